@@ -1,0 +1,200 @@
+"""What backups cost, by size and by change, beside `stop; tar; start`; and what askers notice.
+
+    python -m bench.backup [passages ...]      default: 1000 10000; 100000 takes an hour
+
+Needs a deployed sandbox. Its own backups are set aside meanwhile; the index ends with the documents it had.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import threading
+import time
+from pathlib import Path
+
+import httpx
+
+from bench.measuring import Figure, console, machine, show
+from tests.stack.backup.vault import PLAYBOOK
+from tests.stack.door import Api, Door, value
+from tests.stack.host import Host
+from tests.stack.plays import play
+
+SIZES = (1000, 10000)
+DAYS = 7
+CHANGE = 0.01
+ASKS = 24
+QUESTION = "What do the passages say about w1 and w2?"
+PASSAGES = Path(__file__).parent / "measuring" / "passages.py"
+REPOSITORY = "/opt/ragdock/bench-of-backups"
+LOCAL = ("-e", f"ragdock_backup_repository={REPOSITORY}/repository", "-e", "backup_snapshots_kept=1")
+MB = 1e6
+# What the playbook's backup holds, taken the plain way.
+TAR = "data/opensearch data/raw data/ledger data/analytics releases"
+
+
+class Bench:
+    """One deployment, measured."""
+
+    def __init__(self) -> None:
+        self.door = Door(value("url").rstrip("/"), value("token"), value("ca"))
+        self.host = Host(value("name"))
+        self.figures: list[Figure] = []
+
+    def passages(self, *words: str) -> None:
+        """Change the index."""
+        self.host.run("python3", "-", *words, given=PASSAGES.read_text(), seconds=3600)
+
+    def anew(self) -> None:
+        """No backup was ever made."""
+        self.host.shell(
+            f"rm -rf {REPOSITORY} && mkdir -p {REPOSITORY} && rm -f /opt/ragdock/backup/*.json && "
+            "rm -rf /opt/ragdock/backup/cache"
+        )
+
+    def back_up(self) -> dict[str, float]:
+        """A backup's own figures, and its seconds on the host as recorded."""
+        play(PLAYBOOK, *LOCAL).good()
+        record = self.host.run("cat", "/opt/ragdock/state/backup.json")
+        found = json.loads(record)
+        return {**found["figures"], "seconds": found["seconds"]}
+
+    def bytes_of(self, path: str) -> float:
+        """Bytes on the host's disk."""
+        return float(self.host.run("du", "-sb", path).split()[0])
+
+    def week(self, size: int) -> None:
+        """Seven days with one percent of change, by us and by tar."""
+        self.passages("fill", "0", str(size), "0")
+        self.anew()
+        first = self.back_up()
+        seconds, added = [], []
+        changed = max(1, int(size * CHANGE))
+        tar_bytes = [self.tar_only()]
+        for day in range(1, DAYS):
+            self.passages("fill", str(day * changed), str((day + 1) * changed), str(day))
+            figures = self.back_up()
+            seconds.append(figures["seconds"])
+            added.append(figures["bytes_added"])
+            tar_bytes.append(self.tar_only())
+        stored = self.bytes_of(f"{REPOSITORY}/repository")
+        downtime, tar_seconds = self.stop_tar_start()
+        of = f"{size} passages: "
+        self.figures += [
+            Figure(f"{of}first backup", first["seconds"], "s", note="answers go on"),
+            Figure(f"{of}first backup, stored", first["bytes_added"] / MB, "MB"),
+            Figure(f"{of}later backups, median", statistics.median(seconds), "s", first["seconds"]),
+            Figure(
+                f"{of}later backups, stored each",
+                statistics.mean(added) / MB,
+                "MB",
+                first["bytes_added"] / MB,
+            ),
+            Figure(f"{of}stop; tar; start", tar_seconds, "s", note="gzip -1, beside the data"),
+            Figure(f"{of}its downtime", downtime, "s", aim="ours: 0 s"),
+            Figure(f"{of}seven days, stored", stored / MB, "MB", sum(tar_bytes) / MB, note="ratio to tar's"),
+            Figure(f"{of}seven days by tar", sum(tar_bytes) / MB, "MB"),
+        ]
+
+    def tar_only(self) -> float:
+        """Bytes of a tar of the same data; taken live, for its size only."""
+        words = f"cd /opt/ragdock && tar --warning=no-file-changed -cf - {TAR} 2>/dev/null | gzip -1 | wc -c"
+        return float(self.host.shell(f"set +e; {words}", seconds=1800).split()[-1])
+
+    def stop_tar_start(self) -> tuple[float, float]:
+        """Seconds without an answer, and of the whole."""
+        compose = "docker compose -p ragdock --project-directory /opt/ragdock/current"
+        began = time.monotonic()
+        self.host.shell(
+            f"{compose} stop && cd /opt/ragdock && tar -czf {REPOSITORY}/plain.tgz {TAR} && {compose} start",
+            seconds=3600,
+        )
+        whole = time.monotonic() - began
+        api = Api(self.door)
+        while not self.answers(api):
+            time.sleep(0.5)
+        downtime = time.monotonic() - began
+        api.http.close()
+        self.host.run("rm", f"{REPOSITORY}/plain.tgz")
+        return downtime, whole
+
+    @staticmethod
+    def answers(api: Api) -> bool:
+        """Whether a search finds something."""
+        try:
+            return (
+                api.http.post("/api/search", json={"query": "w1", "top_k": 1}).status_code == httpx.codes.OK
+            )
+        except httpx.HTTPError:
+            return False
+
+    def asked(self, api: Api) -> float:
+        """Seconds of one answer."""
+        began = time.monotonic()
+        api.ask(QUESTION)
+        return time.monotonic() - began
+
+    def askers(self) -> None:
+        """p95 of answers in turns without and with a backup that runs."""
+        api = Api(self.door)
+        calm: list[float] = []
+        busy: list[float] = []
+        self.asked(api)
+        for _ in range(2):
+            calm += [self.asked(api) for _ in range(ASKS // 2)]
+            stop = threading.Event()
+            loop = threading.Thread(target=self.keep_backing_up, args=(stop,))
+            loop.start()
+            busy += [self.asked(api) for _ in range(ASKS // 2)]
+            stop.set()
+            loop.join()
+        api.http.close()
+        base = p95(calm)
+        self.figures += [
+            Figure("p95 of answers", base, "s", note=f"{len(calm)} answers"),
+            Figure(
+                "p95 of answers during backups",
+                p95(busy),
+                "s",
+                base,
+                aim="< 1.2 x",
+                note=f"{len(busy)} answers",
+            ),
+        ]
+
+    def keep_backing_up(self, stop: threading.Event) -> None:
+        """First backups, one after the other: the heaviest there are."""
+        while not stop.is_set():
+            self.anew()
+            self.back_up()
+
+
+def p95(seconds: list[float]) -> float:
+    """The 95th percentile."""
+    return statistics.quantiles(seconds, n=20)[-1]
+
+
+def main() -> None:
+    """Measure and show."""
+    about = machine()
+    bench = Bench()
+    aside = "/opt/ragdock/backup-of-before"
+    bench.host.shell(f"[ ! -d /opt/ragdock/backup ] || mv /opt/ragdock/backup {aside}")
+    try:
+        bench.host.run("mkdir", "-p", "-m", "0700", "/opt/ragdock/backup")
+        for size in [int(one) for one in sys.argv[1:]] or SIZES:
+            console.print(f"{size} passages")
+            bench.week(size)
+        bench.askers()
+    finally:
+        bench.passages("clear")
+        bench.host.shell(
+            f"rm -rf {REPOSITORY} /opt/ragdock/backup; [ ! -d {aside} ] || mv {aside} /opt/ragdock/backup"
+        )
+    show("backup", "What backups cost", bench.figures, about)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""How long answers take with 1, 4 and 16 people asking at once, through the public door.
+
+    make bench BENCH=latency [ARGS="1 4 16"]
+
+Needs a deployed sandbox. Brings a manual of over 100 pages, asks questions of it anew each time, streamed,
+and takes it away again. Somebody who is told to come back later does so when told.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from bench.measuring import Figure, machine, show
+from tests.stack import papers
+from tests.stack.door import Api, Door, asking, value
+from tests.stack.host import Host
+
+USERS = (1, 4, 16)
+EACH = 4
+LONGEST_SECONDS = 900.0
+QUESTIONS = (
+    "How do I read a table from a file?",
+    "What does solve(A, b) compute?",
+    "How are missing values written?",
+    "How can a list be given names?",
+    "What does the function tapply do?",
+    "How do I draw a histogram?",
+    "How is a function defined?",
+    "What is a factor?",
+)
+MIB = 1 << 20
+UNITS = {"B": 1, "KiB": 1 << 10, "MiB": MIB, "GiB": 1 << 30}
+
+
+@dataclass
+class Seen:
+    """What people saw: seconds to the first word and to the last, and how often they were sent away."""
+
+    first: list[float] = field(default_factory=list)
+    whole: list[float] = field(default_factory=list)
+    away: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+def one_person(door: Door, number: int, seen: Seen, until: float) -> None:
+    """Ask, read to the end, ask again."""
+    with door.client(seconds=LONGEST_SECONDS) as http:
+        for turn in range(EACH):
+            body = asking(QUESTIONS[(number + turn) % len(QUESTIONS)])
+            began, first = time.monotonic(), 0.0
+            while time.monotonic() < until:
+                headers = {"Accept": "text/event-stream"}
+                with http.stream("POST", "/api/ask", json=body, headers=headers) as reply:
+                    if reply.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+                        reply.read()
+                        with seen.lock:
+                            seen.away += 1
+                        time.sleep(float(reply.headers["Retry-After"]))
+                        continue
+                    reply.raise_for_status()
+                    for line in reply.iter_lines():
+                        event = line.removeprefix("event:").strip() if line.startswith("event:") else ""
+                        if event == "token" and not first:
+                            first = time.monotonic() - began
+                        if event == "error":
+                            raise SystemExit("an answer ended in an error; the app's log says which")
+                        if event == "done":
+                            break
+                break
+            with seen.lock:
+                seen.whole.append(time.monotonic() - began)
+                seen.first.append(first or seen.whole[-1])
+
+
+class Memory:
+    """The most that each container used while this is open, and its limit, in MiB."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self.most: dict[str, float] = {}
+        self.limits: dict[str, float] = {}
+
+    def __enter__(self) -> Memory:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._over.wait(2):
+            listed = self._host.run("docker", "stats", "--no-stream", "--format", "{{json .}}")
+            for one in map(json.loads, listed.splitlines()):
+                used, limit = map(mib, str(one["MemUsage"]).split(" / "))
+                name = str(one["Name"]).removeprefix("ragdock-").rsplit("-", 1)[0]
+                self.most[name] = max(self.most.get(name, 0.0), used)
+                self.limits[name] = limit
+
+
+def mib(told: str) -> float:
+    """A size as the engine tells it."""
+    unit = next(unit for unit in ("KiB", "MiB", "GiB", "B") if told.endswith(unit))
+    return float(told.removesuffix(unit)) * UNITS[unit] / MIB
+
+
+def crowd(door: Door, people: int) -> Seen:
+    """So many at once."""
+    seen, until = Seen(), time.monotonic() + LONGEST_SECONDS
+    threads = [threading.Thread(target=one_person, args=(door, n, seen, until)) for n in range(people)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if len(seen.whole) != people * EACH:
+        raise SystemExit(f"{people * EACH - len(seen.whole)} questions of {people} people were not answered")
+    return seen
+
+
+def p95(values: list[float]) -> float:
+    """The 95th percentile."""
+    return statistics.quantiles(values, n=20, method="inclusive")[-1]
+
+
+def main(users: list[int]) -> None:
+    """Measure and show."""
+    about = machine()
+    door = Door(value("url").rstrip("/"), value("token"), value("ca"))
+    api = Api(door)
+    manual = api.brought("R-intro.pdf", papers.as_another(papers.manual()))
+    figures: list[Figure] = []
+    try:
+        api.ready(manual, LONGEST_SECONDS)
+        # The models are in memory before anybody is measured.
+        api.ask(QUESTIONS[0])
+        with Memory(Host(value("name"))) as memory:
+            alone: dict[str, float] = {}
+            for people in users:
+                seen = crowd(door, people)
+                for what, values in (("first word", seen.first), ("whole answer", seen.whole)):
+                    for name, measured in (("p50", statistics.median(values)), ("p95", p95(values))):
+                        base = alone.setdefault(f"{what} {name}", measured)
+                        note = f"{seen.away} times sent away" if name == "p95" and seen.away else ""
+                        figures.append(
+                            Figure(f"{people} at once: {what}, {name}", measured, "s", base, note=note)
+                        )
+    finally:
+        api.delete(manual)
+        api.http.close()
+    figures += [
+        Figure(f"memory of {name}, at most", most, "MiB", memory.limits[name], note="ratio to its limit")
+        for name, most in sorted(memory.most.items())
+    ]
+    show("latency", "Answers with many people asking (ratio to one person)", figures, about)
+
+
+if __name__ == "__main__":
+    main([int(word) for word in sys.argv[1:]] or list(USERS))

@@ -1,0 +1,175 @@
+"""A real OpenSearch and a real Ollama for benchmarks, which may be killed and come back."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from bench.measuring import ROOT
+from rag_core import factory
+from rag_core.ledger import Ledger
+from rag_core.models import DocumentState
+from rag_core.settings import RagSettings
+from services.conftest import (
+    EMBED_MODEL,
+    MODELS,
+    OLLAMA_IMAGE,
+    OPENSEARCH_IMAGE,
+    OPENSEARCH_OPTIONS,
+    container,
+    create_model,
+    wait_for,
+)
+
+MIB = 1 << 20
+
+
+@dataclass
+class Stores:
+    """Two containers on ports that stay the same when they are started again."""
+
+    opensearch: str
+    ollama: str
+    names: dict[str, str]
+
+    def kill(self, which: str, away: float) -> None:
+        """SIGKILL the container, and start it again after `away` seconds."""
+        subprocess.run(["docker", "kill", self.names[which]], check=True, capture_output=True)
+        time.sleep(away)
+        subprocess.run(["docker", "start", self.names[which]], check=True, capture_output=True)
+        wait_for(getattr(self, which), self.names[which])
+
+
+@contextmanager
+def stores() -> Iterator[Stores]:
+    """Start both, with the embedding model."""
+    mark = uuid.uuid4().hex[:6]
+    names = {"opensearch": f"bench-{mark}-opensearch", "ollama": f"bench-{mark}-ollama"}
+    with ExitStack() as stack:
+        opensearch = stack.enter_context(
+            container(
+                OPENSEARCH_IMAGE, 9200, OPENSEARCH_OPTIONS, name=names["opensearch"], published=_free_port()
+            )
+        )
+        ollama = stack.enter_context(
+            container(OLLAMA_IMAGE, 11434, [], name=names["ollama"], published=_free_port())
+        )
+        files = MODELS / "all-minilm"
+        create_model(
+            ollama, EMBED_MODEL, {str(f.relative_to(files)): f for f in files.rglob("*") if f.is_file()}
+        )
+        yield Stores(opensearch, ollama, names)
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@dataclass
+class Bench:
+    """One index, one ledger, one worker that may be killed and started again."""
+
+    stores: Stores
+    home: Path
+    index: str = field(default_factory=lambda: f"bench-{uuid.uuid4().hex[:6]}")
+    process: subprocess.Popen[bytes] | None = None
+    peak: float = 0.0
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the worker is told."""
+        services = ROOT / "services"
+        return {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": f"{services / 'rag_core' / 'src'}:{services / 'rag-worker' / 'src'}",
+            "OPENSEARCH_HOST": self.stores.opensearch,
+            "OPENSEARCH_INDEX": self.index,
+            "OLLAMA_BASE_URL": self.stores.ollama,
+            "EMBEDDING_MODEL_NAME": EMBED_MODEL,
+            "INGESTION_INPUT_DIR": str(self.home / "raw"),
+            "INGESTION_POLL_INTERVAL": "1",
+            "LEDGER_PATH": str(self.home / "ledger.sqlite3"),
+            "HEARTBEAT_PATH": str(self.home / "heartbeat"),
+            # What the stack gives a worker with the default memory limit.
+            "PARSE_MEMORY_MIB": "512",
+        }
+
+    @property
+    def settings(self) -> RagSettings:
+        """The same for this process."""
+        told = {name.lower(): value for name, value in self.environment.items()}
+        return RagSettings.model_validate({k: v for k, v in told.items() if k in RagSettings.model_fields})
+
+    @contextmanager
+    def ledger(self) -> Iterator[Ledger]:
+        """The worker's own ledger."""
+        with closing(factory.build_ledger(self.settings)) as one:
+            yield one
+
+    def start(self) -> None:
+        """Start the worker."""
+        (self.home / "raw").mkdir(parents=True, exist_ok=True)
+        with (self.home / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "rag_worker", "run"],
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def stop(self, *, kill: bool = False) -> None:
+        """End the worker, gently or not."""
+        if self.process is not None:
+            if kill:
+                self.process.kill()
+            else:
+                self.process.terminate()
+            self.process.wait(timeout=120)
+
+    def look(self) -> float:
+        """Memory of the worker and its parser now, in MiB, by proportional share; the peak is kept."""
+        total = 0.0
+        if self.process is not None and self.process.poll() is None:
+            one = psutil.Process(self.process.pid)
+            for each in [one, *one.children(recursive=True)]:
+                try:
+                    total += each.memory_full_info().pss / MIB
+                except psutil.NoSuchProcess:
+                    continue
+        self.peak = max(self.peak, total)
+        return total
+
+    def until_done(self, documents: int, patience: float) -> float:
+        """Wait until so many documents are ready or have failed; the seconds that took."""
+        began = time.monotonic()
+        with self.ledger() as ledger:
+            while True:
+                counts = ledger.counts()
+                self.look()
+                done = counts[DocumentState.READY] + counts[DocumentState.FAILED]
+                if done >= documents:
+                    return time.monotonic() - began
+                if time.monotonic() - began > patience:
+                    log = (self.home / "log").read_text()[-3000:]
+                    raise TimeoutError(
+                        f"{done} of {documents} done after {patience:.0f} s; the log ends:\n{log}"
+                    )
+                time.sleep(0.3)
+
+    def drop(self) -> None:
+        """Remove the index."""
+        request = urllib.request.Request(f"{self.stores.opensearch}/{self.index}-*", method="DELETE")  # noqa: S310
+        urllib.request.urlopen(request, timeout=60).close()  # noqa: S310

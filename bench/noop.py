@@ -1,0 +1,77 @@
+"""Seconds of a run that changes nothing, against the floor: one ping over SSH and one idle `compose up`.
+
+    python -m bench.noop
+
+Needs a deployed sandbox in which nothing is left to change.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+from bench.measuring import Figure, machine, show, timed
+from tests.stack.door import CHECKOUT, value
+from tests.stack.host import Host
+from tests.stack.plays import play
+
+AIM_SECONDS = 30
+STAGE = re.compile(r"^\s+(\d+\.\d) s {2}(\S.*)$", re.MULTILINE)
+TASKS = re.compile(r"in all, (\d+) tasks")
+COMPOSE = "cd /opt/ragdock/current && docker compose -p ragdock up --detach --wait --no-recreate"
+
+
+def ping(name: str) -> None:
+    """Ansible's own floor: one module on the host, by the way the playbooks take."""
+    connection = [
+        *("-i", f"{address(name)},", "-u", "admin"),
+        *("--private-key", str(CHECKOUT / ".ragdock" / name / "ssh_key")),
+        "--ssh-common-args=-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null",
+        *("-e", "ansible_python_interpreter=/usr/bin/python3"),
+    ]
+    ask = [sys.executable, "-m", "ansible", "adhoc", *connection, "all", "-m", "ansible.builtin.ping"]
+    subprocess.run(ask, cwd=CHECKOUT, check=True, capture_output=True)
+
+
+def address(name: str) -> str:
+    """Private address of the host: the one that its way out starts from (Docker's networks have others)."""
+    return Host(name).run("ip", "-4", "-o", "route", "get", "10.99.0.2").split("src")[1].split()[0]
+
+
+def main() -> None:
+    """Measure and show."""
+    about = machine()
+    name = value("name")
+    host = Host(name)
+    run = play("site.yml").good()
+    again = play("site.yml").good()
+    quicker = min((run, again), key=lambda one: one.seconds)
+    floor_ping = timed(lambda: ping(name), 3)
+    floor_compose = timed(lambda: host.shell(COMPOSE), 3)
+    floor = floor_ping + floor_compose
+    counted = TASKS.search(quicker.output)
+    tasks = int(counted.group(1)) if counted else 0
+    figures = [
+        Figure(
+            "site.yml, nothing to change",
+            quicker.seconds,
+            "s",
+            floor,
+            f"< {AIM_SECONDS} s",
+            f"changed={quicker.changed}",
+        ),
+        Figure("tasks", tasks, ""),
+        Figure("a task", quicker.seconds / max(tasks, 1), "s"),
+        Figure("floor: ansible ping", floor_ping, "s", floor),
+        Figure("floor: idle compose up", floor_compose, "s", floor),
+    ]
+    stages = STAGE.findall(quicker.output.partition("TIME ***")[2])
+    figures += [
+        Figure(f"stage {stage}", float(took), "s", floor) for took, stage in stages if "in all" not in stage
+    ]
+    show("noop", "A second site.yml", figures, about)
+
+
+if __name__ == "__main__":
+    main()

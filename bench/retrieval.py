@@ -1,0 +1,138 @@
+"""Our retrieval against three simpler ones, on the same manuals and questions.
+
+    RAGDOCK_TEST_OPENSEARCH=http://... RAGDOCK_TEST_OLLAMA=http://... python -m bench.retrieval
+
+Baselines: BM25 alone; vectors alone over our chunks; vectors alone over chunks of 1,000 words, of which the
+embedder reads what fits its window. Needs an OpenSearch without users and an Ollama with the embedding model.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import random
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bench.measuring import ROOT, Figure, machine, show
+from rag_core import factory, measure, search_schema
+from rag_core.embed import Embedder
+from rag_core.evaluation import Case, load, measures
+from rag_core.index import SearchIndex
+from rag_core.ledger import Ledger
+from rag_core.settings import RagSettings
+from services.rag_core.tests.corpora import ingested
+from tests.eval import manuals
+
+QUESTIONS = ROOT / "tests" / "eval" / "questions.jsonl"
+RANKED = 10
+WINDOW = 510  # pieces of the embedder's window, less [CLS] and [SEP]
+WORDS = 1000
+Ranking = list[bool]
+Search = Callable[[Case], Ranking]
+Stored = dict[str, str]
+
+
+def everything(index: SearchIndex) -> list[Stored]:
+    """Every chunk, in the order of the documents."""
+    order = [{"document_id": "asc"}, {"ordinal": "asc"}]
+    return index.sources({"size": 10_000, "query": {"match_all": {}}, "sort": order})
+
+
+def alone(index: SearchIndex, names: dict[str, str], body: Callable[[str], dict[str, object]]) -> Search:
+    """One leg of the search by itself: chunks as they come, neither joined nor collapsed."""
+
+    def search(case: Case) -> Ranking:
+        found = index.sources({"size": RANKED, "query": body(case.question)})
+        return [case.holds(names[one["document_id"]], f"{one['title']} {one['text']}") for one in found]
+
+    return search
+
+
+def long_chunks(chunks: Sequence[Stored], names: dict[str, str], embedder: Embedder) -> Search:
+    """Vectors over chunks of 1,000 words, cut to the window before they are embedded."""
+    texts: dict[str, list[str]] = {}
+    for chunk in chunks:
+        texts.setdefault(chunk["document_id"], []).extend(f"{chunk['title']} {chunk['text']}".split())
+    pieces = [
+        (names[identity], " ".join(words[start : start + WORDS]))
+        for identity, words in texts.items()
+        for start in range(0, len(words), WORDS)
+    ]
+    vectors = embedder.embed([measure.cut(measure.broken(text), WINDOW) for _, text in pieces])
+
+    def search(case: Case) -> Ranking:
+        asked = embedder.embed([case.question])[0]
+        near = sorted(range(len(pieces)), key=lambda place: -cosine(asked, vectors[place]))
+        return [case.holds(*pieces[place]) for place in near[:RANKED]]
+
+    return search
+
+
+def cosine(left: Sequence[float], right: Sequence[float]) -> float:
+    """The cosine of two vectors."""
+    return sum(a * b for a, b in zip(left, right, strict=True)) / math.hypot(*left) / math.hypot(*right)
+
+
+def margin(ours: Sequence[float], theirs: Sequence[float]) -> str:
+    """The mean difference and the interval that holds 95 % of 2,000 drawings of the questions."""
+    gains = [a - b for a, b in zip(ours, theirs, strict=True)]
+    draw = random.Random(7)  # noqa: S311 - a drawing of questions
+    means = sorted(measures.mean(draw.choices(gains, k=len(gains))) for _ in range(2000))
+    return f"ours {measures.mean(gains):+.3f} (95 %: {means[50]:+.3f} to {means[1949]:+.3f})"
+
+
+def compare(settings: RagSettings, ledger: Ledger, cases: Sequence[Case]) -> list[Figure]:
+    """hit@3 and MRR@10 of each way, with ours less theirs."""
+    with (
+        contextlib.closing(factory.build_retriever(settings, ledger)) as retriever,
+        contextlib.closing(factory.build_index(settings)) as index,
+        contextlib.closing(factory.build_embedder(settings)) as embedder,
+    ):
+        names = {document.id: document.name for document in ledger.list()}
+
+        def ours(case: Case) -> Ranking:
+            found = retriever.search(case.question, RANKED)
+            return [case.holds(one.document, f"{one.title} {one.text}") for one in found]
+
+        def by_vector(question: str) -> dict[str, object]:
+            return search_schema.nearest(embedder.embed([question])[0], RANKED, None)
+
+        ways: dict[str, Search] = {
+            "ours": ours,
+            "BM25 alone": alone(index, names, lambda q: search_schema.lexical(q, None)),
+            "vectors, our chunks": alone(index, names, by_vector),
+            "vectors, 1,000 words": long_chunks(everything(index), names, embedder),
+        }
+        rankings = {name: [way(case) for case in cases] for name, way in ways.items()}
+    figures = []
+    scores: dict[str, Callable[[Ranking], float]] = {
+        "hit@3": lambda right: measures.hit(right, 3),
+        "MRR@10": measures.reciprocal_rank,
+    }
+    for measured, score in scores.items():
+        best = [score(right) for right in rankings["ours"]]
+        for name, ranked in rankings.items():
+            got = [score(right) for right in ranked]
+            note = "" if name == "ours" else margin(best, got)
+            figures.append(Figure(f"{measured}, {name}", measures.mean(got), "", note=note))
+    return figures
+
+
+def main() -> None:
+    """Measure and show."""
+    about = machine()
+    cases = [case for case in load(QUESTIONS) if case.answerable]
+    stores = os.environ["RAGDOCK_TEST_OPENSEARCH"], os.environ["RAGDOCK_TEST_OLLAMA"]
+    with (
+        tempfile.TemporaryDirectory() as home,
+        ingested(*stores, Path(home), manuals.evaluated()) as settings,
+        contextlib.closing(factory.build_ledger(settings)) as ledger,
+    ):
+        show("retrieval", f"Retrieval, {len(cases)} questions", compare(settings, ledger, cases), about)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""Reads every secret of one path, and says nothing about it.
+
+The lookup of amazon.aws does the same, but prints the values at verbosity 4.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+DOCUMENTATION = r"""
+name: aws_secrets_read
+short_description: Every secret under one path of the Parameter Store
+description:
+  - Gives one dictionary of name (without the path) and value.
+options:
+  _terms: {description: The path., required: true}
+  region: {description: The region., type: str, required: true}
+  profile: {description: Profile of the AWS configuration., type: str}
+  endpoint_url: {description: Address of the AWS API., type: str}
+  access_key: {description: Key for an API that checks none., type: str}
+  secret_key: {description: Its secret half., type: str}
+author: [Ragdock]
+"""
+
+QUICK = Config(connect_timeout=5, read_timeout=20, retries={"max_attempts": 4, "mode": "standard"})
+
+
+class LookupModule(LookupBase):
+    """What Ansible looks for."""
+
+    def run(self, terms: list[str], variables: Any = None, **kwargs: Any) -> list[dict[str, str]]:
+        """The secrets of the first term's path."""
+        self.set_options(var_options=variables, direct=kwargs)
+        path = terms[0].rstrip("/") + "/"
+        try:
+            session = boto3.session.Session(
+                aws_access_key_id=self.get_option("access_key"),
+                aws_secret_access_key=self.get_option("secret_key"),
+                profile_name=self.get_option("profile"),
+                region_name=self.get_option("region"),
+            )
+            ssm = session.client("ssm", endpoint_url=self.get_option("endpoint_url"), config=QUICK)
+            pages = ssm.get_paginator("get_parameters_by_path").paginate(Path=path, WithDecryption=True)
+            found = [item for page in pages for item in page["Parameters"]]
+        except (BotoCoreError, ClientError) as error:
+            raise AnsibleLookupError(
+                f"The secrets under {path} could not be read: {error}. Nothing was changed. "
+                "Compare your rights with docs/policies/operator.json and run again."
+            ) from None
+        return [{str(item["Name"]).removeprefix(path): str(item["Value"]) for item in found}]

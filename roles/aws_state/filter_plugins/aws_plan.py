@@ -1,0 +1,66 @@
+"""What site.yml would make or change in AWS, and what a month of it costs, as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+# The host's own, and those of backup, drill, patch and drift.
+ALARMS = 5
+
+
+def table(rows: list[tuple[str, ...]]) -> list[str]:
+    """Columns of equal width, two spaces apart."""
+    if not rows:
+        return []
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+
+
+def aws_plan(wanted: Mapping[str, Any], differs: Mapping[str, list[str]]) -> list[str]:
+    """One line for each thing that would be made or changed."""
+    rows = []
+    for name in sorted(wanted):
+        for number, line in enumerate(differs.get(name, [])):
+            verb = "make" if line == "does not exist" else "change"
+            rows.append(
+                (verb if not number else "", name if not number else "", "" if verb == "make" else line)
+            )
+    return table([("would", "resource", "difference"), *rows]) if rows else ["Nothing: AWS is as wanted."]
+
+
+def aws_costs(prices: Mapping[str, Any], host: Mapping[str, Any]) -> list[str]:
+    """The monthly estimate, item by item; a type without a price is said to have none."""
+    hours, assumed = prices["hours_per_month"], prices["assumed"]
+    disks = host["root_gib"] + host["data_gib"]
+    hourly = prices["instance_hour"].get(host["type"])
+    items: list[tuple[str, float | None]] = [
+        (f"host {host['type']}, on demand", hourly * hours if hourly else None),
+        (f"disks, {disks} GiB gp3", disks * prices["gp3_gib_month"]),
+        ("public IPv4 address", prices["public_address_hour"] * hours),
+        (f"images, {assumed['images_gib']} GiB assumed", assumed["images_gib"] * prices["ecr_gib_month"]),
+        (f"logs, {assumed['logs_gib']} GiB assumed", assumed["logs_gib"] * prices["log_gib_ingested"]),
+        (f"alarms, {ALARMS}", ALARMS * prices["alarm_month"]),
+    ]
+    if host["bucket"]:
+        items.append(
+            (f"backups, {assumed['backup_gib']} GiB assumed", assumed["backup_gib"] * prices["s3_gib_month"])
+        )
+    if host["monitoring"]:
+        items.append(("detailed monitoring", prices["detailed_metrics"] * prices["detailed_metric_month"]))
+    if host["domain"]:
+        items.append(("hosted zone", prices["hosted_zone_month"]))
+    rows = [(name, "no price known" if cost is None else f"{cost:8.2f}") for name, cost in items]
+    total = sum(cost for _, cost in items if cost is not None)
+    partial = " and the host" if hourly is None else ""
+    return table([*rows, ("in all" + partial, f"{total:8.2f}")])
+
+
+class FilterModule:
+    """What Ansible looks for."""
+
+    def filters(self) -> dict[str, Any]:
+        """The filters of this file by name."""
+        return {"aws_plan": aws_plan, "aws_costs": aws_costs}

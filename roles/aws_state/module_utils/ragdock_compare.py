@@ -1,0 +1,47 @@
+"""Compares what AWS has with what a deployment wants."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+ABSENT = "does not exist"
+
+
+def normal(value: Any) -> Any:
+    """One form for what AWS writes in several: order of lists, a list of one, numbers as text."""
+    if isinstance(value, Mapping):
+        return {str(key): normal(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        items = sorted((normal(item) for item in value), key=lambda item: json.dumps(item, sort_keys=True))
+        return items[0] if len(items) == 1 else items
+    if isinstance(value, bool) or value is None:
+        return value
+    return str(value)
+
+
+def _say(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
+def differences(have: Mapping[str, Any] | None, want: Mapping[str, Any]) -> list[str]:
+    """What must change for HAVE to be as WANT: one line for each property, none when nothing."""
+    if have is None:
+        return [ABSENT]
+    lines = []
+    for name, wanted in want.items():
+        found, wanted = normal(have.get(name)), normal(wanted)
+        if isinstance(wanted, dict) and isinstance(found, dict) and name == "tags":
+            found = {key: item for key, item in found.items() if key in wanted}
+        if found != wanted:
+            lines.append(f"{name}: {_say(found)} -> {_say(wanted)}")
+    return lines
+
+
+def compare(
+    existing: Mapping[str, Mapping[str, Any] | None], wanted: Mapping[str, Mapping[str, Any]]
+) -> dict[str, list[str]]:
+    """The resources that are missing or differ, each with its differences."""
+    found = {name: differences(existing.get(name), want) for name, want in wanted.items()}
+    return {name: lines for name, lines in found.items() if lines}

@@ -1,0 +1,69 @@
+"""Backups in a repository: what one is, and which one a word means."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+ID = re.compile(r"^\d{8}T\d{6}Z$")
+# A backup dated later than this is from a clock that was wrong.
+CLOCK_SLACK = dt.timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Backup:
+    """One backup: a snapshot of restic that carries our tags."""
+
+    id: str
+    snapshot: str
+    time: dt.datetime
+    release: str
+    paths: tuple[str, ...]
+    tags: tuple[str, ...]
+    size: int
+
+    def future(self, now: dt.datetime) -> bool:
+        """Whether it was dated by a clock that was wrong."""
+        return self.time > now + CLOCK_SLACK
+
+
+def parse_backup(found: dict[str, Any]) -> Backup | None:
+    """A backup from an entry of `restic snapshots`; None for a snapshot that is not ours."""
+    tags = dict(tag.split(":", 1) for tag in found.get("tags") or [] if ":" in tag)
+    if not ID.match(tags.get("backup", "")):
+        return None
+    # restic writes nanoseconds, which Python does not read.
+    stamp = re.sub(r"\.\d+", "", found["time"]).replace("Z", "+00:00")
+    return Backup(
+        id=tags["backup"],
+        snapshot=found["id"],
+        time=dt.datetime.fromisoformat(stamp).astimezone(dt.UTC),
+        release=tags.get("release", ""),
+        paths=tuple(found.get("paths") or ()),
+        tags=tuple(found.get("tags") or ()),
+        size=int((found.get("summary") or {}).get("total_bytes_processed", 0)),
+    )
+
+
+def choose(backups: Sequence[Backup], wanted: str, now: dt.datetime) -> Backup | None:
+    """The backup that a word means: `latest`, an id, the beginning of restic's own id, or a time.
+
+    A time means the newest backup that is not later. One dated in the future is never the latest:
+    it was made while the clock was wrong, and is had by its id.
+    """
+    by_time = sorted(backups, key=lambda one: (one.time, one.id), reverse=True)
+    honest = [one for one in by_time if not one.future(now)]
+    if wanted in ("", "latest"):
+        return next(iter(honest), None)
+    for one in by_time:
+        if wanted == one.id or (len(wanted) >= 6 and one.snapshot.startswith(wanted)):
+            return one
+    try:
+        until = dt.datetime.fromisoformat(wanted.replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    until = until if until.tzinfo else until.replace(tzinfo=dt.UTC)
+    return next((one for one in honest if one.time <= until), None)

@@ -1,0 +1,189 @@
+"""What a backup brings together beside OpenSearch's snapshot: copies, files, versions."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import boto3
+import botocore.session
+from ansible.module_utils import ragdock_manifest, ragdock_quiet
+from ansible.module_utils.ragdock_backup import BackupError, Memory, Places, Settings
+from ansible.module_utils.ragdock_lock import locked
+from ansible.module_utils.ragdock_release import Release, Store
+from botocore.exceptions import BotoCoreError, ClientError
+
+Json = dict[str, Any]
+# An upload that is still coming in; restic is told to leave it out too.
+UNFINISHED = "*.part"
+SECURITY = ("roles.yml", "roles_mapping.yml")
+PATIENCE_SECONDS = 10.0
+MIB = 1 << 20
+
+
+def state_of(path: Path) -> list[int]:
+    """What changes when a file's content does."""
+    found = path.stat()
+    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+
+
+def fresh_work(places: Places) -> None:
+    """An empty work directory; what a killed run left is gone."""
+    shutil.rmtree(places.work, ignore_errors=True)
+    places.work.mkdir(mode=0o700)
+
+
+def databases(places: Places) -> list[Path]:
+    """The ledger, and whatever else keeps its rows beside it."""
+    return sorted(places.ledger.glob("*.sqlite3"))
+
+
+def copy_databases(places: Places) -> None:
+    """Every database, as of one moment each."""
+    for path in databases(places):
+        ragdock_quiet.copy_database(path, places.work / path.name)
+
+
+@contextlib.contextmanager
+def _unwritten(path: Path) -> Iterator[None]:
+    """While this holds, the landing page does not write or rotate."""
+    refusal = BackupError(
+        f"{path} has been locked for {PATIENCE_SECONDS:.0f} s: the landing page hangs in the "
+        "middle of a write. `docker compose -p ragdock restart landing` on the host ends it."
+    )
+    with locked(path, PATIENCE_SECONDS, refusal, pause=0.05):
+        yield
+
+
+def copy_analytics(places: Places) -> None:
+    """All CSV files, while the writer cannot rotate them."""
+    target = places.work / "analytics"
+    target.mkdir(mode=0o700)
+    with contextlib.ExitStack() as locks:
+        for lock in sorted(places.analytics.glob(".*.lock")):
+            locks.enter_context(_unwritten(lock))
+        for path in sorted(places.analytics.glob("*.csv")):
+            shutil.copy2(path, target / path.name)
+
+
+def copy_release(places: Places) -> Release:
+    """The release that serves, with its record; and the rights of OpenSearch's users."""
+    release = Store(places.root).current()
+    if release is None:
+        raise BackupError("No release serves on this host: there is nothing to back up. Run site.yml first.")
+    shutil.copytree(release.path, places.work / "release", ignore=shutil.ignore_patterns("logs"))
+    security = places.work / "security"
+    security.mkdir(mode=0o700)
+    for name in SECURITY:
+        shutil.copy2(places.root / "config" / "opensearch" / "security" / name, security / name)
+    return release
+
+
+def secret_versions(settings: Settings) -> dict[str, int]:
+    """Name -> version of the deployment's secrets; their values are not asked for."""
+    path = f"/ragdock/{settings.name}/"
+    try:
+        session = botocore.session.Session()
+        # By default the role is asked for once, for one second: a busy host would seem to have none.
+        session.set_config_variable("metadata_service_timeout", 10)
+        session.set_config_variable("metadata_service_num_attempts", 4)
+        ssm = boto3.Session(botocore_session=session, region_name=settings.region).client(
+            "ssm", endpoint_url=settings.endpoint_url or None
+        )
+        pages = ssm.get_paginator("get_parameters_by_path").paginate(Path=path, WithDecryption=False)
+        found = [one for page in pages for one in page["Parameters"] if one["Type"] == "SecureString"]
+    except (BotoCoreError, ClientError) as error:
+        raise BackupError(
+            f"The versions of the secrets under {path} could not be read by the host's role: {error}. "
+            "playbooks/provision.yml gives the role its rights."
+        ) from error
+    return {one["Name"].removeprefix(path): one["Version"] for one in found}
+
+
+def write_secrets(places: Places, versions: Mapping[str, int]) -> None:
+    """Which version each secret had: enough to know whether it was rotated since, of no use to a thief."""
+    text = json.dumps(versions, indent=1, sort_keys=True) + "\n"
+    (places.work / "secrets.json").write_text(text, encoding="utf-8")
+
+
+def documents(places: Places) -> list[Path]:
+    """Every document that is whole."""
+    return [path for path in ragdock_manifest.files_below(places.raw) if not path.match(UNFINISHED)]
+
+
+class Files:
+    """Entries of the manifest, and the proof that the files did not change since they were read."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._memory = Memory(places, "files")
+        self.entries: list[Json] = []
+        self.states: dict[str, list[int]] = {}
+        self.read_bytes = 0
+
+    def collect(self) -> None:
+        """Hash the copies, and of the documents those that changed since the last backup."""
+        known = self._memory.values
+        kept: Json = {}
+        for path in documents(self._places):
+            state = state_of(path)
+            before = known.get(str(path), [])
+            digest = before[4] if before[:4] == state else self._hash(path)
+            kept[str(path)] = [*state, digest]
+            self._add(path, state, digest)
+        for path in ragdock_manifest.files_below(self._places.work):
+            self._add(path, state_of(path), self._hash(path))
+        self._memory.values = {}
+        self._memory.save(**kept)
+
+    def _hash(self, path: Path) -> str:
+        self.read_bytes += path.stat().st_size
+        digest: str = ragdock_manifest.hash_file(path)
+        return digest
+
+    def _add(self, path: Path, state: list[int], digest: str) -> None:
+        self.entries.append({"path": str(path), "size": state[0], "sha256": digest})
+        self.states[str(path)] = state
+
+    def changed(self) -> list[str]:
+        """Files whose content is no longer what the manifest says."""
+        wrong = []
+        for entry in self.entries:
+            path = Path(entry["path"])
+            try:
+                same = state_of(path) == self.states[entry["path"]] or (
+                    ragdock_manifest.hash_file(path) == entry["sha256"]
+                )
+            except FileNotFoundError:
+                same = False
+            if not same:
+                wrong.append(entry["path"])
+        return wrong
+
+
+def room_needed(places: Places, new_segments: int, repository_is_here: bool) -> int:
+    """Bytes that a backup may write to the data volume."""
+
+    def size(paths: list[Path]) -> int:
+        return sum(path.stat().st_size for path in paths)
+
+    copies = size(databases(places)) * 2 + size(list(places.analytics.glob("*.csv")))
+    known = Memory(places, "files").values
+    unknown = size([path for path in documents(places) if str(path) not in known])
+    return new_segments + copies + ((unknown + new_segments + copies) if repository_is_here else 0)
+
+
+def enough_room(places: Places, needed: int, reserve_mib: int, free: Callable[[Path], int]) -> str:
+    """Empty when a backup fits; else why not."""
+    left = free(places.root)
+    if left - needed >= reserve_mib * MIB:
+        return ""
+    return (
+        f"Only {left // MIB} MiB of the data volume are free; this backup may write {needed // MIB} MiB and "
+        f"must leave {reserve_mib} MiB, or OpenSearch would stop taking documents. Nothing was begun. Raise "
+        "ragdock_data_volume_gib and run site.yml, or delete documents that are not needed."
+    )

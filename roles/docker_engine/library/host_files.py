@@ -1,0 +1,1 @@
+../../host_baseline/library/host_files.py

@@ -1,0 +1,108 @@
+#!/usr/bin/python
+"""Debian packages of one role, installed when one is missing."""
+
+from __future__ import annotations
+
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = r"""
+module: host_packages
+short_description: Debian packages, installed when one is missing
+description:
+  - Asks dpkg, which takes hundredths of a second, and starts apt only when a package is missing.
+  - Package lists are always fetched before an installation, so the newest security update is what is
+    installed. A package that is there keeps its version; upgrading is another playbook's work.
+options:
+  names:
+    description: Packages that must be installed.
+    type: list
+    elements: str
+    required: true
+  lock_timeout:
+    description: Seconds to wait for another apt (the first boot's, a nightly upgrade's) to end.
+    type: int
+    default: 300
+attributes:
+  check_mode: {support: full}
+  diff_mode: {support: none}
+"""
+
+EXAMPLES = r"""
+- name: Firewall tools are installed
+  host_packages:
+    names: [nftables]
+"""
+
+RETURN = r"""
+installed:
+  description: Packages that were, or in check mode would be, installed.
+  type: list
+  elements: str
+  returned: always
+"""
+
+INSTALLED = "installed"
+
+
+def parse_installed(output: str) -> set[str]:
+    """Names of fully installed packages, from dpkg-query's "name status" lines."""
+    pairs = (line.split(" ", 1) for line in output.splitlines() if " " in line)
+    return {name for name, status in pairs if status == INSTALLED}
+
+
+def missing(module: AnsibleModule, names: list[str]) -> list[str]:
+    """Those of the packages that dpkg does not call installed."""
+    # dpkg-query ends with 1 when it does not know one of the names; its answer for the others stands.
+    _, out, _ = module.run_command(
+        ["dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status}\n", *names]
+    )
+    present = parse_installed(out)
+    return [name for name in names if name not in present]
+
+
+def apt(module: AnsibleModule, *words: str) -> None:
+    """Run apt-get without questions; the last lines it says are the message when it fails."""
+    options = ["-o", f"DPkg::Lock::Timeout={module.params['lock_timeout']}", "-o", "Acquire::Retries=3"]
+    code, out, err = module.run_command(
+        ["apt-get", "--quiet=2", *options, *words],
+        environ_update={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"},
+    )
+    if code:
+        last = "\n".join((err or out).strip().splitlines()[-8:])
+        module.fail_json(
+            msg=(
+                f"`apt-get {' '.join(words)}` failed with {code}:\n{last}\n"
+                "The host may have no way to Debian's mirrors, a full disk, or an apt that is still at "
+                "work. Run the command on the host to see it, correct the cause, then run again."
+            )
+        )
+
+
+def main() -> None:
+    """Run as an Ansible module."""
+    module = AnsibleModule(
+        argument_spec={
+            "names": {"type": "list", "elements": "str", "required": True},
+            "lock_timeout": {"type": "int", "default": 300},
+        },
+        supports_check_mode=True,
+    )
+    wanted = missing(module, module.params["names"])
+    if wanted and not module.check_mode:
+        apt(module, "update", "--error-on=any")
+        apt(
+            module,
+            "install",
+            "--yes",
+            "--no-install-recommends",
+            "-o",
+            "Dpkg::Options::=--force-confold",
+            *wanted,
+        )
+    module.exit_json(changed=bool(wanted), installed=wanted)
+
+
+if __name__ == "__main__":
+    main()

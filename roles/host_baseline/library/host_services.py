@@ -1,0 +1,269 @@
+#!/usr/bin/python
+"""systemd units of one role: enabled, running, and running what their files say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = r"""
+module: host_services
+short_description: systemd units enabled, running, and running what their files say
+description:
+  - All units are asked in one call.
+  - A unit whose O(units[].reads) changed after the unit last changed its state is restarted or reloaded.
+    This compares
+    the world as it is, so a run that was interrupted between writing a file and restarting its reader is
+    completed by
+    the next run, which a handler cannot do. A unit whose files did not change is never touched.
+options:
+  units:
+    description: The units, in the order in which they are acted on.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name: {description: Full unit name., type: str, required: true}
+      enabled: {description: Whether it starts at boot., type: bool, default: true}
+      optional:
+        description: A unit that a host may lack or keep off. Only where it runs does it read its files again.
+        type: bool
+        default: false
+      state:
+        description:
+          - Whether it runs now; C(any) leaves that as it is.
+          - A unit that systemd's own conditions keep off (the clock of a container) counts as running.
+        type: str
+        choices: [running, stopped, any]
+        default: running
+      reads:
+        description: Files that the unit reads when it starts; those that do not exist are passed over.
+        type: list
+        elements: path
+        default: []
+      on_change:
+        description: What makes it read them again.
+        type: str
+        choices: [restart, reload]
+        default: restart
+      holds:
+        description: Command that succeeds while the unit's effect is in place; else O(units[].on_change) is
+          done.
+        type: list
+        elements: str
+        default: []
+attributes:
+  check_mode: {support: full}
+  diff_mode: {support: none}
+"""
+
+EXAMPLES = r"""
+- name: SSH serves with its present configuration
+  host_services:
+    units:
+      - {name: ssh.service, reads: [/etc/ssh/sshd_config], on_change: reload}
+"""
+
+RETURN = r"""
+actions:
+  description: What was, or in check mode would be, done; each "verb unit - reason".
+  type: list
+  elements: str
+  returned: always
+"""
+
+PROPERTIES = (
+    "LoadState,ActiveState,UnitFileState,ConditionResult,ConditionTimestamp,"
+    "NeedDaemonReload,StateChangeTimestamp"
+)
+# Unit file states in which "enable" has nothing to do.
+ENABLED_ENOUGH = frozenset({"enabled", "static", "indirect", "generated", "alias", "transient"})
+
+
+class ServicesError(Exception):
+    """A unit that does not come to the wanted state."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What systemd knows of one unit."""
+
+    name: str
+    load: str
+    active: str
+    file: str
+    kept_off: bool
+    stale: bool
+    since: float
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is anything to start."""
+        return self.load not in {"not-found", ""}
+
+    @property
+    def running(self) -> bool:
+        """Whether it runs; a one-shot that remains after exit does too."""
+        return self.active in {"active", "reloading", "activating"}
+
+
+def parse_time(text: str) -> float:
+    """Seconds since the epoch of "Mon 2026-11-23 14:18:16.123456 UTC"; never: 0."""
+    if not text:
+        return 0.0
+    moment = datetime.strptime(text.removesuffix(" UTC"), "%a %Y-%m-%d %H:%M:%S.%f")
+    return moment.replace(tzinfo=UTC).timestamp()
+
+
+def parse_show(output: str, names: list[str]) -> dict[str, Unit]:
+    """Units by name, from `systemctl show`, which prints one block for each, in the order asked."""
+    units: dict[str, Unit] = {}
+    for name, block in zip(names, output.strip().split("\n\n"), strict=True):
+        fields = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        units[name] = Unit(
+            name=name,
+            load=fields.get("LoadState", ""),
+            active=fields.get("ActiveState", ""),
+            file=fields.get("UnitFileState", ""),
+            kept_off=bool(fields.get("ConditionTimestamp")) and fields.get("ConditionResult") == "no",
+            stale=fields.get("NeedDaemonReload", "no") == "yes",
+            since=parse_time(fields.get("StateChangeTimestamp", "")),
+        )
+    return units
+
+
+def newer(paths: list[str], since: float) -> str | None:
+    """The first of these files that changed after that moment."""
+    for path in paths:
+        file = Path(path)
+        if file.exists() and file.stat().st_mtime > since:
+            moment = datetime.fromtimestamp(file.stat().st_mtime, UTC)
+            return f"{path} changed at {moment:%H:%M:%S} UTC, after the unit read it"
+    return None
+
+
+class HostServices:
+    """One call's work."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self.module = module
+        self.actions: list[str] = []
+
+    def systemctl(self, *words: str) -> str:
+        """Run systemctl; its failure is this module's."""
+        code, out, err = self.module.run_command(["systemctl", *words])
+        if code:
+            raise ServicesError(f"`systemctl {' '.join(words)}` failed: {(err or out).strip()}.")
+        return str(out)
+
+    def show(self, names: list[str]) -> dict[str, Unit]:
+        """Ask systemd about all units at once."""
+        out = self.systemctl("show", "--timestamp=us+utc", f"--property={PROPERTIES}", "--", *names)
+        return parse_show(out, names)
+
+    def act(self, verb: str, unit: str, reason: str) -> None:
+        """Do it, say it; in check mode only say it."""
+        self.actions.append(f"{verb} {unit} - {reason}")
+        if self.module.check_mode:
+            return
+        code, out, err = self.module.run_command(["systemctl", verb, unit])
+        if code:
+            _, journal, _ = self.module.run_command(
+                ["journalctl", "--no-pager", "--lines=15", "--output=cat", f"--unit={unit}"]
+            )
+            raise ServicesError(
+                f"{unit} did not {verb} ({reason}): {(err or out).strip()}. Its last "
+                f"lines:\n{journal.strip()}\n"
+                f"See `systemctl status {unit}` on the host, correct the cause, then run again."
+            )
+
+    def settle(self, entry: dict[str, Any], unit: Unit) -> None:
+        """Bring one unit to the wanted state."""
+        name = entry["name"]
+        if entry["optional"]:
+            if unit.running:
+                self.refresh(entry, unit)
+            return
+        if not unit.exists:
+            if self.module.check_mode:
+                # A dry run on a new host: the package or file that brings the unit is not there yet.
+                self.actions.append(f"start {name} - it is not installed yet")
+                return
+            raise ServicesError(
+                f"{name} is not known to systemd; the package or file that brings it is missing."
+            )
+        self.enable(entry, unit)
+        if entry["state"] == "any":
+            return
+        if entry["state"] == "stopped":
+            if unit.running:
+                self.act("stop", name, "it must not run")
+        elif not unit.running:
+            if unit.kept_off:
+                # systemd looked and its own conditions keep it off here: there is nothing to repair.
+                return
+            self.act("start", name, f"it was {unit.active}")
+        else:
+            self.refresh(entry, unit)
+
+    def enable(self, entry: dict[str, Any], unit: Unit) -> None:
+        """Have it started at boot, or not."""
+        if entry["enabled"] and unit.file not in ENABLED_ENOUGH:
+            if unit.file == "masked":
+                self.act("unmask", entry["name"], "it was masked")
+            self.act("enable", entry["name"], f"it was {unit.file or 'not enabled'}")
+        elif not entry["enabled"] and unit.file == "enabled":
+            self.act("disable", entry["name"], "it must not start at boot")
+
+    def refresh(self, entry: dict[str, Any], unit: Unit) -> None:
+        """Have a running unit read what changed since."""
+        reason = newer(entry["reads"], unit.since)
+        if reason:
+            self.act(entry["on_change"], entry["name"], reason)
+        elif entry["holds"] and self.module.run_command(entry["holds"])[0]:
+            self.act(
+                entry["on_change"], entry["name"], f"`{' '.join(entry['holds'])}` says its effect is gone"
+            )
+
+    def run(self, entries: list[dict[str, Any]]) -> None:
+        """All units, in order; systemd first reads unit files that changed."""
+        names = [entry["name"] for entry in entries]
+        units = self.show(names)
+        if any(unit.stale for unit in units.values()) and not self.module.check_mode:
+            self.systemctl("daemon-reload")
+            units = self.show(names)
+        for entry in entries:
+            self.settle(entry, units[entry["name"]])
+
+
+def options() -> dict[str, Any]:
+    """The module's arguments, as DOCUMENTATION describes them."""
+    unit = {
+        "name": {"type": "str", "required": True},
+        "enabled": {"type": "bool", "default": True},
+        "optional": {"type": "bool", "default": False},
+        "state": {"type": "str", "choices": ["running", "stopped", "any"], "default": "running"},
+        "reads": {"type": "list", "elements": "path", "default": []},
+        "on_change": {"type": "str", "choices": ["restart", "reload"], "default": "restart"},
+        "holds": {"type": "list", "elements": "str", "default": []},
+    }
+    return {"units": {"type": "list", "elements": "dict", "required": True, "options": unit}}
+
+
+def main() -> None:
+    """Run as an Ansible module."""
+    module = AnsibleModule(argument_spec=options(), supports_check_mode=True)
+    work = HostServices(module)
+    try:
+        work.run(module.params["units"])
+    except ServicesError as error:
+        module.fail_json(msg=str(error), actions=work.actions)
+    module.exit_json(changed=bool(work.actions), actions=work.actions)
+
+
+if __name__ == "__main__":
+    main()

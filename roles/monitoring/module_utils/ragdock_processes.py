@@ -1,0 +1,52 @@
+"""Processes of this host: what stands below this one, and which boot this is."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import time
+from pathlib import Path
+
+TERM_SECONDS = 20.0
+KILL_SECONDS = 5.0
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def adopt_orphans() -> None:
+    """Processes below this one whose parents end become its own children, so that none escapes it."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def boot() -> str:
+    """Names this boot: the kernel's own id, and when its first process began (a container keeps the id)."""
+    first = Path("/proc/1/stat").read_text(encoding="ascii").rpartition(")")[2].split()[19]
+    return f"{Path('/proc/sys/kernel/random/boot_id').read_text(encoding='ascii').strip()}/{first}"
+
+
+def offspring() -> list[int]:
+    """Every process below this one; as their subreaper it also has those whose parents ended."""
+    parents: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+            if fields[0] != "Z":
+                parents.setdefault(int(fields[1]), []).append(int(path.parent.name))
+    found, ahead = [], [os.getpid()]
+    while ahead:
+        below = parents.get(ahead.pop(), [])
+        found += below
+        ahead += below
+    return found
+
+
+def end_offspring() -> None:
+    """Ask every process below this one to end, and end it when it does not."""
+    for number, patience in ((signal.SIGTERM, TERM_SECONDS), (signal.SIGKILL, KILL_SECONDS)):
+        until = time.monotonic() + patience
+        while (pids := offspring()) and time.monotonic() < until:
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+            time.sleep(0.5)

@@ -1,0 +1,72 @@
+"""When jobs are due: the five fields of cron, as far as the settings use them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+# A job that ends a little late in one week is no reason for alarm in the next.
+GRACE_HOURS = 2.0
+
+
+@dataclass(frozen=True)
+class Times:
+    """Minute and hour of the day, and the days of the week (0 is Sunday)."""
+
+    minute: int
+    hour: int
+    days: frozenset[int]
+
+    def at(self, day: datetime) -> datetime | None:
+        """When it is due on that day, if at all."""
+        due = day.replace(hour=self.hour, minute=self.minute, second=0, microsecond=0)
+        return due if due.isoweekday() % 7 in self.days else None
+
+    def before(self, moment: datetime) -> datetime:
+        """The last time it was due, that moment included."""
+        return next(
+            due for back in range(9) if (due := self.at(moment - timedelta(days=back))) and due <= moment
+        )
+
+    def after(self, moment: datetime) -> datetime:
+        """The next time it is due."""
+        return next(
+            due for ahead in range(9) if (due := self.at(moment + timedelta(days=ahead))) and due > moment
+        )
+
+    @property
+    def most_hours(self) -> float:
+        """The longest time between two runs."""
+        days = sorted(self.days)
+        gaps = [later - earlier for earlier, later in zip(days, [*days[1:], days[0] + 7], strict=True)]
+        return max(gaps) * 24.0
+
+
+def parse(text: str) -> Times | None:
+    """`17 2 * * 0,3`; none for an empty text, which switches the job off."""
+    if not text.strip():
+        return None
+    minute, hour, day, month, week = text.split()
+    if (day, month) != ("*", "*"):
+        raise ValueError(f"{text!r}: day of month and month must be *")
+    days = range(7) if week == "*" else (int(one) % 7 for one in week.split(","))
+    return Times(int(minute), int(hour), frozenset(days))
+
+
+def moment(text: str | None) -> datetime | None:
+    """A time as the state files write it."""
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC) if text else None
+
+
+def missed(times: Times, state: Mapping[str, Any], since: datetime, now: datetime) -> bool:
+    """Was the job due, after SINCE when the schedule began, without a run begun at that time or later?"""
+    due, began = times.before(now), moment(state.get("started"))
+    return due >= since and (began is None or began < due)
+
+
+def overdue(times: Times, state: Mapping[str, Any], since: datetime, now: datetime) -> bool:
+    """Is the last success older than the schedule promises?"""
+    base = moment(state.get("last_success")) or since
+    return (now - base).total_seconds() / 3600 > times.most_hours + GRACE_HOURS

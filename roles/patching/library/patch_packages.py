@@ -1,0 +1,162 @@
+#!/usr/bin/python
+"""Ansible module: newer packages of one kind are installed, and what they replaced is told."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = r"""
+---
+module: patch_packages
+short_description: Newer packages are installed, and what they replaced is told
+description:
+  - Chooses among what apt calls upgradable; C(security) takes what Debian's security archive brings.
+  - The container engine's packages are a kind of their own, patched in a step of their own.
+  - In check mode nothing is fetched; what is known to be newer is told.
+options:
+  kind:
+    description: The system's packages or the engine's.
+    type: str
+    choices: [system, engine]
+    required: true
+  scope: {description: Which archive may bring them., type: str, choices: [security, all], required: true}
+  lock_timeout: {description: Seconds to wait for another apt., type: int, default: 600}
+author: Ragdock
+"""
+
+EXAMPLES = r"""
+- name: Packages are patched
+  patch_packages:
+    kind: system
+    scope: security
+"""
+
+RETURN = r"""
+upgraded:
+  description: Name with old and new version, and whether archives still hold the old one.
+  type: list
+  returned: always
+restart: {description: Why the host should restart; empty when it need not., type: list, returned: always}
+"""
+
+ENGINE = ("docker", "containerd", "runc")
+# What keeps running in memory until the host restarts, whatever is restarted by itself.
+NEEDS_RESTART = re.compile(r"^(linux-image-|libc6$|systemd$|libsystemd0$|dbus$|libssl3|libgnutls30)")
+SECURITY = "Debian-Security"
+REQUIRED = Path("/var/run/reboot-required")
+
+
+@dataclass(frozen=True)
+class Newer:
+    """One package that has a newer version."""
+
+    name: str
+    old: str
+    new: str
+    labels: frozenset[str]
+    # Archives still hold the old version, so apt can go back to it.
+    reversible: bool
+
+    @property
+    def engine(self) -> bool:
+        """Whether it belongs to the container engine."""
+        return self.name.startswith(ENGINE)
+
+
+def chosen(newer: Iterable[Newer], kind: str, scope: str) -> list[Newer]:
+    """Those of the kind that the scope allows."""
+    return sorted(
+        (
+            one
+            for one in newer
+            if one.engine == (kind == "engine") and (scope == "all" or SECURITY in one.labels)
+        ),
+        key=lambda one: one.name,
+    )
+
+
+def restart_reasons(upgraded: Iterable[Newer], required: bool) -> list[str]:
+    """Why the host should restart."""
+    reasons = [f"{one.name} {one.new}" for one in upgraded if NEEDS_RESTART.match(one.name)]
+    return reasons + ([f"{REQUIRED} is there"] if required else [])
+
+
+def known() -> list[Newer]:
+    """Every installed package that apt knows a newer version of; one on hold stays as it is."""
+    # Debian's own, for the host's Python.
+    apt = importlib.import_module("apt")
+    found = []
+    for package in apt.Cache():
+        if not package.is_upgradable or package._pkg.selected_state == 2:
+            continue
+        archives = [origin for origin in package.candidate.origins if origin.archive != "now"]
+        old = package.installed
+        found.append(
+            Newer(
+                package.shortname,
+                old.version,
+                package.candidate.version,
+                frozenset(origin.label for origin in archives),
+                any(origin.archive != "now" for origin in old.origins),
+            )
+        )
+    return found
+
+
+def apt_get(words: list[str], lock_timeout: int) -> None:
+    """Run apt-get without questions."""
+    options = ["-o", f"DPkg::Lock::Timeout={lock_timeout}", "-o", "Acquire::Retries=3"]
+    options += ["-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"]
+    done = subprocess.run(
+        ["apt-get", "--quiet=2", *options, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"},
+    )
+    if done.returncode:
+        last = "\n".join((done.stderr or done.stdout).strip().splitlines()[-8:])
+        raise RuntimeError(f"`apt-get {' '.join(words[:4])} ...` ended with {done.returncode}:\n{last}")
+
+
+def main() -> None:
+    """Upgrade."""
+    module = AnsibleModule(
+        argument_spec={
+            "kind": {"type": "str", "choices": ["system", "engine"], "required": True},
+            "scope": {"type": "str", "choices": ["security", "all"], "required": True},
+            "lock_timeout": {"type": "int", "default": 600},
+        },
+        supports_check_mode=True,
+    )
+    wanted, doing = module.params, []
+    try:
+        if not module.check_mode:
+            apt_get(["update", "--error-on=any"], wanted["lock_timeout"])
+        doing = chosen(known(), wanted["kind"], wanted["scope"])
+        if doing and not module.check_mode:
+            names = [f"{one.name}={one.new}" for one in doing]
+            apt_get(["install", "--yes", "--only-upgrade", *names], wanted["lock_timeout"])
+    except (RuntimeError, OSError, ImportError) as error:
+        module.fail_json(msg=str(error), upgraded=told(doing), restart=[])
+    module.exit_json(
+        changed=bool(doing), upgraded=told(doing), restart=restart_reasons(doing, REQUIRED.exists())
+    )
+
+
+def told(newer: Iterable[Newer]) -> list[dict[str, Any]]:
+    """For Ansible."""
+    return [{"name": one.name, "old": one.old, "new": one.new, "reversible": one.reversible} for one in newer]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+#!/usr/bin/python
+"""Ansible module: snapshots of the host's volumes, waited for, and old ones of the same kind removed."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = r"""
+---
+module: patch_volumes
+short_description: Snapshots of every volume of this host, before it is patched
+description:
+  - Runs on the host with the rights of its role. Waits until each snapshot is complete.
+  - Removes the oldest snapshots that it made before, beyond the count; never those of this run.
+options:
+  instance: {description: The host's instance id., type: str, required: true}
+  name: {description: The deployment's name., type: str, required: true}
+  deployment: {description: The deployment's id., type: str, required: true}
+  region: {description: AWS region., type: str, required: true}
+  endpoint_url: {description: Address of the AWS API., type: str, default: ""}
+  keep: {description: Snapshots of each volume that stay., type: int, required: true}
+  patience: {description: Seconds that snapshots may take., type: int, default: 3600}
+author: Ragdock
+"""
+
+EXAMPLES = r"""
+- name: Volumes can be rolled back
+  patch_volumes:
+    instance: i-0123456789abcdef0
+    name: demo
+    deployment: 0123456789ab
+    region: eu-central-1
+    keep: 2
+"""
+
+RETURN = r"""
+snapshots: {description: Snapshot with volume and device and zone., type: list, returned: success}
+removed: {description: Ids of older snapshots that were removed., type: list, returned: success}
+seconds: {description: How long it took., type: float, returned: success}
+"""
+
+PURPOSE = "before-patch"
+POLL_SECONDS = 5.0
+
+
+def volumes(ec2: Any, instance: str) -> list[dict[str, str]]:
+    """The host's volumes."""
+    answer = ec2.describe_volumes(Filters=[{"Name": "attachment.instance-id", "Values": [instance]}])
+    return sorted(
+        (
+            {
+                "volume": one["VolumeId"],
+                "device": one["Attachments"][0]["Device"],
+                "zone": one["AvailabilityZone"],
+            }
+            for one in answer["Volumes"]
+        ),
+        key=lambda one: one["device"],
+    )
+
+
+def take(ec2: Any, one: dict[str, str], wanted: dict[str, Any]) -> str:
+    """Begin a snapshot; its id."""
+    tags = {
+        "Name": f"ragdock-{wanted['name']}-{PURPOSE}",
+        "ragdock:name": wanted["name"],
+        "ragdock:deployment": wanted["deployment"],
+        "ragdock:purpose": PURPOSE,
+    }
+    listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+    answer = ec2.create_snapshot(
+        VolumeId=one["volume"],
+        Description=f"Ragdock {wanted['name']} {one['device']} {PURPOSE}",
+        TagSpecifications=[{"ResourceType": "snapshot", "Tags": listed}],
+    )
+    return str(answer["SnapshotId"])
+
+
+def wait(ec2: Any, ids: list[str], patience: float) -> None:
+    """Until all are complete."""
+    until = time.monotonic() + patience
+    while True:
+        states = {
+            one["SnapshotId"]: one["State"] for one in ec2.describe_snapshots(SnapshotIds=ids)["Snapshots"]
+        }
+        if all(states.get(one) == "completed" for one in ids):
+            return
+        failed = [one for one, state in states.items() if state == "error"]
+        if failed or time.monotonic() > until:
+            raise RuntimeError(
+                f"snapshots {', '.join(failed)} ended in an error"
+                if failed
+                else f"snapshots were not complete within {patience:.0f} s: {states}"
+            )
+        time.sleep(POLL_SECONDS)
+
+
+def doomed(snapshots: list[dict[str, Any]], keep: int) -> list[str]:
+    """Beyond the newest KEEP of each volume."""
+    newest_first = sorted(snapshots, key=lambda one: one["StartTime"], reverse=True)
+    seen: dict[str, int] = {}
+    found = []
+    for one in newest_first:
+        seen[one["VolumeId"]] = seen.get(one["VolumeId"], 0) + 1
+        if seen[one["VolumeId"]] > keep:
+            found.append(str(one["SnapshotId"]))
+    return found
+
+
+def work(wanted: dict[str, Any]) -> dict[str, Any]:
+    """All of it."""
+    import boto3
+    from botocore.config import Config
+
+    quick = Config(connect_timeout=5, read_timeout=30, retries={"max_attempts": 5, "mode": "standard"})
+    session = boto3.session.Session(region_name=wanted["region"])
+    ec2: Any = session.client("ec2", endpoint_url=wanted["endpoint_url"] or None, config=quick)
+    began, found = time.monotonic(), volumes(ec2, wanted["instance"])
+    if not found:
+        raise RuntimeError(f"no volume is attached to {wanted['instance']}")
+    # What the system has not yet written would be missing from them.
+    os.sync()
+    made = [{**one, "snapshot": take(ec2, one, wanted)} for one in found]
+    wait(ec2, [one["snapshot"] for one in made], wanted["patience"])
+    filters = {"tag:ragdock:name": wanted["name"], "tag:ragdock:purpose": PURPOSE}
+    named = [{"Name": name, "Values": [value]} for name, value in filters.items()]
+    old = doomed(ec2.describe_snapshots(OwnerIds=["self"], Filters=named)["Snapshots"], wanted["keep"])
+    for snapshot in old:
+        ec2.delete_snapshot(SnapshotId=snapshot)
+    return {"snapshots": made, "removed": old, "seconds": round(time.monotonic() - began, 1)}
+
+
+def main() -> None:
+    """Take them."""
+    module = AnsibleModule(
+        argument_spec={
+            "instance": {"type": "str", "required": True},
+            "name": {"type": "str", "required": True},
+            "deployment": {"type": "str", "required": True},
+            "region": {"type": "str", "required": True},
+            "endpoint_url": {"type": "str", "default": ""},
+            "keep": {"type": "int", "required": True},
+            "patience": {"type": "int", "default": 3600},
+        },
+        supports_check_mode=True,
+    )
+    if module.check_mode:
+        module.exit_json(changed=False, snapshots=[], removed=[], seconds=0)
+    # Where boto3 is broken, that is the message, too.
+    try:
+        result = work(module.params)
+    except Exception as error:  # noqa: BLE001 -- botocore's classes are known only once it is imported
+        module.fail_json(
+            msg=f"The volumes could not be kept: {type(error).__name__}: {error}. Nothing was patched. "
+            "Its rights are those of roles/aws_identity/templates/snapshots.json.j2: site.yml grants them."
+        )
+    module.exit_json(changed=True, **result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+../../stack/library/prove.py

@@ -1,0 +1,1 @@
+../../backup/module_utils/ragdock_choice.py

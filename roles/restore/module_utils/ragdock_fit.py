@@ -1,0 +1,43 @@
+"""Whether a backup and the software that runs here fit; each answer is empty or says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """2.19.1 as (2, 19, 1)."""
+    parts = version.split("-")[0].split(".")
+    return tuple(int(part) for part in parts if part.isdigit())
+
+
+def version_refusal(backup: str, running: str) -> str:
+    """OpenSearch reads snapshots of its own and of the major version before, never of a newer one."""
+    theirs, ours = numbers(backup), numbers(running)
+    if not theirs or not ours:
+        return ""
+    if theirs > ours:
+        return (
+            f"The backup was made by OpenSearch {backup}, this host runs {running}, which cannot read it. "
+            "Deploy the release that made the backup, or a newer one: playbooks/deploy.yml."
+        )
+    if ours[0] - theirs[0] > 1:
+        return (
+            f"The backup was made by OpenSearch {backup}; OpenSearch {running} reads only backups of "
+            f"{ours[0] - 1}.x and {ours[0]}.x. Bring the documents alone (-e scope=documents): "
+            "they are read again."
+        )
+    return ""
+
+
+def embedder_refusal(contract: Mapping[str, Any], name: str, weights: str) -> str:
+    """An index's vectors can be asked only with the embedder that made them."""
+    made, digest = str(contract.get("model", "")), str(contract.get("digest", ""))
+    if not contract or (made == name and digest == weights):
+        return ""
+    return (
+        f"The backup's vectors were made with {made} ({digest[:12]}), this deployment embeds with {name} "
+        f"({weights[:12]}): questions would find nothing. Set ragdock_models back to {made} and deploy, or "
+        "bring the documents alone (-e scope=documents): the worker reads them again."
+    )

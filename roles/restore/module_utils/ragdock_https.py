@@ -1,0 +1,1 @@
+../../stack/module_utils/ragdock_https.py

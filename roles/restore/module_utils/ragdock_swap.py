@@ -1,0 +1,110 @@
+"""Files of a backup take the place of those that are there, and the other way round.
+
+Each move is found again by looking (what lies staged, what lies aside), so a run that was killed anywhere is
+completed or undone by doing the same once more. All three places lie on one file system.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Move:
+    """One file: `new` comes from the backup; without it the file that is there only goes aside."""
+
+    path: str
+    new: bool
+    old: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """For the journal."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the files live, where the backup's lie ready, and where the replaced ones are kept."""
+
+    live: Path
+    staged: Path
+    aside: Path
+
+
+def files_below(root: Path) -> Iterator[str]:
+    """Every regular file, by its path below."""
+    if root.is_dir():
+        for path in sorted(root.rglob("*")):
+            if path.is_file() and not path.is_symlink():
+                yield str(path.relative_to(root))
+
+
+def plan(places: Places, wanted: Mapping[str, bool], *, others: Sequence[str] = ()) -> list[Move]:
+    """What has to move. `wanted`: path -> whether the live file already has this content."""
+    moves = [
+        Move(path, new=True, old=(places.live / path).exists()) for path, same in wanted.items() if not same
+    ]
+    return moves + [Move(path, new=False, old=True) for path in others]
+
+
+def _folder(path: Path, like: Path) -> None:
+    """A file's directory, owned as its counterpart is."""
+    missing = [one for one in (path.parent, *path.parent.parents) if not one.exists()]
+    for one, model in zip(
+        reversed(missing), reversed([like.parent, *like.parent.parents][: len(missing)]), strict=True
+    ):
+        one.mkdir()
+        if model.exists():
+            status = model.stat()
+            os.chown(one, status.st_uid, status.st_gid)
+            one.chmod(status.st_mode & 0o7777)
+
+
+def _fold(path: Path, top: Path) -> None:
+    """Remove directories that a move left empty."""
+    for one in path.parents:
+        if one == top or not one.is_relative_to(top) or not one.is_dir() or any(one.iterdir()):
+            return
+        one.rmdir()
+
+
+def forward(places: Places, moves: Sequence[Move]) -> None:
+    """The backup's files are live, the replaced ones lie aside."""
+    for move in moves:
+        live, staged, aside = (place / move.path for place in (places.live, places.staged, places.aside))
+        if not move.new:
+            if live.exists():
+                _folder(aside, live)
+                live.replace(aside)
+                _fold(live, places.live)
+            continue
+        if not staged.exists():
+            continue
+        if live.exists() and not aside.exists():
+            _folder(aside, live)
+            # A second name first: at no moment is there no file.
+            os.link(live, aside)
+        _folder(live, staged)
+        staged.replace(live)
+
+
+def back(places: Places, moves: Sequence[Move]) -> None:
+    """Everything lies where it lay before."""
+    for move in moves:
+        live, staged, aside = (place / move.path for place in (places.live, places.staged, places.aside))
+        if move.new and not staged.exists() and live.exists():
+            _folder(staged, live)
+            live.replace(staged)
+        if aside.exists():
+            _folder(live, aside)
+            if live.exists() and live.samefile(aside):
+                aside.unlink()  # killed between the second name and the replacement
+            else:
+                aside.replace(live)
+            _fold(aside, places.aside)
+        elif move.new and not move.old:
+            _fold(live, places.live)

@@ -1,0 +1,298 @@
+#!/usr/bin/python3
+"""Runs one job of the schedule: ragdock-job backup | drill | patch | prune | drift | after-boot.
+
+The work is the playbook of that name in the deployer's directory. Here is only what a playbook cannot
+do for itself: one at a time, gently, not for ever, with a log, and with a record even of its own death.
+Written by Ragdock (role schedule); docs/schedule.md explains it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+from typing import IO, Any
+
+SETTINGS = Path("/etc/ragdock/schedule.json")
+LOCK = Path("/run/lock/ragdock-job.lock")
+LOGS = Path("/var/log/ragdock")
+AFTER_BOOT = "after-boot"
+LOG_BYTES = 4 << 20
+LOGS_KEPT = 5
+SETTLE_SECONDS = 600.0
+PROJECT = "com.docker.compose.project=ragdock"
+TIMED_OUT = 124
+BUSY = 75
+UNFINISHED = "The host went down, or the runner was killed, while it ran. "
+
+
+def load(path: Path) -> ModuleType:
+    """A file of the deployer as a module."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise FileNotFoundError(path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+class Runner:
+    """One job from its start to its record."""
+
+    def __init__(self, job: str, settings: dict[str, Any]) -> None:
+        self.job = job
+        self.settings = settings
+        # It makes up for a run that a boot cut short.
+        self.again = False
+        self.root = Path(settings["root"])
+        self.deployer = self.root / "deployer"
+        self.marker = self.root / "state" / "running" / f"{job}.json"
+        self.records = load(self.deployer / "roles/monitoring/module_utils/ragdock_jobs.py")
+        self.processes = load(self.deployer / "roles/monitoring/module_utils/ragdock_processes.py")
+
+    @contextlib.contextmanager
+    def alone(self, log: IO[str]) -> Iterator[int]:
+        """No other job of this host. The kernel frees the lock with its last holder, be it the playbook."""
+        until = time.monotonic() + self.settings["wait_minutes"] * 60
+        with LOCK.open("a+") as lock:
+            while True:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    lock.seek(0)
+                    holder = lock.read().strip() or "another job"
+                    if holder.split()[0] == self.job:
+                        say(log, f"not started: {holder} still runs")
+                        raise SystemExit(BUSY) from None
+                    if time.monotonic() > until:
+                        minutes = self.settings["wait_minutes"]
+                        reason = (
+                            f"Waited {minutes} minutes for {holder} to end (ragdock_schedule_wait_minutes)."
+                        )
+                        self.record(time.time(), reason, log)
+                        raise SystemExit(BUSY) from None
+                time.sleep(1)
+            lock.truncate(0)
+            lock.write(f"{self.job} (process {os.getpid()}, since {datetime.now(UTC):%F %T} UTC)\n")
+            lock.flush()
+            yield lock.fileno()
+
+    def record(self, began: float, reason: str, log: IO[str]) -> None:
+        """Put a failure on record that the playbook itself could not."""
+        outcome = self.records.Outcome(self.job, False, began, time.time(), reason)
+        entry = self.records.write_record(self.root, outcome)
+        namespace, region = self.settings["namespace"], self.settings["region"]
+        problem = self.records.put_metrics(entry, namespace, region, self.settings["endpoint_url"])
+        say(log, f"failed: {reason}" + (f" CloudWatch was not told: {problem}" if problem else ""))
+
+    def recorded_since(self, began: float) -> bool:
+        """Did the playbook say how it went?"""
+        entry = self.records.read_state(self.root, self.job)
+        return bool(entry) and self.records.epoch(entry["ended"]) >= int(began)
+
+    def free_lock(self, pid: int, log: IO[str]) -> None:
+        """Give back the deployment's lock when this job's own dead run left it."""
+        locks = load(self.deployer / "roles/preflight/library/deploy_lock.py")
+        where = {
+            "region_name": self.settings["region"],
+            "endpoint_url": self.settings["endpoint_url"] or None,
+        }
+        lock = locks.Lock(locks.boto3.client("ssm", config=locks.QUICK, **where), self.settings["lock"])
+        try:
+            holder = lock.holder()
+            if holder and holder.get("machine") == os.uname().nodename and holder.get("pid") == pid:
+                lock.remove()
+                say(log, "the deployment's lock, left by this run, was freed")
+        except (locks.BotoCoreError, locks.ClientError) as error:
+            # The next run sees that the holder is dead.
+            say(log, f"the deployment's lock could not be read: {error}")
+
+    def play(self, log: IO[str], lock: int, extra: list[str]) -> tuple[int, int]:
+        """The playbook's process number and exit code; TIMED_OUT when it was ended."""
+        patience = self.settings["wait_minutes"] * 60
+        words = [
+            "ionice",
+            "-c2",
+            "-n7",
+            "ansible-playbook",
+            "-c",
+            "local",
+            "-i",
+            str(self.deployer / "inventory"),
+        ]
+        words += [f"playbooks/{self.job}.yml", "-e", f"preflight_lock_patience={patience}", *extra]
+        environment = {
+            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOME": "/root",
+            "LC_ALL": "C.UTF-8",
+            "ANSIBLE_NOCOLOR": "1",
+            "PYTHONUNBUFFERED": "1",
+        }
+        # The lock's descriptor goes along: should this runner be killed, the playbook still holds it.
+        self.processes.adopt_orphans()
+        process = subprocess.Popen(
+            words,
+            cwd=self.deployer,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=[lock],
+            start_new_session=True,
+        )
+        self.mark(process.pid)
+        try:
+            return process.pid, process.wait(self.settings["jobs"][self.job]["timeout_minutes"] * 60)
+        except subprocess.TimeoutExpired:
+            self.processes.end_offspring()
+            process.wait()
+            return process.pid, TIMED_OUT
+
+    def mark(self, pid: int) -> None:
+        """What the next boot finds when this one ends too early."""
+        self.marker.parent.mkdir(parents=True, exist_ok=True)
+        self.records.replace(
+            self.marker,
+            json.dumps(
+                {
+                    "job": self.job,
+                    "pid": pid,
+                    "boot": self.processes.boot(),
+                    "began": time.time(),
+                    "again": self.again,
+                }
+            )
+            + "\n",
+        )
+
+    def run(self, extra: list[str]) -> int:
+        """The whole of it; the exit code is the playbook's."""
+        with log_of(self.job) as log, self.alone(log) as lock:
+            began = time.time()
+            os.nice(10)
+            say(log, f"{self.job} begins")
+            pid, code = self.play(log, lock, extra)
+            if self.job == "patch" and not code and self.resumes():
+                say(log, "patch goes on after the restart that it asked for")
+                return 0
+            if not self.recorded_since(began):
+                minutes = self.settings["jobs"][self.job]["timeout_minutes"]
+                reason = (
+                    f"Ended after {minutes} minutes (ragdock_schedule_timeout_minutes)."
+                    if code == TIMED_OUT
+                    else f"The playbook ended with code {code} before it said how it went."
+                )
+                self.record(began, f"{reason} Its log: {LOGS / self.job}.log", log)
+                code = code or 1
+            if code:
+                self.free_lock(pid, log)
+            self.marker.unlink(missing_ok=True)
+            say(log, f"{self.job} ended with code {code} after {time.time() - began:.0f} s")
+            return code
+
+    def resumes(self) -> bool:
+        """Did a patch leave notes for the run after the boot?"""
+        return (self.root / "state" / "patch-resume.json").is_file()
+
+    def unfinished(self) -> dict[str, Any]:
+        """The mark of a run that did not come to its end; empty without one."""
+        try:
+            mark = json.loads(self.marker.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return {}
+        return dict(mark) if mark.get("boot") != self.processes.boot() else {}
+
+
+@contextlib.contextmanager
+def log_of(job: str) -> Iterator[IO[str]]:
+    """The job's log, begun anew when it has grown; a few old ones stay."""
+    LOGS.mkdir(mode=0o750, parents=True, exist_ok=True)
+    path = LOGS / f"{job}.log"
+    if path.exists() and path.stat().st_size > LOG_BYTES:
+        for number in range(LOGS_KEPT - 1, 0, -1):
+            older = LOGS / f"{job}.log.{number}"
+            if older.exists():
+                older.rename(LOGS / f"{job}.log.{number + 1}")
+        path.rename(LOGS / f"{job}.log.1")
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+    with os.fdopen(descriptor, "a", encoding="utf-8") as log:
+        yield log
+
+
+def say(log: IO[str], text: str) -> None:
+    """A line of the runner's own."""
+    log.write(f"--- {datetime.now(UTC):%FT%TZ} {text}\n")
+    log.flush()
+
+
+def settle(log: IO[str]) -> None:
+    """Wait until the stack has started again, or has had its time to."""
+    words = ["docker", "ps", "--all", "--format", "{{.Status}}", "--filter", f"label={PROJECT}"]
+    until = time.monotonic() + SETTLE_SECONDS
+    while time.monotonic() < until:
+        asked = subprocess.run(words, capture_output=True, text=True, check=False)
+        states = asked.stdout.splitlines()
+        if not asked.returncode and all("(healthy)" in state for state in states):
+            say(log, f"{len(states)} containers are healthy")
+            return
+        time.sleep(3)
+    say(
+        log, f"not every container was healthy within {SETTLE_SECONDS:.0f} s; the jobs will say what is wrong"
+    )
+
+
+def after_boot(settings: dict[str, Any]) -> int:
+    """Finish what a reboot interrupted on purpose, then run what was due while the host was down."""
+    times = load(Path(settings["root"]) / "deployer/roles/monitoring/module_utils/ragdock_schedule.py")
+    # What was due before the schedule was written was not missed.
+    since = datetime.fromtimestamp(SETTINGS.stat().st_mtime, UTC)
+    codes = [0]
+    with log_of(AFTER_BOOT) as log:
+        settle(log)
+        # A patch that waits for this very boot comes first.
+        for job in sorted(settings["jobs"], key=lambda job: job != "patch"):
+            runner, due = Runner(job, settings), times.parse(settings["jobs"][job]["schedule"])
+            state, resume = runner.records.read_state(runner.root, job), []
+            again = due is not None and times.missed(due, state, since, datetime.now(UTC))
+            mark = runner.unfinished()
+            if mark:
+                runner.marker.unlink()
+                runner.free_lock(mark["pid"], log)
+                if job == "patch" and runner.resumes():
+                    again, resume = True, ["-e", "patching_resume=true"]
+                elif not runner.recorded_since(mark["began"]):
+                    # Once more, not for ever: it may be the job that takes the host down.
+                    again = not mark.get("again", False)
+                    runner.record(mark["began"], f"{UNFINISHED}Its log: {LOGS / job}.log", log)
+            if again:
+                say(log, f"{job} {'goes on' if resume else 'was due while the host was down, or cut short'}")
+                runner.again = bool(mark)
+                codes.append(runner.run(resume))
+    return max(codes)
+
+
+def main() -> int:
+    """Read the arguments and the settings, run."""
+    settings = json.loads(SETTINGS.read_text(encoding="utf-8"))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("job", choices=[*settings["jobs"], AFTER_BOOT])
+    job = parser.parse_args().job
+    return after_boot(settings) if job == AFTER_BOOT else Runner(job, settings).run([])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,105 @@
+#!/usr/bin/python
+"""Ansible module: the host's own copy of the playbooks is exactly that of this checkout."""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = r"""
+---
+module: deployer
+short_description: The host's own copy of the playbooks is exactly that of this checkout
+description:
+  - The action plugin of the same name gathers the files, and sends them only when the host's differ.
+  - Each file is replaced by rename; what is no longer in the checkout goes.
+options:
+  path: {description: Directory on the host., type: path, required: true}
+  digest: {description: Hash of all files; the action plugin sets it., type: str, required: true}
+  archive: {description: The files on the host. Set by the action plugin., type: path, default: ""}
+author: Ragdock
+"""
+
+EXAMPLES = r"""
+- name: The host has its own copy of the playbooks
+  deployer:
+    path: /opt/ragdock/deployer
+    checkout: "{{ playbook_dir }}"
+    directories: [playbooks, roles]
+    texts: {inventory/hosts.yml: "..."}
+"""
+
+RETURN = r"""
+changed_paths: {description: Files that were made, changed or removed., type: list, returned: when sent}
+digest: {description: Hash over all names and contents., type: str, returned: always}
+"""
+
+CACHE = "__pycache__"
+
+
+def present(root: Path) -> Iterator[Path]:
+    """Every file below the directory but what Python compiled."""
+    return (path for path in sorted(root.rglob("*")) if path.is_file() and CACHE not in path.parts)
+
+
+def digest_of(root: Path) -> str:
+    """Hash over all names and contents; the action plugin reckons alike."""
+    lines = (
+        f"{path.relative_to(root)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n"
+        for path in present(root)
+    )
+    return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
+
+
+def put(root: Path, archive: Path) -> list[str]:
+    """Make the directory hold exactly what the archive does."""
+    changed: list[str] = []
+    with tarfile.open(archive) as tar:
+        wanted = {member.name: tar.extractfile(member) for member in tar if member.isfile()}
+        for name, file in wanted.items():
+            content, path = file.read() if file else b"", root / name
+            if path.is_file() and path.read_bytes() == content:
+                continue
+            path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+            beside = path.with_name(f".{path.name}.new")
+            beside.write_bytes(content)
+            beside.chmod(0o640)
+            beside.replace(path)
+            changed.append(name)
+    for path in present(root):
+        if str(path.relative_to(root)) not in wanted:
+            path.unlink()
+            changed.append(str(path.relative_to(root)))
+    return changed
+
+
+def main() -> None:
+    """Compare, and put in place what was sent."""
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "path", "required": True},
+            "digest": {"type": "str", "required": True},
+            "archive": {"type": "path", "default": ""},
+        },
+        supports_check_mode=True,
+    )
+    root, wanted = Path(module.params["path"]), module.params["digest"]
+    found = digest_of(root) if root.is_dir() else ""
+    diff = {"before": f"{root} holds {found or 'nothing'}\n", "after": f"{root} holds {wanted}\n"}
+    if found == wanted or module.check_mode or not module.params["archive"]:
+        module.exit_json(changed=found != wanted, digest=wanted, diff=diff if found != wanted else {})
+    changed = put(root, Path(module.params["archive"]))
+    if (after := digest_of(root)) != wanted:
+        module.fail_json(
+            msg=f"{root} holds {after} after copying, {wanted} was sent. Something else writes there "
+            "(`lsof +D` on the host names it), or the disk loses data. Run again."
+        )
+    module.exit_json(changed=True, digest=wanted, changed_paths=changed, diff=diff)
+
+
+if __name__ == "__main__":
+    main()

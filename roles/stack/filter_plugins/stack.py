@@ -1,0 +1,96 @@
+"""Filters with which the stack's configuration is rendered."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import string
+from collections.abc import Callable
+from typing import Any
+
+import bcrypt
+from cryptography import x509
+
+# Passwords here are long and random: what a higher cost defends, short ones, does not exist.
+BCRYPT_COST = 10
+_STANDARD = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
+_BCRYPT = "./" + string.ascii_uppercase + string.ascii_lowercase + string.digits
+
+
+def stack_bcrypt(password: str, user: str) -> str:
+    """Bcrypt hash of a password; the salt comes from both, so that rendering again gives the same text."""
+    seed = hashlib.sha256(f"{user}\0{password}".encode()).digest()[:16]
+    salt = base64.b64encode(seed).decode().rstrip("=").translate(str.maketrans(_STANDARD, _BCRYPT))
+    return (
+        bcrypt.hashpw(password.encode(), f"$2b${BCRYPT_COST:02d}${salt}".encode())
+        .decode()
+        .replace("$2b$", "$2y$", 1)
+    )
+
+
+def stack_subject(certificate: str) -> str:
+    """Subject of a PEM certificate, in the form in which OpenSearch compares it (RFC 4514)."""
+    return x509.load_pem_x509_certificate(certificate.encode()).subject.rfc4514_string()
+
+
+def stack_model(models: list[dict[str, Any]], use: str, instead: str = "") -> str:
+    """Name of the first model with a use, or what stands in for it."""
+    return next((str(model["name"]) for model in models if use in model["use"]), instead)
+
+
+def stack_with_both(values: dict[str, str]) -> dict[str, str]:
+    """The secrets that are being rotated, as services read them: the old value and the new, a line each."""
+    return {
+        name: f"{values[name]}\n{new}"
+        for name, new in ((key.removesuffix("_next"), values[key]) for key in values if key.endswith("_next"))
+        if name in values and values[name] != new
+    }
+
+
+def stack_config_hash(
+    service: str, secrets: list[dict[str, Any]], values: dict[str, str], config: dict[str, str]
+) -> str:
+    """Hash of what a service reads at start: its secrets and its configuration. A new hash starts it again.
+
+    The edge's configuration is left out: it is reloaded. Secrets without a value here are read at no start.
+    """
+    mine = {
+        one["path"]: values[one["from"]]
+        for one in secrets
+        if one["path"].startswith(f"{service}/") and one["from"] in values
+    }
+    if service != "edge":
+        mine |= {path: text for path, text in config.items() if path.startswith(f"{service}/")}
+    return hashlib.sha256(json.dumps(mine, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def stack_with_content(secrets: list[dict[str, Any]], values: dict[str, str]) -> list[dict[str, Any]]:
+    """The secret files as release_stage writes them.
+
+    In base64, so that each is one line: Ansible hides a value from the host's journal by looking for it
+    there, where a text of several lines stands escaped and is not found.
+    """
+    return [
+        {
+            "path": one["path"],
+            "uid": one["uid"],
+            "content_base64": base64.b64encode(values[one["from"]].encode()).decode(),
+        }
+        for one in secrets
+    ]
+
+
+class FilterModule:
+    """What Ansible loads."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Name -> function."""
+        return {
+            "stack_bcrypt": stack_bcrypt,
+            "stack_config_hash": stack_config_hash,
+            "stack_model": stack_model,
+            "stack_subject": stack_subject,
+            "stack_with_both": stack_with_both,
+            "stack_with_content": stack_with_content,
+        }

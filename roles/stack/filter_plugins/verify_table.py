@@ -1,0 +1,1 @@
+../../verify/filter_plugins/verify_table.py

@@ -1,0 +1,177 @@
+"""The Docker Engine and compose of this host, as `docker` commands with readable failures."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PROJECT_LABEL = "com.docker.compose.project"
+HASH_LABEL = "com.docker.compose.config-hash"
+LOG_LINES = 200
+
+
+class EngineError(Exception):
+    """A docker command or a container failed; the text says what to do, `service` whose log tells more."""
+
+    def __init__(self, message: str, service: str = "") -> None:
+        super().__init__(message)
+        self.service = service
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container of the stack."""
+
+    id: str
+    name: str
+    service: str
+    spec: str
+    state: str
+    health: str
+    exit_code: int
+    oom: bool
+    restarts: int
+    image: str
+    created: str
+
+    @property
+    def well(self) -> bool:
+        """It runs, and its healthcheck says so (or it has none)."""
+        return self.state == "running" and self.health in ("healthy", "none")
+
+    def hopeless(self, restarts_before: int) -> bool:
+        """It will not become healthy by waiting: it ended, was found unhealthy or ends again and again."""
+        return (
+            self.state in ("exited", "dead")
+            or self.health == "unhealthy"
+            or self.restarts > restarts_before + 1
+        )
+
+    def told(self) -> str:
+        """Its state in words."""
+        if self.oom:
+            return f"{self.name} was killed for using more memory than its limit (ragdock_memory_limits)"
+        if self.state in ("exited", "dead", "restarting"):
+            return f"{self.name} ended with exit code {self.exit_code} ({self.restarts} restarts)"
+        if self.restarts and not self.well:
+            return f"{self.name} ended and was started again {self.restarts} times, health: {self.health}"
+        return f"{self.name} is {self.state}, health: {self.health}"
+
+
+def parse_container(found: Mapping[str, Any]) -> Container:
+    """A container from what `docker inspect` says of it."""
+    labels = found["Config"].get("Labels") or {}
+    state = found["State"]
+    return Container(
+        id=found["Id"],
+        name=found["Name"].lstrip("/"),
+        service=labels.get("com.docker.compose.service", ""),
+        spec=labels.get(HASH_LABEL, ""),
+        state=state["Status"],
+        health=(state.get("Health") or {}).get("Status", "none"),
+        exit_code=state.get("ExitCode", 0),
+        oom=bool(state.get("OOMKilled")),
+        restarts=found.get("RestartCount", 0),
+        image=found["Config"]["Image"],
+        created=found["Created"],
+    )
+
+
+def last_lines(text: str, count: int = 12) -> str:
+    """The end of an output, for a message."""
+    return "\n".join(line for line in text.strip().splitlines()[-count:] if line.strip())
+
+
+class Engine:
+    """Runs docker; every call has a time limit."""
+
+    def __init__(self, project: str = "ragdock", environment: Mapping[str, str] | None = None) -> None:
+        self.project = project
+        self.environment = dict(environment) if environment is not None else None
+
+    def run(self, *args: str, timeout: float = 60, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """One docker command."""
+        try:
+            done = subprocess.run(
+                ["docker", *args],
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+                check=False,
+                env=self.environment,
+            )
+        except FileNotFoundError as error:
+            raise EngineError(
+                "There is no `docker` on the host. Run playbooks/configure.yml first."
+            ) from error
+        except subprocess.TimeoutExpired as error:
+            raise EngineError(
+                f"`docker {' '.join(args[:3])}` gave no answer in {timeout:.0f} s. "
+                "Is the engine well? On the host: systemctl status docker"
+            ) from error
+        if check and done.returncode != 0:
+            raise EngineError(
+                f"`docker {' '.join(args[:6])}` ended with {done.returncode}: "
+                f"{last_lines(done.stderr or done.stdout)}"
+            )
+        return done
+
+    def compose(
+        self, release: Path, *args: str, timeout: float = 120, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """One compose command on a release's own file."""
+        return self.run(
+            "compose", "--project-name", self.project, "--project-directory", str(release),
+            "--progress", "plain", *args,
+            timeout=timeout, check=check,
+        )  # fmt: skip
+
+    def specs(self, release: Path) -> dict[str, str]:
+        """Service -> hash of its wanted configuration, as compose writes it on containers."""
+        lines = self.compose(release, "config", "--hash", "*").stdout.split("\n")
+        return dict(line.split() for line in lines if line.strip())
+
+    def containers(self) -> list[Container]:
+        """Every container of the stack in any state, newest first."""
+        ids = self.run(
+            "ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={PROJECT_LABEL}={self.project}",
+            "--filter", "label=com.docker.compose.oneoff=False",
+        ).stdout.split()  # fmt: skip
+        if not ids:
+            return []
+        # A container may go between the two calls: what is left is still listed.
+        found = json.loads(self.run("container", "inspect", *ids, check=False).stdout or "[]")
+        return sorted((parse_container(one) for one in found), key=lambda one: one.created, reverse=True)
+
+    def missing_images(self, refs: Sequence[str]) -> list[str]:
+        """Which of these references this engine does not hold."""
+        have = self.run("image", "ls", "--digests", "--format", "{{.Repository}}@{{.Digest}}").stdout.split()
+        return [ref for ref in dict.fromkeys(refs) if ref not in have]
+
+    def wait(self, container_id: str, seconds: float) -> Container:
+        """Wait until a container is healthy; an error as soon as it will not become so."""
+        until = time.monotonic() + seconds
+        before: int | None = None
+        while True:
+            found = json.loads(self.run("container", "inspect", container_id, check=False).stdout or "[]")
+            if not found:
+                raise EngineError(f"Container {container_id[:12]} went away while it was waited for.")
+            one = parse_container(found[0])
+            if one.well:
+                return one
+            before = one.restarts if before is None else before
+            if one.hopeless(before) or time.monotonic() > until:
+                said = last_lines(self.log(container_id), 6)
+                raise EngineError(f"{one.told()}. The end of its log:\n{said}", one.service)
+            time.sleep(0.5)
+
+    def log(self, container: str) -> str:
+        """The end of a container's log."""
+        done = self.run("logs", "--tail", str(LOG_LINES), "--timestamps", container, check=False)
+        # Two streams of one container: its own time stamps put them in order.
+        return "\n".join(sorted((done.stdout + done.stderr).splitlines())) + "\n"

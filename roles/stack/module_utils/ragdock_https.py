@@ -1,0 +1,98 @@
+"""HTTPS to one address with the certificate of another name (or HTTP), and plain words when it fails."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import ssl
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What was answered."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Json:
+        """The body as a JSON object; an empty one when it is anything else."""
+        try:
+            value = json.loads(self.body)
+        except ValueError:
+            return {}
+        return value if isinstance(value, dict) else {"value": value}
+
+    def excerpt(self) -> str:
+        """Status and the first words of the body, for a message."""
+        text = " ".join(self.body.decode("utf-8", "replace").split())
+        return f"{self.status} {text[:300]}".strip()
+
+
+class UnreachableError(Exception):
+    """Nothing could be asked at all; the text says what happened."""
+
+
+class _PinnedConnection(http.client.HTTPSConnection):
+    def __init__(self, endpoint: Endpoint, timeout: float) -> None:
+        super().__init__(endpoint.name, endpoint.port, context=endpoint.context, timeout=timeout)
+        self._endpoint = endpoint
+
+    def connect(self) -> None:
+        plain = socket.create_connection((self._endpoint.address, self._endpoint.port), self.timeout)
+        self.sock = self._endpoint.context.wrap_socket(plain, server_hostname=self._endpoint.name)
+
+
+def trust(ca_pem: str) -> ssl.SSLContext:
+    """A context that verifies: by the given authority, or by the system's when none is given."""
+    context = ssl.create_default_context(cadata=ca_pem) if ca_pem.strip() else ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A server: the name in its certificate, the address where it is, and whom to trust."""
+
+    name: str
+    address: str
+    port: int
+    context: ssl.SSLContext
+    scheme: ClassVar[str] = "https"
+
+    def connection(self, timeout: float) -> http.client.HTTPConnection:
+        """One to the address, verified by the name."""
+        return _PinnedConnection(self, timeout)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        timeout: float,
+        headers: dict[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Reply:
+        """One request, one answer."""
+        connection = self.connection(timeout)
+        try:
+            connection.request(method, path, body=body, headers={"Host": self.name} | (headers or {}))
+            answer = connection.getresponse()
+            return Reply(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+        except ssl.SSLCertVerificationError as error:
+            raise UnreachableError(
+                f"the certificate shown at {self.address}:{self.port} for {self.name} was refused: "
+                f"{error.verify_message}"
+            ) from error
+        except (OSError, http.client.HTTPException) as error:
+            reason = str(error) or type(error).__name__
+            raise UnreachableError(
+                f"{method} {self.scheme}://{self.name}{path} at {self.address}:{self.port}: {reason}"
+            ) from error
+        finally:
+            connection.close()

@@ -1,0 +1,1 @@
+"""The local AWS: everything a Ragdock deployment talks to, on one machine."""

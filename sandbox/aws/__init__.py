@@ -1,0 +1,1 @@
+"""The AWS APIs: moto, remembering what it was told."""

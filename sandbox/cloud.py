@@ -1,0 +1,223 @@
+"""What the AWS APIs say exists, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from pydantic import BaseModel, ConfigDict
+
+from sandbox.settings import Sandbox
+
+ROOT_DEVICES = frozenset({"/dev/sda1", "/dev/xvda"})
+LIVE = frozenset({"pending", "running", "stopping", "stopped"})
+
+
+class Frozen(BaseModel):
+    """A value."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Instance(Frozen):
+    """An EC2 instance."""
+
+    id: str
+    state: str
+    subnet_id: str
+    private_ip: str
+    image_id: str
+    type: str
+    zone: str
+    key_name: str = ""
+    profile_arn: str = ""
+    public_ip: str = ""
+    shutdown: str = "stop"
+    tokens: str = "optional"
+    hop_limit: int = 1
+    groups: tuple[str, ...] = ()
+    group_names: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    root_volumes: tuple[str, ...] = ()
+    tags: Mapping[str, str] = {}
+
+    @property
+    def live(self) -> bool:
+        """Whether there is a machine, running or not."""
+        return self.state in LIVE and bool(self.subnet_id)
+
+
+class Volume(Frozen):
+    """An EBS volume."""
+
+    id: str
+    gib: int
+    snapshot_id: str = ""
+
+
+class Snapshot(Frozen):
+    """An EBS snapshot."""
+
+    id: str
+    volume_id: str
+
+
+class Subnet(Frozen):
+    """A subnet."""
+
+    id: str
+    cidr: str
+
+
+class Address(Frozen):
+    """An Elastic IP and where it leads."""
+
+    public_ip: str
+    instance_id: str = ""
+
+
+class Group(Frozen):
+    """A security group: the TCP ports open to everyone."""
+
+    id: str
+    ports: tuple[tuple[int, int], ...]
+
+    def admits(self, port: int) -> bool:
+        """Whether anyone may reach that port."""
+        return any(low <= port <= high for low, high in self.ports)
+
+
+class Cloud(Frozen):
+    """All that the host loop acts on, seen at one moment."""
+
+    instances: tuple[Instance, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    snapshots: tuple[Snapshot, ...] = ()
+    subnets: Mapping[str, Subnet] = {}
+    addresses: tuple[Address, ...] = ()
+    groups: Mapping[str, Group] = {}
+
+    @property
+    def live(self) -> tuple[Instance, ...]:
+        """The instances that are machines."""
+        return tuple(instance for instance in self.instances if instance.live)
+
+
+class Api:
+    """The AWS APIs of one sandbox."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        """Make a client for each API that the sandbox itself asks."""
+        settings: dict[str, Any] = {
+            "endpoint_url": sandbox.endpoint,
+            "region_name": sandbox.region,
+            "aws_access_key_id": "sandbox",
+            "aws_secret_access_key": "sandbox",
+            "config": Config(connect_timeout=3, read_timeout=30, retries={"max_attempts": 1}),
+        }
+        session = boto3.session.Session()
+        self.ec2 = session.client("ec2", **settings)
+        self.iam = session.client("iam", **settings)
+        self.sts = session.client("sts", **settings)
+        self.ssm = session.client("ssm", **settings)
+        self.ecr = session.client("ecr", **settings)
+        self.route53 = session.client("route53", **settings)
+
+    def observe(self) -> Cloud:
+        """Look at everything once."""
+        reservations = self.ec2.describe_instances()["Reservations"]
+        return Cloud(
+            instances=tuple(_instance(i) for r in reservations for i in r["Instances"]),
+            volumes=tuple(
+                Volume(id=v["VolumeId"], gib=v["Size"], snapshot_id=v.get("SnapshotId") or "")
+                for v in self.ec2.describe_volumes()["Volumes"]
+            ),
+            snapshots=tuple(
+                Snapshot(id=s["SnapshotId"], volume_id=s["VolumeId"])
+                for s in self.ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]
+            ),
+            subnets={
+                s["SubnetId"]: Subnet(id=s["SubnetId"], cidr=s["CidrBlock"])
+                for s in self.ec2.describe_subnets()["Subnets"]
+            },
+            addresses=tuple(
+                Address(
+                    public_ip=a["PublicIp"],
+                    instance_id=a.get("InstanceId") or "",
+                )
+                for a in self.ec2.describe_addresses()["Addresses"]
+            ),
+            groups={
+                g["GroupId"]: Group(id=g["GroupId"], ports=open_ports(g["IpPermissions"]))
+                for g in self.ec2.describe_security_groups()["SecurityGroups"]
+            },
+        )
+
+    def user_data(self, instance_id: str) -> str:
+        """The user data as the API gives it: base64, or nothing."""
+        answer = self.ec2.describe_instance_attribute(InstanceId=instance_id, Attribute="userData")
+        return answer.get("UserData", {}).get("Value", "")
+
+    def public_key(self, key_name: str) -> str:
+        """The public half of a key pair, or nothing when there is none of that name."""
+        if not key_name:
+            return ""
+        try:
+            answer = self.ec2.describe_key_pairs(KeyNames=[key_name], IncludePublicKey=True)
+        except ClientError:
+            return ""
+        return answer["KeyPairs"][0].get("PublicKey", "").strip()
+
+    def role_arn(self, profile_arn: str) -> str:
+        """The role in an instance profile, or nothing."""
+        try:
+            profile = self.iam.get_instance_profile(InstanceProfileName=profile_arn.rpartition("/")[2])[
+                "InstanceProfile"
+            ]
+        except ClientError:
+            return ""
+        return profile["Roles"][0]["Arn"] if profile["Roles"] else ""
+
+
+def _instance(seen: Mapping[str, Any]) -> Instance:
+    """One instance of describe_instances."""
+    roots = ROOT_DEVICES | {seen.get("RootDeviceName", "")}
+    mappings = [
+        (mapping["DeviceName"] in roots, mapping["Ebs"]["VolumeId"])
+        for mapping in seen.get("BlockDeviceMappings", [])
+    ]
+    options = seen.get("MetadataOptions", {})
+    return Instance(
+        id=seen["InstanceId"],
+        state=seen["State"]["Name"],
+        subnet_id=seen.get("SubnetId", ""),
+        private_ip=seen.get("PrivateIpAddress", ""),
+        image_id=seen.get("ImageId", ""),
+        type=seen.get("InstanceType", ""),
+        zone=seen.get("Placement", {}).get("AvailabilityZone", ""),
+        key_name=seen.get("KeyName", ""),
+        profile_arn=seen.get("IamInstanceProfile", {}).get("Arn", ""),
+        public_ip=seen.get("PublicIpAddress", ""),
+        tokens=options.get("HttpTokens", "optional"),
+        hop_limit=options.get("HttpPutResponseHopLimit", 1),
+        groups=tuple(group["GroupId"] for group in seen.get("SecurityGroups", [])),
+        group_names=tuple(group["GroupName"] for group in seen.get("SecurityGroups", [])),
+        volumes=tuple(volume for root, volume in mappings if not root),
+        root_volumes=tuple(volume for root, volume in mappings if root),
+        tags={tag["Key"]: tag["Value"] for tag in seen.get("Tags", [])},
+    )
+
+
+def open_ports(permissions: list[Any]) -> tuple[tuple[int, int], ...]:
+    """The TCP port ranges that rules open to everyone."""
+    ranges = []
+    for rule in permissions:
+        world = any(item.get("CidrIp") == "0.0.0.0/0" for item in rule.get("IpRanges", []))
+        if world and rule.get("IpProtocol") == "-1":
+            ranges.append((0, 65535))
+        elif world and rule.get("IpProtocol") in ("tcp", "6"):
+            ranges.append((rule["FromPort"], rule["ToPort"]))
+    return tuple(ranges)

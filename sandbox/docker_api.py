@@ -1,0 +1,214 @@
+"""Docker through its SDK: containers and networks that match what is wanted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import docker
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.types import EndpointConfig, IPAMConfig, IPAMPool, NetworkingConfig
+from pydantic import BaseModel, ConfigDict
+
+from sandbox.errors import SandboxError
+from sandbox.settings import LABEL, Sandbox
+
+CONFIG = f"{LABEL}.config"
+PART = f"{LABEL}.part"
+INSTANCE = f"{LABEL}.instance"
+SUBNET = f"{LABEL}.subnet"
+
+
+class Container(BaseModel):
+    """A container as the sandbox wants it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    image: str
+    network: str
+    address: str
+    part: str
+    command: tuple[str, ...] = ()
+    labels: Mapping[str, str] = {}
+    options: Mapping[str, Any] = {}
+    # Changes that Docker cannot see, such as the code in a mounted directory.
+    salt: str = ""
+
+    def digest(self, image_id: str) -> str:
+        """Two containers with one digest are alike."""
+        text = json.dumps([self.model_dump(mode="json"), image_id], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def connect() -> Any:
+    """A client of the Docker Engine, or a word on why there is none."""
+    try:
+        client = docker.from_env(timeout=120)
+        client.ping()
+    except DockerException as error:
+        raise SandboxError(
+            f"The Docker Engine does not answer: {error}.",
+            "The sandbox's network, registry and hosts are containers.",
+            "Run: sandbox/bootstrap.sh",
+        ) from error
+    return client
+
+
+def image_id(client: Any, reference: str) -> str:
+    """The identity of an image that must be here."""
+    try:
+        return str(client.images.get(reference).id)
+    except ImageNotFound as error:
+        raise SandboxError(
+            f"The image {reference} is not here.",
+            "The sandbox makes its images before it starts anything.",
+            "Run: make up",
+        ) from error
+
+
+def find(client: Any, name: str) -> Any | None:
+    """The container of that name, running or not."""
+    try:
+        return client.containers.get(name)
+    except NotFound:
+        return None
+
+
+def ensure_network(
+    client: Any, sandbox: Sandbox, name: str, cidr: str, gateway: str, labels: Mapping[str, str] | None = None
+) -> Any:
+    """A bridge network of that name and range; a stale one of ours is replaced."""
+    for network in client.networks.list(names=[f"^{name}$"]):
+        network.reload()
+        pools = network.attrs["IPAM"]["Config"] or []
+        if any(pool.get("Subnet") == cidr for pool in pools):
+            return network
+        if network.attrs["Labels"].get(LABEL) != sandbox.name:
+            raise SandboxError(
+                f"A Docker network {name} exists, with another range than {cidr}.",
+                "It is not one of this sandbox's.",
+                f"Remove it: docker network rm {name}",
+            )
+        remove_network(network)
+    ipam = IPAMConfig(pool_configs=[IPAMPool(subnet=cidr, gateway=gateway)])
+    try:
+        return client.networks.create(
+            name, driver="bridge", ipam=ipam, labels={**sandbox.labels, **(labels or {})}
+        )
+    except APIError as error:
+        raise SandboxError(
+            f"Docker cannot make the network {name} with the range {cidr}: {error.explanation}.",
+            f"Another network here probably overlaps it: {_overlaps(client, cidr)}.",
+            "Remove that network (docker network rm NAME), or choose another range "
+            "(ragdock_vpc_cidr, ragdock_subnet_cidr).",
+        ) from error
+
+
+def _overlaps(client: Any, cidr: str) -> str:
+    from ipaddress import ip_network
+
+    wanted = ip_network(cidr)
+    found = [
+        f"{network.name} ({pool['Subnet']})"
+        for network in client.networks.list()
+        for pool in network.attrs["IPAM"]["Config"] or []
+        if ":" not in pool.get("Subnet", ":") and wanted.overlaps(ip_network(pool["Subnet"]))
+    ]
+    return ", ".join(found) or "none of Docker's own"
+
+
+def remove_network(network: Any) -> None:
+    """Remove a network and whatever still hangs on it."""
+    network.reload()
+    for container_id in network.attrs.get("Containers") or {}:
+        network.disconnect(container_id, force=True)
+    network.remove()
+
+
+def create(client: Any, sandbox: Sandbox, wanted: Container) -> Any:
+    """Create (not start) a container."""
+    config = {
+        CONFIG: wanted.digest(image_id(client, wanted.image)),
+        PART: wanted.part,
+        **sandbox.labels,
+        **wanted.labels,
+    }
+    options = dict(wanted.options)
+    # The high-level call takes no address on a network, so the low-level types say it.
+    settings = dict(options.pop("host", {}))
+    unmask = settings.pop("unmask", False)
+    host = client.api.create_host_config(**settings, network_mode=wanted.network)
+    if unmask:
+        # The SDK has no word for the command line's systempaths=unconfined.
+        host |= {"MaskedPaths": [], "ReadonlyPaths": []}
+    endpoint = EndpointConfig(client.api._version, ipv4_address=wanted.address)
+    made = client.api.create_container(
+        wanted.image,
+        command=list(wanted.command) or None,
+        name=wanted.name,
+        labels=config,
+        host_config=host,
+        networking_config=NetworkingConfig({wanted.network: endpoint}),
+        **options,
+    )
+    return client.containers.get(made["Id"])
+
+
+def ensure_container(
+    client: Any, sandbox: Sandbox, wanted: Container, prepare: Callable[[Any], None] | None = None
+) -> bool:
+    """A running container that matches; True when it had to be (re)made or started."""
+    found = find(client, wanted.name)
+    digest = wanted.digest(image_id(client, wanted.image))
+    if found is not None and found.labels.get(LABEL) is None:
+        raise SandboxError(
+            f"A container named {wanted.name} exists that no sandbox made.",
+            "The sandbox needs that name.",
+            f"Rename or remove it: docker rm -f {wanted.name}",
+        )
+    if found is not None and found.labels.get(CONFIG) != digest:
+        found.remove(force=True, v=True)
+        found = None
+    if found is None:
+        found = create(client, sandbox, wanted)
+        if prepare is not None:
+            prepare(found)
+    if found.status == "running":
+        return False
+    start(found)
+    return True
+
+
+def start(container: Any) -> None:
+    """Start a container and say why when it does not stay up."""
+    try:
+        container.start()
+    except APIError as error:
+        raise SandboxError(
+            f"The container {container.name} does not start: {error.explanation}.",
+            "An address or port it needs may be taken.",
+            "Run: python -m sandbox wipe, then make up",
+        ) from error
+
+
+def wait_for(what: str, ready: Callable[[], bool], container: Any | None, seconds: float) -> None:
+    """Wait until something answers; a container that died meanwhile shows its last words."""
+    limit = time.monotonic() + seconds
+    while not ready():
+        if container is not None:
+            container.reload()
+            dead = container.status == "exited"
+        else:
+            dead = False
+        if dead or time.monotonic() > limit:
+            tail = container.logs(tail=15).decode(errors="replace") if container else ""
+            raise SandboxError(
+                f"{what} does not answer after {seconds:.0f} s." if not dead else f"{what} ended.",
+                f"Its last words:\n{tail}" if tail else "It wrote nothing.",
+                "Run: python -m sandbox logs, then make up again",
+            )
+        time.sleep(0.2)

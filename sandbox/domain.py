@@ -1,0 +1,121 @@
+"""A domain to deploy with: a zone in Route 53, an authority that validates it, and the settings for both."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import uuid
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import requests
+import yaml
+
+from sandbox import docker_api, networks, parts, pki
+from sandbox.cloud import Api
+from sandbox.docker_api import Container
+from sandbox.errors import SandboxError
+from sandbox.settings import Sandbox
+
+IMAGE = "ragdock-sandbox/pebble:3"
+NAME = "ragdock-acme"
+SECONDS = 60
+DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}")
+
+
+def folder(sandbox: Sandbox) -> Path:
+    """The authority's own certificates."""
+    return sandbox.state / "acme"
+
+
+def authorities(sandbox: Sandbox) -> Path:
+    """Everything that is trusted: who vouches for the directory, and each root that has issued here."""
+    return sandbox.state / "acme-authorities.pem"
+
+
+def container(sandbox: Sandbox) -> Container:
+    """Pebble and its name server."""
+    code = sandbox.checkout / "sandbox" / "acme"
+    return Container(
+        name=NAME,
+        image=IMAGE,
+        network=networks.aws_network(sandbox),
+        address=str(sandbox.acme_address),
+        part="acme",
+        command=("python3", "-u", "-m", "sandbox.acme.server"),
+        salt=parts.fingerprint(code) + parts.fingerprint(folder(sandbox)),
+        options={
+            "environment": {
+                "AWS_ENDPOINT": sandbox.endpoint,
+                "AWS_REGION": sandbox.region,
+                "ROUTER": str(sandbox.router_address),
+                "PYTHONPATH": "/opt/ragdock",
+                "PYTHONDONTWRITEBYTECODE": "1",
+            },
+            "entrypoint": [],
+            "user": "0:0",
+            "host": {
+                "binds": [f"{code}:/opt/ragdock/sandbox/acme:ro", f"{folder(sandbox)}:/etc/pebble:ro"],
+                "init": True,
+                "cap_drop": ["ALL"],
+                "cap_add": ["NET_ADMIN", "NET_BIND_SERVICE", "DAC_OVERRIDE"],
+            },
+        },
+    )
+
+
+def up(client: Any, sandbox: Sandbox) -> None:
+    """The authority answers, and its roots are on file."""
+    pki.ensure(folder(sandbox), "acme", sandbox.acme_address, dt.datetime.now(dt.UTC))
+    docker_api.ensure_container(client, sandbox, container(sandbox))
+    running = docker_api.find(client, NAME)
+    docker_api.wait_for("The certificate authority", lambda: _root(sandbox) != "", running, SECONDS)
+    # It makes a new root each time it starts; certificates of the one before stay good.
+    path, own = authorities(sandbox), (folder(sandbox) / "ca.crt").read_text()
+    known = path.read_text() if path.exists() else ""
+    new = [text for text in (own, _root(sandbox)) if text.strip() not in known]
+    path.write_text(known + "".join(f"{text.strip()}\n" for text in new))
+
+
+def _root(sandbox: Sandbox) -> str:
+    """The root that issues now; empty while nothing answers."""
+    try:
+        answer = requests.get(
+            f"https://{sandbox.acme_address}:15000/roots/0",
+            timeout=5,
+            verify=str(folder(sandbox) / "ca.crt"),
+            proxies={"http": "", "https": ""},
+        )
+    except (requests.RequestException, OSError):
+        return ""
+    return answer.text if answer.status_code == HTTPStatus.OK else ""
+
+
+def settings_for(sandbox: Sandbox, domain: str) -> str:
+    """Make what a domain needs; the settings that use it, as YAML."""
+    if not DOMAIN.fullmatch(domain):
+        raise SandboxError(
+            f"'{domain}' is no host name.",
+            "It has to have at least one dot and be in small letters.",
+            "For instance: python -m sandbox domain rag.example.org",
+        )
+    _zone(Api(sandbox), domain)
+    up(docker_api.connect(), sandbox)
+    return yaml.safe_dump(
+        {
+            "ragdock_domain": domain,
+            "ragdock_acme_email": f"operator@{domain.partition('.')[2]}",
+            "ragdock_acme_directory": f"https://{sandbox.acme_address}:14000/dir",
+            "ragdock_acme_ca_file": str(authorities(sandbox)),
+        },
+        sort_keys=False,
+    )
+
+
+def _zone(api: Api, domain: str) -> None:
+    """A zone that holds the domain."""
+    route53: Any = api.route53
+    held = [zone["Name"] for zone in route53.list_hosted_zones()["HostedZones"]]
+    if not any(f".{domain}.".endswith(f".{name}") for name in held):
+        route53.create_hosted_zone(Name=f"{domain.partition('.')[2]}.", CallerReference=str(uuid.uuid4()))

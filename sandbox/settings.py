@@ -1,0 +1,117 @@
+"""Where the sandbox lives: names, addresses and paths, each written once."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+from sandbox.errors import SandboxError
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+INVENTORY = Path("inventory/sandbox/group_vars/all")
+DEFAULT_NAME = "sandbox"
+DEFAULT_REGION = "us-east-1"
+
+# The account moto answers for when a caller's keys belong to no role of its own.
+ACCOUNT = "123456789012"
+LABEL = "ragdock.sandbox"
+
+
+class Sandbox(BaseModel):
+    """One sandbox: the one of this checkout."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str = DEFAULT_NAME
+    region: str = DEFAULT_REGION
+    checkout: Path = CHECKOUT
+    network: IPv4Network = IPv4Network("10.99.0.0/24")
+
+    @property
+    def state(self) -> Path:
+        """Everything the sandbox keeps on disk, outside Docker."""
+        return self.checkout / ".sandbox"
+
+    @property
+    def logs(self) -> Path:
+        """Logs of the processes on this machine."""
+        return self.state / "logs"
+
+    @property
+    def operator(self) -> Path:
+        """What playbooks keep about this deployment on the operator's machine."""
+        return self.checkout / ".ragdock" / self.name
+
+    @property
+    def aws_address(self) -> IPv4Address:
+        """Where the AWS APIs answer."""
+        return self.network[2]
+
+    @property
+    def registry_address(self) -> IPv4Address:
+        """Where the registry answers."""
+        return self.network[3]
+
+    @property
+    def router_address(self) -> IPv4Address:
+        """The router's foot in the AWS network."""
+        return self.network[4]
+
+    @property
+    def acme_address(self) -> IPv4Address:
+        """Where the certificate authority answers."""
+        return self.network[5]
+
+    @property
+    def endpoint(self) -> str:
+        """The URL of every AWS API."""
+        return f"http://{self.aws_address}:5000"
+
+    @property
+    def registry(self) -> str:
+        """The registry's name, as ECR's repository URIs spell it."""
+        return f"{ACCOUNT}.dkr.ecr.{self.region}.amazonaws.com"
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """The mark on everything the sandbox makes in Docker."""
+        return {LABEL: self.name}
+
+
+def load(checkout: Path = CHECKOUT) -> Sandbox:
+    """Read the sandbox's name and region where the playbooks read them."""
+    values: dict[str, str] = {}
+    for name in ("00-defaults.yml", "settings.yml"):
+        path = checkout / INVENTORY / name
+        if path.exists():
+            values |= _plain(path)
+    if override := os.environ.get("RAGDOCK_SANDBOX_NAME"):
+        values["ragdock_name"] = override
+    return Sandbox(
+        name=values.get("ragdock_name", DEFAULT_NAME),
+        region=values.get("ragdock_region", DEFAULT_REGION),
+        checkout=checkout,
+    )
+
+
+def _plain(path: Path) -> dict[str, str]:
+    """The settings of one file that are plain text (no template, no list)."""
+    try:
+        content = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise SandboxError(
+            f"{path} is not YAML: {error}.",
+            "The sandbox takes its name and region from it.",
+            "Correct the file at the place named.",
+        ) from error
+    settings = content if isinstance(content, dict) else {}
+    return {
+        key: value
+        for key, value in settings.items()
+        if isinstance(value, str) and value and "{{" not in value
+    }

@@ -1,0 +1,62 @@
+"""What this machine must know to reach the registry by its AWS name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sandbox.settings import Sandbox
+
+MARK = "# ragdock sandbox"
+HOSTS = Path("/etc/hosts")
+CERTIFICATES = Path("/etc/docker/certs.d")
+
+
+def with_line(text: str, address: str, name: str) -> str:
+    """The hosts file with our one line in it."""
+    return f"{without_line(text)}{address} {name} {MARK}\n"
+
+
+def without_line(text: str) -> str:
+    """The hosts file without any line of ours."""
+    kept = [line for line in text.splitlines() if not line.endswith(MARK)]
+    return "".join(f"{line}\n" for line in kept)
+
+
+def establish(sandbox: Sandbox, ca: bytes, hosts: Path = HOSTS, certificates: Path = CERTIFICATES) -> None:
+    """Let this machine's Docker Engine find the registry and believe it."""
+    before = hosts.read_text()
+    wanted = with_line(before, str(sandbox.registry_address), sandbox.registry)
+    if before != wanted:
+        # Written in place: in a container the file is a mount and cannot be replaced.
+        hosts.write_text(wanted)
+    folder = certificates / sandbox.registry
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "ca.crt").write_bytes(ca)
+    (folder / ".ragdock-sandbox").write_text(f"{sandbox.name}\n")
+
+
+def withdraw(sandbox: Sandbox, hosts: Path = HOSTS, certificates: Path = CERTIFICATES) -> list[str]:
+    """Take both back; returns what was removed."""
+    removed = []
+    before = hosts.read_text()
+    after = without_line(before)
+    if before != after:
+        hosts.write_text(after)
+        removed.append(f"line in {hosts}")
+    folder = certificates / sandbox.registry
+    # Only what we made: somebody may have put a certificate there for the real ECR.
+    if (folder / ".ragdock-sandbox").exists():
+        for name in ("ca.crt", ".ragdock-sandbox"):
+            (folder / name).unlink(missing_ok=True)
+        folder.rmdir()
+        removed.append(str(folder))
+    return removed
+
+
+def traces(sandbox: Sandbox, hosts: Path = HOSTS, certificates: Path = CERTIFICATES) -> list[str]:
+    """What of ours this machine still holds."""
+    found = [f"line in {hosts}"] if MARK in hosts.read_text() else []
+    folder = certificates / sandbox.registry
+    if (folder / ".ragdock-sandbox").exists():
+        found.append(str(folder))
+    return found

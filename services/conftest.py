@@ -1,0 +1,126 @@
+"""Assumes nothing for plain tests. Tests marked `real` talk to a real OpenSearch and a real Ollama.
+
+Addresses in RAGDOCK_TEST_OPENSEARCH and RAGDOCK_TEST_OLLAMA are used when set (that Ollama must hold the two
+models); else two containers are started from the images the stack uses and removed again. Without Docker, the
+images or the model files, these tests are skipped with the reason.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+OPENSEARCH_IMAGE = "opensearchproject/opensearch:2.19.1"
+OLLAMA_IMAGE = "ollama/ollama:0.17.4"
+CHAT_MODEL = "smollm2:135m"
+EMBED_MODEL = "all-minilm"
+MODELS = Path(__file__).parents[1] / ".sandbox" / "models"
+START_SECONDS = 180.0
+OPENSEARCH_OPTIONS = [
+    *("-e", "discovery.type=single-node", "-e", "DISABLE_SECURITY_PLUGIN=true"),
+    *("-e", "DISABLE_INSTALL_DEMO_CONFIG=true", "-e", "OPENSEARCH_JAVA_OPTS=-Xms512m -Xmx512m"),
+]
+
+
+@pytest.fixture(scope="session")
+def opensearch_address() -> Iterator[str]:
+    """An OpenSearch without its security plugin; users, rights and TLS are tested in the whole stack."""
+    given = os.environ.get("RAGDOCK_TEST_OPENSEARCH")
+    if given:
+        yield given
+        return
+    with container(OPENSEARCH_IMAGE, 9200, OPENSEARCH_OPTIONS) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def ollama_address() -> Iterator[str]:
+    """An Ollama that holds the chat and the embedding model."""
+    given = os.environ.get("RAGDOCK_TEST_OLLAMA")
+    if given:
+        yield given
+        return
+    chat, embed = MODELS / "smollm2-135m-instruct.gguf", MODELS / "all-minilm"
+    if not chat.is_file() or not embed.is_dir():
+        pytest.skip(f"no model files in {MODELS}; `make up` brings them")
+    with container(OLLAMA_IMAGE, 11434, []) as address:
+        create_model(address, CHAT_MODEL, {chat.name: chat})
+        create_model(
+            address, EMBED_MODEL, {str(f.relative_to(embed)): f for f in embed.rglob("*") if f.is_file()}
+        )
+        yield address
+
+
+@contextmanager
+def container(
+    image: str, port: int, options: list[str], *, name: str = "", published: int = 0
+) -> Iterator[str]:
+    """A container of `image`, its address, and its end; `published` 0 is any free port."""
+    if (
+        subprocess.run(["docker", "image", "inspect", image], capture_output=True, check=False).returncode
+        != 0
+    ):
+        pytest.skip(f"no Docker Engine, or no image {image}; `make up` brings both")
+    name = name or f"ragdock-test-{uuid.uuid4().hex[:8]}"
+    run = ["docker", "run", "-d", "--name", name, "-p", f"127.0.0.1:{published}:{port}", *options, image]
+    subprocess.run(run, capture_output=True, check=True, text=True)
+    try:
+        found = subprocess.run(
+            ["docker", "port", name, str(port)], capture_output=True, check=True, text=True
+        ).stdout.split()[0]
+        address = f"http://{found}"
+        wait_for(address, name)
+        yield address
+    finally:
+        subprocess.run(["docker", "rm", "-f", "-v", name], capture_output=True, check=False)
+
+
+def wait_for(address: str, name: str) -> None:
+    """Wait until it answers; its log is shown when it does not."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(address, timeout=5) as reply:  # noqa: S310 - our own container
+                if reply.status == 200:
+                    return
+        except OSError:
+            time.sleep(1)
+    log = subprocess.run(
+        ["docker", "logs", "--tail", "40", name], capture_output=True, check=False, text=True
+    )
+    pytest.fail(
+        f"{name} did not answer within {START_SECONDS:.0f} s; its log ends:\n{log.stdout}{log.stderr}"
+    )
+
+
+def create_model(address: str, model: str, files: dict[str, Path]) -> None:
+    """Make a model from its files."""
+    digests = {name: push_blob(address, path) for name, path in files.items()}
+    body = json.dumps({"model": model, "files": digests, "stream": False}).encode()
+    with urllib.request.urlopen(f"{address}/api/create", data=body, timeout=300) as reply:  # noqa: S310
+        assert json.load(reply)["status"] == "success"
+
+
+def push_blob(address: str, path: Path) -> str:
+    """Bring a file into Ollama; its digest."""
+    data = path.read_bytes()
+    digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    url = f"{address}/api/blobs/{digest}"
+    try:
+        # Ask first: Ollama resets the connection of a second upload of what it has.
+        urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=30).close()  # noqa: S310
+    except urllib.error.HTTPError as error:
+        error.close()
+        urllib.request.urlopen(urllib.request.Request(url, data=data), timeout=300).close()  # noqa: S310
+    return digest

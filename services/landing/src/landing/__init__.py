@@ -1,0 +1,1 @@
+"""Ragdock's front page: what it is, is it up, and the way in."""

@@ -1,0 +1,67 @@
+"""Settings of the landing page, read from the environment once at start."""
+
+import re
+from pathlib import Path
+from typing import Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Provider = Literal["none", "plausible", "ga"]
+
+_ID_FORMS: dict[str, tuple[re.Pattern[str], str]] = {
+    "plausible": (
+        re.compile(r"(?=.{4,253}\Z)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+"),
+        "the site's domain, for example docs.example.org",
+    ),
+    "ga": (re.compile(r"G-[A-Z0-9]{4,16}"), "a measurement id such as G-AB12CD34EF"),
+}
+
+
+class LandingSettings(BaseSettings):
+    """What the landing page needs to know."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    landing_port: int = Field(default=3000, ge=1, le=65535)
+    app_url: str = "/app/"
+    """Where the launch button leads: a path of this site, or a whole http(s) URL."""
+
+    enable_analytics: bool = True
+    """Write LaunchAppClicked to the CSV file."""
+    analytics_csv_path: Path = Path("/data/analytics/analytics.csv")
+    analytics_whole_ip: bool = False
+    """Keep client addresses whole instead of shortening them to /24 or /48."""
+    analytics_max_bytes: int = Field(default=5 * 1024 * 1024, ge=256)
+    """The CSV file is rotated before it grows over this size."""
+    analytics_keep_files: int = Field(default=20, ge=1)
+    """How many rotated files stay; the oldest go first."""
+    analytics_provider: Provider = "none"
+    analytics_id: str = ""
+
+    edge_host: str = "edge"
+    """Name of the only peer whose X-Forwarded-* headers are believed."""
+    log_level: str = "INFO"
+
+    @field_validator("app_url")
+    @classmethod
+    def _leads_somewhere_safe(cls, value: str) -> str:
+        parts = urlsplit(value)
+        own_path = value.startswith("/") and not value.startswith("//") and "\\" not in value
+        whole_url = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        if not (own_path or whole_url) or any(character <= " " for character in value):
+            raise ValueError(f"APP_URL is {value!r}: give a path such as /app/ or an http(s) URL")
+        return value
+
+    @model_validator(mode="after")
+    def _id_fits_provider(self) -> Self:
+        if self.analytics_provider == "none":
+            return self
+        form, example = _ID_FORMS[self.analytics_provider]
+        if not form.fullmatch(self.analytics_id):
+            raise ValueError(
+                f"ANALYTICS_ID is {self.analytics_id!r}: ANALYTICS_PROVIDER={self.analytics_provider}"
+                f" wants {example}; set ANALYTICS_PROVIDER=none to load no script"
+            )
+        return self

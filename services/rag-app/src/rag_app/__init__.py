@@ -1,0 +1,1 @@
+"""Ragdock's app: pages to ask and to keep documents, and the JSON API."""

@@ -1,0 +1,96 @@
+"""Documents: bring, list, look at, remove."""
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, File, Query, Request, UploadFile
+from starlette.concurrency import run_in_threadpool
+
+from rag_app.access import require_user
+from rag_app.backend import Backend
+from rag_app.errors import ErrorBody
+from rag_app.schemas import DocumentList, DocumentOut, PublicState, UploadAccepted
+from rag_core.errors import DocumentNotFound
+from rag_core.ledger import Ledger
+from rag_core.models import Document, DocumentState
+
+SHOWN_STATES = (
+    DocumentState.QUEUED,
+    DocumentState.PROCESSING,
+    DocumentState.READY,
+    DocumentState.FAILED,
+)
+
+router = APIRouter(
+    prefix="/api/documents",
+    tags=["documents"],
+    dependencies=[Depends(require_user)],
+    responses={HTTPStatus.UNAUTHORIZED.value: {"model": ErrorBody}},
+)
+_NOT_FOUND: dict[int | str, dict[str, Any]] = {HTTPStatus.NOT_FOUND.value: {"model": ErrorBody}}
+
+
+def backend_of(request: Request) -> Backend:
+    """The app's backend."""
+    backend: Backend = request.app.state.backend
+    return backend
+
+
+def visible(ledger: Ledger, document_id: str) -> Document:
+    """The document, unless it is on its way out: to people it is gone from that moment."""
+    document = ledger.get(document_id)
+    if document.state not in SHOWN_STATES:
+        raise DocumentNotFound(f"document {document_id!r} was deleted; upload the file again to have it back")
+    return document
+
+
+@router.post(
+    "",
+    status_code=HTTPStatus.ACCEPTED,
+    responses={
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE.value: {"model": ErrorBody},
+        HTTPStatus.UNPROCESSABLE_ENTITY.value: {"model": ErrorBody},
+    },
+)
+async def upload(
+    file: Annotated[UploadFile, File(description="PDF, DOCX, HTML, Markdown or text")],
+    backend: Annotated[Backend, Depends(backend_of)],
+) -> UploadAccepted:
+    """Store a file and queue it; the same content again gives the same id."""
+    document = await run_in_threadpool(backend.uploads.accept, file.filename or "", file.file)
+    return UploadAccepted.model_validate({"id": document.id, "state": document.state.value})
+
+
+@router.get("")
+def list_documents(
+    backend: Annotated[Backend, Depends(backend_of)],
+    state: Annotated[PublicState | None, Query()] = None,
+    search: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
+    offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
+) -> DocumentList:
+    """The documents, newest first."""
+    states = (DocumentState(state),) if state else SHOWN_STATES
+    found = backend.ledger.list(states=states, search=search, limit=limit, offset=offset)
+    return DocumentList(documents=[DocumentOut.of(document) for document in found])
+
+
+@router.get("/{document_id}", responses=_NOT_FOUND)
+def get_document(document_id: str, backend: Annotated[Backend, Depends(backend_of)]) -> DocumentOut:
+    """One document: its state, pages and chunks, and why it failed when it did."""
+    return DocumentOut.of(visible(backend.ledger, document_id))
+
+
+@router.delete("/{document_id}", status_code=HTTPStatus.NO_CONTENT, responses=_NOT_FOUND)
+def delete_document(document_id: str, backend: Annotated[Backend, Depends(backend_of)]) -> None:
+    """Remove a document: it leaves answers at once, its chunks and file soon after."""
+    visible(backend.ledger, document_id)
+    backend.ledger.request_delete(document_id)
+
+
+@router.post("/{document_id}/retry", status_code=HTTPStatus.ACCEPTED, responses=_NOT_FOUND)
+def retry_document(document_id: str, backend: Annotated[Backend, Depends(backend_of)]) -> UploadAccepted:
+    """Queue a failed document once more; any other is left as it is."""
+    visible(backend.ledger, document_id)
+    document = backend.ledger.retry(document_id)
+    return UploadAccepted.model_validate({"id": document.id, "state": document.state.value})

@@ -1,0 +1,23 @@
+"""Figures for a Prometheus on the data network, or for whoever has the token."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.concurrency import run_in_threadpool
+
+from rag_app import metrics
+from rag_app.access import require_user
+from rag_app.api.documents import backend_of
+from rag_app.backend import Backend
+
+router = APIRouter(tags=["status"], dependencies=[Depends(require_user)])
+
+
+@router.get("/metrics", include_in_schema=False)
+@router.get("/api/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+async def figures(backend: Annotated[Backend, Depends(backend_of)]) -> Response:
+    """Prometheus' text format; the edge passes /api/metrics alone."""
+    counts = await run_in_threadpool(backend.ledger.counts)
+    told = metrics.exposition(documents=counts, in_line=backend.gate.length)
+    return Response(told, media_type=CONTENT_TYPE_LATEST)

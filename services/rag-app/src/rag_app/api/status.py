@@ -1,0 +1,47 @@
+"""Health for machines, status for the operator."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from starlette.concurrency import run_in_threadpool
+
+from rag_app.access import require_user
+from rag_app.api.documents import SHOWN_STATES, backend_of
+from rag_app.backend import Backend
+from rag_app.monitor import Light
+from rag_app.release import serving_release
+from rag_app.schemas import Alive, Component, Status
+from rag_core.models import ComponentHealth
+
+router = APIRouter(prefix="/api", tags=["status"])
+
+
+@router.get("/health")
+async def health() -> Alive:
+    """Public: this process answers. It does not depend on the index or the models."""
+    return Alive()
+
+
+@router.get("/status", dependencies=[Depends(require_user)])
+async def status(backend: Annotated[Backend, Depends(backend_of)]) -> Status:
+    """With detail: release, documents by state, index, models."""
+    reading = await backend.monitor.reading()
+    counts = await run_in_threadpool(backend.ledger.counts)
+    can_embed = reading.report.ollama.ok
+    return Status.model_validate(
+        {
+            "release": await run_in_threadpool(serving_release, backend.settings.release_file),
+            "status": reading.light,
+            "documents": {state.value: counts[state] for state in SHOWN_STATES},
+            "ingestion": await run_in_threadpool(backend.ledger.ingestion),
+            "opensearch": _component(reading.report.opensearch, reading.opensearch),
+            "ollama": _component(reading.report.ollama, reading.ollama),
+            "models": reading.report.models,
+            "index_contract": await run_in_threadpool(backend.contract) if can_embed else None,
+            "questions_in_line": backend.gate.length,
+        }
+    )
+
+
+def _component(seen: ComponentHealth, light: Light) -> Component:
+    return Component(state=light, latency_ms=seen.latency_ms, detail=seen.detail)

@@ -1,0 +1,72 @@
+"""Wiring: one FastAPI app with the API, the login and the pages."""
+
+import os
+import tempfile
+
+from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
+
+from rag_app import errors, login
+from rag_app.access import PagesGuard
+from rag_app.api import conversations, documents, figures, questions, status
+from rag_app.backend import Backend
+from rag_app.limits import BodyLimit
+from rag_app.sessions import LoginBrake, Sessions
+from rag_app.settings import AppSettings
+from rag_app.ui import page
+from rag_app.ui.first import FirstScript
+from web_core.edge import TrustEdge
+from web_core.logs import AccessLog
+
+_ABOUT = """Answers from your own documents, citing document and page.
+
+Send the API token as `Authorization: Bearer <token>`; a browser that is logged in needs none.
+Errors come as `{"error": {"code": ..., "message": ...}}`; the codes are stable.
+"""
+
+
+def create_app(settings: AppSettings) -> FastAPI:
+    """Build the app; makes the folder for incoming uploads and talks to no store."""
+    _receive_uploads_on_disk(settings)
+    app = FastAPI(
+        title="Ragdock",
+        version="1",
+        description=_ABOUT,
+        openapi_url="/api/openapi.json",
+        # Their pages load scripts from elsewhere.
+        docs_url=None,
+        redoc_url=None,
+    )
+    backend = Backend.of(settings)
+    sessions = Sessions(settings)
+    app.state.backend = backend
+    app.state.sessions = sessions
+    app.state.login_brake = LoginBrake()
+    errors.install(app)
+    for part in (status, documents, questions, conversations, figures, login):
+        app.include_router(part.router)
+
+    @app.get("/", include_in_schema=False)
+    async def start() -> RedirectResponse:
+        # Behind the edge the landing page answers here.
+        return RedirectResponse(login.HOME)
+
+    page.mount(app, backend)
+    # The last one added is met first.
+    app.add_middleware(FirstScript, path=page.PATH)
+    app.add_middleware(PagesGuard, prefix=page.PATH, sessions=sessions)
+    app.add_middleware(
+        BodyLimit,
+        upload_max_bytes=settings.upload_max_bytes,
+        upload_paths=frozenset({"/api/documents"}),
+    )
+    app.add_middleware(AccessLog, quiet=["/api/health", f"{page.PATH}/"], opaque=[f"{page.PATH}/"])
+    app.add_middleware(TrustEdge, edge_host=settings.edge_host)
+    return app
+
+
+def _receive_uploads_on_disk(settings: AppSettings) -> None:
+    """Half-received files stand on the documents' disk: /tmp is memory in a container."""
+    settings.incoming_dir.mkdir(parents=True, exist_ok=True)
+    tempfile.tempdir = str(settings.incoming_dir)
+    os.environ["GRADIO_TEMP_DIR"] = str(settings.incoming_dir / "gradio")

@@ -1,0 +1,113 @@
+"""What stands behind the pages and the API, built once from the settings."""
+
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Self, TypeVar
+
+import anyio
+from starlette.concurrency import run_in_threadpool
+
+from rag_app.gate import ModelGate
+from rag_app.monitor import HealthMonitor
+from rag_app.settings import AppSettings
+from rag_core import factory, health
+from rag_core.answering import Answerer
+from rag_core.conversations import Conversations
+from rag_core.embed import Contract, Embedder
+from rag_core.errors import RagError
+from rag_core.index import SearchIndex
+from rag_core.ledger import Ledger
+from rag_core.models import AnswerEvent, Filters
+from rag_core.retrieval import Retriever
+from rag_core.tags import Tags
+from rag_core.uploads import Uploads
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Backend:
+    """rag_core's objects (synchronous: call them in the thread pool) and the line before the models."""
+
+    settings: AppSettings
+    ledger: Ledger
+    conversations: Conversations
+    tags: Tags
+    uploads: Uploads
+    index: SearchIndex
+    embedder: Embedder
+    retriever: Retriever
+    answerer: Answerer
+    monitor: HealthMonitor
+    gate: ModelGate
+
+    @classmethod
+    def of(cls, settings: AppSettings) -> Self:
+        """Wire everything; talks to no store yet."""
+        return cls(
+            settings=settings,
+            ledger=(ledger := factory.build_ledger(settings)),
+            conversations=factory.build_conversations(settings),
+            tags=factory.build_tags(settings),
+            uploads=factory.build_uploads(settings, ledger),
+            index=factory.build_index(settings),
+            embedder=factory.build_embedder(settings),
+            retriever=factory.build_retriever(settings, ledger),
+            answerer=factory.build_answerer(settings, ledger),
+            monitor=HealthMonitor(lambda: health.check(settings)),
+            gate=ModelGate(settings.ask_slots, settings.ask_waiting),
+        )
+
+    def contract(self) -> Contract | None:
+        """What this release makes an index with; None while its embedder does not answer."""
+        # A model may have been replaced under its name since.
+        self.embedder.forget()
+        try:
+            return self.embedder.contract()
+        except RagError:
+            return None
+
+    def ask(
+        self,
+        question: str,
+        *,
+        model: str | None = None,
+        top_k: int | None = None,
+        timeout: float | None = None,
+        history: Sequence[tuple[str, str]] = (),
+        filters: Filters | None = None,
+        fresh: bool = False,
+    ) -> AsyncIterator[AnswerEvent]:
+        """The answer's events, each made in the thread pool; see Answerer.ask."""
+        return in_threads(
+            lambda: self.ledger.first(
+                iter(
+                    self.answerer.ask(
+                        question,
+                        model=model,
+                        top_k=top_k,
+                        timeout=timeout,
+                        history=history,
+                        filters=filters,
+                        fresh=fresh,
+                    )
+                )
+            )
+        )
+
+
+async def in_threads(start: Callable[[], Iterator[T]]) -> AsyncIterator[T]:
+    """Iterate a synchronous generator in threads and always close it.
+
+    When the reader goes away the step in hand is waited for, so that a slot of the gate is
+    free only when the model is.
+    """
+    iterator = await run_in_threadpool(start)
+    try:
+        while (item := await run_in_threadpool(next, iterator, None)) is not None:
+            yield item
+    finally:
+        close = getattr(iterator, "close", None)
+        if close is not None:
+            with anyio.CancelScope(shield=True):
+                await run_in_threadpool(close)

@@ -1,0 +1,99 @@
+"""The line in front of the models: a few are served, some wait, the rest are told when to return.
+
+Used from one event loop only, so plain attributes need no lock.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Self
+
+from rag_app.errors import Busy
+
+_FIRST_GUESS_SECONDS = 15.0
+_WEIGHT_OF_NEWEST = 0.3
+
+
+class Ticket:
+    """A place in the line; a context manager, so that leaving early frees it."""
+
+    def __init__(self, gate: "ModelGate") -> None:
+        self._gate = gate
+        self._changed = asyncio.Event()
+        self._admitted_at: float | None = None
+
+    async def places(self) -> AsyncIterator[int]:
+        """How many are ahead, each time that changes; ends when it is our turn."""
+        while (ahead := self._gate.ahead_of(self)) > 0:
+            yield ahead
+            await self._changed.wait()
+            self._changed.clear()
+        self._admitted_at = self._admitted_at or time.monotonic()
+
+    async def turn(self) -> None:
+        """Wait until it is our turn."""
+        async for _ in self.places():
+            pass
+
+    def moved(self) -> None:
+        """Tell the holder that the line has moved."""
+        self._changed.set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        took = time.monotonic() - self._admitted_at if self._admitted_at is not None else None
+        self._gate.leave(self, took)
+
+
+class ModelGate:
+    """Lets `slots` through at a time and `waiting` more stand in line."""
+
+    def __init__(self, slots: int, waiting: int) -> None:
+        self._slots = slots
+        self._waiting = waiting
+        self._line: deque[Ticket] = deque()
+        self._usual_seconds = _FIRST_GUESS_SECONDS
+
+    def enter(self) -> Ticket:
+        """Join the line; raises Busy when it is full."""
+        waiting = max(0, len(self._line) - self._slots)
+        if len(self._line) >= self._slots + self._waiting:
+            raise Busy(waiting, self._usual_seconds * (waiting + 1) / self._slots)
+        ticket = Ticket(self)
+        self._line.append(ticket)
+        return ticket
+
+    def ahead_of(self, ticket: Ticket) -> int:
+        """How many must finish before this one is served; 0 when it is."""
+        return max(0, self._line.index(ticket) - self._slots + 1)
+
+    def expected_wait(self, ticket: Ticket) -> float:
+        """Seconds until this one is served, if the questions before it take what they usually take."""
+        return self._usual_seconds * self.ahead_of(ticket) / self._slots
+
+    def leave(self, ticket: Ticket, took: float | None) -> None:
+        """Free a place; `took` is how long it was served."""
+        self._line.remove(ticket)
+        if took is not None:
+            self._usual_seconds += _WEIGHT_OF_NEWEST * (took - self._usual_seconds)
+        for other in self._line:
+            other.moved()
+
+    @property
+    def length(self) -> int:
+        """How many are served or wait."""
+        return len(self._line)
+
+    @asynccontextmanager
+    async def pass_through(self) -> AsyncIterator[None]:
+        """Join, wait, hold a slot for the body."""
+        async with self.enter() as ticket:
+            await ticket.turn()
+            yield

@@ -1,0 +1,61 @@
+"""Figures for Prometheus: counted as answers are given, the rest read when asked for."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from rag_core.models import Answer, DocumentState
+
+_REGISTRY = CollectorRegistry(auto_describe=True)
+_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160)
+
+_ANSWERS = Counter(
+    "ragdock_answers",
+    "Answers given, by the model that wrote them and why they are less than whole (reason; none: whole).",
+    ["model", "reason", "cached"],
+    registry=_REGISTRY,
+)
+_STEPS = Histogram(
+    "ragdock_answer_seconds",
+    "Seconds of each step of an answer; first_token counts from the question.",
+    ["step"],
+    buckets=_SECONDS,
+    registry=_REGISTRY,
+)
+_TOKENS = Counter("ragdock_answer_tokens", "Tokens read and written.", ["model", "kind"], registry=_REGISTRY)
+_SENTENCES = Counter(
+    "ragdock_answer_sentences", "Sentences of answers, by support.", ["supported"], registry=_REGISTRY
+)
+_REFUSED = Counter(
+    "ragdock_questions_turned_away", "Questions met with 503: the line was full.", registry=_REGISTRY
+)
+
+
+def answered(answer: Answer) -> None:
+    """Count an answer."""
+    model = answer.model or "none"
+    _ANSWERS.labels(model, answer.reason or "none", str(answer.cached).lower()).inc()
+    for step, seconds in answer.timings.model_dump().items():
+        if seconds is not None:
+            _STEPS.labels(step).observe(seconds)
+    if answer.cached:
+        return
+    if answer.tokens is not None:
+        _TOKENS.labels(model, "prompt").inc(answer.tokens.prompt)
+        _TOKENS.labels(model, "answer").inc(answer.tokens.answer)
+    for sentence in answer.sentences:
+        _SENTENCES.labels(str(bool(sentence.citations)).lower()).inc()
+
+
+def turned_away() -> None:
+    """Count a question that found the line full."""
+    _REFUSED.inc()
+
+
+def exposition(*, documents: dict[DocumentState, int], in_line: int) -> bytes:
+    """Everything in Prometheus' text format."""
+    now = CollectorRegistry(auto_describe=True)
+    by_state = Gauge("ragdock_documents", "Documents by state.", ["state"], registry=now)
+    for state, count in documents.items():
+        by_state.labels(state.value).set(count)
+    line = Gauge("ragdock_questions_in_line", "Questions served or waiting.", registry=now)
+    line.set(in_line)
+    return generate_latest(_REGISTRY) + generate_latest(now)

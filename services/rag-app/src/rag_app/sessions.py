@@ -1,0 +1,147 @@
+"""Who is asking: the signed session cookie, the API token, and brakes on guessing."""
+
+import hashlib
+import hmac
+import ipaddress
+import secrets
+import time
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+
+from rag_app.settings import AppSettings
+
+SESSION_COOKIE = "ragdock_session"
+FORM_COOKIE = "ragdock_form"
+
+
+def same(given: str, wanted: str) -> bool:
+    """Compare without telling by the time it takes; hashing hides the length, too."""
+    return hmac.compare_digest(
+        hashlib.sha256(given.encode()).digest(), hashlib.sha256(wanted.encode()).digest()
+    )
+
+
+def either(given: str, wanted: str) -> bool:
+    """Compare with each of the values: while a secret is being rotated there are two, a line each."""
+    # All are compared, so that the time tells nothing.
+    matches = [same(given, one) for one in wanted.split()]
+    return any(matches)
+
+
+@dataclass
+class Sessions:
+    """Issues and checks sessions; a session ends by logout, age, or a changed password."""
+
+    settings: AppSettings
+    _ended: dict[str, float] = field(default_factory=dict, init=False)
+
+    @property
+    def seconds(self) -> int:
+        """How long a session lives."""
+        return int(self.settings.session_hours * 3600)
+
+    def check_password(self, user: str, password: str) -> bool:
+        """Say whether user and password are the ones the deployment made."""
+        known = same(user, self.settings.app_user)
+        right = either(password, self.settings.app_password.get_secret_value())
+        return known and right
+
+    def check_token(self, token: str) -> bool:
+        """Say whether this is the API token."""
+        return either(token, self.settings.api_token.get_secret_value())
+
+    def issue(self) -> str:
+        """The cookie's value for a new session."""
+        return self._signer("session").dumps(
+            {"user": self.settings.app_user, "id": secrets.token_urlsafe(12)}
+        )
+
+    def user_of(self, cookie: str | None) -> str | None:
+        """The user of a session cookie, or None when it is not valid any more."""
+        session = self._read(cookie)
+        return None if session is None or session["id"] in self._ended else session["user"]
+
+    def end(self, cookie: str | None) -> None:
+        """Make a session invalid, also for someone who kept its cookie."""
+        session = self._read(cookie)
+        now = time.time()
+        self._ended = {key: until for key, until in self._ended.items() if until > now}
+        if session is not None:
+            self._ended[session["id"]] = now + self.seconds
+
+    def form_nonce(self) -> str:
+        """A random value for the login form's cookie."""
+        return secrets.token_urlsafe(18)
+
+    def form_token(self, nonce: str) -> str:
+        """What the login form must send back along with the cookie that holds `nonce`."""
+        return hmac.new(self._key("form"), nonce.encode(), hashlib.sha256).hexdigest()
+
+    def _read(self, cookie: str | None) -> dict[str, str] | None:
+        if not cookie:
+            return None
+        try:
+            session: dict[str, str] = self._signer("session").loads(cookie, max_age=self.seconds)
+        except BadSignature:
+            return None
+        return session
+
+    def _signer(self, purpose: str) -> URLSafeTimedSerializer:
+        return URLSafeTimedSerializer(self._key(purpose))
+
+    def _key(self, purpose: str) -> bytes:
+        # The password is part of the key: changing it ends every session.
+        # The first value of each: sessions outlive the beginning of a rotation, and end with it.
+        material = f"{purpose}:{self.settings.app_password.get_secret_value().split()[0]}"
+        secret = self.settings.session_key.get_secret_value().split()[0].encode()
+        return hmac.new(secret, material.encode(), hashlib.sha256).digest()
+
+
+@dataclass
+class LoginBrake:
+    """Counts failed logins for each client; too many in the window must wait."""
+
+    failures: int = 5
+    window_seconds: float = 300.0
+    clients: int = 10_000
+    """How many clients are remembered; the one not heard of longest goes first."""
+    _failed: OrderedDict[str, deque[float]] = field(default_factory=OrderedDict, init=False)
+
+    def wait(self, client: str) -> int:
+        """Seconds until this client may try again; 0 when it may now."""
+        times = self._recent(client)
+        if len(times) < self.failures:
+            return 0
+        return max(1, round(times[0] + self.window_seconds - time.monotonic()))
+
+    def failed(self, client: str) -> None:
+        """Remember a failed login."""
+        times = self._recent(client)
+        times.append(time.monotonic())
+        self._failed[_network(client)] = times
+        self._failed.move_to_end(_network(client))
+        if len(self._failed) > self.clients:
+            self._failed.popitem(last=False)
+
+    def succeeded(self, client: str) -> None:
+        """Forget the failures of a client that knows the password."""
+        self._failed.pop(_network(client), None)
+
+    def _recent(self, client: str) -> deque[float]:
+        times = self._failed.get(_network(client), deque())
+        while times and times[0] < time.monotonic() - self.window_seconds:
+            times.popleft()
+        return times
+
+
+def _network(client: str) -> str:
+    """One IPv6 customer owns a whole /64."""
+    try:
+        address = ipaddress.ip_address(client)
+    except ValueError:
+        return client
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network(f"{address}/64", strict=False))
+    return client

@@ -1,0 +1,19 @@
+(() => {
+  // A part of the page that fails to load (the network changed, a new release came in between) leaves
+  // Gradio at "Loading..." for ever: try the whole page again, at most every 15 seconds.
+  const tried = "ragdock-reloaded";
+  let reloading = false;
+  const startOver = () => {
+    if (reloading || Date.now() - Number(sessionStorage.getItem(tried)) < 15000) return;
+    reloading = true;
+    sessionStorage.setItem(tried, String(Date.now()));
+    setTimeout(() => location.reload(), 700);
+  };
+  const isPart = (node) =>
+    node instanceof HTMLScriptElement ||
+    (node instanceof HTMLLinkElement && /stylesheet|modulepreload/.test(node.rel));
+  addEventListener("error", (event) => { if (isPart(event.target)) startOver(); }, true);
+  addEventListener("unhandledrejection", (event) => {
+    if (/imported module|preload CSS|module script/i.test(String(event.reason))) startOver();
+  });
+})();

@@ -1,0 +1,30 @@
+// The list of conversations: on a narrow screen it is closed until asked for.
+const wide = matchMedia("(min-width: 60rem)");
+const settle = () => {
+  const list = element.querySelector("details");
+  if (list) list.open = wide.matches;
+};
+watch("value", settle);
+wide.addEventListener("change", settle);
+const save = async (button) => {
+  button.disabled = true;
+  try {
+    const file = new Blob([await server.export(button.dataset.talk)], { type: "text/markdown" });
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(file);
+    link.download = "conversation.md";
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  } finally {
+    button.disabled = false;
+  }
+};
+element.addEventListener("click", (event) => {
+  const button = event.target.closest("button[data-action]");
+  if (!button) return;
+  const action = button.dataset.action;
+  if (action === "export") return save(button);
+  const row = button.closest("[data-talk]");
+  if (action === "delete" && !window.confirm(`Delete “${row.querySelector("b").textContent}” and its answers?`)) return;
+  trigger("click", { action, talk: row?.dataset.talk ?? "" });
+});

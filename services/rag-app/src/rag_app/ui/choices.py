@@ -1,0 +1,113 @@
+"""The Settings tab: how this browser tab wants its answers. Nothing here changes anybody else's."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from rag_app.backend import Backend
+
+_AUTOMATIC = "Automatic"
+_MOST_PASSAGES = 20
+_KEEP = "(...chosen) => { sessionStorage.setItem('ragdock-settings', JSON.stringify(chosen.slice(0, 3))) }"
+_RECALL = """(...own) => {
+  const kept = JSON.parse(sessionStorage.getItem('ragdock-settings') ?? 'null');
+  return Array.isArray(kept) && kept.length === 3 ? kept : own.slice(0, 3);
+}"""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What one question is asked with."""
+
+    model: str | None
+    top_k: int
+    timeout: float
+
+
+@dataclass(frozen=True)
+class Controls:
+    """The inputs, made before the tabs so that Ask can read what Settings shows."""
+
+    model: gr.Dropdown
+    top_k: gr.Slider
+    timeout: gr.Slider
+
+    @classmethod
+    def of(cls, backend: Backend) -> "Controls":
+        """Make the inputs with the deployment's own values."""
+        settings = backend.settings
+        models = backend.answerer.models()
+        return cls(
+            model=gr.Dropdown(
+                [_AUTOMATIC, *models],
+                value=_AUTOMATIC,
+                label="Model",
+                info="Automatic asks the first one and falls back to the next when it does not answer.",
+                filterable=False,
+                elem_id="rd-model",
+                render=False,
+            ),
+            top_k=gr.Slider(
+                1,
+                _MOST_PASSAGES,
+                value=min(settings.top_k, _MOST_PASSAGES),
+                step=1,
+                label="Passages to read",
+                info="More passages find more and take longer.",
+                elem_id="rd-top-k",
+                render=False,
+            ),
+            timeout=gr.Slider(
+                5,
+                max(10, round(settings.ollama_timeout)),
+                value=round(settings.ollama_timeout),
+                step=5,
+                label="Longest wait for a model, in seconds",
+                info="After this the next model is asked, and at last the passages themselves are shown.",
+                elem_id="rd-timeout",
+                render=False,
+            ),
+        )
+
+    @property
+    def inputs(self) -> list[gr.components.Component]:
+        """In the order in which `read` takes their values."""
+        return [self.model, self.top_k, self.timeout]
+
+    def read(self, values: Sequence[Any]) -> Chosen:
+        """The values of the inputs as they go with a question."""
+        model, top_k, timeout = values
+        return Chosen(
+            model=None if model == _AUTOMATIC else str(model), top_k=int(top_k), timeout=float(timeout)
+        )
+
+
+def settings_tab(controls: Controls, page: gr.Blocks) -> None:
+    """Build the tab; what is chosen stays with this browser tab, also when the page is loaded again."""
+    gr.HTML(
+        '<p class="rd-hint">For this browser tab only. Other people, and your other tabs, keep theirs.</p>',
+        js_on_load=None,
+        apply_default_css=False,
+    )
+    for control in controls.inputs:
+        control.render()  # type: ignore[no-untyped-call]
+    reset = gr.Button("Back to the deployment's own", size="sm", elem_id="rd-reset")
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    own = [control.value for control in controls.inputs]
+    reset.click(lambda: own, None, controls.inputs, queue=False, **quiet)
+    gr.on(
+        [control.change for control in controls.inputs],  # type: ignore[attr-defined]
+        None,
+        controls.inputs,
+        js=_KEEP,
+        api_visibility="private",
+    )
+    page.load(
+        None,
+        controls.inputs,
+        controls.inputs,
+        js=_RECALL,
+        api_visibility="private",
+    )

@@ -1,0 +1,77 @@
+"""Text from documents, models and users as HTML that can do nothing but be read.
+
+Everything here ends inside a Gradio component: in the chat as Markdown, elsewhere as the
+value of gr.HTML, whose template engine would run `${...}` and `{{...}}` found in it.
+"""
+
+import re
+from collections.abc import Collection
+from datetime import UTC, datetime
+from html import escape
+
+from rag_core.words import words
+
+_TEMPLATE = str.maketrans({"$": "&#36;", "{": "&#123;", "}": "&#125;"})
+_LINK = str.maketrans({"[": "&#91;", "]": "&#93;", "!": "&#33;"})
+_ADDRESS = re.compile(r"(?i)(\bwww)\.|:(?=//)|(?<=mailto):")
+_WORD = re.compile(r"[^\W_]+(?:[._\-/][^\W_]+)*")
+# Stand for <mark> and </mark> until the text around them is harmless.
+_ON, _OFF = "\x02", "\x03"
+
+
+def text(value: str) -> str:
+    """Plain text for gr.HTML."""
+    return escape(value, quote=True).translate(_TEMPLATE)
+
+
+def inert(escaped: str) -> str:
+    """Text without a link, image or bare address that Markdown would make clickable."""
+    spelled = _ADDRESS.sub(lambda found: f"{found[1]}&#46;" if found[1] else "&#58;", escaped)
+    return spelled.translate(_LINK)
+
+
+def one_line(value: str) -> str:
+    """Plain text for a line of the chat."""
+    return inert(escape(" ".join(value.split()), quote=True))
+
+
+def lines(value: str, terms: Collection[str] = ()) -> str:
+    """Plain text of several lines for the chat; words that share a stem with `terms` are marked."""
+    wanted = frozenset(terms)
+
+    def mark(found: re.Match[str]) -> str:
+        return f"{_ON}{found[0]}{_OFF}" if words(found[0]) & wanted else found[0]
+
+    def line(raw: str) -> str:
+        bare = raw.replace(_ON, "").replace(_OFF, "")
+        return one_line(_WORD.sub(mark, bare) if wanted else bare)
+
+    shown = "<br>".join(line(raw) for raw in value.strip().splitlines())
+    return shown.replace(_ON, "<mark>").replace(_OFF, "</mark>")
+
+
+def pages(start: int, end: int) -> str:
+    """Where a passage stands, for people."""
+    return f"page {start}" if start == end else f"pages {start}-{end}"
+
+
+def count(number: int, noun: str) -> str:
+    """A number of things."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def size(number: int) -> str:
+    """Bytes for people."""
+    if number < 1024 * 1024:
+        return f"{max(1, round(number / 1024))} kB"
+    return f"{number / (1024 * 1024):.1f} MB"
+
+
+def ago(moment: datetime) -> str:
+    """How long ago, in the coarsest unit that says enough."""
+    seconds = max(0.0, (datetime.now(UTC) - moment).total_seconds())
+    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        units = int(seconds // length)
+        if units:
+            return f"{count(units, unit)} ago"
+    return "just now"

@@ -1,0 +1,86 @@
+"""The list of conversations beside the chat: open, begin, delete, take along."""
+
+from importlib.resources import files
+from typing import Any
+
+import gradio as gr
+
+from rag_app.backend import Backend
+from rag_app.ui import render
+from rag_app.ui.export import markdown
+from rag_app.ui.plain import ago, count, text
+from rag_core.conversations import Conversation, Feedback
+from rag_core.errors import RagError
+
+_SHOWN = 50
+Messages = list[dict[str, Any]]
+_RATINGS: dict[Feedback | None, str | None] = {"up": "Like", "down": "Dislike", None: None}
+
+
+def panel(backend: Backend) -> gr.HTML:
+    """Build the list; its buttons send clicks with an action and a conversation."""
+    script = (files("rag_app.ui") / "assets" / "talks.js").read_text(encoding="utf-8")
+
+    def export(talk: str) -> str:
+        return markdown(backend.conversations.get(str(talk)))
+
+    return gr.HTML(
+        "", elem_id="rd-talks", js_on_load=script, apply_default_css=False, server_functions=[export]
+    )
+
+
+def talks_html(backend: Backend, current: str) -> str:
+    """The list as HTML."""
+    talks = backend.conversations.list(limit=_SHOWN)
+    rows = "".join(
+        f'<li data-talk="{talk.id}"><button class="rd-talk" data-action="open"'
+        f"{' aria-current=true' if talk.id == current else ''}><b>{text(talk.title)}</b>"
+        f'<span class="rd-facts">{count(talk.questions, "question")}, {ago(talk.updated_at)}</span></button>'
+        '<button class="rd-forget" data-action="delete"'
+        f' aria-label="Delete {text(talk.title)}">✕</button></li>'
+        for talk in talks
+    )
+    none = '<p class="rd-facts">Nothing asked yet.</p>' if not talks else ""
+    off = "" if any(talk.id == current for talk in talks) else " disabled"
+    return (
+        '<nav aria-label="Conversations"><div class="rd-actions"><button data-action="new">New</button>'
+        f'<button data-action="export" data-talk="{text(current)}"{off}>Export</button></div>'
+        f'<details class="rd-earlier"><summary>Conversations</summary>{none}<ul>{rows}</ul></details></nav>'
+    )
+
+
+def act(backend: Backend, current: str, action: str, talk: str) -> str:
+    """Do what a button of the list says; the conversation that is shown from now on."""
+    if action == "open":
+        return talk
+    if action == "delete":
+        backend.conversations.delete(talk)
+        return "" if talk == current else current
+    return ""
+
+
+def shown(backend: Backend, talk: str) -> tuple[str, Any]:
+    """The conversation (none when it is gone) and its chat."""
+    if not talk:
+        return "", chat(None)
+    try:
+        return talk, chat(backend.conversations.get(talk))
+    except RagError:
+        return "", chat(None)
+
+
+def chat(conversation: Conversation | None) -> Any:
+    """The chat's messages and what was thought of each."""
+    messages: Messages = []
+    ratings: list[str | None] = []
+    for exchange in conversation.exchanges if conversation else ():
+        said = render.answer_markdown(exchange.answer, exchange.question, exchange.id)
+        messages += [
+            {"role": "user", "content": exchange.question},
+            {"role": "assistant", "content": said},
+        ]
+        ratings.append(_RATINGS[exchange.feedback])
+    return gr.Chatbot(
+        value=messages,  # type: ignore[arg-type]
+        feedback_value=ratings,
+    )

@@ -1,0 +1,75 @@
+"""Why this answer: what was searched, which passages were found how, who wrote, how long each step took."""
+
+from collections.abc import Sequence
+
+from rag_app.ui.plain import one_line, pages
+from rag_core.models import Answer, Explain, Passage, Why
+
+_STEPS = (
+    ("retrieve", "found the passages"),
+    ("first_token", "first word, from the start"),
+    ("generate", "wrote the answer"),
+    ("cite", "checked its sentences"),
+    ("total", "in all"),
+)
+_HEADINGS = ("", "Document", "By words", "By meaning", "Similarity", "Score")
+
+
+def panel(answer: Answer) -> str:
+    """A closed box under the answer, in one line: Markdown leaves it alone."""
+    found: Sequence[Passage | Why] = answer.explain.passages if answer.explain else answer.passages
+    if not found:
+        return ""
+    told = bool(answer.explain)
+    names = [*_HEADINGS, *(["Words of the question", "Read"] if told else [])]
+    head = "".join(f'<th scope="col">{name}</th>' for name in names)
+    rows = "".join(_row(number, one) for number, one in enumerate(found, start=1))
+    return (
+        '<details class="rd-why"><summary>Why this answer</summary>'
+        f"{_told(answer.explain)}"
+        f'<div class="rd-scroll" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody>'
+        f'</table></div><dl class="rd-steps">{_facts(answer)}</dl></details>'
+    )
+
+
+def _told(explain: Explain | None) -> str:
+    if explain is None:
+        return ""
+    searched = "Searched for, completed from the conversation" if explain.rewritten else "Searched for"
+    lines = [f"{searched}: {one_line(explain.query)}"]
+    if explain.routing:
+        lines.append(f"Model: {one_line(explain.routing)}")
+    if explain.nearest is not None:
+        lines.append(f"Nearest passage {explain.nearest:.2f} alike; {explain.needed:.2f} was asked for")
+    if explain.words:
+        words = ", ".join(f"{one_line(word)} in {chunks:,}" for word, chunks in explain.words.items())
+        lines.append(f"Words and the chunks that hold them: {words}")
+    return "".join(f'<p class="rd-told">{line}</p>' for line in lines)
+
+
+def _facts(answer: Answer) -> str:
+    facts = [("model", one_line(answer.model or "none"))]
+    if answer.tokens:
+        facts += [("tokens read", f"{answer.tokens.prompt:,}"), ("written", f"{answer.tokens.answer:,}")]
+    for name, words in _STEPS:
+        seconds = getattr(answer.timings, name)
+        if seconds is not None:
+            facts.append((words, f"{seconds:.2f} s"))
+    return "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts)
+
+
+def _row(number: int, one: Passage | Why) -> str:
+    cells = [
+        one_line(one.document) + ", " + pages(one.page_start, one.page_end),
+        _rank(one.bm25_rank),
+        _rank(one.vector_rank),
+        "" if one.similarity is None else f"{one.similarity:.2f}",
+        f"{one.score:.4f}",
+    ]
+    if isinstance(one, Why):
+        cells += [", ".join(one_line(word) for word in one.words), "yes" if one.given else "no"]
+    return f'<tr><th scope="row">{number}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+
+
+def _rank(rank: int | None) -> str:
+    return "-" if rank is None else f"{rank}."

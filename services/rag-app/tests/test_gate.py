@@ -1,0 +1,80 @@
+"""The line before the models: bounded, in order, and never losing a place."""
+
+import asyncio
+
+import pytest
+
+from rag_app.errors import Busy
+from rag_app.gate import ModelGate
+
+
+def test_one_too_many_is_told_when_to_return() -> None:
+    gate = ModelGate(slots=1, waiting=2)
+    for _ in range(3):
+        gate.enter()
+    with pytest.raises(Busy) as refused:
+        gate.enter()
+    assert int(refused.value.headers["Retry-After"]) > 0
+    assert gate.length == 3
+
+
+def test_served_in_order_and_told_how_many_are_ahead() -> None:
+    async def story() -> tuple[list[str], list[int]]:
+        gate, served, ahead = ModelGate(slots=1, waiting=5), [], []
+
+        async def ask(name: str) -> None:
+            async with gate.enter() as ticket:
+                async for places in ticket.places():
+                    if name == "c":
+                        ahead.append(places)
+                served.append(name)
+                await asyncio.sleep(0.01)
+
+        async with asyncio.TaskGroup() as group:
+            for name in "abc":
+                group.create_task(ask(name))
+        assert gate.length == 0
+        return served, ahead
+
+    assert asyncio.run(story()) == (["a", "b", "c"], [2, 1])
+
+
+def test_leaving_early_frees_the_place() -> None:
+    async def story() -> int:
+        gate = ModelGate(slots=1, waiting=1)
+        holder = gate.enter()
+
+        async def wait() -> None:
+            async with gate.enter() as ticket:
+                await ticket.turn()
+
+        waiting = asyncio.create_task(wait())
+        await asyncio.sleep(0)
+        assert gate.length == 2
+        waiting.cancel()
+        await asyncio.wait({waiting})
+        gate.leave(holder, 1.0)
+        return gate.length
+
+    assert asyncio.run(story()) == 0
+
+
+def test_slots_are_held_at_the_same_time() -> None:
+    async def story() -> int:
+        gate, now, most = ModelGate(slots=2, waiting=8), 0, 0
+
+        async def ask() -> None:
+            nonlocal now, most
+            async with gate.enter() as ticket:
+                await ticket.turn()
+                now += 1
+                most = max(most, now)
+                await asyncio.sleep(0.005)
+                now -= 1
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(8):
+                group.create_task(ask())
+        return most
+
+    assert asyncio.run(story()) == 2

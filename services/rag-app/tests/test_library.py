@@ -1,0 +1,78 @@
+"""The library's table and its uploads, on the real ledger."""
+
+from io import BytesIO
+
+from fastapi import FastAPI
+
+from rag_app.backend import Backend
+from rag_app.ui.library import _act, library_html
+
+
+def _bring(backend: Backend, **content: bytes) -> None:
+    for name, words in content.items():
+        backend.uploads.accept(f"{name}.txt", BytesIO(words))
+
+
+def test_empty_library_invites(app: FastAPI) -> None:
+    assert "No documents yet" in library_html(app.state.backend, "")
+
+
+def test_each_state_shows_what_matters(app: FastAPI) -> None:
+    backend: Backend = app.state.backend
+    _bring(backend, ready=b"one\n", failed=b"two\n", processing=b"three\n", queued=b"four\n")
+    ids = {document.name: document.id for document in backend.ledger.list()}
+    for name in ("ready.txt", "failed.txt", "processing.txt"):
+        job = backend.ledger.claim("test", 60.0)
+        assert job is not None
+        assert job.document.name == name
+        if name == "ready.txt":
+            backend.ledger.ready(ids[name], "test", pages=113, chunks=1240)
+        elif name == "failed.txt":
+            backend.ledger.fail(ids[name], "test", code="broken", reason="The file is <cut> short.")
+        else:
+            backend.ledger.progress(ids[name], "test", lease_seconds=60.0, pages=40, pages_done=10, chunks=33)
+    shown = library_html(backend, "")
+    assert "4 documents" in shown
+    assert "113 pages · 1,240 chunks" in shown
+    assert "The file is &lt;cut&gt; short." in shown
+    assert shown.count('data-action="retry"') == 1
+    assert shown.count('data-action="delete"') == 4
+    assert '<progress max="40" value="10"' in shown
+    assert "10 of 40 pages, 33 chunks" in shown
+    only = library_html(backend, "", "failed")
+    assert "failed.txt" in only
+    assert "ready.txt" not in only
+    assert "4 documents" in only
+
+
+def test_search_narrows_and_says_when_nothing_is_found(app: FastAPI) -> None:
+    backend: Backend = app.state.backend
+    _bring(backend, a=b"one\n", b=b"two\n")
+    assert "b.txt" not in library_html(backend, "a.t")
+    assert "No document has “&lt;x&gt;” in its name or tags." in library_html(backend, "<x>")
+    assert "No document in this state." in library_html(backend, "", "failed")
+
+
+def test_same_content_shows_all_its_names(app: FastAPI) -> None:
+    backend: Backend = app.state.backend
+    _bring(backend, first=b"same\n", second=b"same\n")
+    backend.uploads.accept("third & last.txt", BytesIO(b"same\n"))
+    shown = library_html(backend, "")
+    assert "1 document" in shown
+    assert shown.count('class="rd-doc"') == 1
+    assert "The same content as second.txt, third &amp; last.txt" in shown
+
+
+def test_tags_are_shown_searched_and_go_with_the_document(app: FastAPI) -> None:
+    backend: Backend = app.state.backend
+    _bring(backend, a=b"one\n", b=b"two\n")
+    ids = {document.name: document.id for document in backend.ledger.list()}
+    _act(backend, "tag", ids["a.txt"], "Field notes, <b>x</b>")
+    shown = library_html(backend, "field")
+    assert "a.txt" in shown
+    assert "b.txt" not in shown
+    assert 'data-find="field notes"' in shown
+    assert "&lt;b&gt;x&lt;/b&gt;" in shown
+    assert "No document in this state" not in library_html(backend, "field", "queued")
+    _act(backend, "delete", ids["a.txt"])
+    assert backend.tags.holding("field") == []

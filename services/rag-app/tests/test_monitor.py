@@ -1,0 +1,83 @@
+"""The badge's judgement: honest about slowness, patient with what is down."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from rag_app.monitor import HealthMonitor, Reading
+from rag_core.models import ComponentHealth, HealthReport
+
+
+def report(
+    *, index: bool = True, latency: float | None = 20.0, models: dict[str, bool] | None = None
+) -> HealthReport:
+    return HealthReport(
+        opensearch=ComponentHealth(ok=index, latency_ms=5.0 if index else None),
+        ollama=ComponentHealth(ok=latency is not None, latency_ms=latency),
+        models={"small": True} if models is None else models,
+    )
+
+
+def readings(reports: list[HealthReport]) -> list[Reading]:
+    """What a monitor says of reports that follow each other, asked afresh each time."""
+    left: Iterator[HealthReport] = iter(reports)
+    monitor = HealthMonitor(lambda: next(left))
+
+    async def all_of_them() -> list[Reading]:
+        seen = []
+        for _ in reports:
+            monitor._next_at = float("-inf")
+            seen.append(await monitor.reading())
+        return seen
+
+    return asyncio.run(all_of_them())
+
+
+@pytest.mark.parametrize(
+    ("seen", "light", "short"),
+    [
+        (report(), "green", "All well"),
+        (report(index=False), "red", "Index down"),
+        (report(latency=None), "red", "Model down"),
+        (report(models={"small": True, "large": False}), "amber", "Model missing"),
+        (report(latency=1501.0), "amber", "Slow"),
+        (report(latency=1499.0), "green", "All well"),
+    ],
+)
+def test_light_of_one_look(seen: HealthReport, light: str, short: str) -> None:
+    [reading] = readings([seen])
+    assert (reading.light, reading.short) == (light, short)
+
+
+def test_slow_means_slower_than_usual_here() -> None:
+    """On a host where 2 s is usual, 2 s is no alarm; 3.1 s is."""
+    *usual, still_fine, slow = readings([report(latency=ms) for ms in [2000.0] * 9 + [2900.0, 3100.0]])
+    assert [reading.light for reading in usual[1:]] == ["green"] * 8
+    assert (still_fine.light, slow.light) == ("green", "amber")
+
+
+def test_many_visitors_ask_once() -> None:
+    asked = []
+    monitor = HealthMonitor(lambda: asked.append(1) or report())  # type: ignore[func-returns-value]
+
+    async def crowd() -> None:
+        await asyncio.gather(*(monitor.reading() for _ in range(50)))
+
+    asyncio.run(crowd())
+    assert len(asked) == 1
+
+
+def test_what_is_down_is_asked_less_and_less_often() -> None:
+    monitor = HealthMonitor(lambda: report(index=False))
+
+    async def pauses() -> list[float]:
+        seen = []
+        for _ in range(5):
+            monitor._next_at = float("-inf")
+            await monitor.reading()
+            seen.append(round(monitor._next_at - time.monotonic()))
+        return seen
+
+    assert asyncio.run(pauses()) == [10, 20, 40, 60, 60]

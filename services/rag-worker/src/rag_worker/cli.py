@@ -1,0 +1,245 @@
+"""`ragdock`: the worker's tools for people with a shell. `ragdock --help` lists them.
+
+Exit codes: 0 it is as asked; 1 it was done and the outcome is bad (a document failed, nothing was found,
+doctor found a fault); 2 wrong arguments or settings; 3 a dependency is away; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from rag_core import evaluation, factory
+from rag_core.errors import ModelMissing, RagError, Unavailable
+from rag_core.ledger import Ledger
+from rag_core.ledger.pace import WANTED
+from rag_core.models import Done, Passage, Switched, Token
+from rag_worker import doctor as examination
+from rag_worker import intake, transfer
+from rag_worker.settings import WorkerSettings
+
+OK, BAD, USAGE, AWAY, INTERRUPTED = 0, 1, 2, 3, 130
+
+app = typer.Typer(
+    name="ragdock", help=__doc__, no_args_is_help=True, add_completion=False, rich_markup_mode=None
+)
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+Json = Annotated[bool, typer.Option("--json", help="Write JSON instead of a page for people.")]
+TopK = Annotated[int | None, typer.Option(min=1, max=50, help="How many passages.")]
+Waiting = Annotated[float, typer.Option(min=0, help="Seconds to wait at most; 0: as long as it takes.")]
+
+
+@app.command()
+def ingest(
+    paths: Annotated[list[Path], typer.Argument(exists=True, help="Files, or directories of files.")],
+    wait: Annotated[bool, typer.Option(help="Wait until each is ready or has failed.")] = True,
+    timeout: Waiting = 0,
+) -> None:
+    """Add documents; the running worker reads them."""
+    with _ledger() as (settings, ledger):
+        good = intake.ingest(settings, ledger, paths, wait=wait, timeout=timeout, out=out, err=err)
+        raise typer.Exit(OK if good else BAD)
+
+
+@app.command()
+def watch(
+    once: Annotated[bool, typer.Option("--once", help="Show it once and end.")] = False, as_json: Json = False
+) -> None:
+    """Show what the worker does: how much is left, how fast it goes, how long it takes."""
+    with _ledger() as (_, ledger):
+        if as_json:
+            counts = {state.value: many for state, many in ledger.counts().items()}
+            _write({"documents": counts, "ingestion": ledger.ingestion().model_dump()})
+        else:
+            intake.watch(ledger, once=once, out=out)
+
+
+@app.command()
+def search(
+    query: Annotated[str, typer.Argument(help="What to look for.")], top_k: TopK = None, as_json: Json = False
+) -> None:
+    """Find passages; no model writes anything."""
+    with _ledger() as (settings, ledger), closing(factory.build_retriever(settings, ledger)) as retriever:
+        passages = retriever.search(query, top_k)
+        if as_json:
+            _write([passage.model_dump() for passage in passages])
+        else:
+            _show(passages)
+        if not passages:
+            err.print("Nothing was found. `ragdock watch --once` tells how many documents are ready.")
+            raise typer.Exit(BAD)
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="What you want to know.")],
+    model: Annotated[str | None, typer.Option(help="Another model than the first of the settings.")] = None,
+    top_k: TopK = None,
+    as_json: Json = False,
+) -> None:
+    """Answer a question from the documents, with its sources."""
+    with _ledger() as (settings, ledger), closing(factory.build_answerer(settings, ledger)) as answerer:
+        answer, written = None, ""
+        for event in ledger.first(iter(answerer.ask(question, model=model, top_k=top_k))):
+            if isinstance(event, Token) and not as_json:
+                written += event.text
+                out.print(event.text, end="", markup=False)
+            elif isinstance(event, Switched) and not as_json:
+                written = ""
+                out.print(f"\n({event.reason}; {event.model} answers instead)", markup=False)
+            elif isinstance(event, Done):
+                answer = event.answer
+        if answer is None:
+            raise RagError("the answer broke off; try again")
+        if as_json:
+            _write(answer.model_dump())
+        else:
+            # The whole answer has its marks [1]; what was streamed has not always.
+            same = written.strip() == answer.answer.strip()
+            out.print("" if same else f"\n\n{answer.answer}", markup=False)
+            for one in answer.citations:
+                place = f"[{one.number}] {one.document}, page {one.page_start}"
+                out.print(f"{place}: {' '.join(one.passage.split())[:200]}", markup=False)
+        if answer.reason == "no_model":
+            raise typer.Exit(AWAY)
+        raise typer.Exit(BAD if answer.reason == "no_relevant_passage" else OK)
+
+
+@app.command("eval")
+def evaluate(
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="Questions, one JSON object a line.")
+    ],
+    answers: Annotated[
+        bool, typer.Option(help="Have a model answer each question, too; this takes long.")
+    ] = False,
+    report: Annotated[Path | None, typer.Option(help="Write JSON here, and a picture beside it.")] = None,
+    floor: Annotated[float, typer.Option(min=0, max=1, help="The least MRR@10 that counts as good.")] = 0.0,
+) -> None:
+    """Measure how good retrieval and answers are on questions whose answers are known."""
+    cases = evaluation.load(file)
+    with _ledger() as (settings, ledger), closing(factory.build_answerer(settings, ledger)) as answerer:
+        with closing(factory.build_retriever(settings, ledger)) as retriever, out.status("asking") as status:
+            measured = evaluation.run(
+                cases,
+                retriever,
+                judge=answerer.judge,
+                answer=answerer.answer if answers else None,
+                progress=lambda done: status.update(f"{done} of {len(cases)} questions"),
+            )
+        out.print(measured.table())
+        if report is not None:
+            measured.write(report)
+            measured.picture(report.with_suffix(".svg"))
+        if measured.figures()["MRR@10"] < floor:
+            err.print(f"MRR@10 is under {floor:g}.")
+            raise typer.Exit(BAD)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Look for what is wrong and say what to do about it."""
+    settings = _settings()
+    findings = examination.examine(settings)
+    if as_json:
+        _write([finding.model_dump() for finding in findings])
+    else:
+        table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+        for one in findings:
+            mark = "ok" if one.ok else "WRONG"
+            table.add_row(mark, one.what, one.detail if one.ok else f"{one.detail}\n-> {one.advice}")
+        out.print(table)
+    raise typer.Exit(OK if all(one.ok for one in findings) else BAD)
+
+
+@app.command()
+def reindex(
+    wait: Annotated[bool, typer.Option(help="Wait until the new index serves.")] = False,
+    timeout: Waiting = 0,
+) -> None:
+    """Have every document read into a new index; the old one answers till the new one is whole."""
+    with _ledger() as (_, ledger):
+        ledger.note(WANTED, "asked for by a person")
+        out.print("The worker makes a new index; the old one answers till then. `ragdock watch` shows it.")
+        if wait and not intake.wait_for_reindex(ledger, timeout=timeout, out=out):
+            err.print(f"It is not done after {timeout:.0f} s; the worker goes on with it.")
+            raise typer.Exit(BAD)
+
+
+@app.command()
+def export(
+    file: Annotated[Path, typer.Argument(help="Where to write; one document a line, as JSON.")],
+    text: Annotated[bool, typer.Option(help="With the text of each chunk.")] = True,
+) -> None:
+    """Write the list of documents and their text as it is searched."""
+    with _ledger() as (settings, ledger), closing(factory.build_index(settings)) as index:
+        many = transfer.export(ledger, index, file, text=text)
+        out.print(f"{many:,} documents written to {file}", markup=False)
+
+
+def _show(passages: list[Passage]) -> None:
+    for number, one in enumerate(passages, 1):
+        title = f", {one.title}" if one.title else ""
+        out.print(f"{number}. {one.document}, page {one.page_start}{title}", style="bold", markup=False)
+        out.print(f"   {' '.join(one.text.split())[:300]}", markup=False)
+
+
+def _write(value: object) -> None:
+    out.file.write(json.dumps(value, indent=2, default=str, ensure_ascii=False) + "\n")
+
+
+def _settings() -> WorkerSettings:
+    try:
+        return WorkerSettings()
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(map(str, e['loc'])).upper() or 'settings'}: {e['msg']}" for e in error.errors()
+        )
+        err.print(f"The environment is wrong: {wrong}. Set these in the release's .env", markup=False)
+        raise typer.Exit(USAGE) from error
+
+
+@contextmanager
+def _ledger() -> Iterator[tuple[WorkerSettings, Ledger]]:
+    settings = _settings()
+    with closing(factory.build_ledger(settings)) as ledger:
+        yield settings, ledger
+
+
+def main() -> None:
+    """The command line; errors of ours are one sentence, never a traceback."""
+    sys.exit(_guarded(lambda: app(standalone_mode=False)))
+
+
+def _guarded(run: Callable[[], object]) -> int:
+    try:
+        done = run()
+    except (Unavailable, ModelMissing) as error:
+        err.print(error.message, markup=False)
+        return AWAY
+    except RagError as error:
+        err.print(error.message, markup=False)
+        return BAD
+    except (typer.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except typer.Exit as error:
+        return error.exit_code
+    except typer.TyperException as error:
+        err.print(f"{error}. `ragdock --help` lists what there is.", markup=False)
+        return USAGE
+    return done if isinstance(done, int) else OK
+
+
+if __name__ == "__main__":
+    main()

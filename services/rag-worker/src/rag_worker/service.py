@@ -1,0 +1,55 @@
+"""The worker as a service: it works until it is told to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from threading import Event
+
+import structlog
+from pydantic import ValidationError
+
+from rag_core import factory, logs
+from rag_worker.settings import WorkerSettings
+from rag_worker.worker import Worker
+
+
+def main() -> int:
+    """Read the environment and work; returns the exit code."""
+    try:
+        settings = WorkerSettings()
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(map(str, e['loc'])).upper() or 'settings'}: {e['msg']}" for e in error.errors()
+        )
+        sys.stderr.write(
+            f"rag-worker cannot start, its environment is wrong: {wrong}. Set these in the release's .env\n"
+        )
+        return 2
+    return run(settings)
+
+
+def run(settings: WorkerSettings) -> int:
+    """Work until SIGTERM or SIGINT."""
+    logs.configure(settings.log_level)
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    ledger = factory.build_ledger(settings)
+    owner = f"{socket.gethostname()}-{os.getpid()}"
+    structlog.contextvars.bind_contextvars(service="rag-worker")
+    worker = Worker(
+        ledger=ledger,
+        watcher=factory.build_watcher(settings, ledger),
+        ingestor=factory.build_ingestor(settings, ledger, owner),
+        heartbeat=settings.heartbeat_path,
+        poll_seconds=settings.ingestion_poll_interval,
+        stop=stop,
+    )
+    try:
+        worker.run()
+    finally:
+        ledger.close()
+    return 0

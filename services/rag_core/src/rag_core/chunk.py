@@ -1,0 +1,180 @@
+"""Blocks to chunks: as large as the embedder reads whole, ending where the document itself has an end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from rag_core import measure, sentences
+from rag_core.extract.blocks import Block, BlockKind
+from rag_core.models import Frozen
+
+# Part of the embedding contract: a change here that moves a chunk's borders or its text needs a new index.
+VERSION = 1
+# A section shorter than this stays with the next one, its heading kept as a line of text.
+_SMALL = 40
+# Shared pieces of neighbours where a text had no boundary to cut at.
+_OVERLAP = 24
+_MAX_HEADING_SHARE = 4  # headings take a quarter of a chunk at most
+
+
+class Chunk(Frozen):
+    """A stretch of a document that is embedded and found as one."""
+
+    ordinal: int
+    headings: tuple[str, ...]
+    text: str
+    page_start: int
+    page_end: int
+    page_marks: tuple[tuple[int, int], ...]
+    tokens: int
+
+    @property
+    def title(self) -> str:
+        """The headings above the chunk in one line."""
+        return " > ".join(self.headings)
+
+    @property
+    def embedded(self) -> str:
+        """What the embedder is given."""
+        return measure.broken(f"{self.title}\n{self.text}" if self.headings else self.text)
+
+
+@dataclass(slots=True)
+class _Unit:
+    text: str
+    page: int
+    tokens: int
+
+
+@dataclass(slots=True)
+class _Open:
+    """The chunk being filled."""
+
+    headings: tuple[str, ...]
+    room: int
+    units: list[_Unit] = field(default_factory=list)
+
+    @property
+    def tokens(self) -> int:
+        return sum(unit.tokens for unit in self.units)
+
+
+class Chunker:
+    """Turns a document's blocks into chunks of at most `max_tokens` pieces, headings and all."""
+
+    def __init__(self, max_tokens: int) -> None:
+        self._max = max_tokens
+        self._path: list[tuple[int, str]] = []
+        self._open: _Open | None = None
+        self._ordinal = 0
+
+    def chunks(self, blocks: Iterable[Block]) -> Iterator[Chunk]:
+        """The chunks in order; one Chunker serves one document."""
+        for block in blocks:
+            if block.kind is BlockKind.HEADING:
+                yield from self._heading(block)
+            else:
+                for unit in self._units(block):
+                    yield from self._add(unit)
+        yield from self._flush()
+
+    def _heading(self, block: Block) -> Iterator[Chunk]:
+        small = self._open is not None and self._open.tokens < _SMALL
+        if not small:
+            yield from self._flush()
+        self._path = [(level, title) for level, title in self._path if level < block.level]
+        self._path.append((block.level, block.text))
+        if small:
+            yield from self._add(_Unit(block.text, block.page, measure.count(block.text)))
+
+    def _add(self, unit: _Unit) -> Iterator[Chunk]:
+        if self._open is not None and self._open.tokens + unit.tokens > self._open.room:
+            yield from self._flush()
+        if self._open is None:
+            headings, room = self._fitting_headings()
+            self._open = _Open(headings, room)
+        self._open.units.append(unit)
+
+    def _flush(self) -> Iterator[Chunk]:
+        done, self._open = self._open, None
+        if done is None or not done.units:
+            return
+        text = ""
+        marks: list[tuple[int, int]] = []
+        for unit in done.units:
+            if text:
+                text += "\n"
+            if not marks or marks[-1][1] != unit.page:
+                marks.append((len(text), unit.page))
+            text += unit.text
+        yield Chunk(
+            ordinal=self._ordinal,
+            headings=done.headings,
+            text=text,
+            page_start=marks[0][1],
+            page_end=marks[-1][1],
+            page_marks=tuple(marks),
+            tokens=self._max - done.room + done.tokens,
+        )
+        self._ordinal += 1
+
+    def _fitting_headings(self) -> tuple[tuple[str, ...], int]:
+        """The innermost headings that fit their share, and the pieces left for text."""
+        share = self._max // _MAX_HEADING_SHARE
+        kept: list[str] = []
+        for _, title in reversed(self._path):
+            candidate = [title, *kept]
+            if measure.count(" > ".join(candidate)) > share:
+                break
+            kept = candidate
+        if not kept and self._path:
+            kept = [measure.cut(self._path[-1][1], share)]
+            kept = [k for k in kept if k]
+        used = measure.count(" > ".join(kept)) if kept else 0
+        return tuple(kept), self._max - measure.WRAPPING - used
+
+    def _units(self, block: Block) -> Iterator[_Unit]:
+        """The block in pieces that fit into any chunk, cut at the best boundary it has."""
+        room = self._max - measure.WRAPPING - self._max // _MAX_HEADING_SHARE
+        size = measure.count(block.text)
+        if size <= room:
+            yield _Unit(block.text, block.page, size)
+            return
+        if block.kind is BlockKind.TABLE:
+            pieces = _table_pieces(block.text, room)
+        elif block.kind is BlockKind.CODE:
+            pieces = _packed(block.text.split("\n"), room, "\n")
+        else:
+            pieces = _packed(sentences.split(block.text), room, " ")
+        for piece in pieces:
+            yield _Unit(piece, block.page, measure.count(piece))
+
+
+def _packed(parts: list[str], room: int, glue: str) -> list[str]:
+    """Parts put together while they fit; a part over the room is cut into overlapping windows."""
+    found: list[str] = []
+    held: list[str] = []
+    used = 0
+    for part, size in zip(parts, measure.counts(parts), strict=True):
+        if held and used + size > room:
+            found.append(glue.join(held))
+            held, used = [], 0
+        if size > room:
+            found.extend(measure.windows(part, room, _OVERLAP))
+            continue
+        held.append(part)
+        used += size
+    if held:
+        found.append(glue.join(held))
+    return [piece for piece in found if piece.strip()]
+
+
+def _table_pieces(text: str, room: int) -> list[str]:
+    """A long table in parts, each under the table's own head."""
+    lines = text.split("\n")
+    head = "\n".join(lines[:2])
+    left = room - measure.count(head)
+    if len(lines) < 3 or left < room // 2:
+        return _packed(lines, room, "\n")
+    return [f"{head}\n{part}" for part in _packed(lines[2:], left, "\n")]

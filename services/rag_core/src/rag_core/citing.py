@@ -1,0 +1,178 @@
+"""Which passage holds up which sentence of an answer: decided by comparing texts, no chat model is asked."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rag_core import sentences
+from rag_core.models import Citation, Passage, SentenceSupport
+from rag_core.words import words
+
+# Share of a sentence's content words found in one stretch of a passage that counts as support.
+LEXICAL = 0.6
+# Cosine of sentence and stretch that counts as support when the words differ; some must still be shared.
+SEMANTIC = 0.72
+_SEMANTIC_WORDS = 0.25
+_STRETCH = 3  # sentences of a passage looked at together
+_MARKS = re.compile(r"\s*\[(?:\d+(?:\s*[,;]\s*\d+)*)\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Cited:
+    """The answer with marks, its citations, and the support of each sentence."""
+
+    text: str
+    citations: tuple[Citation, ...]
+    sentences: tuple[SentenceSupport, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    passage: Passage
+    text: str
+    words: frozenset[str]
+    page_start: int
+    page_end: int
+
+
+def cite(
+    answer: str, passages: Sequence[Passage], embed: Callable[[list[str]], list[list[float]]] | None
+) -> Cited:
+    """Attach citations. Marks that the model wrote itself are dropped: only checked ones stay."""
+    lines = [_MARKS.sub("", line).rstrip() for line in answer.strip().splitlines()]
+    stretches = [stretch for passage in passages for stretch in _stretches(passage)]
+    said: set[str] = set()
+    parts = [[(s, words(s)) for s in sentences.split(line) if _new(s, said)] for line in lines]
+    chosen = _supported([pair for line in parts for pair in line], stretches, embed)
+    numbers: dict[tuple[str, int, int, str], Citation] = {}
+    supports: list[SentenceSupport] = []
+    text_lines: list[str] = []
+    left = iter(chosen)
+    for line in parts:
+        marked: list[str] = []
+        for sentence, _ in line:
+            stretch = next(left)
+            if stretch is None:
+                supports.append(SentenceSupport(text=sentence))
+                marked.append(sentence)
+                continue
+            number = _number(stretch, numbers)
+            supports.append(SentenceSupport(text=sentence, citations=(number,)))
+            marked.append(f"{sentence} [{number}]")
+        if marked or not line:
+            text_lines.append(" ".join(marked))
+    return Cited(
+        text=re.sub(r"\n{3,}", "\n\n", "\n".join(text_lines)).strip(),
+        citations=tuple(numbers.values()),
+        sentences=tuple(supports),
+    )
+
+
+def _new(sentence: str, said: set[str]) -> bool:
+    """Small models repeat themselves; a sentence is kept once."""
+    key = re.sub(r"\W+", "", sentence.lower())
+    if key in said:
+        return False
+    said.add(key)
+    return True
+
+
+def whole(passages: Sequence[Passage]) -> tuple[Citation, ...]:
+    """Each passage as a citation of its own: for the answer that is the passages."""
+    return tuple(
+        _citation(number, passage, passage.page_start, passage.page_end)
+        for number, passage in enumerate(passages, 1)
+    )
+
+
+def _stretches(passage: Passage) -> list[_Stretch]:
+    """Runs of up to three sentences, each with the pages it stands on."""
+    found: list[tuple[int, int, str]] = []
+    at = 0
+    for sentence in sentences.split(passage.text):
+        start = passage.text.find(sentence, at)
+        start = start if start >= 0 else at
+        at = start + len(sentence)
+        found.append((start, at, sentence))
+    runs = []
+    for first in range(max(1, len(found) - _STRETCH + 1)):
+        run = found[first : first + _STRETCH]
+        if run:
+            text = " ".join(sentence for _, _, sentence in run)
+            runs.append(
+                _Stretch(
+                    passage,
+                    text,
+                    words(f"{passage.title} {text}"),
+                    _page(passage, run[0][0]),
+                    _page(passage, run[-1][1] - 1),
+                )
+            )
+    return runs
+
+
+def _page(passage: Passage, offset: int) -> int:
+    page = passage.page_start
+    for start, number in passage.page_marks:
+        if start <= offset:
+            page = number
+    return page
+
+
+def _supported(
+    parts: list[tuple[str, frozenset[str]]],
+    stretches: list[_Stretch],
+    embed: Callable[[list[str]], list[list[float]]] | None,
+) -> list[_Stretch | None]:
+    chosen: list[_Stretch | None] = []
+    doubtful: dict[int, _Stretch] = {}
+    for place, (_, content) in enumerate(parts):
+        best, share = None, 0.0
+        for stretch in stretches:
+            shared = len(content & stretch.words) / len(content) if content else 0.0
+            if shared > share:
+                best, share = stretch, shared
+        # One shared word proves nothing.
+        enough = len(content) >= 2 and share >= LEXICAL
+        chosen.append(best if enough else None)
+        if not enough and best is not None and share >= _SEMANTIC_WORDS and len(content) >= 2:
+            doubtful[place] = best
+    if doubtful and embed is not None:
+        texts = [parts[place][0] for place in doubtful] + [stretch.text for stretch in doubtful.values()]
+        vectors = embed(texts)
+        half = len(doubtful)
+        for place, left, right in zip(doubtful, vectors[:half], vectors[half:], strict=True):
+            if _cosine(left, right) >= SEMANTIC:
+                chosen[place] = doubtful[place]
+    return chosen
+
+
+def _cosine(left: list[float], right: list[float]) -> float:
+    return _dot(left, right) / math.sqrt(_dot(left, left) * _dot(right, right))
+
+
+def _dot(left: list[float], right: list[float]) -> float:
+    return sum(a * b for a, b in zip(left, right, strict=True))
+
+
+def _number(stretch: _Stretch, numbers: dict[tuple[str, int, int, str], Citation]) -> int:
+    passage = stretch.passage
+    key = (passage.document_id, stretch.page_start, stretch.page_end, passage.text)
+    if key not in numbers:
+        numbers[key] = _citation(len(numbers) + 1, passage, stretch.page_start, stretch.page_end)
+    return numbers[key].number
+
+
+def _citation(number: int, passage: Passage, page_start: int, page_end: int) -> Citation:
+    return Citation(
+        number=number,
+        document_id=passage.document_id,
+        document=passage.document,
+        title=passage.title,
+        page_start=page_start,
+        page_end=page_end,
+        passage=passage.text,
+    )

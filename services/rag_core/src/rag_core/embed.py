@@ -1,0 +1,187 @@
+"""Texts to vectors by Ollama's /api/embed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Protocol
+
+import httpx
+import ollama
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
+
+from rag_core import measure
+from rag_core.chunk import VERSION as CHUNKER_VERSION
+from rag_core.errors import InputTooLong, ModelMissing, OllamaUnavailable, RagError
+from rag_core.models import Frozen
+
+# The model stays loaded between questions; loading it again costs the first person half a second.
+KEEP_ALIVE = "30m"
+# Part of the contract: raise it when search_schema's mapping or analysis changes, and indexes are made anew.
+MAPPING_VERSION = 1
+_WEIGHTS = re.compile(r"^FROM .*sha256[-:]([0-9a-f]{64})\s*$", re.M)
+
+
+class Contract(Frozen):
+    """What vectors of one index have in common; it stands in the index's _meta."""
+
+    model: str
+    digest: str
+    dimension: int
+    chunker: int = CHUNKER_VERSION
+    chunk_tokens: int
+    mapping: int = 1  # indexes made before this was written down have the first
+
+    @property
+    def space(self) -> tuple[str, int]:
+        """What two vectors must share to be compared: a model's weights count, not its name."""
+        return self.digest, self.dimension
+
+
+class TooSlow(OllamaUnavailable):
+    """Ollama is there but did not finish in time."""
+
+
+class Embedder(Protocol):
+    """Anything that makes vectors and can say which."""
+
+    def embed(self, texts: Sequence[str], *, model: str | None = None) -> list[list[float]]:
+        """One vector for each text, by the model of the settings or another."""
+        ...
+
+    def contract(self, model: str | None = None) -> Contract:
+        """What the vectors are."""
+        ...
+
+    def forget(self) -> None:
+        """Ask anew what the models are."""
+        ...
+
+    def close(self) -> None:
+        """Close the connections."""
+        ...
+
+
+def translated(error: Exception, model: str, address: str) -> RagError:
+    """An error of the Ollama client or of HTTP in our own words."""
+    if isinstance(error, ollama.ResponseError):
+        text = error.error.lower()
+        if error.status_code == 404 or "not found" in text:
+            return ModelMissing(
+                f"Ollama does not hold the model {model!r}; run the deploy playbook again, it brings every"
+                " model of ragdock_models"
+            )
+        if error.status_code == 400 and "context length" in text:
+            return InputTooLong(f"a text is over the window of {model!r}")
+        return OllamaUnavailable(f"Ollama refused {model!r} with HTTP {error.status_code}; its log says why")
+    if isinstance(error, httpx.TimeoutException):
+        return TooSlow(f"Ollama at {address} is too slow with {model!r}; it may be overloaded")
+    return OllamaUnavailable(
+        f"Ollama does not answer at {address}; playbooks/status.yml shows whether it runs"
+    )
+
+
+# What the client can raise: its own errors, the builtin it makes of a refused connection, HTTP's.
+CLIENT_ERRORS = (ollama.ResponseError, ConnectionError, httpx.HTTPError)
+
+
+class OllamaEmbedder:
+    """The embedder of production; safe to share between threads."""
+
+    def __init__(
+        self, *, address: str, model: str, timeout: float, batch: int, threads: int, chunk_tokens: int
+    ) -> None:
+        self._client = ollama.Client(host=address, timeout=timeout)
+        self._address = address
+        self._model = model
+        self._batch = batch
+        self._options = {"num_thread": threads}
+        self._chunk_tokens = chunk_tokens
+        self._contracts: dict[str, Contract] = {}
+
+    def embed(self, texts: Sequence[str], *, model: str | None = None) -> list[list[float]]:
+        """One vector for each text, in small batches so that no question waits behind a long one."""
+        vectors: list[list[float]] = []
+        for start in range(0, len(texts), self._batch):
+            vectors.extend(self._batched(list(texts[start : start + self._batch]), model or self._model))
+        return vectors
+
+    def contract(self, model: str | None = None) -> Contract:
+        """Model, weights and dimension, asked once."""
+        name = model or self._model
+        if name not in self._contracts:
+            self._contracts[name] = Contract(
+                model=name,
+                digest=self._digest(name),
+                dimension=len(self._request(["dimension"], name)[0]),
+                chunk_tokens=self._chunk_tokens,
+                mapping=MAPPING_VERSION,
+            )
+        return self._contracts[name]
+
+    def forget(self) -> None:
+        """Ask anew what the models are: one may have been replaced while Ollama was away."""
+        self._contracts.clear()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()  # type: ignore[no-untyped-call]
+
+    def _digest(self, model: str) -> str:
+        """The hash of the weights: unlike the manifest's it is the same after the model was made anew."""
+        try:
+            modelfile = self._client.show(model).modelfile or ""
+        except CLIENT_ERRORS as error:
+            raise translated(error, model, self._address) from error
+        found = _WEIGHTS.search(modelfile)
+        if found is None:
+            raise ModelMissing(f"Ollama does not say which weights {model!r} has; pull the model again")
+        return found.group(1)
+
+    def _batched(self, texts: list[str], model: str) -> list[list[float]]:
+        try:
+            return self._request(texts, model)
+        except InputTooLong:
+            if len(texts) == 1:
+                return [self._shortened(texts[0], model)]
+        except TooSlow:
+            if len(texts) == 1:
+                raise
+        # One text over the window fails its whole batch, and a busy machine may need longer for a batch than
+        # anyone waits: halves find the one, and get through the other.
+        half = len(texts) // 2
+        return self._batched(texts[:half], model) + self._batched(texts[half:], model)
+
+    def _shortened(self, text: str, model: str) -> list[float]:
+        size = measure.count(text) * 3 // 4
+        while True:
+            text = measure.cut(text, size)
+            try:
+                return self._request([text], model)[0]
+            except InputTooLong:
+                size = size * 3 // 4
+                if size < 1:
+                    raise
+
+    def _request(self, texts: list[str], model: str) -> list[list[float]]:
+        for attempt in Retrying(
+            stop=stop_after_attempt(3),
+            wait=wait_exponential(multiplier=0.2, max=2),
+            retry=retry_if_exception(
+                lambda e: isinstance(e, OllamaUnavailable) and not isinstance(e, TooSlow)
+            ),
+            reraise=True,
+        ):
+            with attempt:
+                try:
+                    reply = self._client.embed(
+                        model=model, input=texts, options=self._options, keep_alive=KEEP_ALIVE
+                    )
+                except CLIENT_ERRORS as error:
+                    raise translated(error, model, self._address) from error
+        vectors = [list(map(float, vector)) for vector in reply.embeddings]
+        if len(vectors) != len(texts):
+            raise OllamaUnavailable(
+                f"Ollama gave {len(vectors)} vectors for {len(texts)} texts; its log says why"
+            )
+        return vectors

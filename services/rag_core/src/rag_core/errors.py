@@ -1,0 +1,115 @@
+"""Every error a caller of rag_core can meet: a stable code, an HTTP status, and what to do about it.
+
+    RagError
+    ├── UploadRefused        the person's file; nothing was stored
+    ├── ExtractionFailed     the file's content; kept in the ledger as the document's reason
+    ├── DocumentNotFound
+    ├── QuestionRefused      empty or over-long question
+    ├── Unavailable          a dependency is down or overloaded; trying later helps
+    │   ├── OpenSearchUnavailable
+    │   └── OllamaUnavailable
+    ├── ModelMissing         Ollama answers but does not hold the model
+    ├── InputTooLong         one text over the embedder's window
+    ├── ContractMismatch     the index was made with another embedder or chunker
+    └── OpenSearchRefused    OpenSearch answered with an error that waiting does not cure
+
+Errors of opensearch-py, ollama and httpx are translated where those clients are called and never leave.
+"""
+
+# ruff: noqa: N818 - errors are named for what happened
+
+from __future__ import annotations
+
+
+class RagError(Exception):
+    """Base: `code` is stable for programs, `message` tells a person what to do."""
+
+    code = "rag_error"
+    http_status = 500
+
+    def __init__(self, message: str, *, code: str | None = None, http_status: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        if code is not None:
+            self.code = code
+        if http_status is not None:
+            self.http_status = http_status
+
+
+class UploadRefused(RagError):
+    """The file was not taken; codes: upload_empty, upload_too_large, upload_unsupported, upload_bad_name."""
+
+    code = "upload_refused"
+    http_status = 422
+
+
+class ExtractionFailed(RagError):
+    """The file cannot be read; `retryable` only when another attempt may end differently."""
+
+    code = "extraction_failed"
+    http_status = 422
+
+    def __init__(self, message: str, *, code: str, retryable: bool = False) -> None:
+        super().__init__(message, code=code)
+        self.retryable = retryable
+
+
+class DocumentNotFound(RagError):
+    """No document has this id (any more)."""
+
+    code = "document_not_found"
+    http_status = 404
+
+
+class QuestionRefused(RagError):
+    """The question is empty or too long."""
+
+    code = "question_refused"
+    http_status = 422
+
+
+class Unavailable(RagError):
+    """A dependency does not answer; the same call works once it is back."""
+
+    code = "unavailable"
+    http_status = 503
+
+
+class OpenSearchUnavailable(Unavailable):
+    """OpenSearch does not answer or sheds load."""
+
+    code = "opensearch_unavailable"
+
+
+class OllamaUnavailable(Unavailable):
+    """Ollama does not answer in time."""
+
+    code = "ollama_unavailable"
+
+
+class ModelMissing(RagError):
+    """A configured model is not in Ollama."""
+
+    code = "model_missing"
+    http_status = 503
+
+
+class InputTooLong(RagError):
+    """A text is over the embedder's window."""
+
+    code = "input_too_long"
+    http_status = 422
+
+
+class ContractMismatch(RagError):
+    """Vectors of two embedders must never share an index."""
+
+    code = "contract_mismatch"
+    http_status = 503
+
+
+class OpenSearchRefused(RagError):
+    """OpenSearch refused the request: rights, mapping or a bad query."""
+
+    code = "opensearch_refused"
+    http_status = 502

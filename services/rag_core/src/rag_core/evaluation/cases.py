@@ -1,0 +1,69 @@
+"""Questions with what is known about their answers, one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from rag_core.errors import RagError
+from rag_core.models import Frozen
+
+UNANSWERABLE = "unanswerable"
+
+
+class BadCases(RagError):  # noqa: N818 - named for what happened
+    """The file of questions cannot be used."""
+
+    code = "bad_questions"
+    http_status = 422
+
+
+class Case(Frozen):
+    """A question. A passage is right when it is of one of `documents` and holds one of `says`."""
+
+    question: str = Field(min_length=1)
+    kind: Literal["own words", "identifier", "follow-up", "unanswerable"]
+    documents: tuple[str, ...] = ()
+    says: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()  # questions asked before in the same conversation
+
+    @property
+    def history(self) -> list[tuple[str, str]]:
+        """The conversation so far; what was answered does not count here."""
+        return [(question, "") for question in self.after]
+
+    @property
+    def answerable(self) -> bool:
+        """Whether the documents hold an answer."""
+        return self.kind != UNANSWERABLE
+
+    def holds(self, document: str, text: str) -> bool:
+        """Whether a passage answers the question."""
+        told = _plain(text)
+        return document in self.documents and any(_plain(one) in told for one in self.says)
+
+
+def load(path: Path) -> list[Case]:
+    """The cases of a JSONL file; raises BadCases naming the line."""
+    cases = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            case = Case.model_validate(json.loads(line))
+        except (ValidationError, ValueError) as error:
+            raise BadCases(f"{path.name}, line {number}: {error}") from error
+        if case.answerable and not (case.documents and case.says):
+            raise BadCases(f"{path.name}, line {number}: an answerable question needs `documents` and `says`")
+        cases.append(case)
+    if not cases:
+        raise BadCases(f"{path.name} holds no question; each line is an object with `question` and `kind`")
+    return cases
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\s+", " ", text).lower()

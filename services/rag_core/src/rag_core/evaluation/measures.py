@@ -1,0 +1,39 @@
+"""The measures themselves, over one ranking: True where the passage of that rank is right."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+
+def hit(right: Sequence[bool], k: int) -> float:
+    """1 when one of the first k is right."""
+    return float(any(right[:k]))
+
+
+def reciprocal_rank(right: Sequence[bool], k: int = 10) -> float:
+    """1 over the rank of the first right one among k; 0 when there is none."""
+    return next((1 / rank for rank, is_right in enumerate(right[:k], 1) if is_right), 0.0)
+
+
+def ndcg(right: Sequence[bool], k: int = 10) -> float:
+    """Discounted gain over that of the same passages in their best order."""
+    best = _gain(sorted(right, reverse=True)[:k])
+    return _gain(right[:k]) / best if best else 0.0
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value that `share` of all values do not exceed."""
+    if not values:
+        return 0.0
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, max(0, math.ceil(share * len(ordered)) - 1))]
+
+
+def mean(values: Sequence[float]) -> float:
+    """The mean; 0 of nothing."""
+    return sum(values) / len(values) if values else 0.0
+
+
+def _gain(right: Sequence[bool]) -> float:
+    return sum(1 / math.log2(rank + 1) for rank, is_right in enumerate(right, 1) if is_right)

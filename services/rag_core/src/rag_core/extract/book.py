@@ -1,0 +1,94 @@
+"""EPUB: the chapters in the order of the book's spine, each read as HTML; a chapter counts as a page."""
+
+from __future__ import annotations
+
+import posixpath
+import urllib.parse
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from lxml import etree
+
+from rag_core.extract import archive, html
+from rag_core.extract.blocks import Head, Item, Pulse, Unreadable
+
+_CONTAINER = "META-INF/container.xml"
+_RIGHTS = "META-INF/encryption.xml"
+_PAGES = ("application/xhtml+xml", "text/html", "application/x-dtbook+xml")
+
+
+def parse(path: Path, max_pages: int) -> Iterator[Item]:
+    """Head and blocks of a book."""
+    archive.check(path, "book")
+    with zipfile.ZipFile(path) as book:
+        try:
+            package = _package(book)
+            title, chapters = _spine(book, package)
+        except (KeyError, etree.XMLSyntaxError, zipfile.BadZipFile) as error:
+            raise Unreadable(
+                "corrupt", f"the book's table of parts is missing or damaged ({type(error).__name__})"
+            ) from error
+        if len(chapters) > max_pages:
+            raise Unreadable(
+                "too_many_pages",
+                f"the book has {len(chapters):,} parts, more than the {max_pages:,} allowed; split it",
+            )
+        _refuse_locked(book, chapters)
+        yield Head(title=title, pages=len(chapters))
+        empty = True
+        for number, name in enumerate(chapters, 1):
+            try:
+                markup = book.read(name)
+            except (KeyError, zipfile.BadZipFile):
+                continue  # one chapter is missing or damaged; the others are still worth having
+            for block in html.read(markup, number)[1]:
+                empty = False
+                yield block
+            yield Pulse(number)
+    if empty:
+        raise Unreadable("no_text", "the book holds no text; pictures of pages need OCR first")
+
+
+def _xml(data: bytes) -> etree._Element:
+    # No entity and no address of a stranger's file is followed.
+    return etree.fromstring(data, etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False))
+
+
+def _package(book: zipfile.ZipFile) -> str:
+    found = _xml(book.read(_CONTAINER)).find(".//{*}rootfile")
+    if found is None:
+        raise KeyError("rootfile")
+    return str(found.get("full-path") or "")
+
+
+def _spine(book: zipfile.ZipFile, package: str) -> tuple[str, list[str]]:
+    root = _xml(book.read(package))
+    folder = posixpath.dirname(package)
+    parts = {
+        item.get("id"): posixpath.normpath(
+            posixpath.join(folder, urllib.parse.unquote(item.get("href") or ""))
+        )
+        for item in root.iterfind(".//{*}manifest/{*}item")
+        if item.get("media-type") in _PAGES
+    }
+    title = root.findtext(".//{*}metadata/{*}title") or ""
+    order = [item.get("idref") for item in root.iterfind(".//{*}spine/{*}itemref")]
+    chapters = [parts[one] for one in order if one in parts]
+    if not chapters:
+        raise KeyError("spine")
+    return title.strip(), chapters
+
+
+def _refuse_locked(book: zipfile.ZipFile, chapters: list[str]) -> None:
+    """Publishers' locks encrypt chapters; fonts alone are often obfuscated and of no interest."""
+    if _RIGHTS not in book.namelist():
+        return
+    try:
+        named = [str(one.get("URI")) for one in _xml(book.read(_RIGHTS)).iterfind(".//{*}CipherReference")]
+    except etree.XMLSyntaxError:
+        return
+    if set(chapters) & {urllib.parse.unquote(one) for one in named}:
+        raise Unreadable(
+            "encrypted", "the book is locked by its publisher (DRM); bring a copy without such a lock"
+        )

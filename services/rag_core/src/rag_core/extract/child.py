@@ -1,0 +1,110 @@
+"""The parsing process: `python -m rag_core.extract.child MEMORY_MIB CPU_SECONDS PAGES OCR_SECONDS LANGUAGES`.
+
+It reads one request a line on standard input ({"path", "kind"}) and answers with lines on standard output:
+one head, blocks and signs of life, then an end or an error. A file that hangs or eats memory ends this
+process only.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from rag_core.extract.blocks import Block, Head, Item, Ocr, Unreadable
+from rag_core.models import DocumentKind
+
+_PULSE_SECONDS = 0.5
+
+
+def parse(path: Path, kind: DocumentKind, max_pages: int, reader: Ocr | None) -> Iterator[Item]:
+    """Head and blocks of one file."""
+    match kind:
+        case DocumentKind.PDF:
+            return _parser("pdf")(path, max_pages, reader)
+        case DocumentKind.DOCX:
+            return _parser("word")(path)
+        case DocumentKind.PPTX:
+            return _parser("slides")(path, max_pages)
+        case DocumentKind.XLSX:
+            return _parser("sheet")(path)
+        case DocumentKind.CSV:
+            return _parser("values")(path)
+        case DocumentKind.EPUB:
+            return _parser("book")(path, max_pages)
+        case DocumentKind.EMAIL:
+            return _parser("mail")(path, lambda one, its_kind: parse(one, its_kind, max_pages, reader))
+        case DocumentKind.HTML:
+            return _parser("html")(path)
+        case DocumentKind.MARKDOWN | DocumentKind.TEXT:
+            return _parser("text")(path, markdown=kind is DocumentKind.MARKDOWN)
+        case DocumentKind.UNKNOWN:
+            raise Unreadable("unsupported", "no parser reads this kind of file")
+
+
+def _parser(name: str) -> Callable[..., Iterator[Item]]:
+    """A format's parser, loaded with its first file: together their libraries take seconds and 60 MiB."""
+    found: Callable[..., Iterator[Item]] = importlib.import_module(f"rag_core.extract.{name}").parse
+    return found
+
+
+def answer(path: Path, kind: DocumentKind, max_pages: int, reader: Ocr | None) -> Iterator[list[object]]:
+    """The lines of one answer."""
+    pulsed = time.monotonic()
+    try:
+        for item in parse(path, kind, max_pages, reader):
+            if isinstance(item, Head):
+                yield ["head", item.title, item.pages]
+            elif isinstance(item, Block):
+                yield ["block", item.kind.value, item.text, item.page, item.level]
+            elif (now := time.monotonic()) - pulsed > _PULSE_SECONDS:
+                pulsed = now
+                yield ["pulse", item.page]
+        yield ["end"]
+    except Unreadable as error:
+        yield ["error", error.code, error.message]
+    except FileNotFoundError:
+        yield ["error", "file_missing", "the stored file is gone; upload it again"]
+    except MemoryError:
+        yield [
+            "error",
+            "too_much_memory",
+            "reading the file needs more memory than one file may use; split it",
+        ]
+    except Exception as error:  # noqa: BLE001 - parsers raise anything on broken files; it becomes the file's reason
+        yield ["error", "corrupt", f"the file is damaged and cannot be read ({type(error).__name__})"]
+
+
+def load_all() -> None:
+    """Load every parser, so that an image that lacks a library is found when it is built."""
+    for name in ("book", "html", "mail", "pdf", "sheet", "slides", "text", "values", "word"):
+        _parser(name)
+
+
+def main(arguments: list[str]) -> None:
+    """Answer requests until standard input closes."""
+    memory_mib, cpu_seconds, max_pages = map(int, arguments[:3])
+    ocr_seconds, languages = float(arguments[3]), arguments[4]
+    reader = Ocr(languages, ocr_seconds) if languages else None
+    resource.setrlimit(resource.RLIMIT_AS, (memory_mib * 2**20, memory_mib * 2**20))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.nice(5)  # answering people goes before reading files
+    for line in sys.stdin:
+        request = json.loads(line)
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        soft = int(used.ru_utime + used.ru_stime) + 1 + cpu_seconds
+        resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.RLIM_INFINITY))
+        for reply in answer(Path(request["path"]), DocumentKind(request["kind"]), max_pages, reader):
+            sys.stdout.write(json.dumps(reply) + "\n")
+            if reply[0] != "block":
+                sys.stdout.flush()
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

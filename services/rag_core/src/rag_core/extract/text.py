@@ -1,0 +1,116 @@
+"""Plain text and Markdown, read line by line so that a very large file costs no memory."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from rag_core.extract.blocks import MAX_BLOCK_CHARS, Block, BlockKind, Head, Item, Unreadable, blocks
+from rag_core.sniff import decode
+
+_BLOCK_BYTES = 1024 * 1024
+_HASHES = re.compile(r"^ {0,3}(#{1,6})\s+(.*?)\s*#*\s*$")
+_UNDERLINE = re.compile(r"^(=+|-+|~+|\^+)\s*$")
+_UNDERLINE_LEVEL = {"=": 1, "-": 2, "~": 3, "^": 4}
+_FENCE = re.compile(r"^ {0,3}(```+|~~~~*|-{4,}$)")
+_TABLE = re.compile(r"^\s*\|.*\|\s*$")
+
+
+def parse(path: Path, *, markdown: bool) -> Iterator[Item]:
+    """Head and blocks of a text file; a form feed starts a page."""
+    encoding = encoding_of(path)
+    pages = 1 if markdown else 1 + _form_feeds(path, encoding)
+    yield Head(title="", pages=pages)
+    empty = True
+    for block in _blocks(_read_lines(path, encoding), markdown=markdown):
+        empty = False
+        yield block
+    if empty:
+        raise Unreadable("no_text", "the file holds blank space only; there is nothing to read")
+
+
+def encoding_of(path: Path) -> str:
+    """The encoding to open the file with; raises Unreadable when it is no text."""
+    with path.open("rb") as file:
+        start = file.read(64 * 1024)
+        if decode(start, partial=True) is None:
+            raise Unreadable("corrupt", "the file is not text: it holds bytes that no text has")
+        if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+            return "utf-16"
+        file.seek(0)
+        decoder = codecs.getincrementaldecoder("utf-8-sig")()
+        try:
+            while block := file.read(_BLOCK_BYTES):
+                decoder.decode(block)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return "cp1252"
+    return "utf-8-sig"
+
+
+def _read_lines(path: Path, encoding: str) -> Iterator[str]:
+    with path.open(encoding=encoding, errors="replace") as file:
+        while line := file.readline(MAX_BLOCK_CHARS):
+            yield line
+
+
+def _form_feeds(path: Path, encoding: str) -> int:
+    return sum(line.count("\f") for line in _read_lines(path, encoding))
+
+
+def _blocks(lines: Iterator[str], *, markdown: bool) -> Iterator[Block]:
+    page = 1
+    held: list[str] = []
+    fence: str | None = None
+
+    def flush(kind: BlockKind = BlockKind.TEXT) -> Iterator[Block]:
+        yield from blocks(kind, "\n".join(held), page)
+        held.clear()
+
+    for raw in lines:
+        *before, line = raw.split("\f")
+        for part in before:
+            held.append(part)
+            yield from flush()
+            page += 1 if not markdown else 0
+        line = line.rstrip("\n")
+        if markdown and fence is not None:
+            held.append(line)
+            if line.lstrip().startswith(fence):
+                yield from flush(BlockKind.CODE)
+                fence = None
+            continue
+        if markdown and (opened := _FENCE.match(line)) and opened.group(1)[0] in "`~":
+            yield from flush()
+            fence = opened.group(1)[:3]
+            held.append(line)
+            continue
+        if markdown and (head := _HASHES.match(line)):
+            yield from flush()
+            yield from blocks(BlockKind.HEADING, head.group(2), page, len(head.group(1)))
+            continue
+        if held and _is_underline(line, held[-1]):
+            title = held.pop()
+            yield from flush()
+            yield from blocks(BlockKind.HEADING, title, page, _UNDERLINE_LEVEL[line[0]])
+            continue
+        is_table = bool(_TABLE.match(line))
+        if held and is_table != bool(_TABLE.match(held[-1])):
+            yield from flush(BlockKind.TEXT if is_table else BlockKind.TABLE)
+        if not line.strip():
+            yield from flush(BlockKind.TABLE if held and _TABLE.match(held[-1]) else BlockKind.TEXT)
+            continue
+        held.append(line)
+    yield from flush(BlockKind.CODE if fence else BlockKind.TEXT)
+
+
+def _is_underline(line: str, title: str) -> bool:
+    """A row of one mark, about as long as the line over it, makes that line a heading."""
+    return (
+        bool(_UNDERLINE.match(line))
+        and len(line.strip()) >= 3
+        and abs(len(line.strip()) - len(title.strip())) <= 3
+        and not _TABLE.match(title)
+    )

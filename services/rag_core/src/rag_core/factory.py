@@ -1,0 +1,134 @@
+"""The wiring: how each part is made from the settings. Nothing connects before it is used."""
+
+from __future__ import annotations
+
+from rag_core.answering import Answerer
+from rag_core.asked import Policy
+from rag_core.chat import Chat
+from rag_core.conversations import Conversations
+from rag_core.embed import OllamaEmbedder
+from rag_core.extract import Limits, Parser
+from rag_core.index import SearchIndex
+from rag_core.ingest import Ingestor
+from rag_core.ledger import Ledger
+from rag_core.retrieval import Retriever
+from rag_core.settings import RagSettings
+from rag_core.tags import Tags
+from rag_core.uploads import Uploads
+from rag_core.watch import Watcher
+
+
+def build_ledger(settings: RagSettings) -> Ledger:
+    """The ledger; share one in a process."""
+    return Ledger(settings.ledger_path, max_attempts=settings.ingestion_max_attempts)
+
+
+def build_conversations(settings: RagSettings) -> Conversations:
+    """What was asked and answered, in the ledger's file."""
+    return Conversations(settings.ledger_path)
+
+
+def build_tags(settings: RagSettings) -> Tags:
+    """What people call their documents, in the ledger's file."""
+    return Tags(settings.ledger_path)
+
+
+def build_uploads(settings: RagSettings, ledger: Ledger) -> Uploads:
+    """Where files from people come in."""
+    return Uploads(settings.ingestion_input_dir, ledger, settings.upload_max_mib * 2**20)
+
+
+def build_embedder(settings: RagSettings) -> OllamaEmbedder:
+    """Texts to vectors."""
+    return OllamaEmbedder(
+        address=settings.ollama_base_url,
+        model=settings.embedding_model_name,
+        timeout=settings.embedding_timeout,
+        batch=settings.embedding_batch,
+        threads=settings.embedding_num_thread,
+        chunk_tokens=settings.chunk_tokens,
+    )
+
+
+def build_index(settings: RagSettings) -> SearchIndex:
+    """The index."""
+    password = settings.opensearch_password
+    return SearchIndex(
+        address=settings.opensearch_host,
+        alias=settings.opensearch_index,
+        user=settings.opensearch_user,
+        password=password.get_secret_value().strip() if password else "",
+        ca=settings.opensearch_ca,
+        timeout=settings.opensearch_timeout,
+    )
+
+
+def build_retriever(settings: RagSettings, ledger: Ledger | None = None) -> Retriever:
+    """Questions to passages."""
+    return Retriever(
+        index=build_index(settings),
+        embedder=build_embedder(settings),
+        ledger=ledger or build_ledger(settings),
+        tags=build_tags(settings),
+        top_k=settings.top_k,
+        max_chars=settings.question_max_chars,
+    )
+
+
+def build_answerer(settings: RagSettings, ledger: Ledger | None = None) -> Answerer:
+    """Questions to answers."""
+    models = [settings.ollama_model, settings.ollama_fallback_model, settings.ollama_large_model]
+    return Answerer(
+        retriever=build_retriever(settings, ledger),
+        embedder=build_embedder(settings),
+        chat=Chat(
+            address=settings.ollama_base_url,
+            timeout=settings.ollama_timeout,
+            num_ctx=settings.ollama_num_ctx,
+            max_tokens=settings.answer_max_tokens,
+            threads=settings.answer_threads,
+        ),
+        policy=Policy(
+            models=tuple(dict.fromkeys(model for model in models if model)),
+            large_model=settings.ollama_large_model,
+            threshold=settings.relevance_threshold,
+            unknown_raise=settings.relevance_unknown_raise,
+            context_tokens=settings.answer_context_tokens,
+            history_tokens=settings.answer_history_tokens,
+            max_tokens=settings.answer_max_tokens,
+            num_ctx=settings.ollama_num_ctx,
+            remembered=settings.answer_cache_size,
+        ),
+    )
+
+
+def build_parser(settings: RagSettings) -> Parser:
+    """Files to blocks."""
+    return Parser(
+        Limits(
+            stall_seconds=settings.parse_stall_seconds,
+            cpu_seconds=settings.parse_cpu_seconds,
+            memory_mib=settings.parse_memory_mib,
+            max_pages=settings.parse_max_pages,
+            ocr_languages="" if settings.ocr_languages == "none" else settings.ocr_languages,
+            ocr_page_seconds=settings.ocr_page_seconds,
+        )
+    )
+
+
+def build_ingestor(settings: RagSettings, ledger: Ledger, owner: str) -> Ingestor:
+    """Documents to chunks in the index."""
+    return Ingestor(
+        ledger=ledger,
+        parser=build_parser(settings),
+        embedder=build_embedder(settings),
+        index=build_index(settings),
+        owner=owner,
+        batch=settings.embedding_batch,
+        uploads_dir=settings.uploads_dir,
+    )
+
+
+def build_watcher(settings: RagSettings, ledger: Ledger) -> Watcher:
+    """Files put into the input directory by hand."""
+    return Watcher(settings.ingestion_input_dir, ledger, settings.upload_max_mib * 2**20)

@@ -1,0 +1,162 @@
+"""The worker's side of the index: generations of it made, filled, switched and dropped."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from opensearchpy.exceptions import NotFoundError
+
+from rag_core import search_schema
+from rag_core.chunk import Chunk
+from rag_core.embed import Contract
+from rag_core.errors import OpenSearchRefused, OpenSearchUnavailable
+from rag_core.index_client import IndexClient
+from rag_core.models import DocumentKind
+
+
+class IndexWriting(IndexClient):
+    """Generations `<alias>-000001`, `-000002`, ...: one serves behind the alias, one may be in the making."""
+
+    def generations(self) -> dict[str, Contract | None]:
+        """Every generation with its contract, oldest first; None: not made by us."""
+        with self._translated():
+            try:
+                found = self._client.indices.get_mapping(index=f"{self._alias}-*")
+            except NotFoundError:
+                return {}
+        ours = re.compile(re.escape(self._alias) + r"-\d{6}")
+        return {name: _contract(mapping) for name, mapping in sorted(found.items()) if ours.fullmatch(name)}
+
+    def serving(self) -> tuple[str, Contract] | None:
+        """The index behind the alias and its contract; None when there is none."""
+        with self._translated():
+            try:
+                mapping = self._client.indices.get_mapping(index=self._alias)
+            except NotFoundError:
+                return None
+        name, body = next(iter(mapping.items()))
+        contract = _contract(body)
+        if contract is None:
+            raise OpenSearchRefused(
+                f"the index behind {self._alias!r} was not made by Ragdock (no embedding contract in it);"
+                " set OPENSEARCH_INDEX to a free name"
+            )
+        return name, contract
+
+    def next_name(self) -> str:
+        """What the next generation is called."""
+        last = max((int(name[-6:]) for name in self.generations()), default=0)
+        return f"{self._alias}-{last + 1:06d}"
+
+    def create(self, name: str, contract: Contract, *, serve: bool) -> None:
+        """Make a generation; only `serve` puts it behind the alias at once."""
+        body = search_schema.index(contract, self._alias)
+        if not serve:
+            del body["aliases"]
+        with self._translated():
+            self._client.transport.perform_request(
+                "PUT",
+                f"/_search/pipeline/{self._alias}-{search_schema.PIPELINE}",
+                body=search_schema.pipeline(),
+            )
+            self._client.indices.create(index=name, body=body)
+
+    def switch(self, old: str, new: str) -> None:
+        """Put `new` behind the alias instead of `old`, in one step for all readers."""
+        actions = [
+            {"remove": {"index": old, "alias": self._alias}},
+            {"add": {"index": new, "alias": self._alias, "is_write_index": True}},
+        ]
+        with self._translated():
+            self._client.indices.refresh(index=new)
+            self._client.indices.update_aliases(body={"actions": actions})
+
+    def drop(self, name: str) -> None:
+        """Remove a generation."""
+        with self._translated():
+            self._client.indices.delete(index=name, params={"ignore_unavailable": "true"})
+
+    def put(
+        self,
+        index: str,
+        document_id: str,
+        kind: DocumentKind,
+        chunks: Sequence[Chunk],
+        vectors: Sequence[list[float]],
+    ) -> None:
+        """Write chunks; their ids follow from document and place, so writing twice changes nothing."""
+        lines: list[str] = []
+        added = datetime.now(UTC).isoformat()
+        for chunk, vector in zip(chunks, vectors, strict=True):
+            lines.append(
+                json.dumps({"index": {"_index": index, "_id": f"{document_id}-{chunk.ordinal:06d}"}})
+            )
+            lines.append(
+                json.dumps(
+                    {
+                        "document_id": document_id,
+                        "ordinal": chunk.ordinal,
+                        "kind": kind.value,
+                        "title": chunk.title,
+                        "text": chunk.text,
+                        "page_start": chunk.page_start,
+                        "page_end": chunk.page_end,
+                        "page_marks": {"marks": chunk.page_marks},
+                        "added": added,
+                        "vector": vector,
+                    }
+                )
+            )
+        with self._translated():
+            reply = self._client.bulk(body="\n".join(lines) + "\n")
+        failed = (
+            [item["index"] for item in reply["items"] if item["index"]["status"] >= 300]
+            if reply["errors"]
+            else []
+        )
+        if any(item["status"] in (429, 503) for item in failed):
+            raise OpenSearchUnavailable("OpenSearch is too busy to take more chunks; ingestion waits for it")
+        if failed:
+            error = failed[0].get("error", {})
+            raise OpenSearchRefused(f"OpenSearch refused {len(failed)} chunks: {error.get('type')}")
+
+    def finish(self, index: str, document_id: str, chunks: int, *, fresh: bool = False) -> None:
+        """Make the document searchable; drop chunks an earlier, longer reading left, unless it is `fresh`."""
+        if fresh:
+            with self._translated():
+                self._client.indices.refresh(index=index)
+            return
+        rest = {"bool": {"filter": [term(document_id), {"range": {"ordinal": {"gte": chunks}}}]}}
+        self._delete(index, rest)
+
+    def delete(self, document_id: str, indexes: Sequence[str] = ()) -> None:
+        """Remove every chunk of the document from these, or from what serves; nothing to remove is fine."""
+        for index in indexes or [self._alias]:
+            self._delete(index, term(document_id))
+
+    def _delete(self, index: str, query: dict[str, Any]) -> None:
+        with self._translated():
+            # Chunks written a moment ago are not seen by a query before a refresh.
+            try:
+                self._client.indices.refresh(index=index)
+            except NotFoundError:
+                return
+            reply = self._client.delete_by_query(
+                index=index, body={"query": query}, params={"conflicts": "proceed", "refresh": "true"}
+            )
+        if reply.get("failures") or reply.get("version_conflicts"):
+            raise OpenSearchUnavailable("OpenSearch could not delete every chunk; it is tried again")
+
+
+def term(document_id: str) -> dict[str, Any]:
+    """One document's chunks."""
+    return {"term": {"document_id": document_id}}
+
+
+def _contract(body: dict[str, Any]) -> Contract | None:
+    meta = body["mappings"].get("_meta", {}).get("embedding")
+    return None if meta is None else Contract(**meta)

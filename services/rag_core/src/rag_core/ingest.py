@@ -1,0 +1,267 @@
+"""One document at a time from file to searchable chunks, or out of the index again."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from enum import StrEnum
+from itertools import islice
+from pathlib import Path
+
+from rag_core.chunk import Chunker
+from rag_core.embed import Embedder
+from rag_core.errors import ExtractionFailed, InputTooLong, ModelMissing, OpenSearchRefused, Unavailable
+from rag_core.extract import Block, BlockKind, Head, Item, Parser, Pulse
+from rag_core.generations import Generations, Shelf
+from rag_core.index import SearchIndex
+from rag_core.ledger import Job, Ledger
+from rag_core.models import Document, DocumentState, Frozen
+
+LEASE_SECONDS = 120.0
+# Questions hold up ingestion for so long at most before one more batch is let through.
+_LONGEST_COURTESY = 30.0
+
+
+class Outcome(StrEnum):
+    """How one step ended."""
+
+    IDLE = "idle"  # nothing was due
+    READY = "ready"
+    FAILED = "failed"  # set aside, or to be tried again later; the ledger knows which
+    DELETED = "deleted"
+    DROPPED = "dropped"  # taken back by a person meanwhile
+    STOPPED = "stopped"  # the worker was asked to stop
+    MOVED = "moved"  # a ready document is in the new index, too
+    SWITCHED = "switched"  # the new index serves
+
+
+class Step(Frozen):
+    """What one step did; holds no text of the document."""
+
+    outcome: Outcome
+    document_id: str | None = None
+    pages: int = 0
+    chunks: int = 0
+    code: str | None = None
+    fault: str | None = None  # where an unexpected fault happened, for the log
+
+
+class _Stopped(Exception):  # noqa: N818 - control flow
+    """The worker was asked to stop between two batches."""
+
+
+class _TakenBack(Exception):  # noqa: N818 - control flow
+    """The document was deleted while it was read."""
+
+
+class Ingestor:
+    """Works through the ledger. A dependency that is away raises Unavailable, and no attempt is burnt."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        parser: Parser,
+        embedder: Embedder,
+        index: SearchIndex,
+        owner: str,
+        batch: int,
+        uploads_dir: Path,
+    ) -> None:
+        self._ledger = ledger
+        self._parser = parser
+        self._embedder = embedder
+        self._index = index
+        self._owner = owner
+        self._batch = batch
+        self._uploads_dir = uploads_dir
+        self._generations = Generations(ledger=ledger, embedder=embedder, index=index)
+
+    def prepare(self) -> bool:
+        """Make the index or check it. When it had to be made anew, every ready document is read again."""
+        return self._generations.prepare()
+
+    def step(self, alive: Callable[[], bool] = lambda: True) -> Step:
+        """Do the next piece of work. `alive` is asked between batches; False puts the document back."""
+        shelves = self._generations
+        job = self._ledger.claim(self._owner, LEASE_SECONDS, only_deletions=not shelves.can_serve)
+        if job is None and shelves.target is not None:
+            return self._rebuild(shelves.target, alive)
+        if job is None:
+            if shelves.wanted():
+                shelves.prepare()
+            return Step(outcome=Outcome.IDLE)
+        try:
+            if job.document.state is DocumentState.DELETING:
+                return self._delete(job)
+            return self._ingest(job, alive)
+        except _Stopped:
+            self._ledger.release(job.document.id, self._owner)
+            return Step(outcome=Outcome.STOPPED, document_id=job.document.id)
+        except (Unavailable, ModelMissing, OpenSearchRefused):
+            self._ledger.release(job.document.id, self._owner)
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever one document does, the next is served
+            return self._unexpected(job.document, error)
+
+    def close(self) -> None:
+        """End the parsing process and close the connections."""
+        self._parser.close()
+        self._embedder.close()
+        self._index.close()
+
+    # --- a new document --------------------------------------------------------------------------
+
+    def _ingest(self, job: Job, alive: Callable[[], bool]) -> Step:
+        document, shelf = job.document, self._generations.serving
+
+        def report(pages: int, done: int, chunks: int) -> bool:
+            return self._ledger.progress(
+                document.id,
+                self._owner,
+                lease_seconds=LEASE_SECONDS,
+                pages=pages,
+                pages_done=done,
+                chunks=chunks,
+            )
+
+        try:
+            pages, count = self._fill(job, shelf, alive, report)
+        except (ExtractionFailed, InputTooLong) as error:
+            return self._fail(document, error)
+        except _TakenBack:
+            return Step(outcome=Outcome.DROPPED, document_id=document.id)
+        self._index.finish(shelf.index, document.id, count, fresh=job.fresh)
+        kept = self._ledger.ready(document.id, self._owner, pages=pages, chunks=count, home=shelf.index)
+        if kept:
+            self._ledger.worked(documents=1)
+        outcome = Outcome.READY if kept else Outcome.DROPPED
+        return Step(outcome=outcome, document_id=document.id, pages=pages, chunks=count)
+
+    def _fill(
+        self, job: Job, shelf: Shelf, alive: Callable[[], bool], report: Callable[[int, int, int], bool]
+    ) -> tuple[int, int]:
+        """Read the file and put its chunks on the shelf; pages and chunks."""
+        document = job.document
+        head, rest = _headed(self._parser.parse(job.path, document.kind))
+        count = done = 0
+
+        def go_on() -> None:
+            if not alive():
+                raise _Stopped
+            if not report(head.pages, done, count):
+                raise _TakenBack
+
+        def blocks() -> Iterator[Block]:
+            for item in rest:
+                if isinstance(item, Block):
+                    yield item
+                else:  # a page may take many seconds (OCR): keep the lease, and ask whether to go on
+                    go_on()
+
+        chunks = Chunker(shelf.contract.chunk_tokens).chunks(blocks())
+        while batch := list(islice(chunks, self._batch)):
+            self._let_people_go_first(alive)
+            vectors = self._embedder.embed([chunk.embedded for chunk in batch], model=shelf.contract.model)
+            self._index.put(shelf.index, document.id, document.kind, batch, vectors)
+            count += len(batch)
+            before, done = done, max(done, batch[-1].page_end - 1)
+            self._ledger.worked(pages=done - before, chunks=len(batch))
+            go_on()
+        if count == 0:
+            raise ExtractionFailed("the file holds no text to search", code="no_text")
+        self._ledger.worked(pages=head.pages - done)
+        return head.pages, count
+
+    def _let_people_go_first(self, alive: Callable[[], bool]) -> None:
+        """Wait while questions are in flight: a batch at the embedder would stand in their way."""
+        until = time.monotonic() + _LONGEST_COURTESY
+        while self._ledger.questions() and time.monotonic() < until:
+            if not alive():
+                raise _Stopped
+            time.sleep(0.1)
+
+    def _fail(self, document: Document, error: ExtractionFailed | InputTooLong) -> Step:
+        # What was written before the fault was found must not be found by a question.
+        self._index.delete(document.id, self._generations.names)
+        retryable = isinstance(error, ExtractionFailed) and error.retryable
+        self._ledger.fail(
+            document.id, self._owner, code=error.code, reason=error.message, retryable=retryable
+        )
+        return Step(outcome=Outcome.FAILED, document_id=document.id, code=error.code)
+
+    def _unexpected(self, document: Document, error: Exception) -> Step:
+        name = type(error).__name__
+        reason = f"the worker met an unexpected fault ({name}); its log says where; try again"
+        self._ledger.fail(document.id, self._owner, code="internal", reason=reason, retryable=True)
+        return _faulty(document, error)
+
+    def _delete(self, job: Job) -> Step:
+        self._index.delete(job.document.id, self._generations.names)
+        done = self._ledger.deleted(job.document.id, self._owner, self._remove)
+        return Step(outcome=Outcome.DELETED if done else Outcome.DROPPED, document_id=job.document.id)
+
+    def _remove(self, paths: Sequence[Path]) -> None:
+        for path in paths:
+            path.unlink(missing_ok=True)
+            if path.parent.parent == self._uploads_dir:
+                with suppress(OSError):  # another file still lies there
+                    path.parent.rmdir()
+
+    # --- a ready document into a new index --------------------------------------------------------
+
+    def _rebuild(self, target: Shelf, alive: Callable[[], bool]) -> Step:
+        """Read one more ready document into the new index, or switch to it when all are there."""
+        job = self._ledger.claim_stale(self._owner, LEASE_SECONDS, target.index)
+        if job is None:
+            self._generations.switch()
+            return Step(outcome=Outcome.SWITCHED)
+        document = job.document
+
+        def report(pages: int, done: int, chunks: int) -> bool:
+            return self._ledger.keep(document.id, self._owner, lease_seconds=LEASE_SECONDS)
+
+        try:
+            pages, count = self._fill(job, target, alive, report)
+            self._index.finish(target.index, document.id, count)
+            self._ledger.moved(document.id, self._owner, pages=pages, chunks=count, home=target.index)
+        except _TakenBack:
+            return Step(outcome=Outcome.DROPPED, document_id=document.id)
+        except _Stopped:
+            self._ledger.unmoved(document.id, self._owner)
+            return Step(outcome=Outcome.STOPPED, document_id=document.id)
+        except (Unavailable, ModelMissing, OpenSearchRefused):
+            self._ledger.unmoved(document.id, self._owner)
+            raise
+        except (ExtractionFailed, InputTooLong) as error:
+            self._ledger.lost(document.id, self._owner, code=error.code, reason=error.message)
+            return Step(outcome=Outcome.FAILED, document_id=document.id, code=error.code)
+        except Exception as error:  # noqa: BLE001 - whatever one document does, the next is served
+            reason = f"it could not be read into the new index ({type(error).__name__}); try again"
+            self._ledger.lost(document.id, self._owner, code="internal", reason=reason)
+            return _faulty(document, error)
+        return Step(outcome=Outcome.MOVED, document_id=document.id, pages=pages, chunks=count)
+
+
+def _faulty(document: Document, error: Exception) -> Step:
+    # Frames only: the message of the error could quote the document.
+    where = f"{type(error).__name__}\n{''.join(traceback.format_tb(error.__traceback__))}"
+    return Step(outcome=Outcome.FAILED, document_id=document.id, code="internal", fault=where)
+
+
+def _headed(items: Iterator[Item]) -> tuple[Head, Iterator[Block | Pulse]]:
+    """The head, and the blocks under the document's own title as outermost heading."""
+    first = next(items, None)
+    if not isinstance(first, Head):
+        raise ExtractionFailed("the parser gave no beginning of the document", code="corrupt")
+
+    def rest() -> Iterator[Block | Pulse]:
+        if first.title:
+            yield Block(BlockKind.HEADING, first.title[:300], 1, 0)
+        for item in items:
+            if not isinstance(item, Head):
+                yield item
+
+    return first, rest()

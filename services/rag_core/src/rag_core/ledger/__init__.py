@@ -1,0 +1,24 @@
+"""The ledger: every document by its content, its state, and who works on it.
+
+One SQLite file in WAL mode, shared by the containers of rag-app and rag-worker through a directory of the
+host. Each change of state is one transaction that names the state it expects, so an upload, a deletion and a
+worker that meet on the same document cannot lose each other's word.
+
+    queued -> processing -> ready | failed        failed -> queued (retry, or the same file once more)
+    any -> deleting -> deleted                    deleting, deleted -> queued (the same file once more)
+
+While an index is made anew, ready documents stay ready and are read again one by one (rebuilding.py).
+"""
+
+from __future__ import annotations
+
+from rag_core.ledger.intake import Intake, SeenFile, document_id
+from rag_core.ledger.pace import Pace
+from rag_core.ledger.rebuilding import Rebuilding
+from rag_core.ledger.work import Job
+
+__all__ = ["Job", "Ledger", "SeenFile", "document_id"]
+
+
+class Ledger(Intake, Rebuilding, Pace):
+    """All documents; safe to share between threads and between processes."""

@@ -1,0 +1,136 @@
+"""How fast the work goes and how long it will take; notes between worker and app; questions in flight."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from rag_core.ledger.database import Database
+from rag_core.models import Ingestion
+
+T = TypeVar("T")
+
+_STRETCH = 10.0
+_WINDOW = 300.0  # rates are those of the last five minutes
+_KEPT = 3600.0
+# A question of a process that was killed holds up ingestion for so long at most.
+_ASKING_SECONDS = 120.0
+# Bytes a chunk takes on average, until this ledger's own documents tell better.
+_BYTES_OF_CHUNK = 1200.0
+
+# What the notes are called.
+PAUSED = "paused"  # why the worker waits
+TARGET = "rebuild_target"  # the index that is being made
+RETIRED = "rebuild_retired"  # the index whose place was taken, until it is removed
+WANTED = "reindex_wanted"  # a person asked for a new index
+
+
+class Pace(Database):
+    """Figures, notes, and the gate that lets people go first."""
+
+    def worked(self, *, documents: int = 0, pages: int = 0, chunks: int = 0) -> None:
+        """Count work that is done."""
+        now = self._clock()
+        with self._write() as db:
+            db.execute(
+                "INSERT INTO work VALUES (?, ?, ?, ?) ON CONFLICT (stretch) DO UPDATE SET"
+                " documents = documents + excluded.documents, pages = pages + excluded.pages,"
+                " chunks = chunks + excluded.chunks",
+                (int(now / _STRETCH), documents, pages, chunks),
+            )
+            db.execute("DELETE FROM work WHERE stretch < ?", (int((now - _KEPT) / _STRETCH),))
+
+    def note(self, name: str, value: str | None) -> None:
+        """Leave a note, or take it away."""
+        with self._write() as db:
+            if value is None:
+                db.execute("DELETE FROM notes WHERE name = ?", (name,))
+            else:
+                db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?, ?)", (name, value, self._clock()))
+
+    def noted(self, name: str) -> str | None:
+        """What a note says."""
+        rows = self._read("SELECT value FROM notes WHERE name = ?", (name,))
+        return str(rows[0]["value"]) if rows else None
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """While this is open a person waits for the models, and ingestion lets them go first."""
+        token = uuid.uuid4().hex
+        with self._write() as db:
+            db.execute("INSERT INTO asking VALUES (?, ?)", (token, self._clock() + _ASKING_SECONDS))
+        try:
+            yield
+        finally:
+            with self._write() as db:
+                db.execute("DELETE FROM asking WHERE token = ? OR until < ?", (token, self._clock()))
+
+    def first(self, events: Iterator[T]) -> Iterator[T]:
+        """The same events, with ingestion held up while they come."""
+        with self.asking():
+            yield from events
+
+    def questions(self) -> int:
+        """How many people wait for the models now."""
+        return int(
+            self._read("SELECT count(*) AS many FROM asking WHERE until > ?", (self._clock(),))[0]["many"]
+        )
+
+    def ingestion(self) -> Ingestion:
+        """Where the work stands: what is left, how fast it goes, when it will be done."""
+        now = self._clock()
+        since = int((now - _WINDOW) / _STRETCH)
+        rates = self._read(
+            "SELECT coalesce(sum(documents), 0) AS documents, coalesce(sum(pages), 0) AS pages,"
+            " coalesce(sum(chunks), 0) AS chunks, count(*) AS stretches, max(stretch) AS last"
+            " FROM work WHERE stretch > ?",
+            (since,),
+        )[0]
+        left = self._read(
+            "SELECT count(*) AS documents, coalesce(sum(size), 0) AS bytes,"
+            " coalesce(sum(CASE WHEN state = 'processing' THEN pages END), 0) AS pages,"
+            " coalesce(sum(CASE WHEN state = 'processing' THEN pages_done END), 0) AS pages_done,"
+            " coalesce(sum(CASE WHEN state = 'processing' THEN chunks END), 0) AS chunks_done"
+            " FROM documents WHERE state IN ('queued', 'processing')"
+        )[0]
+        known = self._read(
+            "SELECT kind, sum(size) * 1.0 / sum(chunks) AS bytes FROM documents"
+            " WHERE state = 'ready' AND chunks > 0 GROUP BY kind"
+        )
+        waiting = self._read(
+            "SELECT kind, sum(size) AS bytes FROM documents"
+            " WHERE state IN ('queued', 'processing') GROUP BY kind"
+        )
+        of_kind = {row["kind"]: float(row["bytes"]) for row in known}
+        guess = sum(row["bytes"] / of_kind.get(row["kind"], _BYTES_OF_CHUNK) for row in waiting)
+        chunks_left = max(0.0, guess - left["chunks_done"])
+        seconds = rates["stretches"] * _STRETCH
+        # Work of long ago says nothing of now.
+        alive = bool(rates["stretches"]) and now - rates["last"] * _STRETCH < 6 * _STRETCH
+        pace = rates["chunks"] / seconds if alive and left["documents"] else 0.0
+        target = self.noted(TARGET)
+        return Ingestion(
+            documents_left=left["documents"],
+            pages_in_hand=left["pages"],
+            pages_in_hand_done=left["pages_done"],
+            chunks_left=round(chunks_left),
+            documents_per_minute=_a_minute(rates["documents"], seconds if alive else 0),
+            pages_per_minute=_a_minute(rates["pages"], seconds if alive else 0),
+            chunks_per_minute=_a_minute(rates["chunks"], seconds if alive else 0),
+            seconds_left=round(chunks_left / pace) if pace else None,
+            paused=self.noted(PAUSED),
+            questions_first=self.questions(),
+            rebuilding=self._stale(target) if target else None,
+        )
+
+    def _stale(self, target: str) -> int:
+        rows = self._read(
+            "SELECT count(*) AS many FROM documents WHERE state = 'ready' AND home IS NOT ?", (target,)
+        )
+        return int(rows[0]["many"])
+
+
+def _a_minute(many: int, seconds: float) -> float:
+    return round(many * 60 / seconds, 1) if seconds else 0.0

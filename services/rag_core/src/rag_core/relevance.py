@@ -1,0 +1,80 @@
+"""Whether the documents hold anything on a question: by nearness, by words, and by words nobody wrote.
+
+A sentence embedding places nonsense near whatever looks as odd as it, pages of program code above all. So
+a question must come the nearer, the more of its words stand in no document. The figures behind the numbers:
+docs/decisions/0055-relevance.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rag_core.models import Frozen, Passage
+from rag_core.words import content, words
+
+# Share of a question's content words that one passage must hold to count without being near.
+_SAID = 0.6
+_COUNTED = 48  # words of a question looked up; the longest question is a page of text
+
+
+class Verdict(Frozen):
+    """Whether the passages bear on the question, and by what."""
+
+    relevant: bool
+    needed: float  # cosine asked of the nearest passage
+    nearest: float | None  # cosine of the nearest passage
+    unknown: tuple[str, ...]  # words of the question that stand in no document
+
+
+def telling(question: str) -> list[str]:
+    """The question's words that can be known or unknown: no single letters, no numbers."""
+    found = [
+        word for word in content(question) if not word.isdigit() and (len(word) > 1 or not word.isascii())
+    ]
+    return found[:_COUNTED]
+
+
+def judge(
+    question: str,
+    passages: Sequence[Passage],
+    held: Mapping[str, int],
+    *,
+    threshold: float,
+    unknown_raise: float,
+) -> Verdict:
+    """`held` counts the chunks that hold each telling word of the question."""
+    unknown = tuple(word for word, chunks in held.items() if chunks == 0)
+    needed = threshold + unknown_raise * (len(unknown) / len(held) if held else 0.0)
+    nearest = max((p.similarity for p in passages if p.similarity is not None), default=None)
+    if all(p.vector_rank is None for p in passages):
+        relevant = bool(passages)  # the embedder is away: nothing to judge by, so nothing is withheld
+    else:
+        near = nearest is not None and nearest >= needed
+        relevant = near or any(says(passage, question) for passage in passages)
+    return Verdict(relevant=relevant, needed=needed, nearest=nearest, unknown=unknown)
+
+
+def says(passage: Passage, question: str) -> bool:
+    """Whether the passage holds most content words of the question: several, one identifier, the only one."""
+    asked = {word for word in words(question) if not _slight(word)}
+    if not asked:
+        return _says_signs(passage, question)
+    shared = asked & words(f"{passage.title} {passage.text}")
+    alone = len(question.split()) == 1
+    tells = alone or len(shared) >= 2 or any(_identifier(word) for word in shared)
+    return bool(shared) and tells and len(shared) >= _SAID * len(asked)
+
+
+def _says_signs(passage: Passage, question: str) -> bool:
+    """A question of signs alone, as an operator of a language is written."""
+    signs = [sign for sign in question.split() if len(set(sign)) > 1 and not any(c.isalnum() for c in sign)]
+    return bool(signs) and all(sign in passage.text for sign in signs)
+
+
+def _slight(word: str) -> bool:
+    """Letters and small numbers stand everywhere."""
+    return (len(word) == 1 and word.isascii()) or (len(word) < 3 and word.isdigit())
+
+
+def _identifier(word: str) -> bool:
+    return len(word) > 2 and not word.isalpha()

@@ -1,0 +1,248 @@
+"""A question to passages: hybrid search, hidden documents left out, neighbours merged, repeats collapsed."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from pydantic import Field
+
+from rag_core import measure, relevance
+from rag_core.embed import Embedder
+from rag_core.errors import (
+    ContractMismatch,
+    ModelMissing,
+    OllamaUnavailable,
+    OpenSearchRefused,
+    QuestionRefused,
+)
+from rag_core.hits import Findings, Hit
+from rag_core.index import SearchIndex
+from rag_core.ledger import Ledger
+from rag_core.models import DocumentState, Filters, Frozen, Passage
+from rag_core.tags import Tags, spelled
+
+# Chunks asked for: enough that hidden ones and repeats leave plenty.
+_CANDIDATES = 40
+_MAX_MERGED = 3
+_QUERY_PIECES = 256
+_ALL = 1_000_000
+# Share of two texts' words that may differ when they are held to be one.
+_DIFFERING = 0.1
+# Characters that chunks may share.
+_MOST_SHARED = 400
+_LEAST_SHARED = 20
+
+
+@dataclass(slots=True)
+class Group:
+    """Chunks of one document that follow each other, best rank first come."""
+
+    hits: list[Hit] = field(default_factory=list)
+
+    def takes(self, hit: Hit) -> bool:
+        ordinals = [h.ordinal for h in self.hits]
+        return (
+            len(self.hits) < _MAX_MERGED
+            and hit.document_id == self.hits[0].document_id
+            and (hit.ordinal == min(ordinals) - 1 or hit.ordinal == max(ordinals) + 1)
+        )
+
+
+class Found(Frozen):
+    """Passages, best first, and in how many chunks each telling word of the question stands."""
+
+    passages: tuple[Passage, ...] = ()
+    words: dict[str, int] = Field(default_factory=dict)
+    by_meaning: bool = True  # False when the embedder was away
+    embed_seconds: float = 0.0
+    search_seconds: float = 0.0
+
+
+class Retriever:
+    """Finds passages in the documents that people may see now; the ledger knows which."""
+
+    def __init__(
+        self,
+        *,
+        index: SearchIndex,
+        embedder: Embedder,
+        ledger: Ledger,
+        tags: Tags,
+        top_k: int,
+        max_chars: int,
+    ) -> None:
+        self._index = index
+        self._embedder = embedder
+        self._ledger = ledger
+        self._tags = tags
+        self._top_k = top_k
+        self._max_chars = max_chars
+
+    def search(
+        self,
+        query: str,
+        top_k: int | None = None,
+        *,
+        documents: Collection[str] | None = None,
+        filters: Filters | None = None,
+    ) -> list[Passage]:
+        """The best passages, best first; an index without documents gives none."""
+        if documents is not None:
+            filters = (filters or Filters()).model_copy(update={"documents": tuple(documents)})
+        return list(self.find(query, top_k, filters=filters).passages)
+
+    def find(self, query: str, top_k: int | None = None, *, filters: Filters | None = None) -> Found:
+        """The best passages, and which of the question's words the documents hold at all."""
+        query = self.checked(query)
+        only = self._matching(filters) if filters is not None and filters.given else None
+        if only == [] or self._index.stored_contract() is None:
+            return Found()
+        try:
+            return self._found(query, top_k, only)
+        except OpenSearchRefused:
+            # Another index may have taken this one's place since its contract was read.
+            self._index.forget()
+            return self._found(query, top_k, only)
+
+    def _found(self, query: str, top_k: int | None, only: list[str] | None) -> Found:
+        began = time.monotonic()
+        vector = self._vector(query)
+        embedded = time.monotonic()
+        found: Findings = self._index.search(
+            query, vector, size=_CANDIDATES, only=only, words=relevance.telling(query)
+        )
+        names = self._ledger.visible({hit.document_id for hit in found.hits})
+        shown = without_repeats([hit for hit in found.hits if hit.document_id in names])
+        groups = grouped(shown, top_k or self._top_k)
+        return Found(
+            passages=tuple(passage(group, names) for group in groups),
+            words=found.words,
+            by_meaning=vector is not None,
+            embed_seconds=embedded - began,
+            search_seconds=time.monotonic() - embedded,
+        )
+
+    def generation(self) -> str:
+        """Another value whenever the same question might find something else."""
+        contract = self._index.stored_contract()
+        return f"{self._ledger.generation()} {contract.model_dump_json() if contract else ''}"
+
+    def _matching(self, filters: Filters) -> list[str]:
+        """The documents that meet the filters."""
+        ready = self._ledger.list(states=(DocumentState.READY,), limit=_ALL)
+        wanted = None if filters.documents is None else set(filters.documents)
+        asked = {spelled(tag) for tag in filters.tags}
+        tagged = self._tags.of([one.id for one in ready]) if asked else {}
+        return [
+            one.id
+            for one in ready
+            if asked <= set(tagged.get(one.id, ()))
+            and (wanted is None or one.id in wanted)
+            and (not filters.kinds or one.kind in filters.kinds)
+            and (filters.added_from is None or one.created_at >= filters.added_from)
+            and (filters.added_to is None or one.created_at < filters.added_to)
+        ]
+
+    def _vector(self, query: str) -> list[float] | None:
+        """The question's vector; None when the embedder is away: words alone still find much."""
+        stored = self._index.stored_contract()
+        if stored is None:
+            return None
+        text = measure.cut(measure.broken(query), _QUERY_PIECES)
+        try:
+            # The index's own model, not the settings': they differ while a new index is made.
+            with self._ledger.asking():
+                self._index.demand(self._embedder.contract(stored.model))
+                return self._embedder.embed([text], model=stored.model)[0]
+        except (OllamaUnavailable, ModelMissing, ContractMismatch):
+            return None
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._index.close()
+        self._embedder.close()
+
+    def checked(self, query: str) -> str:
+        """The query as it is searched; raises QuestionRefused."""
+        query = re.sub(r"\s+", " ", query.encode("utf-8", "replace").decode()).strip()
+        if not query:
+            raise QuestionRefused("the question is empty; write what you want to know", code="question_empty")
+        if len(query) > self._max_chars:
+            raise QuestionRefused(
+                f"the question has {len(query)} characters, over the {self._max_chars} allowed; shorten it",
+                code="question_too_long",
+            )
+        return query
+
+
+def without_repeats(hits: list[Hit]) -> list[Hit]:
+    """Hits that say what a better one says already are left out: copies, new editions, running texts."""
+    kept: list[Hit] = []
+    said: list[tuple[str, frozenset[str]]] = []
+    for hit in hits:
+        key = re.sub(r"\W+", "", hit.text.lower())
+        tokens = frozenset(hit.text.lower().split())
+        if not any(key == other or _nearly_same(tokens, others) for other, others in said):
+            said.append((key, tokens))
+            kept.append(hit)
+    return kept
+
+
+def _nearly_same(some: frozenset[str], others: frozenset[str]) -> bool:
+    """Whether two texts differ by a word here and there; a differing number is another statement."""
+    differing = some ^ others
+    if len(differing) > _DIFFERING * len(some | others):
+        return False
+    return not any(character.isdigit() for token in differing for character in token)
+
+
+def grouped(hits: list[Hit], top_k: int) -> list[Group]:
+    groups: list[Group] = []
+    for hit in hits[: 2 * top_k]:
+        home = next((group for group in groups if group.takes(hit)), None)
+        if home is not None:
+            home.hits.append(hit)
+        elif len(groups) < top_k:
+            groups.append(Group([hit]))
+    return groups
+
+
+def _overlap(before: str, after: str) -> int:
+    """How much of a chunk's beginning its neighbour said already: text without a boundary is cut so."""
+    most = min(len(before), len(after), _MOST_SHARED)
+    return next((n for n in range(most, _LEAST_SHARED, -1) if before.endswith(after[:n])), 0)
+
+
+def passage(group: Group, names: dict[str, str]) -> Passage:
+    best = group.hits[0]
+    text = ""
+    marks: list[tuple[int, int]] = []
+    for hit in sorted(group.hits, key=lambda h: h.ordinal):
+        shared = _overlap(text, hit.text)
+        if text and not shared:
+            text += "\n"
+        start = len(text) - shared
+        marks += [
+            (max(len(text), start + offset), page)
+            for offset, page in hit.page_marks
+            if not marks or page != marks[-1][1]
+        ]
+        text += hit.text[shared:]
+    similarities = [hit.similarity for hit in group.hits if hit.similarity is not None]
+    return Passage(
+        document_id=best.document_id,
+        document=names[best.document_id],
+        title=best.title,
+        page_start=min(hit.page_start for hit in group.hits),
+        page_end=max(hit.page_end for hit in group.hits),
+        text=text,
+        score=best.score,
+        similarity=max(similarities, default=None),
+        bm25_score=max((h.bm25_score for h in group.hits if h.bm25_score is not None), default=None),
+        bm25_rank=min((h.bm25_rank for h in group.hits if h.bm25_rank), default=None),
+        vector_rank=min((h.vector_rank for h in group.hits if h.vector_rank), default=None),
+        page_marks=tuple(marks),
+    )

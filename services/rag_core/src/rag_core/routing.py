@@ -1,0 +1,42 @@
+"""Which model writes: the asker's choice, else readable rules on the question.
+
+One rule a line; the first that holds decides. The models behind the first stand in when it fails.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from rag_core.models import Frozen
+
+_LONG_QUESTION = 30  # words
+_HARD = re.compile(
+    r"\b(compare|comparison|difference|differ|versus|vs|why|explain|summari[sz]e|summary|overview"
+    r"|pros and cons|advantages?|step by step|relationship|implications?)\b",
+    re.I,
+)
+
+
+class Route(Frozen):
+    """The models to ask, in their order, and the rule that put them so."""
+
+    models: tuple[str, ...]
+    rule: str
+
+
+def route(question: str, *, models: Sequence[str], large: str, chosen: str | None) -> Route:
+    """`models` are those of the settings, small ones first; `large` is empty when there is none."""
+    if chosen is not None:
+        return _first(chosen, models, "chosen by the asker")
+    if not large or list(models) == [large]:
+        return Route(models=tuple(models), rule="first model of the settings")
+    if len(question.split()) > _LONG_QUESTION:
+        return _first(large, models, f"large model: more than {_LONG_QUESTION} words")
+    if _HARD.search(question):
+        return _first(large, models, "large model: asks to compare, explain or sum up")
+    return Route(models=tuple(models), rule="small model: a short question of fact")
+
+
+def _first(model: str, models: Sequence[str], rule: str) -> Route:
+    return Route(models=(model, *(one for one in models if one != model)), rule=rule)

@@ -1,0 +1,28 @@
+"""Text to sentences, for chunks that must break and for answers that must be supported."""
+
+from __future__ import annotations
+
+import re
+
+_END = re.compile(
+    r"(?<=[.!?])[\"')\]\u201d\u2019]*\s+(?=[\"'(\[\u201c\u2018]?[A-Z0-9\u00c0-\u00de`])|(?<=[\u3002\uff01\uff1f])|\n+"
+)
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:e\.g|i\.e|cf|vs|etc|Fig|Eq|Dr|Mr|Mrs|Ms|Prof|No|pp?|ch|sec)\.|\b[A-Z]\.)$", re.I
+)
+
+
+def split(text: str) -> list[str]:
+    """The sentences in order, blank ones left out; joined by spaces they give the text again."""
+    found: list[str] = []
+    start = 0
+    for end in _END.finditer(text):
+        piece = text[start : end.end()]
+        if "\n" not in end.group() and _ABBREVIATION.search(piece.rstrip()):
+            continue
+        if piece.strip():
+            found.append(piece.strip())
+        start = end.end()
+    if text[start:].strip():
+        found.append(text[start:].strip())
+    return found

@@ -1,0 +1,190 @@
+"""What a file is, by its content; its ending only tells Markdown from plain text."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import zipfile
+from pathlib import Path
+
+import puremagic
+
+from rag_core.errors import UploadRefused
+from rag_core.models import DocumentKind
+
+_HEAD_BYTES = 64 * 1024
+_MARKDOWN_ENDINGS = {".md", ".markdown", ".mdown", ".mkd"}
+_TABLE_ENDINGS = {".csv", ".tsv", ".tab"}
+_ACCEPTED = "PDF, DOCX, PPTX, XLSX, CSV, HTML, EPUB, e-mail (.eml), Markdown and plain text are accepted"
+# A part that only this kind of archive has.
+_ARCHIVES = {
+    "word/document.xml": DocumentKind.DOCX,
+    "ppt/presentation.xml": DocumentKind.PPTX,
+    "xl/workbook.xml": DocumentKind.XLSX,
+    "META-INF/container.xml": DocumentKind.EPUB,
+}
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_OLD_OFFICE = {
+    "WordDocument": ("Word", ".docx"),
+    "PowerPoint Document": ("PowerPoint", ".pptx"),
+    "Workbook": ("Excel", ".xlsx"),
+}
+_MAIL_HEADER = re.compile(r"^([A-Za-z][A-Za-z0-9-]{1,60}):(?:[ \t]|$)")
+_MAIL_KNOWN = {"from", "to", "subject", "date", "message-id", "mime-version", "received", "return-path"}
+_DELIMITERS = ",;\t"
+_TABLE_LINES = 50
+
+
+def sniff(path: Path, name: str) -> DocumentKind:
+    """The kind of the file at `path`, called `name` by people; raises UploadRefused if none of ours."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    if not head:
+        raise UploadRefused(
+            "the file is empty (0 bytes); check that it was copied in full", code="upload_empty"
+        )
+    # PDF readers accept up to 1024 bytes of anything before the mark.
+    if b"%PDF-" in head[:1024]:
+        return DocumentKind.PDF
+    if head.startswith(b"PK\x03\x04"):
+        return _archive(path, name)
+    if head.startswith(_OLE):
+        raise _ole(path, name)
+    text = decode(head, partial=True)
+    if text is None:
+        raise _unsupported(path, name)
+    if not text.strip() and path.stat().st_size <= _HEAD_BYTES:
+        raise UploadRefused("the file holds blank space only; there is nothing to read", code="upload_empty")
+    return _of_text(text.lstrip("\ufeff"), Path(name).suffix.lower())
+
+
+def _of_text(text: str, ending: str) -> DocumentKind:
+    start = text.lstrip(" \t\r\n").lower()
+    if start.startswith(("<!doctype html", "<html")) or (
+        start.startswith(("<?xml", "<!--")) and "<html" in start
+    ):
+        return DocumentKind.HTML
+    if ending in {".html", ".htm", ".xhtml"} and start.startswith("<"):
+        return DocumentKind.HTML
+    if _is_mail(text):
+        return DocumentKind.EMAIL
+    if ending in _MARKDOWN_ENDINGS:
+        return DocumentKind.MARKDOWN
+    if delimiter(text, sure=ending not in _TABLE_ENDINGS):
+        return DocumentKind.CSV
+    return DocumentKind.TEXT
+
+
+def decode(data: bytes, *, partial: bool = False) -> str | None:
+    """The text in these bytes, or None when they are none; `partial` ones may end within a character."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", errors="replace")
+    if b"\x00" in data:
+        return None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if partial and error.start >= len(data) - 4:
+            return data[: error.start].decode("utf-8-sig")
+    # One byte a character, as older Windows programs write; control characters say that it is no text at all.
+    if sum(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in data) > len(data) // 1000:
+        return None
+    return data.decode("cp1252", errors="replace")
+
+
+def delimiter(text: str, *, sure: bool) -> str | None:
+    """What separates the values when the text is a table: each line has the same number of them.
+
+    `sure` asks for more lines and more columns, for a file whose name does not say that it is a table.
+    """
+    lines = text.splitlines()[: _TABLE_LINES + 1]
+    # The last line may be cut off where the look ended.
+    kept = "\n".join(lines[:-1] if len(lines) > _TABLE_LINES or len(text) > 60_000 else lines)
+    best: tuple[int, str] | None = None
+    for mark in _DELIMITERS:
+        try:
+            rows = [row for row in csv.reader(io.StringIO(kept), delimiter=mark, strict=True) if row]
+        except csv.Error:
+            continue
+        widths = {len(row) for row in rows}
+        least = 2 if not sure or mark == "\t" else 3
+        if len(widths) == 1 and len(rows) >= (4 if sure else 1) and (width := widths.pop()) >= least:
+            if sure and any(len(cell) > 300 for row in rows for cell in row):
+                continue
+            best = max(best or (0, ""), (width, mark))
+    return best[1] if best else None
+
+
+def _is_mail(text: str) -> bool:
+    """A block of headers, at least three of those that every message has, then a blank line."""
+    known: set[str] = set()
+    for line in text.splitlines()[:200]:
+        if not line.strip():
+            break
+        found = _MAIL_HEADER.match(line)
+        if found:
+            known.add(found.group(1).lower())
+        elif line[0] not in " \t":
+            return False
+    return len(known & _MAIL_KNOWN) >= 3 and bool(known & {"from", "received", "return-path"})
+
+
+def _archive(path: Path, name: str) -> DocumentKind:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return _by_parts(path, name)
+    for part, kind in _ARCHIVES.items():
+        if part in names:
+            return kind
+    raise _unsupported(path, name)
+
+
+def _by_parts(path: Path, name: str) -> DocumentKind:
+    """An archive that breaks off has lost its table of parts, but its first parts still tell what it was."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    for mark, kind in (
+        (b"word/", DocumentKind.DOCX),
+        (b"ppt/", DocumentKind.PPTX),
+        (b"xl/", DocumentKind.XLSX),
+    ):
+        if mark in head:
+            return kind
+    if b"application/epub+zip" in head[:100]:
+        return DocumentKind.EPUB
+    raise _unsupported(path, name)
+
+
+def _ole(path: Path, name: str) -> UploadRefused:
+    """Office files locked with a password, and those of before 2007, share one container."""
+    data = path.read_bytes()
+    if "EncryptedPackage".encode("utf-16-le") in data:
+        return UploadRefused(
+            f"{name!r} is locked with a password; save a copy without one and upload that",
+            code="upload_encrypted",
+        )
+    for stream, (program, ending) in _OLD_OFFICE.items():
+        if stream.encode("utf-16-le") in data:
+            return UploadRefused(
+                f"{name!r} is in {program}'s format of before 2007; open it and save it as {ending}",
+                code="upload_unsupported",
+                http_status=415,
+            )
+    return _unsupported(path, name)
+
+
+def _unsupported(path: Path, name: str) -> UploadRefused:
+    try:
+        found = puremagic.magic_file(str(path))
+    except (puremagic.PureError, ValueError, OSError):
+        found = []
+    told = (found[0].name or found[0].mime_type) if found else ""
+    looks = f"it looks like {told}" if told not in ("", "data") else "its content is neither text nor known"
+    return UploadRefused(
+        f"{name!r} is none of the kinds that can be read: {looks}. {_ACCEPTED}",
+        code="upload_unsupported",
+        http_status=415,
+    )

@@ -1,0 +1,62 @@
+"""Measures that can be checked by hand, and files of questions that cannot be used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rag_core.evaluation import Case, Report, load, measures
+from rag_core.evaluation.cases import BadCases
+from rag_core.evaluation.report import Outcome
+
+
+def test_measures_of_a_ranking() -> None:
+    right = [False, True, False, True]
+    assert (measures.hit(right, 1), measures.hit(right, 2)) == (0.0, 1.0)
+    assert measures.reciprocal_rank(right) == 0.5
+    # (1/log2(3) + 1/log2(5)) / (1 + 1/log2(3))
+    assert measures.ndcg(right) == pytest.approx(0.6509, abs=1e-4)
+    assert measures.ndcg([False]) == 0.0
+    assert measures.percentile([1.0, 2.0, 3.0, 4.0], 0.5) == 2.0
+    assert measures.percentile([1.0, 2.0, 3.0, 4.0], 0.95) == 4.0
+
+
+def test_a_passage_is_right_by_document_and_words() -> None:
+    case = Case(question="q", kind="identifier", documents=("a.html",), says=("--Keep\n index",))
+    assert case.holds("a.html", "use --keep index here")
+    assert not case.holds("b.html", "use --keep index here")
+    assert not case.holds("a.html", "nothing")
+
+
+def test_refusals_are_counted_apart_for_what_has_an_answer_and_what_has_none() -> None:
+    held = Case(question="held", kind="own words", documents=("a",), says=("x",))
+    beyond = Case(question="beyond", kind="unanswerable")
+    figures = Report(
+        outcomes=(
+            Outcome(case=held, right=(True,), refused=True, seconds=0.1),
+            Outcome(case=held, right=(True,), refused=False, seconds=0.1),
+            Outcome(case=beyond, right=(), refused=True, seconds=0.3),
+        )
+    ).figures()
+    assert figures["refused, answerable"] == 0.5
+    assert figures["refused, unanswerable"] == 1.0
+    assert figures["hit@1"] == 1.0
+    assert figures["retrieval p95"] == 0.3
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("{}", "question"),
+        ("not json", "line 1"),
+        ('{"question": "q", "kind": "own words"}', "documents"),
+        ('{"question": "q", "kind": "unknown"}', "kind"),
+        ("", "no question"),
+    ],
+)
+def test_an_unusable_file_is_refused_by_line(tmp_path: Path, line: str, said: str) -> None:
+    path = tmp_path / "questions.jsonl"
+    path.write_text(line + "\n")
+    with pytest.raises(BadCases, match=said):
+        load(path)

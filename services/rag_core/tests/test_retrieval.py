@@ -1,0 +1,59 @@
+"""How hits become passages: copies left out, neighbours joined with their true pages."""
+
+from __future__ import annotations
+
+from rag_core import retrieval
+from rag_core.hits import Hit
+
+
+def hit(ordinal: int, text: str, page: int = 1, document: str = "d") -> Hit:
+    return Hit(
+        chunk_id=f"{document}-{ordinal}",
+        document_id=document,
+        ordinal=ordinal,
+        title="",
+        text=text,
+        page_start=page,
+        page_end=page,
+        page_marks=((0, page),),
+        score=1.0,
+        similarity=0.5,
+        bm25_score=None,
+        bm25_rank=None,
+        vector_rank=1,
+    )
+
+
+LONG = "The pump of the second hall is serviced in spring by two people who bring oil, filters and a lamp."
+
+
+def kept(*hits: Hit) -> list[str]:
+    return [one.text for one in retrieval.without_repeats(list(hits))]
+
+
+def test_copies_and_near_copies_are_left_out() -> None:
+    again = LONG.replace("spring", "autumn")
+    assert kept(hit(0, LONG), hit(0, LONG.upper(), document="e"), hit(1, again, document="f")) == [LONG]
+
+
+def test_another_number_is_another_statement() -> None:
+    first, second = f"{LONG} Pressure: 4 bar.", f"{LONG} Pressure: 6 bar."
+    assert kept(hit(0, first), hit(1, second)) == [first, second]
+
+
+def test_neighbours_become_one_passage_with_true_pages() -> None:
+    groups = retrieval.grouped([hit(5, "second", 8), hit(4, "first", 7), hit(9, "far", 12)], 5)
+    joined, far = (retrieval.passage(group, {"d": "d.pdf"}) for group in groups)
+    assert (joined.text, joined.page_start, joined.page_end) == ("first\nsecond", 7, 8)
+    assert joined.page_marks == ((0, 7), (6, 8))
+    assert far.text == "far"
+
+
+def test_what_two_neighbours_share_is_said_once() -> None:
+    shared = "and the keeper climbs the stairs every evening"
+    groups = retrieval.grouped(
+        [hit(0, f"The lamp burns {shared}", 1), hit(1, f"{shared} with a can of oil", 2)], 5
+    )
+    joined = retrieval.passage(groups[0], {"d": "d.pdf"})
+    assert joined.text == f"The lamp burns {shared} with a can of oil"
+    assert joined.page_marks[-1] == (len(f"The lamp burns {shared}"), 2)

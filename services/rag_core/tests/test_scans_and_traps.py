@@ -1,0 +1,204 @@
+"""PDFs that hold pictures of text are read by Tesseract; PDFs made to hurt end with a clear state."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pypdfium2
+import pytest
+
+from rag_core.errors import ExtractionFailed
+from rag_core.extract import Block, Head, Limits, Parser, Pulse
+from rag_core.models import DocumentKind
+
+MakePdf = Callable[..., Path]
+PATIENT = Limits(
+    stall_seconds=300,
+    cpu_seconds=300,
+    memory_mib=512,
+    max_pages=10_000,
+    ocr_languages="eng",
+    ocr_page_seconds=200,
+)
+LETTER = "The lighthouse keeper wrote a letter about the northern storm."
+
+
+@pytest.fixture(scope="module")
+def parser() -> Iterator[Parser]:
+    with Parser(PATIENT) as one:
+        yield one
+
+
+def limited(**changes: object) -> Limits:
+    return Limits(**({f: getattr(PATIENT, f) for f in PATIENT.__slots__} | changes))  # type: ignore[arg-type]
+
+
+def scanned(source: Path, target: Path, pages: set[int], *, sideways: bool = False) -> Path:
+    """The same PDF with some pages (counted from 1) turned into pictures of themselves."""
+    with pypdfium2.PdfDocument(source) as before, pypdfium2.PdfDocument.new() as after:
+        for number in range(1, len(before) + 1):
+            if number not in pages:
+                after.import_pages(before, [number - 1])
+                continue
+            picture = before[number - 1].render(scale=150 / 72, grayscale=True).to_pil()
+            picture = picture.rotate(90, expand=True) if sideways else picture
+            picture.convert("RGB").save(target.with_suffix(".one"), "PDF", resolution=150)
+            with pypdfium2.PdfDocument(target.with_suffix(".one")) as one:
+                after.import_pages(one)
+        after.save(target)
+    return target
+
+
+def texts(items: list[Head | Block | Pulse]) -> list[tuple[int, str]]:
+    return [(b.page, b.text) for b in items if isinstance(b, Block)]
+
+
+def failure(parser: Parser, path: Path) -> ExtractionFailed:
+    with pytest.raises(ExtractionFailed) as caught:
+        list(parser.parse(path, DocumentKind.PDF))
+    return caught.value
+
+
+def pdf(objects: list[str | bytes]) -> bytes:
+    """A PDF of these objects, numbered from 1; the first is the catalogue."""
+    data = b"%PDF-1.7\n"
+    places = []
+    for number, one in enumerate(objects, 1):
+        places.append(len(data))
+        data += f"{number} 0 obj\n".encode() + (one.encode() if isinstance(one, str) else one) + b"\nendobj\n"
+    table = "".join(f"{place:010d} 00000 n \n" for place in places)
+    end = f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}"
+    end += f"trailer\n<</Root 1 0 R/Size {len(objects) + 1}>>\nstartxref\n{len(data)}\n%%EOF\n"
+    return data + end.encode()
+
+
+def stream(content: str, more: str = "") -> str:
+    return f"<<{more}/Length {len(content)}>>\nstream\n{content}\nendstream"
+
+
+def test_only_the_scanned_page_is_recognised(parser: Parser, make_pdf: MakePdf, tmp_path: Path) -> None:
+    plain = make_pdf(["Typed words stay exactly as they are, l1I0O.", LETTER, "And the last page."])
+    items = list(parser.parse(scanned(plain, tmp_path / "mixed.pdf", {2}), DocumentKind.PDF))
+    assert texts(items) == [
+        (1, "Typed words stay exactly as they are, l1I0O."),
+        (2, LETTER),
+        (3, "And the last page."),
+    ]
+
+
+def test_page_scanned_sideways_is_turned(parser: Parser, make_pdf: MakePdf, tmp_path: Path) -> None:
+    page = "\n".join(
+        [LETTER, "It was found years later in a wooden box.", "Nobody knows who put it there."] * 5
+    )
+    path = scanned(make_pdf([page]), tmp_path / "side.pdf", {1}, sideways=True)
+    text = " ".join(t for _, t in texts(list(parser.parse(path, DocumentKind.PDF))))
+    assert "lighthouse keeper wrote a letter" in text
+
+
+def test_fonts_that_hide_their_letters_are_read_as_they_look(parser: Parser, tmp_path: Path) -> None:
+    """The text layer says private characters only, as many old typesetting programs write them."""
+    path = tmp_path / "fonts.pdf"
+    path.write_bytes(hidden_letters("Readable only by eye: northern lighthouse"))
+    text = " ".join(t for _, t in texts(list(parser.parse(path, DocumentKind.PDF))))
+    assert "northern lighthouse" in text
+
+
+def hidden_letters(line: str) -> bytes:
+    pairs = "\n".join(f"<{ord(c):02x}> <{0xE000 + ord(c):04x}>" for c in sorted(set(line)))
+    mapping = (
+        "/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapName /X def /CMapType 2 def\n"
+    )
+    mapping += "1 begincodespacerange <00> <ff> endcodespacerange\n"
+    mapping += f"{len(set(line))} beginbfchar\n{pairs}\nendbfchar endcmap end end"
+    return pdf(
+        [
+            "<</Type/Catalog/Pages 2 0 R>>",
+            "<</Type/Pages/Kids[3 0 R]/Count 1>>",
+            "<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>",
+            stream(f"BT /F 24 Tf 40 600 Td ({line}) Tj ET"),
+            "<</Type/Font/Subtype/Type1/BaseFont/Helvetica/ToUnicode 6 0 R>>",
+            stream(mapping),
+        ]
+    )
+
+
+def test_without_recognition_such_fonts_are_a_clear_state(tmp_path: Path) -> None:
+    (tmp_path / "fonts.pdf").write_bytes(hidden_letters("Readable only by eye"))
+    with Parser(limited(ocr_languages="")) as parser:
+        assert failure(parser, tmp_path / "fonts.pdf").code == "unreadable_fonts"
+
+
+@pytest.mark.parametrize(("languages", "said"), [("", "switched off"), ("xxx", "no data for 'xxx'")])
+def test_scan_that_nothing_can_read_says_why(
+    make_pdf: MakePdf, tmp_path: Path, languages: str, said: str
+) -> None:
+    path = scanned(make_pdf([LETTER]), tmp_path / "scan.pdf", {1})
+    with Parser(limited(ocr_languages=languages)) as parser:
+        error = failure(parser, path)
+    assert (error.code, said in error.message) == ("no_text", True), error.message
+
+
+def test_picture_without_words_says_so(parser: Parser, make_pdf: MakePdf, tmp_path: Path) -> None:
+    error = failure(parser, scanned(make_pdf([""]), tmp_path / "white.pdf", {1}))
+    assert (error.code, "none was recognised" in error.message) == ("no_text", True)
+
+
+def test_page_that_takes_too_long_costs_only_itself(make_pdf: MakePdf, tmp_path: Path) -> None:
+    path = scanned(
+        make_pdf([LETTER, "Typed and kept, whatever the other page does."]), tmp_path / "s.pdf", {1}
+    )
+    with Parser(limited(ocr_page_seconds=0.01)) as parser:
+        assert texts(list(parser.parse(path, DocumentKind.PDF))) == [
+            (2, "Typed and kept, whatever the other page does.")
+        ]
+
+
+def test_pdf_that_makes_the_parser_hang_is_killed(tmp_path: Path) -> None:
+    """Forms that draw forms that draw forms: 40^8 pieces of text from two kilobytes."""
+    depth = 8
+    forms = [
+        stream(
+            f"/N Do {'/N Do ' * 39}",
+            f"/Type/XObject/Subtype/Form/BBox[0 0 9 9]/Resources<</XObject<</N {5 + n} 0 R>>>>",
+        )
+        for n in range(depth)
+    ]
+    path = tmp_path / "hang.pdf"
+    path.write_bytes(
+        pdf(
+            [
+                "<</Type/Catalog/Pages 2 0 R>>",
+                "<</Type/Pages/Kids[3 0 R]/Count 1>>",
+                "<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]/Contents 13 0 R"
+                "/Resources<</XObject<</N 4 0 R>>/Font<</F 14 0 R>>>>>>",
+                *forms,
+                stream(
+                    "BT /F 9 Tf (x) Tj ET",
+                    "/Type/XObject/Subtype/Form/BBox[0 0 9 9]/Resources<</Font<</F 14 0 R>>>>",
+                ),
+                stream("/N Do"),
+                "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+            ]
+        )
+    )
+    assert path.stat().st_size < 5000
+    limits = limited(stall_seconds=20, memory_mib=4096)
+    with Parser(limits) as parser:
+        assert failure(parser, path).code in {"parser_hung", "too_much_memory", "parser_crashed"}
+        (tmp_path / "ok.txt").write_text("fine")
+        assert texts(list(parser.parse(tmp_path / "ok.txt", DocumentKind.TEXT))) == [(1, "fine")]
+
+
+def test_pdf_of_fifty_thousand_pages_is_refused_at_once(parser: Parser, tmp_path: Path) -> None:
+    kids = " ".join(f"{n} 0 R" for n in range(3, 50_003))
+    pages = ["<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]>>"] * 50_000
+    path = tmp_path / "many.pdf"
+    path.write_bytes(
+        pdf(["<</Type/Catalog/Pages 2 0 R>>", f"<</Type/Pages/Kids[{kids}]/Count 50000>>", *pages])
+    )
+    started = time.monotonic()
+    error = failure(parser, path)
+    assert (error.code, "50,000 pages" in error.message) == ("too_many_pages", True)
+    assert time.monotonic() - started < 60

@@ -1,0 +1,120 @@
+"""Files put into the input directory by hand are taken when whole, followed when edited, missed when gone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rag_core.ledger import Ledger
+from rag_core.models import DocumentState
+from rag_core.watch import Watcher
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    path = tmp_path / "raw"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def watcher(raw: Path, ledger: Ledger) -> Watcher:
+    return Watcher(raw, ledger, max_bytes=1000)
+
+
+def states(ledger: Ledger) -> dict[str, DocumentState]:
+    return {d.name: d.state for d in ledger.list()}
+
+
+def test_file_is_taken_only_when_two_looks_agree(raw: Path, watcher: Watcher, ledger: Ledger) -> None:
+    (raw / "sub").mkdir()
+    (raw / "sub" / "a.txt").write_text("half")
+    assert watcher.scan().growing == 1
+    (raw / "sub" / "a.txt").write_text("half and the rest")
+    assert watcher.scan().growing == 1
+    assert watcher.scan().taken == 1
+    assert states(ledger) == {"a.txt": DocumentState.QUEUED}
+    assert watcher.scan().taken == 0, "an unchanged file is left alone"
+
+
+def test_uploads_links_and_hidden_files_are_left_alone(raw: Path, watcher: Watcher, ledger: Ledger) -> None:
+    (raw / "uploads" / "x").mkdir(parents=True)
+    (raw / "uploads" / "x" / "a.txt").write_text("a")
+    (raw / ".hidden").write_text("b")
+    (raw / "link.txt").symlink_to("/etc/hostname")
+    watcher.scan()
+    watcher.scan()
+    assert states(ledger) == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [(b"", "upload_empty"), (b"\x00\x01" * 9, "upload_unsupported"), (b"w " * 600, "upload_too_large")],
+)
+def test_bad_file_is_shown_as_failed_with_its_reason(
+    raw: Path, watcher: Watcher, ledger: Ledger, content: bytes, code: str
+) -> None:
+    (raw / "bad.txt").write_bytes(content)
+    watcher.scan()
+    assert watcher.scan().refused == 1
+    document = ledger.list()[0]
+    assert (document.state, document.code) == (DocumentState.FAILED, code)
+    assert document.reason
+
+
+def test_file_taken_away_is_deleted(raw: Path, watcher: Watcher, ledger: Ledger) -> None:
+    for name in ("a.txt", "b.txt"):
+        (raw / name).write_text(name)
+    watcher.scan()
+    watcher.scan()
+    (raw / "a.txt").unlink()
+    assert watcher.scan().gone == 1
+    assert states(ledger)["b.txt"] is DocumentState.QUEUED
+    assert DocumentState.DELETING in states(ledger).values()
+
+
+def test_empty_disk_deletes_nothing(raw: Path, watcher: Watcher, ledger: Ledger) -> None:
+    """A disk that is not mounted looks like a directory from which everything was taken."""
+    for name in ("a.txt", "b.txt"):
+        (raw / name).write_text(name)
+    watcher.scan()
+    watcher.scan()
+    for path in raw.iterdir():
+        path.unlink()
+    assert watcher.scan().suspicious
+    assert set(states(ledger).values()) == {DocumentState.QUEUED}
+
+
+def test_edited_file_stays_when_the_content_it_replaced_is_removed(
+    raw: Path, watcher: Watcher, ledger: Ledger
+) -> None:
+    """Both contents have the same path: removing the old one must not take the new one's file."""
+    path = raw / "note.txt"
+    for text in ("The ferry leaves at nine.", "The ferry leaves at eleven, now."):
+        path.write_text(text)
+        watcher.scan()
+        watcher.scan()
+        job = ledger.claim("w", 60)
+        assert job is not None
+        assert ledger.ready(job.document.id, "w", pages=1, chunks=1)
+    removed: list[Path] = []
+    gone = ledger.claim("w", 60)
+    assert gone is not None
+    assert gone.document.state is DocumentState.DELETING
+    assert ledger.deleted(gone.document.id, "w", removed.extend)
+    assert removed == []
+    assert watcher.scan().gone == 0
+    assert states(ledger) == {"note.txt": DocumentState.READY}
+
+
+def test_deleting_a_file_put_there_by_hand_removes_it(raw: Path, watcher: Watcher, ledger: Ledger) -> None:
+    (raw / "note.txt").write_text("The ferry leaves at nine.")
+    watcher.scan()
+    watcher.scan()
+    ledger.request_delete(ledger.list()[0].id)
+    job = ledger.claim("w", 60)
+    assert job is not None
+    removed: list[Path] = []
+    assert ledger.deleted(job.document.id, "w", removed.extend)
+    assert removed == [raw / "note.txt"]

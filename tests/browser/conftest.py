@@ -1,0 +1,206 @@
+"""Assumes: a deployed stack. Everything here goes through its public door, as a person would.
+
+Where the stack is comes from RAGDOCK_URL, RAGDOCK_USER, RAGDOCK_PASSWORD and RAGDOCK_CA;
+what is not set is asked of the sandbox. The browser is Debian's Chromium (RAGDOCK_CHROMIUM).
+"""
+
+import base64
+import hashlib
+import os
+import re
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from tests.stack.door import value
+
+CHECKOUT = Path(__file__).parents[2]
+PICTURES = CHECKOUT / ".sandbox" / "screenshots"
+MANUAL = "R-intro.pdf"
+"""An introduction to R: 105 pages or more, from Debian's package r-doc-pdf."""
+_PACKAGE = "r-doc-pdf"
+_SWITCHES = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The deployed stack, seen from outside."""
+
+    url: str
+    user: str
+    password: str = field(repr=False)
+    ca: str
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of the door."""
+        parts = urlsplit(self.url)
+        return parts.hostname or "", parts.port or 443
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests here drive a browser."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def stack() -> Stack:
+    """Where the stack is."""
+    return Stack(value("url").rstrip("/"), value("user"), value("password"), value("ca"))
+
+
+@pytest.fixture(scope="session")
+def browser(stack: Stack) -> Iterator[Browser]:
+    """Chromium, which trusts the one key that Python has just verified against the CA."""
+    executable = os.environ.get("RAGDOCK_CHROMIUM", "/usr/bin/chromium")
+    switches = [*_SWITCHES]
+    if stack.url.startswith("https://"):
+        switches.append(f"--ignore-certificate-errors-spki-list={_verified_key(stack)}")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=switches)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser, stack: Stack, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A fresh visitor's page; what it looked like is kept when the test fails."""
+    context = _context(browser, stack)
+    page = context.new_page()
+    failed_before = request.session.testsfailed
+    yield page
+    if request.session.testsfailed > failed_before:
+        page.screenshot(path=_picture(f"failed-{re.sub(r'[^a-z0-9]+', '-', request.node.name)}"))
+    context.close()
+
+
+@pytest.fixture
+def researcher(page: Page, stack: Stack) -> Page:
+    """A page of someone who is logged in."""
+    sign_in(page, stack)
+    return page
+
+
+@pytest.fixture(scope="session")
+def manual() -> Path:
+    """A real PDF of over 100 pages."""
+    given = os.environ.get("RAGDOCK_CORPUS")
+    corpus = Path(given) if given else CHECKOUT / ".sandbox" / "corpus"
+    found = sorted(path for path in corpus.rglob(MANUAL) if path.is_file()) if corpus.is_dir() else []
+    if found:
+        return found[0]
+    assert not given, f"RAGDOCK_CORPUS={given} holds no {MANUAL}: it is in Debian's package {_PACKAGE}"
+    corpus.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["apt-get", "download", "-q", _PACKAGE], cwd=corpus, check=True)
+    archive = next(corpus.glob(f"{_PACKAGE}_*.deb"))
+    subprocess.run(["dpkg-deb", "-x", archive, corpus], check=True)
+    archive.unlink()
+    return next(path for path in corpus.rglob(MANUAL) if path.is_file())
+
+
+def sign_in(page: Page, stack: Stack) -> None:
+    """Log in with the generated password."""
+    page.goto(f"{stack.url}/login")
+    page.get_by_label("User").fill(stack.user)
+    page.get_by_label("Password").fill(stack.password)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("tab", name="Ask")).to_be_visible(timeout=60_000)
+
+
+def open_tab(page: Page, name: str) -> None:
+    """Show one of the app's tabs."""
+    tab = page.get_by_role("tab", name=name)
+    expect(tab.or_(page.locator(".overflow-menu > button")).first).to_be_visible()
+    if not tab.is_visible():
+        # A narrow page keeps the last tabs in a menu.
+        page.locator(".overflow-menu > button").click()
+        page.locator(".overflow-dropdown button", has_text=name).click()
+        expect(page.locator(".overflow-dropdown")).to_be_hidden()
+        return
+    tab.click()
+    expect(tab).to_have_attribute("aria-selected", "true")
+
+
+def take_picture(page: Page, name: str) -> None:
+    """Keep what the page looks like, for people to look at."""
+    page.screenshot(path=_picture(name))
+
+
+def wait_for_state(page: Page, document: str, state: str, seconds: float) -> None:
+    """Wait until the library shows a document in a state; fail early when it shows it as failed."""
+    row = page.locator("li.rd-doc", has_text=document)
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        seen = row.get_attribute("data-state", timeout=30_000)
+        if seen == state:
+            return
+        assert seen != "failed", row.inner_text()
+        page.wait_for_timeout(500)
+    raise AssertionError(f"{document} is not {state} after {seconds:.0f} s: {row.inner_text()!r}")
+
+
+def bring(page: Page, path: Path, seconds: float = 120) -> None:
+    """Add a document and wait until it is ready."""
+    open_tab(page, "Library")
+    page.locator("#rd-drop input[type=file]").set_input_files(path)
+    expect(page.locator("li.rd-doc", has_text=path.name)).to_be_visible(timeout=30_000)
+    wait_for_state(page, path.name, "ready", seconds=seconds)
+
+
+def forget(page: Page, document: str) -> None:
+    """Take a document away."""
+    open_tab(page, "Library")
+    row = page.locator("li.rd-doc", has_text=document)
+    expect(row.first).to_be_visible(timeout=30_000)
+    page.once("dialog", lambda dialog: dialog.accept())
+    row.first.get_by_role("button", name="Delete").click()
+    expect(row).to_have_count(0, timeout=30_000)
+
+
+def _context(browser: Browser, stack: Stack, **options: object) -> BrowserContext:
+    context = browser.new_context(base_url=stack.url, **options)  # type: ignore[arg-type]
+    context.set_default_timeout(30_000)
+    return context
+
+
+def _picture(name: str) -> Path:
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    return PICTURES / f"{name}.png"
+
+
+def _verified_key(stack: Stack) -> str:
+    """Connect once with full verification and name the server's key as Chromium wants it named.
+
+    Debian's Chromium takes no CA file; a certificate error of any other key still stops it.
+    """
+    trust = ssl.create_default_context(cadata=stack.ca or None)
+    host, port = stack.address
+    with (
+        socket.create_connection((host, port), timeout=30) as plain,
+        trust.wrap_socket(plain, server_hostname=host) as secured,
+    ):
+        shown = secured.getpeercert(binary_form=True)
+    assert shown is not None
+    key = x509.load_der_x509_certificate(shown).public_key()
+    spelled = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return base64.b64encode(hashlib.sha256(spelled).digest()).decode()

@@ -1,0 +1,166 @@
+"""Asking, as people do it: answers that can be checked, kept, judged, taken along, and stopped."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.browser.conftest import Stack, _context, bring, forget, open_tab, sign_in, take_picture
+
+NOTE = "keeper-of-fastnet.md"
+STORY = (
+    "# The keeper of Fastnet\n\nThe keeper of the Fastnet lighthouse writes his log with green ink.\n"
+    "He feeds two herons every morning.\n"
+)
+QUESTION = "With which ink does the keeper of the Fastnet lighthouse write?"
+OFF_TOPIC = "How many cubic zirconia does the Bolivian tax code exempt?"
+"""Nothing near it stands in any document: answered without a model, at once."""
+ANSWER_MS = 240_000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def story(browser: Browser, stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A short document that answers the question."""
+    path = tmp_path_factory.mktemp("story") / NOTE
+    path.write_text(STORY)
+    context = _context(browser, stack)
+    page = context.new_page()
+    sign_in(page, stack)
+    bring(page, path)
+    yield
+    forget(page, NOTE)
+    context.close()
+
+
+def test_citation_opens_the_highlighted_passage_and_the_talk_is_kept(researcher: Page) -> None:
+    answer = ask(researcher, QUESTION)
+    source = answer.locator("details.rd-source", has_text=NOTE).first
+    number = source.locator(".rd-number").inner_text()
+    cited = answer.locator(f".rd-cite[value='{number}']")
+    if cited.count():
+        cited.first.click()
+    else:
+        source.locator("summary").click()
+        source.get_by_role("button", name="Read it in the document").click()
+    panel = researcher.locator("#rd-reader")
+    expect(panel.locator("h2")).to_have_text(NOTE)
+    expect(panel.locator("h3")).to_have_text(re.compile("Page 1", re.IGNORECASE))
+    expect(panel.locator("mark").first).to_contain_text("green ink")
+    expect(panel.locator("mark").first).to_be_in_viewport()
+    take_picture(researcher, "reader-light")
+    researcher.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+
+    answer.locator(".rd-why summary").click()
+    expect(answer.locator(".rd-why tbody")).to_contain_text(NOTE)
+    expect(answer.locator(".rd-steps")).to_contain_text("in all")
+    take_picture(researcher, "why-light")
+
+    # What people think of it is stored, and all of it is there after the page is loaded again.
+    answer.locator(".rd-why summary").click()
+    researcher.get_by_role("button", name="Like", exact=True).last.click()
+    expect(researcher.get_by_role("button", name="Liked")).to_be_visible()
+    researcher.wait_for_timeout(1000)
+    researcher.reload()
+    expect(researcher.locator("#rd-chat .rd-foot")).to_have_count(1, timeout=60_000)
+    expect(researcher.get_by_role("button", name="Liked")).to_be_visible()
+
+    with researcher.expect_download() as download:
+        researcher.get_by_role("button", name="Export").click()
+    written = Path(download.value.path()).read_text()
+    assert f"## {QUESTION}" in written
+    assert f"{NOTE}, page 1" in written.replace("\\", "")
+
+    researcher.once("dialog", lambda dialog: dialog.accept())
+    row = researcher.locator("#rd-talks li", has=researcher.locator("[aria-current]"))
+    row.hover()
+    row.get_by_role("button", name=re.compile("Delete")).click()
+    expect(researcher.locator("#rd-chat .rd-foot")).to_have_count(0)
+
+
+def test_answer_is_copied_as_text_with_its_sources(researcher: Page, stack: Stack) -> None:
+    researcher.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=stack.url)
+    answer = ask(researcher, OFF_TOPIC)
+    answer.get_by_role("button", name="Copy").click()
+    expect(answer.locator(".rd-copy")).to_have_text("Copied")
+    copied = researcher.evaluate("navigator.clipboard.readText()")
+    assert "do not" in copied
+    assert "[1] " in copied
+    assert "<" not in copied
+    assert "Why this answer" not in copied
+
+
+def test_second_in_line_sees_its_place_and_a_closed_tab_frees_the_model(
+    browser: Browser, stack: Stack
+) -> None:
+    first, second = (_context(browser, stack) for _ in range(2))
+    try:
+        ahead, behind = first.new_page(), second.new_page()
+        sign_in(ahead, stack)
+        sign_in(behind, stack)
+        # Nobody asked these before: an answer from memory neither keeps the model busy nor waits for it.
+        ask(ahead, f"{QUESTION} Tell it at length, and of his herons.", wait=False)
+        expect(ahead.locator("#rd-chat .bot.message").last).to_contain_text(re.compile("Looking|Reading|\\w"))
+        ask(behind, OFF_TOPIC.replace("Bolivian", "Peruvian"), wait=False)
+        waiting = behind.locator("#rd-chat .bot.message").last
+        expect(waiting).to_contain_text(re.compile(r"1 question before yours, about \d+ s"))
+        take_picture(behind, "waiting-light")
+        first.close()
+        expect(waiting.locator(".rd-foot")).to_be_visible(timeout=ANSWER_MS)
+    finally:
+        second.close()
+
+
+def test_settings_hold_for_this_tab_alone(researcher: Page, stack: Stack) -> None:
+    open_tab(researcher, "Settings")
+    passages = researcher.locator("#rd-top-k input[type=number]")
+    usual = passages.input_value()
+    passages.fill("1")
+    passages.press("Tab")
+    researcher.wait_for_timeout(500)
+    other = researcher.context.new_page()
+    other.goto(f"{stack.url}/app/")
+    open_tab(other, "Settings")
+    expect(other.locator("#rd-top-k input[type=number]")).to_have_value(usual)
+    other.close()
+    researcher.reload()
+    open_tab(researcher, "Settings")
+    expect(passages).to_have_value("1")
+    open_tab(researcher, "Ask")
+    answer = ask(researcher, OFF_TOPIC)
+    answer.locator(".rd-why summary").click()
+    expect(answer.locator(".rd-why tbody tr")).to_have_count(1)
+
+
+def test_whole_way_of_asking_works_by_keyboard(researcher: Page) -> None:
+    """From the question to the passage and back without a pointer."""
+    researcher.locator("#rd-question textarea").focus()
+    researcher.keyboard.type(OFF_TOPIC)
+    researcher.keyboard.press("Enter")
+    answer = researcher.locator("#rd-chat .bot.message").last
+    expect(answer.locator(".rd-foot")).to_be_visible(timeout=ANSWER_MS)
+    summary = answer.locator(".rd-source summary").first
+    summary.focus()
+    researcher.keyboard.press("Enter")
+    for _ in range(4):
+        researcher.keyboard.press("Tab")
+        if researcher.evaluate("document.activeElement.className").startswith("rd-open"):
+            break
+    researcher.keyboard.press("Enter")
+    expect(researcher.locator("#rd-reader mark").first).to_be_visible()
+    researcher.keyboard.press("Escape")
+    assert researcher.evaluate("document.activeElement.className").startswith("rd-open")
+
+
+def ask(page: Page, question: str, *, wait: bool = True) -> Locator:
+    """Ask; the answer's message."""
+    before = page.locator("#rd-chat .bot.message").count()
+    box = page.locator("#rd-question textarea")
+    box.fill(question)
+    box.press("Enter")
+    answer = page.locator("#rd-chat .bot.message").nth(before)
+    if wait:
+        expect(answer.locator(".rd-foot")).to_be_visible(timeout=ANSWER_MS)
+    return answer

@@ -1,0 +1,95 @@
+"""Runs playbooks against a local AWS that is empty; every test leaves it empty."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+ROOT = Path(__file__).parents[2]
+IMAGE = "/local/debian/13"  # AWS keeps names below /aws for itself
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+class LocalAws:
+    """A local AWS API and clients of it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def client(self, service: str) -> Any:
+        """A client of one service."""
+        return boto3.client(
+            service,  # type: ignore[call-overload]
+            endpoint_url=self.url,
+            region_name="us-east-1",
+            aws_access_key_id="local",
+            aws_secret_access_key="local",
+        )
+
+    def made(self, name: str = "refused") -> list[str]:
+        """Names of what a run has made: networks, parameters, repositories."""
+        mine = [{"Name": "tag:ragdock:name", "Values": [name]}]
+        networks = [item["VpcId"] for item in self.client("ec2").describe_vpcs(Filters=mine)["Vpcs"]]
+        parameters = self.client("ssm").get_parameters_by_path(Path=f"/ragdock/{name}")["Parameters"]
+        repositories = self.client("ecr").describe_repositories()["repositories"]
+        return (
+            networks
+            + [item["Name"] for item in parameters]
+            + [item["repositoryName"] for item in repositories]
+        )
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[LocalAws]:
+    """One local AWS for all refusals: they leave nothing in it."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    local = LocalAws(f"http://{host}:{port}")
+    local.client("ssm").put_parameter(Name=IMAGE, Value="ami-12c6146b", Type="String")
+    yield local
+    server.stop()
+
+
+@pytest.fixture
+def playbook(aws: LocalAws, tmp_path: Path) -> Run:
+    """Runs a playbook of the sandbox's inventory with settings of the test's own."""
+
+    def run(
+        name: str, environment: dict[str, str] | None = None, **settings: Any
+    ) -> subprocess.CompletedProcess[str]:
+        values = {
+            "ragdock_name": "refused",
+            "ragdock_aws_endpoint_url": aws.url,
+            "ragdock_ami_ssm_parameter": IMAGE,
+            "state_dir": str(tmp_path),
+        } | settings
+        clean = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "ANSIBLE_"))}
+        return subprocess.run(
+            [
+                Path(sys.executable).with_name("ansible-playbook"),
+                "-i",
+                "inventory/sandbox",
+                "-e",
+                json.dumps(values),
+                name,
+            ],
+            cwd=ROOT,
+            env=clean | {"ANSIBLE_FORCE_COLOR": "0", "COLUMNS": "400"} | (environment or {}),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run

@@ -1,0 +1,193 @@
+"""A run that cannot succeed says why, ends with an error, and has made nothing."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from .conftest import LocalAws, Run
+
+PROVISION = "playbooks/provision.yml"
+TINY = {"opensearch": 2048, "ollama": 8192, "rag-app": 640, "rag-worker": 640, "landing": 160, "edge": 128}
+
+
+def assert_refused(result: Any, *texts: str) -> None:
+    """One message with all TEXTS, an error, no traceback."""
+    output = " ".join((result.stdout + result.stderr).split())
+    assert result.returncode != 0, output
+    for text in texts:
+        assert text in output
+    assert "Traceback" not in output
+    assert output.count("FAILED!") == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "texts"),
+    [
+        ({"ragdock_name": ""}, ["'ragdock_name' is empty: it must be 3 to 20 characters"]),
+        (
+            {"ragdock_regoin": "eu-west-1"},
+            ["'ragdock_regoin' is not a setting; did you mean 'ragdock_region'?"],
+        ),
+        (
+            {"ragdock_root_volume_gib": "big"},
+            ["'ragdock_root_volume_gib' is 'big': it must be a whole number from 8"],
+        ),
+        (
+            {"ragdock_upload_max_mib": 9000},
+            ["'ragdock_upload_max_mib' is 9000: it must be a whole number from 1 to 2048"],
+        ),
+        (
+            {"ragdock_region": "us-esat-1"},
+            ["ragdock_region is 'us-esat-1', which is no AWS region; near it:", "us-east-1"],
+        ),
+        (
+            {"ragdock_aws_account_id": "999999999999"},
+            ["belong to account 123456789012, but ragdock_aws_account_id is 999999999999"],
+        ),
+        (
+            {"ragdock_instance_type": "t3.gigantic"},
+            ["ragdock_instance_type is 't3.gigantic', which us-east-1 does not offer"],
+        ),
+        ({"ragdock_instance_type": "t4g.large"}, ["'t4g.large' is not x86_64"]),
+        (
+            {"ragdock_memory_limits": TINY},
+            [
+                "The stack needs 12832 MiB (ollama 8192, opensearch 2048",
+                "a t3.large has 8192 MiB: 4640 too few",
+            ],
+        ),
+        (
+            {"ragdock_ami_ssm_parameter": "/aws/none"},
+            ["ragdock_ami_ssm_parameter is '/aws/none', which does not exist"],
+        ),
+        (
+            {"ragdock_domain": "rag.example.org", "ragdock_acme_email": "a@example.org"},
+            ["ragdock_domain is 'rag.example.org', but no public Route 53 zone of this account holds it"],
+        ),
+        (
+            {"ragdock_instance_type": "t3.gigantic", "ragdock_ami_ssm_parameter": "/aws/none"},
+            ["t3.gigantic", "/aws/none"],
+        ),
+        ({"ragdock_aws_endpoint_url": "http://127.0.0.1:9"}, ["does not answer (EndpointConnectionError"]),
+        (
+            {"ragdock_aws_profile": "nobody"},
+            ["The config profile (nobody) could not be found", "ragdock_aws_profile"],
+        ),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_bad_setting(aws: LocalAws, playbook: Run, settings: dict[str, Any], texts: list[str]) -> None:
+    """Each names the value found and what to do."""
+    assert_refused(playbook(PROVISION, **settings), *texts, "Nothing was changed")
+    assert aws.made() == []
+
+
+def test_missing_credentials(aws: LocalAws, playbook: Run, tmp_path: Path) -> None:
+    """Neither profile nor environment nor instance role."""
+    nowhere = {"HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}
+    result = playbook(PROVISION, nowhere, ragdock_aws_access_key_id="", ragdock_aws_secret_access_key="")
+    assert_refused(result, "No AWS credentials were found", "aws sso login")
+    assert aws.made() == []
+
+
+@contextmanager
+def answering(status: int, body: bytes) -> Iterator[str]:
+    """The address of a server that gives every request one answer."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            """Answer."""
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Quiet."""
+
+    server = HTTPServer(("127.0.0.1", 0), Answer)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_expired_credentials(playbook: Run) -> None:
+    """The most common morning: what STS is documented to say of a session that has ended."""
+    ended = b"<ErrorResponse><Error><Code>ExpiredToken</Code></Error></ErrorResponse>"
+    with answering(HTTPStatus.FORBIDDEN, ended) as address:
+        result = playbook(PROVISION, ragdock_aws_endpoint_url=address)
+    assert_refused(result, "The AWS credentials have expired (ExpiredToken). Log in again")
+
+
+def test_somebody_else_answers(playbook: Run) -> None:
+    """A proxy in between answers for an address where no AWS is."""
+    with answering(HTTPStatus.OK, b"") as address:
+        result = playbook(PROVISION, ragdock_aws_endpoint_url=address)
+    assert_refused(result, f"What answers at {address} is not AWS", "make up", "Nothing was changed")
+
+
+def test_name_of_another_deployment(aws: LocalAws, playbook: Run) -> None:
+    """Two checkouts that work on one name would undo each other."""
+    ec2 = aws.client("ec2")
+    network = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    tags = {"ragdock:name": "taken", "ragdock:deployment": "0123abcd"}
+    ec2.create_tags(Resources=[network], Tags=[{"Key": key, "Value": value} for key, value in tags.items()])
+    assert_refused(
+        playbook(PROVISION, ragdock_name="taken"),
+        "The name 'taken' is used by another deployment",
+        "id 0123abcd",
+        "-e adopt=true",
+    )
+    assert aws.made("taken") == [network]
+    ec2.delete_vpc(VpcId=network)
+
+
+def test_two_runs_at_once(aws: LocalAws, playbook: Run) -> None:
+    """The second is refused and names the first; the first keeps its lock."""
+    ssm, name = aws.client("ssm"), "/ragdock/refused/lock"
+    started = round(psutil.Process().create_time(), 2)
+    first = {
+        "who": getpass.getuser(),
+        "machine": socket.gethostname(),
+        "pid": os.getpid(),
+        "started": started,
+    }
+    ssm.put_parameter(Name=name, Value=json.dumps(first | {"verb": "deploy", "since": "now"}), Type="String")
+    result = playbook(PROVISION)
+    assert_refused(
+        result, f"Another run works on this deployment: 'deploy' of {first['who']}", f"process {os.getpid()}"
+    )
+    assert aws.made() == [name]
+    ssm.delete_parameter(Name=name)
+
+
+def test_destroy_without_the_name(aws: LocalAws, playbook: Run) -> None:
+    """An answer that is not the name destroys nothing."""
+    aws.client("ecr").create_repository(repositoryName="ragdock/refused/edge")
+    assert_refused(playbook("playbooks/destroy.yml"), "Not confirmed: '' is not the deployment's name")
+    assert_refused(playbook("playbooks/destroy.yml", confirm="refusd"), "Not confirmed: 'refusd'")
+    assert aws.made() == ["ragdock/refused/edge"]
+    aws.client("ecr").delete_repository(repositoryName="ragdock/refused/edge")
+
+
+def test_no_host_yet(playbook: Run) -> None:
+    """A verb that needs a host says how to get one."""
+    assert_refused(
+        playbook("playbooks/status.yml"),
+        "0 running hosts are tagged ragdock:name=refused",
+        "playbooks/provision.yml",
+    )

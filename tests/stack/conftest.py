@@ -1,0 +1,78 @@
+"""Assumes: a deployed stack (`make up`). Tests go through its public door; faults are made on its host.
+
+RAGDOCK_URL, RAGDOCK_TOKEN, RAGDOCK_CA, RAGDOCK_NAME and RAGDOCK_HOST_COMMAND point to another
+deployment than the sandbox's; RAGDOCK_ARGUMENTS are words for its playbooks.
+SOAK=n repeats every test that makes a fault n times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.stack.door import Api, Door, value
+from tests.stack.host import Host
+from tests.stack.soak import TIMES
+
+HERE = Path(__file__).parent
+FAULTY = ("test_faults.py",)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything here needs a stack; what stands in release/ also changes it."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.stack)
+            if item.path.parent.name == "release":
+                item.add_marker(pytest.mark.release)
+            # What others know of the host, its address or token does not hold after these: alone, and last.
+            if item.path.parent.name == "rotation":
+                item.add_marker(pytest.mark.rotation)
+            if item.path.name == "test_disaster.py":
+                item.add_marker(pytest.mark.disaster)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Repeat the tests that make faults."""
+    path = Path(metafunc.definition.path)
+    if TIMES > 1 and HERE in path.parents and (path.parent.name == "release" or path.name in FAULTY):
+        if "soak" not in metafunc.fixturenames:
+            metafunc.fixturenames.append("soak")
+        metafunc.parametrize("soak", range(TIMES))
+
+
+@pytest.fixture
+def soak() -> int:
+    """Which repetition this is."""
+    return 0
+
+
+@pytest.fixture(scope="session")
+def door() -> Door:
+    """Where the stack is."""
+    return Door(value("url").rstrip("/"), value("token"), value("ca"))
+
+
+@pytest.fixture(scope="session")
+def api(door: Door) -> Iterator[Api]:
+    """The JSON API with the right token."""
+    opened = Api(door)
+    yield opened
+    opened.http.close()
+
+
+@pytest.fixture(scope="session")
+def host() -> Host:
+    """The host under the stack."""
+    return Host(value("name"))
+
+
+@pytest.fixture
+def bin_of_documents(api: Api) -> Iterator[list[str]]:
+    """Ids of documents that go when the test ends."""
+    ids: list[str] = []
+    yield ids
+    for identity in ids:
+        api.delete(identity)

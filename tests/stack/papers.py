@@ -1,0 +1,92 @@
+"""Files as people bring them: good ones of each kind, and each way to be bad."""
+
+from __future__ import annotations
+
+import io
+import secrets
+
+import docx
+from fpdf import FPDF
+from fpdf.enums import AccessPermission
+from pypdf import PdfWriter
+
+from tests.eval import manuals
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8
+
+
+def word() -> str:
+    """A word that stands in no other document."""
+    return f"zq{secrets.token_hex(6)}"
+
+
+def manual() -> bytes:
+    """A real PDF of over 100 pages, from a Debian package."""
+    return manuals.r_introduction().read_bytes()
+
+
+def as_another(pdf: bytes) -> bytes:
+    """The same document for a reader, another one for a hash: a comment after the end of the PDF."""
+    return pdf + f"\n% {word()}\n".encode()
+
+
+def story(keyword: str) -> str:
+    """A few sentences around a word."""
+    return (
+        f"The lighthouse of {keyword} was built in 1874 by the engineer Ada Brunn. "
+        f"Its lamp burns colza oil, and the keeper of {keyword} climbs 212 steps every evening."
+    )
+
+
+def pdf(*pages: str, password: str = "") -> bytes:
+    """A PDF with a page for each text."""
+    document = FPDF()
+    if password:
+        document.set_encryption(
+            owner_password=password, user_password=password, permissions=AccessPermission.none()
+        )
+    document.set_font("Helvetica", size=12)
+    for text in pages:
+        document.add_page()
+        document.multi_cell(0, 8, text)
+    return bytes(document.output())
+
+
+def good(kind: str, keyword: str) -> bytes:
+    """A readable file of a kind."""
+    text = story(keyword)
+    if kind == "pdf":
+        return pdf("A preface without any content of note.", text)
+    if kind == "docx":
+        document = docx.Document()
+        document.add_heading("Lighthouses", level=1)
+        document.add_paragraph(text)
+        written = io.BytesIO()
+        document.save(written)
+        return written.getvalue()
+    if kind == "html":
+        return f"<!doctype html><html><body><h1>Lighthouses</h1><p>{text}</p></body></html>".encode()
+    if kind == "md":
+        return f"# Lighthouses\n\n{text}\n".encode()
+    return f"{text}\n".encode()
+
+
+def empty_pdf() -> bytes:
+    """A PDF without a page."""
+    written = io.BytesIO()
+    PdfWriter().write(written)
+    return written.getvalue()
+
+
+def bad() -> dict[str, tuple[str, bytes]]:
+    """What is wrong -> name and content; each must end in a refusal or a failure with its reason."""
+    whole = pdf(story(word()), story(word()))
+    return {
+        "empty": ("empty.pdf", b""),
+        "encrypted": ("encrypted.pdf", pdf(story(word()), password=word())),
+        "corrupt": ("corrupt.pdf", whole[:200] + b"\x00" * 400 + whole[200:300]),
+        "no page": ("no-page.pdf", empty_pdf()),
+        "a picture named as PDF": ("picture.pdf", PNG),
+        "a program named as text": ("program.txt", b"\x7fELF" + bytes(4096)),
+        "an archive": ("archive.docx", b"PK\x03\x04" + bytes(64)),
+    }

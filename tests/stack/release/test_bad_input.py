@@ -1,0 +1,92 @@
+"""What can go wrong on the way to a release: one message to act on, nothing half changed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from sandbox import settings
+from tests.stack import papers
+from tests.stack.door import Api
+from tests.stack.host import Host
+from tests.stack.plays import copy_of_checkout, edit, play
+
+APP = "services/rag-app/src/rag_app/__init__.py"
+DOCKERFILE = "services/landing/Dockerfile"
+# What release_stage wants to stay free.
+DISK_RESERVE_MIB = 1024
+
+
+@pytest.fixture(autouse=True)
+def _old_release_serves(api: Api, host: Host) -> object:
+    """Whatever fails here, what served goes on serving, and nothing was restarted."""
+    before = host.current(), host.started()
+    yield
+    assert (host.current(), host.started()) == before
+    assert api.status()["release"] == before[0]
+
+
+def test_a_broken_dockerfile_names_the_step(tmp_path: Path) -> None:
+    """The failing line of the Dockerfile is in the message."""
+    copy = copy_of_checkout(tmp_path)
+    edit(copy, DOCKERFILE, lambda text: f"{text}\nRUN echo broken-on-purpose >&2 && false\n")
+    play("playbooks/deploy.yml", checkout=copy).refused("landing", "Dockerfile", "broken-on-purpose")
+
+
+def test_a_registry_that_is_away_is_named(tmp_path: Path) -> None:
+    """The registry is stopped: the message names it and the next step."""
+    copy = copy_of_checkout(tmp_path)
+    edit(copy, APP, lambda text: f"{text}\n# {papers.word()}\n")
+    registry = _part("registry")
+    subprocess.run(["docker", "stop", registry], check=True, capture_output=True)
+    try:
+        play("playbooks/deploy.yml", checkout=copy).refused("registry")
+    finally:
+        subprocess.run(["docker", "start", registry], check=True, capture_output=True)
+
+
+def test_limits_over_the_hosts_memory_are_refused() -> None:
+    """Preflight adds the limits up before anything is touched."""
+    limits = {
+        "opensearch": 65536, "ollama": 65536, "rag-app": 640, "rag-worker": 640, "landing": 160, "edge": 128,
+    }  # fmt: skip
+    play("site.yml", "-e", json.dumps({"ragdock_memory_limits": limits})).refused("memory", "ragdock_")
+
+
+def test_a_disk_without_room_is_said_before_anything_is_pulled(host: Host, tmp_path: Path) -> None:
+    """The host's disk is filled but for the reserve that a release must leave: refused, with the figures."""
+    copy = copy_of_checkout(tmp_path)
+    edit(copy, APP, lambda text: f"{text}\n# {papers.word()}\n")
+    filler = host.run("docker", "info", "--format", "{{.DockerRootDir}}").strip() + "/ragdock-test-filler"
+    free = int(host.run("df", "--output=avail", "--block-size=1M", str(Path(filler).parent)).split()[-1])
+    # Sandbox hosts share this machine's disk: what is left is little for a release and enough for the rest.
+    host.run("fallocate", "--length", f"{free - DISK_RESERVE_MIB}M", filler)
+    try:
+        play("playbooks/deploy.yml", checkout=copy).refused("MiB free", "rag-app")
+    finally:
+        host.run("rm", "--force", filler)
+
+
+@pytest.mark.parametrize("playbook", ["site.yml", "playbooks/status.yml"])
+def test_a_host_that_does_not_answer_ssh_is_named(host: Host, playbook: str) -> None:
+    """sshd is stopped: the message names the host and what to look at; what serves is not disturbed."""
+    host.run("systemctl", "stop", "ssh")
+    # Connections that an earlier run keeps open would still serve.
+    host.run("pkill", "sshd-session", check=False)
+    try:
+        play(playbook, "-e", "host_baseline_reach_timeout_seconds=5").refused("answer SSH", "EC2", "run")
+    finally:
+        host.run("systemctl", "start", "ssh")
+
+
+def _part(part: str) -> str:
+    """Name of one of the sandbox's containers."""
+    words = [f"label=ragdock.sandbox={settings.load().name}", f"label=ragdock.sandbox.part={part}"]
+    filters = [word for one in words for word in ("--filter", one)]
+    listed = subprocess.run(
+        ["docker", "ps", "--format", "{{.Names}}", *filters], capture_output=True, text=True, check=True
+    )
+    return listed.stdout.strip()

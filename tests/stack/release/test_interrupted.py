@@ -1,0 +1,148 @@
+"""A run that is stopped half-way, and two runs at once."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox import settings
+from sandbox.cloud import Api as Aws
+from tests.stack import papers
+from tests.stack.door import CHECKOUT, Api, value
+from tests.stack.host import Host
+from tests.stack.plays import Run, copy_of_checkout, edit, play
+
+APP = "services/rag-app/src/rag_app/__init__.py"
+
+# Stage -> a task of it; the run is stopped as soon as the task begins.
+STAGES = {
+    "provision": "TASK [aws_network",
+    "configure": "PLAY [Configure",
+    "build": "Every image is in the registry",
+    "start": "The release runs",
+    "prove": "answers a question about a new document",
+    "verify": "PLAY [Verify",
+}
+
+
+# A deployment that does not exist yet, in a network of its own.
+FRESH = (
+    "-e",
+    "ragdock_name=cut",
+    "-e",
+    "ragdock_vpc_cidr=10.77.0.0/16",
+    "-e",
+    "ragdock_subnet_cidr=10.77.1.0/24",
+)
+ROLES = (
+    "aws_network",
+    "aws_storage",
+    "aws_identity",
+    "aws_registry",
+    "aws_secrets",
+    "aws_host",
+    "aws_observability",
+)
+FREED_SECONDS = 10.0
+
+
+def begins(marker: str) -> Callable[[str], bool]:
+    """Whether a line of output begins the task (or play) of this name."""
+
+    def looks(line: str) -> bool:
+        return line.startswith(("TASK [", "PLAY [")) and marker in line
+
+    return looks
+
+
+def lock_of(name: str) -> str:
+    """Who holds a deployment's lock; empty for nobody."""
+    ssm: Any = Aws(settings.load()).ssm
+    try:
+        return str(ssm.get_parameter(Name=f"/ragdock/{name}/lock")["Parameter"]["Value"])
+    except ssm.exceptions.ParameterNotFound:
+        return ""
+
+
+def freed(name: str) -> None:
+    """However a run ended, its lock is free a moment later."""
+    until = time.monotonic() + FREED_SECONDS
+    while holder := lock_of(name):
+        assert time.monotonic() < until, f"{holder} holds the lock of a run that has ended"
+        time.sleep(0.2)
+
+
+@pytest.fixture
+def changed(tmp_path: Path) -> Path:
+    """A copy of the checkout whose rag-app is another one."""
+    copy = copy_of_checkout(tmp_path)
+    edit(copy, APP, lambda text: f"{text}\n# {papers.word()}\n")
+    return copy
+
+
+def test_two_runs_at_once_the_second_is_refused_by_name(api: Api, changed: Path) -> None:
+    """The second names the first: its process, its machine, its verb; the first is not disturbed."""
+    first = Run(changed, "playbooks/deploy.yml")
+    first.until(begins(STAGES["build"]))
+    second = play("playbooks/deploy.yml")
+    second.refused("deploy", str(first.process.pid), os.uname().nodename)
+    first.end().good()
+    assert api.status()["release"]
+
+
+def test_runs_interrupted_in_each_stage_are_completed_by_the_next(
+    api: Api, host: Host, changed: Path, soak: int
+) -> None:
+    """Stopped in one stage after the other, by turns with Ctrl-C and with a kill.
+
+    Each run finds what the one before left half done, and gets further; the old release serves all the time.
+    """
+    before = host.current()
+    for turn, (stage, marker) in enumerate(STAGES.items()):
+        number = (signal.SIGINT, signal.SIGKILL)[(turn + soak) % 2]
+        run = Run(changed, "site.yml")
+        run.until(begins(marker))
+        run.send(number)
+        stopped = run.end()
+        assert stopped.code != 0, f"{stage}: {stopped.tail()}"
+        freed(value("name"))
+        assert api.http.get("/api/health").is_success, stage
+        assert api.http.get("/").is_success, stage
+        # What verify looks at serves already.
+        assert (host.current() == before) == (stage != "verify"), stage
+    outcome = play("site.yml", checkout=changed).good()
+    assert "Traceback" not in outcome.output
+    assert host.current() != before
+    assert len(host.ids("rag-app")) == 1
+    assert "NOT HELD" not in outcome.output
+
+
+@pytest.fixture
+def fresh() -> Iterator[tuple[str, ...]]:
+    """Arguments of a deployment that is taken down again."""
+    yield FRESH
+    play("playbooks/destroy.yml", *FRESH, "-e", "confirm=cut", "-e", "keep_backups=false").good()
+
+
+def test_a_deployment_being_made_is_completed_wherever_it_was_interrupted(
+    fresh: tuple[str, ...], soak: int
+) -> None:
+    """Ctrl-C in each role of provision, at a random moment; nothing half made stops the next run."""
+    del soak
+    for role in ROLES:
+        run = Run(CHECKOUT, "playbooks/provision.yml", *fresh)
+        run.until(begins(f"TASK [{role}"))
+        time.sleep(random.SystemRandom().uniform(0.0, 1.5))
+        run.send(signal.SIGINT)
+        stopped = run.end()
+        assert stopped.code != 0, f"{role}: {stopped.tail()}"
+        freed("cut")
+    play("playbooks/provision.yml", *fresh).good()
+    assert play("playbooks/provision.yml", *fresh).good().changed == 0

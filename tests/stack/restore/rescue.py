@@ -1,0 +1,142 @@
+"""A backup and what a restore must bring back, as an operator and a reader see them."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+from tests.stack.backup.vault import Vault, aws
+from tests.stack.door import CHECKOUT, Api
+from tests.stack.host import Host
+from tests.stack.plays import Outcome, Run, play
+
+RESTORE = "playbooks/restore.yml"
+DRILL = "playbooks/drill.yml"
+ROOT = "/opt/ragdock"
+ALIAS = "quest-research"
+Json = dict[str, Any]
+
+
+def restore(*arguments: str) -> Outcome:
+    """A restore, as an operator does it."""
+    return play(RESTORE, *arguments)
+
+
+def restoring(*arguments: str) -> Run:
+    """A restore that is running."""
+    return Run(CHECKOUT, RESTORE, *arguments)
+
+
+def drill(*arguments: str) -> Outcome:
+    """A drill, as the schedule does it."""
+    return play(DRILL, *arguments)
+
+
+class Scene:
+    """What readers and the disk hold: equal before a loss and after its repair."""
+
+    def __init__(self, api: Api, host: Host, vault: Vault, keywords: list[str]) -> None:
+        self.api, self.host, self.vault = api, host, vault
+        self.keywords = keywords
+
+    def as_worker(self, method: str, path: str) -> Json:
+        """OpenSearch, asked as the worker."""
+        script = f"""
+address=$(docker inspect --format '{{{{range .NetworkSettings.Networks}}}}{{{{.IPAddress}}}}{{{{end}}}}' \\
+  $(docker ps -q --filter label=com.docker.compose.service=opensearch))
+printf 'user = "ragdock_worker:%s"\\n' "$(cat {ROOT}/secrets/rag-worker/opensearch_password)" |
+  curl --silent --show-error --config - --request {method} --cacert {ROOT}/secrets/opensearch/ca.pem \\
+  --resolve opensearch:9200:$address {shlex.quote(f"https://opensearch:9200{path}")}
+"""
+        found: Json = json.loads(self.host.shell(script))
+        return found
+
+    def indices(self) -> list[str]:
+        """The indices that the alias leads to."""
+        found = self.as_worker("GET", f"/{ALIAS}*/_alias")
+        return sorted(name for name, one in found.items() if ALIAS in one["aliases"])
+
+    def files(self) -> dict[str, str]:
+        """Every document's file and its hash."""
+        script = f"cd {ROOT}/data/raw && find . -type f ! -name '*.part' -exec sha256sum {{}} +"
+        rows = [line.split(maxsplit=1) for line in self.host.shell(script).splitlines()]
+        return {path: digest for digest, path in rows}
+
+    def documents(self) -> dict[str, str]:
+        """Every document's name and state."""
+        listed = self.api.http.get("/api/documents", params={"limit": 1000}).json()["documents"]
+        return {one["id"]: f"{one['name']} {one['state']}" for one in listed}
+
+    def hits(self) -> dict[str, list[str]]:
+        """What each keyword finds."""
+        found = {word: [str(one["passage"]) for one in self.api.search(word)] for word in self.keywords}
+        return {word: [hashlib.sha256(text.encode()).hexdigest() for text in found[word]] for word in found}
+
+    def chunks(self) -> int:
+        """Passages in the index."""
+        self.as_worker("POST", f"/{ALIAS}/_refresh")
+        return int(self.as_worker("GET", f"/{ALIAS}/_count")["count"])
+
+    def state(self) -> Json:
+        """All of it, to be compared."""
+        return {
+            "documents": self.documents(),
+            "files": self.files(),
+            "hits": self.hits(),
+            "chunks": self.chunks(),
+        }
+
+    def nothing_left(self) -> list[str]:
+        """What a restore or drill left behind that is not a safety copy."""
+        script = f"""
+for one in drill restore/staged restore/journal.json snapshots/restored; do
+  if [ -e {ROOT}/$one ]; then echo {ROOT}/$one; fi
+done
+docker ps --all --quiet --filter label=ragdock.throwaway
+docker network ls --quiet --filter label=ragdock.throwaway
+"""
+        return self.host.shell(script).split()
+
+    def record(self, job: str) -> Json:
+        """How the last run of a job went."""
+        found: Json = json.loads(self.host.run("cat", f"{ROOT}/state/{job}.json"))
+        return found
+
+    def kill(self, pattern: str) -> int:
+        """Kill the host's processes that fit, as a power cut would; how many there were."""
+        found = self.host.run("pgrep", "-f", pattern, check=False).split()
+        if found:
+            self.host.run("kill", "-KILL", *found, check=False)
+        return len(found)
+
+    def reboot(self) -> None:
+        """As a power cut, or a person: the host goes down and boots."""
+        self.host.run("systemctl", "reboot", check=False)
+
+
+@contextlib.contextmanager
+def damaged(vault: Vault, path: str) -> Iterator[None]:
+    """One byte of the pack that holds a file is another, as on a disk that rots; then it is mended."""
+    listed = vault.restic("ls", "--json", "--no-lock", "latest", path).splitlines()
+    blob = next(
+        one["content"][0] for one in map(json.loads, listed) if one.get("path") == path and one.get("content")
+    )
+    told = vault.restic("find", "--blob", "--show-pack-id", "--no-lock", blob).split()
+    pack = next(one for one in told if len(one.rstrip(",)")) == 64 and one.rstrip(",)") != blob).rstrip(",)")
+    bucket, prefix = vault.location.split("/", 4)[3:]
+    store = aws("s3")
+    key = f"{prefix}/data/{pack[:2]}/{pack}"
+    whole = store.get_object(Bucket=bucket, Key=key)["Body"].read()
+    middle = len(whole) // 2
+    store.put_object(
+        Bucket=bucket, Key=key, Body=whole[:middle] + bytes([whole[middle] ^ 255]) + whole[middle + 1 :]
+    )
+    vault.host.shell(f"rm -rf {ROOT}/backup/cache")
+    try:
+        yield
+    finally:
+        store.put_object(Bucket=bucket, Key=key, Body=whole)

@@ -1,0 +1,212 @@
+"""What was lost comes back equal: counts, hashes and what questions find."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+
+import pytest
+
+from tests.stack import papers
+from tests.stack.door import CHECKOUT, Api
+from tests.stack.plays import Run
+from tests.stack.restore.rescue import ROOT, Scene, damaged, drill, restore, restoring
+from tests.stack.soak import long
+
+slow = long("takes minutes")
+
+
+def settled(scene: Scene, seconds: float = 120) -> None:
+    """Wait until the worker has nothing to do."""
+    end = time.monotonic() + seconds
+    while any(not one.endswith("ready") for one in scene.documents().values()):
+        assert time.monotonic() < end, scene.documents()
+        time.sleep(1)
+
+
+def test_a_lost_index_and_lost_files_come_back_equal(scene: Scene, api: Api) -> None:
+    """The index is deleted, and so are all files of documents; meanwhile the pages go on answering."""
+    before = scene.state()
+    for index in scene.indices():
+        scene.as_worker("DELETE", f"/{index}")
+    scene.host.shell(f"rm -rf {ROOT}/data/raw/uploads")
+    outage: list[str] = []
+    over = threading.Event()
+
+    def reader() -> None:
+        while not over.wait(0.3):
+            reply = api.http.get("/api/health")
+            if reply.status_code != 200:
+                outage.append(reply.text)
+
+    watcher = threading.Thread(target=reader)
+    watcher.start()
+    try:
+        told = restore().good()
+    finally:
+        over.set()
+        watcher.join()
+    assert "Nothing differs" in told.output, told.tail()
+    assert scene.state() == before
+    assert scene.nothing_left() == []
+    assert outage == []
+    assert scene.record("restore")["ok"] is True
+
+
+def test_a_drill_proves_the_newest_backup_and_leaves_nothing(scene: Scene) -> None:
+    """A killed drill leaves things behind; the next removes them, proves the backup and says how fast."""
+    before = scene.state()
+    left = scene.host.run(
+        "docker", "network", "create", "--internal", "--label", "ragdock.throwaway=drill", "ragdock-drill"
+    ).strip()
+    scene.host.shell(f"mkdir -p {ROOT}/drill/staged")
+    assert scene.nothing_left() == [f"{ROOT}/drill", left[:12]]
+    told = drill().good()
+    assert "Removed first, left by a drill that was killed" in told.output, told.tail()
+    figures = scene.record("drill")["figures"]
+    assert figures["backup"] == scene.vault.ids()[-1]
+    # By the backup's own name of the index: a restore since then gave it another.
+    (backed_up,) = scene.vault.manifest()["indices"].values()
+    assert figures["chunks"] == backed_up["documents"]
+    assert figures["golden"] > 0
+    assert 0 < figures["rto_seconds"] < told.seconds
+    assert scene.nothing_left() == []
+    assert scene.state() == before
+    listed = restore("-e", "list=true").good()
+    assert f"{figures['backup']} " in listed.output
+    assert "drill of" in listed.output, listed.tail()
+
+
+@slow
+@pytest.mark.parametrize("name", ["by name", "by path"])
+def test_one_file_comes_back_and_is_read_again(scene: Scene, api: Api, name: str) -> None:
+    """A document deleted by mistake answers again, and nothing else is touched."""
+    before = scene.state()
+    keyword = scene.keywords[0]
+    identity = next(key for key, one in scene.documents().items() if keyword in one)
+    path = next(path for path in before["files"] if keyword in path)
+    api.delete(identity)
+    scene.host.wait("the file is gone", lambda: path not in scene.files(), 60)
+    newer = api.brought("newer.md", papers.good("md", papers.word()))
+    api.ready(newer)
+    wanted = f"{keyword}.md" if name == "by name" else f"{ROOT}/data/raw/{path.removeprefix('./')}"
+    restore("-e", f"file={wanted}").good()
+    api.ready(identity)
+    api.delete(newer)
+    scene.host.wait("the newer one is gone", lambda: scene.state() == before, 90)
+
+
+@slow
+def test_a_document_of_today_goes_aside_and_is_not_lost(scene: Scene, api: Api) -> None:
+    """All of yesterday's backup comes back; what is newer is kept beside, and the report says where."""
+    before = scene.state()
+    keyword = papers.word()
+    api.ready(api.brought("today.md", papers.good("md", keyword)))
+    told = restore().good()
+    assert scene.state() == before
+    kept = scene.host.shell(f"grep -rl {keyword} {ROOT}/restore/before-*/data/raw").split()
+    assert len(kept) == 1
+    assert kept[0].split("/data/")[0] in told.output
+
+
+@slow
+def test_the_index_alone_comes_back(scene: Scene, api: Api) -> None:
+    """What the backup's index does not know is read again; what was deleted since stays deleted."""
+    keyword = papers.word()
+    newer = api.brought("today.md", papers.good("md", keyword))
+    api.ready(newer)
+    before = scene.state()
+    restore("-e", "scope=index").good()
+    settled(scene)
+    assert scene.state() == before
+    assert api.search(keyword)[0]["document"] == "today.md"
+    api.delete(newer)
+
+
+@slow
+def test_a_corrupt_backup_changes_nothing_and_the_drill_finds_it(scene: Scene) -> None:
+    """One pack of the repository is damaged: the restore undoes itself, the drill raises the alarm."""
+    before = scene.state()
+    listed = scene.vault.manifest()["files"]
+    largest = str(max(listed, key=lambda one: int(one["size"]))["path"])
+    with damaged(scene.vault, largest):
+        restore().refused("was not restored", "What was there before is there again and answers")
+        drill().refused("The drill of", "failed", "Nothing that serves was touched")
+    assert scene.record("drill")["ok"] is False
+    assert scene.record("restore")["ok"] is False
+    assert scene.state() == before
+    assert scene.nothing_left() == []
+    drill().good()
+
+
+@slow
+def test_opensearch_killed_in_mid_restore_changes_nothing(scene: Scene) -> None:
+    """The node dies while it restores; it comes back, and so does what was there before."""
+    before, indices = scene.state(), scene.indices()
+    run = restoring()
+    scene.host.wait(
+        "the backup is fetched", lambda: f"{ROOT}/snapshots/restored" in scene.nothing_left(), 240
+    )
+    scene.host.crash("opensearch")
+    outcome = run.end()
+    if outcome.code:
+        outcome.refused("was not restored", "What was there before is there again")
+        assert scene.indices() == indices
+    scene.host.wait("OpenSearch is well", lambda: scene.host.healthy("opensearch"))
+    assert scene.state() == before
+    assert scene.nothing_left() == []
+
+
+@slow
+@pytest.mark.parametrize("seconds", [2, 6, 10, 14])
+def test_a_killed_restore_is_settled_by_the_next(scene: Scene, seconds: int) -> None:
+    """Killed on the host and at the operator's: the state is the one before or after, never between."""
+    before = scene.state()
+    run = restoring()
+    run.until(lambda line: "stands beside what serves" in line)
+    time.sleep(seconds)
+    scene.kill("BECOME-SUCCESS|^/usr/bin/python3$|restic")
+    run.send(signal.SIGKILL)
+    run.end()
+    told = restore("-e", "recover=true", "-e", "break_lock=true").good()
+    assert scene.nothing_left() == [], told.tail()
+    settled(scene)
+    assert scene.state() == before
+    assert scene.host.inspect("rag-worker")[0]["State"]["Running"]
+
+
+@slow
+def test_a_killed_drill_leaves_nothing_after_the_next(scene: Scene) -> None:
+    """Killed while its OpenSearch runs: the container is removed by the next drill."""
+
+    run = Run(CHECKOUT, "playbooks/drill.yml")
+    name = ["docker", "ps", "--quiet", "--filter", "label=ragdock.throwaway"]
+    scene.host.wait("the throwaway node runs", lambda: bool(scene.host.run(*name).split()), 240)
+    scene.kill("BECOME-SUCCESS|^/usr/bin/python3$")
+    run.end()
+    assert scene.nothing_left() != []
+    drill().good()
+    assert scene.nothing_left() == []
+
+
+@slow
+def test_a_reboot_in_mid_restore_is_settled(scene: Scene) -> None:
+    """The host goes down while files and ledger change places; the next run brings back one whole state."""
+    before = scene.state()
+    run = restoring()
+    run.until(lambda line: "restored state is live" in line)
+    # As a power cut: the processes of the host end, and it boots again.
+    scene.reboot()
+    run.end()
+    scene.host.wait("the stack is back", lambda: scene.host.healthy("opensearch"), 300)
+    restore("-e", "recover=true", "-e", "break_lock=true").good()
+    settled(scene)
+    assert scene.state() == before
+    assert scene.nothing_left() == []
+
+
+def test_what_cannot_be_restored_is_refused_by_name(scene: Scene) -> None:
+    """A wrong id lists the valid ones."""
+    refused = restore("-e", "backup=20000101T000000Z")
+    refused.refused("20000101T000000Z", "is no backup's id", scene.vault.ids()[-1], "Nothing was changed")

@@ -1,0 +1,62 @@
+"""The host's own jobs, seen from outside: their records, their times."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.stack.host import Host
+
+CRON = "/etc/cron.d/ragdock"
+
+
+def state(host: Host, job: str = "drift") -> dict[str, Any]:
+    """What is on record of a job; empty when it never ran."""
+    text = host.run("cat", f"/opt/ragdock/state/{job}.json", check=False)
+    return dict(json.loads(text)) if text else {}
+
+
+def host_time(host: Host) -> datetime:
+    """The host's clock, which is what its cron goes by."""
+    return datetime.fromtimestamp(int(host.run("date", "+%s")), UTC)
+
+
+@contextmanager
+def kept(host: Host, path: str) -> Iterator[str]:
+    """A file of the host that a test changes, with its time stamp; as it was afterwards."""
+    host.run("cp", "--preserve=all", path, f"{path}.kept")
+    # cron reads no file with a dot in its name, so the copy fires nothing.
+    try:
+        yield host.run("cat", path)
+    finally:
+        host.run("mv", f"{path}.kept", path)
+
+
+def fired_by_cron(host: Host, job: str, seconds: float) -> dict[str, Any]:
+    """Set a job a minute ahead, touch nothing, and wait for its record."""
+    due = (host_time(host) + timedelta(seconds=70)).replace(second=0)
+    with kept(host, CRON):
+        line = f"{due.minute} {due.hour} * * * root /usr/local/sbin/ragdock-job {job}\n"
+        host.run("tee", CRON, given=f"PATH=/usr/sbin:/usr/bin:/sbin:/bin\n{line}")
+        due_text = f"{due:%Y-%m-%dT%H:%M:%SZ}"
+        host.wait(
+            f"cron fires {job} at {due_text}",
+            lambda: str(state(host, job).get("ended", "")) >= due_text,
+            seconds,
+        )
+    ended(host)
+    return state(host, job)
+
+
+def ended(host: Host) -> None:
+    """The record comes before a run's last steps, and the next job would have to wait for them."""
+    host.wait("the job ends", lambda: not host.run("pgrep", "-f", "sbin/ragdock-job", check=False), 120)
+
+
+def history(host: Host, job: str = "drift") -> list[dict[str, Any]]:
+    """Every run of a job on record; none while the host is down."""
+    text = host.run("cat", f"/opt/ragdock/state/history/{job}.jsonl", check=False)
+    return [json.loads(line) for line in text.splitlines()]

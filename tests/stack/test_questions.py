@@ -1,0 +1,124 @@
+"""Search, answers, streams, and who may ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from http import HTTPStatus
+
+import pytest
+
+from tests.stack import papers
+from tests.stack.door import Api, Door
+
+PROTECTED = [
+    ("GET", "/api/documents"),
+    ("POST", "/api/documents"),
+    ("GET", "/api/documents/x"),
+    ("DELETE", "/api/documents/x"),
+    ("POST", "/api/search"),
+    ("POST", "/api/ask"),
+    ("GET", "/api/status"),
+    ("GET", "/api/conversations"),
+    ("GET", "/api/insights"),
+    ("GET", "/api/metrics"),
+]
+
+
+@pytest.fixture(scope="module")
+def keyword(api: Api) -> Iterator[str]:
+    """A document around a word."""
+    made = papers.word()
+    identity = api.brought(f"{made}.md", papers.good("md", made))
+    api.ready(identity)
+    yield made
+    api.delete(identity)
+
+
+def test_an_answer_cites_its_passage(api: Api, keyword: str) -> None:
+    """The citation is attached by code: document, pages and passage are those of the index."""
+    answer = api.ask(f"Who built the lighthouse of {keyword}?")
+    assert answer["answer"].strip()
+    assert not answer["degraded"], answer["reason"]
+    cited = [one for one in answer["citations"] if keyword in one["document"]]
+    assert cited, answer
+    assert "Ada Brunn" in cited[0]["passage"]
+    assert answer["timings"]["total"] > 0
+
+
+def test_a_stream_ends_with_the_whole_answer(api: Api, keyword: str) -> None:
+    """retrieved, tokens, done: in this order, and done carries the citations."""
+    events = list(api.stream(f"Who built the lighthouse of {keyword}?"))
+    names = [name for name, _ in events if name != "waiting"]
+    assert names[0] == "retrieved"
+    assert names[-1] == "done"
+    assert "token" in names
+    assert any(keyword in one["document"] for one in events[-1][1]["citations"])
+
+
+def test_the_same_question_is_answered_from_memory_and_says_so(api: Api, keyword: str) -> None:
+    """Until a document changes; the figures count both answers."""
+    body = {"question": f"How many steps has the lighthouse of {keyword}?"}
+    first, again = (api.http.post("/api/ask", json=body).json() for _ in range(2))
+    if first["reason"] == "cut_by_time":
+        pytest.skip("the machine is too slow just now for a whole answer")
+    assert (first["cached"], again["cached"]) == (False, True)
+    assert again["answer"] == first["answer"]
+    assert first["explain"]["passages"][0]["words"]
+    assert 'cached="true"' in api.http.get("/api/metrics").text
+
+
+def test_nothing_is_made_up_about_what_no_document_says(api: Api) -> None:
+    """Far from every document: no citation, and the answer says so."""
+    answer = api.ask("zxqv wvut jkpl?")
+    assert not answer["citations"]
+
+
+@pytest.mark.parametrize("question", ["", "   ", "x" * 100_000])
+def test_a_question_that_cannot_be_answered_is_refused(api: Api, question: str) -> None:
+    """Empty or endless: 422 with words, not a timeout."""
+    reply = api.http.post("/api/ask", json={"question": question})
+    assert reply.status_code == HTTPStatus.UNPROCESSABLE_ENTITY, reply.text
+    assert reply.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(("method", "path"), PROTECTED)
+@pytest.mark.parametrize("token", ["", "wrong", "Bearer"])
+def test_a_stranger_is_refused(door: Door, method: str, path: str, token: str) -> None:
+    """Every route but health; the answer shows no document."""
+    with door.client(token=token) as stranger:
+        reply = stranger.request(method, path)
+    assert reply.status_code == HTTPStatus.UNAUTHORIZED
+    assert reply.json()["error"]["code"] == "not_logged_in"
+
+
+def test_health_is_public_and_says_nothing(door: Door) -> None:
+    """No version, no path, no model: it is for machines."""
+    with door.client(token="") as stranger:
+        reply = stranger.get("/api/health")
+    assert reply.status_code == HTTPStatus.OK
+    assert len(reply.content) < 100
+
+
+def test_status_names_the_release_and_the_models(api: Api) -> None:
+    """What an operator asks first."""
+    status = api.status()
+    assert status["release"]
+    assert set(status["documents"]) == {"queued", "processing", "ready", "failed"}
+    assert status["models"]
+    assert all(status["models"].values()), status["models"]
+
+
+def test_the_api_is_documented(api: Api) -> None:
+    """Every promised route stands in the OpenAPI document."""
+    paths = api.http.get("/api/openapi.json").json()["paths"]
+    promised = {path.replace("/x", "/{document_id}") for _, path in PROTECTED} | {"/api/health"}
+    assert promised <= set(paths), promised - set(paths)
+
+
+def test_plain_http_is_sent_to_https(door: Door) -> None:
+    """And HTTPS says that it stays so."""
+    with door.client(token="") as stranger:
+        plain = stranger.get(door.url.replace("https://", "http://"), follow_redirects=False)
+        assert plain.status_code in (HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.PERMANENT_REDIRECT)
+        assert plain.headers["location"].startswith("https://")
+        assert "max-age=" in stranger.get("/").headers["strict-transport-security"]

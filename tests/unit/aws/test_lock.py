@@ -1,0 +1,173 @@
+"""One changing run at a time; a dead one does not block the next; a live one is named."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.unit.role_files import ROLES, load
+
+lock_file = load("preflight/library/deploy_lock.py")
+
+
+@pytest.fixture
+def lock(ssm: Any, request: pytest.FixtureRequest) -> Any:
+    """A lock of its own for each test."""
+    return lock_file.Lock(ssm, f"/ragdock/{request.node.name}/lock")
+
+
+def holder_of(process: psutil.Process, **changes: Any) -> dict[str, Any]:
+    """A holder that is PROCESS."""
+    me: dict[str, Any] = lock_file.myself("deploy")
+    return me | {"pid": process.pid, "started": round(process.create_time(), 2)} | changes
+
+
+@pytest.fixture
+def ended() -> dict[str, Any]:
+    """A holder whose process has ended."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        holder = holder_of(psutil.Process(process.pid))
+        assert process.stdin
+        process.stdin.close()
+    return holder
+
+
+def test_a_free_lock_is_taken_and_taken_again_by_the_same_run(lock: Any) -> None:
+    """site.yml passes by more than once."""
+    me = lock_file.myself("site")
+    assert lock_file.take(lock, me, False) == {"held": True}
+    assert lock_file.take(lock, me, False) == {"held": True}
+    lock.remove()
+    lock.remove()
+    assert lock.holder() is None
+
+
+def test_a_living_holder_is_named_and_keeps_its_lock(lock: Any) -> None:
+    """Not even break_lock takes it from a run of this machine: that run can be stopped."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        other = holder_of(psutil.Process(process.pid))
+        lock.create(other)
+        for told in (False, True):
+            result = lock_file.take(lock, lock_file.myself("destroy"), told)
+            assert result["held"] is False
+            assert (
+                f"'deploy' of {other['who']} on {other['machine']} (process {process.pid}"
+                in result["refusal"]
+            )
+        assert lock.holder() == other
+        assert process.stdin
+        process.stdin.close()
+
+
+def test_a_dead_holder_is_replaced_and_told(lock: Any, ended: dict[str, Any]) -> None:
+    """A run that was killed cannot give its lock back."""
+    lock.create(ended)
+    me = lock_file.myself("deploy")
+    assert lock_file.take(lock, me, False) == {"held": True, "taken_from": ended}
+    assert lock.holder() == me
+
+
+def test_a_reused_process_number_is_no_life(lock: Any) -> None:
+    """The number of the dead holder may belong to somebody else by now."""
+    lock.create(holder_of(psutil.Process(), started=1.0))
+    assert lock_file.take(lock, lock_file.myself("deploy"), False)["held"] is True
+
+
+def test_another_machine_is_refused_until_told(lock: Any, ended: dict[str, Any]) -> None:
+    """Whether it lives cannot be seen from here."""
+    lock.create(ended | {"machine": "elsewhere"})
+    me = lock_file.myself("deploy")
+    refused = lock_file.take(lock, me, False)
+    assert refused["held"] is False
+    assert "-e break_lock=true" in refused["refusal"]
+    assert lock_file.take(lock, me, True)["held"] is True
+
+
+def test_of_two_that_find_the_same_dead_holder_one_wins(lock: Any, ended: dict[str, Any]) -> None:
+    """Both may have read it before either removed it."""
+    lock.create(ended)
+    results: list[dict[str, Any]] = []
+    runs = [lock_file.myself("deploy") | {"pid": 1, "started": float(number)} for number in (1, 2)]
+    threads = [
+        threading.Thread(target=lambda run=run: results.append(lock_file.take(lock, run, False)))
+        for run in runs
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(result["held"] for result in results) == [False, True]
+
+
+def test_the_run_is_the_outermost_ansible_playbook() -> None:
+    """A module's own process ends in a second; the lock must outlive it."""
+    code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'input()'])"
+    with subprocess.Popen([sys.executable, "-c", code, "ansible-playbook"], stdin=subprocess.PIPE) as run:
+        outer = psutil.Process(run.pid)
+        while not (children := outer.children()):
+            outer.status()
+        assert lock_file.run_process(children[0]).pid == run.pid
+        assert run.stdin
+        run.stdin.close()
+
+
+RUN = """
+import importlib.util, sys, time
+sys.argv[0] = "ansible-playbook"
+spec = importlib.util.spec_from_file_location("deploy_lock", sys.argv[1])
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+lock = module.Lock(module.boto3.client("ssm", config=module.QUICK), sys.argv[2])
+me = module.myself("deploy")
+assert module.take(lock, me, False)["held"]
+module.watch(lock, me)
+print("held", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_however_a_run_ends_its_lock_is_freed(lock: Any, aws_server: str, ending: signal.Signals) -> None:
+    """The signal reaches the whole group, as at a terminal; the watcher is not in it, and ends by itself."""
+    environment = os.environ | {
+        "AWS_ENDPOINT_URL": aws_server, "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local",
+    }  # fmt: skip
+    words = [sys.executable, "-c", RUN, str(ROLES / "preflight/library/deploy_lock.py"), lock.name]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, start_new_session=True
+    ) as run:
+        assert run.stdout
+        assert run.stdout.readline() == b"held\n"
+        # Nobody who reads the run's output waits for its watcher.
+        assert lock.holder()["pid"] == run.pid
+        os.killpg(run.pid, ending)
+        assert run.stdout.read() == b""
+        run.wait()
+    until = time.monotonic() + 10
+    while lock.holder():
+        assert time.monotonic() < until, "the lock of a run that ended is still held"
+        time.sleep(0.1)
+    while [one for one in psutil.process_iter(["cmdline"]) if lock.name in (one.info["cmdline"] or [])]:
+        assert time.monotonic() < until, "the watcher stays"
+        time.sleep(0.1)
+
+
+def test_a_watcher_leaves_the_next_runs_lock_alone(lock: Any, ended: dict[str, Any]) -> None:
+    """The next run may be quicker than the watcher."""
+    me = lock_file.myself("deploy")
+    lock.create(me)
+    lock_file.free_at_the_end(lock, ended)
+    assert lock.holder() == me
+    lock.remove()
+    lock.create(ended)
+    lock_file.free_at_the_end(lock, ended)
+    assert lock.holder() is None

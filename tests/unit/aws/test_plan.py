@@ -1,0 +1,46 @@
+"""The plan is complete and its sum is right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.unit.role_files import ROLES, load
+
+plan = load("aws_state/filter_plugins/aws_plan.py")
+PRICES = yaml.safe_load((ROLES / "aws_host/files/prices.yml").read_text())
+HOST = {"type": "t3.large", "root_gib": 20, "data_gib": 40, "bucket": "b", "monitoring": False, "domain": ""}
+
+
+def test_what_is_as_wanted_is_not_listed() -> None:
+    """Only work is worth a line."""
+    assert plan.aws_plan({"vpc": {}}, {}) == ["Nothing: AWS is as wanted."]
+    lines = plan.aws_plan(
+        {"vpc": {}, "bucket": {}, "subnet": {}},
+        {"bucket": ["versioned: false -> true", "private: false -> true"], "vpc": ["does not exist"]},
+    )
+    assert [line.split() for line in lines[1:]] == [
+        ["change", "bucket", "versioned:", "false", "->", "true"],
+        ["private:", "false", "->", "true"],
+        ["make", "vpc"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "total"),
+    [({}, "71.15"), ({"monitoring": True}, "73.25"), ({"domain": "x"}, "71.65"), ({"bucket": ""}, "70.69")],
+)
+def test_the_estimate_is_the_sum_of_its_lines(change: dict[str, Any], total: str) -> None:
+    """0.0832 x 730 + 60 x 0.08 + 3.65 + 0.50 + 0.50 + 5 x 0.10 + 0.46 dollars for the defaults."""
+    lines = plan.aws_costs(PRICES, HOST | change)
+    assert lines[-1].split() == ["in", "all", total]
+    assert sum(float(line.split()[-1]) for line in lines[:-1]) == pytest.approx(float(total), abs=0.03)
+
+
+def test_a_type_without_a_price_is_said_to_have_none() -> None:
+    """A wrong sum would be worse than none."""
+    lines = plan.aws_costs(PRICES, HOST | {"type": "u-24tb1.metal"})
+    assert lines[0].endswith("no price known")
+    assert lines[-1].startswith("in all and the host")

@@ -1,0 +1,166 @@
+"""Each setting is checked; each message names the setting, its value and what is allowed."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.unit.role_files import ROLES, load
+
+preflight = load("preflight/filter_plugins/preflight.py")
+SPEC = yaml.safe_load((ROLES / "preflight/meta/argument_specs.yml").read_text())["argument_specs"][
+    "settings"
+]["options"]
+RULES = yaml.safe_load((ROLES / "preflight/vars/main.yml").read_text())["_preflight_rules"]
+DEFAULTS = yaml.safe_load((ROLES.parent / "inventory/defaults.yml").read_text())
+GOOD = {name: value for name, value in DEFAULTS.items() if name.startswith("ragdock_")} | {
+    "ragdock_name": "research",
+    "ragdock_region": "eu-central-1",
+    "ragdock_acme_email": "ops@example.org",
+}
+MODEL = {"name": "m", "use": ["chat", "embed"], "source": "library"}
+
+
+def problems(**changes: Any) -> list[str]:
+    """What preflight says about the defaults with CHANGES."""
+    return list(preflight.preflight_problems(GOOD | changes, SPEC, RULES))
+
+
+def test_the_defaults_with_name_and_region_are_accepted() -> None:
+    """Nobody has to set more than these two."""
+    assert problems() == []
+
+
+def test_every_setting_has_a_default_and_a_specification() -> None:
+    """A setting that is not written down in both places cannot be set with confidence."""
+    assert set(GOOD) == set(SPEC)
+    assert set(RULES) <= set(SPEC)
+
+
+@pytest.mark.parametrize("name", SPEC)
+def test_a_missing_setting_is_named(name: str) -> None:
+    """A settings file may have removed what the defaults gave."""
+    values = {key: value for key, value in GOOD.items() if key != name}
+    (problem,) = [
+        line
+        for line in preflight.preflight_problems(values, SPEC, RULES)
+        if f"'{name}'" in line and "is not set" in line
+    ]
+    assert "it must be" in problem
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ragdock_name", ""),
+        ("ragdock_name", "Research"),
+        ("ragdock_name", "a" * 21),
+        ("ragdock_name", "ends-"),
+        ("ragdock_region", "Frankfurt"),
+        ("ragdock_vpc_cidr", "10.20.0.0"),
+        ("ragdock_vpc_cidr", "8.8.0.0/16"),
+        ("ragdock_vpc_cidr", "10.0.0.0/8"),
+        ("ragdock_vpc_cidr", "10.20.0.1/16"),
+        ("ragdock_subnet_cidr", "10.21.1.0/24"),
+        ("ragdock_aws_account_id", "12345"),
+        ("ragdock_aws_account_id", 123456789012),
+        ("ragdock_aws_endpoint_url", "localhost:5000"),
+        ("ragdock_domain", "https://rag.example.org"),
+        ("ragdock_alarm_email", "nobody"),
+        ("ragdock_log_retention_days", 31),
+        ("ragdock_instance_type", "large"),
+        ("ragdock_ami_id", "debian-13"),
+        ("ragdock_root_volume_gib", 7),
+        ("ragdock_root_volume_gib", "twenty"),
+        ("ragdock_root_volume_gib", 20.5),
+        ("ragdock_root_volume_gib", True),
+        ("ragdock_data_volume_gib", 16385),
+        ("ragdock_termination_protection", "perhaps"),
+        ("ragdock_ssh_address", "dns"),
+        ("ragdock_backup_bucket", ""),
+        ("ragdock_backup_bucket", "My_Bucket"),
+        ("ragdock_upload_max_mib", 0),
+        ("ragdock_ocr_languages", ""),
+        ("ragdock_ocr_languages", "eng,deu"),
+        ("ragdock_ocr_languages", "eng+klingon"),
+        ("ragdock_ocr_languages", "none+eng"),
+        ("ragdock_releases_to_keep", 1),
+        ("ragdock_analytics_provider", "matomo"),
+        ("ragdock_memory_limits", {"opensearch": 2048}),
+        ("ragdock_memory_limits", GOOD["ragdock_memory_limits"] | {"edge": 8}),
+        ("ragdock_memory_limits", GOOD["ragdock_memory_limits"] | {"gpu": 512}),
+        ("ragdock_models", []),
+        ("ragdock_models", ["gemma3:1b"]),
+        ("ragdock_models", [MODEL | {"use": ["chat"]}]),
+        ("ragdock_models", [MODEL | {"use": ["chat", "embed", "draw"]}]),
+        ("ragdock_models", [MODEL | {"source": "files"}]),
+        ("ragdock_models", [MODEL, MODEL | {"name": "n"}]),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_is_allowed(name: str, value: Any) -> None:
+    """One message for it, and none for its neighbours."""
+    found = problems(**{name: value})
+    assert len(found) == 1
+    assert found[0].startswith(f"'{name}' is {'empty' if value == '' else repr(value)}: it must be ")
+
+
+def test_every_language_that_the_image_reads_may_be_named() -> None:
+    """The image's Dockerfile and the rule of the setting say the same."""
+    dockerfile = (ROLES.parent / "services" / "rag-worker" / "Dockerfile").read_text()
+    installed = [name.replace("-", "_") for name in re.findall(r"tesseract-ocr-([a-z-]+)", dockerfile)]
+    assert len(installed) >= 5
+    assert problems(ragdock_ocr_languages="+".join(["eng", *installed])) == []
+    said = problems(ragdock_ocr_languages="xxx")[0]
+    assert all(name in said for name in ["eng", *installed])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ragdock_root_volume_gib", "30"),
+        ("ragdock_detailed_monitoring", "true"),
+        ("ragdock_backup_bucket", "none"),
+        ("ragdock_alarm_email", "ops@example.org"),
+        ("ragdock_vpc_cidr", "10.20.0.0/20"),
+        ("ragdock_ocr_languages", "none"),
+        ("ragdock_ocr_languages", "eng+chi_sim"),
+        ("ragdock_models", [MODEL]),
+        ("ragdock_models", [MODEL, {"name": "big", "use": ["large"], "source": "library"}]),
+        (
+            "ragdock_models",
+            [MODEL | {"source": "files", "files": ["m.gguf"], "parameters": {"num_ctx": 2048}}],
+        ),
+    ],
+)
+def test_a_right_value_is_accepted(name: str, value: Any) -> None:
+    """-e name=value brings every value as text."""
+    assert problems(**{name: value}) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("ragdock_regoin", "ragdock_region"),
+        ("ragdock_instance_typ", "ragdock_instance_type"),
+        ("ragdock_upload_limit_mib", "ragdock_upload_max_mib"),
+        ("ragdock_backups_bucket", "ragdock_backup_bucket"),
+    ],
+)
+def test_a_misspelt_name_is_refused_with_its_neighbour(name: str, near: str) -> None:
+    """A setting that nobody reads would be believed."""
+    assert problems(**{name: "x"}) == [f"'{name}' is not a setting; did you mean '{near}'?"]
+
+
+def test_a_domain_needs_a_contact() -> None:
+    """The certificate authority wants an address for its warnings."""
+    assert problems(ragdock_domain="rag.example.org", ragdock_acme_email="") == [
+        "'ragdock_acme_email' is empty (because ragdock_domain is set): it must be an e-mail address."
+    ]
+
+
+def test_everything_that_is_wrong_is_told_at_once() -> None:
+    """Nobody likes to be sent back three times."""
+    assert len(problems(ragdock_name="X", ragdock_region="", ragdock_upload_max_mib=0)) == 3

@@ -1,0 +1,36 @@
+"""What is read of the bucket decides what is changed about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+import pytest
+
+from tests.unit.role_files import load
+
+
+@pytest.fixture
+def s3(aws_server: str) -> Any:
+    """A client of the object store."""
+    return boto3.client(
+        "s3",
+        endpoint_url=aws_server,
+        region_name="us-east-1",
+        aws_access_key_id="local",
+        aws_secret_access_key="local",
+    )
+
+
+@pytest.mark.parametrize("days", [0, 14])
+def test_the_days_for_which_a_bucket_locks_objects_are_read(s3: Any, days: int) -> None:
+    """Or the lock would be set anew in each run, or never."""
+    bucket = f"locked-for-{days}-days"
+    s3.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=days > 0)
+    if days:
+        retention = {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": days}}
+        s3.put_object_lock_configuration(
+            Bucket=bucket, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": retention}
+        )
+    found = load("aws_state/module_utils/ragdock_read_services.py").storage(s3, bucket)
+    assert found["bucket"]["object_lock_days"] == days

@@ -1,0 +1,85 @@
+"""A damaged repository is found and filled again from what the host still has; or the loss is told."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from pathlib import Path
+
+import pytest
+from ansible.module_utils.ragdock_backup import Places, Settings
+from ansible.module_utils.ragdock_restic import Repository
+
+from tests.unit.backup.test_steps import places, settings, step
+
+__all__ = ["places", "settings"]
+
+
+def never(*words: str) -> tuple[int, str, str]:
+    """Healing asks nothing of the host."""
+    raise AssertionError(words)
+
+
+@pytest.fixture
+def papers(tmp_path: Path) -> Path:
+    """Content that fills packs."""
+    folder = tmp_path / "papers"
+    folder.mkdir()
+    for number in range(3):
+        # What cannot be compressed: the damage must hit content, not the pack's own index of it.
+        (folder / f"{number}.txt").write_bytes(random.Random(number).randbytes(200_000))  # noqa: S311
+    return folder
+
+
+def damage(repository: Repository) -> str:
+    """Flip a bit in the largest pack; its name."""
+    packs = [path for path in Path(repository.location, "data").rglob("*") if path.is_file()]
+    largest = max(packs, key=lambda path: path.stat().st_size)
+    content = bytearray(largest.read_bytes())
+    content[len(content) // 3] ^= 0xFF
+    largest.chmod(0o600)
+    largest.write_bytes(content)
+    return largest.name
+
+
+def test_damage_is_found_named_and_healed(
+    repository: Repository, settings: Settings, places: Places, papers: Path
+) -> None:
+    """The next backup of the same content makes even the old backup whole again."""
+    settings = dataclasses.replace(settings, location=repository.location)
+    words = ("backup", "--host", "lab", str(papers))
+    repository.run(*words, "--tag", "backup:20260310T020000Z,release:r1")
+    tending = step("backup_tend").Tending(settings, repository)
+    assert tending.check(read_all=True) == []
+    pack = damage(repository)
+    assert tending.check(read_all=True) == [pack]
+    tending.memory.save(damaged=[pack])
+
+    healing = step("backup_prepare").Preparation(settings, repository, False, never)
+    healing.heal()
+    assert healing.healed == [pack]
+    repository.run(*words, "--force", "--tag", "backup:20260311T020000Z,release:r1")
+    assert tending.check(read_all=True) == []
+    old = repository.backups()[0]
+    repository.restore(old.snapshot, places.base / "back")
+    restored = {path.name: path.read_bytes() for path in (places.base / "back").rglob("*.txt")}
+    assert restored == {path.name: path.read_bytes() for path in papers.iterdir()}
+
+
+def test_what_cannot_be_healed_is_said_to_be_lost(
+    repository: Repository, settings: Settings, places: Places, papers: Path
+) -> None:
+    """The content is no longer on the host: the backup that misses it is named."""
+    del places
+    settings = dataclasses.replace(settings, location=repository.location)
+    repository.run("backup", "--host", "lab", str(papers), "--tag", "backup:20260310T020000Z,release:r1")
+    tending = step("backup_tend").Tending(settings, repository)
+    tending.memory.save(damaged=[damage(repository)])
+    step("backup_prepare").Preparation(settings, repository, False, never).heal()
+    for path in papers.iterdir():
+        path.write_text("something else")
+    repository.run(
+        "backup", "--force", "--host", "lab", str(papers), "--tag", "backup:20260311T020000Z,release:r1"
+    )
+    assert tending.check(read_all=True) != []
+    assert tending.lost() == ["20260310T020000Z"]

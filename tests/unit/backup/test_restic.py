@@ -1,0 +1,187 @@
+"""Backups in a real repository: found, chosen, read and restored; failures told apart by what helps."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils import ragdock_choice, ragdock_restic
+from ansible.module_utils.ragdock_choice import Backup
+from ansible.module_utils.ragdock_restic import Repository, ResticError
+
+NOW = dt.datetime(2026, 3, 10, 12, 0, tzinfo=dt.UTC)
+LONG_AFTER = dt.datetime(2036, 1, 1, tzinfo=dt.UTC)
+
+
+def made(when: dt.datetime, release: str = "20260301T000000-aaaaaaaa") -> Backup:
+    """A backup of that time."""
+    name = f"{when:%Y%m%dT%H%M%SZ}"
+    return Backup(name, f"{name[:8]}abcdef", when, release, (), (), 0)
+
+
+def bytes_done(message: dict[str, Any]) -> float:
+    """How far a backup is."""
+    return float(message.get("bytes_done", 0))
+
+
+def keep(repository: Repository, path: Path, backup_id: str) -> None:
+    """Make a backup."""
+    repository.run("backup", "--host", "test", "--tag", f"backup:{backup_id},release:r1", str(path))
+
+
+@pytest.fixture
+def papers(tmp_path: Path) -> Path:
+    """Something to keep."""
+    folder = tmp_path / "papers"
+    folder.mkdir()
+    (folder / "one.txt").write_text("first\n")
+    (folder / "two.txt").write_text("second\n")
+    return folder
+
+
+def test_a_backup_is_found_read_and_restored(repository: Repository, papers: Path, tmp_path: Path) -> None:
+    """What goes in comes out, with its id and release."""
+    keep(repository, papers, "20260310T020000Z")
+    repository.run("backup", "--tag", "somebody-else", str(papers))
+    (found,) = repository.backups()
+    assert (found.id, found.release) == ("20260310T020000Z", "r1")
+    assert repository.files(found.snapshot) == {
+        str(papers / "one.txt"): 6,
+        str(papers / "two.txt"): 7,
+    }
+    assert repository.read(found.snapshot, str(papers / "two.txt")) == "second\n"
+    repository.restore(found.snapshot, tmp_path / "back", [str(papers / "one.txt")])
+    restored = [path for path in (tmp_path / "back").rglob("*") if path.is_file()]
+    assert [path.read_text() for path in restored] == ["first\n"]
+
+
+def test_the_password_stands_in_no_argument_and_no_environment(repository: Repository) -> None:
+    """What `ps` shows is read by every user of a host."""
+    seen: list[bytes] = []
+    looking = threading.Event()
+
+    def look() -> None:
+        while not looking.is_set():
+            for process in Path("/proc").glob("[0-9]*"):
+                try:
+                    if b"restic" in (line := (process / "cmdline").read_bytes()):
+                        seen.append(line + (process / "environ").read_bytes())
+                except OSError:
+                    continue
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    repository.run("check")
+    looking.set()
+    thread.join()
+    assert any(b"check" in one for one in seen)
+    assert not any(repository.password.encode() in one for one in seen)
+
+
+def test_an_operators_keys_do_not_reach_restic(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host's role signs in, or the backup works on a laptop and fails at night."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody's")
+    assert "AWS_ACCESS_KEY_ID" not in repository.environment(3)
+
+
+def test_a_wrong_password_is_told_from_an_absent_repository(repository: Repository, tmp_path: Path) -> None:
+    """Each needs another answer; making a second repository would be the worst of them."""
+    assert repository.exists()
+    assert not dataclasses.replace(repository, location=str(tmp_path / "nowhere")).exists()
+    with pytest.raises(ResticError) as error:
+        dataclasses.replace(repository, password="another").exists()
+    assert error.value.kind == "password"
+
+
+def test_a_stalled_restic_is_ended(repository: Repository, tmp_path: Path) -> None:
+    """A connection that died in mid-upload must not hold the night for hours."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    hurried = dataclasses.replace(repository, stall_seconds=2.0)
+    began = time.monotonic()
+    with pytest.raises(ResticError) as error:
+        # Reads a pipe into which nobody writes.
+        hurried.watched("backup", "--stdin-from-command", "cat", str(pipe), done_so_far=bytes_done)
+    assert error.value.kind == "stalled"
+    assert time.monotonic() - began < 30
+
+
+def test_the_lock_of_a_killed_restic_is_removed(repository: Repository, papers: Path) -> None:
+    """A kill in one night must not stop every night after."""
+    keep(repository, papers, "20260310T020000Z")
+
+    def locks() -> list[str]:
+        # A lock that is being written has another name yet.
+        return [path.name for path in Path(repository.location, "locks").iterdir() if len(path.name) == 64]
+
+    with repository._started(["backup", "--stdin-from-command", "sleep", "60"]) as process:
+        end = time.monotonic() + 20
+        while not locks():
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        process.kill()
+        process.wait()
+    assert locks()
+    repository.unlock()
+    assert not locks()
+    keep(repository, papers, "20260311T020000Z")
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "kind"),
+    [
+        (10, "", "absent"),
+        (12, "", "password"),
+        (1, "Fatal: unable to open config file: Stat: The specified bucket does not exist", "bucket"),
+        (1, "Fatal: unable to open repository: Access Denied.", "denied"),
+        (1, "write /x: no space left on device", "space"),
+        (1, "dial tcp 10.0.0.9:443: connect: connection refused", "unreachable"),
+        (1, "something new", "failed"),
+    ],
+)
+def test_failures_are_told_apart(code: int, text: str, kind: str) -> None:
+    """The operator's message depends on it."""
+    assert ragdock_restic.kind_of(code, text) == kind
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        ("latest", 1),
+        ("20260308T020000Z", 0),
+        ("2026-03-08T23:00:00", 0),
+        ("2026-03-09T02:00:00Z", 1),
+        ("20360101T000000Z", 2),
+        ("20360101", 2),
+        ("2020-01-01", None),
+        ("nonsense", None),
+    ],
+)
+def test_a_backup_is_chosen_by_id_or_time_and_never_from_the_future(wanted: str, index: int | None) -> None:
+    """A clock that jumped once must not make one old backup the newest for ten years."""
+    backups = [
+        made(dt.datetime(2026, 3, 8, 2, tzinfo=dt.UTC)),
+        made(dt.datetime(2026, 3, 9, 2, tzinfo=dt.UTC)),
+        made(LONG_AFTER),
+    ]
+    chosen = ragdock_choice.choose(backups, wanted, NOW)
+    assert chosen == (None if index is None else backups[index])
+
+
+def test_a_bucket_is_named_as_restic_wants_it() -> None:
+    """By region on AWS, by its address elsewhere."""
+    assert (
+        ragdock_restic.location("b", "backup", "eu-west-1", "")
+        == "s3:https://s3.eu-west-1.amazonaws.com/b/backup"
+    )
+    assert (
+        ragdock_restic.location("b", "backup", "eu-west-1", "http://x:5000/") == "s3:http://x:5000/b/backup"
+    )

@@ -1,0 +1,216 @@
+"""What each step decides: what is read, what is kept, what fits, what changed, and what people are told."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+import threading
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from ansible.module_utils import ragdock_collect, ragdock_quiet
+from ansible.module_utils.ragdock_backup import BackupError, Memory, Places, Settings, advice, what_stands
+from ansible.module_utils.ragdock_choice import Backup
+from ansible.module_utils.ragdock_restic import ResticError
+
+from tests.unit.role_files import load
+
+DAY = 86400.0
+NOW = 1_800_000_000.0
+PARTS = 28
+
+
+def step(name: str) -> ModuleType:
+    """A module of the role."""
+    return load(f"backup/library/{name}.py")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """As the role would pass them."""
+    words = {"name": "lab", "root": str(tmp_path), "project": "ragdock", "pattern": "quest-research*"}
+    words |= {"location": "/srv/backups", "region": "eu-central-1", "endpoint_url": ""}
+    numbers = dict.fromkeys(("upload_kib", "processors", "niceness", "stall_seconds", "snapshot_seconds"), 1)
+    numbers |= dict.fromkeys(("hold_seconds", "reserve_mib", "snapshots_kept", "golden_count"), 2)
+    numbers |= {"keep_daily": 7, "keep_weekly": 5, "keep_monthly": 12, "read_all_days": PARTS}
+    return Settings.of({**words, **numbers, "golden": []})
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    """A host's directories."""
+    found = Places(tmp_path)
+    for path in (found.raw, found.ledger, found.analytics, found.base):
+        path.mkdir(parents=True)
+    return found
+
+
+# --- the repository is read through --------------------------------------------------------------
+
+
+def test_everything_is_read_once_in_a_round_of_nights() -> None:
+    """From the first night on, one part each night, none left out."""
+    read: dict[str, float] = {}
+    seen: list[int] = []
+    for night in range(2 * PARTS):
+        read = step("backup_tend").complete(read, PARTS, NOW + night * DAY)
+        due = step("backup_tend").due_parts(read, PARTS, NOW + night * DAY)
+        assert len(due) == 1
+        seen += due
+        read |= {str(part): NOW + night * DAY for part in due}
+    assert sorted(seen) == sorted(2 * list(range(1, PARTS + 1)))
+
+
+@pytest.mark.parametrize("missed", [3, 10, 40])
+def test_missed_nights_are_made_up_for(missed: int) -> None:
+    """A host that was down for weeks has still read everything within a month of running."""
+    read = {str(part): NOW - part * DAY for part in range(1, PARTS + 1)}
+    due = step("backup_tend").due_parts(read, PARTS, NOW + missed * DAY)
+    overdue = [part for part in range(1, PARTS + 1) if part + missed >= PARTS]
+    assert due == sorted(overdue)
+
+
+def test_a_part_read_in_the_future_is_due() -> None:
+    """The clock was wrong when it was read."""
+    read = {str(part): NOW - DAY for part in range(1, PARTS + 1)} | {"5": NOW + 3650 * DAY}
+    read = step("backup_tend").complete(read, PARTS, NOW)
+    assert step("backup_tend").due_parts(read, PARTS, NOW) == [5]
+
+
+# --- what is kept --------------------------------------------------------------------------------
+
+
+def test_the_policy_spares_the_backup_just_made_and_counts_no_future_one(settings: Settings) -> None:
+    """Whatever the clock said when the others were made."""
+    now = dt.datetime(2026, 3, 10, tzinfo=dt.UTC)
+    future = Backup("20360101T000000Z", "f" * 64, now.replace(year=2036), "", (), (), 0)
+    words = step("backup_tend").forget_words(settings, "20260310T000000Z", [future], now)
+    counts = {words[at]: words[at + 1] for at in range(len(words) - 1) if words[at].startswith("--keep")}
+    assert counts == {
+        "--keep-daily": "8",
+        "--keep-weekly": "6",
+        "--keep-monthly": "13",
+        "--keep-tag": "backup:20260310T000000Z",
+    }
+
+
+# --- what fits -----------------------------------------------------------------------------------
+
+
+def test_a_backup_that_does_not_fit_is_refused_with_numbers(places: Places) -> None:
+    """Found, needed and what to do; and one byte more would have been enough."""
+    room = ragdock_collect.enough_room
+    assert room(places, 10 << 20, 2048, lambda _: 2058 << 20) == ""
+    told = room(places, 10 << 20, 2048, lambda _: (2058 << 20) - 1)
+    assert "2057 MiB" in told
+    assert "10 MiB" in told
+    assert "ragdock_data_volume_gib" in told
+
+
+def test_room_is_asked_for_what_is_new(places: Places) -> None:
+    """A repository on the host's own disk takes the documents too; one elsewhere does not."""
+    (places.raw / "paper.txt").write_bytes(b"x" * 1000)
+    assert ragdock_collect.room_needed(places, 500, repository_is_here=False) == 500
+    assert ragdock_collect.room_needed(places, 500, repository_is_here=True) == 2000
+    Memory(places, "files").save(**{str(places.raw / "paper.txt"): []})
+    assert ragdock_collect.room_needed(places, 500, repository_is_here=True) == 1000
+
+
+# --- copies --------------------------------------------------------------------------------------
+
+
+def test_a_database_in_use_is_copied_whole(places: Places, tmp_path: Path) -> None:
+    """Every transaction is in the copy or not; none is there by half."""
+    source, target = places.ledger / "ledger.sqlite3", tmp_path / "copy.sqlite3"
+    with sqlite3.connect(source) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("CREATE TABLE pairs (left INTEGER, right INTEGER)")
+    db.close()
+    done = threading.Event()
+
+    def write() -> None:
+        writer = sqlite3.connect(source, timeout=30)
+        number = 0
+        while not done.is_set():
+            number += 1
+            writer.execute("INSERT INTO pairs VALUES (?, 0)", (number,))
+            writer.execute("UPDATE pairs SET right = left")
+            writer.commit()
+        writer.close()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        for _ in range(10):
+            target.unlink(missing_ok=True)
+            ragdock_quiet.copy_database(source, target)
+            copy = sqlite3.connect(target)
+            assert copy.execute("SELECT count(*) FROM pairs WHERE left != right").fetchone() == (0,)
+            copy.close()
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_files_that_change_after_they_were_hashed_are_noticed(places: Places) -> None:
+    """Changed, even to the same length, or gone; touched alone is no change."""
+    for name in ("same", "touched", "changed", "gone"):
+        (places.raw / name).write_text(f"{name}-content")
+    ragdock_collect.fresh_work(places)
+    files = ragdock_collect.Files(places)
+    files.collect()
+    assert files.changed() == []
+    (places.raw / "touched").touch()
+    (places.raw / "changed").write_text("CHANGED-content")
+    (places.raw / "gone").unlink()
+    assert [Path(path).name for path in files.changed()] == ["changed", "gone"]
+
+
+def test_only_what_changed_is_read_again(places: Places) -> None:
+    """A million documents must not be hashed each night."""
+    (places.raw / "large").write_bytes(b"x" * 100_000)
+    (places.raw / "upload.part").write_bytes(b"unfinished")
+    ragdock_collect.fresh_work(places)
+    first, second = ragdock_collect.Files(places), ragdock_collect.Files(places)
+    first.collect()
+    second = ragdock_collect.Files(places)
+    second.collect()
+    assert (first.read_bytes, second.read_bytes) == (100_000, 0)
+    assert first.entries == second.entries
+    assert [Path(one["path"]).name for one in first.entries] == ["large"]
+
+
+def test_two_backups_do_not_work_at_once(places: Places) -> None:
+    """The second is refused at once, and names the way to find the first."""
+    with places.alone(), pytest.raises(BackupError, match="fuser"), places.alone():
+        pass
+    with places.alone():
+        pass
+
+
+# --- what people are told ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["password", "bucket", "denied", "space", "stalled", "locked", "absent"])
+def test_every_failure_of_the_repository_says_what_to_do(kind: str, settings: Settings) -> None:
+    """What, where, and the next command or setting."""
+    told = advice(ResticError(kind, "restic said so"), settings)
+    assert settings.location in told
+    assert "restic said so" in told
+    assert len(told) > len(f"The backup repository {settings.location} cannot be used: restic said so.") + 40
+
+
+def test_a_failure_says_what_still_stands(places: Places) -> None:
+    """The newest whole backup and its age, or that there is none."""
+    memory = Memory(places)
+    assert "no whole backup yet" in what_stands(memory)
+    memory.save(last={"id": "20260310T020000Z", "time": NOW})
+    assert "20260310T020000Z, 5 hours old" in what_stands(Memory(places), NOW + 5 * 3600)
+
+
+def test_a_memory_that_cannot_be_read_is_made_anew(places: Places) -> None:
+    """Half a file of a power cut must not stop the nights after it."""
+    Memory(places).save(damaged=["x"])
+    (places.base / "memory.json").write_text('{"damaged": [')
+    assert Memory(places).values == {}

@@ -1,0 +1,1 @@
+"""Modules of host_baseline, without a host."""

@@ -1,0 +1,58 @@
+"""host_sysctls and host_packages: reading what the system says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.host.conftest import Runner, load
+
+host_sysctls = load("host_sysctls")
+host_packages = load("host_packages")
+
+
+@pytest.fixture
+def proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A kernel of two settings."""
+    for name, value in {"vm/max_map_count": "1048576", "net/ipv4/tcp_rmem": "4096\t131072\t6291456"}.items():
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(value + "\n")
+    monkeypatch.setattr(host_sysctls, "PROC", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("proc")
+def test_higher_value_is_kept_now_and_at_the_next_boot() -> None:
+    least = {"vm.max_map_count": "262144"}
+    assert host_sysctls.pending({}, least) == {}
+    assert "vm.max_map_count = 1048576\n" in host_sysctls.render({}, least)
+
+
+@pytest.mark.usefixtures("proc")
+def test_lower_and_other_values_are_pending() -> None:
+    exact = {"net.ipv4.tcp_rmem": "4096 131072 6291456"}
+    assert host_sysctls.pending(exact, {}) == {}
+    assert host_sysctls.pending({"vm.max_map_count": "1"}, {}) == {"vm.max_map_count": "1"}
+    assert host_sysctls.pending({}, {"vm.max_map_count": "2000000"}) == {"vm.max_map_count": "2000000"}
+
+
+@pytest.mark.usefixtures("proc")
+def test_misspelt_setting_is_named() -> None:
+    with pytest.raises(host_sysctls.SysctlError, match=r"no setting vm\.max_map_cuont"):
+        host_sysctls.pending({"vm.max_map_cuont": "1"}, {})
+
+
+class Dpkg(Runner):
+    """dpkg-query of a host without apt's help."""
+
+    def run_command(self, argv: list[str], **_: Any) -> tuple[int, str, str]:
+        """One package installed, one removed but configured, one unknown."""
+        assert argv[0] == "dpkg-query"
+        return 1, "curl installed\ncron config-files\n", "no packages found matching nftables"
+
+
+def test_removed_package_counts_as_missing() -> None:
+    assert host_packages.missing(Dpkg(), ["curl", "cron", "nftables"]) == ["cron", "nftables"]

@@ -1,0 +1,58 @@
+"""What is wanted (pyproject.toml) and what is installed (requirements.txt) agree."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[3]
+PINNED = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?:\[[^]]*\])?==(?P<version>[^\s;\\]+)", re.MULTILINE)
+LOCKS = [
+    (ROOT / "pyproject.toml", ROOT / "requirements.txt"),
+    *(
+        (lock.with_name("pyproject.toml"), lock)
+        for lock in sorted((ROOT / "services").glob("*/requirements.txt"))
+    ),
+]
+
+
+def wanted(project: Path) -> list[Requirement]:
+    """Every requirement a pyproject.toml states, but those that the checkout itself provides."""
+    data = tomllib.loads(project.read_text())
+    lines: list[str] = list(data["project"].get("dependencies", []))
+    for group in data.get("dependency-groups", {}).values():
+        lines += group
+    requirements = [Requirement(line) for line in lines]
+    return [r for r in requirements if canonicalize_name(r.name) != "rag-core"]
+
+
+def pinned(lock: Path) -> dict[str, str]:
+    """Version by canonical name."""
+    return {canonicalize_name(m["name"]): m["version"] for m in PINNED.finditer(lock.read_text())}
+
+
+@pytest.mark.parametrize(("project", "lock"), LOCKS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_lock_holds_all_that_is_wanted(project: Path, lock: Path) -> None:
+    """An edited pyproject.toml without `make lock` installs something else than it says."""
+    versions = pinned(lock)
+    missing = [
+        str(requirement)
+        for requirement in wanted(project)
+        if canonicalize_name(requirement.name) not in versions
+        or not requirement.specifier.contains(versions[canonicalize_name(requirement.name)], prereleases=True)
+    ]
+    assert not missing, f"{lock.name} lacks {missing}: run `make lock`"
+
+
+@pytest.mark.parametrize("lock", [lock for _, lock in LOCKS], ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_pin_has_a_hash(lock: Path) -> None:
+    """A pin without a hash is a promise that nobody checks."""
+    text = lock.read_text()
+    entries = [block for block in re.split(r"\n(?=[A-Za-z0-9])", text) if PINNED.match(block)]
+    assert entries
+    assert [entry.split()[0] for entry in entries if "--hash=sha256:" not in entry] == []

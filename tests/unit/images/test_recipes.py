@@ -1,0 +1,104 @@
+"""An image is built again exactly when what it is made of has changed."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from sandbox import images
+
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+PARENTS = {image.recipe: images.parents(images.RECIPES / image.recipe) for image in images.IMAGES}
+
+
+@pytest.fixture
+def recipes(tmp_path: Path) -> Path:
+    """A copy of the recipes that a test may change."""
+    return Path(shutil.copytree(images.RECIPES, tmp_path / "images"))
+
+
+def changed(recipes: Path) -> set[str]:
+    """The recipes whose hash is no longer the committed one."""
+    now, committed = images.recipe_hashes(root=recipes), images.recipe_hashes()
+    return {recipe for recipe, digest in committed.items() if now[recipe] != digest}
+
+
+def test_copy_of_recipes_has_same_hashes(recipes: Path) -> None:
+    """A hash depends on content, not on where the checkout lies or when it was made."""
+    assert changed(recipes) == set()
+
+
+def test_change_in_base_changes_everything_made_from_it(recipes: Path) -> None:
+    """A stand-in on an old base would miss what the base was changed for."""
+    (recipes / "debian" / "docker-clean").write_text("// other\n")
+    assert changed(recipes) == {image.recipe for image in images.IMAGES}
+
+
+def test_change_in_one_recipe_changes_only_it_and_its_children(recipes: Path) -> None:
+    """An edit to Python's recipe must not compile Ollama again."""
+    with (recipes / "python" / "Dockerfile").open("a") as file:
+        file.write("# other\n")
+    assert changed(recipes) == {"python", "aws", "pebble"}
+
+
+@pytest.mark.parametrize("what", ["added", "renamed", "executable"])
+def test_files_name_and_mode_count(recipes: Path, what: str) -> None:
+    """A Dockerfile copies names and modes too."""
+    folder = recipes / "registry"
+    match what:
+        case "added":
+            (folder / "more.yml").touch()
+        case "renamed":
+            (folder / "config.yml").rename(folder / "other.yml")
+        case "executable":
+            (folder / "config.yml").chmod(0o755)
+    assert changed(recipes) == {"registry"}
+
+
+def test_every_recipe_belongs_to_one_image() -> None:
+    """A folder nobody names is never built; a name without folder cannot be."""
+    folders = {path.name for path in images.RECIPES.iterdir() if path.is_dir()}
+    assert sorted(image.recipe for image in images.IMAGES) == sorted(folders)
+
+
+@pytest.mark.parametrize("image", images.IMAGES, ids=lambda image: image.name)
+def test_image_comes_after_what_it_is_made_from(image: images.Image) -> None:
+    """Images are built in the order of the table."""
+    before = [earlier.name for earlier in images.IMAGES[: images.IMAGES.index(image)]]
+    ours = {known.name for known in images.IMAGES}
+    stages = {parent for parent in PARENTS[image.recipe] if ":" in parent}
+    assert stages <= ours, "a recipe starts from an image that the table does not have"
+    assert stages <= set(before)
+
+
+@pytest.mark.parametrize("image", images.IMAGES, ids=lambda image: image.name)
+def test_pins_are_whole(image: images.Image) -> None:
+    """A digest is a whole one, and only an image of Docker Hub has one."""
+    assert image.digest == "" or DIGEST.fullmatch(image.digest)
+    assert image.upstream or image.digest == ""
+    assert image.name.partition(":")[2] not in ("", "latest")
+
+
+def test_no_two_images_share_a_pin() -> None:
+    """Two names with one digest is a slip of copying."""
+    digests = [image.digest for image in images.IMAGES if image.digest]
+    assert len(digests) == len(set(digests)) > 0
+
+
+@pytest.mark.parametrize(
+    ("present", "ready"),
+    [
+        (images.Present(recipe="wanted", built=True), True),
+        (images.Present(recipe="older", built=True), False),
+        (images.Present(digests=frozenset({"sha256:" + "0" * 64})), True),
+        (images.Present(), False),
+    ],
+    ids=["ours", "ours of an older recipe", "upstream's of any digest", "of unknown origin"],
+)
+def test_image_is_ready(present: images.Present, *, ready: bool) -> None:
+    """The user's own upstream image is used as it is; a stand-in must be the current one."""
+    image = images.Image(name="debian:trixie-slim", recipe="debian")
+    assert images._ready(image, {image.name: present}, {"debian": "wanted"}) is ready

@@ -1,0 +1,58 @@
+"""Ctrl-C ends a run, even one that has lost a lock to a stopped worker."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[3]
+# Stands for ansible-playbook's main process: it takes Ctrl-C, then tidies up as `tidy` says.
+RUN = """
+import threading, time
+from playbooks.callback_plugins.interrupt import CallbackModule
+CallbackModule(grace_seconds={grace})
+try:
+    print("runs", flush=True)
+    time.sleep(60)
+except KeyboardInterrupt:
+    {tidy}
+    print("tidied up", flush=True)
+    raise SystemExit(99)
+"""
+
+
+def interrupted(tidy: str, grace: int) -> tuple[int, str, str]:
+    """Exit code, output and error of a run that gets Ctrl-C."""
+    with subprocess.Popen(
+        [sys.executable, "-c", RUN.format(tidy=tidy, grace=grace)],
+        cwd=CHECKOUT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "runs\n"
+        os.kill(run.pid, signal.SIGINT)
+        said, error = run.communicate(timeout=30)
+        return run.returncode, said, error
+
+
+def test_a_run_that_tidies_up_in_time_is_left_alone() -> None:
+    """The usual Ctrl-C."""
+    code, said, error = interrupted("pass", grace=20)
+    assert (code, said) == (99, "tidied up\n")
+    assert "start the same command again" in error
+
+
+@pytest.mark.parametrize("lock", ["threading.Lock()", "__import__('multiprocessing').Lock()"])
+def test_a_run_that_hangs_is_ended_and_says_what_to_do(lock: str) -> None:
+    """A lock whose owner is gone is never given."""
+    code, said, error = interrupted(f"lock = {lock}; lock.acquire(); lock.acquire()", grace=1)
+    assert code == -signal.SIGALRM
+    assert said == ""
+    assert "start the same command again" in error

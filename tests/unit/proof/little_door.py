@@ -1,0 +1,150 @@
+"""A little Ragdock behind real TLS: enough of the API for the proof's story, with faults on request."""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+import json
+import re
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+TOKEN = "the-right-token"
+NAME = "127.0.0.1"
+CONTRACT = {"model": "embedder", "digest": "d1", "dimension": 3}
+
+
+def authority(where: Path) -> Path:
+    """A self-made authority which is its own server certificate: a PEM file with the key behind it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "little door")])
+    now = dt.datetime.now(dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(NAME))]), False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+        .sign(key, hashes.SHA256())
+    )
+    path = where / "door.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + private)
+    return path
+
+
+class LittleDoor:
+    """Documents in memory; `fault` names what goes wrong."""
+
+    def __init__(self, fault: str = "") -> None:
+        self.fault = fault
+        self.documents: dict[str, dict[str, Any]] = {}
+
+    def answer(self, method: str, path: str, token: str, body: bytes) -> tuple[int, Any]:
+        """Status and JSON (or a page)."""
+        if path == "/":
+            return 200, "landing" if self.fault == "no page" else "<html>landing</html>"
+        if path == "/login":
+            return (502 if self.fault == "no login" else 200), "<html>login</html>"
+        if path == "/api/health":
+            return (503 if self.fault == "no health" else 200), {}
+        if token != TOKEN and self.fault != "any token":
+            return 401, {"error": {"code": "not_logged_in"}}
+        if path == "/api/status":
+            return 200, {"release": "r1", "documents": {"ready": 0}, "index_contract": CONTRACT}
+        return self._product(method, path, body)
+
+    def _product(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
+        if (method, path) == ("POST", "/api/documents"):
+            return self._upload(body)
+        if (method, path) == ("GET", "/api/documents"):
+            return 200, {"documents": list(self.documents.values())}
+        if path == "/api/search":
+            return 200, {"results": self._named(body) if self.fault == "finds the deleted" else []}
+        if path == "/api/ask":
+            degraded = self.fault == "degraded"
+            cited = [] if self.fault == "no citation" else self._named(body)
+            return 200, {
+                "answer": "In the harbour.",
+                "citations": cited,
+                "degraded": degraded,
+                "reason": "no_model",
+            }
+        identity = path.rsplit("/", 1)[-1]
+        if identity not in self.documents:
+            return 404, {"error": {"code": "document_not_found"}}
+        if method == "DELETE":
+            if self.fault == "cannot delete":
+                return 500, {"error": {"code": "internal"}}
+            del self.documents[identity]
+            return 204, None
+        state = {"set aside": "failed", "slow": "queued"}.get(self.fault, "ready")
+        return 200, self.documents[identity] | {"state": state, "reason": "not readable"}
+
+    def _upload(self, body: bytes) -> tuple[int, Any]:
+        if self.fault == "no upload":
+            return 503, {"error": {"code": "busy"}}
+        found = re.search(rb'filename="([^"]+)"', body)
+        assert found
+        identity = f"d{len(self.documents)}"
+        self.documents[identity] = {"id": identity, "name": found.group(1).decode()}
+        return 202, {"id": identity, "state": "queued"}
+
+    @staticmethod
+    def _named(body: bytes) -> list[dict[str, str]]:
+        return [{"document": f"{word.decode()}.md"} for word in re.findall(rb"canary[0-9a-f]{16}", body)]
+
+
+@contextmanager
+def serving(door: LittleDoor, pem: Path) -> Iterator[int]:
+    """The door on a free port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _do(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
+            status, value = door.answer(self.command, self.path, token, body)
+            text = value if isinstance(value, str) else json.dumps(value)
+            said = b"" if status == 204 else text.encode()
+            self.send_response(status)
+            if door.fault != "no HSTS":
+                self.send_header("Strict-Transport-Security", "max-age=31536000")
+            self.send_header("Content-Length", str(len(said)))
+            self.end_headers()
+            self.wfile.write(said)
+
+        do_GET = do_POST = do_DELETE = _do  # noqa: N815 - the base class finds them by these names
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer((NAME, 0), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -1,0 +1,147 @@
+"""How promises are judged and shown."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils import ragdock_secret_store as store
+from ansible.module_utils.ragdock_promises import Deployment, LookError, Row, judged, parse_env, rows_of
+from ansible.module_utils.ragdock_promises_host import is_local, listening
+from ansible.module_utils.ragdock_promises_secrets import (
+    CHUNK,
+    LEAST_DAYS,
+    Needle,
+    certificates,
+    named_in_file,
+    needles,
+    pieces,
+)
+
+from roles.verify.filter_plugins.verify_table import verify_broken, verify_table
+
+TCP = """\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1
+   1: 00000000:01BB 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 2
+   2: 0A14010A:0016 0A140101:C3D2 01 00000000:00000000 00:00000000 00000000     0        0 3
+"""
+TCP6 = """\
+  sl  local_address                         remote_address                        st
+   0: 00000000000000000000000001000000:0277 00000000000000000000000000000000:0000 0A
+   1: 00000000000000000000000000000000:0050 00000000000000000000000000000000:0000 0A
+"""
+KEY = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49\nsecondlineofthekey\n-----END PRIVATE KEY-----\n"
+
+
+def test_listening_sockets_are_read_as_the_kernel_writes_them() -> None:
+    """Established connections are none; both families; the loopback is nobody's business."""
+    found = [*listening(TCP), *listening(TCP6)]
+    assert [port for _, port in found] == [8080, 443, 631, 80]
+    assert [port for address, port in found if not is_local(address)] == [443, 80]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("a-password-of-32-characters-0123", ["a-password-of-32-characters-0123"]),
+        ("machine localhost login ragdock_health password abcdefghijklmnopqrst", ["abcdefghijklmnopqrst"]),
+        ("-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIUE\n-----END CERTIFICATE-----\n", []),
+        (KEY, ["secondlineofthekey"]),
+        ("short", []),
+    ],
+)
+def test_what_is_looked_for_of_a_secret(text: str, found: list[str]) -> None:
+    """A value that cannot occur by chance, and nothing of what is public."""
+    assert list(pieces(text)) == found
+
+
+@pytest.mark.parametrize("left", [LEAST_DAYS + 1, LEAST_DAYS - 1, 0])
+def test_a_certificate_that_ends_soon_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: int
+) -> None:
+    """Nothing renews it: the day it ends, services stop trusting each other."""
+    secrets = tmp_path / "secrets" / "opensearch"
+    secrets.mkdir(parents=True)
+    (secrets / "node.key").write_text(KEY)
+    for name, days in (("ca.pem", 400), ("node.pem", left)):
+        # A moment more, so that whole days are left.
+        monkeypatch.setattr(store, "CA_LIFE", timedelta(days=days, minutes=1))
+        made = store.issue({"common_name": name}, "test", None)
+        (secrets / name).write_text(made.pem()[1])
+    deployment = Deployment(tmp_path, "example.org", "ragdock", lambda _words: (0, "", ""))
+    (row,) = certificates(deployment)
+    assert row.held is (left >= LEAST_DAYS)
+    assert f"opensearch/node.pem ends in {left} days" in row.figure or row.held
+    assert "the first ends in 31 days (opensearch/node.pem)" in row.figure or not row.held
+    assert "ca.pem" not in row.figure
+
+
+def test_a_secret_across_two_blocks_is_found(tmp_path: Path) -> None:
+    """Large logs are read in blocks; a secret may lie across their border."""
+    secret = b"a-secret-that-lies-across"
+    log = tmp_path / "log"
+    for before in (0, CHUNK - 10, CHUNK, 2 * CHUNK - len(secret) + 1):
+        log.write_bytes(b"x" * before + secret + b"y" * 100)
+        assert named_in_file(log, [Needle("s", secret)]) == {"s"}
+    log.write_bytes(b"x" * (2 * CHUNK))
+    assert named_in_file(log, [Needle("s", secret)]) == set()
+
+
+def test_secrets_are_read_below_their_directory(tmp_path: Path) -> None:
+    """And a directory without any is an error: a search for nothing finds nothing."""
+    with pytest.raises(LookError, match="holds no secret"):
+        needles(tmp_path)
+    (tmp_path / "rag-app").mkdir()
+    (tmp_path / "rag-app" / "api_token").write_text("0123456789abcdef0123\n")
+    assert [one.name for one in needles(tmp_path)] == ["rag-app/api_token"]
+
+
+def test_settings_are_read_without_comments() -> None:
+    """Names and values of an env file."""
+    text = "# A=1\nB=2\n\nC='x=y'\nD=\n"
+    assert dict(parse_env(text)) == {"B": "2", "C": "x=y", "D": ""}
+
+
+def _deployment() -> Deployment:
+    return Deployment(Path("/nonexistent"), "name", "ragdock", lambda _: (0, "", ""))
+
+
+def test_what_cannot_be_looked_at_is_not_held_and_hides_nothing() -> None:
+    """One blind eye does not close the other."""
+
+    def sees(_: Deployment) -> Any:
+        yield Row("a", "is seen", True, "1")
+
+    def stumbles(_: Deployment) -> Any:
+        yield Row("b", "is seen before", True, "1")
+        raise LookError("service x does not run")
+
+    rows = rows_of(_deployment(), [("b", stumbles), ("a", sees)])
+    assert [(row.area, row.held) for row in rows] == [("b", True), ("b", False), ("a", True)]
+    assert rows[1].figure == "service x does not run"
+
+
+def test_offenders_take_the_place_of_the_figure() -> None:
+    """Held: the figure. Not held: who broke it, and the hint."""
+    assert judged("a", "p", [], "6 of 6", "do x") == Row("a", "p", True, "6 of 6", "")
+    assert judged("a", "p", ["one", "two"], "6 of 6", "do x") == Row("a", "p", False, "one; two", "do x")
+
+
+def test_the_table_shows_each_promise_on_one_line() -> None:
+    """Aligned, cut to the width, and what is not held stands out."""
+    rows = [
+        {"area": "door", "promise": "p", "held": True, "figure": "ok", "hint": ""},
+        {"area": "containers", "promise": "longer", "held": False, "figure": "x\n" * 100, "hint": "do y"},
+    ]
+    lines = verify_table(rows).splitlines()
+    assert len(lines) == 4
+    assert lines[2].split() == ["door", "p", "held", "ok"]
+    assert "NOT HELD" in lines[3]
+    assert lines[3].endswith("...")
+    told = verify_broken(rows)
+    assert told.startswith("1 of 2 promises are not held")
+    assert "-> do y" in told
+    assert "door" not in told

@@ -1,0 +1,137 @@
+"""The proof's story, told to a little door over real TLS: it holds, or says which step did not."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from ansible.module_utils.ragdock_door import Door
+
+from roles.stack.library import prove
+from tests.unit.proof.little_door import CONTRACT, NAME, TOKEN, LittleDoor, authority, serving
+
+# Fault of the door -> the step that must be named, and words of what was answered.
+FAULTS = {
+    "no page": ("landing page", "no HTML"),
+    "no login": ("login page", "502"),
+    "no health": ("health", "503"),
+    "any token": ("wrong token", "wanted 401"),
+    "no HSTS": ("HSTS", "Strict-Transport-Security"),
+    "no upload": ("upload", "busy"),
+    "set aside": ("indexing", "not readable"),
+    "slow": ("indexing", "queued"),
+    "no citation": ("answer", "does not cite"),
+    "degraded": ("answer", "no_model"),
+    "cannot delete": ("deletion", "500"),
+    "finds the deleted": ("deletion", "still finds"),
+}
+
+Teller = Callable[..., tuple[prove.Story, LittleDoor]]
+
+
+@pytest.fixture(scope="module")
+def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Certificate and key of the door."""
+    return authority(tmp_path_factory.mktemp("door"))
+
+
+def certificate(pem: Path) -> str:
+    """The certificate alone."""
+    return pem.read_text().partition("-----BEGIN PRIVATE")[0]
+
+
+@pytest.fixture
+def teller(pem: Path) -> Iterator[Teller]:
+    """A story to tell to a door with a fault."""
+    opened = []
+
+    def make(fault: str = "") -> tuple[prove.Story, LittleDoor]:
+        door = LittleDoor(fault)
+        context = serving(door, pem)
+        port = context.__enter__()
+        opened.append(context)
+        asked = Door(NAME, "127.0.0.1", port, certificate(pem), TOKEN)
+        return prove.Story(asked, 1.0, "ragdock"), door
+
+    yield make
+    for context in opened:
+        context.__exit__(None, None, None)
+
+
+def tell(story: prove.Story) -> None:
+    """All of it."""
+    story.light()
+    story.full()
+
+
+def test_a_good_stack_is_proven_and_left_as_it_was(teller: Teller) -> None:
+    """Every step has its seconds, and no canary stays."""
+    story, door = teller()
+    story.light()
+    story.full()
+    assert set(story.watch.seconds) == {
+        "landing",
+        "app",
+        "status",
+        "upload",
+        "indexed",
+        "answered",
+        "deleted",
+    }
+    assert story.status["release"] == "r1"
+    assert story.status["index_contract"] == CONTRACT
+    assert not door.documents
+
+
+@pytest.mark.parametrize("fault", sorted(FAULTS))
+def test_what_does_not_hold_is_named(teller: Teller, fault: str) -> None:
+    """The message has the step, the answer, and where to look."""
+    step, words = FAULTS[fault]
+    story, _ = teller(fault)
+    with pytest.raises(prove.UnprovenError) as caught:
+        tell(story)
+    assert caught.value.step == step
+    assert words in str(caught.value)
+    assert "docker compose -p ragdock logs" in str(caught.value)
+
+
+@pytest.mark.parametrize("fault", ["set aside", "slow", "no citation", "degraded"])
+def test_a_failed_proof_takes_its_canary_along(teller: Teller, fault: str) -> None:
+    """Nobody's answers cite a canary because a release was bad."""
+    story, door = teller(fault)
+    with pytest.raises(prove.UnprovenError):
+        story.full()
+    assert not door.documents
+
+
+def test_canaries_of_a_killed_proof_are_swept(teller: Teller) -> None:
+    """And nothing else is."""
+    story, door = teller()
+    door.documents = {
+        "old": {"id": "old", "name": "canary0123456789abcdef.md"},
+        "mine": {"id": "mine", "name": "canary birds.md"},
+    }
+    story.full()
+    assert list(door.documents) == ["mine"]
+
+
+def test_a_certificate_of_somebody_else_is_refused(teller: Teller, tmp_path: Path) -> None:
+    """Trust is in the authority that was given, never in what is shown."""
+    story, _ = teller()
+    other = certificate(authority(tmp_path))
+    port = story.door._endpoint.port
+    stranger = prove.Story(Door(NAME, "127.0.0.1", port, other, TOKEN), 1.0, "ragdock")
+    with pytest.raises(prove.UnprovenError, match="was refused"):
+        stranger.light()
+
+
+def test_a_closed_door_is_named(pem: Path) -> None:
+    """No listener: the address is in the message."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    story = prove.Story(Door(NAME, "127.0.0.1", port, certificate(pem), TOKEN), 1.0, "ragdock")
+    with pytest.raises(prove.UnprovenError, match=f"127.0.0.1:{port}"):
+        story.light()

@@ -1,0 +1,187 @@
+"""A ledger changes under services that have it open: all or nothing, and nobody loses an upload."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+from ansible.module_utils import ragdock_ledger as outside
+
+from rag_core.conversations import Conversations
+from rag_core.ledger import Ledger, document_id
+from rag_core.models import DocumentKind, DocumentState
+
+OWNER = "a worker"
+
+
+def sha(name: str) -> str:
+    """A hash that is another for each name."""
+    return name.encode().hex().ljust(64, "0")
+
+
+def bring(ledger: Ledger, *names: str, ready: bool = True) -> None:
+    """Documents of these names, read by the worker."""
+    for name in names:
+        ledger.enqueue(
+            sha256=sha(name), kind=DocumentKind.TEXT, size=3, name=name, source=Path(f"/data/raw/{name}")
+        )
+    while ready and (job := ledger.claim(OWNER, 60)) is not None:
+        ledger.ready(job.document.id, OWNER, pages=1, chunks=2)
+
+
+def states(ledger: Ledger) -> dict[str, DocumentState]:
+    """Name -> state."""
+    return {one.name: one.state for one in ledger.list()}
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Ledger:
+    """A ledger that a service has open."""
+    ledger = Ledger(tmp_path / "live.sqlite3")
+    bring(ledger, "a", "b")
+    return ledger
+
+
+@pytest.fixture
+def backup(live: Ledger, tmp_path: Path) -> Path:
+    """What it held a while ago."""
+    kept = tmp_path / "backup.sqlite3"
+    outside.copy(tmp_path / "live.sqlite3", kept)
+    return kept
+
+
+def test_a_copy_tells_what_the_ledger_told(live: Ledger, backup: Path) -> None:
+    found = outside.facts(backup)
+    assert (found.documents, found.ready) == (2, 2)
+    assert found.version > 0
+
+
+def test_a_service_sees_the_restored_rows_without_a_restart(
+    live: Ledger, backup: Path, tmp_path: Path
+) -> None:
+    """Its connection stays open: this is what makes a restore without downtime possible."""
+    bring(live, "later")
+    live.request_delete(document_id(sha("a")))
+    outside.replace(tmp_path / "live.sqlite3", backup, since=time.time() + 60)
+    assert states(live) == {"a": DocumentState.READY, "b": DocumentState.READY}
+
+
+def test_a_rebuild_that_ran_during_the_backup_is_not_taken_up_again(live: Ledger, tmp_path: Path) -> None:
+    """Its notes name indices of that day: one of them may be what the restore keeps of the present."""
+    live.note("rebuild_target", "quest-research-2")
+    with sqlite3.connect(tmp_path / "live.sqlite3") as db:
+        db.execute("UPDATE documents SET home = 'quest-research-2'")
+    then = tmp_path / "then.sqlite3"
+    outside.copy(tmp_path / "live.sqlite3", then)
+    live.note("rebuild_target", None)
+    live.note("rebuild_retired", "quest-research-1")
+    outside.replace(tmp_path / "live.sqlite3", then, since=time.time() + 60)
+    assert live.noted("rebuild_target") is None
+    assert live.noted("rebuild_retired") is None
+    with sqlite3.connect(tmp_path / "live.sqlite3") as db:
+        assert db.execute("SELECT DISTINCT home FROM documents").fetchall() == [(None,)]
+
+
+def test_cached_answers_are_invalid_after_a_restore(live: Ledger, backup: Path, tmp_path: Path) -> None:
+    """The number never comes back: an answer cached under it would be shown for other documents."""
+    bring(live, "c", "d", "e")
+    before = live.generation()
+    outside.replace(tmp_path / "live.sqlite3", backup, since=time.time() + 60)
+    assert live.generation() > before
+
+
+def test_a_document_brought_during_the_restore_stays(live: Ledger, backup: Path, tmp_path: Path) -> None:
+    began = time.time()
+    bring(live, "meanwhile")
+    kept = outside.replace(tmp_path / "live.sqlite3", backup, since=began)
+    assert kept == 1
+    assert states(live)["meanwhile"] is DocumentState.QUEUED
+
+
+def test_a_ledger_of_another_version_changes_nothing(live: Ledger, backup: Path, tmp_path: Path) -> None:
+    db = sqlite3.connect(backup)
+    db.execute("ALTER TABLE documents ADD COLUMN colour TEXT")
+    db.commit()
+    db.close()
+    bring(live, "later")
+    with pytest.raises(outside.LedgerError, match="another version"):
+        outside.replace(tmp_path / "live.sqlite3", backup, since=0)
+    assert set(states(live)) == {"a", "b", "later"}
+
+
+def test_tables_that_one_side_lacks_are_made_or_left(live: Ledger, backup: Path, tmp_path: Path) -> None:
+    """Conversations stand in the ledger's file, in tables that are made when somebody first asks."""
+    path = tmp_path / "live.sqlite3"
+    talk = Conversations(path)
+    talk.start("before any backup of them")
+    outside.replace(path, backup, since=time.time() + 60)
+    assert [one.title for one in talk.list()] == ["before any backup of them"]
+    outside.copy(path, backup)
+    empty = Ledger(tmp_path / "empty.sqlite3")
+    bring(empty, "x")
+    outside.replace(tmp_path / "empty.sqlite3", backup, since=time.time() + 60)
+    restored = Conversations(tmp_path / "empty.sqlite3")
+    assert [one.title for one in restored.list()] == ["before any backup of them"]
+    outside.replace(path, backup, since=time.time() + 60, exact=True)
+    assert states(empty) == states(live)
+
+
+def test_a_damaged_copy_is_recognised(backup: Path) -> None:
+    data = bytearray(backup.read_bytes())
+    data[4096:8192] = b"\xff" * 4096
+    backup.write_bytes(data)
+    with pytest.raises(outside.LedgerError):
+        outside.facts(backup)
+
+
+def test_the_index_of_a_backup_decides_what_is_ready(live: Ledger, backup: Path, tmp_path: Path) -> None:
+    """Only the index went back: what it lacks is read again, what it has is ready, what was deleted goes."""
+    bring(live, "later")
+    live.requeue_ready()
+    live.request_delete(document_id(sha("b")))
+    job = live.claim(OWNER, 60)
+    assert job is not None
+    live.deleted(job.document.id, OWNER, lambda _paths: None)
+    again, orphans = outside.fit_to_index(tmp_path / "live.sqlite3", backup)
+    assert states(live)["a"] is DocumentState.READY
+    assert states(live)["later"] is DocumentState.QUEUED
+    assert orphans == [document_id(sha("b"))]
+    assert again == 0
+
+
+def test_a_ready_document_that_the_index_lacks_is_read_again(
+    live: Ledger, backup: Path, tmp_path: Path
+) -> None:
+    bring(live, "later")
+    again, orphans = outside.fit_to_index(tmp_path / "live.sqlite3", backup)
+    assert (again, orphans) == (1, [])
+    assert states(live)["later"] is DocumentState.QUEUED
+
+
+@pytest.mark.parametrize(("paths", "back"), [(None, {"a", "b"}), (["/data/raw/a"], {"a"})])
+def test_lost_documents_are_queued_again(
+    live: Ledger, backup: Path, tmp_path: Path, paths: list[str] | None, back: set[str]
+) -> None:
+    for name in ("a", "b"):
+        live.request_delete(document_id(sha(name)))
+        job = live.claim(OWNER, 60)
+        assert job is not None
+        live.deleted(job.document.id, OWNER, lambda _paths: None)
+    bring(live, "later")
+    assert outside.bring_back(tmp_path / "live.sqlite3", backup, paths) == len(back)
+    wanted = dict.fromkeys(back, DocumentState.QUEUED) | {"later": DocumentState.READY}
+    assert states(live) == wanted
+
+
+def test_a_document_that_is_well_is_left_alone(live: Ledger, backup: Path, tmp_path: Path) -> None:
+    assert outside.bring_back(tmp_path / "live.sqlite3", backup) == 0
+    assert set(states(live).values()) == {DocumentState.READY}
+
+
+def test_a_missing_backup_ledger_is_said(live: Ledger, tmp_path: Path) -> None:
+    with pytest.raises(outside.LedgerError, match="there is no ledger"):
+        outside.replace(tmp_path / "live.sqlite3", tmp_path / "none.sqlite3", since=0)
+    shutil.rmtree(tmp_path)

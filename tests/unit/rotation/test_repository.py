@@ -1,0 +1,63 @@
+"""The backups' repository, a real one: a new key first, then the old one goes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible.module_utils.ragdock_restic import Repository, ResticError
+
+from tests.unit.role_files import load
+
+rotation = load("rotation/library/rotation_restic.py")
+pytestmark = pytest.mark.usefixtures("restic")
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    """A new repository."""
+    made = Repository(str(tmp_path / "repository"), "old", cache=tmp_path / "cache")
+    made.init()
+    return made
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        rotation,
+        "Repository",
+        lambda place, password, region: Repository(place, password, region, tmp_path / "cache"),
+    )
+
+
+def change(place: str, password: str, new: str = "", remove: str = "") -> dict[str, object]:
+    """The module's work."""
+    given = {"location": place, "region": "", "password": password, "new_password": new, "remove": remove}
+    result: dict[str, object] = rotation.change(given)
+    return result
+
+
+def test_both_open_it_then_only_the_new(repository: Repository, tmp_path: Path) -> None:
+    """Repeating a step changes nothing, and a key that somebody added by hand stays."""
+    repository.add_key("by-hand")
+    old = change(repository.location, "old", new="new")
+    assert old["changed"]
+    assert not change(repository.location, "old", new="new")["changed"]
+    assert len(repository.key_ids()) == 3
+    assert change(repository.location, "new", remove=str(old["key"]))["changed"]
+    assert not change(repository.location, "new", remove=str(old["key"]))["changed"]
+    with pytest.raises(ResticError) as refused:
+        repository.key()
+    assert refused.value.kind == "password"
+    assert Repository(repository.location, "by-hand", cache=tmp_path / "cache").key()
+
+
+def test_the_key_in_use_is_never_removed(repository: Repository) -> None:
+    """The backups would be lost."""
+    assert not change(repository.location, "old", remove=repository.key())["changed"]
+    assert repository.key()
+
+
+def test_a_repository_that_is_not_there_needs_no_new_key(tmp_path: Path) -> None:
+    """The first backup begins with the password of that day."""
+    assert change(str(tmp_path / "none"), "old", new="new") == {"changed": False, "key": ""}

@@ -1,0 +1,95 @@
+"""A rotation's memory is the Parameter Store alone: each step may be cut off and done again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.module_utils.ragdock_secret_store import Store
+
+from tests.unit.role_files import load
+
+rotation = load("rotation/library/rotation_store.py")
+NAMES = ["api_token", "restic_password"]
+NOT_YET = {"edge_ca": "people trust it by hand"}
+
+
+def step(store: Store, name: str, wanted: str = "", notes: dict[str, str] | None = None, **how: bool) -> Any:
+    """One step of the module."""
+    params = {"step": name, "wanted": wanted, "names": NAMES, "not_yet": NOT_YET, "notes": notes or {}}
+    return rotation.step(store, params, dry=how.get("dry", False))
+
+
+def test_a_rotation_leaves_one_new_value_and_nothing_beside_it(store: Store) -> None:
+    """What stays beside a secret would be accepted by the next deployment."""
+    assert step(store, "begin", "api_token")["begun"] == ["api_token"]
+    new = store.value("api_token_next")
+    assert store.value("api_token") == b"the-token-that-was"
+    assert step(store, "promote")["promoted"] == ["api_token"]
+    step(store, "finish")
+    assert store.value("api_token") == new
+    assert store.names() == set(NAMES)
+
+
+def test_all_names_them_all_and_nothing_names_none(store: Store) -> None:
+    """Nothing is rotated that nobody asked for."""
+    quiet = step(store, "begin")
+    assert not quiet["changed"]
+    assert quiet["begun"] == []
+    assert step(store, "begin", "all")["begun"] == NAMES
+
+
+def test_a_run_that_was_cut_off_after_the_beginning_goes_on_with_the_same_value(store: Store) -> None:
+    """A second new value would refuse the clients that have the first."""
+    step(store, "begin", "api_token")
+    new = store.value("api_token_next")
+    again = step(store, "begin")
+    assert again["begun"] == ["api_token"]
+    assert again["resumed"] == ["api_token"]
+    assert store.value("api_token_next") == new
+
+
+def test_a_run_that_was_cut_off_after_the_promotion_only_ends_the_old(store: Store) -> None:
+    """Asked for again by name or not, the value is not changed a second time."""
+    step(store, "begin", "api_token")
+    step(store, "promote")
+    new = store.value("api_token")
+    again = step(store, "begin", "api_token")
+    assert (again["begun"], again["promoted"]) == ([], ["api_token"])
+    step(store, "promote")
+    step(store, "finish")
+    assert store.value("api_token") == new
+
+
+def test_the_old_key_of_the_backups_is_known_until_the_end(store: Store) -> None:
+    """After the promotion no password tells which key was the old one."""
+    step(store, "begin", "restic_password")
+    assert step(store, "promote", notes={"restic_password": "0a1b"})["notes"] == {"restic_password": "0a1b"}
+    # The next run's present key is the new one.
+    again = step(store, "promote", notes={"restic_password": "ffff"})
+    assert again["notes"] == {"restic_password": "0a1b"}
+    step(store, "finish")
+    assert store.names() == set(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [("api_tokne", "api_token, restic_password, or all"), ("edge_ca", "cannot be rotated yet: people trust")],
+)
+def test_a_name_that_cannot_be_rotated_is_refused_before_anything_changes(
+    store: Store, wanted: str, words: str
+) -> None:
+    """A typing error must not leave a secret that its owner believes rotated."""
+    with pytest.raises(LookupError, match=words):
+        step(store, "begin", f"api_token,{wanted}")
+    assert store.names() == set(NAMES)
+
+
+def test_a_check_changes_nothing_and_shows_no_value(store: Store) -> None:
+    """What --check prints is copied and mailed."""
+    told = step(store, "begin", "all", dry=True)
+    assert told["begun"] == NAMES
+    assert store.names() == set(NAMES)
+    step(store, "begin", "all")
+    shown = str(step(store, "promote")) + str(step(store, "finish"))
+    assert not [name for name in NAMES if store.value(name).decode() in shown]

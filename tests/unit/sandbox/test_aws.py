@@ -1,0 +1,170 @@
+"""The AWS endpoint's memory."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from sandbox.aws import corrections, identifiers, operations, publisher
+from sandbox.aws.journal import Journal
+from sandbox.aws.recorder import Recorder
+
+KEY = bytes(range(32))
+FORM = "application/x-www-form-urlencoded"
+
+
+def request(method: str = "POST", path: str = "/", body: bytes = b"", **more: str) -> dict[str, Any]:
+    """A WSGI request."""
+    return {
+        "REQUEST_METHOD": method,
+        "PATH_INFO": path,
+        "QUERY_STRING": "",
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.input": io.BytesIO(body),
+        **more,
+    }
+
+
+@pytest.mark.parametrize(
+    ("environ", "body", "name", "looks"),
+    [
+        (request(CONTENT_TYPE=FORM), b"Action=RunInstances&V=1", "RunInstances", False),
+        (request(CONTENT_TYPE=FORM), b"Action=DescribeVpcs", "DescribeVpcs", True),
+        (request(HTTP_X_AMZ_TARGET="AmazonSSM.PutParameter"), b"{}", "PutParameter", False),
+        (request(HTTP_X_AMZ_TARGET="AmazonSSM.GetParameter"), b"{}", "GetParameter", True),
+        (request(path="/service/Granite/operation/PutMetricData"), b"", "PutMetricData", False),
+        (request("PUT", "/bucket/key"), b"data", "", False),
+        (request("GET", "/bucket/key"), b"", "", True),
+        (request("POST", "/bucket", QUERY_STRING="delete"), b"<Delete/>", "", False),
+    ],
+)  # fmt: skip
+def test_tells_looking_from_changing(environ: dict[str, Any], body: bytes, name: str, looks: bool) -> None:
+    """Each protocol names its operation in another place."""
+    assert operations.operation(environ, body) == name
+    assert operations.only_looks(environ, name) is looks
+
+
+def test_journal_gives_back_what_it_was_given(tmp_path: Path) -> None:
+    """Whole records in order; nothing readable on the disk."""
+    journal = Journal(tmp_path / "journal", KEY)
+    for record in (b"first", b"", b"a secret"):
+        journal.append(record)
+    assert list(journal.read()) == [b"first", b"", b"a secret"]
+    assert b"a secret" not in journal.path.read_bytes()
+
+
+def test_journal_drops_a_record_that_was_cut_off(tmp_path: Path) -> None:
+    """A crash in the middle of a write costs that write only, and later ones are found."""
+    journal = Journal(tmp_path / "journal", KEY)
+    journal.append(b"first")
+    whole = journal.path.read_bytes()
+    journal.append(b"second")
+    journal.path.write_bytes(journal.path.read_bytes()[: len(whole) + 9])
+    assert list(journal.read()) == [b"first"]
+    journal.append(b"third")
+    assert list(journal.read()) == [b"first", b"third"]
+
+
+def test_journal_of_another_key_is_known_as_such(tmp_path: Path) -> None:
+    """After a wipe there is another key."""
+    Journal(tmp_path / "journal", KEY).append(b"first")
+    assert Journal(tmp_path / "journal", KEY).readable()
+    assert not Journal(tmp_path / "journal", bytes(32)).readable()
+
+
+class Account:
+    """An AWS of one operation: it makes things with random names, and lists them."""
+
+    def __init__(self, source: random.Random) -> None:
+        """Draw names from `source`, as moto does."""
+        self.source = source
+        self.made: list[str] = []
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Make a thing, or list; either draws a request id."""
+        environ["wsgi.input"].read()
+        self.source.random()
+        if environ.get("HTTP_X_AMZ_TARGET", "").endswith("CreateThing"):
+            self.meanwhile()
+            self.made.append(f"thing-{self.source.getrandbits(64):x}")
+        start_response("200 OK", [])
+        return [json.dumps(self.made).encode()]
+
+
+def recorder(tmp_path: Path) -> tuple[Account, Recorder]:
+    """A fresh account over the same journal."""
+    source = random.Random()  # noqa: S311
+    identifiers.separate(source)
+    account = Account(source)
+    return account, Recorder(account, Journal(tmp_path / "journal", KEY), source, "salt")
+
+
+def send(app: Recorder, operation: str) -> None:
+    """One request."""
+    app(request(body=b"{}", HTTP_X_AMZ_TARGET=f"Thing.{operation}"), lambda *_: None)
+
+
+def test_replay_finds_the_same_identifiers(tmp_path: Path) -> None:
+    """Whatever else was read meanwhile, in whatever thread."""
+    first, app = recorder(tmp_path)
+
+    def look() -> None:
+        """Another caller's request, answered in the middle of the one that makes something."""
+        reader = threading.Thread(target=send, args=(app, "ListThings"))
+        reader.start()
+        reader.join()
+
+    first.meanwhile = look
+    for _ in range(50):
+        send(app, "CreateThing")
+
+    second, again = recorder(tmp_path)
+    assert again.replay() == (50, [])
+    assert second.made == first.made
+    assert len(set(first.made)) == 50
+
+    send(again, "CreateThing")
+    assert len(set(second.made)) == 51
+
+
+def test_events_name_the_instances_of_a_reboot(tmp_path: Path) -> None:
+    """A reboot leaves no other trace in the API."""
+    _, app = recorder(tmp_path)
+    body = b"Action=RebootInstances&InstanceId.1=i-1&InstanceId.2=i-2"
+    form = {"CONTENT_TYPE": FORM}
+    send(app, "CreateThing")
+    app(request(body=body, **form), lambda *_: None)
+    answer = json.loads(b"".join(app(request("GET", "/sandbox/events"), lambda *_: None)))
+    assert answer["count"] == 2
+    assert answer["events"] == [{"operation": "RebootInstances", "instances": ["i-1", "i-2"]}]
+
+
+def test_publisher_has_an_older_image_too() -> None:
+    """Replacing a host by one of a newer image needs two."""
+    older, newest = publisher.images()
+    assert older["ami_id"] != newest["ami_id"]
+    assert older["creation_date"] < newest["creation_date"]
+
+
+def test_a_policy_that_asks_for_tls_refuses_no_request_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This AWS has no other way in than http; what a policy denies outright is still refused."""
+    from moto.iam.access_control import PermissionResult
+    from moto.s3.models import FakeBucket
+
+    monkeypatch.setattr(FakeBucket, "get_permission", FakeBucket.get_permission)
+    corrections.apply()
+    bucket: Any = cast(Any, FakeBucket)("papers", "123456789012", "us-east-1")
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::papers/*"}
+    tls = {**deny, "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
+    resource = "arn:aws:s3:::papers/backup/config"
+    for statements, wanted in (([tls], PermissionResult.NEUTRAL), ([tls, deny], PermissionResult.DENIED)):
+        bucket.policy = json.dumps({"Version": "2012-10-17", "Statement": statements}).encode()
+        assert bucket.get_permission("s3:GetObject", resource) == wanted

@@ -1,0 +1,107 @@
+"""What the host loop decides from what it sees."""
+
+from __future__ import annotations
+
+import pytest
+
+from sandbox.cloud import Address, Cloud, Group, Instance, open_ports
+from sandbox.ebs import Disk, assign
+from sandbox.errors import SandboxError
+from sandbox.forwarder import doors
+from sandbox.hosts import POWERED_OFF, REBOOTED, Action, decide
+from sandbox.seed import hardware
+from sandbox.settings import Sandbox
+from sandbox.show import url
+
+SANDBOX = Sandbox(name="demo")
+HOST = Instance(
+    id="i-1",
+    state="running",
+    subnet_id="subnet-1",
+    private_ip="10.20.1.4",
+    image_id="ami-1",
+    type="t3.large",
+    zone="us-east-1a",
+    groups=("sg-web",),
+    tags={"ragdock:name": "demo"},
+)
+
+
+@pytest.mark.parametrize(
+    ("state", "container", "code", "seen", "reboot", "wanted"),
+    [
+        ("running", None, 0, False, False, Action.CREATE),
+        ("running", "running", 0, True, False, Action.NOTHING),
+        ("running", "running", 0, True, True, Action.REBOOT),
+        ("running", "created", 0, False, False, Action.START),
+        ("running", "exited", REBOOTED, True, False, Action.START),
+        ("running", "exited", POWERED_OFF, True, False, Action.REPORT_OFF),
+        # Ended while nobody looked (`down`, or this machine restarted): not the host's own wish.
+        ("running", "exited", POWERED_OFF, False, False, Action.START),
+        ("running", "exited", 137, True, False, Action.START),
+        ("stopped", "running", 0, True, False, Action.STOP),
+        ("stopped", "exited", POWERED_OFF, True, False, Action.NOTHING),
+        ("terminated", "running", 0, True, False, Action.REMOVE),
+        ("terminated", "exited", 0, True, False, Action.REMOVE),
+        ("terminated", None, 0, False, False, Action.NOTHING),
+    ],
+)
+def test_action(
+    state: str, container: str | None, code: int, seen: bool, reboot: bool, wanted: Action
+) -> None:
+    """Each row is one thing that can be seen."""
+    assert decide(state, container, code, seen_running=seen, reboot=reboot) is wanted
+
+
+def test_a_volume_keeps_its_device_name() -> None:
+    """A name that moved would put one volume's data in the other's place."""
+    first = assign(["vol-a", "vol-b"], [])
+    assert first == {"vol-a": "nvme1n1", "vol-b": "nvme2n1"}
+    assert assign(["vol-b", "vol-c"], first.items()) == {"vol-b": "nvme2n1", "vol-c": "nvme1n1"}
+
+
+def test_hardware_lists_routes_and_disks() -> None:
+    """The host's script reads exactly these lines."""
+    disk = Disk(name="nvme1n1", major=7, minor=3, volume_id="vol-0ab")
+    assert hardware(HOST, [disk], "10.20.1.2", SANDBOX).splitlines() == [
+        "route 169.254.169.254/32 10.20.1.2",
+        "route 10.99.0.0/24 10.20.1.2",
+        "disk nvme1n1 7 3 vol0ab",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "wanted"),
+    [
+        ({"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}, True),
+        ({"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}, True),
+        ({"IpProtocol": "tcp", "FromPort": 0, "ToPort": 442, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}, False),
+        ({"IpProtocol": "udp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}, False),
+        (
+            {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]},
+            False,
+        ),
+    ],
+)
+def test_open_to_the_world(rule: dict[str, object], wanted: bool) -> None:
+    """Only TCP from anywhere opens a door."""
+    assert Group(id="sg-web", ports=open_ports([rule])).admits(443) is wanted
+
+
+def test_doors_lead_to_running_hosts_through_open_ports() -> None:
+    """Neither a stopped host nor a shut port has a door."""
+    web = {"sg-web": Group(id="sg-web", ports=((443, 443),))}
+    address = (Address(public_ip="127.1.2.3", instance_id="i-1"), Address(public_ip="127.1.2.4"))
+    up = Cloud(instances=(HOST,), addresses=address, groups=web)
+    assert doors(up) == {("127.1.2.3", 443): ("10.20.1.4", 443)}
+    stopped = HOST.model_copy(update={"state": "stopped"})
+    assert doors(up.model_copy(update={"instances": (stopped,)})) == {}
+
+
+def test_url_is_of_the_instance_with_this_name() -> None:
+    """Another deployment in the same account has another tag."""
+    addresses = (Address(public_ip="127.1.2.3", instance_id="i-1"),)
+    assert url(SANDBOX, Cloud(instances=(HOST,), addresses=addresses)) == "https://127.1.2.3/"
+    other = HOST.model_copy(update={"tags": {"ragdock:name": "other"}})
+    with pytest.raises(SandboxError, match="ragdock:name=demo"):
+        url(SANDBOX, Cloud(instances=(other,), addresses=addresses))

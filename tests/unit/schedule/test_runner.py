@@ -1,0 +1,282 @@
+"""The runner, as a process of its own with a playbook that is a script: timeout, overlap, silence, reboot."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+ROOT = Path(__file__).parents[3]
+# Stands where ansible-playbook does: the runner only sees a program, its exit code and what it leaves.
+GOOD = """
+import sys; sys.path.insert(0, {utils!r})
+import time, pathlib, ragdock_jobs as jobs
+jobs.write_record(pathlib.Path({root!r}), jobs.Outcome({job!r}, True, time.time(), time.time()))
+"""
+
+
+class Bench:
+    """A host in a directory: settings, deployer, and programs in front of the PATH."""
+
+    def __init__(self, where: Path, endpoint: str) -> None:
+        self.root = where / "ragdock"
+        self.programs = where / "bin"
+        self.programs.mkdir()
+        for name in ("monitoring/module_utils", "preflight/library"):
+            shutil.copytree(ROOT / "roles" / name, self.root / "deployer" / "roles" / name)
+        self.utils = self.root / "deployer/roles/monitoring/module_utils"
+        settings = {
+            "root": str(self.root), "namespace": "Ragdock/unit", "region": "us-east-1", "wait_minutes": 0.05,
+            "endpoint_url": endpoint, "lock": "/ragdock/unit/lock",
+            "jobs": {job: {"schedule": "", "timeout_minutes": 1} for job in ("backup", "drill", "patch")},
+        }  # fmt: skip
+        self.settings = where / "schedule.json"
+        self.settings.write_text(json.dumps(settings))
+        text = (ROOT / "roles/schedule/files/ragdock-job.py").read_text()
+        for old, new in (
+            ("/etc/ragdock/schedule.json", self.settings),
+            ("/run/lock/ragdock-job.lock", where / "job.lock"),
+            ("/var/log/ragdock", where / "log"),
+        ):
+            assert old in text
+            text = text.replace(old, str(new))
+        text = text.replace('"PATH": "', f'"PATH": "{self.programs}:')
+        # Whoever tests need not wait for a stack that is not there.
+        text = text.replace("SETTLE_SECONDS = 600.0", "SETTLE_SECONDS = 0.0")
+        self.runner = where / "ragdock-job"
+        self.runner.write_text(text)
+        self.log = where / "log"
+
+    def change(self, **settings: Any) -> None:
+        """Other settings of jobs."""
+        found = json.loads(self.settings.read_text())
+        for job in found["jobs"].values():
+            job |= settings
+        self.settings.write_text(json.dumps(found))
+
+    def playbook(self, code: str) -> None:
+        """What ansible-playbook does."""
+        path = self.programs / "ansible-playbook"
+        path.write_text(f"#!{sys.executable}\n{code}")
+        path.chmod(0o755)
+
+    def good(self, job: str) -> str:
+        """A playbook that records its success."""
+        return GOOD.format(utils=str(self.utils), root=str(self.root), job=job)
+
+    def held(self, job: str) -> str:
+        """A playbook that is at work until it is told to end, then records its success."""
+        go = str(self.root / "go")
+        return f"import os, time\nwhile not os.path.exists({go!r}): time.sleep(0.1)\n" + self.good(job)
+
+    def go(self) -> None:
+        """Tell it."""
+        (self.root / "go").touch()
+
+    def start(self, job: str) -> subprocess.Popen[bytes]:
+        """Begin a job."""
+        environment = {**os.environ, "AWS_ACCESS_KEY_ID": "unit", "AWS_SECRET_ACCESS_KEY": "unit"}
+        return subprocess.Popen([sys.executable, str(self.runner), job], env=environment)
+
+    def run(self, job: str) -> int:
+        """Its exit code."""
+        return self.start(job).wait(120)
+
+    def state(self, job: str) -> dict[str, Any]:
+        """What is on record."""
+        found: dict[str, Any] = json.loads((self.root / "state" / f"{job}.json").read_text())
+        return found
+
+
+def until(what: Callable[[], bool]) -> None:
+    """Wait for it, not for ever."""
+    end = time.monotonic() + 60
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def aws() -> Any:
+    """An AWS on a port of its own."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bench(tmp_path: Path, aws: str) -> Bench:
+    """A host."""
+    return Bench(tmp_path, aws)
+
+
+def test_a_playbook_that_records_its_success_ends_the_job_well(bench: Bench) -> None:
+    """The record is the playbook's own; the log tells when it began and ended."""
+    bench.playbook(bench.good("backup") + "print('hello')")
+    assert bench.run("backup") == 0
+    assert bench.state("backup")["ok"] is True
+    log = (bench.log / "backup.log").read_text()
+    assert "backup begins" in log
+    assert "hello" in log
+    assert "ended with code 0" in log
+    assert not (bench.root / "state/running/backup.json").exists()
+
+
+@pytest.mark.parametrize("code", [0, 2])
+def test_a_playbook_that_says_nothing_has_failed(bench: Bench, code: int) -> None:
+    """A failure is never an exit 0, and the exit code is kept."""
+    bench.playbook(f"raise SystemExit({code})")
+    assert bench.run("backup") == (code or 1)
+    assert "before it said how it went" in bench.state("backup")["reason"]
+
+
+def test_a_timeout_ends_every_process_and_is_recorded(bench: Bench) -> None:
+    """Ansible's workers leave the session: a signal to the group would miss them."""
+    bench.change(timeout_minutes=0.05)
+    pid = bench.root / "left.pid"
+    child = f"import os, time; os.setsid(); open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(99)"
+    bench.playbook(
+        f"import subprocess, sys, time\nsubprocess.Popen([sys.executable, '-c', {child!r}])\ntime.sleep(99)"
+    )
+    assert bench.run("backup") == 124
+    assert "ragdock_schedule_timeout_minutes" in bench.state("backup")["reason"]
+    left = Path(f"/proc/{pid.read_text()}/stat")
+    # A zombie has ended; nobody has asked yet how.
+    assert not left.exists() or left.read_text().split()[2] == "Z"
+
+
+def test_the_same_job_does_not_run_twice_at_once(bench: Bench) -> None:
+    """The second is refused at once, and the record of the first stands."""
+    bench.playbook(bench.held("backup"))
+    first = bench.start("backup")
+    until((bench.root / "state/running/backup.json").exists)
+    assert bench.run("backup") == 75
+    assert "still runs" in (bench.log / "backup.log").read_text()
+    bench.go()
+    assert first.wait(120) == 0
+    assert bench.state("backup")["ok"] is True
+
+
+def test_another_job_waits_its_time_then_fails_by_name(bench: Bench) -> None:
+    """Two jobs never overlap."""
+    bench.playbook(bench.held("backup"))
+    first = bench.start("backup")
+    until((bench.root / "state/running/backup.json").exists)
+    assert bench.run("drill") == 75
+    assert "for backup (process" in bench.state("drill")["reason"]
+    bench.go()
+    assert first.wait(120) == 0
+
+
+def test_a_killed_runner_leaves_the_lock_to_its_playbook(bench: Bench) -> None:
+    """Else the next job would begin beside a backup that still writes."""
+    bench.playbook(bench.held("backup"))
+    first = bench.start("backup")
+    until((bench.root / "state/running/backup.json").exists)
+    first.send_signal(signal.SIGKILL)
+    first.wait(10)
+    assert bench.run("drill") == 75
+    bench.go()
+    until(lambda: (bench.root / "state/backup.json").exists())
+
+
+def test_what_a_reboot_cut_short_is_recorded_and_run_once_more(bench: Bench) -> None:
+    """Once: a job that takes the host down must not do so at each boot."""
+    marker = bench.root / "state/running/backup.json"
+    marker.parent.mkdir(parents=True)
+    for expected in (True, False):
+        bench.playbook("raise SystemExit(3)" if not expected else bench.good("backup"))
+        # Later than any record that is there.
+        mark = {"job": "backup", "pid": 1, "boot": "another", "began": time.time() + 1}
+        marker.write_text(json.dumps(mark | {"again": not expected}))
+        assert bench.run("after-boot") == 0
+        assert not marker.exists()
+        state = bench.state("backup")
+        assert state["ok"] is expected
+        assert expected or state["reason"].startswith("The host went down")
+
+
+def test_the_run_that_makes_up_for_one_says_so(bench: Bench) -> None:
+    """What the next boot finds of it, should the host go down again."""
+    marker = bench.root / "state/running/backup.json"
+    marker.parent.mkdir(parents=True)
+    marker.write_text(json.dumps({"job": "backup", "pid": 1, "boot": "another", "began": time.time() + 1}))
+    bench.playbook(
+        f"import json, pathlib, time\nfor _ in range(50):\n"
+        f"    if json.loads(pathlib.Path({str(marker)!r}).read_text())['again']:\n"
+        f"        break\n    time.sleep(0.1)\nelse:\n    raise SystemExit(3)\n" + bench.good("backup")
+    )
+    assert bench.run("after-boot") == 0
+    assert bench.state("backup")["ok"]
+
+
+def test_a_job_that_a_reboot_met_after_its_record_is_not_run_again(bench: Bench) -> None:
+    """Its last seconds, in which it gives its lock back, change nothing of what it said."""
+    marker = bench.root / "state/running/backup.json"
+    bench.playbook(bench.good("backup"))
+    assert bench.run("backup") == 0
+    said = bench.state("backup")
+    marker.write_text(json.dumps({"job": "backup", "pid": 1, "boot": "another", "began": time.time() - 60}))
+    assert bench.run("after-boot") == 0
+    assert bench.state("backup") == said
+    assert not marker.exists()
+
+
+def test_a_job_that_was_due_while_the_host_was_down_runs(bench: Bench) -> None:
+    """The schedule was there, the time came, nobody ran it."""
+    bench.change(schedule="0 0 * * *")
+    long_ago = time.time() - 3 * 86400
+    os.utime(bench.settings, (long_ago, long_ago))
+    bench.playbook(
+        "import sys\njob = sys.argv[5].split('/')[1].split('.')[0]\n" + bench.good("@").replace("'@'", "job")
+    )
+    assert bench.run("after-boot") == 0
+    assert {job: bench.state(job)["ok"] for job in ("backup", "drill", "patch")} == {
+        "backup": True, "drill": True, "patch": True,
+    }  # fmt: skip
+    before = bench.state("backup")
+    assert bench.run("after-boot") == 0
+    assert bench.state("backup") == before
+
+
+def test_a_patch_that_asked_for_the_restart_goes_on(bench: Bench) -> None:
+    """It ends without a record, since it is not at its end; the run after the boot is told so."""
+    notes = bench.root / "state/patch-resume.json"
+    notes.parent.mkdir(parents=True, exist_ok=True)
+    bench.playbook(f"open({str(notes)!r}, 'w').write('{{}}')")
+    assert bench.run("patch") == 0
+    assert not (bench.root / "state/patch.json").exists()
+    marker = bench.root / "state/running/patch.json"
+    marker.write_text(json.dumps(json.loads(marker.read_text()) | {"boot": "another"}))
+    bench.playbook(
+        f"import os, sys\nassert sys.argv[-1] == 'patching_resume=true'\nos.unlink({str(notes)!r})\n"
+        + bench.good("patch")
+    )
+    assert bench.run("after-boot") == 0
+    assert bench.state("patch")["ok"] is True
+
+
+def test_a_log_that_has_grown_is_begun_anew(bench: Bench) -> None:
+    """And a few old ones stay."""
+    bench.log.mkdir()
+    (bench.log / "backup.log").write_bytes(b"x" * (5 << 20))
+    for number in range(1, 6):
+        (bench.log / f"backup.log.{number}").write_text(str(number))
+    bench.playbook(bench.good("backup"))
+    assert bench.run("backup") == 0
+    assert (bench.log / "backup.log").stat().st_size < 10_000
+    assert (bench.log / "backup.log.1").stat().st_size == 5 << 20
+    assert sorted(path.name for path in bench.log.glob("backup.log.*"))[-1] == "backup.log.5"
+    assert (bench.log / "backup.log.5").read_text() == "4"

@@ -1,0 +1,100 @@
+"""When a job is due, was missed, or is overdue; and how the glance says so."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from roles.monitoring.module_utils import ragdock_schedule as schedule
+
+# A Wednesday.
+NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+LONG_AGO = NOON - timedelta(days=365)
+
+
+def iso(moment: datetime) -> str:
+    """As the state files write it."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def times(text: str) -> Any:
+    """Times of a setting that is not empty."""
+    found = schedule.parse(text)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "after"),
+    [
+        ("17 2 * * *", datetime(2026, 11, 25, 2, 17), datetime(2026, 11, 26, 2, 17)),
+        ("30 23 * * *", datetime(2026, 11, 24, 23, 30), datetime(2026, 11, 25, 23, 30)),
+        ("0 12 * * *", datetime(2026, 11, 25, 12, 0), datetime(2026, 11, 26, 12, 0)),
+        ("41 3 * * 0", datetime(2026, 11, 22, 3, 41), datetime(2026, 11, 29, 3, 41)),
+        ("41 3 * * 7", datetime(2026, 11, 22, 3, 41), datetime(2026, 11, 29, 3, 41)),
+        ("11 4 * * 2,5", datetime(2026, 11, 24, 4, 11), datetime(2026, 11, 27, 4, 11)),
+    ],
+)
+def test_the_times_of_a_crontab(text: str, before: datetime, after: datetime) -> None:
+    """The catch-up after boot must mean the same times as cron does."""
+    assert times(text).before(NOON) == before.replace(tzinfo=UTC)
+    assert times(text).after(NOON) == after.replace(tzinfo=UTC)
+
+
+def test_an_empty_text_switches_the_job_off() -> None:
+    """Each job's switch is its time."""
+    assert schedule.parse("") is None
+
+
+@pytest.mark.parametrize("text", ["0 0 1 * *", "0 0 * 1 *"])
+def test_days_of_the_month_are_refused(text: str) -> None:
+    """Preflight refuses them; so does the reader, should a file be edited by hand."""
+    with pytest.raises(ValueError, match="must be"):
+        schedule.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("began", "since", "missed"),
+    [
+        (None, LONG_AGO, True),
+        (datetime(2026, 11, 24, 2, 17, tzinfo=UTC), LONG_AGO, True),
+        (datetime(2026, 11, 25, 2, 17, 1, tzinfo=UTC), LONG_AGO, False),
+        # By hand, later than it was due: no second run.
+        (datetime(2026, 11, 25, 9, 0, tzinfo=UTC), LONG_AGO, False),
+        # The schedule was written after the time: nothing was missed.
+        (None, datetime(2026, 11, 25, 8, 0, tzinfo=UTC), False),
+    ],
+)
+def test_what_was_due_while_the_host_was_down(began: datetime | None, since: datetime, missed: bool) -> None:
+    """A night without power costs no backup."""
+    state = {"started": iso(began)} if began else {}
+    assert schedule.missed(times("17 2 * * *"), state, since, NOON) is missed
+
+
+@pytest.mark.parametrize(
+    ("text", "hours", "overdue"),
+    [
+        ("17 2 * * *", 25, False),
+        ("17 2 * * *", 27, True),
+        ("41 3 * * 0", 169, False),
+        ("41 3 * * 0", 171, True),
+        # Tuesday and Friday: four days between them.
+        ("11 4 * * 2,5", 97, False),
+        ("11 4 * * 2,5", 99, True),
+    ],
+)
+def test_a_success_older_than_the_schedule_promises(text: str, hours: float, overdue: bool) -> None:
+    """Two hours of grace: a job may take longer than it did last time."""
+    state = {"last_success": iso(NOON - timedelta(hours=hours))}
+    assert schedule.overdue(times(text), state, LONG_AGO, NOON) is overdue
+
+
+def test_the_runner_reads_the_same_files() -> None:
+    """It loads them by path from the deployer's directory; a moved file would be found out at night."""
+    text = (Path(__file__).parents[3] / "roles/schedule/files/ragdock-job.py").read_text()
+    for path in ("ragdock_jobs", "ragdock_schedule", "ragdock_processes"):
+        assert f"roles/monitoring/module_utils/{path}.py" in text
+        assert (Path(__file__).parents[3] / f"roles/monitoring/module_utils/{path}.py").is_file()

@@ -1,0 +1,40 @@
+"""What tests of the stack's code share: helpers as Ansible ships them, and a host's directory."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.role_files import share
+
+share("stack")
+
+from ansible.module_utils.ragdock_release import Store  # noqa: E402
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """An empty host."""
+    return Store(tmp_path)
+
+
+def add(store: Store, name: str, content: str = "", ref: str = "") -> None:
+    """A complete release."""
+    images = {"edge": {"ref": ref or f"registry/edge@sha256:{name[-8:]}"}}
+    record: dict[str, Any] = {"content": content or name, "images": images}
+    store.write(name, {"compose.yaml": f"# {name}\n", "config/edge/Caddyfile": name}, record)
+    store.complete(name)
+
+
+def lives(store: Store, name: str) -> None:
+    """A complete release that serves."""
+    add(store, name)
+    store.switch(name, {"verb": "deploy"})
+
+
+def history(store: Store) -> list[str]:
+    """Ids in the order in which they went live."""
+    return [json.loads(line)["release"] for line in store.history.read_text().splitlines()]

@@ -1,0 +1,165 @@
+"""A base image is held to one digest: the Dockerfile's, else the one that the first build met."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from pathlib import Path
+
+import pytest
+from ansible.module_utils.ragdock_bases import Base, Lock, arguments, bases, bases_of, held
+from ansible.module_utils.ragdock_build import BuildError
+
+from roles.stack.library import base_images
+from sandbox import images
+
+OLD, NEW = (f"sha256:{digit * 64}" for digit in "12")
+NOW = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+DOCKERFILES = sorted((Path(__file__).parents[3] / "services").glob("*/Dockerfile"))
+
+
+class Machine:
+    """A machine's images (reference -> time and digests), and a registry's (reference -> the same)."""
+
+    def __init__(self, here: dict[str, tuple[str, list[str]]], registry: dict[str, tuple[str, str]]) -> None:
+        self.here, self.registry = here, registry
+        self.pulled: list[str] = []
+
+    def __call__(self, words: list[str]) -> tuple[int, str, str]:
+        ref = words[-1]
+        if words[0] == "pull":
+            return self._pull(ref)
+        if words[0] == "image":
+            found = self.here.get(ref)
+            return (
+                (0, f"{json.dumps(found[0])} {json.dumps(found[1])}\n", "") if found else (1, "", "No such")
+            )
+        if ref not in self.registry:
+            return 1, "", "no such host"
+        created, digest = self.registry[ref]
+        manifest = {"mediaType": "index", "digest": digest}
+        image = {"linux/amd64": {"created": created}, "linux/arm64": {"created": "2020-01-01T00:00:00Z"}}
+        return 0, json.dumps(manifest if "Manifest" in words[-2] else image), ""
+
+    def _pull(self, ref: str) -> tuple[int, str, str]:
+        if ref not in self.registry:
+            return 1, "", "no such host"
+        self.pulled.append(ref)
+        created, digest = self.registry[ref]
+        self.here[ref] = (created, [f"{ref.partition(':')[0]}@{digest}"])
+        return 0, digest, ""
+
+
+@pytest.fixture
+def lock(tmp_path: Path) -> Lock:
+    """A deployment that was never built."""
+    return Lock(tmp_path / "state" / "base-images.json")
+
+
+def test_every_stage_of_every_service_starts_from_an_argument_with_one_pin() -> None:
+    """A name in FROM would be a tag that moves; one name has one digest in all Dockerfiles."""
+    for path in DOCKERFILES:
+        named = {base.argument for base in bases(path.read_text())}
+        starts = re.findall(r"^FROM\s+(\S+)", path.read_text(), re.MULTILINE)
+        assert starts
+        assert {start.strip("${}") for start in starts} <= named, path
+    pins = {(base.name, base.digest) for path in DOCKERFILES for base in bases(path.read_text())}
+    assert len(pins) == len(bases_of(DOCKERFILES))
+
+
+def test_the_sandbox_pulls_what_the_dockerfiles_name() -> None:
+    known = {image.name: image.digest for image in images.IMAGES}
+    assert {base.name: base.digest for base in bases_of(DOCKERFILES)}.items() <= known.items()
+
+
+def test_the_dockerfiles_digest_holds_whatever_the_tag_gives_now(lock: Lock) -> None:
+    machine = Machine(
+        {"py:3": ("2026-01-01T00:00:00Z", [f"py@{NEW}"])}, {"py:3": ("2026-02-01T00:00:00Z", NEW)}
+    )
+    assert held(machine, Base("PY_IMAGE", "py:3", OLD), lock) == f"py:3@{OLD}"
+    assert not lock.path.exists()
+
+
+def test_the_first_digest_met_holds_although_the_tag_moves(lock: Lock) -> None:
+    base = Base("SEARCH_IMAGE", "search:2")
+    machine = Machine({}, {"search:2": ("2026-01-01T00:00:00Z", OLD)})
+    assert held(machine, base, lock) == f"search:2@{OLD}"
+    elsewhere = Machine({"search:2": ("2026-02-01T00:00:00Z", [f"search@{NEW}"])}, {"search:2": ("", NEW)})
+    assert held(elsewhere, base, lock) == f"search:2@{OLD}"
+    assert (machine.pulled, elsewhere.pulled) == (["search:2"], [])
+
+
+def test_an_image_that_was_built_here_has_no_digest_and_locks_nothing(lock: Lock) -> None:
+    machine = Machine({"search:2": ("2026-01-01T00:00:00Z", []), "py:3": ("2026-01-01T00:00:00Z", [])}, {})
+    assert held(machine, Base("SEARCH_IMAGE", "search:2"), lock) == "search:2"
+    assert held(machine, Base("PY_IMAGE", "py:3", OLD), lock) == "py:3"
+    assert not lock.path.exists()
+
+
+def test_a_digest_of_another_repository_is_not_the_bases(lock: Lock) -> None:
+    """An image that was pushed elsewhere under its own name has that registry's digest too."""
+    machine = Machine({"search:2": ("2026-01-01T00:00:00Z", [f"registry.example.org/search@{OLD}"])}, {})
+    assert held(machine, Base("SEARCH_IMAGE", "search:2"), lock) == "search:2"
+
+
+def test_a_base_that_cannot_be_had_is_named(lock: Lock) -> None:
+    with pytest.raises(BuildError, match=r"search:2 could not be pulled: no such host"):
+        held(Machine({}, {}), Base("SEARCH_IMAGE", "search:2"), lock)
+
+
+def test_a_build_is_given_its_bases_and_remembers_them() -> None:
+    assert arguments({"PY_IMAGE": f"py:3@{OLD}"}) == [
+        *("--build-arg", f"PY_IMAGE=py:3@{OLD}", "--label", f"ragdock.bases=py:3@{OLD}"),
+    ]
+    assert arguments({}) == []
+
+
+@pytest.mark.parametrize(
+    ("here", "registry", "digest", "row"),
+    [
+        (
+            {f"py:3@{OLD}": ("2026-02-27T00:00:00Z", [f"py@{OLD}"])},
+            {"py:3": ("2026-02-28T00:00:00Z", NEW)},
+            OLD,
+            ["sha256:111111111111", "2026-02-27, 2 days ago", NEW],
+        ),
+        (
+            {},
+            {f"py:3@{OLD}": ("2026-02-28T00:00:00Z", OLD), "py:3": ("2026-02-28T00:00:00Z", OLD)},
+            OLD,
+            ["sha256:111111111111", "2026-02-28, 1 day ago", "the same"],
+        ),
+        (
+            {"py:3": ("2026-02-28T12:00:00.5Z", [])},
+            {},
+            OLD,
+            [base_images.BUILT_HERE, "2026-02-28, 0 days ago", base_images.SILENT],
+        ),
+        (
+            {f"py:3@{OLD}": ("2025-12-01T00:00:00Z", [f"py@{OLD}"])},
+            {},
+            OLD,
+            ["sha256:111111111111", "2025-12-01, 90 days ago, old", base_images.SILENT],
+        ),
+        ({}, {}, "", [base_images.UNPINNED, "unknown here", base_images.SILENT]),
+        (
+            {f"py:3@{OLD}": ("1970-01-01T00:00:00Z", [f"py@{OLD}"])},
+            {},
+            OLD,
+            ["sha256:111111111111", "not told by its makers", base_images.SILENT],
+        ),
+    ],
+    ids=["a newer one", "the same", "built here", "old", "nothing known", "time hidden"],
+)
+def test_the_plan_tells_age_and_what_the_registry_gives(
+    lock: Lock,
+    here: dict[str, tuple[str, list[str]]],
+    registry: dict[str, tuple[str, str]],
+    digest: str,
+    row: list[str],
+) -> None:
+    """A registry that is away is told, and fails nothing."""
+    machine = Machine(here, registry)
+    assert base_images.row(machine, Base("PY_IMAGE", "py:3", digest), lock, NOW)[1:] == row
+    assert machine.pulled == []

@@ -1,0 +1,55 @@
+"""Filters give the same text for the same input: else every run would make a release."""
+
+from __future__ import annotations
+
+import bcrypt
+import pytest
+
+from roles.stack.filter_plugins.stack import stack_bcrypt, stack_config_hash, stack_model, stack_with_content
+
+SECRETS = [
+    {"path": "rag-app/token", "target": "token", "uid": 1, "from": "api_token"},
+    {"path": "edge/key", "target": "key", "uid": 2, "from": "edge_key"},
+    {"path": "opensearch/users", "target": "users", "uid": 3, "from": "internal_users"},
+]
+VALUES = {"api_token": "t", "edge_key": "k"}
+CONFIG = {"edge/Caddyfile": "c", "opensearch/opensearch.yml": "o"}
+
+
+def test_a_password_hash_is_stable_and_opens() -> None:
+    made = stack_bcrypt("correct horse", "ragdock_app")
+    assert made == stack_bcrypt("correct horse", "ragdock_app")
+    assert made.startswith("$2y$10$")
+    assert bcrypt.checkpw(b"correct horse", made.replace("$2y$", "$2b$").encode())
+
+
+def test_two_users_with_one_password_have_two_hashes() -> None:
+    assert stack_bcrypt("same", "a") != stack_bcrypt("same", "b")
+
+
+@pytest.mark.parametrize(
+    ("service", "secret", "text"),
+    [("rag-app", "api_token", "edge/Caddyfile"), ("opensearch", "nothing", "opensearch/opensearch.yml")],
+)
+def test_a_new_secret_or_configuration_starts_a_service_again(service: str, secret: str, text: str) -> None:
+    before = stack_config_hash(service, SECRETS, VALUES, CONFIG)
+    changed = stack_config_hash(service, SECRETS, {**VALUES, secret: "new"}, {**CONFIG, text: "new"})
+    assert changed != before
+
+
+def test_a_new_edge_configuration_does_not_start_the_edge_again() -> None:
+    before = stack_config_hash("edge", SECRETS, VALUES, CONFIG)
+    assert stack_config_hash("edge", SECRETS, VALUES, {**CONFIG, "edge/Caddyfile": "new"}) == before
+    assert stack_config_hash("edge", SECRETS, {**VALUES, "edge_key": "new"}, CONFIG) != before
+
+
+def test_secret_files_get_their_text() -> None:
+    assert stack_with_content(SECRETS[:1], VALUES) == [
+        {"path": "rag-app/token", "uid": 1, "content_base64": "dA=="}
+    ]
+
+
+def test_models_are_found_by_use() -> None:
+    models = [{"name": "big", "use": ["chat"]}, {"name": "small", "use": ["embed"]}]
+    assert stack_model(models, "chat") == "big"
+    assert stack_model(models, "fallback", "big") == "big"

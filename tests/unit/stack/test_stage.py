@@ -1,0 +1,130 @@
+"""What a host cannot carry is refused before anything changes; secrets are as wanted, to the mode."""
+
+from __future__ import annotations
+
+import base64
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.ragdock_release import Release
+
+from roles.stack.library.release_fetch import edge_check
+from roles.stack.library.release_stage import (
+    diff,
+    disk_refusal,
+    ensure_directory,
+    memory_refusal,
+    secrets_drift,
+)
+from roles.stack.module_utils.ragdock_prune import unused_images
+
+LIMITS = {"opensearch": 2048, "ollama": 3328, "rag-app": 640, "rag-worker": 640, "landing": 160, "edge": 128}
+MIB = 1024 * 1024
+
+
+def test_the_default_limits_fit_an_8_gib_host() -> None:
+    assert memory_refusal(LIMITS, 1024, 7_900_000) == ""
+
+
+def test_limits_over_the_hosts_memory_are_refused_with_figures_and_settings() -> None:
+    said = memory_refusal(LIMITS, 1024, 3_900_000)
+    assert "has 4096 MiB" in said
+    assert "3872 MiB too much" in said
+    assert "ragdock_instance_type" in said
+    assert "ragdock_memory_limits" in said
+
+
+def test_a_disk_without_room_for_the_missing_images_is_refused() -> None:
+    said = disk_refusal({"rag-app": 200 * MIB, "ollama": 300 * MIB}, 2000 * MIB, "/var/lib/docker")
+    assert "2000 MiB free; ollama, rag-app need about 2774 MiB" in said
+    assert "ragdock_root_volume_gib" in said
+
+
+def test_a_full_disk_does_not_refuse_a_release_whose_images_are_there() -> None:
+    assert disk_refusal({}, 0, "/var/lib/docker") == ""
+
+
+@pytest.fixture
+def wanted() -> list[dict[str, Any]]:
+    """One secret of this test's own user."""
+    return [
+        {
+            "path": "rag-app/api_token",
+            "uid": os.getuid(),
+            "content_base64": base64.b64encode(b"token").decode(),
+        }
+    ]
+
+
+def test_secrets_are_written_for_their_reader_alone(tmp_path: Path, wanted: list[dict[str, Any]]) -> None:
+    assert secrets_drift(tmp_path, wanted, check=False) == ["rag-app/api_token"]
+    path = tmp_path / "rag-app" / "api_token"
+    assert (path.read_text(), path.stat().st_mode & 0o7777) == ("token", 0o400)
+    assert secrets_drift(tmp_path, wanted, check=False) == []
+
+
+@pytest.mark.parametrize("damage", ["mode", "text", "link", "missing"])
+def test_drift_of_a_secret_is_repaired(tmp_path: Path, wanted: list[dict[str, Any]], damage: str) -> None:
+    secrets_drift(tmp_path, wanted, check=False)
+    path = tmp_path / "rag-app" / "api_token"
+    if damage == "mode":
+        path.chmod(0o644)
+    else:
+        path.unlink()
+    if damage == "text":
+        path.write_text("other")
+        path.chmod(0o400)
+    if damage == "link":
+        (tmp_path / "rag-app" / "elsewhere").write_text("token")
+        path.symlink_to(tmp_path / "rag-app" / "elsewhere")
+    assert "rag-app/api_token" in secrets_drift(tmp_path, wanted, check=False)
+    assert secrets_drift(tmp_path, wanted, check=False) == []
+    assert not path.is_symlink()
+
+
+def test_a_secret_that_nobody_wants_goes(tmp_path: Path, wanted: list[dict[str, Any]]) -> None:
+    secrets_drift(tmp_path, wanted, check=False)
+    (tmp_path / "rag-app" / "old").write_text("left over")
+    assert secrets_drift(tmp_path, wanted, check=False) == ["rag-app/old"]
+    assert not (tmp_path / "rag-app" / "old").exists()
+
+
+def test_check_mode_says_and_touches_nothing(tmp_path: Path, wanted: list[dict[str, Any]]) -> None:
+    assert secrets_drift(tmp_path, wanted, check=True) == ["rag-app/api_token"]
+    assert ensure_directory(tmp_path / "data", os.getuid(), 0o750, check=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_gets_its_mode_back(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    assert ensure_directory(tmp_path, os.getuid(), 0o750, check=False)
+    assert tmp_path.stat().st_mode & 0o7777 == 0o750
+    assert not ensure_directory(tmp_path, os.getuid(), 0o750, check=False)
+
+
+def test_the_diff_names_added_changed_and_removed_files() -> None:
+    shown = diff({"same": "1", "changed": "1", "gone": "1"}, {"same": "1", "changed": "2", "new": "1"}, "id")
+    assert [(one["before_header"], one["before"], one["after"]) for one in shown] == [
+        ("changed", "1", "2"),
+        ("gone", "1", ""),
+        ("new", "", "1"),
+    ]
+
+
+def test_pruning_leaves_images_of_others_alone(tmp_path: Path) -> None:
+    kept = Release(tmp_path, {"images": {"edge": {"ref": "registry/ragdock/demo/edge@sha256:2"}}})
+    have = [
+        "registry/ragdock/demo/edge@sha256:1",
+        "registry/ragdock/demo/edge@sha256:2",
+        "registry/ragdock/other/edge@sha256:1",
+        "debian@<none>",
+    ]
+    assert unused_images(have, [kept]) == ["registry/ragdock/demo/edge@sha256:1"]
+
+
+def test_caddy_checks_its_configuration_without_a_network() -> None:
+    words = edge_check(Path("/r/id.tmp"), Path("/opt/ragdock"), "edge@sha256:0")
+    assert words[:5] == ["run", "--rm", "--network", "none", "--read-only"]
+    assert words[-4:] == ["edge@sha256:0", "validate", "--config", "/etc/caddy/Caddyfile"]

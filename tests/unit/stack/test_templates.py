@@ -1,0 +1,243 @@
+"""What a release looks like, rendered by Ansible itself: by default, and with settings that change a line."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[2]
+SERVICES = ["edge", "landing", "ollama", "opensearch", "rag-app", "rag-worker"]
+PASSWORDS = [*(f"opensearch_{user}_password" for user in ("app", "worker", "backup", "health")),
+             "app_password", "api_token", "session_key"]  # fmt: skip
+Rendered = dict[str, Any]
+Render = Callable[..., Rendered]
+
+
+def certificate(name: str) -> str:
+    """A certificate with a subject."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name(
+        [
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Ragdock"),
+            x509.NameAttribute(NameOID.COMMON_NAME, name),
+        ]
+    )
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now)
+        .not_valid_after(now + dt.timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    return made.public_bytes(serialization.Encoding.PEM).decode()
+
+
+@pytest.fixture(scope="module")
+def secret_values() -> dict[str, str]:
+    """A value for each secret, which must be in no rendered file."""
+    values = {name: f"secret-value-of-{name}" for name in PASSWORDS}
+    for name in ("opensearch_ca", "opensearch_node", "opensearch_admin", "edge_ca"):
+        values |= {f"{name}_cert": certificate(name), f"{name}_key": f"secret-value-of-{name}_key"}
+    return values
+
+
+@pytest.fixture(scope="module")
+def render(tmp_path_factory: pytest.TempPathFactory, secret_values: dict[str, str]) -> Render:
+    """Render a release with some settings."""
+
+    def run(**settings: Any) -> Rendered:
+        here = tmp_path_factory.mktemp("render")
+        variables = {
+            "ragdock_name": "demo",
+            "aws_host_public_ip": "203.0.113.5",
+            **settings,
+            "stack_images_built": {name: {"ref": f"registry/{name}@sha256:0"} for name in SERVICES},
+            "stack_secret_values": secret_values,
+            "out": str(here / "out.json"),
+        }
+        (here / "vars.json").write_text(json.dumps(variables))
+        done = subprocess.run(
+            [Path(sys.executable).parent / "ansible-playbook", "-i", "localhost,", HERE / "render.yml",
+             "-e", f"@{here / 'vars.json'}", "-e", f"ansible_python_interpreter={sys.executable}"],
+            cwd=ROOT, capture_output=True, text=True, check=False, timeout=120,
+            env={**os.environ, "ANSIBLE_FILTER_PLUGINS": str(ROOT / "roles/stack/filter_plugins")},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        found: Rendered = json.loads((here / "out.json").read_text())
+        return found
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def plain(render: Render) -> Rendered:
+    """With every default."""
+    return render()
+
+
+@pytest.fixture(scope="module")
+def other(render: Render, tmp_path_factory: pytest.TempPathFactory) -> Rendered:
+    """With as many other settings as possible."""
+    authority = tmp_path_factory.mktemp("ca") / "root.pem"
+    authority.write_text("the authority's root\n")
+    return render(
+        ragdock_domain="rag.example.org",
+        ragdock_acme_email="you@example.org",
+        ragdock_acme_directory="https://acme.example.org/dir",
+        ragdock_acme_ca_file=str(authority),
+        ragdock_upload_max_mib=250,
+        ragdock_ocr_languages="eng+deu",
+        ragdock_analytics_enabled=True,
+        ragdock_analytics_provider="google",
+        ragdock_analytics_id="G-AB12CD34EF",
+        ragdock_analytics_whole_address=True,
+        ragdock_memory_limits=dict.fromkeys(SERVICES, 1000),
+        ragdock_models=[
+            {"name": "talker", "use": ["chat"], "source": "library"},
+            {"name": "spare", "use": ["fallback"], "source": "library"},
+            {"name": "thinker", "use": ["large"], "source": "library"},
+            {"name": "vectors", "use": ["embed"], "source": "library"},
+        ],
+    )
+
+
+def compose(rendered: Rendered) -> Any:
+    """The rendered compose file."""
+    return yaml.safe_load(rendered["files"]["compose.yaml"])
+
+
+def env(rendered: Rendered) -> dict[str, str]:
+    """The rendered .env."""
+    lines = [line for line in rendered["files"][".env"].splitlines() if line and not line.startswith("#")]
+    return dict(line.split("=", 1) for line in lines)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_container_is_hardened(plain: Rendered, service: str) -> None:
+    one = compose(plain)["services"][service]
+    assert one["read_only"] is True
+    assert one["cap_drop"] == ["ALL"]
+    assert one.get("cap_add", []) == (["NET_BIND_SERVICE"] if service == "edge" else [])
+    assert one["security_opt"] == ["no-new-privileges:true"]
+    assert one["user"].split(":")[0] not in ("0", "root")
+    assert one["mem_limit"] == one["memswap_limit"]
+    assert one["pids_limit"] > 0
+    assert 0 < float(one["cpus"]) <= 2
+    assert one["healthcheck"]["start_interval"]
+    assert one["logging"]["options"]["max-size"]
+    assert one["restart"] == "unless-stopped"
+    assert "privileged" not in one
+    assert not any("docker.sock" in volume for volume in one.get("volumes", []))
+
+
+def test_only_the_edge_is_published_and_only_on_80_and_443(plain: Rendered) -> None:
+    published = {name: one["ports"] for name, one in compose(plain)["services"].items() if "ports" in one}
+    assert published == {"edge": ["80:80", "443:443"]}
+
+
+def test_what_holds_documents_has_no_way_out(plain: Rendered) -> None:
+    found = compose(plain)
+    assert found["networks"]["data"] == {"internal": True}
+    inside = {name for name, one in found["services"].items() if one["networks"] == ["data"]}
+    assert inside == {"opensearch", "ollama", "rag-worker"}
+
+
+def test_every_image_is_named_by_digest(plain: Rendered) -> None:
+    assert all("@sha256:" in one["image"] for one in compose(plain)["services"].values())
+
+
+def test_no_secret_stands_in_a_release(plain: Rendered, secret_values: dict[str, str]) -> None:
+    text = json.dumps(plain["files"])
+    assert [name for name, value in secret_values.items() if value in text] == []
+
+
+def test_a_container_gets_its_own_secrets_and_no_other(plain: Rendered) -> None:
+    for service, one in compose(plain)["services"].items():
+        mine = {
+            path["path"].replace("/", ".")
+            for path in plain["secrets"]
+            if path["path"].startswith(f"{service}/")
+        }
+        assert {secret["source"] for secret in one.get("secrets", [])} == mine
+
+
+def test_every_variable_that_compose_wants_is_in_env(plain: Rendered) -> None:
+    wanted = set(re.findall(r"\$\{(\w+):?\?", plain["files"]["compose.yaml"]))
+    assert wanted <= set(env(plain))
+
+
+def test_the_users_file_holds_hashes_only(plain: Rendered, secret_values: dict[str, str]) -> None:
+    users = yaml.safe_load(plain["users"])
+    assert {name for name in users if name != "_meta"} == {
+        "ragdock_app", "ragdock_worker", "ragdock_backup", "ragdock_health"
+    }  # fmt: skip
+    assert not any(value in plain["users"] for value in secret_values.values())
+
+
+def test_each_role_is_mapped_to_its_one_user_and_nobody_else(plain: Rendered) -> None:
+    mapping = yaml.safe_load(plain["files"]["config/opensearch/security/roles_mapping.yml"])
+    assert all(one == {"users": [name]} for name, one in mapping.items() if name != "_meta")
+
+
+def test_opensearch_knows_its_certificates_by_subject(plain: Rendered) -> None:
+    found = yaml.safe_load(plain["files"]["config/opensearch/opensearch.yml"])
+    assert found["plugins.security.nodes_dn"] == ["CN=opensearch_node,O=Ragdock"]
+    assert found["plugins.security.authcz.admin_dn"] == ["CN=opensearch_admin,O=Ragdock"]
+
+
+@pytest.mark.parametrize(
+    ("path", "by_default", "when_set"),
+    [
+        ("config/edge/Caddyfile", "https://203.0.113.5 {", "https://rag.example.org {"),
+        ("config/edge/Caddyfile", "\ttls internal\n", "acme_ca https://acme.example.org/dir"),
+        ("config/edge/Caddyfile", "default_sni 203.0.113.5", "acme_ca_root /etc/caddy/acme-ca.pem"),
+        ("config/edge/Caddyfile", "cert /run/secrets/edge_ca_cert", "email you@example.org"),
+        ("config/edge/Caddyfile", "max_size 101MiB", "max_size 251MiB"),
+        ("config/opensearch/jvm.options", "-Xmx1024m\n", "-Xmx500m\n"),
+        (".env", "OLLAMA_MODEL=gemma3:1b\n", "OLLAMA_MODEL=talker\n"),
+        (".env", "OLLAMA_FALLBACK_MODEL=phi3:mini\n", "OLLAMA_FALLBACK_MODEL=spare\n"),
+        (".env", "OLLAMA_LARGE_MODEL=\n", "OLLAMA_LARGE_MODEL=thinker\n"),
+        (".env", "OCR_LANGUAGES=eng\n", "OCR_LANGUAGES=eng+deu\n"),
+        (".env", "EMBEDDING_MODEL_NAME=all-minilm\n", "EMBEDDING_MODEL_NAME=vectors\n"),
+        (".env", "ANALYTICS_PROVIDER=none\n", "ANALYTICS_PROVIDER=ga\n"),
+        (".env", "ANALYTICS_ID=\n", "ANALYTICS_ID=G-AB12CD34EF\n"),
+        (".env", "ANALYTICS_WHOLE_IP=false\n", "ANALYTICS_WHOLE_IP=true\n"),
+        (".env", "UPLOAD_MAX_MIB=100\n", "UPLOAD_MAX_MIB=250\n"),
+        ("compose.yaml", "mem_limit: 2048m", "mem_limit: 1000m"),
+        ("compose.yaml", "edge.edge_ca_key: {file: /opt/ragdock/secrets/edge/edge_ca_key}", ""),
+    ],
+)
+def test_a_setting_changes_its_line(
+    plain: Rendered, other: Rendered, path: str, by_default: str, when_set: str
+) -> None:
+    assert by_default in plain["files"][path]
+    assert by_default not in other["files"][path]
+    assert when_set in other["files"][path]
+
+
+def test_a_private_authoritys_root_goes_to_the_edge(plain: Rendered, other: Rendered) -> None:
+    assert other["files"]["config/edge/acme-ca.pem"] == "the authority's root\n"
+    assert "config/edge/acme-ca.pem" not in plain["files"]
+
+
+def test_rendering_again_gives_the_same_release(render: Render, plain: Rendered) -> None:
+    assert render() == plain
