@@ -5,7 +5,7 @@ from io import BytesIO
 from fastapi import FastAPI
 
 from rag_app.backend import Backend
-from rag_app.ui.library import _act, library_html
+from rag_app.ui.library import act_on, library_html
 
 
 def _bring(backend: Backend, **content: bytes) -> None:
@@ -67,12 +67,20 @@ def test_tags_are_shown_searched_and_go_with_the_document(app: FastAPI) -> None:
     backend: Backend = app.state.backend
     _bring(backend, a=b"one\n", b=b"two\n")
     ids = {document.name: document.id for document in backend.ledger.list()}
-    _act(backend, "tag", ids["a.txt"], "Field notes, <b>x</b>")
+    assert act_on(backend, "tag", ids["a.txt"], "Field notes, <b>x</b>") == ""
     shown = library_html(backend, "field")
     assert "a.txt" in shown
     assert "b.txt" not in shown
     assert 'data-find="field notes"' in shown
     assert "&lt;b&gt;x&lt;/b&gt;" in shown
     assert "No document in this state" not in library_html(backend, "field", "queued")
-    _act(backend, "delete", ids["a.txt"])
+    assert act_on(backend, "delete", ids["a.txt"]) == ""
     assert backend.tags.holding("field") == []
+
+
+def test_a_refused_button_says_why(app: FastAPI) -> None:
+    backend: Backend = app.state.backend
+    for action, wanted in (("retry", "gone<b>"), ("delete", "gone"), ("tag", "gone")):
+        refused = act_on(backend, action, wanted)
+        assert 'role="alert"' in refused, (action, wanted)
+        assert "<b>" not in refused

@@ -70,9 +70,10 @@ def library_tab(backend: Backend) -> None:
         return (gr.skip(), gr.skip()) if now == before else (now, now)
 
     def act(search_for: str, only: str, event: gr.EventData) -> tuple[str, str]:
-        _act(backend, str(event.action), str(event.document), str(getattr(event, "tags", "")))
+        refused = act_on(backend, str(event.action), str(event.document), str(getattr(event, "tags", "")))
         now = library_html(backend, search_for.strip(), only)
-        return now, now
+        # Only the table itself is remembered, so a refusal stays until the table changes.
+        return refused + now, now
 
     # Not through Gradio's queue, and a new tick never waits for the one before: when the server
     # is replaced in the middle of a tick, the next one simply asks the new server.
@@ -169,7 +170,11 @@ def _progress(document: Document) -> str:
     )
 
 
-def _act(backend: Backend, action: str, document_id: str, tags: str = "") -> None:
+def act_on(backend: Backend, action: str, document_id: str, tags: str = "") -> str:
+    """Do what a button asked for: empty, or why it was refused, as HTML.
+
+    Gradio's own notices need its queue, which these buttons do not go through.
+    """
     try:
         if action == "delete":
             backend.ledger.request_delete(document_id)
@@ -181,4 +186,5 @@ def _act(backend: Backend, action: str, document_id: str, tags: str = "") -> Non
         else:
             _log.warning("unknown_action", action=action[:40])
     except RagError as error:
-        gr.Warning(error.message)
+        return f'<p class="rd-outcome rd-warn" role="alert">{text(error.message)}</p>'
+    return ""
