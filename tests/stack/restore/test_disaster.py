@@ -1,4 +1,4 @@
-"""The host and its disks are gone, or the whole deployment is: one command brings yesterday's answers back.
+"""A host and its disks, the whole deployment, or a part is lost: docs/recovery.md brings it back as written.
 
 By `make disaster`, alone: what other tests know of the host and its secrets does not hold afterwards.
 """
@@ -6,8 +6,9 @@ By `make disaster`, alone: what other tests know of the host and its secrets doe
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -16,9 +17,12 @@ from tests.stack.backup.vault import Vault, aws, back_up
 from tests.stack.door import Api, Door, value
 from tests.stack.host import Host
 from tests.stack.plays import play
-from tests.stack.restore.rescue import Json, Scene
+from tests.stack.restore import runbook
+from tests.stack.restore.rescue import ROOT, Json, Scene
 
 PAPERS = (("md", "Skerryvore"), ("pdf", "Ardnamurchan"), ("md", "Eilean Glas"))
+# The runbook's example of a document.
+REPORT = "report.pdf"
 
 
 @contextlib.contextmanager
@@ -34,10 +38,13 @@ def deployment(keywords: list[str]) -> Iterator[Scene]:
 def keywords() -> Iterator[list[str]]:
     """What documents speak of; they are backed up, and go when the test ends."""
     words = [f"{name} {papers.word()}" for _, name in PAPERS]
-    names = [f"{word}.{kind}" for (kind, _), word in zip(PAPERS, words, strict=True)]
+    names = [
+        REPORT if kind == "pdf" else f"{word}.{kind}" for (kind, _), word in zip(PAPERS, words, strict=True)
+    ]
     with deployment(words) as scene:
         for (kind, _), name, word in zip(PAPERS, names, words, strict=True):
             scene.api.ready(scene.api.brought(name, papers.good(kind, word)))
+        scene.api.http.post("/events/launch")
     back_up().good()
     yield words
     with deployment(words) as scene:
@@ -47,9 +54,9 @@ def keywords() -> Iterator[list[str]]:
 
 
 def state(keywords: list[str]) -> Json:
-    """Documents, their files, what is found and how much there is."""
+    """Documents, their files, what is found, how much there is, and the clicks."""
     with deployment(keywords) as scene:
-        return scene.state()
+        return {**scene.state(), "clicks": scene.host.shell(f"cat {ROOT}/data/analytics/*")}
 
 
 def instance() -> str:
@@ -89,7 +96,7 @@ def test_a_lost_host_and_its_disks_come_back_with_the_same_answers(keywords: lis
             if one["State"] == "available":
                 ec2.delete_volume(VolumeId=one["VolumeId"])
         time.sleep(1)
-    told = play("site.yml", "-e", "restore=latest").good()
+    told = play(*runbook.commands()[runbook.HOST]).good()
     assert "Nothing differs" in told.output, told.tail()
     assert instance() != lost
     assert value("token") == token
@@ -97,11 +104,72 @@ def test_a_lost_host_and_its_disks_come_back_with_the_same_answers(keywords: lis
     assert play("site.yml").good().changed == 0
 
 
+def no_report(scene: Scene) -> None:
+    """A document is deleted by mistake."""
+    scene.api.delete(next(key for key, one in scene.documents().items() if one.startswith(REPORT)))
+    scene.host.wait("its file is gone", lambda: not any(REPORT in path for path in scene.files()), 60)
+
+
+def no_index(scene: Scene) -> None:
+    """The index is deleted in OpenSearch."""
+    for index in scene.indices():
+        scene.as_worker("DELETE", f"/{index}")
+
+
+def no_files(scene: Scene) -> None:
+    """All files that were brought are deleted on the disk."""
+    scene.host.shell(f"rm -rf {ROOT}/data/raw/uploads")
+
+
+def no_clicks(scene: Scene) -> None:
+    """The click counter is emptied."""
+    scene.host.shell(f'for one in {ROOT}/data/analytics/*; do : > "$one"; done')
+
+
+def nearly_nothing(scene: Scene) -> None:
+    """A bad day."""
+    no_report(scene)
+    no_index(scene)
+    no_files(scene)
+    no_clicks(scene)
+
+
+LOSSES: dict[str, Callable[[Scene], None]] = {
+    "I want to look first": lambda _: None,
+    "one document": no_report,
+    "the search index": no_index,
+    "all files of documents": no_files,
+    "the click counter": no_clicks,
+    "everything as it was last night": nearly_nothing,
+    "everything as it was before a moment": nearly_nothing,
+}
+
+
+def test_each_row_of_the_runbook_is_tried_here() -> None:
+    """A row that nobody has typed is not in the runbook."""
+    assert set(runbook.commands()) == {*LOSSES, runbook.HOST, runbook.DEPLOYMENT}
+
+
+def test_each_row_of_the_runbook_brings_back_what_it_names(keywords: list[str]) -> None:
+    """On a host that was destroyed before; with `--check` first, which brings nothing back."""
+    before, moment = state(keywords), dt.datetime.now(dt.UTC)
+    for lost, lose in LOSSES.items():
+        words = runbook.at(runbook.commands()[lost], moment)
+        with deployment(keywords) as scene:
+            lose(scene)
+            if lost == "one document":
+                play(*words, "--check").good()
+                assert not any(REPORT in path for path in scene.files())
+            play(*words).good()
+            scene.host.wait(f"all is back after: {lost}", lambda: state(keywords) == before, 90)
+            assert scene.nothing_left() == [], lost
+
+
 def test_a_destroyed_deployment_comes_back_from_its_bucket(keywords: list[str]) -> None:
     """Only the bucket and the key to it are left; secrets are new, answers are the same."""
     before, token = state(keywords), value("token")
     play("playbooks/destroy.yml", "-e", f"confirm={value('name')}").good()
-    told = play("site.yml", "-e", "restore=latest").good()
+    told = play(*runbook.commands()[runbook.DEPLOYMENT]).good()
     assert "Nothing differs" in told.output, told.tail()
     assert value("token") != token
     same_answers(before, keywords)
