@@ -128,7 +128,12 @@ install_buildx() {
 docker_answers() { docker info >/dev/null 2>&1 || as_root docker info >/dev/null 2>&1; }
 
 start_docker() {
-  local waited=0
+  local waited=0 before
+  # One that was killed leaves its number behind, and another process may have it by now.
+  before=$(cat /var/run/docker.pid 2>/dev/null) || before=''
+  if [ -n "$before" ] && ! grep -qsx dockerd "/proc/$before/comm"; then
+    as_root rm -f /var/run/docker.pid
+  fi
   if [ -d /run/systemd/system ]; then
     as_root systemctl enable --now docker
   else
