@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
 import pytest
 from ansible.module_utils.ragdock_build import BuildError, build_command, context_tar, inputs, sources, tag
+
+ROLE = Path(__file__).parents[3] / "roles" / "stack"
 
 
 @pytest.fixture
@@ -106,3 +111,22 @@ def test_every_dockerfile_of_the_project_names_files_that_exist() -> None:
     for dockerfile in sorted(services.glob("*/Dockerfile")):
         shared = dockerfile.parent.name in ("landing", "rag-app", "rag-worker")
         assert inputs(services if shared else dockerfile.parent, dockerfile)
+
+
+@pytest.mark.parametrize("named", ["", "/of/our/own.pem"])
+def test_builds_trust_what_this_machine_trusts(named: str, tmp_path: Path) -> None:
+    """Also where no variable says so: behind a proxy that inspects TLS every build would fail."""
+    environment = {key: found for key, found in os.environ.items() if key != "SSL_CERT_FILE"}
+    shown = subprocess.run(
+        [
+            Path(sys.executable).parent / "ansible", "localhost",
+            "--inventory", "localhost,", "--connection", "local", "--module-name", "ansible.builtin.copy",
+            "--args", f"dest={tmp_path}/shown content={{{{ stack_build_ca_file }}}}",
+            "--extra-vars", f"@{ROLE}/defaults/main.yml", "--extra-vars", f"@{ROLE}/vars/main.yml",
+        ],
+        env={**environment, **({"SSL_CERT_FILE": named} if named else {})},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    systems = "/etc/ssl/certs/ca-certificates.crt"
+    assert (tmp_path / "shown").read_text().strip() == (named or (systems if Path(systems).is_file() else ""))
