@@ -1,22 +1,23 @@
 """Our retrieval against three simpler ones, on the same manuals and questions.
 
-    RAGDOCK_TEST_OPENSEARCH=http://... RAGDOCK_TEST_OLLAMA=http://... python -m bench.retrieval
+    make bench BENCH=retrieval
 
 Baselines: BM25 alone; vectors alone over our chunks; vectors alone over chunks of 1,000 words, of which the
-embedder reads what fits its window. Needs an OpenSearch without users and an Ollama with the embedding model.
+embedder reads what fits its window. Needs the images of a sandbox that was up once (`make up`); uses
+containers of its own.
 """
 
 from __future__ import annotations
 
 import contextlib
 import math
-import os
 import random
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.measuring import ROOT, Figure, machine, show
+from bench.measuring.stores import stores
 from rag_core import factory, measure, search_schema
 from rag_core.embed import Embedder
 from rag_core.evaluation import Case, load, measures
@@ -125,10 +126,10 @@ def main() -> None:
     """Measure and show."""
     about = machine()
     cases = [case for case in load(QUESTIONS) if case.answerable]
-    stores = os.environ["RAGDOCK_TEST_OPENSEARCH"], os.environ["RAGDOCK_TEST_OLLAMA"]
     with (
         tempfile.TemporaryDirectory() as home,
-        ingested(*stores, Path(home), manuals.evaluated()) as settings,
+        stores() as made,
+        ingested(made.opensearch, made.ollama, Path(home), manuals.evaluated()) as settings,
         contextlib.closing(factory.build_ledger(settings)) as ledger,
     ):
         show("retrieval", f"Retrieval, {len(cases)} questions", compare(settings, ledger, cases), about)

@@ -65,3 +65,19 @@ def test_letters_and_numbers_alone_are_neither_known_nor_unknown() -> None:
 def test_without_the_embedder_nothing_is_withheld() -> None:
     assert verdict("zxqv", {"zxqv": 0}, passage(None, rank=None)).relevant
     assert not relevance.judge("zxqv", [], {}, threshold=0.3, unknown_raise=0.2).relevant
+
+
+def test_what_is_half_as_near_as_the_nearest_or_less_is_kept_from_the_model() -> None:
+    near, next_to_it, far, unjudged = (passage(one) for one in (0.74, 0.37, 0.36, None))
+    assert relevance.bearing("How is it done?", [near, next_to_it, far, unjudged]) == [near, next_to_it]
+
+
+def test_a_passage_that_says_the_words_is_shown_however_far() -> None:
+    near, said = passage(0.74, "Another thing."), passage(None)
+    assert relevance.bearing("par mfrow", [near, said]) == [near, said]
+
+
+def test_without_nearness_all_are_shown() -> None:
+    found = [passage(None, rank=None), passage(None, "Another thing.", rank=None)]
+    assert relevance.bearing("How is it done?", found) == found
+    assert relevance.bearing("How is it done?", []) == []

@@ -171,7 +171,8 @@ class Answerer:
                 "the question fills the model's whole window, no passage fits beside it; shorten it",
                 code="question_too_long",
             )
-        asked.given = prompt.fitting(asked.found.passages, min(policy.context_tokens, room))
+        bearing = relevance.bearing(asked.query, asked.found.passages)
+        asked.given = prompt.fitting(bearing, min(policy.context_tokens, room))
         nonce = secrets.token_hex(4)
         messages = prompt.messages(asked.question, asked.given, nonce, asked.history)
         models = asked.route.models

@@ -14,6 +14,8 @@ from rag_core.words import content, words
 
 # Share of a question's content words that one passage must hold to count without being near.
 _SAID = 0.6
+# Share of the nearest passage's cosine below which a passage speaks of something else.
+_FAR = 0.5
 _COUNTED = 48  # words of a question looked up; the longest question is a page of text
 
 
@@ -52,6 +54,21 @@ def judge(
         near = nearest is not None and nearest >= needed
         relevant = near or any(says(passage, question) for passage in passages)
     return Verdict(relevant=relevant, needed=needed, nearest=nearest, unknown=unknown)
+
+
+def bearing(question: str, passages: Sequence[Passage]) -> list[Passage]:
+    """The passages that bear on the question, best first: what a search found only to fill its number goes.
+
+    A small model tells of whatever it is given, and each passage costs time before the first word. Kept are
+    passages at least half as near as the nearest, and those that say the question's words. When none was
+    judged by nearness, all are kept.
+    """
+    nearest = max((p.similarity for p in passages if p.similarity is not None), default=None)
+    if nearest is None:
+        return list(passages)
+    far = _FAR * nearest
+    kept = [p for p in passages if (p.similarity is not None and p.similarity >= far) or says(p, question)]
+    return kept or list(passages[:1])
 
 
 def says(passage: Passage, question: str) -> bool:
