@@ -10,7 +10,7 @@ from pathlib import Path
 import pypdfium2 as pdfium
 
 from rag_core.extract.blocks import Head, Item, Ocr, Pulse, Unreadable
-from rag_core.extract.pdf import headings
+from rag_core.extract.pdf import headings, tables
 from rag_core.extract.pdf.line import Line
 from rag_core.extract.pdf.paragraphs import page_blocks
 from rag_core.extract.pdf.reading import Pictures, legibility, page_lines
@@ -41,6 +41,7 @@ def parse(path: Path, max_pages: int, reader: Ocr | None = None) -> Iterator[Ite
         scale = None if len(titles) > 1 else (yield from sampled(document))
         readable = unreadable = 0
         pictures = Pictures(reader)
+        above: Line | None = None  # the last on the page before
         start = 0
         while start < pages:
             window: list[list[Line]] = []
@@ -58,6 +59,8 @@ def parse(path: Path, max_pages: int, reader: Ocr | None = None) -> Iterator[Ite
                 unreadable += bad
                 here = titles.get(number, [])
                 own = running.without(lines, number, partial(headings.likely, titles=here, scale=scale))
+                tables.continued(above, own)
+                above = own[-1] if own else None
                 own = headings.by_type(own, scale) if scale else own
                 yield from page_blocks(headings.by_outline(own, here), number)
             start += len(window)

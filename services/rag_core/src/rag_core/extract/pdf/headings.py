@@ -71,7 +71,7 @@ def learnt(scale: Scale, window: Sequence[list[Line]], start: int) -> Scale:
 def likely(line: Line, titles: Sequence[tuple[int, str]], scale: Scale | None) -> bool:
     """Whether a line looks like a heading by itself, wherever it stands."""
     if scale is not None and line.face is not None and scale.larger(line.face):
-        return True
+        return bool(WORD.search(line.text))
     return bool(titles) and key(line.text) in {key(title) for _, title in titles}
 
 
@@ -132,5 +132,5 @@ def _goes_on(above: Line, line: Line, scale: Scale, usual: float) -> bool:
 
 def _leading(lines: list[Line]) -> float:
     """The usual distance from line to line in points; 0 when there is none."""
-    steps = [a.y - b.y for a, b in pairwise(lines) if a.y > b.y]
+    steps = [a.y - b.y for a, b in pairwise(lines) if a.y > b.y and not b.rows]
     return statistics.median(steps) if steps else 0.0

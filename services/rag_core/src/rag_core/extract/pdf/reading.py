@@ -11,7 +11,7 @@ import pypdfium2.raw as pdfium_c
 
 from rag_core.extract import ocr
 from rag_core.extract.blocks import Ocr
-from rag_core.extract.pdf import typeface
+from rag_core.extract.pdf import tables, typeface
 from rag_core.extract.pdf.line import Line, places, whole
 from rag_core.extract.pdf.scale import Scale
 
@@ -54,10 +54,10 @@ def page_lines(
     try:
         textpage = page.get_textpage()
         try:
-            own = _own(textpage, scale)
+            own = _own(page, textpage, scale)
         finally:
             textpage.close()
-        return [line for line in pictures.lines(page, own) if not _LEADER.search(line.text)]
+        return [line for line in pictures.lines(page, own) if line.rows or not _LEADER.search(line.text)]
     finally:
         page.close()
 
@@ -74,13 +74,13 @@ def legibility(lines: Iterable[Line]) -> tuple[int, int]:
     return good, bad
 
 
-def _own(textpage: pdfium.PdfTextPage, scale: Scale | None) -> list[Line]:
-    found = []
-    for place, raw in places(textpage.get_text_range()):
+def _own(page: pdfium.PdfPage, textpage: pdfium.PdfTextPage, scale: Scale | None) -> list[Line]:
+    found, rest = tables.found(page, textpage, textpage.get_text_range())
+    for place, raw in places(rest):
         line = Line(whole(raw))
         if scale is not None:
             index = pdfium_c.FPDFText_GetCharIndexFromTextIndex(textpage.raw, place)
             line.face = scale.face(textpage, index, raw)
             line.y = typeface.height(textpage, index)
-        found.append(line)
-    return found
+        found.append((place, line))
+    return [line for _, line in sorted(found, key=lambda one: one[0])]
