@@ -45,9 +45,9 @@ class Grid:
             return None
         return self.owner.get((row, column), (row, column))
 
-    def spans(self, cell: Cell) -> bool:
-        """Whether a (row, column), the first of its like, goes over the next column, too."""
-        return self.owner.get((cell[0], cell[1] + 1)) == cell
+    def spanning(self) -> set[Cell]:
+        """The first cells of those that are one over several columns."""
+        return {first for cell, first in self.owner.items() if cell[1] != first[1]}
 
     def wide(self, row: int) -> bool:
         """Whether a row is one cell from the left to the right."""

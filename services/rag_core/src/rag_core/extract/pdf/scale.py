@@ -42,13 +42,13 @@ class Scale:
         """The scale with more sizes of headings; those of running text and below are passed over."""
         known: list[float] = []
         for size in sorted({*self.sizes, *sizes}, reverse=True):
-            if size >= _LARGER * self.body.size and (not known or known[-1] > _SAME * size):
+            if self.larger(Face(size, False)) and (not known or known[-1] > _SAME * size):
                 known.append(size)
         return replace(self, sizes=tuple(known))
 
     def larger(self, face: Face) -> bool:
-        """Whether letters are visibly larger than running text."""
-        return face.size >= _LARGER * self.body.size
+        """Whether letters are visibly larger than running text; none are where no page of the sample has any."""
+        return 0 < _LARGER * self.body.size <= face.size
 
     def stands_out(self, face: Face) -> bool:
         """Whether letters are set as a heading may be: larger, or bold where running text is not."""

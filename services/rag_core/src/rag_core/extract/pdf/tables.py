@@ -112,9 +112,7 @@ def _lines(one: _Filling) -> list[Line]:
         return []
     if len(cells) < _LEAST_FILLED * (grid.rows * grid.columns - len(grid.owner)):
         return []
-    if any(
-        len(cells[cell]) > _TITLE_LINES for cell in set(grid.owner.values()) & set(cells) if grid.spans(cell)
-    ):
+    if any(len(cells.get(cell, ())) > _TITLE_LINES for cell in grid.spanning()):
         return []  # a part without lines between its columns, or a box of text
     head = next(row for row in range(grid.rows) if not grid.wide(row))
     titles = [Line(cell_text(cells[row, 0]), y=grid.ys[row + 1]) for row in range(head) if (row, 0) in cells]
