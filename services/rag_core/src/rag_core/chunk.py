@@ -9,8 +9,8 @@ from rag_core import measure, sentences
 from rag_core.extract.blocks import Block, BlockKind
 from rag_core.models import Frozen
 
-# Part of the embedding contract: a change here or in extract that moves a chunk's borders, or changes its text
-# or its headings, needs a new index. 2: PDFs have headings by type, and tables.
+# Part of the embedding contract: a change here or in extract that moves a chunk's borders, its text or its
+# headings needs a new index. 2: PDFs have headings by type, and tables.
 VERSION = 2
 # A section shorter than this stays with the next one, its heading kept as a line of text.
 _SMALL = 40

@@ -47,7 +47,7 @@ class Scale:
         return replace(self, sizes=tuple(known))
 
     def larger(self, face: Face) -> bool:
-        """Whether letters are visibly larger than running text; none are where no page of the sample has any."""
+        """Whether letters are visibly larger than running text; never where the sample has no text."""
         return 0 < _LARGER * self.body.size <= face.size
 
     def stands_out(self, face: Face) -> bool:
