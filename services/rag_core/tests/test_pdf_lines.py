@@ -40,6 +40,9 @@ NO_TABLE = {
     + texts(("north", 310, 690), ("west", 110, 560), ("south", 310, 410), ("east", 460, 530)),
     "a page in a frame": grid([20, 120, 580], [780, 740, 20])
     + texts(("Menu", 30, 760), ("Title", 130, 760), ("home", 30, 700), ("All the text", 130, 600)),
+    "a banner over two columns": grid([50, 550], [700, 680])
+    + grid([50, 300, 550], [680, 400])
+    + texts(("The Harbour News", 200, 687), ("left column", 60, 660), ("right column", 310, 660)),
     "rules over and under text": "".join(line(50, y, 500, y) for y in (700, 600, 500))
     + texts(("between two rules", 60, 650), ("and again", 60, 550)),
     "a list under a head set in": grid([50, 350], [700, 500])

@@ -14,6 +14,7 @@ from rag_core.extract.pdf.grid import Cell, Grid, grids
 from rag_core.extract.pdf.line import Line
 from rag_core.extract.pdf.rules import rules, turned
 
+_LEAST_ROWS = 2
 _LEAST_FILLED = 0.3  # of the cells; a chart's grid is empty
 _LARGEST_CELL = 0.5  # of the page; a larger one is the page's frame
 _TITLE_LINES = 3  # in a cell over several columns
@@ -115,6 +116,8 @@ def _lines(one: _Filling) -> list[Line]:
     if any(len(cells.get(cell, ())) > _TITLE_LINES for cell in grid.spanning()):
         return []  # a part without lines between its columns, or a box of text
     head = next(row for row in range(grid.rows) if not grid.wide(row))
+    if grid.rows - head < _LEAST_ROWS:
+        return []  # a banner over columns of text
     titles = [Line(cell_text(cells[row, 0]), y=grid.ys[row + 1]) for row in range(head) if (row, 0) in cells]
     columns = sorted({column for row, column in cells if row >= head})
     bands = [[cells.get((row, column), []) for column in columns] for row in range(head, grid.rows)]
