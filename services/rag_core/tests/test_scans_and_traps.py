@@ -12,6 +12,7 @@ import pytest
 from rag_core.errors import ExtractionFailed
 from rag_core.extract import Block, Head, Limits, Parser, Pulse
 from rag_core.models import DocumentKind
+from services.rag_core.tests.pdfs import pdf, stream
 
 MakePdf = Callable[..., Path]
 PATIENT = Limits(
@@ -59,23 +60,6 @@ def failure(parser: Parser, path: Path) -> ExtractionFailed:
     with pytest.raises(ExtractionFailed) as caught:
         list(parser.parse(path, DocumentKind.PDF))
     return caught.value
-
-
-def pdf(objects: list[str | bytes]) -> bytes:
-    """A PDF of these objects, numbered from 1; the first is the catalogue."""
-    data = b"%PDF-1.7\n"
-    places = []
-    for number, one in enumerate(objects, 1):
-        places.append(len(data))
-        data += f"{number} 0 obj\n".encode() + (one.encode() if isinstance(one, str) else one) + b"\nendobj\n"
-    table = "".join(f"{place:010d} 00000 n \n" for place in places)
-    end = f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}"
-    end += f"trailer\n<</Root 1 0 R/Size {len(objects) + 1}>>\nstartxref\n{len(data)}\n%%EOF\n"
-    return data + end.encode()
-
-
-def stream(content: str, more: str = "") -> str:
-    return f"<<{more}/Length {len(content)}>>\nstream\n{content}\nendstream"
 
 
 def test_only_the_scanned_page_is_recognised(parser: Parser, make_pdf: MakePdf, tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ from rag_core import measure, sentences
 from rag_core.extract.blocks import Block, BlockKind
 from rag_core.models import Frozen
 
-# Part of the embedding contract: a change here that moves a chunk's borders or its text needs a new index.
-VERSION = 1
+# Part of the embedding contract: a change here or in extract that moves a chunk's borders, its text or its
+# headings needs a new index. 2: PDFs have headings by type, and tables.
+VERSION = 2
 # A section shorter than this stays with the next one, its heading kept as a line of text.
 _SMALL = 40
 # Shared pieces of neighbours where a text had no boundary to cut at.

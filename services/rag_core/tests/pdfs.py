@@ -1,0 +1,72 @@
+"""PDFs written by hand, object by object, for what no library would write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rag_core.extract import Block, Limits, Parser
+from rag_core.models import DocumentKind
+
+LIMITS = Limits(stall_seconds=60, cpu_seconds=120, memory_mib=472, max_pages=2000)
+
+
+def pdf(objects: list[str | bytes]) -> bytes:
+    """A PDF of these objects, numbered from 1; the first is the catalogue."""
+    data = b"%PDF-1.7\n"
+    places = []
+    for number, one in enumerate(objects, 1):
+        places.append(len(data))
+        data += f"{number} 0 obj\n".encode() + (one.encode() if isinstance(one, str) else one) + b"\nendobj\n"
+    table = "".join(f"{place:010d} 00000 n \n" for place in places)
+    end = f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}"
+    end += f"trailer\n<</Root 1 0 R/Size {len(objects) + 1}>>\nstartxref\n{len(data)}\n%%EOF\n"
+    return data + end.encode()
+
+
+def stream(content: str, more: str = "") -> str:
+    """A stream object."""
+    return f"<<{more}/Length {len(content)}>>\nstream\n{content}\nendstream"
+
+
+def drawn(content: str, more: str = "") -> bytes:
+    """A PDF of one page, 600 by 800 points, with Helvetica as /F; `more` goes into the page's own entries."""
+    return pdf(
+        [
+            "<</Type/Catalog/Pages 2 0 R>>",
+            "<</Type/Pages/Kids[3 0 R]/Count 1>>",
+            "<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 4 0 R"
+            f"/Resources<</Font<</F 5 0 R>>>>{more}>>",
+            stream(content),
+            "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+        ]
+    )
+
+
+def said(text: str, x: float, y: float, size: float = 10) -> str:
+    """Content that shows a line of text at a point."""
+    return f"BT /F {size} Tf {x} {y} Td ({text}) Tj ET\n"
+
+
+def line(x1: float, y1: float, x2: float, y2: float) -> str:
+    """Content that draws a line."""
+    return f"{x1} {y1} m {x2} {y2} l S\n"
+
+
+def grid(xs: Sequence[float], ys: Sequence[float]) -> str:
+    """Content that draws lines at each x and y, from end to end."""
+    return "".join(line(x, ys[0], x, ys[-1]) for x in xs) + "".join(line(xs[0], y, xs[-1], y) for y in ys)
+
+
+def cells(rows: Sequence[Sequence[str]], xs: Sequence[float], tops: Sequence[float]) -> str:
+    """Content that shows rows of text, each in its column, 13 points under its top."""
+    return "".join(
+        said(text, x + 3, top - 13)
+        for row, top in zip(rows, tops, strict=True)
+        for text, x in zip(row, xs, strict=False)
+    )
+
+
+def blocks(parser: Parser, path: Path) -> list[Block]:
+    """What a PDF is read as in the real parsing process."""
+    return [item for item in parser.parse(path, DocumentKind.PDF) if isinstance(item, Block)]
