@@ -22,7 +22,7 @@ from ansible.module_utils.ragdock_backup import (
     gentle,
     what_stands,
 )
-from ansible.module_utils.ragdock_restic import Repository, ResticError
+from ansible.module_utils.ragdock_restic import Repository, ResticError, bucket_is_gone
 from ansible.module_utils.ragdock_snapshots import PREFIX, Search, snapshot_name
 
 DOCUMENTATION = r"""
@@ -124,7 +124,12 @@ class Preparation:
                 self.memory.save(location=self.settings.location, damaged=[], read={})
 
     def begin(self, begin_anew: bool) -> None:
-        """The first backup makes the repository; a later one only when it is told that the first was lost."""
+        """The first backup makes the repository; a later one only when it is told that the first was lost.
+
+        Never the bucket, which restic would make without versions and without our policy.
+        """
+        if bucket_is_gone(self.settings.location):
+            raise ResticError("bucket", "S3 knows no such bucket")
         if self.memory.values.get("location") == self.settings.location and not begin_anew:
             raise ResticError("absent", "there is no repository any more")
         self.made = True

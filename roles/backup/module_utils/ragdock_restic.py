@@ -11,6 +11,8 @@ import json
 import os
 import subprocess
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +24,7 @@ PROGRAM = "restic"
 # A restic that is told to end removes its lock; it is told so by the kernel when we die.
 BOUNDED = ("setpriv", "--pdeathsig", "TERM", "ionice", "-c", "3")
 PROBE_SECONDS = 60.0
+ANONYMOUS_SECONDS = 10.0
 
 # What restic says -> what kind of failure it is. Exit codes 10 to 12 say it since 0.17.
 CODES = {10: "absent", 11: "locked", 12: "password"}
@@ -93,6 +96,23 @@ def location(bucket: str, prefix: str, region: str, endpoint_url: str) -> str:
     """restic's name of a folder in a bucket."""
     server = endpoint_url.rstrip("/") or f"https://s3.{region}.amazonaws.com"
     return f"s3:{server}/{bucket}/{prefix}"
+
+
+def bucket_is_gone(location: str) -> bool:
+    """Whether S3 says that the bucket of this repository is not there; False when it says anything else.
+
+    restic cannot tell it from an empty bucket: a HEAD has no body to say so. S3 tells anybody.
+    """
+    if not location.startswith("s3:"):
+        return False
+    address = "/".join(location.removeprefix("s3:").split("/", 4)[:4])
+    try:
+        urllib.request.urlopen(address, timeout=ANONYMOUS_SECONDS).close()  # noqa: S310 - our own setting
+    except urllib.error.HTTPError as error:
+        return error.code == 404
+    except OSError:
+        return False
+    return False
 
 
 @dataclass(frozen=True)
