@@ -17,6 +17,11 @@ SOAK ?= 5
 BENCH ?= noop memory redeploy
 LIBRARIES := $(subst $() ,:,$(patsubst %,services/%/src,rag_core rag-app rag-worker))
 
+# Tools that bring a list of authorities of their own trust what this machine trusts.
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt),)
+export SSL_CERT_FILE ?= /etc/ssl/certs/ca-certificates.crt
+endif
+
 # The tools of this checkout come first, so that what they start finds its own kind.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 

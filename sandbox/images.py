@@ -7,7 +7,6 @@ hash of that recipe, so nothing is built twice, and a changed recipe is built ag
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shlex
 import time
@@ -18,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from sandbox.errors import SandboxError
 from sandbox.process import ProgramError, run, stream
+from sandbox.trust import authorities
 
 RECIPES = Path(__file__).resolve().parent / "images"
 SERVICES = RECIPES.parent.parent / "services"
@@ -245,11 +245,8 @@ def _build(image: Image, recipe_hash: str, say: Say) -> None:
 
 def _secret() -> list[str]:
     """The machine's certificate authorities, for a network that has its own."""
-    named = os.environ.get("SSL_CERT_FILE", "")
-    for path in (named, "/etc/ssl/certs/ca-certificates.crt"):
-        if path and Path(path).is_file():
-            return ["--secret", f"id=ca,src={path}"]
-    return []
+    path = authorities()
+    return ["--secret", f"id=ca,src={path}"] if path else []
 
 
 def _log_path(image: Image) -> Path:

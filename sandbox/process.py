@@ -50,7 +50,13 @@ def run(
     return done
 
 
-def stream(command: Sequence[str], say: Callable[[str], None], *, log: Path | None = None) -> None:
+def stream(
+    command: Sequence[str],
+    say: Callable[[str], None],
+    *,
+    log: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> None:
     """Run a long program, passing on what it says; a silent one is said to be still running."""
     started = time.monotonic()
     lines: queue.Queue[str | None] = queue.Queue()
@@ -62,6 +68,7 @@ def stream(command: Sequence[str], say: Callable[[str], None], *, log: Path | No
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
+        env={**os.environ, **(environment or {})},
     )
 
     def read() -> None:

@@ -1,7 +1,8 @@
-"""What this machine must know to reach the registry by its AWS name."""
+"""Whom this machine trusts, and what it must know to reach the registry by its AWS name."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from sandbox.settings import Sandbox
@@ -9,6 +10,17 @@ from sandbox.settings import Sandbox
 MARK = "# ragdock sandbox"
 HOSTS = Path("/etc/hosts")
 CERTIFICATES = Path("/etc/docker/certs.d")
+BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
+
+
+def authorities(bundle: Path = BUNDLE) -> Path | None:
+    """The authorities this machine trusts, for programs that bring a list of their own.
+
+    On a network with its own authority that list is not enough, whether or not a shell says so by
+    SSL_CERT_FILE.
+    """
+    named = os.environ.get("SSL_CERT_FILE", "")
+    return next((path for path in (Path(named) if named else bundle, bundle) if path.is_file()), None)
 
 
 def with_line(text: str, address: str, name: str) -> str:
