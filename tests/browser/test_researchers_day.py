@@ -22,8 +22,13 @@ QUESTIONS = (
     "How do I solve the linear equations b = A x with solve(A,b)?",
     "What does solve(A,b) compute for a matrix A and a vector b?",
     "Why is solve(A,b) better than computing the inverse solve(A)?",
+    "Which function solves a system of linear equations?",
+    "What is solve(A,b) for?",
+    "Is it wise to compute x <- solve(A) %*% b?",
+    "What is the inverse of the matrix A, and how does solve(A) compute it?",
+    "How does R solve linear equations when only A and b are given?",
 )
-"""Section 5.7.2 of the manual answers them: solve(). Asked in turn until one answer has a checked citation.
+"""Section 5.7.2 of the manual answers them: solve(). Asked in turn until an answer has a checked citation.
 
 A very small model strays from its passages now and then; the marks say so, and it is not what is tested.
 """
@@ -72,9 +77,10 @@ def test_answer_streams_and_cites_document_and_right_page(
     researcher: Page, manual_is_ready: None, manual: Path
 ) -> None:
     open_tab(researcher, "Ask")
+    right = _pages_with(manual, r"solve\(A")
     for question in QUESTIONS:
         answer = _answer(researcher, question)
-        if answer.locator(".rd-cite").count():
+        if answer.locator(".rd-cite").count() and _pages_cited(answer) & right:
             break
         researcher.get_by_role("button", name="New", exact=True).click()
         expect(researcher.locator("#rd-chat .bot.message")).to_have_count(0)
@@ -82,9 +88,9 @@ def test_answer_streams_and_cites_document_and_right_page(
     sources = answer.locator("details.rd-source")
     expect(sources.first).to_be_visible()
     cited = sources.all_inner_texts()
-    pages = {int(page) for text in cited for page in re.findall(r"pages? (\d+)", text)}
+    pages = _pages_cited(answer)
     assert all(MANUAL in text for text in cited), cited
-    assert pages & _pages_with(manual, r"solve\(A"), f"cited {pages}; the manual speaks of solve() elsewhere"
+    assert pages & right, f"cited {pages}; the manual speaks of solve() elsewhere"
 
     answer.locator(".rd-cite").first.click()
     expect(sources.first.locator("blockquote")).to_be_visible()
@@ -179,6 +185,12 @@ def _answer(page: Page, question: str) -> Locator:
         page.wait_for_timeout(50)
     assert len(seen) > 3, f"the answer did not grow before the eyes: {seen}"
     return answer
+
+
+def _pages_cited(answer: Locator) -> set[int]:
+    """Where the answer's sources begin."""
+    texts = answer.locator("details.rd-source").all_inner_texts()
+    return {int(page) for text in texts for page in re.findall(r"pages? (\d+)", text)}
 
 
 def _pages_with(manual: Path, pattern: str) -> set[int]:
