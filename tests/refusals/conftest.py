@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
+
+from tests.local_aws import client, local_aws
 
 ROOT = Path(__file__).parents[2]
 IMAGE = "/local/debian/13"  # AWS keeps names below /aws for itself
@@ -27,13 +27,7 @@ class LocalAws:
 
     def client(self, service: str) -> Any:
         """A client of one service."""
-        return boto3.client(
-            service,  # type: ignore[call-overload]
-            endpoint_url=self.url,
-            region_name="us-east-1",
-            aws_access_key_id="local",
-            aws_secret_access_key="local",
-        )
+        return client(service, self.url)
 
     def made(self, name: str = "refused") -> list[str]:
         """Names of what a run has made: networks, parameters, repositories."""
@@ -51,13 +45,10 @@ class LocalAws:
 @pytest.fixture(scope="session")
 def aws() -> Iterator[LocalAws]:
     """One local AWS for all refusals: they leave nothing in it."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    local = LocalAws(f"http://{host}:{port}")
-    local.client("ssm").put_parameter(Name=IMAGE, Value="ami-12c6146b", Type="String")
-    yield local
-    server.stop()
+    with local_aws() as address:
+        local = LocalAws(address)
+        local.client("ssm").put_parameter(Name=IMAGE, Value="ami-12c6146b", Type="String")
+        yield local
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ Each takes minutes: `make soak` runs them.
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from collections.abc import Iterator
@@ -18,10 +17,11 @@ from tests.stack import papers
 from tests.stack.backup.vault import STANDS, Vault, aws, back_up, begun, wait_for
 from tests.stack.door import Api
 from tests.stack.host import Host
+from tests.stack.soak import long
 
 pytestmark = [
     pytest.mark.release,
-    pytest.mark.skipif("SOAK" not in os.environ, reason="minutes each: `make soak` runs them"),
+    long("takes minutes"),
 ]
 
 NOISE = "/opt/ragdock/snapshots/noise-of-a-test"

@@ -15,7 +15,7 @@ import pytest
 
 from tests.stack.door import CHECKOUT, Door, value
 from tests.stack.plays import Run, play
-from tests.stack.soak import TIMES
+from tests.stack.soak import SOAKING
 
 PLAYBOOK = "playbooks/rotate.yml"
 EVERY = "-e", "secrets=all"
@@ -30,7 +30,7 @@ PHASES = {
     "promoted": "OpenSearch's users have the passwords that the store names",
 }
 # One of them in a default run, the one with the most beside it; `make soak` tries all.
-KILLED = list(PHASES) if TIMES > 1 else ["switched"]
+KILLED = list(PHASES) if SOAKING else ["switched"]
 
 
 class Programs:

@@ -10,12 +10,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from ansible.module_utils import ragdock_choice, ragdock_restic
 from ansible.module_utils.ragdock_choice import Backup
 from ansible.module_utils.ragdock_restic import Repository, ResticError
-from moto.server import ThreadedMotoServer
+
+from tests.local_aws import client, local_aws
 
 NOW = dt.datetime(2026, 3, 10, 12, 0, tzinfo=dt.UTC)
 LONG_AFTER = dt.datetime(2036, 1, 1, tzinfo=dt.UTC)
@@ -191,20 +191,12 @@ def test_a_bucket_is_named_as_restic_wants_it() -> None:
 
 def test_a_bucket_that_is_gone_is_told_from_an_empty_one() -> None:
     """Nothing but S3's own word counts: an address where nobody answers says nothing of the bucket."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        at = f"http://{host}:{port}"
-        keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
-        s3 = boto3.client("s3", endpoint_url=at, region_name="us-east-1", **keys)  # type: ignore[call-overload]
-        s3.create_bucket(Bucket="kept")
+    with local_aws() as at:
+        client("s3", at).create_bucket(Bucket="kept")
         gone = {
             name: ragdock_restic.bucket_is_gone(ragdock_restic.location(name, "backup", "us-east-1", at))
             for name in ("kept", "lost")
         }
-    finally:
-        server.stop()
     assert gone == {"kept": False, "lost": True}
     assert not ragdock_restic.bucket_is_gone(f"s3:{at}/kept/backup")
     assert not ragdock_restic.bucket_is_gone("/srv/backups")

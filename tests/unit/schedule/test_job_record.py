@@ -13,7 +13,8 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
+
+from tests.local_aws import local_aws
 
 ROLES = Path(__file__).parents[3] / "roles"
 BEGAN = 1_790_000_000.0
@@ -42,11 +43,8 @@ def outcome(*, ok: bool = True, at: float = BEGAN, **more: Any) -> Any:
 @pytest.fixture(scope="module")
 def aws() -> Iterator[str]:
     """A CloudWatch on a port of its own."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with local_aws() as address:
+        yield address
 
 
 def test_a_run_is_written_with_all_that_others_read(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from moto.server import ThreadedMotoServer
+
+from tests.local_aws import local_aws
 
 ROOT = Path(__file__).parents[3]
 # Stands where ansible-playbook does: the runner only sees a program, its exit code and what it leaves.
@@ -109,11 +110,8 @@ def until(what: Callable[[], bool]) -> None:
 @pytest.fixture(scope="module")
 def aws() -> Any:
     """An AWS on a port of its own."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with local_aws() as address:
+        yield address
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def judge(
     """`held` counts the chunks that hold each telling word of the question."""
     unknown = tuple(word for word, chunks in held.items() if chunks == 0)
     needed = threshold + unknown_raise * (len(unknown) / len(held) if held else 0.0)
-    nearest = max((p.similarity for p in passages if p.similarity is not None), default=None)
+    nearest = _nearest(passages)
     if all(p.vector_rank is None for p in passages):
         relevant = bool(passages)  # the embedder is away: nothing to judge by, so nothing is withheld
     else:
@@ -63,12 +63,17 @@ def bearing(question: str, passages: Sequence[Passage]) -> list[Passage]:
     passages at least half as near as the nearest, and those that say the question's words. When none was
     judged by nearness, all are kept.
     """
-    nearest = max((p.similarity for p in passages if p.similarity is not None), default=None)
+    nearest = _nearest(passages)
     if nearest is None:
         return list(passages)
     far = _FAR * nearest
     kept = [p for p in passages if (p.similarity is not None and p.similarity >= far) or says(p, question)]
     return kept or list(passages[:1])
+
+
+def _nearest(passages: Sequence[Passage]) -> float | None:
+    """Cosine of the nearest passage; None when none was judged by nearness."""
+    return max((p.similarity for p in passages if p.similarity is not None), default=None)
 
 
 def says(passage: Passage, question: str) -> bool:

@@ -17,6 +17,8 @@ _HEAD_BYTES = 64 * 1024
 _MARKDOWN_ENDINGS = {".md", ".markdown", ".mdown", ".mkd"}
 _TABLE_ENDINGS = {".csv", ".tsv", ".tab"}
 _ACCEPTED = "PDF, DOCX, PPTX, XLSX, CSV, HTML, EPUB, e-mail (.eml), Markdown and plain text are accepted"
+# What zipfile raises for an archive that breaks off or says untrue things of itself.
+BROKEN_ARCHIVE = (zipfile.BadZipFile, OSError, ValueError, NotImplementedError)
 # A part that only this kind of archive has.
 _ARCHIVES = {
     "word/document.xml": DocumentKind.DOCX,
@@ -134,7 +136,7 @@ def _archive(path: Path, name: str) -> DocumentKind:
     try:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+    except BROKEN_ARCHIVE:
         return _by_parts(path, name)
     for part, kind in _ARCHIVES.items():
         if part in names:

@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 
 from rag_core.extract.blocks import Unreadable
+from rag_core.sniff import BROKEN_ARCHIVE
 
 # A document of 500 pages unpacks to some 10 MiB; beyond this it is made to hurt.
 _MAX_UNPACKED_BYTES = 300 * 1024 * 1024
@@ -22,7 +23,7 @@ def check(path: Path, what: str, *, stream: str = "") -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+    except BROKEN_ARCHIVE as error:
         raise Unreadable(
             "corrupt", f"the {what} breaks off or is damaged; copy or download it again"
         ) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from contextlib import closing
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
@@ -51,15 +52,10 @@ def page_lines(
         page = document[index]
     except pdfium.PdfiumError:
         return []  # one broken page; the others are still worth having
-    try:
-        textpage = page.get_textpage()
-        try:
+    with closing(page):
+        with closing(page.get_textpage()) as textpage:
             own = _own(page, textpage, scale)
-        finally:
-            textpage.close()
         return [line for line in pictures.lines(page, own) if line.rows or not _LEADER.search(line.text)]
-    finally:
-        page.close()
 
 
 def legibility(lines: Iterable[Line]) -> tuple[int, int]:

@@ -60,9 +60,8 @@ def rules(page: pdfium.PdfPage) -> Rules:
         return found
     objects = (pdfium_c.FPDFPage_GetObject(raw, i) for i in range(count))
     paths = [one for one in objects if pdfium_c.FPDFPageObj_GetType(one) == pdfium_c.FPDF_PAGEOBJ_PATH]
-    if len(paths) < _LEAST_PATHS and sum(map(_segments, paths)) < 2 * _LEAST_PATHS:
-        return found
-    if sum(map(_segments, paths)) > _MAX_SEGMENTS:
+    segments = sum(map(_segments, paths))
+    if (len(paths) < _LEAST_PATHS and segments < 2 * _LEAST_PATHS) or segments > _MAX_SEGMENTS:
         return found
     rotation = page.get_rotation()
     for path in paths:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Generator, Iterable
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 import pypdfium2 as pdfium
@@ -100,16 +101,10 @@ def _ends(document: pdfium.PdfDocument, index: int) -> Counter[tuple[Face, Face]
         page = document[index]
     except pdfium.PdfiumError:
         return found
-    try:
-        textpage = page.get_textpage()
-        try:
-            for place, raw in places(textpage.get_text_range()):
-                start = pdfium_c.FPDFText_GetCharIndexFromTextIndex(textpage.raw, place)
-                first = typeface.face(textpage, start)
-                if first.size and WORD.search(raw):
-                    found[first, typeface.face(textpage, start + len(raw) - 1)] += len(raw)
-        finally:
-            textpage.close()
-    finally:
-        page.close()
+    with closing(page), closing(page.get_textpage()) as textpage:
+        for place, raw in places(textpage.get_text_range()):
+            start = pdfium_c.FPDFText_GetCharIndexFromTextIndex(textpage.raw, place)
+            first = typeface.face(textpage, start)
+            if first.size and WORD.search(raw):
+                found[first, typeface.face(textpage, start + len(raw) - 1)] += len(raw)
     return found
