@@ -14,6 +14,7 @@ from cryptography import x509
 
 # Passwords here are long and random: what a higher cost defends, short ones, does not exist.
 BCRYPT_COST = 10
+PEM = "-----BEGIN"
 _STANDARD = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
 _BCRYPT = "./" + string.ascii_uppercase + string.ascii_lowercase + string.digits
 
@@ -40,11 +41,14 @@ def stack_model(models: list[dict[str, Any]], use: str, instead: str = "") -> st
 
 
 def stack_with_both(values: dict[str, str]) -> dict[str, str]:
-    """The secrets that are being rotated, as services read them: the old value and the new, a line each."""
+    """The secrets that are being rotated, as services read them: the old value and the new, a line each.
+
+    Not the halves of certificates: a reader of secrets has settled these (role aws_secrets).
+    """
     return {
         name: f"{values[name]}\n{new}"
         for name, new in ((key.removesuffix("_next"), values[key]) for key in values if key.endswith("_next"))
-        if name in values and values[name] != new
+        if name in values and values[name] != new and not new.startswith(PEM)
     }
 
 
@@ -53,12 +57,13 @@ def stack_config_hash(
 ) -> str:
     """Hash of what a service reads at start: its secrets and its configuration. A new hash starts it again.
 
-    The edge's configuration is left out: it is reloaded. Secrets without a value here are read at no start.
+    The edge's configuration is left out: it is reloaded. So are secrets that are live (read while it runs),
+    and those without a value here, which are read at no start.
     """
     mine = {
         one["path"]: values[one["from"]]
         for one in secrets
-        if one["path"].startswith(f"{service}/") and one["from"] in values
+        if one["path"].startswith(f"{service}/") and one["from"] in values and not one.get("live")
     }
     if service != "edge":
         mine |= {path: text for path, text in config.items() if path.startswith(f"{service}/")}
