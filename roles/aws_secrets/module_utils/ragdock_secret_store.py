@@ -89,6 +89,8 @@ def issue(
     )
     signer = issuer.key if issuer else key
     now = datetime.now(UTC)
+    # A leaf that outlived its authority would look good and be refused.
+    ends = min(now + LEAF_LIFE, issuer.certificate.not_valid_after_utc) if issuer else now + CA_LIFE
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -96,7 +98,7 @@ def issue(
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - CLOCK_SKEW)
-        .not_valid_after(now + (LEAF_LIFE if issuer else CA_LIFE))
+        .not_valid_after(ends)
         .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
         .add_extension(key_usage(authority=issuer is None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)

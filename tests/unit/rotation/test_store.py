@@ -16,7 +16,10 @@ NOT_YET = {"edge_ca": "people trust it by hand"}
 
 def step(store: Store, name: str, wanted: str = "", notes: dict[str, str] | None = None, **how: bool) -> Any:
     """One step of the module."""
-    params = {"step": name, "wanted": wanted, "names": NAMES, "not_yet": NOT_YET, "notes": notes or {}}
+    params = {
+        "step": name, "wanted": wanted, "names": NAMES, "not_yet": NOT_YET, "notes": notes or {},
+        "alone": [], "apart": [], "certificates": [], "deployment": "tried", "due_days": 0,
+    }  # fmt: skip
     return rotation.step(store, params, dry=how.get("dry", False))
 
 
@@ -74,7 +77,10 @@ def test_the_old_key_of_the_backups_is_known_until_the_end(store: Store) -> None
 
 @pytest.mark.parametrize(
     ("wanted", "words"),
-    [("api_tokne", "api_token, restic_password, or all"), ("edge_ca", "cannot be rotated yet: people trust")],
+    [
+        ("api_tokne", "api_token, restic_password, or all"),
+        ("edge_ca", "cannot be rotated here: people trust"),
+    ],
 )
 def test_a_name_that_cannot_be_rotated_is_refused_before_anything_changes(
     store: Store, wanted: str, words: str
