@@ -114,6 +114,30 @@ def issue(
     return Pair(key, builder.sign(signer, hashes.SHA256()))
 
 
+def countersign(renewed: Pair, old: Pair) -> str:
+    """An authority's certificate with the old one's signature: who trusts the old one follows it to the new.
+
+    It may be shown for as long as the new one lives: when the old one has ended it is of no use, and no harm.
+    """
+    mine = renewed.certificate
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(mine.subject)
+        .issuer_name(old.certificate.subject)
+        .public_key(mine.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(mine.not_valid_before_utc)
+        .not_valid_after(mine.not_valid_after_utc)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(old.key.public_key()), critical=False
+        )
+    )
+    for one in mine.extensions:
+        if not isinstance(one.value, x509.AuthorityKeyIdentifier):
+            builder = builder.add_extension(one.value, one.critical)
+    return builder.sign(old.key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+
+
 class Store:
     """The parameters under one path."""
 
@@ -146,7 +170,7 @@ class Store:
             self.ssm.delete_parameters(Names=[self.path + name for name in names[start : start + 10]])
 
     def replace(self, name: str, value: str) -> None:
-        """Another value for a secret that exists."""
+        """Another value for a secret, or its first."""
         self.ssm.put_parameter(Name=self.path + name, Value=value, Type="SecureString", Overwrite=True)
 
     def key(self, name: str, suffix: str = "") -> ec.EllipticCurvePrivateKey:

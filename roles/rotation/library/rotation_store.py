@@ -13,7 +13,7 @@ from typing import Any
 
 import boto3
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.ragdock_secret_store import QUICK, Store, issue, password
+from ansible.module_utils.ragdock_secret_store import QUICK, Store, countersign, issue, password
 from botocore.exceptions import BotoCoreError, ClientError
 from cryptography import x509
 
@@ -33,10 +33,14 @@ options:
     type: str
     default: ""
   names: {description: Secrets that can be rotated., type: list, elements: str, required: true}
-  not_yet: {description: Secrets that cannot and why., type: dict, default: {}}
-  alone: {description: Names that C(all) and C(due) leave out., type: list, elements: str, default: []}
+  alone: {description: Names that C(all) leaves out., type: list, elements: str, default: []}
   apart: {description: Secrets that must not be half-way., type: list, elements: str, default: []}
   certificates: {description: Pairs as role aws_secrets names them., type: list, elements: dict, default: []}
+  crossed:
+    description: Authorities of people. The new one is countersigned by the old one, as C(<name>_cross).
+    type: list
+    elements: str
+    default: []
   deployment: {description: Organisation in the certificates., type: str, default: ""}
   due_days: {description: A certificate that ends sooner is due., type: int, default: 0}
   notes: {description: Name and a word to keep until the end (restic's old key)., type: dict, default: {}}
@@ -57,7 +61,7 @@ ends: {description: Certificate -> days until it ends., type: dict, returned: su
 notes: {description: Kept words by name., type: dict, returned: success}
 """
 
-NEXT, NOTE = "_next", "_old_key"
+NEXT, NOTE, CROSS = "_next", "_old_key", "_cross"
 ALL, DUE = "all", "due"
 
 
@@ -69,12 +73,15 @@ class Secrets:
         self.names: list[str] = list(params["names"])
         self.alone: list[str] = list(params["alone"])
         self.pairs: dict[str, dict[str, Any]] = {one["name"]: one for one in params["certificates"]}
+        self.crossed: list[str] = list(params["crossed"])
         self.deployment: str = params["deployment"]
         self.present = store.names()
 
     def halves(self, name: str) -> list[str]:
         """The parameters of a secret; the last one's value says how far it is."""
-        return [f"{name}_key", f"{name}_cert"] if name in self.pairs else [name]
+        pair = [f"{name}_key", f"{name}_cert"] if name in self.pairs else [name]
+        # Whoever reads it looks whether it belongs to the key that is the deployment's.
+        return [f"{name}{CROSS}", *pair] if name in self.crossed else pair
 
     def phase(self, name: str) -> str:
         """begun, promoted, or empty when nothing is half-way."""
@@ -122,7 +129,7 @@ class Secrets:
 
     def fresh(self, asked: list[str], left: list[str]) -> list[str]:
         """What begins now: what was asked for, and what goes with it."""
-        fresh = [name for name in asked if name not in left and set(self.halves(name)) <= self.present]
+        fresh = [name for name in asked if name not in left and self.halves(name)[-1] in self.present]
         for name in list(fresh):
             if half_way := [leaf for leaf in self.signed_by(name) if leaf in left]:
                 raise LookupError(
@@ -140,27 +147,36 @@ class Secrets:
             if name + NEXT not in self.present:
                 self.add(name + NEXT, password())
             return
-        key, cert = (half + NEXT for half in self.halves(name))
+        key, cert = (half + NEXT for half in self.halves(name)[-2:])
         if cert in self.present:
             return
         authority = self.pairs[name].get("issuer")
         renewed = NEXT if authority and f"{authority}_cert{NEXT}" in self.present else ""
         signer = self.store.pair(authority, renewed) if authority else None
         found = self.store.key(name, NEXT) if key in self.present else None
-        pair = issue(self.pairs[name], self.deployment, signer, found).pem()
+        pair = issue(self.pairs[name], self.deployment, signer, found)
         if found is None:
-            self.add(key, pair[0])
-        self.add(cert, pair[1])
+            self.add(key, pair.pem()[0])
+        if name in self.crossed:
+            self.put(name + CROSS + NEXT, countersign(pair, self.store.pair(name)))
+        self.add(cert, pair.pem()[1])
 
     def add(self, name: str, value: str) -> None:
         """One parameter more."""
         self.store.add(name, value)
         self.present.add(name)
 
+    def put(self, name: str, value: str) -> None:
+        """A parameter has this value, whether it was there or not."""
+        if name in self.present:
+            self.store.replace(name, value)
+        else:
+            self.add(name, value)
+
     def promote(self, name: str) -> None:
         """The new value is the deployment's. The key first: who reads in between takes the pair beside it."""
         for half in self.halves(name):
-            self.store.replace(half, self.store.value(half + NEXT).decode())
+            self.put(half, self.store.value(half + NEXT).decode())
 
     def finish(self, name: str) -> None:
         """Nothing stands beside it. The half that tells the phase goes last."""
@@ -168,14 +184,10 @@ class Secrets:
             self.store.remove([half + NEXT])
 
 
-def chosen(
-    wanted: str, names: list[str], not_yet: Mapping[str, str], alone: list[str], due: list[str]
-) -> list[str]:
+def chosen(wanted: str, names: list[str], alone: list[str], due: list[str]) -> list[str]:
     """The names asked for; a word that is none is refused with those that are."""
     words = [word.strip() for word in wanted.split(",") if word.strip()]
     for word in words:
-        if word in not_yet:
-            raise LookupError(f"{word} cannot be rotated here: {not_yet[word]}. docs/rotation.md says more")
         if word not in (*names, ALL, DUE):
             raise LookupError(
                 f"No secret is named {word}. Those that can be rotated: {', '.join(names)}, or all, or due"
@@ -183,7 +195,7 @@ def chosen(
     if ALL in words:
         words += [name for name in names if name not in alone]
     if DUE in words:
-        words += [name for name in due if name not in alone]
+        words += due
     return [name for name in names if name in words]
 
 
@@ -200,7 +212,7 @@ def step(store: Store, params: Mapping[str, Any], *, dry: bool) -> dict[str, Any
                 f"The rotation of {', '.join(strangers)} is half-way: playbooks/rotate.yml completes it"
             )
         due = known.due(ends, params["due_days"])
-        asked = chosen(params["wanted"], names, params["not_yet"], known.alone, due)
+        asked = chosen(params["wanted"], names, known.alone, due)
         fresh = known.fresh(asked, left)
         for name in [one for one in names if one in (*begun, *fresh)] if not dry else ():
             known.make(name)
@@ -243,10 +255,10 @@ def main() -> None:
             "step": {"type": "str", "choices": ["begin", "promote", "finish"], "required": True},
             "wanted": {"type": "str", "default": ""},
             "names": {"type": "list", "elements": "str", "required": True},
-            "not_yet": {"type": "dict", "default": {}},
             "alone": {"type": "list", "elements": "str", "default": []},
             "apart": {"type": "list", "elements": "str", "default": []},
             "certificates": {"type": "list", "elements": "dict", "default": []},
+            "crossed": {"type": "list", "elements": "str", "default": []},
             "deployment": {"type": "str", "default": ""},
             "due_days": {"type": "int", "default": 0},
             "notes": {"type": "dict", "default": {}},

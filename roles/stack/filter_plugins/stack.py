@@ -11,6 +11,7 @@ from typing import Any
 
 import bcrypt
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
 # Passwords here are long and random: what a higher cost defends, short ones, does not exist.
 BCRYPT_COST = 10
@@ -33,6 +34,19 @@ def stack_bcrypt(password: str, user: str) -> str:
 def stack_subject(certificate: str) -> str:
     """Subject of a PEM certificate, in the form in which OpenSearch compares it (RFC 4514)."""
     return x509.load_pem_x509_certificate(certificate.encode()).subject.rfc4514_string()
+
+
+def stack_fingerprint(certificate: str) -> str:
+    """A short name of a certificate that no other has."""
+    return x509.load_pem_x509_certificate(certificate.encode()).fingerprint(hashes.SHA256()).hex()[:12]
+
+
+def stack_issuer(certificate: str, cross: str) -> str:
+    """What an authority shows of itself: its certificate, countersigned by the one before it."""
+    if not cross:
+        return certificate
+    own, other = (x509.load_pem_x509_certificate(one.encode()) for one in (certificate, cross))
+    return cross if own.public_key() == other.public_key() else certificate
 
 
 def stack_model(models: list[dict[str, Any]], use: str, instead: str = "") -> str:
@@ -94,6 +108,8 @@ class FilterModule:
         return {
             "stack_bcrypt": stack_bcrypt,
             "stack_config_hash": stack_config_hash,
+            "stack_fingerprint": stack_fingerprint,
+            "stack_issuer": stack_issuer,
             "stack_model": stack_model,
             "stack_subject": stack_subject,
             "stack_with_both": stack_with_both,

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import base64
-import re
 import socket
 import ssl
 import time
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from ansible.module_utils.ragdock_cluster import PORT, Cluster, ClusterError
 from ansible.module_utils.ragdock_containers import ContainerError, Run, address, serving
 from ansible.module_utils.ragdock_https import UnreachableError
 from ansible.module_utils.ragdock_release import Store, ensure_secret
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 DOCUMENTATION = r"""
 ---
@@ -27,6 +29,7 @@ description:
   - Asks the running node to take what its files hold; one that has it already changes nothing.
   - A node that does not trust the admin certificate, or that we do not trust, is started anew.
   - A node that does not run, or that runs as an older release made it, is left to the release's start.
+  - With a certificate that has ended nothing is asked; the rotation goes on to a new one.
 options:
   root: {description: Where Ragdock lives on the host., type: path, required: true}
   project: {description: Compose project whose service C(opensearch) it is., type: str, default: ragdock}
@@ -59,7 +62,6 @@ restarted: {description: Whether the node had to start anew., returned: success,
 """
 
 HERE = "secrets/opensearch"
-CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\n?", re.DOTALL)
 SERVE_SECONDS = 10.0
 LOOK_SECONDS = 5.0
 START_SECONDS = 150
@@ -67,10 +69,7 @@ START_SECONDS = 150
 
 def certificate_of(text: str) -> bytes:
     """The first certificate of a PEM file, in DER."""
-    found = CERTIFICATE.search(text)
-    if not found:
-        raise ClusterError("its file node.pem holds no certificate: playbooks/deploy.yml writes it")
-    return ssl.PEM_cert_to_DER_cert(found.group())
+    return x509.load_pem_x509_certificate(text.encode()).public_bytes(Encoding.DER)
 
 
 def served(host: str, port: int = PORT) -> bytes:
@@ -109,6 +108,12 @@ class Node:
             return mounts(self.find(), self.files)
         except ContainerError:
             return False
+
+    def ended(self) -> bool:
+        """A certificate with which it would be asked has ended: nothing can be done before there is a new one."""
+        texts = (self.wanted["admin_cert"], (self.files / "node.pem").read_text(encoding="utf-8"))
+        ends = [x509.load_pem_x509_certificate(text.encode()).not_valid_after_utc for text in texts]
+        return min(ends) < datetime.now(UTC)
 
     def bring(self) -> bool:
         """Let it serve what its files hold; says whether it showed another certificate or was restarted."""
@@ -197,7 +202,7 @@ def bring(run: Run, wanted: dict[str, Any], *, check: bool) -> dict[str, Any]:
     ]
     node = Node(run, wanted)
     changed = bool(written)
-    if not check and node.runs():
+    if not check and node.runs() and not node.ended():
         changed = node.bring() or changed
     return {"written": written, "restarted": node.restarted, "changed": changed}
 

@@ -18,8 +18,10 @@ from tests.unit.role_files import ROLES, load
 
 rotation = load("rotation/library/rotation_store.py")
 maker = load("aws_secrets/library/aws_secrets_make.py")
+stack = load("stack/filter_plugins/stack.py")
 settled = load("aws_secrets/lookup_plugins/aws_secrets_read.py").settled
 PAIRS = yaml.safe_load((ROLES / "aws_secrets/defaults/main.yml").read_text())["aws_secrets_certificates"]
+EDGE = "edge_ca"
 CA, LEAVES = "opensearch_ca", ["opensearch_node", "opensearch_admin"]
 
 
@@ -37,8 +39,8 @@ def filled(store: Store) -> Store:
 def step(store: Store, name: str, wanted: str = "", **how: Any) -> Any:
     """One step of the module."""
     params = {
-        "step": name, "wanted": wanted, "names": [CA, *LEAVES], "not_yet": {}, "alone": [], "apart": [],
-        "certificates": PAIRS, "deployment": "tried", "due_days": 60, "notes": {},
+        "step": name, "wanted": wanted, "names": [CA, *LEAVES], "alone": [], "apart": [],
+        "certificates": PAIRS, "deployment": "tried", "due_days": 60, "notes": {}, "crossed": [],
     }  # fmt: skip
     return rotation.step(store, params | how, dry=how.get("dry", False))
 
@@ -210,3 +212,38 @@ def test_no_leaf_outlives_its_authority(filled: Store, monkeypatch: pytest.Monke
     list(rotate(filled, CA))
     found = x509.load_pem_x509_certificate(filled.value("opensearch_node_cert"))
     assert abs(found.not_valid_after_utc - soon) < timedelta(minutes=1)
+
+
+def test_who_trusts_the_old_authority_of_the_door_follows_to_the_new(filled: Store) -> None:
+    """People cannot all trust the new one at one moment; a countersigned one needs none."""
+    how: dict[str, Any] = {"names": [EDGE], "alone": [EDGE], "crossed": [EDGE]}
+    assert step(filled, "begin", "all", **how)["begun"] == []
+    old = values(filled)
+    assert stack.stack_issuer(old["edge_ca_cert"], "") == old["edge_ca_cert"]
+    step(filled, "begin", EDGE, **how)
+    cross = values(filled)["edge_ca_cross_next"]
+    # Before the promotion the door goes on as it was, even where a run was cut off after the first half.
+    assert stack.stack_issuer(old["edge_ca_cert"], cross) == old["edge_ca_cert"]
+    step(filled, "promote", **how)
+    step(filled, "finish", **how)
+    new = values(filled)
+    assert set(new) - set(old) == {"edge_ca_cross"}
+    shown = stack.stack_issuer(new["edge_ca_cert"], new["edge_ca_cross"])
+    assert shown == cross
+    first, second = (x509.load_pem_x509_certificate(one["edge_ca_cert"].encode()) for one in (old, new))
+    countersigned = x509.load_pem_x509_certificate(shown.encode())
+    assert signed_by(countersigned, first)
+    assert countersigned.public_key() == second.public_key()
+    assert countersigned.subject == second.subject
+    assert stack.stack_fingerprint(new["edge_ca_cert"]) != stack.stack_fingerprint(old["edge_ca_cert"])
+
+
+def test_a_door_is_rotated_again_and_again(filled: Store) -> None:
+    """Each new authority is countersigned by the one before it."""
+    how: dict[str, Any] = {"names": [EDGE], "crossed": [EDGE]}
+    for _ in range(2):
+        old = filled.pair(EDGE).certificate
+        for name, wanted in (("begin", EDGE), ("promote", ""), ("finish", "")):
+            step(filled, name, wanted, **how)
+        shown = stack.stack_issuer(*(values(filled)[f"edge_ca_{half}"] for half in ("cert", "cross")))
+        assert signed_by(x509.load_pem_x509_certificate(shown.encode()), old)

@@ -8,12 +8,14 @@ import os
 import ssl
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible.module_utils import ragdock_cluster as cluster
+from ansible.module_utils import ragdock_secret_store as secret_store
 from ansible.module_utils.ragdock_secret_store import Pair, issue
 
 from tests.unit.role_files import load
@@ -186,6 +188,19 @@ def test_a_container_that_does_not_see_the_directory_is_left_to_the_next_start(
     engine.mounted = False
     told = engine.bring(old, {"node.pem": old.node()})
     assert told == {"written": ["opensearch/node.pem"], "restarted": False, "changed": True}
+
+
+def test_with_a_certificate_that_has_ended_nothing_is_asked(
+    engine: Engine, old: Signed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A restart would meet it again, and fail; the rotation must come to the new one first."""
+    with monkeypatch.context() as patched:
+        patched.setattr(secret_store, "LEAF_LIFE", timedelta(minutes=-1))
+        ended = old.node()
+    assert engine.bring(old, {"node.pem": ended})["written"]
+    assert engine.restarts == 0
+    assert engine.bring(old, {"node.pem": old.node()})["changed"]
+    assert engine.restarts == 0
 
 
 def test_a_check_writes_nothing(engine: Engine, old: Signed) -> None:

@@ -224,9 +224,9 @@ def test_opensearch_knows_its_certificates_by_subject(plain: Rendered) -> None:
     ("path", "by_default", "when_set"),
     [
         ("config/edge/Caddyfile", "https://203.0.113.5 {", "https://rag.example.org {"),
-        ("config/edge/Caddyfile", "\ttls internal\n", "acme_ca https://acme.example.org/dir"),
+        ("config/edge/Caddyfile", "\t\tissuer internal {\n", "acme_ca https://acme.example.org/dir"),
         ("config/edge/Caddyfile", "default_sni 203.0.113.5", "acme_ca_root /etc/caddy/acme-ca.pem"),
-        ("config/edge/Caddyfile", "cert /run/secrets/edge_ca_cert", "email you@example.org"),
+        ("config/edge/Caddyfile", "cert /etc/edge-ca/edge_ca_cert", "email you@example.org"),
         ("config/edge/Caddyfile", "max_size 101MiB", "max_size 251MiB"),
         ("config/opensearch/jvm.options", "-Xmx1024m\n", "-Xmx500m\n"),
         (".env", "OLLAMA_MODEL=gemma3:1b\n", "OLLAMA_MODEL=talker\n"),
@@ -239,7 +239,7 @@ def test_opensearch_knows_its_certificates_by_subject(plain: Rendered) -> None:
         (".env", "ANALYTICS_WHOLE_IP=false\n", "ANALYTICS_WHOLE_IP=true\n"),
         (".env", "UPLOAD_MAX_MIB=100\n", "UPLOAD_MAX_MIB=250\n"),
         ("compose.yaml", "mem_limit: 2048m", "mem_limit: 1000m"),
-        ("compose.yaml", "edge.edge_ca_key: {file: /opt/ragdock/secrets/edge/edge_ca_key}", ""),
+        ("compose.yaml", "/opt/ragdock/secrets/edge:/etc/edge-ca:ro", ""),
     ],
 )
 def test_a_setting_changes_its_line(
