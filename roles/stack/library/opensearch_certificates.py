@@ -110,7 +110,7 @@ class Node:
             return False
 
     def ended(self) -> bool:
-        """A certificate with which it would be asked has ended: nothing can be done before there is a new one."""
+        """A certificate with which it would be asked has ended: first there must be a new one."""
         texts = (self.wanted["admin_cert"], (self.files / "node.pem").read_text(encoding="utf-8"))
         ends = [x509.load_pem_x509_certificate(text.encode()).not_valid_after_utc for text in texts]
         return min(ends) < datetime.now(UTC)
