@@ -28,7 +28,27 @@ options:
 author: [Ragdock]
 """
 
+NEXT = "_next"
+# Whoever trusts one of these trusts its successor too, for as long as it is being rotated.
+TRUSTED_TOGETHER = ("opensearch_ca",)
 QUICK = Config(connect_timeout=5, read_timeout=20, retries={"max_attempts": 4, "mode": "standard"})
+
+
+def settled(values: dict[str, str]) -> dict[str, str]:
+    """The values as they may be used together while some are being rotated.
+
+    A pair is promoted key first: between its two halves the successor's certificate is the one that fits.
+    """
+    found = dict(values)
+    for name in (key.removesuffix("_cert" + NEXT) for key in values if key.endswith("_cert" + NEXT)):
+        key, cert = f"{name}_key", f"{name}_cert"
+        if key + NEXT in values and values[key + NEXT] == values.get(key):
+            found[cert] = values[cert + NEXT]
+    for name in TRUSTED_TOGETHER:
+        now, then = found.get(f"{name}_cert", ""), values.get(f"{name}_cert{NEXT}", "")
+        if now and then and now != then:
+            found[f"{name}_cert"] = f"{now.rstrip()}\n{then}"
+    return found
 
 
 class LookupModule(LookupBase):
@@ -53,4 +73,4 @@ class LookupModule(LookupBase):
                 f"The secrets under {path} could not be read: {error}. Nothing was changed. "
                 "Compare your rights with docs/policies/operator.json and run again."
             ) from None
-        return [{str(item["Name"]).removeprefix(path): str(item["Value"]) for item in found}]
+        return [settled({str(item["Name"]).removeprefix(path): str(item["Value"]) for item in found})]

@@ -89,6 +89,8 @@ def issue(
     )
     signer = issuer.key if issuer else key
     now = datetime.now(UTC)
+    # A leaf that outlived its authority would look good and be refused.
+    ends = min(now + LEAF_LIFE, issuer.certificate.not_valid_after_utc) if issuer else now + CA_LIFE
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -96,7 +98,7 @@ def issue(
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - CLOCK_SKEW)
-        .not_valid_after(now + (LEAF_LIFE if issuer else CA_LIFE))
+        .not_valid_after(ends)
         .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
         .add_extension(key_usage(authority=issuer is None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -110,6 +112,30 @@ def issue(
         builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     return Pair(key, builder.sign(signer, hashes.SHA256()))
+
+
+def countersign(renewed: Pair, old: Pair) -> str:
+    """An authority's certificate with the old one's signature: who trusts the old one follows it to the new.
+
+    It may be shown for as long as the new one lives: when the old one has ended it is of no use, and no harm.
+    """
+    mine = renewed.certificate
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(mine.subject)
+        .issuer_name(old.certificate.subject)
+        .public_key(mine.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(mine.not_valid_before_utc)
+        .not_valid_after(mine.not_valid_after_utc)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(old.key.public_key()), critical=False
+        )
+    )
+    for one in mine.extensions:
+        if not isinstance(one.value, x509.AuthorityKeyIdentifier):
+            builder = builder.add_extension(one.value, one.critical)
+    return builder.sign(old.key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
 
 
 class Store:
@@ -144,7 +170,7 @@ class Store:
             self.ssm.delete_parameters(Names=[self.path + name for name in names[start : start + 10]])
 
     def replace(self, name: str, value: str) -> None:
-        """Another value for a secret that exists."""
+        """Another value for a secret, or its first."""
         self.ssm.put_parameter(Name=self.path + name, Value=value, Type="SecureString", Overwrite=True)
 
     def key(self, name: str, suffix: str = "") -> ec.EllipticCurvePrivateKey:

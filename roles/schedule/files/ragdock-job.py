@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Runs one job of the schedule: ragdock-job backup | drill | patch | prune | drift | after-boot.
+"""Runs one job of the schedule: ragdock-job backup | drill | patch | prune | renew | drift | after-boot.
 
 The work is the playbook of that name in the deployer's directory. Here is only what a playbook cannot
 do for itself: one at a time, gently, not for ever, with a log, and with a record even of its own death.

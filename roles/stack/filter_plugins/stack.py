@@ -11,9 +11,11 @@ from typing import Any
 
 import bcrypt
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
 # Passwords here are long and random: what a higher cost defends, short ones, does not exist.
 BCRYPT_COST = 10
+PEM = "-----BEGIN"
 _STANDARD = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
 _BCRYPT = "./" + string.ascii_uppercase + string.ascii_lowercase + string.digits
 
@@ -34,17 +36,33 @@ def stack_subject(certificate: str) -> str:
     return x509.load_pem_x509_certificate(certificate.encode()).subject.rfc4514_string()
 
 
+def stack_fingerprint(certificate: str) -> str:
+    """A short name of a certificate that no other has."""
+    return x509.load_pem_x509_certificate(certificate.encode()).fingerprint(hashes.SHA256()).hex()[:12]
+
+
+def stack_issuer(certificate: str, cross: str) -> str:
+    """What an authority shows of itself: its certificate, countersigned by the one before it."""
+    if not cross:
+        return certificate
+    own, other = (x509.load_pem_x509_certificate(one.encode()) for one in (certificate, cross))
+    return cross if own.public_key() == other.public_key() else certificate
+
+
 def stack_model(models: list[dict[str, Any]], use: str, instead: str = "") -> str:
     """Name of the first model with a use, or what stands in for it."""
     return next((str(model["name"]) for model in models if use in model["use"]), instead)
 
 
 def stack_with_both(values: dict[str, str]) -> dict[str, str]:
-    """The secrets that are being rotated, as services read them: the old value and the new, a line each."""
+    """The secrets that are being rotated, as services read them: the old value and the new, a line each.
+
+    Not the halves of certificates: a reader of secrets has settled these (role aws_secrets).
+    """
     return {
         name: f"{values[name]}\n{new}"
         for name, new in ((key.removesuffix("_next"), values[key]) for key in values if key.endswith("_next"))
-        if name in values and values[name] != new
+        if name in values and values[name] != new and not new.startswith(PEM)
     }
 
 
@@ -53,12 +71,13 @@ def stack_config_hash(
 ) -> str:
     """Hash of what a service reads at start: its secrets and its configuration. A new hash starts it again.
 
-    The edge's configuration is left out: it is reloaded. Secrets without a value here are read at no start.
+    The edge's configuration is left out: it is reloaded. So are secrets that are live (read while it runs),
+    and those without a value here, which are read at no start.
     """
     mine = {
         one["path"]: values[one["from"]]
         for one in secrets
-        if one["path"].startswith(f"{service}/") and one["from"] in values
+        if one["path"].startswith(f"{service}/") and one["from"] in values and not one.get("live")
     }
     if service != "edge":
         mine |= {path: text for path, text in config.items() if path.startswith(f"{service}/")}
@@ -89,6 +108,8 @@ class FilterModule:
         return {
             "stack_bcrypt": stack_bcrypt,
             "stack_config_hash": stack_config_hash,
+            "stack_fingerprint": stack_fingerprint,
+            "stack_issuer": stack_issuer,
             "stack_model": stack_model,
             "stack_subject": stack_subject,
             "stack_with_both": stack_with_both,

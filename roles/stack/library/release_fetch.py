@@ -72,7 +72,7 @@ def edge_check(release: Path, root: Path, image: str) -> list[str]:
         "--cap-drop", "ALL", "--cap-add", "NET_BIND_SERVICE", "--user", "10003:10003",
         "--tmpfs", "/data:uid=10003,gid=10003", "--tmpfs", "/run/caddy:uid=10003,gid=10003",
         "--volume", f"{release / 'config' / 'edge'}:/etc/caddy:ro",
-        "--volume", f"{root / 'secrets' / 'edge'}:/run/secrets:ro",
+        "--volume", f"{root / 'secrets' / 'edge'}:/etc/edge-ca:ro",
         "--entrypoint", "caddy", image, "validate", "--config", "/etc/caddy/Caddyfile",
     ]  # fmt: skip
 

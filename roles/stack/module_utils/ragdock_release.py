@@ -59,6 +59,26 @@ def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
     beside.replace(path)
 
 
+def ensure_secret(path: Path, content: str, uid: int, *, check: bool) -> bool:
+    """Make a secret file as wanted, never readable by another on the way; says whether it was not."""
+    if path.is_file() and not path.is_symlink():
+        now = path.stat()
+        if (now.st_uid, now.st_gid, now.st_mode & 0o7777) == (
+            uid,
+            uid,
+            0o400,
+        ) and path.read_text() == content:
+            return False
+    if not check:
+        path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+        beside = path.with_name(f".{path.name}.new")
+        beside.unlink(missing_ok=True)
+        write_atomically(beside, content, 0o400)
+        os.chown(beside, uid, uid)
+        beside.replace(path)
+    return True
+
+
 @dataclass(frozen=True)
 class Release:
     """One complete release and its record."""

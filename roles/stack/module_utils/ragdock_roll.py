@@ -14,6 +14,8 @@ remembering, so a run that was killed anywhere is completed by the next one.
 from __future__ import annotations
 
 import hashlib
+import socket
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +28,7 @@ ROLLED = ("rag-app", "landing")
 EDGE = "edge"
 ADMIN = "unix//run/caddy/admin.sock"
 DRAIN_SECONDS = 150
+LOOK_SECONDS = 5.0
 LOADED = "edge-loaded"
 
 
@@ -55,6 +58,20 @@ def plan(specs: dict[str, str], containers: list[Container]) -> Plan:
     order = (*HELD, EDGE)
     up.sort(key=lambda service: order.index(service) if service in order else -1)
     return Plan(tuple(up), tuple(roll), tuple(one.id for one in containers if one.service not in specs))
+
+
+def refuses_handshakes(host: str = "127.0.0.1", port: int = 443) -> bool:
+    """Whether the edge answers, and has no certificate to show."""
+    anybody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    anybody.check_hostname = False
+    anybody.verify_mode = ssl.CERT_NONE
+    try:
+        with socket.create_connection((host, port), LOOK_SECONDS) as plain, anybody.wrap_socket(plain):
+            return False
+    except ssl.SSLError:
+        return True
+    except OSError:
+        return False
 
 
 @dataclass
@@ -223,10 +240,13 @@ class Starter:
         """The running edge has the live configuration."""
         if self.loaded() != self.edge_config():
             self.caddy_reload()
+            if "pki {" in (self.live / EDGE / "Caddyfile").read_text() and refuses_handshakes():
+                # Caddy drops what another authority signed, and has a new one signed at the next load only.
+                self.caddy_reload("--force")
             self.note_loaded()
             self.did("edge reloaded")
 
-    def caddy_reload(self) -> None:
+    def caddy_reload(self, *how: str) -> None:
         """Swap the configuration of the running edge; connections stay."""
         edges = [one for one in self.engine.containers() if one.service == EDGE and one.state == "running"]
         for edge in edges:
@@ -239,6 +259,7 @@ class Starter:
                 "/etc/caddy/Caddyfile",
                 "--address",
                 ADMIN,
+                *how,
                 check=False,
             )
             if done.returncode != 0:

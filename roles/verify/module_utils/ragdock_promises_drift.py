@@ -18,7 +18,7 @@ SPEC = "com.docker.compose.config-hash"
 SCHEDULE = Path("/etc/ragdock/schedule.json")
 # Judged by its own run.
 OURSELVES = "drift"
-PROVEN_BY_DRIFT = ("backup", "drill", "patch", "prune")
+PROVEN_BY_DRIFT = ("backup", "drill", "patch", "prune", "renew")
 
 
 def serving(deployment: Deployment) -> Release:

@@ -23,8 +23,8 @@ CLEAN = "Find out what wrote it, then change the secret: delete its parameter in
 # Long enough to act in, and for an alarm that comes on a holiday.
 LEAST_DAYS = 30
 RENEW = (
-    "Delete the parameters of that certificate and its key in SSM (those of an authority together with "
-    "what it signed) and run site.yml: it makes new ones. docs/verify.md tells which."
+    "playbooks/rotate.yml -e secrets=due makes new ones while all goes on; the host's job `renew` does so by "
+    "itself for what its authority may sign. docs/rotation.md"
 )
 WORD = re.compile(r"\S+")
 
@@ -87,16 +87,16 @@ def files_below(*roots: Path) -> Iterator[Path]:
 def certificate_days(directory: Path, now: datetime) -> dict[str, int]:
     """Certificate file -> whole days that it is still valid (negative: expired since)."""
     return {
-        str(path.relative_to(directory)): (
-            x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc - now
-        ).days
+        str(path.relative_to(directory)): min(
+            (one.not_valid_after_utc - now).days for one in x509.load_pem_x509_certificates(path.read_bytes())
+        )
         for path in sorted(directory.rglob("*"))
-        if path.is_file() and path.read_bytes().startswith(b"-----BEGIN CERTIFICATE-----")
+        if path.is_file() and b"-----BEGIN CERTIFICATE-----" in path.read_bytes()
     }
 
 
 def certificates(deployment: Deployment) -> Iterator[Row]:
-    """What signs and encrypts inside does not end unnoticed: it is not renewed by itself."""
+    """What signs and encrypts inside does not end unnoticed: an authority is not renewed by itself."""
     days = certificate_days(deployment.root / "secrets", datetime.now(UTC))
     if not days:
         raise LookError("no certificate is among the secrets")

@@ -34,8 +34,8 @@ LOGS = "`docker compose -p ragdock logs --tail 50 {}` on the host says why."
 def door_ca(deployment: Deployment) -> str:
     """The authority of the door when it has its own; empty when the world's is used."""
     for mount in deployment.of("edge")["Mounts"]:
-        if mount["Destination"] == "/run/secrets/edge_ca_cert":
-            return Path(mount["Source"]).read_text(encoding="utf-8")
+        if mount["Destination"] == "/etc/edge-ca":
+            return Path(mount["Source"], "edge_ca_cert").read_text(encoding="utf-8")
     return ""
 
 

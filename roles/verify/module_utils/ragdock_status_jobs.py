@@ -41,6 +41,8 @@ def proved(job: str, figures: Mapping[str, Any]) -> str:
         return f"{known['packages']} packages patched{again}, all promises held"
     if job == "prune" and "images" in known:
         return f"{known.get('releases', 0)} releases and {known['images']} images removed"
+    if job == "renew" and "first_end_days" in known:
+        return f"{known['renewed']} certificates renewed, the first ends in {known['first_end_days']} days"
     if job == "drift" and "held" in known:
         return f"{known['held']} promises held"
     return ", ".join(f"{name} {value}" for name, value in list(known.items())[:3])

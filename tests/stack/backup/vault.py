@@ -53,10 +53,10 @@ class Vault:
         found = aws("ssm").get_parameter(Name=f"/ragdock/{self.name}/{name}", WithDecryption=True)
         return str(found["Parameter"]["Value"])
 
-    def restic(self, *words: str, check: bool = True) -> str:
-        """Run restic on the host; the password travels on its standard input."""
+    def restic(self, *words: str, check: bool = True, password: str = "") -> str:
+        """Run restic on the host; the present password, or another, travels on its standard input."""
         script = (
-            f"export RESTIC_PASSWORD={shlex.quote(self.secret('restic_password'))}\n"
+            f"export RESTIC_PASSWORD={shlex.quote(password or self.secret('restic_password'))}\n"
             f"export RESTIC_REPOSITORY={shlex.quote(self.location)} AWS_DEFAULT_REGION=us-east-1 HOME=/root\n"
             f"restic {shlex.join(words)} </dev/null" + ("" if check else " || :")
         )

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 import yaml
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.ragdock_cluster import Cluster
 from ansible.module_utils.ragdock_ollama import Puller, full_name
 
 from roles.stack.action_plugins.ollama_models import hash_of, tree_of
 from roles.stack.library.ollama_models import Record, fingerprint, missing_models
-from roles.stack.library.opensearch_users import Cluster, Reconciler, mapping_of, rights, same_mapping
+from roles.stack.library.opensearch_users import Reconciler, mapping_of, rights, same_mapping
 
 ROLES: dict[str, Any] = yaml.safe_load(
     (Path(__file__).parents[3] / "roles/stack/files/opensearch_roles.yml").read_text()
@@ -91,7 +92,7 @@ def test_the_puller_is_as_locked_up_as_the_server() -> None:
     assert "--publish" not in text
 
 
-class Memory(Cluster):
+class Memory(Cluster):  # type: ignore[misc] # it has no type where roles are loaded
     """OpenSearch's security API in memory."""
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ from tests.unit.role_files import share
 
 PATH = "/ragdock/tried/"
 
-share("aws_secrets", "backup")
+share("aws_secrets", "backup", "stack")
 
 from ansible.module_utils.ragdock_secret_store import Store  # noqa: E402 - found only by now
 

@@ -66,12 +66,13 @@ def render(tmp_path_factory: pytest.TempPathFactory, secret_values: dict[str, st
 
     def run(**settings: Any) -> Rendered:
         here = tmp_path_factory.mktemp("render")
+        values = settings.pop("secret_values", secret_values)
         variables = {
             "ragdock_name": "demo",
             "aws_host_public_ip": "203.0.113.5",
             **settings,
             "stack_images_built": {name: {"ref": f"registry/{name}@sha256:0"} for name in SERVICES},
-            "stack_secret_values": secret_values,
+            "stack_secret_values": values,
             "out": str(here / "out.json"),
         }
         (here / "vars.json").write_text(json.dumps(variables))
@@ -175,9 +176,24 @@ def test_a_container_gets_its_own_secrets_and_no_other(plain: Rendered) -> None:
         mine = {
             path["path"].replace("/", ".")
             for path in plain["secrets"]
-            if path["path"].startswith(f"{service}/")
+            if path["path"].startswith(f"{service}/") and not path.get("live")
         }
         assert {secret["source"] for secret in one.get("secrets", [])} == mine
+        directories = [volume for volume in one.get("volumes", []) if "/secrets" in str(volume)]
+        live = any(path.get("live") for path in plain["secrets"] if path["path"].startswith(f"{service}/"))
+        assert [one.split(":")[0] for one in directories] == [f"/opt/ragdock/secrets/{service}"] * live
+
+
+def test_what_opensearch_reads_while_it_runs_starts_nothing_anew(
+    render: Render, plain: Rendered, secret_values: dict[str, str]
+) -> None:
+    new = dict(secret_values)
+    for name in ("opensearch_ca", "opensearch_node", "opensearch_admin"):
+        new |= {f"{name}_cert": certificate(name), f"{name}_key": "another"}
+    new["opensearch_health_password"] = "another"
+    before, after = (compose(one)["services"] for one in (plain, render(secret_values=new)))
+    assert after["opensearch"] == before["opensearch"]
+    assert after["rag-app"] != before["rag-app"]
 
 
 def test_every_variable_that_compose_wants_is_in_env(plain: Rendered) -> None:
@@ -208,9 +224,9 @@ def test_opensearch_knows_its_certificates_by_subject(plain: Rendered) -> None:
     ("path", "by_default", "when_set"),
     [
         ("config/edge/Caddyfile", "https://203.0.113.5 {", "https://rag.example.org {"),
-        ("config/edge/Caddyfile", "\ttls internal\n", "acme_ca https://acme.example.org/dir"),
+        ("config/edge/Caddyfile", "\t\tissuer internal {\n", "acme_ca https://acme.example.org/dir"),
         ("config/edge/Caddyfile", "default_sni 203.0.113.5", "acme_ca_root /etc/caddy/acme-ca.pem"),
-        ("config/edge/Caddyfile", "cert /run/secrets/edge_ca_cert", "email you@example.org"),
+        ("config/edge/Caddyfile", "cert /etc/edge-ca/edge_ca_cert", "email you@example.org"),
         ("config/edge/Caddyfile", "max_size 101MiB", "max_size 251MiB"),
         ("config/opensearch/jvm.options", "-Xmx1024m\n", "-Xmx500m\n"),
         (".env", "OLLAMA_MODEL=gemma3:1b\n", "OLLAMA_MODEL=talker\n"),
@@ -223,7 +239,7 @@ def test_opensearch_knows_its_certificates_by_subject(plain: Rendered) -> None:
         (".env", "ANALYTICS_WHOLE_IP=false\n", "ANALYTICS_WHOLE_IP=true\n"),
         (".env", "UPLOAD_MAX_MIB=100\n", "UPLOAD_MAX_MIB=250\n"),
         ("compose.yaml", "mem_limit: 2048m", "mem_limit: 1000m"),
-        ("compose.yaml", "edge.edge_ca_key: {file: /opt/ragdock/secrets/edge/edge_ca_key}", ""),
+        ("compose.yaml", "/opt/ragdock/secrets/edge:/etc/edge-ca:ro", ""),
     ],
 )
 def test_a_setting_changes_its_line(

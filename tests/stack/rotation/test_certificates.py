@@ -1,0 +1,159 @@
+"""Certificates change while OpenSearch runs and while people ask; only its clients start anew."""
+
+from __future__ import annotations
+
+import datetime as dt
+import signal
+from http import HTTPStatus
+
+import httpx
+import pytest
+from ansible.module_utils import ragdock_secret_store as secret_store
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from tests.stack.door import CHECKOUT, Door, value
+from tests.stack.host import Host
+from tests.stack.plays import Run, play
+from tests.stack.rotation.node import Node
+from tests.stack.rotation.programs import PER_SECOND, PLAYBOOK, Programs
+from tests.stack.schedule.jobs import state
+from tests.stack.soak import TIMES
+
+CA = "opensearch_ca"
+# Task during which the run is killed, and the how manieth of that name: after each phase.
+PHASES = {
+    "begun": ("at hand as they are now", 1),
+    "trusted": ("The new values are the deployment's", 1),
+    "signed": ("The store names the new authority", 1),
+    "named": ("The services' configuration is rendered", 2),
+    "dropping": ("The release runs", 2),
+    "alone": ("The rotation is over", 1),
+}
+KILLED = list(PHASES) if TIMES > 1 else ["signed"]
+
+
+@pytest.fixture(scope="module")
+def node(host: Host) -> Node:
+    """OpenSearch of the deployment."""
+    return Node(host, value("name"))
+
+
+def pair(node: Node, name: str) -> tuple[str, str]:
+    """Certificate and key as the store names them."""
+    return node.secret(f"{name}_cert"), node.secret(f"{name}_key")
+
+
+def test_a_new_certificate_is_shown_and_nothing_starts_anew(door: Door, host: Host, node: Node) -> None:
+    """Under the same authority nobody need even notice."""
+    before, started, release = node.serial(), host.started(), host.current()
+    with Programs(door) as programs:
+        outcome = play(PLAYBOOK, "-e", "secrets=opensearch_node,opensearch_admin").good()
+    assert programs.failed == []
+    assert programs.good > PER_SECOND
+    assert node.serial() == node.stored("opensearch_node").serial_number != before
+    assert node.as_admin(node.secret(f"{CA}_cert"), *pair(node, "opensearch_admin")) == HTTPStatus.OK
+    assert (host.started(), host.current()) == (started, release)
+    assert node.secret("opensearch_node_key").splitlines()[1] not in outcome.output
+    assert play(PLAYBOOK).good().changed == 0
+
+
+def test_a_new_authority_is_trusted_before_the_old_one_is_refused(door: Door, node: Node) -> None:
+    """Its clients are replaced one beside the other; OpenSearch itself is not started anew."""
+    old_ca, old_admin, since = node.secret(f"{CA}_cert"), pair(node, "opensearch_admin"), node.since()
+    before = node.serial()
+    with Programs(door) as programs:
+        play(PLAYBOOK, "-e", f"secrets={CA}").good()
+    assert programs.failed == []
+    assert node.since() == since
+    assert node.serial() == node.stored("opensearch_node").serial_number != before
+    new_ca, new_admin = node.secret(f"{CA}_cert"), pair(node, "opensearch_admin")
+    assert node.as_admin(new_ca, *new_admin) == HTTPStatus.OK
+    # Neither do those who trust the old one accept the node, nor does the node what the old one signed.
+    assert node.as_admin(old_ca, *new_admin) == "SSLCertVerificationError"
+    assert node.as_admin(new_ca, *old_admin) == "SSLError"
+    assert not [name for name in node.names() if name.endswith("_next")]
+    assert play(PLAYBOOK).good().changed == 0
+    assert play("playbooks/deploy.yml").good().changed == 0
+    play("playbooks/verify.yml").good()
+
+
+@pytest.mark.parametrize("phase", KILLED)
+def test_an_authority_that_was_left_half_way_is_completed(door: Door, node: Node, phase: str) -> None:
+    """Wherever it stopped, a deployment in between breaks nothing, and the next run needs no name."""
+    old_ca, since = node.secret(f"{CA}_cert"), node.since()
+    with Programs(door) as programs:
+        run = Run(CHECKOUT, PLAYBOOK, "-e", f"secrets={CA}")
+        task, count = PHASES[phase]
+        for _ in range(count):
+            run.until(lambda line: line.startswith("TASK [") and task in line)
+        run.send(signal.SIGKILL)
+        run.end()
+        play("playbooks/deploy.yml").good()
+        play(PLAYBOOK).good()
+    assert programs.failed == []
+    assert node.since() == since
+    assert node.as_admin(old_ca, *pair(node, "opensearch_admin")) == "SSLCertVerificationError"
+    assert node.serial() == node.stored("opensearch_node").serial_number
+    assert play(PLAYBOOK).good().changed == 0
+
+
+def test_the_health_checks_password_changes_under_it(host: Host, node: Node) -> None:
+    """It has both for as long as either may be the one; OpenSearch is well all the while."""
+    old, started = node.secret("opensearch_health_password"), host.started()
+    play(PLAYBOOK, "-e", "secrets=opensearch_health_password").good()
+    new = node.secret("opensearch_health_password")
+    assert node.as_user("ragdock_health", old) == HTTPStatus.UNAUTHORIZED
+    assert node.as_user("ragdock_health", new) == HTTPStatus.OK
+    assert host.healthy("opensearch")
+    assert not any(node.checks())
+    assert host.started() == started
+    assert old not in host.run("cat", "/opt/ragdock/secrets/opensearch/os_netrc")
+
+
+def test_the_hosts_own_job_renews_what_ends_soon(
+    host: Host, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody need remember a day two years from now."""
+    key = load_pem_private_key(node.secret(f"{CA}_key").encode(), None)
+    signer = secret_store.Pair(key, node.stored(CA))
+    monkeypatch.setattr(secret_store, "LEAF_LIFE", dt.timedelta(days=40))
+    wanted = {
+        "common_name": "opensearch",
+        "names": ["opensearch", "localhost", "127.0.0.1"],
+        "usages": ["server", "client"],
+    }
+    ending = secret_store.issue(wanted, node.name, signer)
+    for half, text in zip(("key", "cert"), ending.pem(), strict=True):
+        node.put(f"opensearch_node_{half}", text)
+    started = host.started()
+    host.run("ragdock-job", "renew", seconds=600)
+    found = state(host, "renew")
+    assert found["ok"], found["reason"]
+    assert found["figures"]["renewed"] == 1
+    assert found["figures"]["first_end_days"] > 365
+    assert node.serial() == node.stored("opensearch_node").serial_number != ending.certificate.serial_number
+    assert host.started() == started
+    host.run("ragdock-job", "renew", seconds=600)
+    assert state(host, "renew")["figures"]["renewed"] == 0
+    assert play(PLAYBOOK, "-e", "secrets=due").good().changed == 0
+
+
+def test_who_trusts_the_doors_old_authority_follows_to_the_new(door: Door) -> None:
+    """People trust it by hand. For a moment no handshake is answered; all go on."""
+    old = value("ca")
+    with Programs(door) as programs:
+        play(PLAYBOOK, "-e", "secrets=edge_ca").good()
+    assert len(programs.failed) <= 1, programs.failed
+    new = value("ca")
+    assert new != old
+    for ca in (old, new):
+        trusting = Door(door.url, value("token"), ca)
+        with trusting.client(seconds=30) as http:
+            assert http.get("/api/health").status_code == HTTPStatus.OK
+    stranger = Door(
+        door.url, value("token"), secret_store.issue({"common_name": "X"}, "tried", None).pem()[1]
+    )
+    with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"), stranger.client() as http:
+        http.get("/api/health")
+    assert play(PLAYBOOK).good().changed == 0
+    play("playbooks/verify.yml").good()
