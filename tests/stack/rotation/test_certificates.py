@@ -17,7 +17,7 @@ from tests.stack.plays import Run, play
 from tests.stack.rotation.node import Node
 from tests.stack.rotation.programs import PER_SECOND, PLAYBOOK, Programs
 from tests.stack.schedule.jobs import state
-from tests.stack.soak import TIMES
+from tests.stack.soak import SOAKING
 
 CA = "opensearch_ca"
 # Task during which the run is killed, and the how manieth of that name: after each phase.
@@ -29,7 +29,7 @@ PHASES = {
     "dropping": ("The release runs", 2),
     "alone": ("The rotation is over", 1),
 }
-KILLED = list(PHASES) if TIMES > 1 else ["signed"]
+KILLED = list(PHASES) if SOAKING else ["signed"]
 
 
 @pytest.fixture(scope="module")
