@@ -47,6 +47,7 @@ def test_a_second_run_changes_nothing_and_restarts_nothing(host: Host) -> None:
     assert (host.started(), host.current()) == before
 
 
+@pytest.mark.always
 @pytest.mark.usefixtures("lighthouse")
 def test_a_redeploy_drops_no_request(door: Door, api: Api, host: Host, changed: Path) -> None:
     """A changed rag-app goes live under five requests a second; no answer being written is cut off."""
@@ -76,6 +77,7 @@ def forerunner(host: Host, request: pytest.FixtureRequest) -> None:
         play("playbooks/deploy.yml", checkout=request.getfixturevalue("changed")).good()
 
 
+@pytest.mark.always
 @pytest.mark.usefixtures("lighthouse", "forerunner")
 def test_a_rollback_is_proven_within_a_minute(door: Door, api: Api, host: Host) -> None:
     """Back to the release before, under load; and forth again, by name."""
@@ -122,10 +124,13 @@ BROKEN = {
         ("answer", "rag-app", "serves"),
     ),
 }
+QUICKEST = "ends at once"
 
 
 @pytest.mark.usefixtures("lighthouse")
-@pytest.mark.parametrize("what", sorted(BROKEN))
+@pytest.mark.parametrize(
+    "what", [pytest.param(one, marks=pytest.mark.always if one == QUICKEST else ()) for one in sorted(BROKEN)]
+)
 def test_a_broken_release_rolls_itself_back(
     door: Door, api: Api, host: Host, tmp_path: Path, what: str
 ) -> None:
