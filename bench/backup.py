@@ -1,4 +1,4 @@
-"""What backups cost, by size and by change, beside `stop; tar; start`; and what askers notice.
+"""What backups cost, by size and by change, beside `stop; tar; start`; drills, restores; what askers notice.
 
     python -m bench.backup [passages ...]      default: 1000 10000; 100000 takes an hour
 
@@ -29,6 +29,7 @@ ASKS = 24
 QUESTION = "What do the passages say about w1 and w2?"
 PASSAGES = Path(__file__).parent / "measuring" / "passages.py"
 REPOSITORY = "/opt/ragdock/bench-of-backups"
+LONG_SECONDS = 3600.0
 LOCAL = ("-e", f"ragdock_backup_repository={REPOSITORY}/repository", "-e", "backup_snapshots_kept=1")
 MB = 1e6
 # What the playbook's backup holds, taken the plain way.
@@ -56,9 +57,12 @@ class Bench:
 
     def back_up(self) -> dict[str, float]:
         """A backup's own figures, and its seconds on the host as recorded."""
-        play(PLAYBOOK, *LOCAL).good()
-        record = self.host.run("cat", "/opt/ragdock/state/backup.json")
-        found = json.loads(record)
+        return self.ran(PLAYBOOK, "backup")
+
+    def ran(self, playbook: str, job: str) -> dict[str, float]:
+        """A playbook's own figures, and its seconds on the host as recorded."""
+        play(playbook, *LOCAL, seconds=LONG_SECONDS).good()
+        found = json.loads(self.host.run("cat", f"/opt/ragdock/state/{job}.json"))
         return {**found["figures"], "seconds": found["seconds"]}
 
     def bytes_of(self, path: str) -> float:
@@ -96,6 +100,20 @@ class Bench:
             Figure(f"{of}its downtime", downtime, "s", aim="ours: 0 s"),
             Figure(f"{of}seven days, stored", stored / MB, "MB", sum(tar_bytes) / MB, note="ratio to tar's"),
             Figure(f"{of}seven days by tar", sum(tar_bytes) / MB, "MB"),
+        ]
+
+    def back(self, size: int) -> None:
+        """The newest backup proven in a node of its own, then brought back into the live one."""
+        drill, restore = (
+            self.ran("playbooks/drill.yml", "drill"),
+            self.ran("playbooks/restore.yml", "restore"),
+        )
+        steps = {name: restore[f"{name}_seconds"] for name in ("fetch", "check", "index", "switch")}
+        told = ", ".join(f"{name} {seconds:.1f}" for name, seconds in steps.items())
+        self.figures += [
+            Figure(f"{size} passages: drill", drill["seconds"], "s"),
+            Figure(f"{size} passages: its RTO", drill["rto_seconds"], "s"),
+            Figure(f"{size} passages: restore", restore["seconds"], "s", note=told),
         ]
 
     def tar_only(self) -> float:
@@ -187,6 +205,7 @@ def main() -> None:
         for size in [int(one) for one in sys.argv[1:]] or SIZES:
             console.print(f"{size} passages")
             bench.week(size)
+            bench.back(size)
         bench.askers()
     finally:
         bench.passages("clear")
