@@ -121,12 +121,12 @@ docker network ls --quiet --filter label=ragdock.throwaway
 @contextlib.contextmanager
 def damaged(vault: Vault, path: str) -> Iterator[None]:
     """One byte of the pack that holds a file is another, as on a disk that rots; then it is mended."""
-    listed = vault.restic("ls", "--json", "--no-lock", "latest", path).splitlines()
-    blob = next(
-        one["content"][0] for one in map(json.loads, listed) if one.get("path") == path and one.get("content")
-    )
-    told = vault.restic("find", "--blob", "--show-pack-id", "--no-lock", blob).split()
-    pack = next(one for one in told if len(one.rstrip(",)")) == 64 and one.rstrip(",)") != blob).rstrip(",)")
+    folder, name = path.rsplit("/", 1)
+    newest = vault.snapshots()[-1]["id"]
+    listed = json.loads(vault.restic("cat", "tree", "--no-lock", f"{newest}:{folder}"))["nodes"]
+    (blob,) = [one["content"][0] for one in listed if one["name"] == name]
+    told = vault.restic("find", "--blob", "--show-pack-id", "--no-lock", blob)
+    pack = told.partition("belongs to pack ")[2].split()[0]
     bucket, prefix = vault.location.split("/", 4)[3:]
     store = aws("s3")
     key = f"{prefix}/data/{pack[:2]}/{pack}"

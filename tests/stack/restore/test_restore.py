@@ -18,10 +18,12 @@ slow = long("takes minutes")
 
 
 def settled(scene: Scene, seconds: float = 120) -> None:
-    """Wait until the worker has nothing to do."""
+    """Wait until the worker has nothing to do; it also removes what a killed proof left."""
     end = time.monotonic() + seconds
-    while any(not one.endswith("ready") for one in scene.documents().values()):
-        assert time.monotonic() < end, scene.documents()
+    while any(not one.endswith("ready") for one in scene.documents().values()) or any(
+        "/canary" in path for path in scene.files()
+    ):
+        assert time.monotonic() < end, (scene.documents(), scene.files())
         time.sleep(1)
 
 
@@ -183,6 +185,7 @@ def test_a_killed_drill_leaves_nothing_after_the_next(scene: Scene) -> None:
     run = Run(CHECKOUT, "playbooks/drill.yml")
     name = ["docker", "ps", "--quiet", "--filter", "label=ragdock.throwaway"]
     scene.host.wait("the throwaway node runs", lambda: bool(scene.host.run(*name).split()), 240)
+    run.send(signal.SIGKILL)
     scene.kill("BECOME-SUCCESS|^/usr/bin/python3$")
     run.end()
     assert scene.nothing_left() != []
