@@ -99,6 +99,8 @@ class Cloud(Frozen):
     subnets: Mapping[str, Subnet] = {}
     addresses: tuple[Address, ...] = ()
     groups: Mapping[str, Group] = {}
+    # Of Route 53: name -> address.
+    domains: Mapping[str, str] = {}
 
     @property
     def live(self) -> tuple[Instance, ...]:
@@ -153,6 +155,14 @@ class Api:
             groups={
                 g["GroupId"]: Group(id=g["GroupId"], ports=open_ports(g["IpPermissions"]))
                 for g in self.ec2.describe_security_groups()["SecurityGroups"]
+            },
+            domains={
+                record["Name"].removesuffix("."): record["ResourceRecords"][0]["Value"]
+                for zone in self.route53.list_hosted_zones()["HostedZones"]
+                for record in self.route53.list_resource_record_sets(HostedZoneId=zone["Id"])[
+                    "ResourceRecordSets"
+                ]
+                if record["Type"] == "A"
             },
         )
 

@@ -27,7 +27,7 @@ def need_root() -> None:
     if os.geteuid() != 0:
         raise SandboxError(
             "The sandbox needs root, and this user is not.",
-            "It makes block devices and networks and adds a line to /etc/hosts.",
+            "It makes block devices and networks and adds lines to /etc/hosts.",
             "Run the same command with sudo.",
         )
 

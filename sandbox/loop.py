@@ -14,7 +14,7 @@ import requests
 from botocore.exceptions import BotoCoreError, ClientError
 from docker.errors import APIError
 
-from sandbox import docker_api, networks
+from sandbox import docker_api, networks, trust
 from sandbox.cloud import Api, Cloud, Instance
 from sandbox.docker_api import SUBNET
 from sandbox.ebs import Store
@@ -96,6 +96,7 @@ class Loop:
         for line in self._store.follow(cloud):
             log.info("%s", line)
         self._publisher.follow(cloud.live)
+        trust.name(self._sandbox, cloud.domains)
         in_use = {instance.subnet_id for instance in cloud.live}
         for subnet_id in sorted(in_use):
             networks.ensure_subnet(self._client, self._sandbox, cloud.subnets[subnet_id])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from sandbox.settings import Sandbox
@@ -23,24 +24,25 @@ def authorities(bundle: Path = BUNDLE) -> Path | None:
     return next((path for path in (Path(named) if named else bundle, bundle) if path.is_file()), None)
 
 
-def with_line(text: str, address: str, name: str) -> str:
-    """The hosts file with our one line in it."""
-    return f"{without_line(text)}{address} {name} {MARK}\n"
-
-
-def without_line(text: str) -> str:
+def without_lines(text: str) -> str:
     """The hosts file without any line of ours."""
     kept = [line for line in text.splitlines() if not line.endswith(MARK)]
     return "".join(f"{line}\n" for line in kept)
 
 
-def establish(sandbox: Sandbox, ca: bytes, hosts: Path = HOSTS, certificates: Path = CERTIFICATES) -> None:
-    """Let this machine's Docker Engine find the registry and believe it."""
+def name(sandbox: Sandbox, domains: Mapping[str, str], hosts: Path = HOSTS) -> None:
+    """Let this machine find the registry, and each domain of the sandbox at its address."""
     before = hosts.read_text()
-    wanted = with_line(before, str(sandbox.registry_address), sandbox.registry)
+    names = {sandbox.registry: str(sandbox.registry_address), **domains}
+    wanted = without_lines(before) + "".join(f"{names[one]} {one} {MARK}\n" for one in names)
     if before != wanted:
         # Written in place: in a container the file is a mount and cannot be replaced.
         hosts.write_text(wanted)
+
+
+def establish(sandbox: Sandbox, ca: bytes, hosts: Path = HOSTS, certificates: Path = CERTIFICATES) -> None:
+    """Let this machine's Docker Engine find the registry and believe it."""
+    name(sandbox, {}, hosts)
     folder = certificates / sandbox.registry
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "ca.crt").write_bytes(ca)
@@ -51,15 +53,15 @@ def withdraw(sandbox: Sandbox, hosts: Path = HOSTS, certificates: Path = CERTIFI
     """Take both back; returns what was removed."""
     removed = []
     before = hosts.read_text()
-    after = without_line(before)
+    after = without_lines(before)
     if before != after:
         hosts.write_text(after)
-        removed.append(f"line in {hosts}")
+        removed.append(f"lines in {hosts}")
     folder = certificates / sandbox.registry
     # Only what we made: somebody may have put a certificate there for the real ECR.
     if (folder / ".ragdock-sandbox").exists():
-        for name in ("ca.crt", ".ragdock-sandbox"):
-            (folder / name).unlink(missing_ok=True)
+        for file in ("ca.crt", ".ragdock-sandbox"):
+            (folder / file).unlink(missing_ok=True)
         folder.rmdir()
         removed.append(str(folder))
     return removed
@@ -67,7 +69,7 @@ def withdraw(sandbox: Sandbox, hosts: Path = HOSTS, certificates: Path = CERTIFI
 
 def traces(sandbox: Sandbox, hosts: Path = HOSTS, certificates: Path = CERTIFICATES) -> list[str]:
     """What of ours this machine still holds."""
-    found = [f"line in {hosts}"] if MARK in hosts.read_text() else []
+    found = [f"lines in {hosts}"] if MARK in hosts.read_text() else []
     folder = certificates / sandbox.registry
     if (folder / ".ragdock-sandbox").exists():
         found.append(str(folder))

@@ -25,6 +25,8 @@ SEARCH = "opensearch"
 MODELS = "models"
 LEAST_DAYS = 14
 LOCAL = "127.0.0.1"
+# Where the edge sees an authority of ours, or the private one that its certificates come from.
+AUTHORITIES = {"/etc/edge-ca": "edge_ca_cert", "/etc/caddy": "acme-ca.pem"}
 USERS = {"ragdock_app": "rag-app", "ragdock_worker": "rag-worker"}
 NOBODY = "ragdock-verify-no-such-document"
 REPAIR = "Run playbooks/deploy.yml: it repairs users, roles and mappings."
@@ -32,11 +34,10 @@ LOGS = "`docker compose -p ragdock logs --tail 50 {}` on the host says why."
 
 
 def door_ca(deployment: Deployment) -> str:
-    """The authority of the door when it has its own; empty when the world's is used."""
-    for mount in deployment.of("edge")["Mounts"]:
-        if mount["Destination"] == "/etc/edge-ca":
-            return Path(mount["Source"], "edge_ca_cert").read_text(encoding="utf-8")
-    return ""
+    """Who vouches for the door's certificate, as PEM; empty when the world's authorities do."""
+    sources = {mount["Destination"]: mount["Source"] for mount in deployment.of("edge")["Mounts"]}
+    files = [Path(sources[seen], file) for seen, file in AUTHORITIES.items() if seen in sources]
+    return next((path.read_text(encoding="utf-8") for path in files if path.is_file()), "")
 
 
 def door(deployment: Deployment) -> Iterator[Row]:

@@ -74,6 +74,8 @@ def test_trust_is_established_once_and_withdrawn_whole(tmp_path: Path) -> None:
     for _ in range(2):
         trust.establish(SANDBOX, b"CA", hosts, certificates)
     assert hosts.read_text() == f"127.0.0.1 localhost\n10.99.0.3 {NAME} {trust.MARK}\n"
+    trust.name(SANDBOX, {"rag.example.org": "127.1.2.3"}, hosts)
+    assert hosts.read_text().splitlines()[2:] == [f"127.1.2.3 rag.example.org {trust.MARK}"]
     assert (certificates / NAME / "ca.crt").read_bytes() == b"CA"
     assert len(trust.withdraw(SANDBOX, hosts, certificates)) == 2
     assert hosts.read_text() == "127.0.0.1 localhost\n"
