@@ -19,6 +19,7 @@ from ansible.module_utils.ragdock_promises_secrets import (
     needles,
     pieces,
 )
+from ansible.module_utils.ragdock_promises_services import door_ca
 
 from roles.verify.filter_plugins.verify_table import verify_broken, verify_table
 
@@ -145,3 +146,23 @@ def test_the_table_shows_each_promise_on_one_line() -> None:
     assert told.startswith("1 of 2 promises are not held")
     assert "-> do y" in told
     assert "door" not in told
+
+
+@pytest.mark.parametrize(
+    ("mounted", "file"),
+    [("/etc/edge-ca", "edge_ca_cert"), ("/etc/caddy", "acme-ca.pem"), ("/etc/caddy", "")],
+)
+def test_the_doors_authority_is_whom_the_edge_has_its_certificates_from(
+    tmp_path: Path, mounted: str, file: str
+) -> None:
+    """Our own without a domain; with one the private authority that is named, else the world's (none)."""
+    if file:
+        (tmp_path / file).write_text("PEM")
+    labels = {"com.docker.compose.service": "edge"}
+    edge = {
+        "Config": {"Labels": labels},
+        "State": {"Status": "running"},
+        "Mounts": [{"Destination": mounted, "Source": str(tmp_path)}],
+    }
+    here = Deployment(tmp_path, "demo", "ragdock", run=lambda *_: (0, "", ""), containers=[edge])
+    assert door_ca(here) == ("PEM" if file else "")

@@ -1,0 +1,52 @@
+"""A domain of one's own: the authority comes to the door, and whoever asks by the name is answered."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.stack.door import CHECKOUT, Door, value
+from tests.stack.plays import play
+
+NAME = "rag.example.org"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Iterator[Path]:
+    """What deploys with the domain; afterwards the deployment has none, as before."""
+    made = subprocess.run(
+        [sys.executable, "-m", "sandbox", "domain", NAME],
+        cwd=CHECKOUT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    path = tmp_path / "domain.yml"
+    path.write_text(made.stdout)
+    yield path
+    play("site.yml").good()
+
+
+def serial(roots: str) -> str:
+    """The number of the certificate that is shown to who asks by the name and trusts the authority."""
+    with (
+        socket.create_connection((NAME, 443), 10) as plain,
+        ssl.create_default_context(cadata=roots).wrap_socket(plain, server_hostname=NAME) as tls,
+    ):
+        return str((tls.getpeercert() or {})["serialNumber"])
+
+
+def test_a_domain_has_a_certificate_and_keeps_it(settings: Path) -> None:
+    """Every promise is held by the name too; a second run changes nothing and asks the authority nothing."""
+    play("site.yml", "-e", f"@{settings}").good()
+    roots = Path(yaml.safe_load(settings.read_text())["ragdock_acme_ca_file"]).read_text()
+    shown = serial(roots)
+    with Door(f"https://{NAME}", value("token"), roots).client() as http:
+        assert "<html" in http.get("/").text
+        assert http.get("/api/status").json()["status"] == "green"
+    assert play("site.yml", "-e", f"@{settings}").good().changed == 0
+    assert serial(roots) == shown
