@@ -190,3 +190,21 @@ def test_degraded_answer_says_so() -> None:
 )
 def test_ages_for_people(seconds: int, words: str) -> None:
     assert plain.ago(datetime.now(UTC) - timedelta(seconds=seconds)) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "closing"),
+    [
+        ("Do:\n\n```r\nx <- 1", "```"),
+        ("Do:\n\n````\n```\nx", "````"),
+        ("~~~\nx\n```", "~~~"),
+        ("```\nx\n``` and more", "```"),
+        ("```\nx\n```\n\nDone.", ""),
+        ("It is `x`, or ```x```.", ""),
+    ],
+)
+def test_code_that_a_model_left_open_does_not_swallow_what_follows(text: str, closing: str) -> None:
+    shown = render.answer_markdown(_answer(text))
+    body, _, rest = shown.partition('<div class="rd-foot')
+    assert rest
+    assert body.rstrip().endswith(f"\n{closing}" if closing else text[-1])

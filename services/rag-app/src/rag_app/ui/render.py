@@ -12,6 +12,7 @@ from rag_core.words import words
 _CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]+`)", re.DOTALL)
 _MARK = re.compile(r"\[(\d{1,2}(?:\s*,\s*\d{1,2})*)\]")
 _WORD = re.compile(r"[^\W\d_]{2}")
+_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$", re.MULTILINE)
 _LINE_MARK = re.compile(r"\s*(?:(?:[-*+>]|#{1,6}|\d{1,3}[.)])\s+)*")
 
 # What the answer does not say itself; for the other reasons it does.
@@ -49,7 +50,8 @@ def _cite(number: str) -> str:
 
 def answer_markdown(answer: Answer, question: str = "", exchange: str = "") -> str:
     """The finished message: answer, what to know about it, its sources, why it is this one."""
-    parts = [_body(answer)]
+    body = _body(answer)
+    parts = [body + _closing(body)]
     if answer.reason in REASONS:
         parts.append(note(REASONS[answer.reason], warn=True))
     if any(not sentence.citations for sentence in _judged(answer)):
@@ -62,6 +64,18 @@ def answer_markdown(answer: Answer, question: str = "", exchange: str = "") -> s
     parts.append(why.panel(answer))
     parts.append(_foot(answer, exchange))
     return "\n\n".join(part for part in parts if part)
+
+
+def _closing(markdown: str) -> str:
+    """What ends a block of code that a model left open; else all that follows would be code (CommonMark)."""
+    opened = ""
+    for found in _FENCE.finditer(markdown):
+        marks, rest = found.groups()
+        if not opened:
+            opened = "" if marks[0] == "`" and "`" in rest else marks
+        elif marks.startswith(opened) and not rest.strip():
+            opened = ""
+    return f"\n{opened}" if opened else ""
 
 
 def _body(answer: Answer) -> str:
