@@ -104,10 +104,8 @@ class Bench:
 
     def back(self, size: int) -> None:
         """The newest backup proven in a node of its own, then brought back into the live one."""
-        drill, restore = (
-            self.ran("playbooks/drill.yml", "drill"),
-            self.ran("playbooks/restore.yml", "restore"),
-        )
+        drill = self.ran("playbooks/drill.yml", "drill")
+        restore = self.ran("playbooks/restore.yml", "restore")
         steps = {name: restore[f"{name}_seconds"] for name in ("fetch", "check", "index", "switch")}
         told = ", ".join(f"{name} {seconds:.1f}" for name, seconds in steps.items())
         self.figures += [

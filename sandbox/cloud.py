@@ -159,12 +159,13 @@ class Api:
             domains={
                 record["Name"].removesuffix("."): record["ResourceRecords"][0]["Value"]
                 for zone in self.route53.list_hosted_zones()["HostedZones"]
-                for record in self.route53.list_resource_record_sets(HostedZoneId=zone["Id"])[
-                    "ResourceRecordSets"
-                ]
+                for record in self._records(zone["Id"])
                 if record["Type"] == "A"
             },
         )
+
+    def _records(self, zone_id: str) -> list[Any]:
+        return list(self.route53.list_resource_record_sets(HostedZoneId=zone_id)["ResourceRecordSets"])
 
     def user_data(self, instance_id: str) -> str:
         """The user data as the API gives it: base64, or nothing."""
