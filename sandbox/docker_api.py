@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 import docker
@@ -146,16 +147,29 @@ def create(client: Any, sandbox: Sandbox, wanted: Container) -> Any:
         # The SDK has no word for the command line's systempaths=unconfined.
         host |= {"MaskedPaths": [], "ReadonlyPaths": []}
     endpoint = EndpointConfig(client.api._version, ipv4_address=wanted.address)
-    made = client.api.create_container(
-        wanted.image,
-        command=list(wanted.command) or None,
-        name=wanted.name,
-        labels=config,
-        host_config=host,
-        networking_config=NetworkingConfig({wanted.network: endpoint}),
+    words = {
+        "command": list(wanted.command) or None,
+        "name": wanted.name,
+        "labels": config,
+        "networking_config": NetworkingConfig({wanted.network: endpoint}),
         **options,
-    )
+    }
+    try:
+        made = client.api.create_container(wanted.image, host_config=host, **words)
+    except APIError as error:
+        if not drops_what_is_not_there(error):
+            raise
+        made = client.api.create_container(wanted.image, host_config=host | {"CapDrop": []}, **words)
     return client.containers.get(made["Id"])
+
+
+def drops_what_is_not_there(error: APIError) -> bool:
+    """Whether an engine refused a container because its own surroundings lack a dropped capability.
+
+    Older engines give and take capabilities unseen; newer ones (Ubuntu 24.04's, for one) refuse
+    both to give and to take what they were not given themselves.
+    """
+    return error.status_code == HTTPStatus.BAD_REQUEST and "invalid CapDrop" in str(error.explanation)
 
 
 def ensure_container(

@@ -35,7 +35,7 @@ class Figure:
     @property
     def ratio(self) -> str:
         """The value as a multiple of its base."""
-        return f"{self.value / self.base:.1f} x" if self.base else ""
+        return f"{self.value / self.base:.3g} x" if self.base else ""
 
 
 def machine() -> dict[str, str]:

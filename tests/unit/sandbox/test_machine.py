@@ -16,8 +16,10 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
+import requests
+from docker.errors import APIError
 
-from sandbox import forwarder, metadata, pki, seed, settings, trust
+from sandbox import docker_api, forwarder, metadata, pki, seed, settings, trust
 from sandbox.errors import SandboxError
 from sandbox.router import metadata as responder
 from sandbox.settings import Sandbox
@@ -205,3 +207,20 @@ def test_name_and_region_come_from_the_inventory(tmp_path: Path) -> None:
     (folder / "settings.yml").write_text("ragdock_name: [\n")
     with pytest.raises(SandboxError, match="not YAML"):
         settings.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("status", "told", "wanted"),
+    [
+        (400, 'invalid CapDrop: capability not supported by your kernel: "CAP_SYS_RESOURCE"', True),
+        (400, "invalid mount config", False),
+        (409, "the name is in use", False),
+    ],
+)
+def test_an_engine_that_lacks_a_dropped_capability_is_told_from_other_refusals(
+    status: int, told: str, *, wanted: bool
+) -> None:
+    """Docker 29 refuses to drop what it does not have; only that is asked again without."""
+    answer = requests.Response()
+    answer.status_code = status
+    assert docker_api.drops_what_is_not_there(APIError("refused", answer, told)) is wanted
