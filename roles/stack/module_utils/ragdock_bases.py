@@ -19,6 +19,12 @@ from ansible.module_utils.ragdock_build import BuildError
 from ansible.module_utils.ragdock_release import write_atomically
 
 ARGUMENT = re.compile(r"^ARG\s+(\w+_IMAGE)=(\S+)\s*$", re.MULTILINE)
+# Carried by an image that was built from a recipe under an upstream image's name. Engines that keep images in
+# containerd give such an image a digest too, but one that no registry knows.
+RECIPE_LABEL = "ragdock.recipe"
+_SHAPE = (
+    f'{{{{json .Created}}}} {{{{json (index .Config.Labels "{RECIPE_LABEL}")}}}} {{{{json .RepoDigests}}}}'
+)
 # Exit code, standard output, standard error of `docker <words>`.
 Docker = Callable[[list[str]], tuple[int, str, str]]
 
@@ -83,11 +89,12 @@ class Here:
 
 def here(docker: Docker, base: Base, ref: str) -> Here | None:
     """The image, if this machine has it."""
-    code, out, _ = docker(["image", "inspect", "--format", "{{json .Created}} {{json .RepoDigests}}", ref])
+    code, out, _ = docker(["image", "inspect", "--format", _SHAPE, ref])
     if code != 0:
         return None
-    created, _, names = out.strip().partition(" ")
-    pairs = [str(one).partition("@") for one in json.loads(names) or []]
+    created, recipe, names = out.strip().split(" ", 2)
+    upstream = [] if json.loads(recipe) else json.loads(names) or []
+    pairs = [str(one).partition("@") for one in upstream]
     digests = tuple(digest for repository, _, digest in pairs if repository == base.repository)
     return Here(str(json.loads(created)), digests)
 

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.ragdock_bases import Base, Lock, arguments, bases, bases_of, held
+from ansible.module_utils.ragdock_bases import RECIPE_LABEL, Base, Lock, arguments, bases, bases_of, held
 from ansible.module_utils.ragdock_build import BuildError
 
 from roles.stack.library import base_images
@@ -22,8 +22,13 @@ DOCKERFILES = sorted((Path(__file__).parents[3] / "services").glob("*/Dockerfile
 class Machine:
     """A machine's images (reference -> time and digests), and a registry's (reference -> the same)."""
 
-    def __init__(self, here: dict[str, tuple[str, list[str]]], registry: dict[str, tuple[str, str]]) -> None:
-        self.here, self.registry = here, registry
+    def __init__(
+        self,
+        here: dict[str, tuple[str, list[str]]],
+        registry: dict[str, tuple[str, str]],
+        made_here: frozenset[str] = frozenset(),
+    ) -> None:
+        self.here, self.registry, self.made_here = here, registry, made_here
         self.pulled: list[str] = []
 
     def __call__(self, words: list[str]) -> tuple[int, str, str]:
@@ -31,10 +36,11 @@ class Machine:
         if words[0] == "pull":
             return self._pull(ref)
         if words[0] == "image":
-            found = self.here.get(ref)
-            return (
-                (0, f"{json.dumps(found[0])} {json.dumps(found[1])}\n", "") if found else (1, "", "No such")
-            )
+            if ref not in self.here:
+                return 1, "", "No such"
+            created, digests = self.here[ref]
+            recipe = "a1" if ref in self.made_here else ""
+            return 0, f"{json.dumps(created)} {json.dumps(recipe)} {json.dumps(digests)}\n", ""
         if ref not in self.registry:
             return 1, "", "no such host"
         created, digest = self.registry[ref]
@@ -73,11 +79,24 @@ def test_the_sandbox_pulls_what_the_dockerfiles_name() -> None:
     assert {base.name: base.digest for base in bases_of(DOCKERFILES)}.items() <= known.items()
 
 
+def test_the_sandbox_marks_what_it_makes_as_the_roles_look_for_it() -> None:
+    assert images.RECIPE_LABEL == RECIPE_LABEL
+
+
 def test_the_dockerfiles_digest_holds_whatever_the_tag_gives_now(lock: Lock) -> None:
     machine = Machine(
         {"py:3": ("2026-01-01T00:00:00Z", [f"py@{NEW}"])}, {"py:3": ("2026-02-01T00:00:00Z", NEW)}
     )
     assert held(machine, Base("PY_IMAGE", "py:3", OLD), lock) == f"py:3@{OLD}"
+    assert not lock.path.exists()
+
+
+def test_an_image_made_here_is_built_from_although_the_engine_gave_it_a_digest(lock: Lock) -> None:
+    """An engine that keeps images in containerd gives a digest to what no registry ever had."""
+    here = {"py:3": ("2026-01-01T00:00:00Z", [f"py@{NEW}"]), "search:2": ("", [f"search@{NEW}"])}
+    machine = Machine(here, {}, frozenset(here))
+    assert held(machine, Base("PY_IMAGE", "py:3", OLD), lock) == "py:3"
+    assert held(machine, Base("SEARCH_IMAGE", "search:2"), lock) == "search:2"
     assert not lock.path.exists()
 
 
