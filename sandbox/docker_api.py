@@ -21,6 +21,9 @@ CONFIG = f"{LABEL}.config"
 PART = f"{LABEL}.part"
 INSTANCE = f"{LABEL}.instance"
 SUBNET = f"{LABEL}.subnet"
+# Hosts reach the AWS network through the router. Docker 28 and later drop what comes to a container by
+# another bridge, also where the kernel shows bridged frames to iptables; older ones do not know the word.
+ROUTED = {"com.docker.network.bridge.gateway_mode_ipv4": "nat-unprotected"}
 
 
 class Container(BaseModel):
@@ -98,7 +101,11 @@ def ensure_network(
     ipam = IPAMConfig(pool_configs=[IPAMPool(subnet=cidr, gateway=gateway)])
     try:
         return client.networks.create(
-            name, driver="bridge", ipam=ipam, labels={**sandbox.labels, **(labels or {})}
+            name,
+            driver="bridge",
+            ipam=ipam,
+            options=ROUTED,
+            labels={**sandbox.labels, **(labels or {})},
         )
     except APIError as error:
         raise SandboxError(

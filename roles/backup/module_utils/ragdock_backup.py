@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import sqlite3
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -21,6 +22,7 @@ from ansible.module_utils.ragdock_snapshots import Search, SearchError
 
 Json = dict[str, Any]
 USER = "ragdock_backup"
+SCOPE_SECONDS = 30.0
 SPEC: Json = {
     "settings": {"type": "dict", "required": True},
     "secrets": {"type": "dict", "required": True, "no_log": True},
@@ -171,8 +173,32 @@ class Memory:
 
 
 def gentle(settings: Settings) -> None:
-    """What we do, and what we start, gives way to those who answer questions."""
+    """What we do, and what we start, gives way to those who answer questions.
+
+    Niceness counts only among the processes of one control group, and each container has its own: so
+    systemd gives us one too, with the least share of the processors.
+    Raises BackupError when systemd refuses.
+    """
     os.nice(settings.niceness)
+    if not Path("/run/systemd/system").is_dir():
+        return
+    words = scope_of(os.getpid())
+    try:
+        subprocess.run(words, check=True, capture_output=True, text=True, timeout=SCOPE_SECONDS)
+    except (OSError, subprocess.SubprocessError) as error:
+        told = getattr(error, "stderr", None) or error
+        raise BackupError(
+            f"systemd gave the backup no share of its own, so it could slow down answers: {told}. "
+            "Nothing was begun. `systemctl is-system-running` says more."
+        ) from error
+
+
+def scope_of(pid: int) -> list[str]:
+    """The call that moves a running process into a scope of its own (org.freedesktop.systemd1(5))."""
+    manager = ["org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager"]
+    properties = ["3", "PIDs", "au", "1", str(pid), "CPUWeight", "t", "1", "IOWeight", "t", "1"]
+    unit = ["StartTransientUnit", "ssa(sv)a(sa(sv))", f"ragdock-backup-{pid}.scope", "fail"]
+    return ["busctl", "--quiet", "call", *manager, *unit, *properties, "0"]
 
 
 # --- messages ------------------------------------------------------------------------------------

@@ -9,6 +9,8 @@ from typing import Any
 
 # A job that ends a little late in one week is no reason for alarm in the next.
 GRACE_HOURS = 2.0
+# Clocks are corrected by a little all the time.
+CLOCK_SLACK = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -60,13 +62,19 @@ def moment(text: str | None) -> datetime | None:
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC) if text else None
 
 
+def past(text: str | None, now: datetime) -> datetime | None:
+    """A time as the state files write it; none when a clock that was ahead wrote one still to come."""
+    written = moment(text)
+    return written if written and written <= now + CLOCK_SLACK else None
+
+
 def missed(times: Times, state: Mapping[str, Any], since: datetime, now: datetime) -> bool:
     """Was the job due, after SINCE when the schedule began, without a run begun at that time or later?"""
-    due, began = times.before(now), moment(state.get("started"))
+    due, began = times.before(now), past(state.get("started"), now)
     return due >= since and (began is None or began < due)
 
 
 def overdue(times: Times, state: Mapping[str, Any], since: datetime, now: datetime) -> bool:
     """Is the last success older than the schedule promises?"""
-    base = moment(state.get("last_success")) or since
+    base = past(state.get("last_success"), now) or since
     return (now - base).total_seconds() / 3600 > times.most_hours + GRACE_HOURS

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
+import hashlib
 import importlib.util
 import json
 import os
@@ -33,7 +34,12 @@ SETTLE_SECONDS = 600.0
 PROJECT = "com.docker.compose.project=ragdock"
 TIMED_OUT = 124
 BUSY = 75
+KILLED = "It was killed before it said how it went. "
 UNFINISHED = "The host went down, or the runner was killed, while it ran. "
+
+
+class BusyError(Exception):
+    """Another job runs, so this one did not start; said in its log."""
 
 
 def load(path: Path) -> ModuleType:
@@ -75,14 +81,14 @@ class Runner:
                     holder = lock.read().strip() or "another job"
                     if holder.split()[0] == self.job:
                         say(log, f"not started: {holder} still runs")
-                        raise SystemExit(BUSY) from None
+                        raise BusyError from None
                     if time.monotonic() > until:
                         minutes = self.settings["wait_minutes"]
                         reason = (
                             f"Waited {minutes} minutes for {holder} to end (ragdock_schedule_wait_minutes)."
                         )
                         self.record(time.time(), reason, log)
-                        raise SystemExit(BUSY) from None
+                        raise BusyError from None
                 time.sleep(1)
             lock.truncate(0)
             lock.write(f"{self.job} (process {os.getpid()}, since {datetime.now(UTC):%F %T} UTC)\n")
@@ -97,10 +103,16 @@ class Runner:
         problem = self.records.put_metrics(entry, namespace, region, self.settings["endpoint_url"])
         say(log, f"failed: {reason}" + (f" CloudWatch was not told: {problem}" if problem else ""))
 
-    def recorded_since(self, began: float) -> bool:
-        """Did the playbook say how it went?"""
-        entry = self.records.read_state(self.root, self.job)
-        return bool(entry) and self.records.epoch(entry["ended"]) >= int(began)
+    def known(self) -> str:
+        """What is on record of the job, as a hash: no clock has to be trusted to see that it changed."""
+        state = self.root / "state" / f"{self.job}.json"
+        return hashlib.sha256(state.read_bytes()).hexdigest() if state.is_file() else ""
+
+    def cut_short(self, log: IO[str]) -> None:
+        """Put on record that the run before this one died with its playbook and no restart of the host."""
+        mark = self.read_mark()
+        if mark and self.known() == mark["before"]:
+            self.record(mark["began"], f"{KILLED}Its log: {LOGS / self.job}.log", log)
 
     def free_lock(self, pid: int, log: IO[str]) -> None:
         """Give back the deployment's lock when this job's own dead run left it."""
@@ -142,6 +154,7 @@ class Runner:
         }
         # The lock's descriptor goes along: should this runner be killed, the playbook still holds it.
         self.processes.adopt_orphans()
+        before = self.known()
         process = subprocess.Popen(
             words,
             cwd=self.deployer,
@@ -152,7 +165,7 @@ class Runner:
             pass_fds=[lock],
             start_new_session=True,
         )
-        self.mark(process.pid)
+        self.mark(process.pid, before)
         try:
             return process.pid, process.wait(self.settings["jobs"][self.job]["timeout_minutes"] * 60)
         except subprocess.TimeoutExpired:
@@ -160,7 +173,7 @@ class Runner:
             process.wait()
             return process.pid, TIMED_OUT
 
-    def mark(self, pid: int) -> None:
+    def mark(self, pid: int, before: str) -> None:
         """What the next boot finds when this one ends too early."""
         self.marker.parent.mkdir(parents=True, exist_ok=True)
         self.records.replace(
@@ -171,6 +184,7 @@ class Runner:
                     "pid": pid,
                     "boot": self.processes.boot(),
                     "began": time.time(),
+                    "before": before,
                     "again": self.again,
                 }
             )
@@ -183,11 +197,16 @@ class Runner:
             began = time.time()
             os.nice(10)
             say(log, f"{self.job} begins")
+            self.cut_short(log)
+            if self.job == "patch" and not extra:
+                # Of a restart that was asked for and never came: not this run's.
+                self.resume_notes.unlink(missing_ok=True)
+            before = self.known()
             pid, code = self.play(log, lock, extra)
             if self.job == "patch" and not code and self.resumes():
                 say(log, "patch goes on after the restart that it asked for")
                 return 0
-            if not self.recorded_since(began):
+            if self.known() == before:
                 minutes = self.settings["jobs"][self.job]["timeout_minutes"]
                 reason = (
                     f"Ended after {minutes} minutes (ragdock_schedule_timeout_minutes)."
@@ -202,17 +221,26 @@ class Runner:
             say(log, f"{self.job} ended with code {code} after {time.time() - began:.0f} s")
             return code
 
+    @property
+    def resume_notes(self) -> Path:
+        """What a patch leaves for the run after the boot."""
+        return self.root / "state" / "patch-resume.json"
+
     def resumes(self) -> bool:
         """Did a patch leave notes for the run after the boot?"""
-        return (self.root / "state" / "patch-resume.json").is_file()
+        return self.resume_notes.is_file()
 
-    def unfinished(self) -> dict[str, Any]:
+    def read_mark(self) -> dict[str, Any]:
         """The mark of a run that did not come to its end; empty without one."""
         try:
-            mark = json.loads(self.marker.read_text(encoding="utf-8"))
+            return dict(json.loads(self.marker.read_text(encoding="utf-8")))
         except (FileNotFoundError, ValueError):
             return {}
-        return dict(mark) if mark.get("boot") != self.processes.boot() else {}
+
+    def unfinished(self) -> dict[str, Any]:
+        """The mark of a run that a restart of the host cut short; empty without one."""
+        mark = self.read_mark()
+        return mark if mark.get("boot") != self.processes.boot() else {}
 
 
 @contextlib.contextmanager
@@ -272,14 +300,18 @@ def after_boot(settings: dict[str, Any]) -> int:
                 runner.free_lock(mark["pid"], log)
                 if job == "patch" and runner.resumes():
                     again, resume = True, ["-e", "patching_resume=true"]
-                elif not runner.recorded_since(mark["began"]):
+                elif runner.known() == mark["before"]:
                     # Once more, not for ever: it may be the job that takes the host down.
                     again = not mark.get("again", False)
                     runner.record(mark["began"], f"{UNFINISHED}Its log: {LOGS / job}.log", log)
             if again:
                 say(log, f"{job} {'goes on' if resume else 'was due while the host was down, or cut short'}")
                 runner.again = bool(mark)
-                codes.append(runner.run(resume))
+                try:
+                    codes.append(runner.run(resume))
+                except BusyError:
+                    # The ones after it were due as well.
+                    codes.append(BUSY)
     return max(codes)
 
 
@@ -291,7 +323,10 @@ def main() -> int:
     )
     parser.add_argument("job", choices=[*settings["jobs"], AFTER_BOOT])
     job = parser.parse_args().job
-    return after_boot(settings) if job == AFTER_BOOT else Runner(job, settings).run([])
+    try:
+        return after_boot(settings) if job == AFTER_BOOT else Runner(job, settings).run([])
+    except BusyError:
+        return BUSY
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -92,6 +93,12 @@ class Bench:
     def run(self, job: str) -> int:
         """Its exit code."""
         return self.start(job).wait(120)
+
+    def mark(self) -> dict[str, Any]:
+        """What a backup leaves that begins now and meets another boot before its record."""
+        state = self.root / "state/backup.json"
+        known = hashlib.sha256(state.read_bytes()).hexdigest() if state.exists() else ""
+        return {"job": "backup", "pid": 1, "boot": "another", "began": time.time(), "before": known}
 
     def state(self, job: str) -> dict[str, Any]:
         """What is on record."""
@@ -190,15 +197,57 @@ def test_a_killed_runner_leaves_the_lock_to_its_playbook(bench: Bench) -> None:
     until(lambda: (bench.root / "state/backup.json").exists())
 
 
+def test_a_run_that_died_with_its_playbook_is_put_on_record_by_the_next(bench: Bench) -> None:
+    """Both killed for want of memory, say, and no restart that would look for them."""
+    bench.playbook(bench.held("backup"))
+    first = bench.start("backup")
+    marker = bench.root / "state/running/backup.json"
+    until(marker.exists)
+    first.send_signal(signal.SIGKILL)
+    os.killpg(json.loads(marker.read_text())["pid"], signal.SIGKILL)
+    first.wait(10)
+    bench.playbook(bench.good("backup"))
+    assert bench.run("backup") == 0
+    told = [json.loads(line) for line in (bench.root / "state/history/backup.jsonl").read_text().splitlines()]
+    assert [one["ok"] for one in told] == [False, True]
+    assert told[0]["reason"].startswith("It was killed")
+
+
+def test_a_clock_set_back_in_mid_run_turns_no_success_into_a_failure(bench: Bench) -> None:
+    """The record is known by its content, not by its time."""
+    past = "time.time = lambda: 1_600_000_000.0\n"
+    bench.playbook(bench.good("backup").replace("jobs.write_record", past + "jobs.write_record"))
+    assert bench.run("backup") == 0
+    assert bench.state("backup")["ok"] is True
+
+
+def test_a_job_that_another_one_keeps_out_costs_no_other_its_turn(bench: Bench) -> None:
+    """After a boot, cron may have begun one of those that were due."""
+    bench.change(schedule="0 0 * * *")
+    long_ago = time.time() - 3 * 86400
+    os.utime(bench.settings, (long_ago, long_ago))
+    bench.playbook(bench.held("backup"))
+    first = bench.start("backup")
+    until((bench.root / "state/running/backup.json").exists)
+    bench.change(schedule="0 0 * * *", timeout_minutes=1)
+    os.utime(bench.settings, (long_ago, long_ago))
+    assert bench.run("after-boot") == 75
+    # Backup is refused at once, the others wait their time: each says so itself.
+    assert {job: bench.state(job)["reason"].split(" to end")[0][:6] for job in ("drill", "patch")} == {
+        "drill": "Waited",
+        "patch": "Waited",
+    }
+    bench.go()
+    assert first.wait(120) == 0
+
+
 def test_what_a_reboot_cut_short_is_recorded_and_run_once_more(bench: Bench) -> None:
     """Once: a job that takes the host down must not do so at each boot."""
     marker = bench.root / "state/running/backup.json"
     marker.parent.mkdir(parents=True)
     for expected in (True, False):
         bench.playbook("raise SystemExit(3)" if not expected else bench.good("backup"))
-        # Later than any record that is there.
-        mark = {"job": "backup", "pid": 1, "boot": "another", "began": time.time() + 1}
-        marker.write_text(json.dumps(mark | {"again": not expected}))
+        marker.write_text(json.dumps(bench.mark() | {"again": not expected}))
         assert bench.run("after-boot") == 0
         assert not marker.exists()
         state = bench.state("backup")
@@ -210,7 +259,7 @@ def test_the_run_that_makes_up_for_one_says_so(bench: Bench) -> None:
     """What the next boot finds of it, should the host go down again."""
     marker = bench.root / "state/running/backup.json"
     marker.parent.mkdir(parents=True)
-    marker.write_text(json.dumps({"job": "backup", "pid": 1, "boot": "another", "began": time.time() + 1}))
+    marker.write_text(json.dumps(bench.mark()))
     bench.playbook(
         f"import json, pathlib, time\nfor _ in range(50):\n"
         f"    if json.loads(pathlib.Path({str(marker)!r}).read_text())['again']:\n"
@@ -223,10 +272,11 @@ def test_the_run_that_makes_up_for_one_says_so(bench: Bench) -> None:
 def test_a_job_that_a_reboot_met_after_its_record_is_not_run_again(bench: Bench) -> None:
     """Its last seconds, in which it gives its lock back, change nothing of what it said."""
     marker = bench.root / "state/running/backup.json"
+    mark = bench.mark()
     bench.playbook(bench.good("backup"))
     assert bench.run("backup") == 0
     said = bench.state("backup")
-    marker.write_text(json.dumps({"job": "backup", "pid": 1, "boot": "another", "began": time.time() - 60}))
+    marker.write_text(json.dumps(mark))
     assert bench.run("after-boot") == 0
     assert bench.state("backup") == said
     assert not marker.exists()
@@ -264,6 +314,17 @@ def test_a_patch_that_asked_for_the_restart_goes_on(bench: Bench) -> None:
     )
     assert bench.run("after-boot") == 0
     assert bench.state("patch")["ok"] is True
+
+
+def test_notes_of_a_restart_that_never_came_are_not_the_next_patchs(bench: Bench) -> None:
+    """Else it would count as going on after a restart, and the next boot would resume with old notes."""
+    notes = bench.root / "state/patch-resume.json"
+    notes.parent.mkdir(parents=True, exist_ok=True)
+    notes.write_text("{}")
+    bench.playbook(bench.good("patch"))
+    assert bench.run("patch") == 0
+    assert not notes.exists()
+    assert not (bench.root / "state/running/patch.json").exists()
 
 
 def test_a_log_that_has_grown_is_begun_anew(bench: Bench) -> None:

@@ -92,6 +92,15 @@ def test_a_success_older_than_the_schedule_promises(text: str, hours: float, ove
     assert schedule.overdue(times(text), state, LONG_AGO, NOON) is overdue
 
 
+def test_a_time_still_to_come_silences_nothing() -> None:
+    """A clock was years ahead when a job ran, and was set right: what is due is due again."""
+    ahead = {"started": iso(NOON + timedelta(days=3650)), "last_success": iso(NOON + timedelta(days=3650))}
+    assert schedule.missed(times("17 2 * * *"), ahead, LONG_AGO, NOON)
+    assert schedule.overdue(times("17 2 * * *"), ahead, LONG_AGO, NOON)
+    slack = {"started": iso(NOON + timedelta(seconds=20)), "last_success": iso(NOON + timedelta(seconds=20))}
+    assert not schedule.missed(times("17 2 * * *"), slack, LONG_AGO, NOON)
+
+
 def test_the_runner_reads_the_same_files() -> None:
     """It loads them by path from the deployer's directory; a moved file would be found out at night."""
     text = (Path(__file__).parents[3] / "roles/schedule/files/ragdock-job.py").read_text()
