@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -93,7 +94,7 @@ class _Question:
     backend: Backend
     history: list[tuple[str, str]]
 
-    def events(self) -> AsyncIterator[AnswerEvent]:
+    def events(self) -> AsyncGenerator[AnswerEvent]:
         body = self.body
         return self.backend.ask(
             body.question,
@@ -138,9 +139,10 @@ class _TicketedStream(EventSourceResponse):
 
 async def _whole(question: _Question, ticket: Ticket) -> AskAnswer:
     await ticket.turn()
-    async for event in question.events():
-        if isinstance(event, Done):
-            return await question.told(event.answer)
+    async with aclosing(question.events()) as events:
+        async for event in events:
+            if isinstance(event, Done):
+                return await question.told(event.answer)
     raise RagError("The answer ended without a result.", code="no_result")
 
 
@@ -169,12 +171,13 @@ async def _stream(question: _Question, ticket: Ticket) -> AsyncIterator[ServerSe
         async for ahead in ticket.places():
             seconds = round(question.backend.gate.expected_wait(ticket), 1)
             yield _sse("waiting", {"ahead": ahead, "seconds": seconds})
-        async for event in question.events():
-            if isinstance(event, Done):
-                told = await question.told(event.answer)
-                yield ServerSentEvent(event="done", data=told.model_dump_json())
-            else:
-                yield _as_sse(event)
+        async with aclosing(question.events()) as events:
+            async for event in events:
+                if isinstance(event, Done):
+                    told = await question.told(event.answer)
+                    yield ServerSentEvent(event="done", data=told.model_dump_json())
+                else:
+                    yield _as_sse(event)
     except RagError as error:
         yield _sse("error", {"code": error.code, "message": error.message})
     except Exception:  # noqa: BLE001 - the stream has begun: this is its only way to say so
