@@ -113,7 +113,7 @@ async def in_threads(start: Callable[[], Iterator[T]]) -> AsyncGenerator[T]:
     try:
         while True:
             # A task of its own: who cancels the reader does not cut it off from the thread's end.
-            step = asyncio.create_task(run_in_threadpool(context.run, next, iterator, None))
+            step = asyncio.create_task(run_in_threadpool(context.run, _next, iterator))
             item = await asyncio.shield(step)
             if item is None:
                 break
@@ -122,6 +122,10 @@ async def in_threads(start: Callable[[], Iterator[T]]) -> AsyncGenerator[T]:
         stop.now()
         with anyio.CancelScope(shield=True):
             await asyncio.shield(asyncio.create_task(_closed(iterator, step)))
+
+
+def _next(iterator: Iterator[T]) -> T | None:
+    return next(iterator, None)
 
 
 async def _closed(iterator: Iterator[T], step: "asyncio.Task[T | None] | None") -> None:

@@ -73,11 +73,7 @@ async def ask(
     """Answer a question from the documents, citing document and page."""
     # A conversation that is gone, and a full line, are told before any answer begins.
     history = await run_in_threadpool(_history, body, backend)
-    try:
-        ticket = backend.gate.enter()
-    except errors.Busy:
-        metrics.turned_away()
-        raise
+    ticket = backend.gate.enter()
     question = _Question(body, backend, history)
     if "text/event-stream" in request.headers.get("accept", ""):
         return _TicketedStream(ticket, _stream(question, ticket), ping=15)

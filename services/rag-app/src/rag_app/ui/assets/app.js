@@ -71,5 +71,6 @@
     if (button?.matches(".rd-cite")) cite(button);
     else if (button?.matches(".rd-open")) read(button.closest(".rd-source"));
     else if (button?.matches(".rd-copy")) copy(button);
+    else if (button?.matches(".rd-again")) document.dispatchEvent(new CustomEvent("rd-again", { detail: button.value }));
   });
 })();
