@@ -16,7 +16,7 @@ from rag_app.ui import only, render
 from rag_app.ui.ask import answering
 from rag_app.ui.choices import Chosen
 from rag_core.answering import Answerer
-from rag_core.models import AnswerEvent, Done, DocumentKind
+from rag_core.models import AnswerEvent, DocumentKind, Done
 
 from .test_questions_api import ANSWER, _figures
 
