@@ -2,7 +2,8 @@
 
 Addresses in RAGDOCK_TEST_OPENSEARCH and RAGDOCK_TEST_OLLAMA are used when set (that Ollama must hold the two
 models); else two containers are started from the images the stack uses and removed again. Without Docker, the
-images or the model files, these tests are skipped with the reason.
+images or the model files, a plain run skips these tests with the reason; asked for by `-m real`, as
+`make stack` does, they fail with it: a run that measured nothing must not look like one that passed.
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -27,6 +30,7 @@ CHAT_MODEL = "smollm2:135m"
 EMBED_MODEL = "all-minilm"
 MODELS = Path(__file__).parents[1] / ".sandbox" / "models"
 START_SECONDS = 180.0
+Missing = Callable[[str], NoReturn]
 OPENSEARCH_OPTIONS = [
     *("-e", "discovery.type=single-node", "-e", "DISABLE_SECURITY_PLUGIN=true"),
     *("-e", "DISABLE_INSTALL_DEMO_CONFIG=true", "-e", "OPENSEARCH_JAVA_OPTS=-Xms512m -Xmx512m"),
@@ -34,18 +38,25 @@ OPENSEARCH_OPTIONS = [
 
 
 @pytest.fixture(scope="session")
-def opensearch_address() -> Iterator[str]:
+def missing(request: pytest.FixtureRequest) -> Missing:
+    """Says what is missing: a failure when the tests marked `real` were asked for by name, else a skip."""
+    wanted = re.search(r"(?<!not )\breal\b", request.config.getoption("markexpr"))
+    return pytest.fail if wanted else pytest.skip
+
+
+@pytest.fixture(scope="session")
+def opensearch_address(missing: Missing) -> Iterator[str]:
     """An OpenSearch without its security plugin; users, rights and TLS are tested in the whole stack."""
     given = os.environ.get("RAGDOCK_TEST_OPENSEARCH")
     if given:
         yield given
         return
-    with container(OPENSEARCH_IMAGE, 9200, OPENSEARCH_OPTIONS) as address:
+    with container(OPENSEARCH_IMAGE, 9200, OPENSEARCH_OPTIONS, missing) as address:
         yield address
 
 
 @pytest.fixture(scope="session")
-def ollama_address() -> Iterator[str]:
+def ollama_address(missing: Missing) -> Iterator[str]:
     """An Ollama that holds the chat and the embedding model."""
     given = os.environ.get("RAGDOCK_TEST_OLLAMA")
     if given:
@@ -53,8 +64,8 @@ def ollama_address() -> Iterator[str]:
         return
     chat, embed = MODELS / "smollm2-135m-instruct.gguf", MODELS / "all-minilm"
     if not chat.is_file() or not embed.is_dir():
-        pytest.skip(f"no model files in {MODELS}; `make up` brings them")
-    with container(OLLAMA_IMAGE, 11434, []) as address:
+        missing(f"no model files in {MODELS}; `make up` brings them")
+    with container(OLLAMA_IMAGE, 11434, [], missing) as address:
         create_model(address, CHAT_MODEL, {chat.name: chat})
         create_model(
             address, EMBED_MODEL, {str(f.relative_to(embed)): f for f in embed.rglob("*") if f.is_file()}
@@ -64,14 +75,17 @@ def ollama_address() -> Iterator[str]:
 
 @contextmanager
 def container(
-    image: str, port: int, options: list[str], *, name: str = "", published: int = 0
+    image: str,
+    port: int,
+    options: list[str],
+    missing: Missing = pytest.fail,
+    *,
+    name: str = "",
+    published: int = 0,
 ) -> Iterator[str]:
     """A container of `image`, its address, and its end; `published` 0 is any free port."""
-    if (
-        subprocess.run(["docker", "image", "inspect", image], capture_output=True, check=False).returncode
-        != 0
-    ):
-        pytest.skip(f"no Docker Engine, or no image {image}; `make up` brings both")
+    if not _has(image):
+        missing(f"no Docker Engine, or no image {image}; `make up` brings both")
     name = name or f"ragdock-test-{uuid.uuid4().hex[:8]}"
     run = ["docker", "run", "-d", "--name", name, "-p", f"127.0.0.1:{published}:{port}", *options, image]
     subprocess.run(run, capture_output=True, check=True, text=True)
@@ -84,6 +98,14 @@ def container(
         yield address
     finally:
         subprocess.run(["docker", "rm", "-f", "-v", name], capture_output=True, check=False)
+
+
+def _has(image: str) -> bool:
+    inspect = ["docker", "image", "inspect", image]
+    try:
+        return subprocess.run(inspect, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:  # not even the client
+        return False
 
 
 def wait_for(address: str, name: str) -> None:

@@ -18,6 +18,9 @@ def test_measures_of_a_ranking() -> None:
     # (1/log2(3) + 1/log2(5)) / (1 + 1/log2(3))
     assert measures.ndcg(right) == pytest.approx(0.6509, abs=1e-4)
     assert measures.ndcg([False]) == 0.0
+    # What was not found counts: (1/log2(3) + 1/log2(5)) / (1 + 1/log2(3) + 1/log2(4))
+    assert measures.ndcg(right, relevant=3) == pytest.approx(0.4982, abs=1e-4)
+    assert measures.ndcg([True], relevant=2) == pytest.approx(1 / 1.6309, abs=1e-4)
     assert measures.percentile([1.0, 2.0, 3.0, 4.0], 0.5) == 2.0
     assert measures.percentile([1.0, 2.0, 3.0, 4.0], 0.95) == 4.0
 
@@ -27,6 +30,30 @@ def test_a_passage_is_right_by_document_and_words() -> None:
     assert case.holds("a.html", "use --keep index here")
     assert not case.holds("b.html", "use --keep index here")
     assert not case.holds("a.html", "nothing")
+
+
+def test_a_document_that_was_not_found_lowers_the_gain() -> None:
+    both = Case(question="q", kind="own words", documents=("a", "b"), says=("x",))
+    figures = Report(outcomes=(Outcome(case=both, right=(True,), refused=False, seconds=0.1),)).figures()
+    assert figures["nDCG@10"] == pytest.approx(1 / 1.6309, abs=1e-4)
+
+
+def test_seconds_to_the_first_token_are_told_as_percentiles() -> None:
+    case = Case(question="q", kind="own words", documents=("a",), says=("x",))
+    figures = Report(
+        outcomes=tuple(
+            Outcome(
+                case=case,
+                right=(True,),
+                refused=False,
+                seconds=0.1,
+                answer_seconds=10.0,
+                first_token_seconds=float(n),
+            )
+            for n in range(1, 21)
+        )
+    ).figures()
+    assert (figures["first token p50"], figures["first token p95"]) == (10.0, 19.0)
 
 
 def test_refusals_are_counted_apart_for_what_has_an_answer_and_what_has_none() -> None:

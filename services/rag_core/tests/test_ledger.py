@@ -16,8 +16,11 @@ from rag_core.models import Document, DocumentKind, DocumentState
 A, B = "a" * 64, "b" * 64
 
 
-def add(ledger: Ledger, sha256: str = A, name: str = "a.txt", source: Path | None = None) -> Document:
+def add(
+    ledger: Ledger, sha256: str = A, name: str = "a.txt", source: Path | None = None, *, replace: bool = False
+) -> Document:
     return ledger.enqueue(
+        replace=replace,
         sha256=sha256,
         kind=DocumentKind.TEXT,
         size=3,

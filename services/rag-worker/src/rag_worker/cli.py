@@ -22,9 +22,9 @@ from rag_core import evaluation, factory
 from rag_core.errors import ModelMissing, RagError, Unavailable
 from rag_core.ledger import Ledger
 from rag_core.ledger.pace import WANTED
-from rag_core.models import Done, Passage, Switched, Token
+from rag_core.models import Done, Switched, Token
+from rag_worker import asking, intake, transfer
 from rag_worker import doctor as examination
-from rag_worker import intake, transfer
 from rag_worker.settings import WorkerSettings
 
 OK, BAD, USAGE, AWAY, INTERRUPTED = 0, 1, 2, 3, 130
@@ -67,15 +67,23 @@ def watch(
 
 @app.command()
 def search(
-    query: Annotated[str, typer.Argument(help="What to look for.")], top_k: TopK = None, as_json: Json = False
+    query: Annotated[str, typer.Argument(help="What to look for.")],
+    top_k: TopK = None,
+    document: asking.Documents = None,
+    kind: asking.Kinds = None,
+    tag: asking.WithTags = None,
+    since: asking.Since = None,
+    until: asking.Until = None,
+    as_json: Json = False,
 ) -> None:
     """Find passages; no model writes anything."""
+    only = asking.filters(document, kind, tag, since, until)
     with _ledger() as (settings, ledger), closing(factory.build_retriever(settings, ledger)) as retriever:
-        passages = retriever.search(query, top_k)
+        passages = retriever.search(query, top_k, filters=only)
         if as_json:
             _write([passage.model_dump() for passage in passages])
         else:
-            _show(passages)
+            asking.show_passages(passages, out)
         if not passages:
             err.print("Nothing was found. `ragdock watch --once` tells how many documents are ready.")
             raise typer.Exit(BAD)
@@ -86,12 +94,19 @@ def ask(
     question: Annotated[str, typer.Argument(help="What you want to know.")],
     model: Annotated[str | None, typer.Option(help="Another model than the first of the settings.")] = None,
     top_k: TopK = None,
+    document: asking.Documents = None,
+    kind: asking.Kinds = None,
+    tag: asking.WithTags = None,
+    since: asking.Since = None,
+    until: asking.Until = None,
     as_json: Json = False,
 ) -> None:
-    """Answer a question from the documents, with its sources."""
+    """Answer a question from the documents, with its sources; sentences without any are named."""
+    only = asking.filters(document, kind, tag, since, until)
     with _ledger() as (settings, ledger), closing(factory.build_answerer(settings, ledger)) as answerer:
         answer, written = None, ""
-        for event in ledger.first(iter(answerer.ask(question, model=model, top_k=top_k))):
+        events = answerer.ask(question, model=model, top_k=top_k, filters=only)
+        for event in ledger.first(iter(events)):
             if isinstance(event, Token) and not as_json:
                 written += event.text
                 out.print(event.text, end="", markup=False)
@@ -108,9 +123,7 @@ def ask(
             # The whole answer has its marks [1]; what was streamed has not always.
             same = written.strip() == answer.answer.strip()
             out.print("" if same else f"\n\n{answer.answer}", markup=False)
-            for one in answer.citations:
-                place = f"[{one.number}] {one.document}, page {one.page_start}"
-                out.print(f"{place}: {' '.join(one.passage.split())[:200]}", markup=False)
+            asking.show_sources(answer, out)
         if answer.reason == "no_model":
             raise typer.Exit(AWAY)
         raise typer.Exit(BAD if answer.reason == "no_relevant_passage" else OK)
@@ -186,13 +199,6 @@ def export(
     with _ledger() as (settings, ledger), closing(factory.build_index(settings)) as index:
         many = transfer.export(ledger, index, file, text=text)
         out.print(f"{many:,} documents written to {file}", markup=False)
-
-
-def _show(passages: list[Passage]) -> None:
-    for number, one in enumerate(passages, 1):
-        title = f", {one.title}" if one.title else ""
-        out.print(f"{number}. {one.document}, page {one.page_start}{title}", style="bold", markup=False)
-        out.print(f"   {' '.join(one.text.split())[:300]}", markup=False)
 
 
 def _write(value: object) -> None:

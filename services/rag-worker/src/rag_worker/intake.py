@@ -36,10 +36,10 @@ def ingest(
     uploads = factory.build_uploads(settings, ledger)
     taken: dict[str, str] = {}
     good = True
-    for path in _files(paths):
+    for path, in_folder in _files(paths):
         try:
             with path.open("rb") as stream:
-                taken[uploads.accept(path.name, stream).id] = str(path)
+                taken[uploads.accept(path.name, stream, replace=not in_folder).id] = str(path)
         except UploadRefused as error:
             good = False
             err.print(f"{path}: {error.message}", markup=False)
@@ -58,13 +58,14 @@ def ingest(
     return good and not failed and not left
 
 
-def _files(paths: Sequence[Path]) -> Iterator[Path]:
+def _files(paths: Sequence[Path]) -> Iterator[tuple[Path, bool]]:
+    """The files, each with whether it was found in a folder."""
     for path in paths:
         inside = sorted(path.rglob("*")) if path.is_dir() else [path]
         for one in inside:
             hidden = path.is_dir() and any(part.startswith(".") for part in one.relative_to(path).parts)
             if one.is_file() and not one.is_symlink() and not hidden:
-                yield one
+                yield one, path.is_dir()
 
 
 def _wait(ledger: Ledger, ids: set[str], timeout: float, out: Console) -> set[str]:

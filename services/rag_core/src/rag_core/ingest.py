@@ -148,6 +148,12 @@ class Ingestor:
         head, rest = _headed(self._parser.parse(job.path, document.kind))
         count = done = 0
 
+        def read_to(page: int) -> None:
+            nonlocal done
+            before, done = done, max(done, min(page, head.pages))
+            if done > before:
+                self._ledger.worked(pages=done - before)
+
         def go_on() -> None:
             if not alive():
                 raise _Stopped
@@ -159,6 +165,7 @@ class Ingestor:
                 if isinstance(item, Block):
                     yield item
                 else:  # a page may take many seconds (OCR): keep the lease, and ask whether to go on
+                    read_to(item.page)
                     go_on()
 
         chunks = Chunker(shelf.contract.chunk_tokens).chunks(blocks())
@@ -167,8 +174,8 @@ class Ingestor:
             vectors = self._embedder.embed([chunk.embedded for chunk in batch], model=shelf.contract.model)
             self._index.put(shelf.index, document.id, document.kind, batch, vectors)
             count += len(batch)
-            before, done = done, max(done, batch[-1].page_end - 1)
-            self._ledger.worked(pages=done - before, chunks=len(batch))
+            self._ledger.worked(chunks=len(batch))
+            read_to(batch[-1].page_end - 1)
             go_on()
         if count == 0:
             raise ExtractionFailed("the file holds no text to search", code="no_text")

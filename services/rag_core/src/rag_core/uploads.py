@@ -55,8 +55,12 @@ class Uploads:
         self._ledger = ledger
         self._max_bytes = max_bytes
 
-    def accept(self, filename: str, stream: Readable) -> Document:
-        """Store and queue; raises UploadRefused with nothing kept."""
+    def accept(self, filename: str, stream: Readable, *, replace: bool = True) -> Document:
+        """Store and queue; raises UploadRefused with nothing kept.
+
+        With `replace` it takes the place of what was uploaded under this name, once it is ready. Not for
+        files of a folder: the names of files in different folders repeat.
+        """
         name = safe_name(filename)
         self._dir.mkdir(parents=True, exist_ok=True)
         self._sweep()
@@ -75,7 +79,9 @@ class Uploads:
                 target.parent.mkdir(exist_ok=True)
                 return temporary.replace(target)
 
-            return self._ledger.enqueue(sha256=sha256, kind=kind, size=size, name=name, store=store)
+            return self._ledger.enqueue(
+                sha256=sha256, kind=kind, size=size, name=name, store=store, replace=replace
+            )
         finally:
             temporary.unlink(missing_ok=True)
 

@@ -1,5 +1,6 @@
 """Documents: bring, list, look at, remove."""
 
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -58,9 +59,17 @@ async def upload(
         File(description="PDF (also scanned), DOCX, PPTX, XLSX, CSV, EPUB, e-mail, HTML, Markdown or text"),
     ],
     backend: Annotated[Backend, Depends(backend_of)],
+    replace: Annotated[
+        bool, Query(description="Once ready, take the place of an upload of this name")
+    ] = True,
 ) -> UploadAccepted:
-    """Store a file and queue it; the same content again gives the same id."""
-    document = await run_in_threadpool(backend.uploads.accept, file.filename or "", file.file)
+    """Store a file and queue it; the same content again gives the same id, other content another.
+
+    An upload of the same name answers till the new one is ready, and goes then; if the new one fails, both
+    stay listed.
+    """
+    accept = partial(backend.uploads.accept, replace=replace)
+    document = await run_in_threadpool(accept, file.filename or "", file.file)
     return UploadAccepted.model_validate({"id": document.id, "state": document.state.value})
 
 

@@ -16,9 +16,12 @@ def reciprocal_rank(right: Sequence[bool], k: int = 10) -> float:
     return next((1 / rank for rank, is_right in enumerate(right[:k], 1) if is_right), 0.0)
 
 
-def ndcg(right: Sequence[bool], k: int = 10) -> float:
-    """Discounted gain over that of the same passages in their best order."""
-    best = _gain(sorted(right, reverse=True)[:k])
+def ndcg(right: Sequence[bool], k: int = 10, *, relevant: int = 0) -> float:
+    """Discounted gain over the best there could be: all that is relevant first, found or not.
+
+    `relevant` is how many right ones there are at least; a ranking may hold more.
+    """
+    best = _gain([True] * min(k, max(relevant, sum(right))))
     return _gain(right[:k]) / best if best else 0.0
 
 

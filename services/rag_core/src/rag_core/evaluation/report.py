@@ -48,7 +48,9 @@ class Report(Frozen):
             found[f"hit@3{suffix}"] = _mean(some, lambda one: measures.hit(one.right, 3))
             found[f"hit@5{suffix}"] = _mean(some, lambda one: measures.hit(one.right, 5))
             found[f"MRR@10{suffix}"] = _mean(some, lambda one: measures.reciprocal_rank(one.right))
-            found[f"nDCG@10{suffix}"] = _mean(some, lambda one: measures.ndcg(one.right))
+            found[f"nDCG@10{suffix}"] = _mean(
+                some, lambda one: measures.ndcg(one.right, relevant=len(one.case.documents))
+            )
         found["refused, answerable"] = _mean(asked, lambda one: float(one.refused))
         found["refused, unanswerable"] = _mean(
             [one for one in self.outcomes if not one.case.answerable], lambda one: float(one.refused)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 from rag_core.extract.blocks import Unreadable
@@ -13,6 +14,8 @@ _MAX_UNPACKED_BYTES = 300 * 1024 * 1024
 _MAX_ENTRIES = 50_000
 # One part is parsed as a whole; markup takes some ten times its size in memory.
 MAX_PART_BYTES = 60 * 1024 * 1024
+# What reading a whole archive's parts raises when one is cut or spoilt; faults of XML are SyntaxErrors.
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, SyntaxError)
 
 
 def check(path: Path, what: str, *, stream: str = "") -> None:
@@ -23,6 +26,8 @@ def check(path: Path, what: str, *, stream: str = "") -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
+    except FileNotFoundError:
+        raise  # said of the store, not of the file
     except BROKEN_ARCHIVE as error:
         raise Unreadable(
             "corrupt", f"the {what} breaks off or is damaged; copy or download it again"

@@ -25,7 +25,7 @@ def parse(path: Path, max_pages: int) -> Iterator[Item]:
         try:
             package = _package(book)
             title, chapters = _spine(book, package)
-        except (KeyError, etree.XMLSyntaxError, zipfile.BadZipFile) as error:
+        except archive.DAMAGED as error:
             raise Unreadable(
                 "corrupt", f"the book's table of parts is missing or damaged ({type(error).__name__})"
             ) from error
@@ -40,7 +40,7 @@ def parse(path: Path, max_pages: int) -> Iterator[Item]:
         for number, name in enumerate(chapters, 1):
             try:
                 markup = book.read(name)
-            except (KeyError, zipfile.BadZipFile):
+            except archive.DAMAGED:
                 continue  # one chapter is missing or damaged; the others are still worth having
             for block in html.read(markup, number)[1]:
                 empty = False

@@ -38,13 +38,25 @@ def parse(path: Path, kind: DocumentKind, max_pages: int, reader: Ocr | None) ->
         case DocumentKind.EPUB:
             return _parser("book")(path, max_pages)
         case DocumentKind.EMAIL:
-            return _parser("mail")(path, lambda one, its_kind: parse(one, its_kind, max_pages, reader))
+            return _parser("mail")(path, lambda one, its_kind: guarded(one, its_kind, max_pages, reader))
         case DocumentKind.HTML:
             return _parser("html")(path)
         case DocumentKind.MARKDOWN | DocumentKind.TEXT:
             return _parser("text")(path, markdown=kind is DocumentKind.MARKDOWN)
         case DocumentKind.UNKNOWN:
             raise Unreadable("unsupported", "no parser reads this kind of file")
+
+
+def guarded(path: Path, kind: DocumentKind, max_pages: int, reader: Ocr | None) -> Iterator[Item]:
+    """The same; parsers raise anything on broken files, and it becomes the file's reason."""
+    try:
+        yield from parse(path, kind, max_pages, reader)
+    except (Unreadable, FileNotFoundError, MemoryError):
+        raise
+    except Exception as error:
+        raise Unreadable(
+            "corrupt", f"the file is damaged and cannot be read ({type(error).__name__})"
+        ) from error
 
 
 def _parser(name: str) -> Callable[..., Iterator[Item]]:
@@ -57,7 +69,7 @@ def answer(path: Path, kind: DocumentKind, max_pages: int, reader: Ocr | None) -
     """The lines of one answer."""
     pulsed = time.monotonic()
     try:
-        for item in parse(path, kind, max_pages, reader):
+        for item in guarded(path, kind, max_pages, reader):
             if isinstance(item, Head):
                 yield ["head", item.title, item.pages]
             elif isinstance(item, Block):
@@ -76,8 +88,6 @@ def answer(path: Path, kind: DocumentKind, max_pages: int, reader: Ocr | None) -
             "too_much_memory",
             "reading the file needs more memory than one file may use; split it",
         ]
-    except Exception as error:  # noqa: BLE001 - parsers raise anything on broken files; it becomes the file's reason
-        yield ["error", "corrupt", f"the file is damaged and cannot be read ({type(error).__name__})"]
 
 
 def load_all() -> None:

@@ -25,7 +25,10 @@ Reader = Callable[[Path, DocumentKind], Iterator[Item]]
 
 
 def parse(path: Path, read: Reader) -> Iterator[Item]:
-    """Head and blocks of a message; `read` gives the blocks of an attached file."""
+    """Head and blocks of a message.
+
+    `read` gives the blocks of an attached file; whatever is wrong with that must come as Unreadable.
+    """
     with path.open("rb") as file:
         message = email.message_from_binary_file(file, policy=email.policy.default)
     assert isinstance(message, EmailMessage)  # noqa: S101 - what this policy makes
@@ -88,17 +91,19 @@ def _attachment(part: EmailMessage, name: str, read: Reader, depth: int) -> Iter
         copy.write(data)
         copy.flush()
         path = Path(copy.name)
+        how_far = ""
         try:
             kind = sniff(path, name)
             if kind is DocumentKind.EMAIL and depth >= _MAX_DEPTH:
                 return
             for item in read(path, kind):
                 if isinstance(item, Block):
+                    how_far = " to its end"
                     yield Block(item.kind, item.text, 1, item.level + 1 if item.level else item.level)
                 elif isinstance(item, Pulse):
                     yield Pulse(0)
         except (UploadRefused, Unreadable) as error:
-            yield from blocks(BlockKind.TEXT, f"It was not read: {error.message}", 1)
+            yield from blocks(BlockKind.TEXT, f"It was not read{how_far}: {error.message}", 1)
 
 
 def _text(part: EmailMessage) -> str:

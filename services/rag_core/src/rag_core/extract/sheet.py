@@ -22,7 +22,7 @@ def parse(path: Path) -> Iterator[Item]:
         warnings.simplefilter("ignore", UserWarning)  # extensions that openpyxl does not keep
         try:
             book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-        except (InvalidFileException, KeyError, ValueError) as error:
+        except (InvalidFileException, *archive.DAMAGED) as error:
             raise Unreadable("corrupt", f"the workbook is damaged and cannot be opened ({error})") from error
         try:
             sheets = book.worksheets

@@ -25,7 +25,7 @@ def parse(path: Path, max_pages: int) -> Iterator[Item]:
     try:
         deck = Presentation(str(path))
         slides = list(deck.slides)
-    except (PackageNotFoundError, KeyError, ValueError) as error:
+    except (PackageNotFoundError, *archive.DAMAGED) as error:
         raise Unreadable("corrupt", f"the presentation is damaged and cannot be opened ({error})") from error
     if len(slides) > max_pages:
         raise Unreadable(

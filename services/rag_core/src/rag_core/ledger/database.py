@@ -42,12 +42,20 @@ def requeue(db: sqlite3.Connection, document_id: str, now: float, *, only: str) 
     )
 
 
+# What this content replaces; and when a still newer one waits to replace both, what came before it.
+_REPLACED = """
+    SELECT old.rowid AS place, old.document_id FROM names old
+    LEFT JOIN names own ON own.document_id = :by AND own.replaced_by = old.replaced_by
+        AND own.name = old.name AND own.source = old.source AND own.rowid > old.rowid
+    WHERE old.document_id != :by AND (old.replaced_by = :by OR own.document_id IS NOT NULL)
+"""
+
+
 def drop_replaced(db: sqlite3.Connection, by: str, now: float) -> None:
-    docs = [
-        row["document_id"] for row in db.execute("SELECT document_id FROM names WHERE replaced_by = ?", (by,))
-    ]
-    db.execute("DELETE FROM names WHERE replaced_by = ?", (by,))
-    delete_nameless(db, docs, now)
+    gone = db.execute(_REPLACED, {"by": by}).fetchall()
+    for row in gone:
+        db.execute("DELETE FROM names WHERE rowid = ?", (row["place"],))
+    delete_nameless(db, [row["document_id"] for row in gone], now)
 
 
 def delete_nameless(db: sqlite3.Connection, docs: Sequence[str], now: float) -> None:

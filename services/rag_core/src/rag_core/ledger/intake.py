@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from rag_core.ledger.database import delete_nameless, drop_replaced, requeue
+from rag_core.ledger.database import bump, delete_nameless, drop_replaced, requeue
 from rag_core.ledger.reading import Reading
 from rag_core.models import Document, DocumentKind, Frozen
 
@@ -36,12 +36,16 @@ class Intake(Reading):
         source: Path | None = None,
         store: Callable[[Path | None], Path] | None = None,
         refused: tuple[str, str] | None = None,
+        replace: bool = False,
     ) -> Document:
         """Take a content under a name: new ones are queued, known ones get the name added.
 
         `store` is called inside the transaction with the path known so far and returns where the content
         lies, so that a deletion that ends in the same moment cannot take the new file with it. `source` is
         the path of a file put there by hand; `refused` is (code, reason) of one that cannot be read.
+
+        What the file at `source` held before, and with `replace` what was uploaded under this name before,
+        loses that name once the new content is ready; until then, and if it fails, the old one serves.
         """
         now = self._clock()
         doc = document_id(sha256)
@@ -60,6 +64,8 @@ class Intake(Reading):
             else:
                 if row["state"] in ("deleting", "deleted"):
                     db.execute("DELETE FROM names WHERE document_id = ?", (doc,))
+                    # It was taken back: what it was to replace then is not what it replaces now.
+                    db.execute("UPDATE names SET replaced_by = NULL WHERE replaced_by = ?", (doc,))
                     db.execute("UPDATE documents SET created_at = ? WHERE id = ?", (now, doc))
                 db.execute(
                     "UPDATE documents SET path = ?, kind = ? WHERE id = ?", (str(path), kind.value, doc)
@@ -70,10 +76,11 @@ class Intake(Reading):
                 " ON CONFLICT DO UPDATE SET replaced_by = NULL",
                 (doc, name, origin),
             )
-            if origin:
+            if origin or replace:
                 db.execute(
-                    "UPDATE names SET replaced_by = ? WHERE source = ? AND document_id != ?",
-                    (doc, origin, doc),
+                    "UPDATE names SET replaced_by = ? WHERE source = ? AND document_id != ?"
+                    " AND (source != '' OR name = ?)",
+                    (doc, origin, doc, name),
                 )
             if refused:
                 db.execute(
@@ -82,6 +89,7 @@ class Intake(Reading):
                 )
             elif row is not None and row["state"] == "ready":
                 drop_replaced(db, doc, now)
+                bump(db)
         return self.get(doc)
 
     def remember(self, path: Path, seen: SeenFile) -> None:

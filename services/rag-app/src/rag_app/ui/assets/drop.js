@@ -88,7 +88,7 @@ const send = (job) => {
     }
     later(job, reason);
   });
-  request.open("POST", "/api/documents");
+  request.open("POST", `/api/documents${job.inFolder ? "?replace=false" : ""}`);
   request.send(form);
 };
 const next = () => {
@@ -98,9 +98,10 @@ const next = () => {
   }
   show();
 };
-const take = (chosen) => {
+// The names of files in different folders repeat: such a file must not take the place of another.
+const take = (chosen, inFolder = false) => {
   if (!jobs.some((job) => ["waiting", "pausing", "sending"].includes(job.state))) jobs = [];
-  jobs.push(...[...chosen].map((file) => ({ file, state: "waiting", tries: 0, percent: 0 })));
+  jobs.push(...[...chosen].map((file) => ({ file, inFolder, state: "waiting", tries: 0, percent: 0 })));
   next();
 };
 // A folder that is dropped stands for all files in it.
@@ -123,7 +124,7 @@ zone.addEventListener("drop", async (event) => {
   event.preventDefault();
   const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
   if (!entries.length) return take(event.dataTransfer.files);
-  for (const entry of entries) take(await filesOf(entry));
+  for (const entry of entries) take(await filesOf(entry), entry.isDirectory);
 });
 addEventListener("beforeunload", (event) => {
   if (jobs.some((job) => ["waiting", "pausing", "sending"].includes(job.state))) event.preventDefault();

@@ -1,0 +1,113 @@
+"""WordprocessingML below the level of python-docx, which passes over changes, controls, boxes and notes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from docx.opc.constants import RELATIONSHIP_TYPE
+from docx.oxml.ns import qn
+from docx.oxml.parser import parse_xml
+
+_MARKUP = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
+NOTES = ("footnote", "endnote")
+
+
+def w(name: str) -> str:
+    """A name of WordprocessingML as lxml spells it."""
+    return str(qn(f"w:{name}"))
+
+
+BOX = w("txbxContent")
+_CONTROL = w("sdt")
+# Around paragraphs, rows, cells and runs alike: what was inserted, moved here, or marked up for a program.
+_CLEAR = {w(name) for name in ("ins", "moveTo", "customXml", "smartTag", "sdtContent")}
+# Properties, what was deleted or moved away, codes of fields, readings above CJK signs, and the picture
+# that older programs show in place of a text box.
+_UNSEEN = {w(name) for name in ("pPr", "rPr", "del", "moveFrom", "instrText", "rt", "sdtPr")}
+_UNSEEN.add(f"{_MARKUP}Fallback")
+_REFERENCES = {w(f"{name}Reference") for name in NOTES}
+_SIGNS = {w("tab"): "\t", w("ptab"): "\t", w("cr"): "\n", w("noBreakHyphen"): "-"}
+_GONE = {w("trPr"): w("del"), w("tcPr"): w("cellDel")}
+
+
+def inside(container: Any) -> Iterator[tuple[Any, bool]]:
+    """Paragraphs and tables of a body, cell, box or control, each with whether it is to be read."""
+    for child in container:
+        if child.tag in (w("p"), w("tbl")):
+            yield child, True
+        elif child.tag == _CONTROL and _is_contents(child):
+            yield child, False
+        elif child.tag == _CONTROL or child.tag in _CLEAR:
+            yield from inside(child)
+
+
+def rows(table: Any) -> Iterator[Any]:
+    """The rows of a table that are not deleted."""
+    return _parts(table, "tr", "trPr")
+
+
+def cells(row: Any) -> Iterator[Any | None]:
+    """The cells of a row, one for each column; None where a cell begun before, or nothing, is."""
+    yield from [None] * _number(row.find(f"{w('trPr')}/{w('gridBefore')}"), 0)
+    for cell in _parts(row, "tc", "tcPr"):
+        merged = cell.find(f"{w('tcPr')}/{w('vMerge')}")
+        goes_on = merged is not None and merged.get(w("val"), "continue") == "continue"
+        yield None if goes_on else cell
+        yield from [None] * (_number(cell.find(f"{w('tcPr')}/{w('gridSpan')}"), 1) - 1)
+
+
+def text(element: Any, beside: list[Any]) -> str:
+    """What a paragraph says; boxes and references to notes that it holds are put into `beside`."""
+    return "".join(_pieces(element, beside))
+
+
+def page_breaks(element: Any) -> int:
+    """How often a page ends inside."""
+    laid_out = sum(1 for _ in element.iter(w("lastRenderedPageBreak")))
+    return laid_out + sum(1 for one in element.iter(w("br")) if one.get(w("type")) == "page")
+
+
+def notes(part: Any, name: str) -> dict[str, str]:
+    """The footnotes or endnotes of a document by their number, without the lines that part them off."""
+    kind = getattr(RELATIONSHIP_TYPE, f"{name.upper()}S")
+    found: dict[str, str] = {}
+    for relation in part.rels.values():
+        if relation.reltype == kind and not relation.is_external:
+            for note in parse_xml(relation.target_part.blob).iter(w(name)):
+                paragraphs = (text(one, []).strip() for one in note.iter(w("p")))
+                if note.get(w("type"), "normal") == "normal":
+                    found[note.get(w("id"))] = " ".join(filter(None, paragraphs))
+    return found
+
+
+def _pieces(element: Any, beside: list[Any]) -> Iterator[str]:
+    for child in element:
+        if child.tag == w("t"):
+            yield child.text or ""
+        elif child.tag in _SIGNS:
+            yield _SIGNS[child.tag]
+        elif child.tag == w("br"):
+            yield "\n" if child.get(w("type"), "textWrapping") == "textWrapping" else ""
+        elif child.tag == BOX or child.tag in _REFERENCES:
+            beside.append(child)
+        elif child.tag not in _UNSEEN:
+            yield from _pieces(child, beside)
+
+
+def _parts(container: Any, name: str, properties: str) -> Iterator[Any]:
+    for child in container:
+        if child.tag == w(name):
+            if child.find(f"{w(properties)}/{_GONE[w(properties)]}") is None:
+                yield child
+        elif child.tag == _CONTROL or child.tag in _CLEAR:
+            yield from _parts(child, name, properties)
+
+
+def _is_contents(control: Any) -> bool:
+    gallery = control.find(f"{w('sdtPr')}/{w('docPartObj')}/{w('docPartGallery')}")
+    return gallery is not None and gallery.get(w("val")) == "Table of Contents"
+
+
+def _number(element: Any | None, otherwise: int) -> int:
+    return int(element.get(w("val"), otherwise)) if element is not None else otherwise
