@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from rag_core import citing, prompt
 from rag_core.models import Passage
 
@@ -106,3 +108,44 @@ def test_copied_fence_is_taken_out_of_the_answer() -> None:
     assert (
         prompt.without_fences("<<passage-abcd\nThe answer.\npassage-abcd>>", "abcd").strip() == "The answer."
     )
+
+
+def supported(sentence: str, source: str) -> bool:
+    passage = READ.model_copy(update={"title": "", "text": source, "page_marks": ()})
+    return bool(citing.cite(sentence, [passage], None).citations)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "source"),
+    [
+        ("The pressure of the pump is 60 bar.", "The pressure of the pump is 40 bar."),
+        ("The hall was not built in 1874.", "The hall was built in 1874."),
+        ("The price is 1,500 euros.", "The price is 1,600 euros."),
+        ("You should stop there, it never says.", "The pump stops when you press the button."),
+        ("The documents do not say.", "What the keeper does not say stays a secret."),
+        ("1875.", "The hall was built in 1874."),
+    ],
+)
+def test_a_number_or_a_negation_that_the_passage_lacks_is_not_supported(sentence: str, source: str) -> None:
+    assert not supported(sentence, source)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "source"),
+    [
+        ("The plant cost 1500000 euros.", "The plant cost 1,500,000 euros."),
+        ("The pressure is 40 bar [3].", "The pressure is 40 bar."),
+        ("The hall has 2 cranes.", "The hall has two cranes."),
+        ("1. Open the valve slowly.", "Open the valve slowly, then wait."),
+        ("The valve must not be opened.", "Opening the valve is forbidden: the valve must stay shut."),
+        ("The pressure is no more than 40 bar.", "The pressure is 40 bar at most."),
+        ("1874.", "The hall was built in 1874."),
+        ("Paris.", "The keeper lives in Paris."),
+        (
+            "\u6cf5\u7684\u538b\u529b\u662f40\u5df4\u3002",
+            "\u5de5\u5382\u91cc\u6cf5\u7684\u538b\u529b\u662f40\u5df4\u3002",
+        ),
+    ],
+)
+def test_what_the_passage_says_in_another_spelling_is_supported(sentence: str, source: str) -> None:
+    assert supported(sentence, source)

@@ -76,6 +76,13 @@ def test_history_is_bounded_from_its_far_end() -> None:
     assert prompt.remembered(turns, 0) == []
 
 
+def test_a_long_newest_answer_is_shortened_not_forgotten() -> None:
+    [(asked, answered)] = prompt.remembered([("Old?", "Yes."), ("What of the pump?", "word " * 2000)], 300)
+    assert asked == "What of the pump?"
+    assert answered.startswith("word word")
+    assert prompt.tokens(asked) + prompt.tokens(answered) <= 300
+
+
 def test_room_shrinks_with_all_that_is_told() -> None:
     empty = prompt.room("q", [], num_ctx=4096, max_tokens=400)
     assert empty < 4096 - 400

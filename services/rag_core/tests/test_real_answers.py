@@ -259,6 +259,7 @@ def test_health_names_the_missing_model(settings: RagSettings) -> None:
     report = health.check(settings.model_copy(update={"ollama_model": "missing:1b"}))
     assert report.models == {"missing:1b": False, "smollm2:135m": True, "all-minilm": True}
     assert not report.ok
+    assert not health.check(settings.model_copy(update={"ollama_large_model": "large:9b"})).ok
     missing = settings.model_copy(update={"embedding_model_name": "gone"})
     embedder = factory.build_embedder(missing)
     with contextlib.closing(embedder), pytest.raises(ModelMissing, match="ragdock_models"):

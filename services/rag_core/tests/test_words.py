@@ -35,3 +35,10 @@ def test_words_of_a_question_are_found_in_a_text_whatever_their_ending() -> None
     text = "Tables are read by read.table; reading a table takes a second."
     found = [text[start:end] for start, end in words.spans(text, "How are tables read?")]
     assert found == ["Tables", "read", "reading", "table"]
+
+
+def test_scripts_without_blanks_are_taken_by_pairs_of_characters() -> None:
+    text = "\u6cf5\u7684\u538b\u529b"
+    assert words.content(text) == ["\u6cf5\u7684", "\u7684\u538b", "\u538b\u529b"]
+    assert words.spans(f"x {text}", "\u538b\u529b?") == [(4, 6)]
+    assert words.identifiers("read.table\u600e\u4e48\u7528\uff1f") == ["read.table"]

@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rag_core import sentences
+from rag_core import claims, sentences
 from rag_core.models import Citation, Passage, SentenceSupport
-from rag_core.words import words
+from rag_core.words import tokens, words
 
 # Share of a sentence's content words found in one stretch of a passage that counts as support.
 LEXICAL = 0.6
@@ -17,6 +17,9 @@ LEXICAL = 0.6
 SEMANTIC = 0.72
 _SEMANTIC_WORDS = 0.25
 _STRETCH = 3  # sentences of a passage looked at together
+# A sentence with one content word is supported by it when it is hardly longer: "1874.", "In Paris."
+_SHORT = 3
+_ITEM = re.compile(r"\s*(?:[-*+\u2022]\s+)?\d{1,3}[.)]\s+(?=\S)")
 _MARKS = re.compile(r"\s*\[(?:\d+(?:\s*[,;]\s*\d+)*)\]")
 
 
@@ -45,7 +48,7 @@ def cite(
     lines = [_MARKS.sub("", line).rstrip() for line in answer.strip().splitlines()]
     stretches = [stretch for passage in passages for stretch in _stretches(passage)]
     said: set[str] = set()
-    parts = [[(s, words(s)) for s in sentences.split(line) if _new(s, said)] for line in lines]
+    parts = [[(s, words(_ITEM.sub("", s, count=1))) for s in _parts(line) if _new(s, said)] for line in lines]
     chosen = _supported([pair for line in parts for pair in line], stretches, embed)
     numbers: dict[tuple[str, int, int, str], Citation] = {}
     supports: list[SentenceSupport] = []
@@ -71,9 +74,16 @@ def cite(
     )
 
 
+def _parts(line: str) -> list[str]:
+    """The sentences of a line; the number of a list's item is no sentence."""
+    item = _ITEM.match(line)
+    parts = sentences.split(line[item.end() :] if item else line)
+    return [f"{item[0].lstrip()}{parts[0]}", *parts[1:]] if item and parts else parts
+
+
 def _new(sentence: str, said: set[str]) -> bool:
     """Small models repeat themselves; a sentence is kept once."""
-    key = re.sub(r"\W+", "", sentence.lower())
+    key = re.sub(r"\W+", "", _ITEM.sub("", sentence, count=1).lower())
     if key in said:
         return False
     said.add(key)
@@ -129,14 +139,16 @@ def _supported(
 ) -> list[_Stretch | None]:
     chosen: list[_Stretch | None] = []
     doubtful: dict[int, _Stretch] = {}
-    for place, (_, content) in enumerate(parts):
+    for place, (sentence, content) in enumerate(parts):
+        claim = _ITEM.sub("", sentence, count=1)
         best, share = None, 0.0
         for stretch in stretches:
             shared = len(content & stretch.words) / len(content) if content else 0.0
-            if shared > share:
+            if shared > share and claims.supported(claim, f"{stretch.passage.title}\n{stretch.text}"):
                 best, share = stretch, shared
-        # One shared word proves nothing.
-        enough = len(content) >= 2 and share >= LEXICAL
+        # One shared word of many proves nothing.
+        tells = len(content) >= 2 or sum(1 for _ in tokens(claim)) <= _SHORT
+        enough = tells and share >= LEXICAL
         chosen.append(best if enough else None)
         if not enough and best is not None and share >= _SEMANTIC_WORDS and len(content) >= 2:
             doubtful[place] = best

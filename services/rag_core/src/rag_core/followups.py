@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from rag_core.words import content, identifiers
+from rag_core.words import identifiers, topics
 
 _POINTS = re.compile(
     r"\b(it|its|they|them|their|this|these|those|he|she|him|her|his)\b"
@@ -18,16 +18,22 @@ _POINTS = re.compile(
     re.I,
 )
 _GOES_ON = re.compile(r"^\s*(and|but|or|so|then|also|what about|how about|why|why not|really)\b", re.I)
+# it, this, that, why, and: in Chinese, Japanese and Korean, which put no blanks between words.
+_POINTS_CJK = re.compile(
+    "\u5b83|\u4ed6|\u5979|\u8fd9|\u9019|\u90a3|\u6b64|\u4e3a\u4ec0\u4e48|\u70ba\u4ec0\u9ebc|^\u8fd8\u6709"
+    "|\u305d\u308c|\u3053\u308c|\u305d\u306e|\u3053\u306e|\u306a\u305c|^\u305d\u3057\u3066"
+    "|\uadf8\uac83|\uc774\uac83|^\uc65c|^\uadf8\ub9ac\uace0"
+)
 _MOST_CHARS = 600
 _MOST_STEPS = 3
 
 
 def leans(question: str) -> bool:
     """Whether the question cannot be understood alone."""
-    if _POINTS.search(question) or _GOES_ON.search(question):
+    if any(one.search(question) for one in (_POINTS, _GOES_ON, _POINTS_CJK)):
         return True
     # A word or two name no topic, unless they are an identifier.
-    return len(content(question)) < 2 and not any(not one.isalpha() for one in identifiers(question))
+    return topics(question) < 2 and not any(not one.isalpha() for one in identifiers(question))
 
 
 def standalone(question: str, history: Sequence[tuple[str, str]]) -> str:

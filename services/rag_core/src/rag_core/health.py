@@ -17,9 +17,7 @@ from rag_core.settings import RagSettings
 
 def check(settings: RagSettings, timeout: float = 5.0) -> HealthReport:
     """Ask OpenSearch for its status and Ollama for its models; never raises for a dependency that is down."""
-    configured = dict.fromkeys(
-        [settings.ollama_model, settings.ollama_fallback_model, settings.embedding_model_name]
-    )
+    configured = [name for name in dict.fromkeys(_models(settings)) if name]
     present: set[str] = set()
 
     def opensearch() -> str:
@@ -44,6 +42,16 @@ def check(settings: RagSettings, timeout: float = 5.0) -> HealthReport:
 
     search, chat = _timed(opensearch), _timed(models)
     return HealthReport(opensearch=search, ollama=chat, models={name: name in present for name in configured})
+
+
+def _models(settings: RagSettings) -> list[str]:
+    """Every model that a question or a document may need; a use that has none is empty."""
+    return [
+        settings.ollama_model,
+        settings.ollama_fallback_model,
+        settings.ollama_large_model,
+        settings.embedding_model_name,
+    ]
 
 
 def _timed(ask: Callable[[], str]) -> ComponentHealth:

@@ -65,11 +65,27 @@ def remembered(history: Sequence[tuple[str, str]], most: int) -> list[tuple[str,
     """The latest questions and answers that fit into so many tokens."""
     kept: list[tuple[str, str]] = []
     for asked, answered in reversed(history):
-        most -= tokens(asked) + tokens(answered)
-        if most < 0:
-            break
+        left = most - tokens(asked)
+        if tokens(answered) > left:
+            # The newest turn is what a follow-up leans on: better its beginning than nothing.
+            answered = "" if kept else _beginning(answered, left)
+            if not answered:
+                break
+        most = left - tokens(answered)
         kept.insert(0, (asked, answered))
     return kept
+
+
+def _beginning(text: str, room: int) -> str:
+    """As much of a text as fits into so many tokens, from its beginning; nothing when that is too little."""
+    short, long = 0, len(text)
+    while short < long:
+        middle = (short + long + 1) // 2
+        if tokens(f"{text[:middle]} \u2026") <= room:
+            short = middle
+        else:
+            long = middle - 1
+    return f"{text[:short]} \u2026" if short >= _TAIL else ""
 
 
 def messages(

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 _WORD = re.compile(r"[^\W_]+(?:[._\-/][^\W_]+)*", re.UNICODE)
 # What ends an identifier in running text; the index cuts at the same signs (search_schema).
 _CUT = re.compile("[\\s,;(){}\\[\\]<>\"'`\u2018\u2019\u201c\u201d|]+")
 _ODD = re.compile(r"[^\W\d_](?=[A-Z])|^[A-Z]{3,}$|[\W\d_]")
 _CALLED = re.compile(r"([\w.]+)\(")
+# Scripts that put no blank between words; OpenSearch's cjk analyzer takes the same ones by pairs.
+_CJK = re.compile(
+    "[\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\uff66-\uff9f]+"
+)
+_CJK_ENDS = "\u3002\uff01\uff1f\uff0c\u3001\uff1a\uff1b"
 _STOP = frozenset(
     """
     a about according also am an and answer any are as at be been but by can could describe did do
@@ -27,8 +33,32 @@ def words(text: str) -> frozenset[str]:
 
 def content(text: str) -> list[str]:
     """Content words as they are written, each once, in their order."""
-    found = (match.group() for match in _WORD.finditer(text))
-    return list(dict.fromkeys(word for word in found if word.lower() not in _STOP))
+    return list(dict.fromkeys(word for word, _, _ in tokens(text) if word.lower() not in _STOP))
+
+
+def tokens(text: str) -> Iterator[tuple[str, int, int]]:
+    """Every word with where it stands; Chinese, Japanese and Korean by pairs of characters."""
+    for found in _WORD.finditer(text):
+        at = found.start()
+        for run in _CJK.finditer(text, *found.span()):
+            yield from _other(text, at, run.start())
+            at = run.end()
+            for first in range(run.start(), max(run.start() + 1, at - 1)):
+                last = min(first + 2, at)
+                yield text[first:last], first, last
+        yield from _other(text, at, found.end())
+
+
+def _other(text: str, start: int, end: int) -> Iterator[tuple[str, int, int]]:
+    for part in _WORD.finditer(text, start, end):
+        yield part.group(), *part.span()
+
+
+def topics(text: str) -> int:
+    """How many content words a text has; two characters of a script without blanks are one."""
+    found = content(text)
+    pairs = sum(1 for word in found if _CJK.match(word))
+    return len(found) - pairs + (pairs + 1) // 2
 
 
 def without_stop_words(question: str) -> str:
@@ -39,17 +69,25 @@ def without_stop_words(question: str) -> str:
 
 def identifiers(question: str) -> list[str]:
     """What is meant as it is written: `read.table`, `--no-ff`, `work_mem`, `ORIG_HEAD`, a lone word."""
-    tokens = [token.rstrip(".:!?=").lstrip(":!?=") for token in _CUT.split(question)]
-    tokens = [token for token in tokens if token]
+    apart = _CJK.sub(" ", question).translate(dict.fromkeys(map(ord, _CJK_ENDS), " "))
+    cut = [token.rstrip(".:!?=").lstrip(":!?=") for token in _CUT.split(apart)]
+    found = [token for token in cut if token]
     called = set(_CALLED.findall(question))
-    named = [token for token in tokens if token in called or (len(token) > 1 and _ODD.search(token))]
-    return named or (tokens if len(tokens) == 1 else [])
+    named = [token for token in found if token in called or (len(token) > 1 and _ODD.search(token))]
+    return named or (found if len(found) == 1 else [])
 
 
 def spans(text: str, question: str) -> list[tuple[int, int]]:
-    """Where words of the question stand in a text, for highlighting."""
+    """Where words of the question stand in a text, for highlighting; pairs that overlap are one stretch."""
     asked = words(question)
-    return [m.span() for m in _WORD.finditer(text) if _stem(m.group().lower()) in asked]
+    found: list[tuple[int, int]] = []
+    for word, start, end in tokens(text):
+        if _stem(word.lower()) not in asked:
+            continue
+        if found and start < found[-1][1]:
+            start = found.pop()[0]
+        found.append((start, end))
+    return found
 
 
 def _stem(word: str) -> str:

@@ -53,6 +53,7 @@ def status_html(backend: Backend, reading: Reading) -> str:
 def _use(backend: Backend, model: str) -> str:
     settings = backend.settings
     uses = {
+        settings.ollama_large_model: "Model for hard questions",
         settings.ollama_fallback_model: "Fallback model",
         settings.ollama_model: "Answering model",
         settings.embedding_model_name: "Embedding model",
