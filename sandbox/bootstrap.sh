@@ -181,11 +181,13 @@ uv_is_current() {
 }
 
 python=$(find_python)
-mapfile -t packages < <(missing_packages)
-if [ "${#packages[@]}" -gt 0 ]; then
+# Twice: a new machine's lists of packages are empty, so that only the first round shows what there is.
+for _ in first second; do
+  mapfile -t packages < <(missing_packages)
+  [ "${#packages[@]}" -gt 0 ] || break
   need_apt "${packages[*]}"
   stage "Packages: ${packages[*]}" apt_install "${packages[@]}"
-fi
+done
 
 # A network with its own certificate authority: pip and uv are to trust what this machine trusts.
 if [ -s /etc/ssl/certs/ca-certificates.crt ]; then
