@@ -7,11 +7,6 @@ import pytest
 from tests.stack.host import Host
 from tests.stack.plays import play
 
-ALL = (
-    "site.yml",
-    *(f"playbooks/{name}.yml" for name in ("provision", "configure", "deploy", "verify", "status", "plan")),
-)
-
 
 def test_every_promise_is_held() -> None:
     """The table of verify.yml, and its verdict."""
@@ -54,12 +49,3 @@ def test_status_says_what_runs(host: Host) -> None:
     assert outcome.changed == 0
     for expected in ("rag-app", "opensearch", "healthy", host.current(), "last backup", "documents"):
         assert expected in outcome.output, outcome.tail()
-
-
-@pytest.mark.parametrize("playbook", ALL)
-def test_check_mode_changes_nothing(host: Host, playbook: str) -> None:
-    """--check --diff runs clean, and says that nothing would change."""
-    before = host.started(), host.current()
-    outcome = play(playbook, "--check", "--diff").good()
-    assert outcome.changed == 0, outcome.tail()
-    assert (host.started(), host.current()) == before

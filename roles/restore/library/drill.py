@@ -15,7 +15,7 @@ from ansible.module_utils import ragdock_content as parts
 from ansible.module_utils import ragdock_ledger as ledgers
 from ansible.module_utils import ragdock_manifest
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.ragdock_backups import NoSuchBackupError, chosen, readable
+from ansible.module_utils.ragdock_backups import NoSuchBackupError, backups_of, chosen, readable
 from ansible.module_utils.ragdock_engine import Engine, EngineError
 from ansible.module_utils.ragdock_release import RECORD, ReleaseError, Store
 from ansible.module_utils.ragdock_restic import ResticError
@@ -39,6 +39,10 @@ options:
   wanted: {description: "An id, a time, or latest.", type: str, default: latest}
   memory_mib: {description: Memory of the throwaway OpenSearch., type: int, default: 1024}
   secrets: {description: Names of the deployment's secrets., type: list, elements: str, default: []}
+  promised:
+    description: Whether this run makes a backup first, which check mode does not.
+    type: bool
+    default: false
 author: Ragdock
 """
 
@@ -99,7 +103,7 @@ class Drill:
         if refusal:
             raise EngineError(refusal)
         now = dt.datetime.now(dt.UTC)
-        backup = chosen(self.repository.backups(), self.wanted["wanted"], now)
+        backup = chosen(backups_of(self.repository), self.wanted["wanted"], now)
         self.figures |= {"backup": backup.id, "rpo_seconds": round((now - backup.time).total_seconds(), 1)}
         return parts.load(self.repository, backup)
 
@@ -187,6 +191,7 @@ def main() -> None:
             "wanted": {"type": "str", "default": "latest"},
             "memory_mib": {"type": "int", "default": 1024},
             "secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
+            "promised": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
@@ -196,6 +201,9 @@ def main() -> None:
     drill: Drill | None = None
     try:
         drill = Drill(module.params)
+        if module.check_mode and module.params["promised"] and not backups_of(drill.repository):
+            told = "would prove the backup that this run makes; there is none yet"
+            module.exit_json(changed=False, figures={}, swept=[], told=told)
         if module.check_mode:
             content = drill.look()
             text = f"would fetch {readable(content.backup.size)} of {content.backup.id} and compare it"

@@ -12,7 +12,7 @@ from ansible.module_utils import ragdock_content as parts
 from ansible.module_utils import ragdock_ledger as ledgers
 from ansible.module_utils import ragdock_manifest
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.ragdock_backups import NoSuchBackupError, chosen, proofs, rows
+from ansible.module_utils.ragdock_backups import NoSuchBackupError, backups_of, chosen, proofs, rows
 from ansible.module_utils.ragdock_containers import ContainerError, address, serving
 from ansible.module_utils.ragdock_fit import embedder_refusal, version_refusal
 from ansible.module_utils.ragdock_journal import Desk
@@ -76,7 +76,7 @@ class Look:
 
     def all(self) -> dict[str, Any]:
         """The answer."""
-        known = self.repository.backups()
+        known = backups_of(self.repository)
         table = rows(known, proofs(self.root / "state" / "history" / "drill.jsonl"))
         if not self.wanted["scope"]:
             return {"rows": table}

@@ -11,7 +11,7 @@ from ansible.module_utils import ragdock_content as parts
 from ansible.module_utils import ragdock_ledger as ledgers
 from ansible.module_utils import ragdock_manifest
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.ragdock_backups import NoSuchBackupError, chosen
+from ansible.module_utils.ragdock_backups import NoSuchBackupError, backups_of, chosen
 from ansible.module_utils.ragdock_containers import ContainerError
 from ansible.module_utils.ragdock_engine import Engine, EngineError
 from ansible.module_utils.ragdock_journal import Desk, locked
@@ -88,7 +88,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
             raise RestoreError("another restore was begun and not ended; run playbooks/restore.yml again")
         where = (wanted[key] for key in ("repository", "password", "region"))
         repository = parts.repository(*where, root=desk.root)
-        backup = chosen(repository.backups(), wanted["backup"], dt.datetime.now(dt.UTC))
+        backup = chosen(backups_of(repository), wanted["backup"], dt.datetime.now(dt.UTC))
         content = parts.load(repository, backup)
         file = next(iter(content.wanted(parts.FILE, wanted["file"]))) if wanted["scope"] == parts.FILE else ""
         entry = work.begin(backup.id, wanted["scope"], file)

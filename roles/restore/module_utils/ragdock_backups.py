@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ansible.module_utils.ragdock_choice import Backup, choose
+from ansible.module_utils.ragdock_restic import Repository, ResticError
 
 SHOWN = 10
 SIZES = (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10))
@@ -17,12 +18,23 @@ class NoSuchBackupError(Exception):
     """No backup is as wanted; the text lists the valid ones."""
 
 
+def backups_of(repository: Repository) -> list[Backup]:
+    """Every backup; none when no backup ever began the repository. Raises ResticError."""
+    try:
+        found: list[Backup] = repository.backups()
+    except ResticError as error:
+        if error.kind != "absent":
+            raise
+        found = []
+    return found
+
+
 def chosen(known: Sequence[Backup], wanted: str, now: dt.datetime) -> Backup:
     """The backup that is meant, or an error that helps to name one."""
     if not known:
         raise NoSuchBackupError(
-            "There is no backup in the repository. playbooks/backup.yml makes one. If there should be some: "
-            "are ragdock_name and ragdock_backup_bucket those of the deployment that was backed up?"
+            "There is no backup in the repository yet. playbooks/backup.yml makes one. If there should be "
+            "some: are ragdock_name and ragdock_backup_bucket those of the deployment that was backed up?"
         )
     found = choose(known, "latest" if wanted == "newest" else wanted, now)
     if found is None:
