@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.panel import Panel
 
-from sandbox import daemon, docker_api, domain, lifecycle, settings, show, status
+from sandbox import daemon, docker_api, domain, engine, lifecycle, settings, show, status
 from sandbox.docker_api import PART
 from sandbox.errors import SandboxError
 from sandbox.progress import Progress
@@ -60,12 +60,19 @@ def down() -> None:
 @app.command()
 def wipe() -> None:
     """Remove every trace of the sandbox from this machine."""
+    started_here = _run(lambda sandbox: engine.ours(sandbox.state / engine.RECORD))
     removed = _run(lambda sandbox: lifecycle.wipe(sandbox, Progress()))
+    left = _run(lifecycle.traces)
+    stays = ""
+    if not left:
+        more, stays = _run(lambda _: engine.end(docker_api.connect(), started_here))
+        removed += more
     for line in removed:
         out.print(f"removed {line}", markup=False)
-    left = _run(lifecycle.traces)
     for line in left:
         err.print(f"still there: {line}", style="red", markup=False)
+    if stays:
+        out.print(stays, markup=False)
     out.print("Nothing of the sandbox is left." if not left else "Not everything could be removed.")
     raise typer.Exit(1 if left else 0)
 

@@ -82,6 +82,12 @@ class Store:
                 released.append(f"{path.stem}: {device} released")
         return released
 
+    def held(self) -> list[str]:
+        """Loop devices over files of this folder, by the kernel's list: also over removed ones."""
+        listed = _run("losetup", "--list", "--noheadings", "--raw", "--output", "NAME,BACK-FILE")
+        pairs = (line.split(maxsplit=1) for line in listed.splitlines())
+        return [pair[0] for pair in pairs if pair[-1].startswith(f"{self.folder}/")]
+
     def path(self, volume_id: str) -> Path:
         """The file of a volume or snapshot."""
         return self.folder / f"{volume_id}.img"

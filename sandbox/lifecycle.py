@@ -143,6 +143,7 @@ def traces(sandbox: Sandbox) -> list[str]:
     found += [f"network {n.name}" for n in networks.ours(client, sandbox)]
     found += [f"volume {v.name}" for v in client.volumes.list(filters=_filter(sandbox))]
     found += [f"image {', '.join(i.tags) or i.short_id}" for i in _images(client, sandbox)]
+    found += [f"loop device {name}" for name in Store(sandbox.state / "ebs").held()]
     found += trust.traces(sandbox)
     found += [
         str(folder.relative_to(sandbox.checkout))

@@ -8,18 +8,22 @@ import datetime as dt
 import io
 import json
 import os
+import shutil
 import socket
 import ssl
+import subprocess
 import tarfile
 import threading
 from ipaddress import IPv4Address
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import requests
 from docker.errors import APIError
 
-from sandbox import docker_api, forwarder, metadata, pki, seed, settings, trust
+from sandbox import docker_api, engine, forwarder, metadata, pki, seed, settings, trust
 from sandbox.errors import SandboxError
 from sandbox.router import metadata as responder
 from sandbox.settings import Sandbox
@@ -224,3 +228,43 @@ def test_an_engine_that_lacks_a_dropped_capability_is_told_from_other_refusals(
     answer = requests.Response()
     answer.status_code = status
     assert docker_api.drops_what_is_not_there(APIError("refused", answer, told)) is wanted
+
+
+class FakeEngine:
+    """An engine with these containers; Docker's own client is asked for nothing else here."""
+
+    def __init__(self, *names: str) -> None:
+        self.containers, self.api = self, self
+        self.names = names
+        self.pruned = False
+
+    def list(self, *, all: bool) -> list[Any]:
+        return [SimpleNamespace(name=name) for name in self.names] if all else []
+
+    def prune_builds(self, *, all: bool) -> dict[str, int]:
+        self.pruned = all
+        return {"SpaceReclaimed": 5 << 20}
+
+
+def test_a_wipe_ends_the_engine_that_the_bootstrap_started_and_no_other(tmp_path: Path) -> None:
+    """By its number and its name; never one with containers of others, never one that was here before."""
+    dockerd = tmp_path / "dockerd"
+    shutil.copy(shutil.which("sleep") or "", dockerd)
+    record = tmp_path / "dockerd.pid"
+    with subprocess.Popen([dockerd, "60"]) as started:
+        record.write_text(f"{started.pid}\n")
+        found = engine.ours(record)
+        assert found is not None
+        busy = FakeEngine("a-database")
+        assert engine.end(busy, found)[0] == []
+        assert "a-database" in engine.end(busy, found)[1]
+        assert engine.end(FakeEngine(), None)[0] == []
+        assert started.poll() is None
+        assert not busy.pruned
+        assert engine.end(FakeEngine(), found) == (
+            ["build cache (5 MiB)", f"Docker Engine (process {started.pid})"],
+            "",
+        )
+    assert engine.ours(record) is None
+    record.write_text(f"{os.getpid()}\n")
+    assert engine.ours(record) is None
