@@ -154,6 +154,22 @@ def test_whole_way_of_asking_works_by_keyboard(researcher: Page) -> None:
     assert researcher.evaluate("document.activeElement.className").startswith("rd-open")
 
 
+def test_filter_limits_what_is_asked_and_outlasts_a_reload(researcher: Page) -> None:
+    researcher.get_by_role("button", name="Filter").click()
+    researcher.get_by_label("Documents", exact=True).click()
+    researcher.get_by_role("option", name=NOTE).click()
+    told = researcher.locator("#rd-only")
+    expect(told).to_contain_text(f"Answers only from: {NOTE}")
+    researcher.reload()
+    expect(told).to_contain_text(f"Answers only from: {NOTE}", timeout=60_000)
+    answer = ask(researcher, OFF_TOPIC.replace("Bolivian", "Chilean"))
+    expect(answer.locator(".rd-source")).not_to_have_count(0)
+    expect(answer.locator(".rd-source").filter(has_not_text=NOTE)).to_have_count(0)
+    researcher.get_by_role("button", name="Filter").click()
+    researcher.get_by_role("button", name="Ask all documents").click()
+    expect(told).to_be_hidden()
+
+
 def ask(page: Page, question: str, *, wait: bool = True) -> Locator:
     """Ask; the answer's message."""
     before = page.locator("#rd-chat .bot.message").count()

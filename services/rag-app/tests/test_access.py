@@ -29,6 +29,11 @@ def test_health_is_public_and_says_nothing(client: TestClient) -> None:
     assert client.get("/api/health").json() == {"status": "ok"}
 
 
+def test_the_public_light_is_red_without_the_index_and_says_no_more(client: TestClient) -> None:
+    assert client.get("/api/light").json() == {"light": "red"}
+    assert client.get("/api/health").status_code == 200
+
+
 @pytest.mark.parametrize(("method", "path"), TOKEN_ROUTES)
 def test_every_other_route_wants_a_token(client: TestClient, method: str, path: str) -> None:
     response = client.request(method, path.replace("{document_id}", "x"), json={})
@@ -40,7 +45,7 @@ def test_every_other_route_wants_a_token(client: TestClient, method: str, path: 
 def test_the_table_above_knows_every_route(app: FastAPI) -> None:
     described = app.openapi()["paths"]
     listed = {(method.upper(), path) for path, methods in described.items() for method in methods}
-    assert listed == {*TOKEN_ROUTES, ("GET", "/api/health")}
+    assert listed == {*TOKEN_ROUTES, ("GET", "/api/health"), ("GET", "/api/light")}
 
 
 @pytest.mark.parametrize("header", ["Bearer wrong", "Bearer ", "Basic abc", "token-for-programs-0123456789"])

@@ -139,3 +139,18 @@ def test_list_can_be_searched_and_paged(api: TestClient) -> None:
         "documents"
     ]
     assert [document["name"] for document in found] == ["report-3.txt", "report-2.txt"]
+
+
+def test_tags_are_set_listed_and_gone_with_the_document(app: FastAPI, api: TestClient) -> None:
+    accepted = put(api, "a.txt", b"tagged\n")
+    path = f"/api/documents/{accepted['id']}"
+    assert api.get(path).json()["tags"] == []
+    assert api.put(f"{path}/tags", json={"tags": ["Field  Notes", "b"]}).json() == {
+        "tags": ["b", "field notes"]
+    }
+    assert api.get(path).json()["tags"] == ["b", "field notes"]
+    assert api.get("/api/documents").json()["documents"][0]["tags"] == ["b", "field notes"]
+    assert api.put(f"{path}/tags", json={"tags": ["x"] * 13}).status_code == 422
+    assert api.put("/api/documents/gone/tags", json={"tags": []}).status_code == 404
+    assert api.delete(path).status_code == 204
+    assert app.state.backend.tags.of([accepted["id"]]) == {}

@@ -5,7 +5,8 @@ from io import BytesIO
 from fastapi import FastAPI
 
 from rag_app.backend import Backend
-from rag_app.ui.library import act_on, library_html
+from rag_app.ui.library import act_on, ingestion_html, library_html
+from rag_core.models import Ingestion
 
 
 def _bring(backend: Backend, **content: bytes) -> None:
@@ -84,3 +85,37 @@ def test_a_refused_button_says_why(app: FastAPI) -> None:
         refused = act_on(backend, action, wanted)
         assert 'role="alert"' in refused, (action, wanted)
         assert "<b>" not in refused
+
+
+def test_how_far_reading_is_stands_in_one_line(app: FastAPI) -> None:
+    backend: Backend = app.state.backend
+    assert ingestion_html(backend.ledger.ingestion()) == ""
+    told = ingestion_html(
+        Ingestion(
+            documents_left=3,
+            pages_in_hand=400,
+            pages_in_hand_done=120,
+            chunks_left=900,
+            documents_per_minute=1,
+            pages_per_minute=60,
+            chunks_per_minute=300,
+            seconds_left=180,
+            paused="Ollama <is> away",
+        )
+    )
+    for part in (
+        "3 documents left",
+        "120 of 400 pages in hand",
+        "about 900 chunks to go",
+        "60 pages and 300 chunks a minute",
+        "about 3 minutes left",
+        "waits: Ollama &lt;is&gt; away",
+    ):
+        assert part in told
+    _bring(backend, a=b"one\n")
+    assert "1 document left" in ingestion_html(backend.ledger.ingestion())
+
+
+def test_names_run_in_the_direction_of_their_script(app: FastAPI) -> None:
+    _bring(app.state.backend, a=b"one\n")
+    assert 'class="rd-name" dir="auto"' in library_html(app.state.backend, "")

@@ -86,7 +86,10 @@ def _provider(settings: LandingSettings) -> _Provider:
     if settings.analytics_provider == "ga":
         inline = (
             "window.dataLayer=window.dataLayer||[];function gtag(){dataLayer.push(arguments)}"
-            f"gtag('js',new Date());gtag('config','{site}',{{anonymize_ip:true}});"
+            # Nothing is stored in the visitor's browser: there is no banner that asks for it.
+            "gtag('consent','default',{ad_storage:'denied',ad_user_data:'denied',"
+            "ad_personalization:'denied',analytics_storage:'denied'});"
+            f"gtag('js',new Date());gtag('config','{site}',{{anonymize_ip:true,client_storage:'none'}});"
         )
         origin = "https://www.googletagmanager.com"
         return _Provider(

@@ -60,7 +60,9 @@ def create_app(settings: AppSettings) -> FastAPI:
         upload_max_bytes=settings.upload_max_bytes,
         upload_paths=frozenset({"/api/documents"}),
     )
-    app.add_middleware(AccessLog, quiet=["/api/health", f"{page.PATH}/"], opaque=[f"{page.PATH}/"])
+    app.add_middleware(
+        AccessLog, quiet=["/api/health", "/api/light", f"{page.PATH}/"], opaque=[f"{page.PATH}/"]
+    )
     app.add_middleware(TrustEdge, edge_host=settings.edge_host)
     return app
 

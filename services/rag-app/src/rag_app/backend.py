@@ -1,6 +1,8 @@
 """What stands behind the pages and the API, built once from the settings."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
@@ -19,6 +21,7 @@ from rag_core.index import SearchIndex
 from rag_core.ledger import Ledger
 from rag_core.models import AnswerEvent, Filters
 from rag_core.retrieval import Retriever
+from rag_core.stopping import STOP, Stop
 from rag_core.tags import Tags
 from rag_core.uploads import Uploads
 
@@ -77,7 +80,7 @@ class Backend:
         history: Sequence[tuple[str, str]] = (),
         filters: Filters | None = None,
         fresh: bool = False,
-    ) -> AsyncIterator[AnswerEvent]:
+    ) -> AsyncGenerator[AnswerEvent]:
         """The answer's events, each made in the thread pool; see Answerer.ask."""
         return in_threads(
             lambda: self.ledger.first(
@@ -96,18 +99,41 @@ class Backend:
         )
 
 
-async def in_threads(start: Callable[[], Iterator[T]]) -> AsyncIterator[T]:
+async def in_threads(start: Callable[[], Iterator[T]]) -> AsyncGenerator[T]:
     """Iterate a synchronous generator in threads and always close it.
 
-    When the reader goes away the step in hand is waited for, so that a slot of the gate is
-    free only when the model is.
+    When the reader goes away the step in hand is stopped, also while a model reads its prompt, and
+    its end waited for: a slot of the gate is free only when the model is.
     """
+    stop = Stop()
+    context = copy_context()
+    context.run(STOP.set, stop)
     iterator = await run_in_threadpool(start)
+    step: asyncio.Task[T | None] | None = None
     try:
-        while (item := await run_in_threadpool(next, iterator, None)) is not None:
+        while True:
+            # A task of its own: who cancels the reader does not cut it off from the thread's end.
+            step = asyncio.create_task(run_in_threadpool(context.run, _next, iterator))
+            item = await asyncio.shield(step)
+            if item is None:
+                break
             yield item
     finally:
-        close = getattr(iterator, "close", None)
-        if close is not None:
-            with anyio.CancelScope(shield=True):
-                await run_in_threadpool(close)
+        stop.now()
+        with anyio.CancelScope(shield=True):
+            await asyncio.shield(asyncio.create_task(_closed(iterator, step)))
+
+
+def _next(iterator: Iterator[T]) -> T | None:
+    return next(iterator, None)
+
+
+async def _closed(iterator: Iterator[T], step: "asyncio.Task[T | None] | None") -> None:
+    """Close the generator once its thread has left it; what the stopped step raises is no news."""
+    if step is not None:
+        await asyncio.wait({step})
+        if not step.cancelled():
+            step.exception()
+    close = getattr(iterator, "close", None)
+    if close is not None:
+        await run_in_threadpool(close)

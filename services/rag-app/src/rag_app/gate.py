@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
 
+from rag_app import metrics
 from rag_app.errors import Busy
 
 _FIRST_GUESS_SECONDS = 15.0
@@ -65,6 +66,7 @@ class ModelGate:
         """Join the line; raises Busy when it is full."""
         waiting = max(0, len(self._line) - self._slots)
         if len(self._line) >= self._slots + self._waiting:
+            metrics.turned_away()
             raise Busy(waiting, self._usual_seconds * (waiting + 1) / self._slots)
         ticket = Ticket(self)
         self._line.append(ticket)

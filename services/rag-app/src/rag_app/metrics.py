@@ -24,9 +24,7 @@ _TOKENS = Counter("ragdock_answer_tokens", "Tokens read and written.", ["model",
 _SENTENCES = Counter(
     "ragdock_answer_sentences", "Sentences of answers, by support.", ["supported"], registry=_REGISTRY
 )
-_REFUSED = Counter(
-    "ragdock_questions_turned_away", "Questions met with 503: the line was full.", registry=_REGISTRY
-)
+_REFUSED = Counter("ragdock_questions_turned_away", "Questions that found the line full.", registry=_REGISTRY)
 
 
 def answered(answer: Answer) -> None:

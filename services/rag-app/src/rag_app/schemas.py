@@ -1,5 +1,6 @@
 """What the JSON API takes and gives."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
@@ -19,6 +20,7 @@ from rag_core.models import (
     Timings,
     Tokens,
 )
+from rag_core.tags import LONGEST, MOST
 from rag_core.words import spans
 
 PublicState = Literal["queued", "processing", "ready", "failed"]
@@ -54,17 +56,30 @@ class DocumentOut(BaseModel):
     attempts: int
     created_at: datetime
     updated_at: datetime
+    tags: list[str] = Field(description="words that people put on it, in one spelling")
 
     @classmethod
-    def of(cls, document: Document) -> Self:
-        """From the ledger's view."""
-        return cls.model_validate(document.model_dump(mode="json"))
+    def of(cls, document: Document, tags: Sequence[str] = ()) -> Self:
+        """From the ledger's view, with its tags."""
+        return cls.model_validate({**document.model_dump(mode="json"), "tags": list(tags)})
 
 
 class DocumentList(BaseModel):
     """Documents, newest first."""
 
     documents: list[DocumentOut]
+
+
+class TagsIn(Given):
+    """All tags that a document is to have; none takes them away."""
+
+    tags: list[Annotated[str, Field(min_length=1, max_length=LONGEST)]] = Field(max_length=MOST)
+
+
+class TagsOut(BaseModel):
+    """Tags as they are kept: in small letters, sorted."""
+
+    tags: list[str]
 
 
 class FiltersIn(Given):
@@ -296,6 +311,12 @@ class Alive(BaseModel):
     """This process answers; nothing is said about what stands behind it."""
 
     status: Literal["ok"] = "ok"
+
+
+class Light(BaseModel):
+    """Whether questions can be answered: green, amber (slow, or a model is missing), red (no)."""
+
+    light: Literal["green", "amber", "red"]
 
 
 class Component(BaseModel):

@@ -7,8 +7,10 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import cast
 
+import httpx
 import ollama
 
+from rag_core import stopping
 from rag_core.embed import CLIENT_ERRORS, KEEP_ALIVE, translated
 from rag_core.models import Frozen
 
@@ -28,10 +30,9 @@ class Chat:
     """Streams answers from Ollama; safe to share between threads."""
 
     def __init__(self, *, address: str, timeout: float, num_ctx: int, max_tokens: int, threads: int) -> None:
-        # The client's timeout bounds each silence, the deadline below the whole answer.
-        self._client = ollama.Client(host=address, timeout=timeout)
         self._address = address
         self._timeout = timeout
+        self._client = self._made(timeout)
         # Low temperature: the same question should get the same answer from the same passages.
         self._options: dict[str, float] = {
             "num_ctx": num_ctx,
@@ -45,7 +46,7 @@ class Chat:
     def stream(
         self, model: str, messages: Sequence[dict[str, str]], *, timeout: float | None = None
     ) -> Generator[str, None, Ending]:
-        """Yield pieces of text; return how it ended. Closing it stops the model.
+        """Yield pieces of text; return how it ended. Closing it, or the context's STOP, stops the model.
 
         `timeout` shortens the deployment's own for this answer, never lengthens it.
         """
@@ -53,13 +54,23 @@ class Chat:
         with self._waiting(allowed) as client:
             return (yield from self._said(client, model, messages, time.monotonic() + allowed))
 
+    def _made(self, seconds: float) -> ollama.Client:
+        # The client's timeout bounds each silence, the deadline below the whole answer.
+        return ollama.Client(
+            host=self._address,
+            timeout=seconds,
+            # A connection for each answer: it is what a stop shuts down.
+            limits=httpx.Limits(max_keepalive_connections=0),
+            event_hooks={"request": [stopping.stoppable]},
+        )
+
     @contextmanager
     def _waiting(self, seconds: float) -> Iterator[ollama.Client]:
         """A client that bears so much silence."""
         if seconds == self._timeout:
             yield self._client
             return
-        client = ollama.Client(host=self._address, timeout=seconds)
+        client = self._made(seconds)
         try:
             yield client
         finally:
@@ -68,6 +79,7 @@ class Chat:
     def _said(
         self, client: ollama.Client, model: str, messages: Sequence[dict[str, str]], deadline: float
     ) -> Generator[str, None, Ending]:
+        stopping.check()
         try:
             # The client types its stream as an iterator; it is a generator, and closing it ends the request.
             replies = cast(
@@ -93,6 +105,7 @@ class Chat:
                     if time.monotonic() > deadline:
                         return Ending(cut=CUT_BY_TIME)
         except CLIENT_ERRORS as error:
+            stopping.check()
             raise translated(error, model, self._address) from error
         return Ending(cut=CUT_BY_TIME)
 

@@ -4,8 +4,11 @@
   const show = (state, words) => { dot.className = state; text.textContent = words; };
   const look = async () => {
     try {
-      const answer = await fetch("/api/health", { cache: "no-store", signal: AbortSignal.timeout(5000) });
-      if (answer.ok) show("up", "Up and answering");
+      // Behind it the index and the models are asked, which takes some seconds when they are away.
+      const answer = await fetch("/api/light", { cache: "no-store", signal: AbortSignal.timeout(15000) });
+      const { light } = answer.ok ? await answer.json() : {};
+      if (light === "green") show("up", "Up and answering");
+      else if (light === "amber") show("up", "Up, but slower than usual");
       else show("down", "Not answering right now");
     } catch {
       show("down", "Not answering right now");

@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from rag_app.access import require_user
 from rag_app.backend import Backend
 from rag_app.errors import ErrorBody
-from rag_app.schemas import DocumentList, DocumentOut, PublicState, UploadAccepted
+from rag_app.schemas import DocumentList, DocumentOut, PublicState, TagsIn, TagsOut, UploadAccepted
 from rag_core.errors import DocumentNotFound
 from rag_core.ledger import Ledger
 from rag_core.models import Document, DocumentState
@@ -53,7 +53,10 @@ def visible(ledger: Ledger, document_id: str) -> Document:
     },
 )
 async def upload(
-    file: Annotated[UploadFile, File(description="PDF, DOCX, HTML, Markdown or text")],
+    file: Annotated[
+        UploadFile,
+        File(description="PDF (also scanned), DOCX, PPTX, XLSX, CSV, EPUB, e-mail, HTML, Markdown or text"),
+    ],
     backend: Annotated[Backend, Depends(backend_of)],
 ) -> UploadAccepted:
     """Store a file and queue it; the same content again gives the same id."""
@@ -72,13 +75,21 @@ def list_documents(
     """The documents, newest first."""
     states = (DocumentState(state),) if state else SHOWN_STATES
     found = backend.ledger.list(states=states, search=search, limit=limit, offset=offset)
-    return DocumentList(documents=[DocumentOut.of(document) for document in found])
+    tags = backend.tags.of([document.id for document in found])
+    return DocumentList(documents=[DocumentOut.of(document, tags.get(document.id, ())) for document in found])
 
 
 @router.get("/{document_id}", responses=_NOT_FOUND)
 def get_document(document_id: str, backend: Annotated[Backend, Depends(backend_of)]) -> DocumentOut:
     """One document: its state, pages and chunks, and why it failed when it did."""
-    return DocumentOut.of(visible(backend.ledger, document_id))
+    document = visible(backend.ledger, document_id)
+    return DocumentOut.of(document, backend.tags.of([document.id]).get(document.id, ()))
+
+
+@router.put("/{document_id}/tags", responses=_NOT_FOUND)
+def set_tags(document_id: str, body: TagsIn, backend: Annotated[Backend, Depends(backend_of)]) -> TagsOut:
+    """Give a document these tags and no others; filters and the Library find it by them."""
+    return TagsOut(tags=list(backend.tags.put(visible(backend.ledger, document_id).id, body.tags)))
 
 
 @router.delete("/{document_id}", status_code=HTTPStatus.NO_CONTENT, responses=_NOT_FOUND)
@@ -86,6 +97,7 @@ def delete_document(document_id: str, backend: Annotated[Backend, Depends(backen
     """Remove a document: it leaves answers at once, its chunks and file soon after."""
     visible(backend.ledger, document_id)
     backend.ledger.request_delete(document_id)
+    backend.tags.put(document_id, ())
 
 
 @router.post("/{document_id}/retry", status_code=HTTPStatus.ACCEPTED, responses=_NOT_FOUND)

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -72,11 +73,7 @@ async def ask(
     """Answer a question from the documents, citing document and page."""
     # A conversation that is gone, and a full line, are told before any answer begins.
     history = await run_in_threadpool(_history, body, backend)
-    try:
-        ticket = backend.gate.enter()
-    except errors.Busy:
-        metrics.turned_away()
-        raise
+    ticket = backend.gate.enter()
     question = _Question(body, backend, history)
     if "text/event-stream" in request.headers.get("accept", ""):
         return _TicketedStream(ticket, _stream(question, ticket), ping=15)
@@ -93,7 +90,7 @@ class _Question:
     backend: Backend
     history: list[tuple[str, str]]
 
-    def events(self) -> AsyncIterator[AnswerEvent]:
+    def events(self) -> AsyncGenerator[AnswerEvent]:
         body = self.body
         return self.backend.ask(
             body.question,
@@ -138,9 +135,10 @@ class _TicketedStream(EventSourceResponse):
 
 async def _whole(question: _Question, ticket: Ticket) -> AskAnswer:
     await ticket.turn()
-    async for event in question.events():
-        if isinstance(event, Done):
-            return await question.told(event.answer)
+    async with aclosing(question.events()) as events:
+        async for event in events:
+            if isinstance(event, Done):
+                return await question.told(event.answer)
     raise RagError("The answer ended without a result.", code="no_result")
 
 
@@ -169,12 +167,13 @@ async def _stream(question: _Question, ticket: Ticket) -> AsyncIterator[ServerSe
         async for ahead in ticket.places():
             seconds = round(question.backend.gate.expected_wait(ticket), 1)
             yield _sse("waiting", {"ahead": ahead, "seconds": seconds})
-        async for event in question.events():
-            if isinstance(event, Done):
-                told = await question.told(event.answer)
-                yield ServerSentEvent(event="done", data=told.model_dump_json())
-            else:
-                yield _as_sse(event)
+        async with aclosing(question.events()) as events:
+            async for event in events:
+                if isinstance(event, Done):
+                    told = await question.told(event.answer)
+                    yield ServerSentEvent(event="done", data=told.model_dump_json())
+                else:
+                    yield _as_sse(event)
     except RagError as error:
         yield _sse("error", {"code": error.code, "message": error.message})
     except Exception:  # noqa: BLE001 - the stream has begun: this is its only way to say so

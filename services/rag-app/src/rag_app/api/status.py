@@ -5,12 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from starlette.concurrency import run_in_threadpool
 
+from rag_app import monitor
 from rag_app.access import require_user
 from rag_app.api.documents import SHOWN_STATES, backend_of
 from rag_app.backend import Backend
-from rag_app.monitor import Light
 from rag_app.release import serving_release
-from rag_app.schemas import Alive, Component, Status
+from rag_app.schemas import Alive, Component, Light, Status
 from rag_core.models import ComponentHealth
 
 router = APIRouter(prefix="/api", tags=["status"])
@@ -20,6 +20,12 @@ router = APIRouter(prefix="/api", tags=["status"])
 async def health() -> Alive:
     """Public: this process answers. It does not depend on the index or the models."""
     return Alive()
+
+
+@router.get("/light")
+async def light(backend: Annotated[Backend, Depends(backend_of)]) -> Light:
+    """Public: can questions be answered; no detail. Looks every 10 seconds at most."""
+    return Light(light=(await backend.monitor.reading()).light)
 
 
 @router.get("/status", dependencies=[Depends(require_user)])
@@ -43,5 +49,5 @@ async def status(backend: Annotated[Backend, Depends(backend_of)]) -> Status:
     )
 
 
-def _component(seen: ComponentHealth, light: Light) -> Component:
+def _component(seen: ComponentHealth, light: monitor.Light) -> Component:
     return Component(state=light, latency_ms=seen.latency_ms, detail=seen.detail)

@@ -3,6 +3,9 @@
 import re
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from importlib.resources import files
+from itertools import takewhile
 from typing import Any
 
 import gradio as gr
@@ -10,13 +13,13 @@ from starlette.concurrency import run_in_threadpool
 
 from rag_app.api.questions import log_answer
 from rag_app.backend import Backend
-from rag_app.ui import render, talks
+from rag_app.ui import only, render, talks
 from rag_app.ui.choices import Chosen, Controls
 from rag_app.ui.plain import count
 from rag_app.ui.reader import reader
-from rag_core.conversations import ConversationNotFound, Feedback
+from rag_core.conversations import ConversationNotFound, Exchange, Feedback
 from rag_core.errors import RagError
-from rag_core.models import Answer, Done, Retrieved, Switched, Token
+from rag_core.models import Answer, AnswerEvent, Done, Retrieved, Switched, Token
 
 _SHOW_EVERY_SECONDS = 0.12
 """A page redrawn for each token is slower than the model."""
@@ -40,19 +43,34 @@ def ask_tab(backend: Backend, controls: Controls, page: gr.Blocks) -> None:
         listed = talks.panel(backend)
         with gr.Column(elem_id="rd-talk", min_width=280):
             chat = _chat()
+            told = gr.HTML("", elem_id="rd-only", js_on_load=None, apply_default_css=False)
             question = _question(backend)
+            asked_of = only.row(backend, page, told)
         reader(backend)
-    asked = gr.State("")
+    again = _again()
+    asked, afresh = gr.State(""), gr.State("")
 
-    def take(written: str, messages: Messages) -> tuple[object, str, Messages]:
+    def take(written: str, messages: Messages) -> tuple[object, str, str, Messages]:
         """Show the question at once; the line is free for the next one."""
         running = gr.Textbox(value="", submit_btn=False, stop_btn=True)
-        return running, written, [*messages, {"role": "user", "content": written}]
+        return running, written, "", [*messages, {"role": "user", "content": written}]
+
+    def take_again(
+        messages: Messages, current: str, event: gr.EventData
+    ) -> tuple[object, str, str, Messages]:
+        """The same question once more; the line keeps what somebody writes in it."""
+        exchange = str(event.exchange)[:64]
+        written = _question_of(backend, current, exchange)
+        running = gr.Textbox(submit_btn=False, stop_btn=True)
+        return running, written, exchange, [*messages, {"role": "user", "content": written}]
 
     async def answer(
-        written: str, messages: Messages, current: str, *chosen: object
+        written: str, exchange: str, messages: Messages, current: str, *chosen: object
     ) -> AsyncIterator[tuple[Messages, str]]:
-        async for shown, now in answering(backend, written, current, controls.read(chosen)):
+        many = len(controls.inputs)
+        with_what, of_what = controls.read(chosen[:many]), chosen[many:]
+        said = answering(backend, written, current, with_what, of_what=of_what, afresh=exchange)
+        async for shown, now in said:
             yield [*messages, {"role": "assistant", "content": shown}], now
 
     def rest(current: str) -> tuple[object, str]:
@@ -71,12 +89,18 @@ def ask_tab(backend: Backend, controls: Controls, page: gr.Blocks) -> None:
         _rate(backend, event)
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    running = question.submit(take, [question, chat], [question, asked, chat], queue=False, **quiet).then(
-        answer, [asked, chat, talk, *controls.inputs], [chat, talk], concurrency_limit=None, **quiet
-    )
-    running.then(rest, talk, [question, listed], queue=False, **quiet)
-    question.stop(rest, talk, [question, listed], cancels=[running], queue=False, **quiet)
-    listed.click(turn, talk, [question, talk, chat, listed], cancels=[running], queue=False, **quiet)
+    taken = [question, asked, afresh, chat]
+    running = []
+    for begun in (
+        question.submit(take, [question, chat], taken, queue=False, **quiet),
+        again.click(take_again, [chat, talk], taken, queue=False, **quiet),
+    ):
+        wanted = [asked, afresh, chat, talk, *controls.inputs, *asked_of.inputs]
+        answered = begun.then(answer, wanted, [chat, talk], concurrency_limit=None, **quiet)
+        answered.then(rest, talk, [question, listed], queue=False, **quiet)
+        running.append(answered)
+    question.stop(rest, talk, [question, listed], cancels=running, queue=False, **quiet)
+    listed.click(turn, talk, [question, talk, chat, listed], cancels=running, queue=False, **quiet)
     # Through the queue: what went wrong is told by a notice, and those come that way only.
     chat.like(rate, None, None, **quiet)
     talk.change(None, talk, None, js=_KEEP, api_visibility="private")
@@ -89,7 +113,7 @@ def _chat() -> gr.Chatbot:
         show_label=False,
         container=False,
         layout="bubble",
-        height="calc(100dvh - 12.5rem - var(--rd-outage, 0rem))",
+        height="calc(100dvh - 15.9rem - var(--rd-outage, 0rem) - var(--rd-told, 0rem))",
         min_height=280,
         buttons=[],
         feedback_options=("Like", "Dislike"),
@@ -115,6 +139,12 @@ def _question(backend: Backend) -> gr.Textbox:
     )
 
 
+def _again() -> gr.HTML:
+    """Nothing to see: carries the click on an answer's "Ask again" to the server."""
+    script = (files("rag_app.ui") / "assets" / "again.js").read_text(encoding="utf-8")
+    return gr.HTML("", elem_id="rd-again", js_on_load=script, apply_default_css=False)
+
+
 def _rate(backend: Backend, event: gr.LikeData) -> None:
     """Store a thumb; which answer it is for stands in the message itself."""
     found = _EXCHANGE.search(str(event.value))
@@ -128,24 +158,44 @@ def _rate(backend: Backend, event: gr.LikeData) -> None:
 
 
 async def answering(
-    backend: Backend, question: str, talk: str, chosen: Chosen
+    backend: Backend,
+    question: str,
+    talk: str,
+    chosen: Chosen,
+    *,
+    of_what: Sequence[object] | None = None,
+    afresh: str = "",
 ) -> AsyncIterator[tuple[str, str]]:
-    """The answer's message and its conversation; each value replaces the one before it."""
+    """The answer's message and its conversation; each value replaces the one before it.
+
+    `of_what` are the values of the filter's row, `afresh` the exchange that is asked once more.
+    """
     if not question.strip():
         yield render.note("Please type a question."), talk
         return
     try:
+        filters = only.meant(of_what) if of_what else None
         async with backend.gate.enter() as ticket:
             async for ahead in ticket.places():
                 seconds = backend.gate.expected_wait(ticket)
                 yield render.note(f"{count(ahead, 'question')} before yours, about {seconds:.0f} s…"), talk
-            told = await run_in_threadpool(_told, backend, talk)
-            async for shown in _written(backend, question, chosen, told):
-                if isinstance(shown, str):
-                    yield shown, talk
-                else:
-                    talk, exchange = await run_in_threadpool(_remember, backend, talk, question, shown)
-                    yield render.answer_markdown(shown, question, exchange), talk
+            told = await run_in_threadpool(_told, backend, talk, afresh)
+            events = backend.ask(
+                question,
+                model=chosen.model,
+                top_k=chosen.top_k,
+                timeout=chosen.timeout,
+                history=told,
+                filters=filters,
+                fresh=bool(afresh),
+            )
+            async with aclosing(events):
+                async for shown in _written(events):
+                    if isinstance(shown, str):
+                        yield shown, talk
+                    else:
+                        talk, exchange = await run_in_threadpool(_remember, backend, talk, question, shown)
+                        yield render.answer_markdown(shown, question, exchange), talk
     except RagError as error:
         yield render.note(error.message, warn=True), talk
 
@@ -161,25 +211,31 @@ def _remember(backend: Backend, talk: str, question: str, answer: Answer) -> tup
     return exchange.conversation_id, exchange.id
 
 
-def _told(backend: Backend, talk: str) -> list[tuple[str, str]]:
-    """What was asked and answered before in this conversation: a follow-up question leans on it."""
-    if not talk:
-        return []
-    try:
-        exchanges = backend.conversations.get(talk).exchanges
-    except ConversationNotFound:
-        return []
+def _told(backend: Backend, talk: str, until: str = "") -> list[tuple[str, str]]:
+    """What was asked and answered before in this conversation: a follow-up question leans on it.
+
+    A question that is asked once more leans on what was said before its first answer.
+    """
+    exchanges = list(takewhile(lambda one: one.id != until, _exchanges(backend, talk)))
     return [(one.question, one.answer.answer) for one in exchanges[-_REMEMBERED:]]
 
 
-async def _written(
-    backend: Backend, question: str, chosen: Chosen, told: Sequence[tuple[str, str]]
-) -> AsyncIterator[str | Answer]:
+def _question_of(backend: Backend, talk: str, exchange: str) -> str:
+    """What an exchange asked; empty when it is gone."""
+    return next((one.question for one in _exchanges(backend, talk) if one.id == exchange), "")
+
+
+def _exchanges(backend: Backend, talk: str) -> Sequence[Exchange]:
+    try:
+        return backend.conversations.get(talk).exchanges if talk else ()
+    except ConversationNotFound:
+        return ()
+
+
+async def _written(events: AsyncIterator[AnswerEvent]) -> AsyncIterator[str | Answer]:
     yield render.note("Looking through your documents…")
     written, shown_at = "", 0.0
-    async for event in backend.ask(
-        question, model=chosen.model, top_k=chosen.top_k, timeout=chosen.timeout, history=told
-    ):
+    async for event in events:
         match event:
             case Retrieved(passages=passages):
                 documents = len({passage.document_id for passage in passages})

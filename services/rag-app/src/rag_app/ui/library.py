@@ -11,7 +11,7 @@ from rag_app.api.documents import SHOWN_STATES, visible
 from rag_app.backend import Backend
 from rag_app.ui.plain import ago, count, size, text
 from rag_core.errors import RagError
-from rag_core.models import Document, DocumentState
+from rag_core.models import Document, DocumentState, Ingestion
 
 _SHOWN = 100
 _REFRESH_SECONDS = 2.0
@@ -57,6 +57,7 @@ def library_tab(backend: Backend) -> None:
             elem_id="rd-state",
         )
     shown = gr.State("")
+    work = gr.HTML("", elem_id="rd-ingestion", js_on_load=None, apply_default_css=False)
     table = gr.HTML(
         value="",
         elem_id="rd-library",
@@ -64,10 +65,11 @@ def library_tab(backend: Backend) -> None:
         apply_default_css=False,
     )
 
-    def refresh(search_for: str, only: str, before: str) -> tuple[object, object]:
+    def refresh(search_for: str, only: str, before: str) -> tuple[object, object, str]:
+        doing = ingestion_html(backend.ledger.ingestion())
         now = library_html(backend, search_for.strip(), only)
         # An unchanged table is not sent again: it would take the focus from its buttons.
-        return (gr.skip(), gr.skip()) if now == before else (now, now)
+        return (gr.skip(), gr.skip(), doing) if now == before else (now, now, doing)
 
     def act(search_for: str, only: str, event: gr.EventData) -> tuple[str, str]:
         refused = act_on(backend, str(event.action), str(event.document), str(getattr(event, "tags", "")))
@@ -78,7 +80,7 @@ def library_tab(backend: Backend) -> None:
     # Not through Gradio's queue, and a new tick never waits for the one before: when the server
     # is replaced in the middle of a tick, the next one simply asks the new server.
     quiet: dict[str, Any] = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
-    asked: dict[str, Any] = {"inputs": [search, state, shown], "outputs": [table, shown]}
+    asked: dict[str, Any] = {"inputs": [search, state, shown], "outputs": [table, shown, work]}
     gr.on([search.change, state.change], refresh, **asked, **quiet)
     table.click(act, [search, state], [table, shown], **quiet)
     gr.Timer(_REFRESH_SECONDS).tick(refresh, **asked, **quiet, trigger_mode="multiple")
@@ -112,6 +114,28 @@ def library_html(backend: Backend, search: str, only: str = "") -> str:
     )
 
 
+def ingestion_html(now: Ingestion) -> str:
+    """How far reading is, in one line: empty when there is nothing to read."""
+    if not now.documents_left and not now.rebuilding:
+        return ""
+    parts = [f"{count(now.documents_left, 'document')} left"] if now.documents_left else []
+    if now.pages_in_hand:
+        parts.append(f"{now.pages_in_hand_done} of {count(now.pages_in_hand, 'page')} in hand")
+    if now.chunks_left:
+        parts.append(f"about {count(now.chunks_left, 'chunk')} to go")
+    if now.chunks_per_minute:
+        parts.append(f"{now.pages_per_minute:.0f} pages and {now.chunks_per_minute:.0f} chunks a minute")
+    if now.seconds_left is not None:
+        parts.append(f"about {count(max(1, round(now.seconds_left / 60)), 'minute')} left")
+    if now.rebuilding:
+        parts.append(f"a new index lacks {count(now.rebuilding, 'document')}")
+    if now.paused:
+        parts.append(f"waits: {text(now.paused)}")
+    elif now.questions_first:
+        parts.append("questions go first")
+    return f'<p class="rd-facts rd-work"><b>Reading</b> {" · ".join(parts)}</p>'
+
+
 def _found(backend: Backend, search: str, states: Sequence[DocumentState]) -> list[Document]:
     """By name or by tag, newest first."""
     named = backend.ledger.list(states=states, search=search or None, limit=_SHOWN)
@@ -139,7 +163,7 @@ def _row(document: Document, tags: Sequence[str]) -> str:
     return (
         f'<li class="rd-doc" data-document="{text(document.id)}" data-state="{document.state.value}">'
         f'<span class="rd-state rd-{document.state.value}">{_WORDS[document.state]}</span>'
-        f'<div class="rd-about"><p class="rd-name" title="{name}">{name}</p>'
+        f'<div class="rd-about"><p class="rd-name" dir="auto" title="{name}">{name}</p>'
         f'<p class="rd-facts">{" · ".join(facts)}</p>{also}{_chips(tags)}{_progress(document)}{reason}</div>'
         f'<div class="rd-actions">{retry}<button data-action="tag" data-name="{name}"'
         f' data-tags="{text(", ".join(tags))}" aria-label="Tags of {name}">Tags</button>'

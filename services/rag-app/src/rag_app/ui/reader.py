@@ -77,22 +77,23 @@ def _body(shown: page_text.PageText) -> str:
             parts.append(f'<h3 class="rd-pageno" id="page-{piece.page}">Page {piece.page}</h3>')
             page = piece.page
         if piece.title and piece.title != title:
-            parts.append(f'<p class="rd-heading">{text(piece.title)}</p>')
+            parts.append(f'<p class="rd-heading" dir="auto">{text(piece.title)}</p>')
             title = piece.title
         if piece.cited:
             # The first one is where the panel scrolls to.
             anchor = "" if marked else ' id="rd-cited" tabindex="-1"'
-            parts.append(f"<p><mark{anchor}>{_lines(piece.text)}</mark></p>")
+            parts.append(f'<p dir="auto"><mark{anchor}>{_lines(piece.text)}</mark></p>')
             marked = True
         else:
-            parts.append(f"<p>{_lines(piece.text)}</p>")
+            parts.append(f'<p dir="auto">{_lines(piece.text)}</p>')
     return f'<div class="rd-pagetext">{"".join(parts)}</div>' if parts else ""
 
 
 def _head(name: str, where: str) -> str:
     return (
         '<div class="rd-readhead"><div class="rd-about">'
-        f'<h2 class="rd-name" title="{text(name)}">{text(name)}</h2><p class="rd-facts">{where}</p></div>'
+        f'<h2 class="rd-name" dir="auto" title="{text(name)}">{text(name)}</h2>'
+        f'<p class="rd-facts">{where}</p></div>'
         '<button class="rd-close" data-close aria-label="Close the page">✕</button></div>'
     )
 

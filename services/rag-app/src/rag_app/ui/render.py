@@ -111,6 +111,11 @@ def _foot(answer: Answer, exchange: str) -> str:
     pills = ['<span class="rd-pill rd-failed">degraded</span>'] if answer.degraded else []
     if answer.cached:
         pills.append('<span class="rd-pill" title="Asked before, and nothing has changed">remembered</span>')
+        if exchange:
+            title = "Search and write once more, without what is remembered"
+            pills.append(
+                f'<button class="rd-again" value="{one_line(exchange)}" title="{title}">Ask again</button>'
+            )
     return (
         f'<div class="rd-foot rd-x-{one_line(exchange)}">'
         '<button class="rd-copy" title="Copy the answer and its sources">Copy</button>'

@@ -48,6 +48,11 @@
     }
     setTimeout(() => { button.textContent = "Copy"; }, 2000);
   };
+  // Each paragraph of a message runs in the direction of its own script; Gradio's sanitiser drops the attribute.
+  const PARTS = "#rd-chat .message :is(p,li,blockquote,h1,h2,h3,h4,td,.rd-where,.rd-heading)";
+  new MutationObserver(() => {
+    for (const part of document.querySelectorAll(`${PARTS}:not([dir])`)) part.dir = "auto";
+  }).observe(document.documentElement, { childList: true, subtree: true });
   // Gradio names a message by its raw text, tags and all; people who listen get its role instead.
   new MutationObserver(() => {
     for (const said of document.querySelectorAll('[data-testid="bot"][aria-label*="message"],[data-testid="user"][aria-label*="message"]')) {
@@ -71,5 +76,6 @@
     if (button?.matches(".rd-cite")) cite(button);
     else if (button?.matches(".rd-open")) read(button.closest(".rd-source"));
     else if (button?.matches(".rd-copy")) copy(button);
+    else if (button?.matches(".rd-again")) document.dispatchEvent(new CustomEvent("rd-again", { detail: button.value }));
   });
 })();

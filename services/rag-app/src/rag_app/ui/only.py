@@ -1,0 +1,168 @@
+"""Which documents a question is asked of: a row below it, for this browser tab alone."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+import gradio as gr
+
+from rag_app.backend import Backend
+from rag_app.ui.plain import text
+from rag_core.errors import QuestionRefused
+from rag_core.models import DocumentKind, DocumentState, Filters
+
+_LISTED = 1000
+"""Documents to choose from; a longer list is of no use to anybody."""
+_KINDS = {
+    DocumentKind.PDF: "PDF",
+    DocumentKind.DOCX: "Word",
+    DocumentKind.PPTX: "PowerPoint",
+    DocumentKind.XLSX: "Excel",
+    DocumentKind.CSV: "CSV",
+    DocumentKind.EPUB: "EPUB",
+    DocumentKind.EMAIL: "E-mail",
+    DocumentKind.HTML: "HTML",
+    DocumentKind.MARKDOWN: "Markdown",
+    DocumentKind.TEXT: "Text",
+}
+_KEEP = "(...chosen) => { sessionStorage.setItem('ragdock-only', JSON.stringify(chosen)); return chosen }"
+_RECALL = "() => [sessionStorage.getItem('ragdock-only') ?? '']"
+_QUIET: dict[str, Any] = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
+
+
+@dataclass(frozen=True)
+class Only:
+    """The inputs of the row."""
+
+    documents: gr.Dropdown
+    kinds: gr.Dropdown
+    tags: gr.Dropdown
+    since: gr.DateTime
+    until: gr.DateTime
+
+    @property
+    def inputs(self) -> list[gr.components.Component]:
+        """In the order in which `meant` takes their values."""
+        return [self.documents, self.kinds, self.tags, self.since, self.until]
+
+
+def row(backend: Backend, page: gr.Blocks, told: gr.HTML) -> Only:
+    """Build the row, closed; `told` says what it leaves out, also while it is closed."""
+    kept = gr.Textbox("", visible="hidden", elem_id="rd-only-kept")
+    with gr.Accordion("Filter", open=False, elem_id="rd-filter") as opened:
+        with gr.Row():
+            documents = _several("Documents", "rd-only-documents")
+            kinds = _several("Types", "rd-only-types", [(name, kind.value) for kind, name in _KINDS.items()])
+            tags = _several("Tags (each of them)", "rd-only-tags")
+        with gr.Row(equal_height=False):
+            since = _day("Added from", "rd-only-since")
+            until = _day("Added to", "rd-only-until")
+        clear = gr.Button("Ask all documents", size="sm", elem_id="rd-only-clear")
+    only = Only(documents, kinds, tags, since, until)
+
+    def tell(*values: object) -> str:
+        return only_html(backend, values)
+
+    def offer() -> tuple[object, object]:
+        documents, tags = choices(backend)
+        return gr.Dropdown(choices=documents), gr.Dropdown(choices=tags)
+
+    def restore(stored: str) -> list[object]:
+        documents, tags = choices(backend)
+        values = recalled(stored, [one for _, one in documents], tags)
+        return [
+            gr.Dropdown(choices=documents, value=values[0]),
+            values[1],
+            gr.Dropdown(choices=tags, value=values[2]),
+            *values[3:],
+            only_html(backend, values),
+        ]
+
+    changes = [one.change for one in only.inputs]  # type: ignore[attr-defined]
+    # The last of several changes at once is the one that counts.
+    gr.on(changes, tell, only.inputs, told, js=_KEEP, trigger_mode="always_last", **_QUIET)
+    opened.expand(offer, None, [only.documents, only.tags], **_QUIET)
+    clear.click(lambda: [[], [], [], None, None], None, only.inputs, **_QUIET)
+    page.load(restore, kept, [*only.inputs, told], js=_RECALL, **_QUIET)
+    return only
+
+
+def choices(backend: Backend) -> tuple[list[tuple[str, str]], list[str]]:
+    """The documents that can be asked, by name, and their tags."""
+    documents = backend.ledger.list(states=(DocumentState.READY,), limit=_LISTED)
+    tags = backend.tags.of([one.id for one in documents])
+    named = sorted(((one.name, one.id) for one in documents), key=lambda one: one[0].casefold())
+    return named, sorted({tag for some in tags.values() for tag in some})
+
+
+def recalled(stored: str, documents: Sequence[str], tags: Sequence[str]) -> list[Any]:
+    """What this browser tab had chosen before it was loaded again, as far as it is still there."""
+    try:
+        some, kinds, marked, since, until = json.loads(stored)
+        return [
+            [one for one in some if one in documents],
+            [one for one in kinds if one in list(_KINDS)],
+            [one for one in marked if one in tags],
+            str(since) if since else None,
+            str(until) if until else None,
+        ]
+    except (ValueError, TypeError):
+        return [[], [], [], None, None]
+
+
+def meant(values: Sequence[Any]) -> Filters:
+    """The values of the inputs as they go with a question; both days are inside."""
+    documents, kinds, tags, since, until = values
+    return Filters(
+        documents=tuple(documents) or None if documents else None,
+        kinds=tuple(DocumentKind(kind) for kind in kinds or ()),
+        tags=tuple(tags or ()),
+        added_from=_midnight(since),
+        added_to=None if not until else _midnight(until, after=True),
+    )
+
+
+def only_html(backend: Backend, values: Sequence[Any]) -> str:
+    """What is left out, in words: empty when all documents are asked."""
+    try:
+        if not meant(values).given:
+            return ""
+    except QuestionRefused as error:
+        return f'<p class="rd-only rd-warn" role="alert">{text(error.message)}</p>'
+    documents, kinds, tags, since, until = values
+    found = [backend.ledger.find(one) for one in documents or ()]
+    parts = [_name(one.name if one else "a deleted document") for one in found]
+    parts += [_KINDS[DocumentKind(kind)] for kind in kinds or ()]
+    parts += [f"tag {_name(tag)}" for tag in tags or ()]
+    parts += [f"added from {text(since)}"] if since else []
+    parts += [f"added to {text(until)}"] if until else []
+    return f'<p class="rd-only" role="status">Answers only from: {", ".join(parts)}</p>'
+
+
+def _name(value: str) -> str:
+    return f"<bdi>{text(value)}</bdi>"
+
+
+def _midnight(written: str | None, *, after: bool = False) -> datetime | None:
+    if not written:
+        return None
+    try:
+        day = date.fromisoformat(written.strip()[:10])
+    except ValueError:
+        raise QuestionRefused(
+            f"The filter's date {written.strip()[:20]!r} is no date: write it as 2026-01-31.", code="bad_date"
+        ) from None
+    return datetime.combine(day + timedelta(days=after), time(), UTC)
+
+
+def _several(label: str, elem_id: str, offered: Sequence[tuple[str, str]] = ()) -> gr.Dropdown:
+    return gr.Dropdown(list(offered), value=[], multiselect=True, label=label, min_width=180, elem_id=elem_id)
+
+
+def _day(label: str, elem_id: str) -> gr.DateTime:
+    # As text: what is no date is told beside the question and not by a failed event.
+    return gr.DateTime(
+        None, include_time=False, type="string", timezone="UTC", label=label, min_width=220, elem_id=elem_id
+    )

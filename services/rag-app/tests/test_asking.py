@@ -1,0 +1,131 @@
+"""What the Ask page sends along with a question; the answerer only writes down what it was asked."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from io import BytesIO
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from rag_app.backend import Backend
+from rag_app.ui import only, render
+from rag_app.ui.ask import answering
+from rag_app.ui.choices import Chosen
+from rag_core.answering import Answerer
+from rag_core.models import AnswerEvent, DocumentKind, Done
+
+from .test_questions_api import ANSWER, _figures
+
+CHOSEN = Chosen(model="tiny", top_k=3, timeout=40)
+
+
+@dataclass
+class Noting(Answerer):
+    """Writes down what it was asked, and answers at once."""
+
+    asked: list[dict[str, Any]] = field(default_factory=list)
+
+    def ask(self, question: str, **options: Any) -> Iterator[AnswerEvent]:  # type: ignore[override]
+        """One answer."""
+        self.asked.append({"question": question, **options})
+        yield Done(answer=ANSWER)
+
+
+@pytest.fixture
+def backend(app: FastAPI) -> Backend:
+    """The app's own, with that answerer and two ready documents with tags."""
+    backend: Backend = replace(app.state.backend, answerer=Noting())
+    for name in ("a & b.md", "c.md"):
+        document = backend.uploads.accept(name, BytesIO(f"# {name}\n".encode()))
+        assert backend.ledger.claim("test", 60.0) is not None
+        backend.ledger.ready(document.id, "test", pages=1, chunks=1)
+        backend.tags.put(document.id, [name[0], "both"])
+    return backend
+
+
+def ask(backend: Backend, question: str, **options: Any) -> tuple[list[str], str]:
+    """What is shown, and the conversation."""
+
+    async def story() -> tuple[list[str], str]:
+        talk = options.pop("talk", "")
+        seen = [one async for one in answering(backend, question, talk, CHOSEN, **options)]
+        return [shown for shown, _ in seen], seen[-1][1]
+
+    return asyncio.run(story())
+
+
+def asked(backend: Backend) -> dict[str, Any]:
+    """The last question."""
+    assert isinstance(backend.answerer, Noting)
+    return backend.answerer.asked[-1]
+
+
+def test_settings_go_with_the_question(backend: Backend) -> None:
+    ask(backend, "x")
+    assert (asked(backend)["model"], asked(backend)["top_k"], asked(backend)["timeout"]) == ("tiny", 3, 40)
+    assert asked(backend)["filters"] is None
+
+
+def test_the_filter_goes_with_the_question(backend: Backend) -> None:
+    [(_, document), _] = only.choices(backend)[0]
+    ask(backend, "x", of_what=[[document], ["markdown"], ["both"], "2026-01-01", "2026-01-31"])
+    filters = asked(backend)["filters"]
+    assert (filters.documents, filters.kinds, filters.tags) == (
+        (document,),
+        (DocumentKind.MARKDOWN,),
+        ("both",),
+    )
+    assert filters.added_from == datetime(2026, 1, 1, tzinfo=UTC)
+    # The last day is inside.
+    assert filters.added_to == datetime(2026, 2, 1, tzinfo=UTC)
+
+
+def test_a_date_that_is_none_is_told_and_nothing_is_asked(backend: Backend) -> None:
+    said, _ = ask(backend, "x", of_what=[[], [], [], "soon", None])
+    assert "is no date" in said[-1]
+    assert not backend.answerer.asked  # type: ignore[attr-defined]
+    assert 'role="alert"' in only.only_html(backend, [[], [], [], "soon", None])
+
+
+def test_an_active_filter_is_told_in_words(backend: Backend) -> None:
+    documents, tags = only.choices(backend)
+    assert ([name for name, _ in documents], tags) == (["a & b.md", "c.md"], ["a", "both", "c"])
+    assert only.only_html(backend, [[], [], [], None, None]) == ""
+    told = only.only_html(backend, [[documents[0][1], "gone"], ["pdf"], ["both"], None, "2026-01-31"])
+    for part in ("Answers only from:", "a &amp; b.md", "a deleted document", "PDF", "both", "to 2026-01-31"):
+        assert part in told
+
+
+def test_a_filter_is_recalled_as_far_as_it_is_still_there(backend: Backend) -> None:
+    kept = json.dumps([["here", "gone"], ["pdf", "x"], ["both", "lost"], "2026-01-01", None])
+    assert only.recalled(kept, ["here"], ["both"]) == [["here"], ["pdf"], ["both"], "2026-01-01", None]
+    for broken in ("", "{}", "[1]", "[1,2,3,4,5]"):
+        assert only.recalled(broken, [], []) == [[], [], [], None, None]
+
+
+def test_a_remembered_answer_can_be_asked_for_afresh(backend: Backend) -> None:
+    _, talk = ask(backend, "first")
+    _, talk = ask(backend, "second", talk=talk)
+    assert (asked(backend)["fresh"], len(asked(backend)["history"])) == (False, 1)
+    exchange = backend.conversations.get(talk).exchanges[1]
+    ask(backend, "second", talk=talk, afresh=exchange.id)
+    # It leans on what was said before its first answer, and not on that answer.
+    assert (asked(backend)["fresh"], len(asked(backend)["history"])) == (True, 1)
+    again = f'<button class="rd-again" value="{exchange.id}"'
+    remembered = ANSWER.model_copy(update={"cached": True})
+    assert again in render.answer_markdown(remembered, "second", exchange.id)
+    assert again not in render.answer_markdown(ANSWER, "second", exchange.id)
+
+
+def test_a_full_line_is_told_and_counted(backend: Backend) -> None:
+    settings = backend.settings
+    for _ in range(settings.ask_slots + settings.ask_waiting):
+        backend.gate.enter()
+    before = _figures()["ragdock_questions_turned_away_total"]
+    said, _ = ask(backend, "x")
+    assert "questions are waiting already" in said[-1]
+    assert _figures()["ragdock_questions_turned_away_total"] == before + 1
