@@ -134,6 +134,7 @@ def test_the_same_question_is_answered_from_memory_until_a_document_changes(
     assert not answerer.answer(question, fresh=True).cached
     added = factory.build_uploads(settings, ledger).accept("late.txt", io.BytesIO(b"Fish is served at noon."))
     with contextlib.closing(factory.build_ingestor(settings, ledger, "test")) as ingestor:
+        ingestor.prepare()
         while ingestor.step().outcome is not Outcome.IDLE:
             pass
     assert not answerer.answer(question).cached
@@ -163,4 +164,4 @@ def test_the_prompt_never_exceeds_the_window(settings: RagSettings, ledger: Ledg
     assert answer.explain is not None
     assert "nasty.txt" in {passage.document for passage in answer.explain.passages if passage.given}
     assert answer.tokens is not None
-    assert 800 < answer.tokens.prompt <= full.ollama_num_ctx - full.answer_max_tokens
+    assert 500 < answer.tokens.prompt <= full.ollama_num_ctx - full.answer_max_tokens
