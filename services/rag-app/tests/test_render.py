@@ -30,6 +30,13 @@ ATTACKS = [
 ]
 
 
+def test_words_of_the_question_are_marked_in_every_script() -> None:
+    shown = plain.lines("\u6cf5\u7684\u538b\u529b <40> reads", words("\u6cf5\u7684\u538b\u529b? reading"))
+    assert shown == "<mark>\u6cf5\u7684\u538b\u529b</mark> &lt;40&gt; <mark>reads</mark>"
+    apart = plain.lines("\u6cf5\u7684\u538b\u529b", words("\u538b\u529b"))
+    assert apart == "\u6cf5\u7684<mark>\u538b\u529b</mark>"
+
+
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_model_text_makes_no_tag_link_or_image(attack: str) -> None:
     shown = render.model_markdown(f"Before. {attack} After.")

@@ -124,6 +124,14 @@ def supported(sentence: str, source: str) -> bool:
         ("You should stop there, it never says.", "The pump stops when you press the button."),
         ("The documents do not say.", "What the keeper does not say stays a secret."),
         ("1875.", "The hall was built in 1874."),
+        ("The hall has three cranes.", "The hall has two cranes."),
+        ("The price is not 40 euros.", "Note the unique price: 40 euros."),
+        ("Guests may not use the hall.", "The hall is the only one that guests may use."),
+        ("Open the valve.", "Do not open the valve."),
+        ("Open the valve when the pump runs.", "Never open the valve when the pump runs."),
+        ("Open the valve.", "Opening the valve is forbidden."),
+        ("Smoking in the hall is not forbidden.", "Smoking in the hall is forbidden."),
+        ("Smoking in the hall is forbidden.", "Smoking in the hall is not forbidden."),
     ],
 )
 def test_a_number_or_a_negation_that_the_passage_lacks_is_not_supported(sentence: str, source: str) -> None:
@@ -139,6 +147,17 @@ def test_a_number_or_a_negation_that_the_passage_lacks_is_not_supported(sentence
         ("1. Open the valve slowly.", "Open the valve slowly, then wait."),
         ("The valve must not be opened.", "Opening the valve is forbidden: the valve must stay shut."),
         ("The pressure is no more than 40 bar.", "The pressure is 40 bar at most."),
+        ("The pressure is 40 bar.", "The pressure is 40bar."),
+        ("The plant cost 1 500 000 euros.", "The plant cost 1.500.000 euros."),
+        ("The rope holds 205 kilograms.", "The rope holds two hundred and five kilograms."),
+        ("No, the hall was built in 1874.", "The hall was built in 1874."),
+        ("The old driver is not supported here.", "The old driver is unsupported here."),
+        ("Do not ignore the alarm.", "The alarm must not be ignored."),
+        (
+            "The valve stays open, and the pump does not start.",
+            "The pump never starts; the valve stays open.",
+        ),
+        ("It removes missing values.", "The function removes missing values and does not warn."),
         ("1874.", "The hall was built in 1874."),
         ("Paris.", "The keeper lives in Paris."),
         (

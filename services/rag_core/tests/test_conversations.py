@@ -7,7 +7,7 @@ import pytest
 
 from rag_core.conversations import ConversationNotFound, Conversations
 from rag_core.ledger import Ledger
-from rag_core.models import Answer, Citation, Timings
+from rag_core.models import Answer, Citation, SentenceSupport, Timings
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC).timestamp()
 DAY = 86_400.0
@@ -35,7 +35,9 @@ def conversations(tmp_path: Path, clock: Clock) -> Conversations:
 
 def answer(seconds: float = 2.0, *, cited: bool = True, **more: object) -> Answer:
     citation = Citation(number=1, document_id="x", document="a.pdf", page_start=1, page_end=1, passage="So.")
+    sentences = (SentenceSupport(text="So.", citations=(1,) if cited else ()),)
     given = {"answer": "So. [1]", "citations": (citation,) if cited else (), "model": "m", **more}
+    given = {"sentences": sentences if given["model"] else (), **given}
     return Answer.model_validate({**given, "timings": Timings(total=seconds)})
 
 
@@ -85,8 +87,10 @@ def test_days_count_what_happened_and_nothing_else(conversations: Conversations,
     conversations.add(talk.id, "Old", answer(1.0))
     clock.now = NOON
     ids = [conversations.add(talk.id, f"{n}", answer(float(n))).id for n in range(1, 21)]
-    conversations.add(talk.id, "Not held", answer(21.0, cited=False, reason="no_relevant_passage"))
-    conversations.add(talk.id, "No model", answer(22.0, degraded=True, reason="no_model"))
+    conversations.add(
+        talk.id, "Not held", answer(21.0, cited=False, model=None, reason="no_relevant_passage")
+    )
+    conversations.add(talk.id, "No model", answer(22.0, model=None, degraded=True, reason="no_model"))
     conversations.rate(ids[0], "up")
     conversations.rate(ids[1], "down")
     conversations.rate(ids[2], "up")
@@ -94,10 +98,29 @@ def test_days_count_what_happened_and_nothing_else(conversations: Conversations,
     before, between, today = conversations.days(3)
     assert (before.questions, before.seconds_p50) == (1, 1.0)
     assert (between.questions, between.seconds_p50) == (0, None)
-    assert (today.questions, today.supported, today.refused, today.degraded) == (22, 21, 1, 1)
+    assert (today.questions, today.written, today.refused, today.degraded) == (22, 20, 1, 1)
+    assert today.supported == 20
     assert (today.seconds_p50, today.seconds_p95) == (11.0, 21.0)
     assert (today.up, today.down) == (1, 1)
     assert len(conversations.days(2)) == 2
+
+
+def test_only_a_models_answer_with_a_source_for_every_sentence_counts_as_supported(
+    conversations: Conversations,
+) -> None:
+    held, doubted = SentenceSupport(text="So.", citations=(1,)), SentenceSupport(text="Or not.")
+    talk = conversations.start("How?")
+    for one in (
+        answer(sentences=(held, held)),
+        answer(sentences=(held, doubted)),
+        answer(sentences=(doubted,), cited=False),
+        answer(sentences=()),
+        answer(model=None, degraded=True, reason="no_model"),
+        answer(sentences=(held,), degraded=True, reason="fallback_model"),
+    ):
+        conversations.add(talk.id, "How?", one)
+    [today] = conversations.days(1)
+    assert (today.questions, today.written, today.supported) == (6, 5, 2)
 
 
 def test_conversations_share_the_ledgers_file(tmp_path: Path) -> None:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import threading
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from rag_core import factory, health
 from rag_core.answering import Answerer
+from rag_core.chat import Chat, Ending
 from rag_core.errors import ContractMismatch, ModelMissing
+from rag_core.hits import Findings
 from rag_core.index import SearchIndex
 from rag_core.ingest import Ingestor, Outcome
 from rag_core.ledger import Ledger
@@ -23,6 +26,7 @@ from rag_core.retrieval import Retriever
 from rag_core.settings import RagSettings
 
 pytestmark = pytest.mark.real
+STAND_IN = "stand-in"
 MakePdf = Callable[..., Path]
 
 PAGES = [
@@ -164,6 +168,52 @@ def test_missing_model_falls_back_and_no_model_gives_the_passages(stack: Stack, 
     assert "85 degrees" in answer.answer
 
 
+class Impatient(Chat):
+    """Gives the first model no time."""
+
+    def stream(
+        self, model: str, messages: Sequence[dict[str, str]], *, timeout: float | None = None
+    ) -> Generator[str, None, Ending]:
+        return (yield from super().stream(model, messages, timeout=timeout if model == STAND_IN else 0.01))
+
+
+def test_a_model_that_takes_too_long_is_stood_in_for(stack: Stack, manual: Document) -> None:
+    settings = stack.settings.model_copy(update={"ollama_fallback_model": STAND_IN})
+    address = settings.ollama_base_url
+    body = json.dumps({"source": "smollm2:135m", "destination": STAND_IN}).encode()
+    urllib.request.urlopen(f"{address}/api/copy", data=body, timeout=60).close()  # noqa: S310
+    slow = Stack(settings)
+    with contextlib.closing(slow):
+        slow.answerer._chat.close()
+        slow.answerer._chat = Impatient(address=address, timeout=300, num_ctx=4096, max_tokens=60, threads=1)
+        events = list(slow.answerer.ask("What temperature must the bearings stay below?"))
+    assert [e.model for e in events if isinstance(e, Switched)] == [STAND_IN]
+    assert isinstance(events[-1], Done)
+    answer = events[-1].answer
+    assert (answer.model, answer.degraded) == (STAND_IN, True)
+
+
+def test_an_answer_says_what_cut_it(stack: Stack) -> None:
+    address = stack.settings.ollama_base_url
+    told = [{"role": "user", "content": "Write a long story of a lighthouse, in many chapters."}]
+
+    def ending(most: int, timeout: float) -> Ending:
+        chat = Chat(address=address, timeout=timeout, num_ctx=4096, max_tokens=most, threads=1)
+        ended: list[Ending] = []
+
+        def whole() -> Iterator[str]:
+            ended.append((yield from chat.stream("smollm2:135m", told)))
+
+        with contextlib.closing(chat):
+            list(whole())
+        return ended[0]
+
+    short = ending(16, 300)
+    assert (short.cut, short.answer_tokens) == ("cut_by_length", 16)
+    # The model and its prompt are warm now: the first word is at once there, the last is far.
+    assert ending(2000, 1.0).cut == "cut_by_time"
+
+
 def test_without_ollama_the_words_still_find_the_passage(stack: Stack, manual: Document) -> None:
     """Nothing of Ollama answers: a degraded answer from BM25 alone, never an error."""
     away = Stack(stack.settings.model_copy(update={"ollama_base_url": "http://127.0.0.1:9"}))
@@ -185,6 +235,69 @@ def test_deleted_document_is_gone_from_answers_at_once_and_from_the_index_soon(
     assert path is not None
     assert not path.exists()
     assert not path.parent.exists()
+
+
+@pytest.fixture
+def edited(stack: Stack) -> Callable[[str], None]:
+    """Puts the next version of one file into the input directory, and has it read."""
+    path = stack.settings.ingestion_input_dir / "watch.txt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    watcher = factory.build_watcher(stack.settings, stack.ledger)
+
+    def edit(text: str) -> None:
+        path.write_text(text)
+        watcher.scan()
+        watcher.scan()
+        stack.work()
+
+    return edit
+
+
+def test_a_question_asked_while_a_document_is_replaced_finds_one_version(
+    stack: Stack, edited: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Searched before the new version came, shown after the ledger switched to it: neither is there."""
+    edited("The lighthouse keeper of version 1 counts ships.")
+    index = stack.retriever._index
+    search = index.search
+    searches = []
+
+    def overtaken(*args: object, **more: object) -> Findings:
+        found: Findings = search(*args, **more)  # type: ignore[arg-type]
+        searches.append(found)
+        if len(searches) == 1:
+            edited("The lighthouse keeper of version 2 counts ships, and gulls too.")
+        return found
+
+    monkeypatch.setattr(index, "search", overtaken)
+    [passage] = stack.retriever.search("lighthouse keeper")
+    assert "version 2" in passage.text
+    assert len(searches) == 2
+
+
+def test_at_no_moment_of_a_replacement_are_there_two_versions_or_none(
+    stack: Stack, edited: Callable[[str], None]
+) -> None:
+    edited("The lighthouse keeper of version 0 counts ships.")
+    seen: list[list[str]] = []
+    done = threading.Event()
+
+    def read() -> None:
+        reader = factory.build_retriever(stack.settings, stack.ledger)
+        with contextlib.closing(reader):
+            while not done.is_set():
+                seen.append([p.text for p in reader.search("lighthouse keeper")])
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    try:
+        for version in range(1, 4):
+            edited(f"The lighthouse keeper of version {version} counts {'many ' * version}ships.")
+    finally:
+        done.set()
+        thread.join()
+    assert seen
+    assert {len(texts) for texts in seen} == {1}
 
 
 def test_reading_twice_makes_no_duplicates_and_a_shorter_reading_leaves_no_rest(

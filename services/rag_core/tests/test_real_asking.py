@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +11,8 @@ import pytest
 
 from rag_core import factory
 from rag_core.answering import Answerer
+from rag_core.chat import Chat
+from rag_core.ingest import Outcome
 from rag_core.ledger import Ledger
 from rag_core.models import DocumentKind, Filters
 from rag_core.retrieval import Retriever
@@ -119,7 +122,7 @@ def test_an_answer_explains_itself(answerer: Answerer) -> None:
 
 
 def test_the_same_question_is_answered_from_memory_until_a_document_changes(
-    answerer: Answerer, ledger: Ledger
+    answerer: Answerer, ledger: Ledger, settings: RagSettings
 ) -> None:
     question = "How many bar has the pump?"
     first = answerer.answer(question)
@@ -129,20 +132,36 @@ def test_the_same_question_is_answered_from_memory_until_a_document_changes(
     assert again.timings.total < first.timings.total
     assert not answerer.answer(question, top_k=1).cached
     assert not answerer.answer(question, fresh=True).cached
-    ledger.request_delete(next(one.id for one in ledger.list() if one.name == "nasty.txt"))
+    added = factory.build_uploads(settings, ledger).accept("late.txt", io.BytesIO(b"Fish is served at noon."))
+    with contextlib.closing(factory.build_ingestor(settings, ledger, "test")) as ingestor:
+        ingestor.prepare()
+        while ingestor.step().outcome is not Outcome.IDLE:
+            pass
+    assert not answerer.answer(question).cached
+    assert answerer.answer(question).cached
+    ledger.request_delete(added.id)
     assert not answerer.answer(question).cached
 
 
-def test_the_prompt_never_exceeds_the_window(
-    answerer: Answerer, settings: RagSettings, retriever: Retriever
-) -> None:
-    """Counted by Ollama itself: signs that the embedder takes for one piece are several tokens there."""
-    long = "What does the Kestrel log say of " + "\U0001f600 \u6587\u6863 x1Y2 " * 60 + "?"
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What does the Kestrel log say of " + "\U0001f600 \u6587\u6863 x1Y2 " * 40 + "?",
+        "What are the Kestrel signs?",
+    ],
+)
+def test_the_prompt_never_exceeds_the_window(settings: RagSettings, ledger: Ledger, question: str) -> None:
+    """Counted by Ollama itself, in a window so wide that it drops nothing of what it is told."""
+    full = settings.model_copy(
+        update={"relevance_threshold": -1, "relevance_unknown_raise": 0, "answer_context_tokens": 2048}
+    )
+    wide = Chat(address=settings.ollama_base_url, timeout=300, num_ctx=8192, max_tokens=24, threads=1)
     history = [("Tell me of the pump " * 20, "It runs " * 100)] * 5
-    for question in (long[:1000], "What are the Kestrel signs?"):
+    with contextlib.closing(factory.build_answerer(full, ledger)) as answerer, contextlib.closing(wide):
+        answerer._chat.close()
+        answerer._chat = wide
         answer = answerer.answer(question, history=history, fresh=True)
-        if answer.reason == "no_relevant_passage":
-            continue
-        assert answer.tokens is not None
-        assert answer.tokens.prompt + settings.answer_max_tokens <= settings.ollama_num_ctx
-        assert answer.tokens.prompt > 0
+    assert answer.explain is not None
+    assert "nasty.txt" in {passage.document for passage in answer.explain.passages if passage.given}
+    assert answer.tokens is not None
+    assert 500 < answer.tokens.prompt <= full.ollama_num_ctx - full.answer_max_tokens

@@ -31,6 +31,12 @@ def test_less_than_a_whole_answer_is_tried_again(answer: Answer) -> None:
     assert cache.get("a") is None
 
 
+def test_a_model_that_goes_round_would_do_so_again() -> None:
+    cache = AnswerCache(2)
+    cache.put("a", Answer(answer="x", reason="cut_by_repetition"))
+    assert cache.get("a") is not None
+
+
 def test_the_longest_unused_goes_first_and_zero_keeps_none() -> None:
     cache = AnswerCache(2)
     for key in "ab":

@@ -57,3 +57,14 @@ def test_what_two_neighbours_share_is_said_once() -> None:
     joined = retrieval.passage(groups[0], {"d": "d.pdf"})
     assert joined.text == f"The lamp burns {shared} with a can of oil"
     assert joined.page_marks[-1] == (len(f"The lamp burns {shared}"), 2)
+
+
+def test_a_hit_that_closes_the_gap_between_two_passages_makes_them_one() -> None:
+    [one] = retrieval.grouped([hit(5, "third", 3), hit(3, "first", 1), hit(4, "second", 2)], 5)
+    joined = retrieval.passage(one, {"d": "d.pdf"})
+    assert (joined.text, joined.page_start, joined.page_end) == ("first\nsecond\nthird", 1, 3)
+
+
+def test_a_passage_never_grows_over_its_size() -> None:
+    groups = retrieval.grouped([hit(n, f"{n}") for n in (1, 2, 4, 5, 3)], 5)
+    assert [sorted(one.ordinal for one in group.hits) for group in groups] == [[1, 2, 3], [4, 5]]

@@ -24,6 +24,7 @@ from rag_core.relevance import Verdict
 from rag_core.remembered import AnswerCache
 from rag_core.retrieval import Found, Retriever
 
+CUT_BY_REPETITION = "cut_by_repetition"
 _LEAST_ROOM = 80  # tokens; less holds no passage worth reading
 
 
@@ -190,7 +191,9 @@ class Answerer:
                     yield Switched(model=models[place + 1], reason=f"{model} gave an empty answer")
                 continue
             asked.generated = asked.now()
-            asked.tokens = Tokens(prompt=ending.prompt_tokens, answer=ending.answer_tokens)
+            # A model that was stopped has not told its count.
+            if ending.prompt_tokens:
+                asked.tokens = Tokens(prompt=ending.prompt_tokens, answer=ending.answer_tokens)
             reason = ending.cut or ("fallback_model" if place else None)
             return self._cited(written, asked, model, reason, degraded=bool(place))
         asked.generated = asked.now()
@@ -212,7 +215,7 @@ class Answerer:
                 text.append(piece)
                 yield Token(text=piece)
                 if prompt.going_round("".join(text)):
-                    return Ending()
+                    return Ending(cut=CUT_BY_REPETITION)
         finally:
             stream.close()
 

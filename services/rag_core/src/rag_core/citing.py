@@ -11,7 +11,7 @@ from rag_core import claims, sentences
 from rag_core.models import Citation, Passage, SentenceSupport
 from rag_core.words import tokens, words
 
-# Share of a sentence's content words found in one stretch of a passage that counts as support.
+# Share of a sentence's content words (numbers apart) found in one stretch of a passage that counts as support.
 LEXICAL = 0.6
 # Cosine of sentence and stretch that counts as support when the words differ; some must still be shared.
 SEMANTIC = 0.72
@@ -48,15 +48,15 @@ def cite(
     lines = [_MARKS.sub("", line).rstrip() for line in answer.strip().splitlines()]
     stretches = [stretch for passage in passages for stretch in _stretches(passage)]
     said: set[str] = set()
-    parts = [[(s, words(_ITEM.sub("", s, count=1))) for s in _parts(line) if _new(s, said)] for line in lines]
-    chosen = _supported([pair for line in parts for pair in line], stretches, embed)
+    parts = [[sentence for sentence in _parts(line) if _new(sentence, said)] for line in lines]
+    chosen = _supported([sentence for line in parts for sentence in line], stretches, embed)
     numbers: dict[tuple[str, int, int, str], Citation] = {}
     supports: list[SentenceSupport] = []
     text_lines: list[str] = []
     left = iter(chosen)
     for line in parts:
         marked: list[str] = []
-        for sentence, _ in line:
+        for sentence in line:
             stretch = next(left)
             if stretch is None:
                 supports.append(SentenceSupport(text=sentence))
@@ -116,7 +116,7 @@ def _stretches(passage: Passage) -> list[_Stretch]:
                 _Stretch(
                     passage,
                     text,
-                    words(f"{passage.title} {text}"),
+                    words(claims.without_numbers(f"{passage.title} {text}")),
                     _page(passage, run[0][0]),
                     _page(passage, run[-1][1] - 1),
                 )
@@ -133,33 +133,41 @@ def _page(passage: Passage, offset: int) -> int:
 
 
 def _supported(
-    parts: list[tuple[str, frozenset[str]]],
+    parts: list[str],
     stretches: list[_Stretch],
     embed: Callable[[list[str]], list[list[float]]] | None,
 ) -> list[_Stretch | None]:
     chosen: list[_Stretch | None] = []
     doubtful: dict[int, _Stretch] = {}
-    for place, (sentence, content) in enumerate(parts):
+    for place, sentence in enumerate(parts):
         claim = _ITEM.sub("", sentence, count=1)
-        best, share = None, 0.0
-        for stretch in stretches:
-            shared = len(content & stretch.words) / len(content) if content else 0.0
-            if shared > share and claims.supported(claim, f"{stretch.passage.title}\n{stretch.text}"):
-                best, share = stretch, shared
+        content, numbers = words(claims.without_numbers(claim)), claims.numbers(claim)
+        best, share = _nearest(claim, content, stretches)
         # One shared word of many proves nothing.
-        tells = len(content) >= 2 or sum(1 for _ in tokens(claim)) <= _SHORT
+        tells = len(content) + numbers >= 2 or sum(1 for _ in tokens(claim)) <= _SHORT
         enough = tells and share >= LEXICAL
         chosen.append(best if enough else None)
         if not enough and best is not None and share >= _SEMANTIC_WORDS and len(content) >= 2:
             doubtful[place] = best
     if doubtful and embed is not None:
-        texts = [parts[place][0] for place in doubtful] + [stretch.text for stretch in doubtful.values()]
+        texts = [parts[place] for place in doubtful] + [stretch.text for stretch in doubtful.values()]
         vectors = embed(texts)
         half = len(doubtful)
         for place, left, right in zip(doubtful, vectors[:half], vectors[half:], strict=True):
             if _cosine(left, right) >= SEMANTIC:
                 chosen[place] = doubtful[place]
     return chosen
+
+
+def _nearest(claim: str, content: frozenset[str], stretches: list[_Stretch]) -> tuple[_Stretch | None, float]:
+    """The stretch that has most of the claim's words and does not gainsay it, and the share it has."""
+    best, share = None, 0.0
+    alone = 1.0 if claims.numbers(claim) else 0.0  # of a claim that is a number and nothing else
+    for stretch in stretches:
+        shared = len(content & stretch.words) / len(content) if content else alone
+        if shared > share and claims.supported(claim, f"{stretch.passage.title}\n{stretch.text}"):
+            best, share = stretch, shared
+    return best, share
 
 
 def _cosine(left: list[float], right: list[float]) -> float:

@@ -1,12 +1,13 @@
 """What a sentence claims beyond its words: its numbers, and that something is not so.
 
 Two sentences that share all words may still say the opposite. A number or a negation that the source lacks
-makes a claim of its own.
+makes a claim of its own, and so does its silence on a negation that the source has.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from rag_core import sentences
 from rag_core.words import words
@@ -17,44 +18,63 @@ _NUMBER = re.compile(
     r"(\d{1,3}(?:[\u0020\u00a0\u202f'\u2019]\d{3})+(?:[.,]\d+)?(?!\d)|\d+(?:[.,]\d+)*)"
 )
 _THOUSANDS = re.compile(r"\d{1,3}(?:[\s.,'\u2019]\d{3})+")
-_SPELLED = re.compile(r"[^\W\d_]+")
 _SMALL = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
     " seventeen eighteen nineteen"
 )
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety hundred"
-_NAMED = {word: str(n) for n, word in enumerate(_SMALL.split())}
-_NAMED |= {word: str(10 * n) for n, word in enumerate(_TENS.split(), 2)}
-_NAMED |= {"first": "1", "second": "2", "third": "3", "both": "2", "twice": "2", "thousand": "1000"}
+_NAMED = {word: n for n, word in enumerate(_SMALL.split())}
+_NAMED |= {word: 10 * n for n, word in enumerate(_TENS.split(), 2)}
+_NAMED |= {"thousand": 1000}
+# These may mean something else ("one can", "a second"): a source's are taken for numbers, a claim's are not.
+_AMBIGUOUS = {"one": 1, "first": 1, "second": 2, "third": 3, "both": 2, "twice": 2}
+_NAME = rf"(?:{'|'.join(_NAMED)})"
+_NAMES = re.compile(rf"\b{_NAME}(?:(?:\s+and\s+|\s+|-){_NAME})*\b", re.I)
 
-_NOT = (
+_NEGATION = re.compile(
     r"\b(?:not|never|cannot|neither|nor|none|nobody|nothing|nowhere|without|no"
     r"|nicht|kein\w*|nie|pas|jamais)\b"
+    r"|n['\u2019]t\b|[\u4e0d\u6ca1\u6c92\u7121\u65e0\u672a]|\u306a\u3044|\uc54a",
+    re.I,
 )
-_NEGATION = re.compile(
-    rf"{_NOT}|n['\u2019]t\b|[\u4e0d\u6ca1\u6c92\u7121\u65e0\u672a]|\u306a\u3044|\uc54a", re.I
-)
-# "no more than 40" and "not only" deny nothing; "No. 5" is a number.
+# "No, ..." answers a question, "no more than 40" and "not only" deny nothing, "No. 5" is a number; the
+# Chinese ones mean different, but, only, future.
 _NO_NEGATION = re.compile(
-    r"\bno\.\s*\d|\bnot? (?:more|less|fewer|later|earlier|over|under)\b|\bnot (?:only|just)\b", re.I
+    r"^\W*(?:no|nein|non)\s*[,.:;!\u2013\u2014-]|\bno\.\s*\d|\bor not\b|\bnot (?:only|just)\b"
+    r"|\bnot? (?:more|less|fewer|later|earlier|over|under)(?: than)?\b"
+    r"|\u4e0d(?:\u540c|\u4ec5|\u50c5|\u4f46|\u8fc7|\u904e|\u65ad)|\u672a[\u6765\u4f86]",
+    re.I,
 )
-# Other words for "not" that a source may use.
-_DENIES = re.compile(
-    r"\b(?:forbid\w*|forbidden|prohibit\w*|ban(?:ned|s)|refus\w+|den(?:y|ies|ied)|reject\w*|fail\w*|lack\w*|absent|"
-    r"missing|avoid\w*|prevent\w*|except|unless|instead|rather|only|until|disabl\w+|ignor\w+|omit\w*|"
-    r"skip\w*|stop\w*|impossible|un[a-z]{4,}|no[nt]\w*|ohne|sans|sin|senza)\b",
+# Other words for "not": who uses one of the first says that a thing must not or cannot be.
+_FORBIDS = r"forb[ia]d\w*|prohibit\w*|banned|impossible|refus\w+|avoid(?:s|ed|ing)?"
+_DENIES = (
+    r"den(?:y|ies|ied)|reject\w*|fail(?:s|ed|ing|ure)?|lack(?:s|ed|ing)?|absent|missing|prevent\w*|disabl\w+"
+    r"|ignor\w+|omit\w*|skip\w*|invalid|illegal|incorrect|inactive|non-\w+|non(?!e|sense)[a-z]{4,}"
+    # Not under, until, unit, union, unique, unicode, uniform, universe, uncle.
+    r"|un(?!der|til|less|cle|i[cfoqstv])[a-z]{4,}|ohne|sans|sin|senza"
+)
+_FORBIDDING = re.compile(rf"\b(?:{_FORBIDS})\b", re.I)
+_DENYING = re.compile(rf"\b(?:{_FORBIDS}|{_DENIES})\b", re.I)
+_CLAUSE = re.compile(
+    r"[,;:](?=\s)|[()\u2013\u2014\u3001\uff0c\uff1b\uff1a]"
+    r"|\b(?:and|but|because|although|while|whereas|when|if|unless|until|so that)\b",
     re.I,
 )
 
 
 def supported(sentence: str, source: str) -> bool:
-    """Whether the source has every number of the sentence, and denies something when the sentence does."""
-    held = _readings(source) | {_NAMED[word] for word in _SPELLED.findall(source.lower()) if word in _NAMED}
-    if not all(_read(found[1]) & held for found in _NUMBER.finditer(sentence)):
+    """Whether the source has every number of the sentence, and denies where it denies and nowhere else."""
+    held = _held(source)
+    if not all(ways & held for ways in _claimed(sentence)):
         return False
-    return not negated(sentence) or any(
-        negated(near) or _DENIES.search(near) for near in _nearest(sentence, source)
-    )
+    said = [(words(clause), clause) for clause in _clauses(source)]
+    for clause in _clauses(_NO_NEGATION.sub(" ", sentence)):
+        meant = words(clause)
+        most = max((len(meant & other) for other, _ in said), default=0)
+        near = [text for other, text in said if len(meant & other) == most]
+        if (most or negated(clause)) and not any(_agree(clause, text) for text in near):
+            return False
+    return True
 
 
 def negated(sentence: str) -> bool:
@@ -62,22 +82,72 @@ def negated(sentence: str) -> bool:
     return bool(_NEGATION.search(_NO_NEGATION.sub(" ", sentence)))
 
 
-def _nearest(sentence: str, source: str) -> list[str]:
-    """The sentences of the source that share most words with this one."""
-    said = words(sentence)
-    shared = [(len(said & words(one)), one) for one in sentences.split(source)]
-    most = max((many for many, _ in shared), default=0)
-    return [one for many, one in shared if many == most]
+def numbers(sentence: str) -> int:
+    """How many numbers a sentence claims."""
+    return sum(1 for _ in _claimed(sentence))
 
 
-def _readings(text: str) -> set[str]:
-    """Each number of a text in every way it can be read; `1 000` may be two numbers."""
-    return {
+def without_numbers(text: str) -> str:
+    """The rest: numbers are compared by what they mean, not by how they are written."""
+    return _NAMES.sub(lambda found: " " if _surely(found) else found[0], _NUMBER.sub(" ", text))
+
+
+def _agree(clause: str, source: str) -> bool:
+    """Whether both deny or both affirm; a negated denial ("not forbidden") affirms."""
+    denies, source_denies = bool(_DENYING.search(clause)), bool(_DENYING.search(source))
+    if negated(clause):
+        return denies != (negated(source) != source_denies)
+    if denies:
+        return not (negated(source) and source_denies)
+    return negated(source) == source_denies or not (negated(source) or _FORBIDDING.search(source))
+
+
+def _clauses(text: str) -> list[str]:
+    return [
+        clause
+        for sentence in sentences.split(text)
+        for clause in _CLAUSE.split(sentence)
+        if clause and not clause.isspace()
+    ]
+
+
+def _claimed(sentence: str) -> Iterator[set[str]]:
+    """Each number of a claim, in the ways it can be read."""
+    for digits in _NUMBER.finditer(sentence):
+        yield _read(digits[1])
+    for named in _NAMES.finditer(sentence):
+        if _surely(named):
+            yield {_value(named)}
+
+
+def _held(text: str) -> set[str]:
+    """Each number of a source in every way it can be read; `1 000` may be two numbers."""
+    found = {
         reading
-        for found in _NUMBER.finditer(text)
-        for number in (found[1], *re.split(r"[\s'\u2019]", found[1]))
+        for digits in _NUMBER.finditer(text)
+        for number in (digits[1], *re.split(r"[\s'\u2019]", digits[1]))
         for reading in _read(number)
     }
+    found |= {_value(named) for named in _NAMES.finditer(text)}
+    return found | {str(_AMBIGUOUS[word]) for word in re.findall(r"\w+", text.lower()) if word in _AMBIGUOUS}
+
+
+def _surely(named: re.Match[str]) -> bool:
+    return named[0].lower() not in _AMBIGUOUS
+
+
+def _value(named: re.Match[str]) -> str:
+    """`two hundred and five` as 205."""
+    total = current = 0
+    for name in re.findall(r"[a-z]+", named[0].lower()):
+        value = _NAMED.get(name, 0)
+        if value < 100:
+            current += value
+        else:
+            current = max(current, 1) * value
+        if value == 1000:
+            total, current = total + current, 0
+    return str(total + current)
 
 
 def _read(number: str) -> set[str]:

@@ -80,7 +80,8 @@ class Day(Frozen):
 
     day: date
     questions: int = 0
-    supported: int = 0  # answers of which a passage holds up at least one sentence
+    written: int = 0  # by a model, whether its first choice or one that stood in
+    supported: int = 0  # of these, with a source for every sentence
     refused: int = 0  # the documents hold nothing on the question
     degraded: int = 0
     seconds_p50: float | None = None
@@ -195,7 +196,10 @@ class Conversations(Store):
         for row in self._read(
             "SELECT asked_at, feedback, json_extract(answer, '$.timings.total') AS seconds,"
             " json_extract(answer, '$.reason') AS reason, json_extract(answer, '$.degraded') AS degraded,"
-            " json_array_length(answer, '$.citations') AS citations FROM exchanges WHERE asked_at >= ?",
+            " json_extract(answer, '$.model') AS model,"
+            " json_array_length(answer, '$.sentences') AS sentences,"
+            " (SELECT count(*) FROM json_each(answer, '$.sentences') WHERE"
+            " json_array_length(value, '$.citations') = 0) AS doubtful FROM exchanges WHERE asked_at >= ?",
             (since,),
         ):
             by_day[_moment(row["asked_at"]).date()].append(row)
@@ -233,7 +237,8 @@ def _day(day: date, rows: Sequence[sqlite3.Row]) -> Day:
     return Day(
         day=day,
         questions=len(rows),
-        supported=sum(1 for row in rows if row["citations"]),
+        written=sum(1 for row in rows if row["model"]),
+        supported=sum(1 for row in rows if row["model"] and row["sentences"] and not row["doubtful"]),
         refused=sum(1 for row in rows if row["reason"] == "no_relevant_passage"),
         degraded=sum(1 for row in rows if row["degraded"]),
         seconds_p50=_share(seconds, 0.50),

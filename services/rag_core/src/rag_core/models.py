@@ -180,7 +180,7 @@ class Answer(Frozen):
     """What a person gets. `degraded` and `reason` say honestly when it is less than a model's answer.
 
     reason is None or one of: "no_relevant_passage", "fallback_model", "no_model", "cut_by_length",
-    "cut_by_time". Only "no_model" and "fallback_model" set degraded.
+    "cut_by_time", "cut_by_repetition". Only "no_model" and "fallback_model" set degraded.
     """
 
     answer: str

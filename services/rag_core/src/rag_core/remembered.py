@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from rag_core.models import Answer
 
 # Not "cut_by_time": a quieter moment gives more.
-_WHOLE = (None, "no_relevant_passage", "cut_by_length")
+_WHOLE = (None, "no_relevant_passage", "cut_by_length", "cut_by_repetition")
 
 
 class AnswerCache:

@@ -26,6 +26,8 @@ from rag_core.tags import Tags, spelled
 
 # Chunks asked for: enough that hidden ones and repeats leave plenty.
 _CANDIDATES = 40
+# Searches of one question while documents change under it.
+_TRIES = 4
 _MAX_MERGED = 3
 _QUERY_PIECES = 256
 _ALL = 1_000_000
@@ -43,11 +45,16 @@ class Group:
     hits: list[Hit] = field(default_factory=list)
 
     def takes(self, hit: Hit) -> bool:
-        ordinals = [h.ordinal for h in self.hits]
+        """Whether the chunk stands just before or after them."""
+        return self.follows(Group([hit]))
+
+    def follows(self, other: Group) -> bool:
+        """Whether the two are one run of chunks, and no longer than a passage may be."""
+        mine, others = ([hit.ordinal for hit in group.hits] for group in (self, other))
         return (
-            len(self.hits) < _MAX_MERGED
-            and hit.document_id == self.hits[0].document_id
-            and (hit.ordinal == min(ordinals) - 1 or hit.ordinal == max(ordinals) + 1)
+            len(mine) + len(others) <= _MAX_MERGED
+            and self.hits[0].document_id == other.hits[0].document_id
+            and (max(others) == min(mine) - 1 or min(others) == max(mine) + 1)
         )
 
 
@@ -97,26 +104,22 @@ class Retriever:
     def find(self, query: str, top_k: int | None = None, *, filters: Filters | None = None) -> Found:
         """The best passages, and which of the question's words the documents hold at all."""
         query = self.checked(query)
-        only = self._matching(filters) if filters is not None and filters.given else None
-        if only == [] or self._index.stored_contract() is None:
+        if self._index.stored_contract() is None:
             return Found()
         try:
-            return self._found(query, top_k, only)
+            return self._found(query, top_k or self._top_k, filters)
         except OpenSearchRefused:
             # Another index may have taken this one's place since its contract was read.
             self._index.forget()
-            return self._found(query, top_k, only)
+            return self._found(query, top_k or self._top_k, filters)
 
-    def _found(self, query: str, top_k: int | None, only: list[str] | None) -> Found:
+    def _found(self, query: str, top_k: int, filters: Filters | None) -> Found:
         began = time.monotonic()
         vector = self._vector(query)
         embedded = time.monotonic()
-        found: Findings = self._index.search(
-            query, vector, size=_CANDIDATES, only=only, words=relevance.telling(query)
-        )
-        names = self._ledger.visible({hit.document_id for hit in found.hits})
+        found, names = self._of_one_moment(query, vector, max(_CANDIDATES, 2 * top_k), filters)
         shown = without_repeats([hit for hit in found.hits if hit.document_id in names])
-        groups = grouped(shown, top_k or self._top_k)
+        groups = grouped(shown, top_k)
         return Found(
             passages=tuple(passage(group, names) for group in groups),
             words=found.words,
@@ -124,6 +127,26 @@ class Retriever:
             embed_seconds=embedded - began,
             search_seconds=time.monotonic() - embedded,
         )
+
+    def _of_one_moment(
+        self, query: str, vector: list[float] | None, size: int, filters: Filters | None
+    ) -> tuple[Findings, dict[str, str]]:
+        """What the index holds and which of it people may see, without a change between the two.
+
+        A search before a document's new version came, shown by a ledger that has switched to it already,
+        would have neither version.
+        """
+        telling = relevance.telling(query)
+        for _ in range(_TRIES):
+            generation = self._ledger.generation()
+            only = self._matching(filters) if filters is not None and filters.given else None
+            if only == []:
+                return Findings(hits=(), words={}), {}
+            found = self._index.search(query, vector, size=size, only=only, words=telling)
+            names = self._ledger.visible({hit.document_id for hit in found.hits})
+            if self._ledger.generation() == generation:
+                break
+        return found, names
 
     def generation(self) -> str:
         """Another value whenever the same question might find something else."""
@@ -205,9 +228,20 @@ def grouped(hits: list[Hit], top_k: int) -> list[Group]:
         home = next((group for group in groups if group.takes(hit)), None)
         if home is not None:
             home.hits.append(hit)
+            _join(groups, home)
         elif len(groups) < top_k:
             groups.append(Group([hit]))
     return groups
+
+
+def _join(groups: list[Group], grown: Group) -> None:
+    """Two groups between which a later hit has closed the gap become one, in the better one's place."""
+    for other in groups:
+        if other is not grown and other.follows(grown):
+            better, worse = sorted((other, grown), key=groups.index)
+            better.hits += worse.hits
+            groups.remove(worse)
+            return
 
 
 def _overlap(before: str, after: str) -> int:

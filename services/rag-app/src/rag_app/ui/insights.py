@@ -15,7 +15,7 @@ _DAYS = 30
 # Each stands out from both a white and a dark ground (3:1).
 _GOOD, _LESS, _BAD, _IDLE = "#0d9488", "#d97706", "#dc2626", "#64748b"
 _STATES = {"ready": _GOOD, "processing": _LESS, "queued": _IDLE, "failed": _BAD}
-_ANSWERS = {"with a source": _GOOD, "without": _LESS}
+_ANSWERS = {"every sentence has a source": _GOOD, "not every one": _LESS, "no model's answer": _IDLE}
 _SPEEDS = {"half are faster": _GOOD, "one in 20 is slower": _LESS}
 _THUMBS = {"up": _GOOD, "down": _BAD}
 
@@ -27,7 +27,9 @@ def insights_tab(backend: Backend, tab: gr.Tab) -> None:
         questions = _bars("Questions a day", "day", "questions", "answer", _ANSWERS)
         seconds = _points("Seconds for a whole answer", "day", "seconds", "answers", _SPEEDS)
     with gr.Row(elem_classes="rd-charts"):
-        support = _bars("Answers with at least one source, in percent", "day", "percent", None, None)
+        support = _bars(
+            "Models' answers with a source for every sentence, in percent", "day", "percent", None, None
+        )
         thumbs = _bars("What people thought", "day", "thumbs", "thumb", _THUMBS)
     with gr.Row(elem_classes="rd-charts"):
         documents = _bars("Documents by state", "state", "documents", "state", _STATES)
@@ -53,16 +55,17 @@ def insights_tab(backend: Backend, tab: gr.Tab) -> None:
 def summary_html(backend: Backend, days: Sequence[Day]) -> str:
     """The month in one line of numbers."""
     asked = sum(day.questions for day in days)
+    written = sum(day.written for day in days)
     supported = sum(day.supported for day in days)
     up, down = sum(day.up for day in days), sum(day.down for day in days)
     documents = backend.ledger.list(states=[DocumentState.READY], limit=100_000)
     chunks = sum(document.chunks for document in documents)
-    share = f"{round(100 * supported / asked)} %" if asked else "-"
+    share = f"{round(100 * supported / written)} %" if written else "-"
     facts = [
         (f"{len(documents):,}", "documents ready"),
         (f"{chunks:,}", "chunks"),
         (f"{asked:,}", f"questions in {_DAYS} days"),
-        (share, "answers with a source"),
+        (share, "models' answers fully supported"),
         (f"{up} / {down}", "thumbs up / down"),
     ]
     cards = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for value, name in facts)
@@ -71,9 +74,11 @@ def summary_html(backend: Backend, days: Sequence[Day]) -> str:
 
 
 def questions_frame(days: Sequence[Day]) -> pd.DataFrame:
-    """Answers a day, with and without a source."""
-    rows = [(day.day, day.supported, "with a source") for day in days]
-    rows += [(day.day, day.questions - day.supported, "without") for day in days]
+    """Answers a day, by how far they are supported."""
+    full, part, none = _ANSWERS
+    rows = [(day.day, day.supported, full) for day in days]
+    rows += [(day.day, day.written - day.supported, part) for day in days]
+    rows += [(day.day, day.questions - day.written, none) for day in days]
     return _frame(rows, ["day", "questions", "answer"])
 
 
@@ -85,8 +90,8 @@ def seconds_frame(days: Sequence[Day]) -> pd.DataFrame:
 
 
 def support_frame(days: Sequence[Day]) -> pd.DataFrame:
-    """Share of answers that rest on a passage."""
-    rows = [(day.day, 100 * day.supported / day.questions if day.questions else 0.0) for day in days]
+    """Share of the models' answers that rest on passages as a whole."""
+    rows = [(day.day, 100 * day.supported / day.written if day.written else 0.0) for day in days]
     return _frame(rows, ["day", "percent"])
 
 

@@ -9,12 +9,11 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from html import escape
 
-from rag_core.words import words
+from rag_core.words import tokens, words
 
 _TEMPLATE = str.maketrans({"$": "&#36;", "{": "&#123;", "}": "&#125;"})
 _LINK = str.maketrans({"[": "&#91;", "]": "&#93;", "!": "&#33;"})
 _ADDRESS = re.compile(r"(?i)(\bwww)\.|:(?=//)|(?<=mailto):")
-_WORD = re.compile(r"[^\W_]+(?:[._\-/][^\W_]+)*")
 # Stand for <mark> and </mark> until the text around them is harmless.
 _ON, _OFF = "\x02", "\x03"
 
@@ -39,15 +38,24 @@ def lines(value: str, terms: Collection[str] = ()) -> str:
     """Plain text of several lines for the chat; words that share a stem with `terms` are marked."""
     wanted = frozenset(terms)
 
-    def mark(found: re.Match[str]) -> str:
-        return f"{_ON}{found[0]}{_OFF}" if words(found[0]) & wanted else found[0]
-
     def line(raw: str) -> str:
         bare = raw.replace(_ON, "").replace(_OFF, "")
-        return one_line(_WORD.sub(mark, bare) if wanted else bare)
+        return one_line(_marked(bare, wanted) if wanted else bare)
 
     shown = "<br>".join(line(raw) for raw in value.strip().splitlines())
     return shown.replace(_ON, "<mark>").replace(_OFF, "</mark>")
+
+
+def _marked(line: str, wanted: frozenset[str]) -> str:
+    """Pairs of characters that overlap (Chinese, Japanese, Korean) are one mark."""
+    marked, at, end = "", 0, 0
+    for word, start, stop in tokens(line):
+        if words(word) & wanted:
+            # The last mark goes on when this word begins before it ends.
+            marked = marked[: -len(_OFF)] if start < end else f"{marked}{line[at:start]}{_ON}"
+            marked += f"{line[max(start, end) : stop]}{_OFF}"
+            at = end = stop
+    return marked + line[at:]
 
 
 def pages(start: int, end: int) -> str:

@@ -20,6 +20,7 @@ REASONS = {
     "fallback_model": "The first model did not answer in time; the smaller one did.",
     "cut_by_length": "The answer reached its length limit and was cut.",
     "cut_by_time": "The answer took too long and was cut.",
+    "cut_by_repetition": "The model repeated itself and was stopped.",
 }
 
 
