@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import bring, forget, open_tab
+from tests.browser.conftest import forget, open_tab, wait_for_state
 
 DROP = """(zone, files) => {
   const data = new DataTransfer();
@@ -16,6 +16,8 @@ DROP = """(zone, files) => {
 }"""
 SCRIPT = "<img src=x onerror=window.broken=1>"
 HOSTILE = f"{SCRIPT}.md"
+SHOWN = HOSTILE.translate({ord("<"): None, ord(">"): None})
+"""Such characters are taken out of a name at the door."""
 TALE = (
     f"# Tides {SCRIPT}\n\n<script>window.broken=1</script>\n\n"
     f"The tide gauge of Skerryvore is {SCRIPT} painted violet.\n\n"
@@ -62,7 +64,10 @@ def test_hostile_document_runs_no_script_anywhere(researcher: Page, tmp_path: Pa
     """In its name, its heading and its text; in the table, in an answer's sources and in the reader."""
     path = tmp_path / HOSTILE
     path.write_text(TALE)
-    bring(researcher, path)
+    open_tab(researcher, "Library")
+    researcher.locator("#rd-drop input[type=file]").set_input_files(path)
+    expect(researcher.locator("li.rd-doc", has_text=SHOWN)).to_be_visible(timeout=30_000)
+    wait_for_state(researcher, SHOWN, "ready", seconds=120)
     open_tab(researcher, "Ask")
     box = researcher.locator("#rd-question textarea")
     box.fill("Which colour has the tide gauge of Skerryvore?")
@@ -72,12 +77,12 @@ def test_hostile_document_runs_no_script_anywhere(researcher: Page, tmp_path: Pa
     source = answer.locator("details.rd-source", has_text="onerror").first
     source.locator("summary").click()
     source.get_by_role("button", name="Read it in the document").click()
-    expect(researcher.locator("#rd-reader h2")).to_have_text(HOSTILE)
+    expect(researcher.locator("#rd-reader h2")).to_have_text(SHOWN)
     expect(researcher.locator("#rd-reader")).to_contain_text("violet")
     assert researcher.evaluate("window.broken") is None
     assert researcher.locator("[onerror], [onload], a[href^='javascript:']").count() == 0
     researcher.keyboard.press("Escape")
-    forget(researcher, HOSTILE)
+    forget(researcher, SHOWN)
 
 
 @pytest.mark.parametrize(
