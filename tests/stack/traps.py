@@ -128,8 +128,8 @@ def refused() -> dict[str, tuple[str, bytes, set[str]]]:
     whole = papers.pdf(papers.story(papers.word()))
     return {
         "encrypted": ("encrypted.pdf", papers.pdf("x", password=papers.word()), {"encrypted"}),
-        "corrupt": ("corrupt.pdf", whole[:9] + b"\x00" * 400 + papers.word().encode(), {"damaged"}),
-        "truncated": ("truncated.docx", papers.good("docx", papers.word())[:-900], {"damaged"}),
+        "corrupt": ("corrupt.pdf", whole[:9] + b"\x00" * 400 + papers.word().encode(), {"corrupt"}),
+        "truncated": ("truncated.docx", papers.good("docx", papers.word())[:-900], {"corrupt"}),
         "empty": ("empty.pdf", b"", {"upload_empty"}),
         "bomb": ("bomb.docx", bomb(), {"zip_bomb"}),
         "endless": ("endless.pdf", endless_pages(), {"too_many_pages"}),
