@@ -170,6 +170,33 @@ def test_filter_limits_what_is_asked_and_outlasts_a_reload(researcher: Page) -> 
     expect(told).to_be_hidden()
 
 
+def test_stop_frees_the_model_for_the_next_question(researcher: Page) -> None:
+    """The one who asks next does not wait for an answer that nobody wants."""
+    ask(researcher, f"{QUESTION} Tell all of it, slowly, and of his two herons.", wait=False)
+    first = researcher.locator("#rd-chat .bot.message").last
+    expect(first).to_contain_text(re.compile("Reading"), timeout=60_000)
+    researcher.locator("#rd-question .stop-button").click()
+    expect(researcher.locator("#rd-question .submit-button")).to_be_visible()
+    second = ask(researcher, f"{QUESTION} One word is enough.", wait=False)
+    # Its turn has come when its passages are read: no place in a line was told to it for long.
+    expect(second).to_contain_text(re.compile("Reading"), timeout=10_000)
+    researcher.locator("#rd-question .stop-button").click()
+
+
+def test_remembered_answer_can_be_asked_again(researcher: Page) -> None:
+    again = researcher.locator(".rd-again")
+    ask(researcher, QUESTION)
+    ask(researcher, QUESTION)
+    if not again.count():
+        pytest.skip("the machine is too slow just now for a whole answer, and only those are remembered")
+    expect(again.last).to_have_text("Ask again")
+    before = researcher.locator("#rd-chat .rd-foot").count()
+    again.last.click()
+    fresh = researcher.locator("#rd-chat .rd-foot").nth(before)
+    expect(fresh).to_be_visible(timeout=ANSWER_MS)
+    expect(fresh).not_to_contain_text("remembered")
+
+
 def ask(page: Page, question: str, *, wait: bool = True) -> Locator:
     """Ask; the answer's message."""
     before = page.locator("#rd-chat .bot.message").count()

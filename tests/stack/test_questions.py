@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from http import HTTPStatus
 
 import pytest
 
 from tests.stack import papers
-from tests.stack.door import Api, Door
+from tests.stack.door import Api, Door, asking
 
+MOST_IN_LINE = 30
+"""More than the stack lets wait."""
 PROTECTED = [
     ("GET", "/api/documents"),
     ("POST", "/api/documents"),
@@ -65,6 +68,24 @@ def test_the_same_question_is_answered_from_memory_and_says_so(api: Api, keyword
     assert again["answer"] == first["answer"]
     assert first["explain"]["passages"][0]["words"]
     assert 'cached="true"' in api.http.get("/api/metrics").text
+
+
+def test_a_full_line_tells_when_to_return(api: Api, keyword: str) -> None:
+    """Those who wait hear their place; who comes too late hears after how many seconds to try again."""
+    headers = {"Accept": "text/event-stream"}
+    question = f"Tell all about the lighthouse of {keyword}, at length."
+    with ExitStack() as line, api.door.client() as client:
+        for number in range(MOST_IN_LINE):
+            body = asking(f"{question} {number}")
+            reply = line.enter_context(client.stream("POST", "/api/ask", json=body, headers=headers))
+            if reply.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+                break
+            assert reply.status_code == HTTPStatus.OK
+            if number == 1:
+                assert next(one for one in reply.iter_lines() if one.startswith("event:")) == "event: waiting"
+        assert reply.status_code == HTTPStatus.SERVICE_UNAVAILABLE, f"{MOST_IN_LINE} questions were taken"
+        assert int(reply.headers["retry-after"]) >= 1
+        assert "busy" in reply.read().decode()
 
 
 def test_nothing_is_made_up_about_what_no_document_says(api: Api) -> None:

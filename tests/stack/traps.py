@@ -1,0 +1,136 @@
+"""Files that are traps or rarities, made in memory: each with what the stack must say of it."""
+
+from __future__ import annotations
+
+import email.message
+import io
+import zipfile
+from collections.abc import Sequence
+
+import openpyxl
+import pptx
+from PIL import Image, ImageDraw, ImageFont
+
+from tests.stack import papers
+
+_CONTAINER = (
+    '<container xmlns="urn:oasis:names:tc:opendocument:xmlns:container" version="1.0"><rootfiles>'
+    '<rootfile full-path="b.opf" media-type="application/oebps-package+xml"/></rootfiles></container>'
+)
+_PACKAGE = (
+    '<package xmlns="http://www.idpf.org/2007/opf" version="3.0"><manifest>'
+    '<item id="a" href="a.xhtml" media-type="application/xhtml+xml"/></manifest>'
+    '<spine><itemref idref="a"/></spine></package>'
+)
+_BOMB_MIB = 310
+
+
+def written_pdf(objects: Sequence[str]) -> bytes:
+    """A PDF of these objects, numbered from 1; the first is the catalogue."""
+    data, places = bytearray(b"%PDF-1.7\n"), []
+    for number, one in enumerate(objects, 1):
+        places.append(len(data))
+        data += f"{number} 0 obj\n{one}\nendobj\n".encode()
+    table = "".join(f"{place:010d} 00000 n \n" for place in places)
+    end = f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}"
+    end += f"trailer\n<</Root 1 0 R/Size {len(objects) + 1}>>\nstartxref\n{len(data)}\n%%EOF\n"
+    return bytes(data) + end.encode()
+
+
+def stream(content: str, more: str = "") -> str:
+    """A stream object of a PDF."""
+    return f"<<{more}/Length {len(content)}>>\nstream\n{content}\nendstream"
+
+
+def endless_pages() -> bytes:
+    """A PDF of 50,000 pages."""
+    kids = " ".join(f"{number} 0 R" for number in range(3, 50_003))
+    page = "<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]>>"
+    tree = f"<</Type/Pages/Kids[{kids}]/Count 50000>>"
+    return written_pdf(["<</Type/Catalog/Pages 2 0 R>>", tree, *[page] * 50_000])
+
+
+def hidden_letters(line: str) -> bytes:
+    """A PDF whose font says private characters for its letters: readable only by eye."""
+    pairs = "\n".join(f"<{ord(one):02x}> <{0xE000 + ord(one):04x}>" for one in sorted(set(line)))
+    mapping = (
+        "/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapName /X def /CMapType 2 def\n"
+        f"1 begincodespacerange <00> <ff> endcodespacerange\n{len(set(line))} beginbfchar\n{pairs}\n"
+        "endbfchar endcmap end end"
+    )
+    return written_pdf(
+        [
+            "<</Type/Catalog/Pages 2 0 R>>",
+            "<</Type/Pages/Kids[3 0 R]/Count 1>>",
+            "<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>",
+            stream(f"BT /F 24 Tf 40 600 Td ({line}) Tj ET"),
+            "<</Type/Font/Subtype/Type1/BaseFont/Helvetica/ToUnicode 6 0 R>>",
+            stream(mapping),
+        ]
+    )
+
+
+def bomb() -> bytes:
+    """An archive of some 300 kB that unpacks to 310 MiB."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("word/document.xml", "<x/>")
+        with archive.open("media/huge.bin", "w") as entry:
+            for _ in range(_BOMB_MIB):
+                entry.write(b" " * (1 << 20))
+    return made.getvalue()
+
+
+def rare(kind: str, text: str) -> bytes:
+    """A file of a format beyond the first five, around a text."""
+    made = io.BytesIO()
+    if kind == "pptx":
+        slides = pptx.Presentation()
+        slide = slides.slides.add_slide(slides.slide_layouts[1])
+        slide.shapes.title.text, slide.placeholders[1].text_frame.text = "Lighthouses", text
+        slides.save(made)
+    elif kind == "xlsx":
+        book = openpyxl.Workbook()
+        for row in (["what", "said"], ["lighthouse", text]):
+            book.active.append(row)
+        book.save(made)
+    elif kind == "csv":
+        return f'what,said,year\nlighthouse,"{text}",1874\nother,"nothing",1875\n'.encode()
+    elif kind == "epub":
+        with zipfile.ZipFile(made, "w") as archive:
+            archive.writestr("mimetype", "application/epub+zip")
+            archive.writestr("META-INF/container.xml", _CONTAINER)
+            archive.writestr("b.opf", _PACKAGE)
+            body = f'<html xmlns="http://www.w3.org/1999/xhtml"><body><p>{text}</p></body></html>'
+            archive.writestr("a.xhtml", body)
+    elif kind == "eml":
+        mail = email.message.EmailMessage()
+        mail["From"], mail["To"], mail["Subject"] = "ada@example.org", "keeper@example.org", "Lighthouse"
+        mail["Date"] = "Mon, 01 Jan 2024 10:00:00 +0000"
+        mail.set_content(text)
+        return mail.as_bytes()
+    else:
+        raise ValueError(kind)
+    return made.getvalue()
+
+
+def scan(line: str) -> bytes:
+    """A PDF that is a picture of a line."""
+    picture = Image.new("L", (1240, 400), "white")
+    ImageDraw.Draw(picture).text((60, 120), line, font=ImageFont.load_default(44), fill="black")
+    made = io.BytesIO()
+    picture.save(made, "PDF", resolution=150)
+    return made.getvalue()
+
+
+def refused() -> dict[str, tuple[str, bytes, set[str]]]:
+    """What is wrong -> name, content, and the codes that may say so."""
+    whole = papers.pdf(papers.story(papers.word()))
+    return {
+        "encrypted": ("encrypted.pdf", papers.pdf("x", password=papers.word()), {"encrypted"}),
+        "corrupt": ("corrupt.pdf", whole[:9] + b"\x00" * 400 + papers.word().encode(), {"corrupt"}),
+        "truncated": ("truncated.docx", papers.good("docx", papers.word())[:-900], {"corrupt"}),
+        "empty": ("empty.pdf", b"", {"upload_empty"}),
+        "bomb": ("bomb.docx", bomb(), {"zip_bomb"}),
+        "endless": ("endless.pdf", endless_pages(), {"too_many_pages"}),
+    }
