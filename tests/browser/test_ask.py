@@ -185,10 +185,12 @@ def test_stop_frees_the_model_for_the_next_question(researcher: Page) -> None:
 
 def test_remembered_answer_can_be_asked_again(researcher: Page) -> None:
     again = researcher.locator(".rd-again")
-    ask(researcher, QUESTION)
-    ask(researcher, QUESTION)
-    if not again.count():
-        pytest.skip("the machine is too slow just now for a whole answer, and only those are remembered")
+    # Only whole answers are remembered, and the smallest model does not always come to an end.
+    for question in (QUESTION, f"{QUESTION} In short.", f"Please: {QUESTION}"):
+        ask(researcher, question)
+        ask(researcher, question)
+        if again.count():
+            break
     expect(again.last).to_have_text("Ask again")
     before = researcher.locator("#rd-chat .rd-foot").count()
     again.last.click()
