@@ -128,6 +128,7 @@ def supported(sentence: str, source: str) -> bool:
         ("The price is not 40 euros.", "Note the unique price: 40 euros."),
         ("Guests may not use the hall.", "The hall is the only one that guests may use."),
         ("Open the valve.", "Do not open the valve."),
+        ("The command does not rewrite the table.", "The command rewrites the table with no extra space."),
         ("Open the valve when the pump runs.", "Never open the valve when the pump runs."),
         ("Open the valve.", "Opening the valve is forbidden."),
         ("Smoking in the hall is not forbidden.", "Smoking in the hall is forbidden."),
@@ -152,6 +153,8 @@ def test_a_number_or_a_negation_that_the_passage_lacks_is_not_supported(sentence
         ("The rope holds 205 kilograms.", "The rope holds two hundred and five kilograms."),
         ("No, the hall was built in 1874.", "The hall was built in 1874."),
         ("The old driver is not supported here.", "The old driver is unsupported here."),
+        ("The command rewrites the table.", "The command rewrites the table with no extra space."),
+        ("The option --no-ff makes a merge commit.", "With the option --no-ff, make a merge commit."),
         ("Do not ignore the alarm.", "The alarm must not be ignored."),
         (
             "The valve stays open, and the pump does not start.",

@@ -11,7 +11,7 @@ from rag_core import claims, sentences
 from rag_core.models import Citation, Passage, SentenceSupport
 from rag_core.words import tokens, words
 
-# Share of a sentence's content words (numbers apart) found in one stretch of a passage that counts as support.
+# Share of a sentence's content words, numbers apart, found in one stretch of a passage: enough for support.
 LEXICAL = 0.6
 # Cosine of sentence and stretch that counts as support when the words differ; some must still be shared.
 SEMANTIC = 0.72

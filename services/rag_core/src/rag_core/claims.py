@@ -31,9 +31,10 @@ _AMBIGUOUS = {"one": 1, "first": 1, "second": 2, "third": 3, "both": 2, "twice":
 _NAME = rf"(?:{'|'.join(_NAMED)})"
 _NAMES = re.compile(rf"\b{_NAME}(?:(?:\s+and\s+|\s+|-){_NAME})*\b", re.I)
 
+# Not the "no" of `--no-ff`.
 _NEGATION = re.compile(
-    r"\b(?:not|never|cannot|neither|nor|none|nobody|nothing|nowhere|without|no"
-    r"|nicht|kein\w*|nie|pas|jamais)\b"
+    r"(?<![\w-])(?:not|never|cannot|neither|nor|none|nobody|nothing|nowhere|without|no"
+    r"|nicht|kein\w*|nie|pas|jamais)(?![\w-])"
     r"|n['\u2019]t\b|[\u4e0d\u6ca1\u6c92\u7121\u65e0\u672a]|\u306a\u3044|\uc54a",
     re.I,
 )
@@ -72,14 +73,9 @@ def supported(sentence: str, source: str) -> bool:
         meant = words(clause)
         most = max((len(meant & other) for other, _ in said), default=0)
         near = [text for other, text in said if len(meant & other) == most]
-        if (most or negated(clause)) and not any(_agree(clause, text) for text in near):
+        if (most or _negated(clause)) and not any(_agree(clause, text, meant) for text in near):
             return False
     return True
-
-
-def negated(sentence: str) -> bool:
-    """Whether it says that something is not so."""
-    return bool(_NEGATION.search(_NO_NEGATION.sub(" ", sentence)))
 
 
 def numbers(sentence: str) -> int:
@@ -92,14 +88,28 @@ def without_numbers(text: str) -> str:
     return _NAMES.sub(lambda found: " " if _surely(found) else found[0], _NUMBER.sub(" ", text))
 
 
-def _agree(clause: str, source: str) -> bool:
+def _agree(clause: str, source: str, meant: frozenset[str]) -> bool:
     """Whether both deny or both affirm; a negated denial ("not forbidden") affirms."""
     denies, source_denies = bool(_DENYING.search(clause)), bool(_DENYING.search(source))
-    if negated(clause):
-        return denies != (negated(source) != source_denies)
+    source_negated = _negated(source, meant)
+    if _negated(clause):
+        return denies != (source_negated != source_denies)
     if denies:
-        return not (negated(source) and source_denies)
-    return negated(source) == source_denies or not (negated(source) or _FORBIDDING.search(source))
+        return not (source_negated and source_denies)
+    return source_negated == source_denies or not (source_negated or _FORBIDDING.search(source))
+
+
+def _negated(clause: str, meant: frozenset[str] = frozenset()) -> bool:
+    """Whether it says that something is not so: of the words meant, if any.
+
+    A negation is of what follows: "rewrites the table with no extra space" denies the space, not the table.
+    """
+    clause = _NO_NEGATION.sub(" ", clause)
+    found = _NEGATION.search(clause)
+    if found is None:
+        return False
+    denied = words(clause[found.end() :])
+    return not (found[0].isascii() and meant and denied) or bool(denied & meant)
 
 
 def _clauses(text: str) -> list[str]:
