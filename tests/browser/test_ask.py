@@ -185,10 +185,13 @@ def test_stop_frees_the_model_for_the_next_question(researcher: Page) -> None:
 
 def test_remembered_answer_can_be_asked_again(researcher: Page) -> None:
     again = researcher.locator(".rd-again")
-    # Only whole answers are remembered, and the smallest model does not always come to an end.
+    # Only whole answers are remembered, and the smallest model does not always come to an end; a question
+    # that was asked after others is another one.
     for question in (QUESTION, f"{QUESTION} In short.", f"Please: {QUESTION}"):
-        ask(researcher, question)
-        ask(researcher, question)
+        for _ in range(2):
+            researcher.get_by_role("button", name="New", exact=True).click()
+            expect(researcher.locator("#rd-chat .rd-foot")).to_have_count(0)
+            ask(researcher, question)
         if again.count():
             break
     expect(again.last).to_have_text("Ask again")
