@@ -39,7 +39,8 @@ def test_citation_opens_the_highlighted_passage_and_the_talk_is_kept(researcher:
     source = answer.locator("details.rd-source", has_text=NOTE).first
     number = source.locator(".rd-number").inner_text()
     cited = answer.locator(f".rd-cite[value='{number}']")
-    if cited.count():
+    is_cited = cited.count() > 0
+    if is_cited:
         cited.first.click()
     else:
         source.locator("summary").click()
@@ -71,7 +72,8 @@ def test_citation_opens_the_highlighted_passage_and_the_talk_is_kept(researcher:
         researcher.get_by_role("button", name="Export").click()
     written = Path(download.value.path()).read_text()
     assert f"## {QUESTION}" in written
-    assert f"{NOTE}, page 1" in written.replace("\\", "")
+    # What the smallest model added to the passage may cost its sentence the source; then there is none to name.
+    assert (f"{NOTE}, page 1" in written.replace("\\", "")) is is_cited
 
     researcher.once("dialog", lambda dialog: dialog.accept())
     row = researcher.locator("#rd-talks li", has=researcher.locator("[aria-current]"))

@@ -1,10 +1,12 @@
 """Every page in every dress: light, dark, phone. Nothing sticks out, and poor sight is enough to read it."""
 
+from pathlib import Path
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Stack, _context, open_tab, sign_in, take_picture
+from tests.browser.conftest import Stack, _context, bring, forget, open_tab, sign_in, take_picture
 
 TABS = ("Ask", "Library", "Insights", "Settings", "Status")
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "resultTypes": ["violations"]}
@@ -38,14 +40,18 @@ def test_every_page_fits_and_can_be_read(
     assert not found, "\n".join(found)
 
 
-def test_insights_count_what_was_asked(researcher: Page) -> None:
+def test_insights_count_what_was_asked(researcher: Page, tmp_path: Path) -> None:
     """The charts are drawn from the ledger's own figures."""
+    note = tmp_path / "counted.md"
+    note.write_text("The cooper of Baltimore counts his casks.\n")
+    bring(researcher, note)
     open_tab(researcher, "Insights")
     cards = researcher.locator("#rd-insights dd")
     expect(cards).to_have_count(5)
     assert int(cards.nth(0).inner_text().replace(",", "")) >= 1
     assert int(cards.nth(2).inner_text().replace(",", "")) >= 1
     expect(researcher.locator(".rd-charts canvas, .rd-charts svg.marks")).to_have_count(6, timeout=30_000)
+    forget(researcher, note.name)
 
 
 def _look(page: Page, name: str) -> list[str]:

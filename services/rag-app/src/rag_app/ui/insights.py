@@ -27,9 +27,7 @@ def insights_tab(backend: Backend, tab: gr.Tab) -> None:
         questions = _bars("Questions a day", "day", "questions", "answer", _ANSWERS)
         seconds = _points("Seconds for a whole answer", "day", "seconds", "answers", _SPEEDS)
     with gr.Row(elem_classes="rd-charts"):
-        support = _bars(
-            "Models' answers with a source for every sentence, in percent", "day", "percent", None, None
-        )
+        support = _bars("Answers with a source for all, in percent", "day", "percent", None, None)
         thumbs = _bars("What people thought", "day", "thumbs", "thumb", _THUMBS)
     with gr.Row(elem_classes="rd-charts"):
         documents = _bars("Documents by state", "state", "documents", "state", _STATES)
@@ -112,7 +110,8 @@ def chunks_frame(backend: Backend, most: int = 10) -> pd.DataFrame:
     ready = backend.ledger.list(states=[DocumentState.READY], limit=100_000)
     largest = sorted(ready, key=lambda one: one.chunks, reverse=True)[:most]
     rows = [(one.name if len(one.name) <= 28 else f"{one.name[:27]}…", one.chunks) for one in largest]
-    return pd.DataFrame(rows, columns=["document", "chunks"])
+    # A chart of nothing has no name that a screen reader could tell.
+    return pd.DataFrame(rows or [("no document yet", 0)], columns=["document", "chunks"])
 
 
 def _frame(rows: Sequence[tuple[Any, ...]], columns: list[str]) -> pd.DataFrame:
