@@ -27,7 +27,7 @@ def insights_tab(backend: Backend, tab: gr.Tab) -> None:
         questions = _bars("Questions a day", "day", "questions", "answer", _ANSWERS)
         seconds = _points("Seconds for a whole answer", "day", "seconds", "answers", _SPEEDS)
     with gr.Row(elem_classes="rd-charts"):
-        support = _bars("Answers with a source for all, in percent", "day", "percent", None, None)
+        support = _bars("Fully supported answers, in percent", "day", "percent", None, None)
         thumbs = _bars("What people thought", "day", "thumbs", "thumb", _THUMBS)
     with gr.Row(elem_classes="rd-charts"):
         documents = _bars("Documents by state", "state", "documents", "state", _STATES)
