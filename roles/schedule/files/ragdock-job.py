@@ -108,10 +108,14 @@ class Runner:
         state = self.root / "state" / f"{self.job}.json"
         return hashlib.sha256(state.read_bytes()).hexdigest() if state.is_file() else ""
 
+    def recorded_since(self, mark: dict[str, Any]) -> bool:
+        """Did the marked run say how it went? Not known of a mark of an earlier release: then it did not."""
+        return "before" in mark and self.known() != mark["before"]
+
     def cut_short(self, log: IO[str]) -> None:
         """Put on record that the run before this one died with its playbook and no restart of the host."""
         mark = self.read_mark()
-        if mark and self.known() == mark["before"]:
+        if mark and not self.recorded_since(mark):
             self.record(mark["began"], f"{KILLED}Its log: {LOGS / self.job}.log", log)
 
     def free_lock(self, pid: int, log: IO[str]) -> None:
@@ -131,7 +135,7 @@ class Runner:
             # The next run sees that the holder is dead.
             say(log, f"the deployment's lock could not be read: {error}")
 
-    def play(self, log: IO[str], lock: int, extra: list[str]) -> tuple[int, int]:
+    def play(self, log: IO[str], lock: int, extra: list[str], before: str) -> tuple[int, int]:
         """The playbook's process number and exit code; TIMED_OUT when it was ended."""
         patience = self.settings["wait_minutes"] * 60
         words = [
@@ -154,7 +158,6 @@ class Runner:
         }
         # The lock's descriptor goes along: should this runner be killed, the playbook still holds it.
         self.processes.adopt_orphans()
-        before = self.known()
         process = subprocess.Popen(
             words,
             cwd=self.deployer,
@@ -202,7 +205,7 @@ class Runner:
                 # Of a restart that was asked for and never came: not this run's.
                 self.resume_notes.unlink(missing_ok=True)
             before = self.known()
-            pid, code = self.play(log, lock, extra)
+            pid, code = self.play(log, lock, extra, before)
             if self.job == "patch" and not code and self.resumes():
                 say(log, "patch goes on after the restart that it asked for")
                 return 0
@@ -300,7 +303,7 @@ def after_boot(settings: dict[str, Any]) -> int:
                 runner.free_lock(mark["pid"], log)
                 if job == "patch" and runner.resumes():
                     again, resume = True, ["-e", "patching_resume=true"]
-                elif runner.known() == mark["before"]:
+                elif not runner.recorded_since(mark):
                     # Once more, not for ever: it may be the job that takes the host down.
                     again = not mark.get("again", False)
                     runner.record(mark["began"], f"{UNFINISHED}Its log: {LOGS / job}.log", log)

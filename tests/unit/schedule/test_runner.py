@@ -255,6 +255,17 @@ def test_what_a_reboot_cut_short_is_recorded_and_run_once_more(bench: Bench) -> 
         assert expected or state["reason"].startswith("The host went down")
 
 
+def test_the_mark_of_an_earlier_release_is_read_too(bench: Bench) -> None:
+    """Such a mark does not say what was on record; the job is made up for, and no other loses its turn."""
+    marker = bench.root / "state/running/backup.json"
+    marker.parent.mkdir(parents=True)
+    marker.write_text(json.dumps({key: value for key, value in bench.mark().items() if key != "before"}))
+    bench.playbook(bench.good("backup"))
+    assert bench.run("after-boot") == 0
+    assert not marker.exists()
+    assert bench.state("backup")["ok"]
+
+
 def test_the_run_that_makes_up_for_one_says_so(bench: Bench) -> None:
     """What the next boot finds of it, should the host go down again."""
     marker = bench.root / "state/running/backup.json"
