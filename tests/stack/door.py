@@ -143,6 +143,13 @@ class Api:
                 elif line.startswith("data:"):
                     yield event, json.loads(line.removeprefix("data:"))
 
+    def idle(self, seconds: float) -> None:
+        """Wait until no question is answered and none waits."""
+        end = time.monotonic() + seconds
+        while (line := self.status()["questions_in_line"]) != 0:
+            assert time.monotonic() < end, f"after {seconds:.0f} s {line} in line"
+            time.sleep(POLL_SECONDS)
+
     def status(self) -> Json:
         """What the app says of itself."""
         reply = self.http.get("/api/status")
