@@ -4,31 +4,55 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
+from sandbox import settings
+from sandbox.cloud import Api as Aws
 from tests.stack.door import CHECKOUT, value
 from tests.stack.host import Host
 from tests.stack.plays import play
 
 SHORTEST = 16
+LARGEST_BYTES = 20_000_000
 
 
 def secrets_of(host: Host) -> dict[str, str]:
-    """Name -> a piece of each secret that cannot occur by chance."""
+    """Name -> a piece of each secret that cannot occur by chance, of the host's and the parameter store's."""
     script = (
         'cd /opt/ragdock/secrets; find . -type f | while read -r f; do echo "== $f"; cat "$f"; echo; done'
     )
     found: dict[str, str] = {}
     for part in host.shell(script).split("== ")[1:]:
         name, _, text = part.partition("\n")
-        if "PRIVATE KEY-----" in text:
-            found[name] = text.strip().splitlines()[2]
-        elif "-----BEGIN" not in text:
-            found.update(
-                {f"{name}#{at}": word for at, word in enumerate(text.split()) if len(word) >= SHORTEST}
-            )
-    found["password"], found["token"] = value("password"), value("token")
-    assert len(found) > 6, "too few secrets to look for"
+        found |= pieces(name, text)
+    stored = parameters(value("name"))
+    assert {"app_password", "api_token", "restic_password"} <= {name.rsplit("/", 1)[-1] for name in stored}
+    for name, text in stored.items():
+        found |= pieces(name, text)
     return found
+
+
+def pieces(name: str, text: str) -> dict[str, str]:
+    """What to look for of a file or a parameter: a key's third line, and each long word of the rest."""
+    if "PRIVATE KEY-----" in text:
+        return {name: text.strip().splitlines()[2]}
+    if "-----BEGIN" in text:
+        return {}
+    return {f"{name}#{at}": word for at, word in enumerate(text.split()) if len(word) >= SHORTEST}
+
+
+def parameters(name: str) -> dict[str, str]:
+    """What the parameter store keeps encrypted for a deployment: restic's password is not on the host."""
+    ssm: Any = Aws(settings.load()).ssm
+    pages = ssm.get_paginator("get_parameters_by_path").paginate(
+        Path=f"/ragdock/{name}/", Recursive=True, WithDecryption=True
+    )
+    return {
+        one["Name"]: one["Value"]
+        for page in pages
+        for one in page["Parameters"]
+        if one["Type"] == "SecureString"
+    }
 
 
 def named_in(text: str, secrets: dict[str, str]) -> list[str]:
@@ -71,6 +95,46 @@ def test_no_secret_in_ansibles_output_or_the_operators_files(host: Host) -> None
     for path in operators_files():
         text = path.read_text(errors="replace")
         assert not named_in(text, secrets), f"{path} shows {named_in(text, secrets)}"
+
+
+def test_no_secret_in_the_sandbox_or_in_an_image(host: Host) -> None:
+    """The AWS APIs' log, the registry's, what the loop writes, user data, and what images were made of."""
+    secrets = secrets_of(host)
+    places = {
+        "containers": "for c in $(docker ps -aq --filter name=ragdock-);"
+        " do docker inspect $c; docker logs $c; done",
+        "images": "for i in $(docker images -q --filter 'reference=*/ragdock/*/*' | sort -u);"
+        " do docker history --no-trunc $i; docker inspect $i; done",
+    }
+    for place, script in places.items():
+        told = subprocess.run(
+            ["sh", "-ec", f"{{ {script}; }} 2>&1"], capture_output=True, text=True, check=True
+        )
+        assert told.stdout, f"nothing was read of {place}"
+        assert not named_in(told.stdout, secrets), f"{place} show {named_in(told.stdout, secrets)}"
+    files = [path for path in (CHECKOUT / ".sandbox").rglob("*") if searched(path)]
+    assert any(path.name == "loop.log" for path in files)
+    for path in files:
+        text = path.read_text(errors="replace")
+        assert not named_in(text, secrets), f"{path} shows {named_in(text, secrets)}"
+
+
+def searched(path: Path) -> bool:
+    """Whether a file of the sandbox is one that people look into; disks and models are not."""
+    return path.is_file() and not path.is_symlink() and path.stat().st_size < LARGEST_BYTES
+
+
+def test_keys_on_the_operators_machine_are_theirs_alone() -> None:
+    """What must lie here as a file (the SSH key, the sandbox's authorities) is for nobody else to read."""
+    keys = [
+        path
+        for folder in (".ragdock", ".sandbox")
+        for path in (CHECKOUT / folder).rglob("*")
+        if searched(path) and "PRIVATE KEY-----" in path.read_text(errors="replace")
+    ]
+    assert keys
+    for path in keys:
+        assert path.stat().st_mode & 0o077 == 0, f"{path} can be read by others"
 
 
 def operators_files() -> list[Path]:

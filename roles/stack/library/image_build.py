@@ -145,6 +145,12 @@ def ask_manifest(by: Login, repository: str, reference: str) -> tuple[str, dict[
         connection.close()
     if answer.status == 404:
         return "", {}
+    if answer.status in (401, 403):
+        raise BuildError(
+            f"The registry {by.registry} refuses this machine's login for {repository}: {answer.status}. The "
+            "AWS credentials of this run need the rights to ECR of docs/policies/operator.json. "
+            "Nothing was pushed, and what runs goes on."
+        )
     if answer.status != 200:
         raise BuildError(
             f"The registry {by.registry} refused to say whether {repository}:{reference} is there: "

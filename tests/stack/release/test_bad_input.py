@@ -6,13 +6,14 @@ import json
 import subprocess
 from pathlib import Path
 
+import bcrypt
 import pytest
 
 from sandbox import settings
 from tests.stack import papers
 from tests.stack.door import Api
 from tests.stack.host import Host
-from tests.stack.plays import copy_of_checkout, edit, play
+from tests.stack.plays import Run, copy_of_checkout, edit, play
 
 APP = "services/rag-app/src/rag_app/__init__.py"
 DOCKERFILE = "services/landing/Dockerfile"
@@ -46,6 +47,33 @@ def test_a_registry_that_is_away_is_named(tmp_path: Path) -> None:
         play("playbooks/deploy.yml", checkout=copy).refused("registry")
     finally:
         subprocess.run(["docker", "start", registry], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("refusing_from", "words"),
+    [
+        ("PLAY [Build]", ("registry", "refuses this machine's login", "401", "docs/policies/operator.json")),
+        ("PLAY [Deploy]", ("registry did not give", "rag-app", "host's role must be allowed")),
+    ],
+    ids=["push", "pull"],
+)
+def test_a_registry_that_refuses_the_login_is_named(
+    refusing_from: str, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Refused to the operator before anything is pushed, or to the host before anything is started."""
+    copy = copy_of_checkout(tmp_path)
+    edit(copy, APP, lambda text: f"{text}\n# {papers.word()}\n")
+    run = Run(copy, "playbooks/deploy.yml")
+    run.until(lambda line: refusing_from in line)
+    # The registry reads its logins anew whenever the file has changed.
+    logins = settings.load().state / "registry" / "htpasswd"
+    right = logins.read_text()
+    user = right.partition(":")[0]
+    try:
+        logins.write_text(f"{user}:{bcrypt.hashpw(papers.word().encode(), bcrypt.gensalt(4)).decode()}\n")
+        run.end().refused(*words)
+    finally:
+        logins.write_text(right)
 
 
 def test_limits_over_the_hosts_memory_are_refused() -> None:
