@@ -17,7 +17,6 @@ from tests.stack.host import Host
 from tests.stack.soak import TIMES
 
 HERE = Path(__file__).parent
-FAULTY = ("test_faults.py",)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -38,8 +37,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Repeat the tests that make faults."""
-    path = Path(metafunc.definition.path)
-    if TIMES > 1 and HERE in path.parents and (path.parent.name == "release" or path.name in FAULTY):
+    makes_a_fault = metafunc.definition.get_closest_marker("fault")
+    if TIMES > 1 and HERE in Path(metafunc.definition.path).parents and makes_a_fault:
         if "soak" not in metafunc.fixturenames:
             metafunc.fixturenames.append("soak")
         metafunc.parametrize("soak", range(TIMES))

@@ -8,7 +8,9 @@ from http import HTTPStatus
 from tests.stack import papers
 from tests.stack.door import Api, asking
 from tests.stack.host import Host
+from tests.stack.soak import fault
 
+pytestmark = fault
 BACK_SECONDS = 240.0
 
 

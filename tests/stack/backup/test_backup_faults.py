@@ -17,10 +17,11 @@ from tests.stack import papers
 from tests.stack.backup.vault import STANDS, Vault, aws, back_up, begun, wait_for
 from tests.stack.door import Api
 from tests.stack.host import Host
-from tests.stack.soak import long
+from tests.stack.soak import fault, long
 
 pytestmark = [
     pytest.mark.release,
+    fault,
     long("takes minutes"),
 ]
 

@@ -14,7 +14,9 @@ from tests.stack import papers
 from tests.stack.door import Api
 from tests.stack.host import Host
 from tests.stack.plays import Run, copy_of_checkout, edit, play
+from tests.stack.soak import fault
 
+pytestmark = fault
 APP = "services/rag-app/src/rag_app/__init__.py"
 DOCKERFILE = "services/landing/Dockerfile"
 # What release_stage wants to stay free.

@@ -18,7 +18,9 @@ from tests.stack import papers
 from tests.stack.door import CHECKOUT, Api, value
 from tests.stack.host import Host
 from tests.stack.plays import LONGEST, Run, copy_of_checkout, edit, play
+from tests.stack.soak import fault
 
+pytestmark = fault
 APP = "services/rag-app/src/rag_app/__init__.py"
 
 # Stage -> a task of it; the run is stopped as soon as the task begins.

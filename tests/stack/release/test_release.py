@@ -12,7 +12,9 @@ from tests.stack.door import Api, Door
 from tests.stack.host import Host
 from tests.stack.load import Load, Streams
 from tests.stack.plays import copy_of_checkout, edit, play
+from tests.stack.soak import fault
 
+pytestmark = fault
 APP = "services/rag-app/src/rag_app/__init__.py"
 
 

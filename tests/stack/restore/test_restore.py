@@ -12,7 +12,7 @@ from tests.stack import papers
 from tests.stack.door import CHECKOUT, Api
 from tests.stack.plays import Run
 from tests.stack.restore.rescue import ROOT, Scene, damaged, drill, restore, restoring
-from tests.stack.soak import long
+from tests.stack.soak import fault, long
 
 slow = long("takes minutes")
 
@@ -126,6 +126,7 @@ def test_the_index_alone_comes_back(scene: Scene, api: Api) -> None:
     api.delete(newer)
 
 
+@fault
 @slow
 def test_a_corrupt_backup_changes_nothing_and_the_drill_finds_it(scene: Scene) -> None:
     """One pack of the repository is damaged: the restore undoes itself, the drill raises the alarm."""
@@ -142,6 +143,7 @@ def test_a_corrupt_backup_changes_nothing_and_the_drill_finds_it(scene: Scene) -
     drill().good()
 
 
+@fault
 @slow
 def test_opensearch_killed_in_mid_restore_changes_nothing(scene: Scene) -> None:
     """The node dies while it restores; it comes back, and so does what was there before."""
@@ -160,6 +162,7 @@ def test_opensearch_killed_in_mid_restore_changes_nothing(scene: Scene) -> None:
     assert scene.nothing_left() == []
 
 
+@fault
 @slow
 @pytest.mark.parametrize("seconds", [2, 6, 10, 14])
 def test_a_killed_restore_is_settled_by_the_next(scene: Scene, seconds: int) -> None:
@@ -178,6 +181,7 @@ def test_a_killed_restore_is_settled_by_the_next(scene: Scene, seconds: int) -> 
     assert scene.host.inspect("rag-worker")[0]["State"]["Running"]
 
 
+@fault
 @slow
 def test_a_killed_drill_leaves_nothing_after_the_next(scene: Scene) -> None:
     """Killed while its OpenSearch runs: the container is removed by the next drill."""
@@ -193,6 +197,7 @@ def test_a_killed_drill_leaves_nothing_after_the_next(scene: Scene) -> None:
     assert scene.nothing_left() == []
 
 
+@fault
 @slow
 def test_a_reboot_in_mid_restore_is_settled(scene: Scene) -> None:
     """The host goes down while files and ledger change places; the next run brings back one whole state."""

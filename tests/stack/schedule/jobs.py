@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -36,11 +37,10 @@ def kept(host: Host, path: str) -> Iterator[str]:
 
 
 def fired_by_cron(host: Host, job: str, seconds: float) -> dict[str, Any]:
-    """Set a job a minute ahead, touch nothing, and wait for its record."""
+    """Set a job's own line of the crontab a minute ahead, touch nothing, and wait for its record."""
     due = (host_time(host) + timedelta(seconds=70)).replace(second=0)
-    with kept(host, CRON):
-        line = f"{due.minute} {due.hour} * * * root /usr/local/sbin/ragdock-job {job}\n"
-        host.run("tee", CRON, given=f"PATH=/usr/sbin:/usr/bin:/sbin:/bin\n{line}")
+    with kept(host, CRON) as text:
+        host.run("tee", CRON, given=only_at(text, job, f"{due.minute} {due.hour} * * *"))
         due_text = f"{due:%Y-%m-%dT%H:%M:%SZ}"
         host.wait(
             f"cron fires {job} at {due_text}",
@@ -49,6 +49,19 @@ def fired_by_cron(host: Host, job: str, seconds: float) -> dict[str, Any]:
         )
     ended(host)
     return state(host, job)
+
+
+def only_at(crontab: str, job: str, when: str) -> str:
+    """A crontab with one of its jobs at another time, word for word otherwise, and without the others."""
+    lines = []
+    for line in crontab.splitlines():
+        times = re.match(r"(\S+\s+){5}(?=root\s)", line)
+        if times is None:
+            lines.append(line)
+        elif line.split()[-1] == job:
+            lines.append(f"{when} {line[times.end() :]}")
+    assert any(line.startswith(f"{when} root") for line in lines), f"no line of {job} in:\n{crontab}"
+    return "\n".join(lines) + "\n"
 
 
 def ended(host: Host) -> None:

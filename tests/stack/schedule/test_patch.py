@@ -14,9 +14,9 @@ import pytest
 from tests.stack.host import Host
 from tests.stack.plays import play
 from tests.stack.schedule.jobs import ended, fired_by_cron, history, state
-from tests.stack.soak import long
+from tests.stack.soak import fault, long
 
-pytestmark = long("takes minutes, breaks the stack")
+pytestmark = [fault, long("takes minutes, breaks the stack")]
 REPOSITORY = "/var/tmp/ragdock-test-repository"
 LIST = "/etc/apt/sources.list.d/ragdock-test.list"
 # Two versions of one package: the second stops a service when it is installed, the first starts it.

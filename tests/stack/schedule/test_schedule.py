@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,9 +12,10 @@ from typing import Any
 
 import pytest
 
+from tests.stack import papers
 from tests.stack.host import Host
 from tests.stack.schedule.jobs import ended, fired_by_cron, history, host_time, kept, state
-from tests.stack.soak import long
+from tests.stack.soak import fault, long
 
 SETTINGS = "/etc/ragdock/schedule.json"
 # Put, read and remove the deployment's lock from the host, with the host's own rights.
@@ -127,21 +129,26 @@ def test_no_secret_is_in_logs_states_or_settings(host: Host) -> None:
     assert host.shell(script).strip() == "none"
 
 
+@fault
 @long("restarts the host")
-def test_a_job_cut_short_by_a_reboot_runs_again_after_it(host: Host) -> None:
-    """And is on record as what it was."""
-    before = len(history(host))
-    host.run("systemd-run", "--unit=ragdock-test-job", "ragdock-job", "drift")
+@pytest.mark.parametrize("job", ["drift", "backup"])
+def test_a_job_cut_short_by_a_reboot_runs_again_after_it(host: Host, job: str) -> None:
+    """And is on record as what it was. A backup is cut at a random moment; the next one is whole."""
+    before = len(history(host, job))
+    host.run("systemd-run", f"--unit=ragdock-test-{papers.word()}", "ragdock-job", job)
     host.wait("the job is at work", lambda: bool(host.run("ls", "/opt/ragdock/state/running").strip()), 60)
+    if job == "backup":
+        time.sleep(random.SystemRandom().uniform(2, 12))
     host.run("systemctl", "reboot", check=False)
     time.sleep(10)
-    host.wait("both runs are on record", lambda: len(history(host)) >= before + 2, 300)
+    host.wait("both runs are on record", lambda: len(history(host, job)) >= before + 2, 300)
     ended(host)
-    cut, again = history(host)[before : before + 2]
+    cut, again = history(host, job)[before : before + 2]
     assert cut["reason"].startswith("The host went down")
     assert again["ok"], again["reason"]
 
 
+@fault
 @long("restarts the host")
 def test_a_job_due_while_the_host_was_down_runs_after_boot(host: Host) -> None:
     """The last look is dated before its time, the schedule long before that."""
