@@ -82,6 +82,20 @@ def same_answers(before: Json, keywords: list[str]) -> None:
     play("playbooks/verify.yml").good()
 
 
+def test_a_host_is_replaced_when_told_and_its_data_address_and_secrets_stay(keywords: list[str]) -> None:
+    """A new type alone is refused; told to, a new machine takes over the old one's data volume and address."""
+    before, token, url, old = state(keywords), value("token"), value("url"), instance()
+    disks = set(volumes(old))
+    play("site.yml", "-e", "ragdock_instance_type=m7i.2xlarge").refused("aws_host_replace", "m7i.2xlarge")
+    assert instance() == old
+    told = play("site.yml", "-e", "aws_host_replace=true").good()
+    assert instance() != old
+    assert len(disks & set(volumes(instance()))) == 1, told.tail()
+    assert (value("token"), value("url")) == (token, url)
+    same_answers(before, keywords)
+    assert play("site.yml").good().changed == 0
+
+
 def test_a_lost_host_and_its_disks_come_back_with_the_same_answers(keywords: list[str]) -> None:
     """Terminated and deleted behind Ragdock's back; address, certificate and secrets stay what they were."""
     before, token = state(keywords), value("token")
