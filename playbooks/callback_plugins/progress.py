@@ -36,8 +36,9 @@ class CallbackModule(CallbackBase):
     CALLBACK_NAME = "progress"
     CALLBACK_NEEDS_ENABLED = True
 
-    def __init__(self) -> None:
+    def __init__(self, heartbeat_seconds: float = HEARTBEAT_SECONDS) -> None:
         super().__init__()
+        self._heartbeat = heartbeat_seconds
         self._began = time.monotonic()
         self._stages: list[tuple[str, float]] = []
         self._tasks: list[tuple[str, float]] = []
@@ -50,14 +51,16 @@ class CallbackModule(CallbackBase):
         self._thread.start()
 
     def _beat(self) -> None:
-        while not self._stop.wait(HEARTBEAT_SECONDS):
+        said = self._began
+        # Looked at more often than said: a task that began just after a look waits no second beat.
+        while not self._stop.wait(self._heartbeat / 10):
             with self._lock:
                 task = self._task
-            if task is None:
+            now = time.monotonic()
+            if task is None or now - max(said, task[1]) < self._heartbeat:
                 continue
-            elapsed = time.monotonic() - task[1]
-            if elapsed >= HEARTBEAT_SECONDS - 1:
-                self._display.display(f"  ... {task[0]} ({elapsed:.0f} s)", color="dark gray")
+            self._display.display(f"  ... {task[0]} ({now - task[1]:.0f} s)", color="dark gray")
+            said = now
 
     def _end_task(self) -> None:
         with self._lock:
@@ -112,5 +115,5 @@ class CallbackModule(CallbackBase):
         self._display.display(f"{total:8.1f} s  in all, {self._tasks_run} tasks")
         slowest = sorted(self._tasks, key=lambda task: -task[1])[:SLOWEST_TASKS]
         for name, seconds in slowest:
-            if seconds >= HEARTBEAT_SECONDS:
+            if seconds >= self._heartbeat:
                 self._display.display(f"{seconds:8.1f} s  of it: {name}")

@@ -1,0 +1,50 @@
+"""No run is silent: a long task says that it lives, and the end says where the time went."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from playbooks.callback_plugins.progress import HEARTBEAT_SECONDS
+
+CHECKOUT = Path(__file__).parents[3]
+PROMISED_SILENCE_SECONDS = 20
+# Stands for ansible-playbook's main process while a task takes five beats.
+RUN = """
+import time
+from types import SimpleNamespace
+from playbooks.callback_plugins.progress import CallbackModule
+
+def named(name):
+    return SimpleNamespace(get_name=lambda: name)
+
+progress = CallbackModule(heartbeat_seconds=0.2)
+progress.v2_playbook_on_play_start(named("Build"))
+progress.v2_playbook_on_task_start(named("Every image is in the registry"), False)
+time.sleep(1)
+progress.v2_playbook_on_play_start(named("Deploy"))
+progress.v2_playbook_on_task_start(named("The release runs"), False)
+progress.v2_playbook_on_stats(None)
+"""
+
+
+def test_a_long_task_beats_and_the_end_tells_the_time_of_each_stage() -> None:
+    """A quick task is not mentioned: its name has just been printed."""
+    told = subprocess.run(
+        [sys.executable, "-c", RUN], cwd=CHECKOUT, capture_output=True, text=True, check=True
+    ).stdout
+    assert told.count("... Every image is in the registry (") >= 2
+    assert "... The release runs" not in told
+    _, _, table = told.partition("TIME")
+    assert [line.split(maxsplit=2)[2] for line in table.splitlines()[1:4]] == [
+        "Build",
+        "Deploy",
+        "in all, 2 tasks",
+    ]
+    assert "of it: Every image is in the registry" in table
+
+
+def test_the_beat_is_quicker_than_the_silence_that_was_promised() -> None:
+    """Twenty seconds; the clock is looked at ten times a beat."""
+    assert HEARTBEAT_SECONDS * 1.1 < PROMISED_SILENCE_SECONDS - 2
