@@ -1,0 +1,75 @@
+"""Taking a deployment down: never by accident, and what was to be kept is there and used again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.stack.backup.vault import aws
+from tests.stack.plays import Outcome, play
+
+NAME = "gone"
+# Beside the deployment that stands, in a network of its own.
+FRESH = (
+    "-e", f"ragdock_name={NAME}",
+    "-e", "ragdock_vpc_cidr=10.78.0.0/16",
+    "-e", "ragdock_subnet_cidr=10.78.1.0/24",
+)  # fmt: skip
+
+
+def destroy(*arguments: str) -> Outcome:
+    """Destroy the fresh deployment."""
+    return play("playbooks/destroy.yml", *FRESH, *arguments)
+
+
+@pytest.fixture
+def fresh() -> Iterator[None]:
+    """A deployment of its own, which is gone afterwards."""
+    play("playbooks/provision.yml", *FRESH).good()
+    yield
+    destroy("-e", f"confirm={NAME}", "-e", "keep_backups=false").good()
+
+
+def tagged() -> dict[str, set[str]]:
+    """Kind -> names of what AWS has of the deployment."""
+    filters = [{"Name": "tag:ragdock:name", "Values": [NAME]}]
+    ec2, running = aws("ec2"), {"Name": "instance-state-name", "Values": ["running", "stopped"]}
+    hosts = ec2.describe_instances(Filters=[*filters, running])["Reservations"]
+    buckets = aws("s3").list_buckets()["Buckets"]
+    parameters = aws("ssm").get_parameters_by_path(Path=f"/ragdock/{NAME}/", Recursive=True)["Parameters"]
+    return {
+        "instances": {one["Instances"][0]["InstanceId"] for one in hosts},
+        "volumes": {one["VolumeId"] for one in ec2.describe_volumes(Filters=filters)["Volumes"]},
+        "networks": {one["VpcId"] for one in ec2.describe_vpcs(Filters=filters)["Vpcs"]},
+        "buckets": {one["Name"] for one in buckets if one["Name"].startswith(f"ragdock-{NAME}-")},
+        "secrets": {one["Name"].rsplit("/", 1)[-1] for one in parameters},
+    }
+
+
+@pytest.mark.usefixtures("fresh")
+def test_what_is_kept_is_there_and_is_used_again() -> None:
+    """Another name destroys nothing; data and backups stay when told; the next deployment has them."""
+    before = tagged()
+    assert all(before.values()), before
+    destroy("-e", "confirm=another").refused(NAME, "confirm")
+    destroy("-e", f"confirm={NAME}", "-e", "keep_data=true", "--check").good()
+    assert tagged() == before
+
+    told = destroy("-e", f"confirm={NAME}", "-e", "keep_data=true").good()
+    assert "keep     volume" in told.output, told.tail()
+    kept = tagged()
+    assert (kept["instances"], kept["networks"]) == (set(), set())
+    assert kept["buckets"] == before["buckets"]
+    assert kept["secrets"] == {"restic_password"}
+    (volume,) = kept["volumes"]
+    assert volume in before["volumes"]
+
+    play("playbooks/provision.yml", *FRESH).good()
+    after = tagged()
+    assert volume in after["volumes"]
+    assert after["buckets"] == before["buckets"]
+
+    told = destroy("-e", f"confirm={NAME}", "-e", "keep_backups=false").good()
+    assert "keep   " not in told.output, told.tail()
+    assert not any(tagged().values()), tagged()
