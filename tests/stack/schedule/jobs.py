@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tests.stack.backup.vault import aws
+from tests.stack.door import value
 from tests.stack.host import Host
 
 CRON = "/etc/cron.d/ragdock"
@@ -23,6 +25,25 @@ def state(host: Host, job: str = "drift") -> dict[str, Any]:
 def host_time(host: Host) -> datetime:
     """The host's clock, which is what its cron goes by."""
     return datetime.fromtimestamp(int(host.run("date", "+%s")), UTC)
+
+
+def namespace() -> str:
+    """Where the deployment's metrics are."""
+    return f"Ragdock/{value('name')}"
+
+
+def told_cloudwatch(job: str, since: datetime) -> tuple[float, float]:
+    """The least and the most of what CloudWatch was told of a job's success."""
+    told = aws("cloudwatch").get_metric_statistics(
+        Namespace=namespace(),
+        MetricName=f"{job.capitalize()}Succeeded",
+        StartTime=since - timedelta(seconds=1),
+        EndTime=datetime.now(UTC) + timedelta(minutes=1),
+        Period=3600,
+        Statistics=["Minimum", "Maximum"],
+    )["Datapoints"]
+    assert told, f"CloudWatch was told nothing of {job}"
+    return min(one["Minimum"] for one in told), max(one["Maximum"] for one in told)
 
 
 @contextmanager

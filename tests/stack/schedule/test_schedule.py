@@ -13,8 +13,19 @@ from typing import Any
 import pytest
 
 from tests.stack import papers
+from tests.stack.backup.vault import aws
+from tests.stack.door import value
 from tests.stack.host import Host
-from tests.stack.schedule.jobs import ended, fired_by_cron, history, host_time, kept, state
+from tests.stack.schedule.jobs import (
+    ended,
+    fired_by_cron,
+    history,
+    host_time,
+    kept,
+    namespace,
+    state,
+    told_cloudwatch,
+)
 from tests.stack.soak import fault, long
 
 SETTINGS = "/etc/ragdock/schedule.json"
@@ -103,7 +114,7 @@ def test_a_lock_that_a_dead_run_of_the_host_left_is_no_obstacle(host: Host) -> N
 
 def test_drift_is_found_and_named(host: Host) -> None:
     """A file that somebody edited on the host serves until the next deploy, and nobody would know."""
-    path = "/opt/ragdock/config/edge/Caddyfile"
+    path, began = "/opt/ragdock/config/edge/Caddyfile", host_time(host)
     with kept(host, path) as text:
         host.run("tee", path, given=f"{text}# by hand\n")
         host.run("ragdock-job", "drift", check=False, seconds=600)
@@ -113,6 +124,23 @@ def test_drift_is_found_and_named(host: Host) -> None:
     assert f"{path} differs" in found["reason"]
     host.run("ragdock-job", "drift", seconds=600)
     assert state(host)["ok"]
+    assert told_cloudwatch("drift", began) == (0, 1), "a failure and a success"
+
+
+def test_an_alarm_waits_for_what_each_job_tells_cloudwatch(host: Host) -> None:
+    """An alarm on a metric that nobody sends would be silent for ever, or never."""
+    alarms = aws("cloudwatch").describe_alarms(AlarmNamePrefix=f"ragdock-{value('name')}-")["MetricAlarms"]
+    watched = {one["MetricName"]: one for one in alarms if one["Namespace"] == namespace()}
+    jobs = json.loads(host.run("cat", SETTINGS))["jobs"]
+    assert (
+        {"BackupSucceeded", "DriftSucceeded"}
+        <= set(watched)
+        <= {f"{job.capitalize()}Succeeded" for job in jobs}
+    )
+    for one in watched.values():
+        assert (one["ComparisonOperator"], one["Threshold"]) == ("LessThanThreshold", 1.0)
+        assert one["ActionsEnabled"]
+        assert [arn.split(":")[2] for arn in one["AlarmActions"]] == ["sns"]
 
 
 def test_no_secret_is_in_logs_states_or_settings(host: Host) -> None:
