@@ -37,7 +37,8 @@ description:
   - Copies the ledger, begins a snapshot of the indices and freezes a view of them in one moment in which
     nothing is written. When something was, it is done again with the worker standing still.
   - Writes the manifest from the frozen view, uploads all of it with restic, compares what arrived with the
-    manifest and the manifest with the source read again. What does not match is removed and does not count.
+    manifest and the manifest with the source read again. Only then does it count as a backup; what does not
+    match is removed.
 options:
   settings: {description: What the steps of a backup share., type: dict, required: true}
   secrets: {description: Passwords and OpenSearch's authority., type: dict, required: true}
@@ -198,17 +199,20 @@ class Making:
                 self.prune_snapshots()
                 arrived = self.upload(full)
                 ragdock_upload.compare(self.repository, arrived, self.places, files)
+                counted = str(self.repository.count(arrived, self.id))
             except FAILURES:
+                # What cannot be removed now does not count, and the next backup removes it.
                 with contextlib.suppress(*FAILURES):
                     self.search.forget(self.snapshot)
                 shutil.rmtree(self.places.work, ignore_errors=True)
-                if arrived:
-                    self.repository.run("forget", arrived)
+                with contextlib.suppress(*FAILURES):
+                    if arrived:
+                        self.repository.run("forget", arrived)
                 raise
         segments = {self.search.identity(name): sorted(self.search.segments(name)) for name in indices}
         self.memory.save(segments=segments, last={"id": self.id, "time": time.time()})
         shutil.rmtree(self.places.work)
-        return arrived
+        return counted
 
     def upload(self, full: bool) -> str:
         """To the repository; restic's id of what arrived."""

@@ -112,16 +112,22 @@ class Preparation:
                 f"{folder} is not there. Is the disk of ragdock_backup_repository mounted? Nothing was begun."
             )
         try:
-            self.known = {snapshot_name(one.id) for one in self.repository.backups()}
+            uploads = self.repository.uploads()
         except ResticError as error:
             if error.kind != "absent":
                 raise
             self.begin(begin_anew)
             return
+        self.known = {snapshot_name(one.id) for one in uploads}
         if not self.dry:
             self.repository.unlock()
             if self.memory.values.get("location") != self.settings.location:
                 self.memory.save(location=self.settings.location, damaged=[], read={})
+        for one in uploads:
+            if not one.counts:
+                self.cleared.append(f"the upload of {one.id} was never compared with its source")
+                if not self.dry:
+                    self.repository.run("forget", one.snapshot)
 
     def begin(self, begin_anew: bool) -> None:
         """The first backup makes the repository; a later one only when it is told that the first was lost.

@@ -11,6 +11,8 @@ from typing import Any
 ID = re.compile(r"^\d{8}T\d{6}Z$")
 # A backup dated later than this is from a clock that was wrong.
 CLOCK_SLACK = dt.timedelta(minutes=10)
+# What was uploaded and not yet compared with its source carries this tag, and does not count.
+UNPROVEN = "state:unproven"
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,11 @@ class Backup:
     paths: tuple[str, ...]
     tags: tuple[str, ...]
     size: int
+
+    @property
+    def counts(self) -> bool:
+        """Whether it was compared with its source; a run that was killed before leaves one that was not."""
+        return UNPROVEN not in self.tags
 
     def future(self, now: dt.datetime) -> bool:
         """Whether it was dated by a clock that was wrong."""

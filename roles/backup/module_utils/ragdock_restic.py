@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.ragdock_choice import Backup, parse_backup
+from ansible.module_utils.ragdock_choice import UNPROVEN, Backup, parse_backup
 
 PROGRAM = "restic"
 # A restic that is told to end removes its lock; it is told so by the kernel when we die.
@@ -285,11 +285,23 @@ class Repository:
         finally:
             os.close(descriptor)
 
-    def backups(self) -> list[Backup]:
-        """All backups, oldest first; snapshots that are not ours are not counted."""
+    def uploads(self) -> list[Backup]:
+        """Everything of ours, oldest first, whether it counts or not; snapshots of others are left out."""
         done = self.run("snapshots", "--json", "--no-lock")
         listed = (parse_backup(one) for one in json.loads(done.out) or [])
         return sorted((one for one in listed if one), key=lambda one: (one.time, one.id))
+
+    def backups(self) -> list[Backup]:
+        """All that counts as a backup, oldest first."""
+        return [one for one in self.uploads() if one.counts]
+
+    def count(self, snapshot: str, name: str) -> str:
+        """An upload that was compared is a backup from now on; its id, which restic changes with its tags."""
+        self.run("tag", "--remove", UNPROVEN, snapshot)
+        found = [one.snapshot for one in self.backups() if one.id == name]
+        if len(found) != 1:
+            raise ResticError("failed", f"restic lists {len(found)} backups named {name} after it was tagged")
+        return str(found[0])
 
     def files(self, snapshot: str) -> dict[str, int]:
         """Path -> size of every file in a snapshot."""

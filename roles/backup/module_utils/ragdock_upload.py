@@ -6,6 +6,7 @@ from typing import Any
 
 from ansible.module_utils import ragdock_manifest
 from ansible.module_utils.ragdock_backup import ChangedError, Places, Settings
+from ansible.module_utils.ragdock_choice import UNPROVEN
 from ansible.module_utils.ragdock_collect import UNFINISHED, Files
 from ansible.module_utils.ragdock_manifest import ManifestError
 from ansible.module_utils.ragdock_restic import Repository
@@ -14,9 +15,9 @@ from ansible.module_utils.ragdock_restic import Repository
 def upload(
     repository: Repository, settings: Settings, name: str, release: str, full: bool
 ) -> tuple[str, dict[str, Any]]:
-    """Store one backup; restic's id of it, and figures."""
+    """Store what becomes a backup once it was compared; restic's id of it, and figures."""
     places = Places(settings.root)
-    tags = ["--tag", f"backup:{name}", "--tag", f"release:{release}"]
+    tags = ["--tag", f"backup:{name}", "--tag", f"release:{release}", "--tag", UNPROVEN]
     paths = [str(path) for path in (places.snapshots, places.raw, places.work)]
     words = [
         "backup",

@@ -41,6 +41,7 @@ def whole_afterwards(vault: Vault, api: Api) -> Iterator[None]:
     assert record["ok"] is True
     assert set(listed.values()) == {"SUCCESS"}
     assert len(listed) <= 2
+    assert vault.uploads() == vault.snapshots(), "what was never compared is still there"
     assert vault.manifest()["id"] == record["figures"]["id"]
     assert vault.host.run("docker", "ps", "--quiet", "--filter", "status=paused") == ""
 

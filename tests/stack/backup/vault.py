@@ -24,6 +24,7 @@ MEMORY = "/opt/ragdock/backup/memory.json"
 # A backup's processes on the host: its steps (Ansible gives them to Python's standard input), and restic.
 OURS = re.compile(r"BECOME-SUCCESS|^/usr/bin/python3$|^restic ")
 Json = dict[str, Any]
+UNPROVEN = "state:unproven"
 
 
 def aws(service: str) -> Any:
@@ -63,7 +64,11 @@ class Vault:
         return self.host.shell(script, seconds=300)
 
     def snapshots(self) -> list[Json]:
-        """What restic lists of ours, oldest first."""
+        """What restic lists of ours and what counts, oldest first."""
+        return [one for one in self.uploads() if UNPROVEN not in one["tags"]]
+
+    def uploads(self) -> list[Json]:
+        """What restic lists of ours, compared with its source or not."""
         listed = json.loads(self.restic("snapshots", "--json", "--no-lock"))
         return [one for one in listed if any(tag.startswith("backup:") for tag in one["tags"])]
 

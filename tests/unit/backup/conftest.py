@@ -11,7 +11,10 @@ from tests.unit.role_files import share
 
 share("stack", "backup")
 
+from ansible.module_utils.ragdock_backup import Places, Settings  # noqa: E402
 from ansible.module_utils.ragdock_restic import Repository  # noqa: E402
+
+PARTS = 28
 
 
 @pytest.fixture
@@ -23,3 +26,23 @@ def repository(tmp_path: Path, restic: None) -> Repository:
     )
     one.init()
     return one
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """As the role would pass them."""
+    words = {"name": "lab", "root": str(tmp_path), "project": "ragdock", "pattern": "quest-research*"}
+    words |= {"location": "/srv/backups", "region": "eu-central-1", "endpoint_url": ""}
+    numbers = dict.fromkeys(("upload_kib", "processors", "niceness", "stall_seconds", "snapshot_seconds"), 1)
+    numbers |= dict.fromkeys(("hold_seconds", "reserve_mib", "snapshots_kept", "golden_count"), 2)
+    numbers |= {"keep_daily": 7, "keep_weekly": 5, "keep_monthly": 12, "read_all_days": PARTS}
+    return Settings.of({**words, **numbers, "golden": []})
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    """A host's directories."""
+    found = Places(tmp_path)
+    for path in (found.raw, found.ledger, found.analytics, found.base):
+        path.mkdir(parents=True)
+    return found

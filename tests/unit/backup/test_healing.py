@@ -10,9 +10,7 @@ import pytest
 from ansible.module_utils.ragdock_backup import Places, Settings
 from ansible.module_utils.ragdock_restic import Repository
 
-from tests.unit.backup.test_steps import places, settings, step
-
-__all__ = ["places", "settings"]
+from tests.unit.backup.test_steps import step
 
 
 def never(*words: str) -> tuple[int, str, str]:

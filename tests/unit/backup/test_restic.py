@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils import ragdock_choice, ragdock_restic
+from ansible.module_utils import ragdock_choice, ragdock_restic, ragdock_upload
+from ansible.module_utils.ragdock_backup import Places, Settings
 from ansible.module_utils.ragdock_choice import Backup
 from ansible.module_utils.ragdock_restic import Repository, ResticError
 
 from tests.local_aws import client, local_aws
+from tests.unit.role_files import load
 
 NOW = dt.datetime(2026, 3, 10, 12, 0, tzinfo=dt.UTC)
 LONG_AFTER = dt.datetime(2036, 1, 1, tzinfo=dt.UTC)
@@ -61,6 +63,37 @@ def test_a_backup_is_found_read_and_restored(repository: Repository, papers: Pat
     repository.restore(found.snapshot, tmp_path / "back", [str(papers / "one.txt")])
     restored = [path for path in (tmp_path / "back").rglob("*") if path.is_file()]
     assert [path.read_text() for path in restored] == ["first\n"]
+
+
+def test_an_upload_counts_only_when_it_was_compared(
+    repository: Repository, papers: Path, settings: Settings, places: Places
+) -> None:
+    """A run that dies between the two leaves nothing that passes for a backup, and the next removes it."""
+    keep(repository, papers, "20260310T020000Z")  # As before uploads had a mark: it counts.
+    for folder in (places.work, places.snapshots):
+        folder.mkdir()
+    (places.raw / "paper.txt").write_text("a document")
+    killed, _ = ragdock_upload.upload(repository, settings, "20260311T020000Z", "r1", full=False)
+    assert [one.id for one in repository.backups()] == ["20260310T020000Z"]
+
+    looking = load("backup/library/backup_prepare.py").Preparation(settings, repository, True, None)
+    looking.open(begin_anew=False)
+    assert len(looking.cleared) == 1
+    assert killed in {one.snapshot for one in repository.uploads()}, "check mode removed it"
+    following = load("backup/library/backup_prepare.py").Preparation(settings, repository, False, None)
+    following.open(begin_anew=False)
+    assert "20260311T020000Z was never compared" in following.cleared[0]
+    assert [one.id for one in repository.uploads()] == ["20260310T020000Z"]
+
+    arrived, _ = ragdock_upload.upload(repository, settings, "20260312T020000Z", "r1", full=False)
+    sent = repository.files(arrived)
+    assert sent
+    counted = repository.count(arrived, "20260312T020000Z")
+    newest = repository.backups()[-1]
+    assert (newest.id, newest.snapshot, newest.release) == ("20260312T020000Z", counted, "r1")
+    assert newest.size > 0
+    assert repository.files(counted) == sent
+    assert len(repository.uploads()) == 2
 
 
 def test_the_password_stands_in_no_argument_and_no_environment(repository: Repository) -> None:

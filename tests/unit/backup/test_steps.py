@@ -14,36 +14,16 @@ from ansible.module_utils.ragdock_backup import BackupError, Memory, Places, Set
 from ansible.module_utils.ragdock_choice import Backup
 from ansible.module_utils.ragdock_restic import ResticError
 
+from tests.unit.backup.conftest import PARTS
 from tests.unit.role_files import load
 
 DAY = 86400.0
 NOW = 1_800_000_000.0
-PARTS = 28
 
 
 def step(name: str) -> ModuleType:
     """A module of the role."""
     return load(f"backup/library/{name}.py")
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    """As the role would pass them."""
-    words = {"name": "lab", "root": str(tmp_path), "project": "ragdock", "pattern": "quest-research*"}
-    words |= {"location": "/srv/backups", "region": "eu-central-1", "endpoint_url": ""}
-    numbers = dict.fromkeys(("upload_kib", "processors", "niceness", "stall_seconds", "snapshot_seconds"), 1)
-    numbers |= dict.fromkeys(("hold_seconds", "reserve_mib", "snapshots_kept", "golden_count"), 2)
-    numbers |= {"keep_daily": 7, "keep_weekly": 5, "keep_monthly": 12, "read_all_days": PARTS}
-    return Settings.of({**words, **numbers, "golden": []})
-
-
-@pytest.fixture
-def places(tmp_path: Path) -> Places:
-    """A host's directories."""
-    found = Places(tmp_path)
-    for path in (found.raw, found.ledger, found.analytics, found.base):
-        path.mkdir(parents=True)
-    return found
 
 
 # --- the repository is read through --------------------------------------------------------------
