@@ -165,6 +165,7 @@ class Making:
                 "release": release.id,
                 "versions": {
                     "opensearch": self.search.version(),
+                    "ledger": ragdock_collect.ledger_version(self.places),
                     "ollama": release.images.get("ollama", {}).get("ref", ""),
                     "opensearch_image": release.images.get("opensearch", {}).get("ref", ""),
                     "ragdock": release.record.get("git_revision", ""),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,15 @@ def copy_databases(places: Places) -> None:
     """Every database, as of one moment each."""
     for path in databases(places):
         ragdock_quiet.copy_database(path, places.work / path.name)
+
+
+def ledger_version(places: Places) -> int:
+    """The version of the copied ledger's schema: a restore refuses one that its software does not know."""
+    path = places.work / ragdock_manifest.LEDGER
+    if not path.is_file():
+        return 0
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ Json = dict[str, Any]
 Known = tuple[int, int, str]
 PAGE = 1000
 FORMAT = 1
+LEDGER = "ledger.sqlite3"
 BLOCK = 1 << 20
 GOLDEN_HITS = 5
 GOLDEN_WORDS = 8

@@ -14,7 +14,7 @@ from ansible.module_utils import ragdock_manifest
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.ragdock_backups import NoSuchBackupError, backups_of, chosen, proofs, rows
 from ansible.module_utils.ragdock_containers import ContainerError, address, serving
-from ansible.module_utils.ragdock_fit import embedder_refusal, version_refusal
+from ansible.module_utils.ragdock_fit import embedder_refusal, ledger_refusal, version_refusal
 from ansible.module_utils.ragdock_journal import Desk
 from ansible.module_utils.ragdock_node import as_admin
 from ansible.module_utils.ragdock_ollama import Ollama, OllamaError
@@ -132,11 +132,14 @@ class Look:
         found.append(
             parts.room_refusal(content.size(scope, file, 0), shutil.disk_usage(self.root).free, self.root)
         )
+        versions = content.manifest.get("versions", {})
+        ledger = self.root / "data" / "ledger" / parts.LEDGER
+        if scope != parts.ANALYTICS and ledger.is_file():
+            found.append(ledger_refusal(int(versions.get("ledger", 0)), ledgers.facts(ledger).version))
         if scope in (parts.ALL, parts.INDEX) and content.indices:
             keys = (self.wanted[key] for key in ("ca", "admin_cert", "admin_key"))
             node = as_admin(self.run, self.wanted["project"], *keys)
             node.ready(120)
-            versions = content.manifest.get("versions", {})
             found.append(version_refusal(str(versions.get("opensearch", "")), node.version()))
             found += self.embedders(content)
         return [text for text in found if text]

@@ -25,7 +25,7 @@ ROOT = "/opt/ragdock"
 WORK = f"{ROOT}/backup/work"
 SNAPSHOTS = f"{ROOT}/snapshots"
 RAW = f"{ROOT}/data/raw"
-LEDGER = "ledger.sqlite3"
+LEDGER = str(ragdock_manifest.LEDGER)
 MIB = 1 << 20
 # OpenSearch places no index on a volume with less than 3 GiB free (the low watermark of its configuration).
 WATERMARK = 3 << 30

@@ -31,6 +31,16 @@ def version_refusal(backup: str, running: str) -> str:
     return ""
 
 
+def ledger_refusal(backup: int, running: int) -> str:
+    """Software knows the schema of its own ledger and all before, not that of a newer release."""
+    if backup <= running:
+        return ""
+    return (
+        f"The backup's ledger has version {backup}, the running software knows {running}: a newer "
+        "release made the backup. Deploy that release (or a newer one) first: playbooks/deploy.yml."
+    )
+
+
 def embedder_refusal(contract: Mapping[str, Any], name: str, weights: str) -> str:
     """An index's vectors can be asked only with the embedder that made them."""
     made, digest = str(contract.get("model", "")), str(contract.get("digest", ""))

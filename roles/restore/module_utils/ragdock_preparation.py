@@ -12,6 +12,7 @@ from ansible.module_utils import ragdock_ledger as ledgers
 from ansible.module_utils import ragdock_manifest
 from ansible.module_utils.ragdock_content import Content
 from ansible.module_utils.ragdock_engine import Engine
+from ansible.module_utils.ragdock_fit import ledger_refusal
 from ansible.module_utils.ragdock_journal import Desk, Entry, Index
 from ansible.module_utils.ragdock_node import Node, new_name
 from ansible.module_utils.ragdock_restic import Repository
@@ -63,11 +64,9 @@ class Preparation:
             return
         theirs, ours = parts.ledger_of(self.desk.staged), self.desk.ledger
         running, found = ledgers.facts(ours).version, ledgers.facts(theirs).version
-        if found > running:
-            raise RestoreError(
-                f"the backup's ledger has version {found}, the running software knows {running}: a newer "
-                "release made the backup. Deploy that release (or a newer one) first: playbooks/deploy.yml"
-            )
+        # A manifest of an earlier day does not tell the version, so it is looked at here too.
+        if refusal := ledger_refusal(found, running):
+            raise RestoreError(refusal)
         if found < running:
             folder = self.desk.place / "migrate"
             if folder.exists():

@@ -1,0 +1,94 @@
+"""A backup that the running software cannot use is refused with what to do; an older one works."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from ansible.module_utils import ragdock_ledger, ragdock_preparation
+from ansible.module_utils.ragdock_fit import embedder_refusal, ledger_refusal, version_refusal
+from ansible.module_utils.ragdock_throwaway import MARGIN_MIB, available_mib, memory_refusal
+
+from rag_core.ledger import Ledger, schema
+
+CHECKOUT = Path(__file__).parents[3]
+MADE: Mapping[str, str] = {"model": "all-minilm", "digest": "a" * 64}
+
+
+@pytest.mark.parametrize(
+    ("backup", "running", "says"),
+    [
+        ("2.19.1", "2.19.1", ""),
+        ("2.11.0", "2.19.1", ""),
+        ("2.9.0", "2.19.1", ""),  # by number, not by letter
+        ("1.3.20", "2.19.1", ""),
+        ("2.19.1", "3.0.0", ""),
+        ("2.19.2", "2.19.1", "Deploy the release that made the backup, or a newer one"),
+        ("3.0.0", "2.19.1", "cannot read it"),
+        ("1.3.20", "3.0.0", "-e scope=documents"),
+        ("", "2.19.1", ""),
+    ],
+)
+def test_opensearch_reads_its_own_and_the_major_version_before(backup: str, running: str, says: str) -> None:
+    """As OpenSearch itself promises for snapshots."""
+    refusal = version_refusal(backup, running)
+    assert says in refusal
+    assert bool(says) == bool(refusal)
+
+
+@pytest.mark.parametrize(
+    ("contract", "refused"),
+    [
+        (MADE, False),
+        ({}, False),
+        ({**MADE, "model": "nomic-embed-text"}, True),
+        ({**MADE, "digest": "b" * 64}, True),
+    ],
+)
+def test_vectors_of_another_embedder_are_refused(contract: Mapping[str, str], refused: bool) -> None:
+    """The same name with other weights is another embedder."""
+    refusal = embedder_refusal(contract, MADE["model"], MADE["digest"])
+    assert bool(refusal) == refused
+    assert not refused or "ragdock_models" in refusal
+
+
+def test_a_ledger_of_a_newer_release_is_refused_and_an_older_one_is_not() -> None:
+    """It names the way out."""
+    assert ledger_refusal(1, 2) == ledger_refusal(2, 2) == ledger_refusal(0, 2) == ""
+    assert "playbooks/deploy.yml" in ledger_refusal(3, 2)
+
+
+def test_an_older_ledger_is_brought_up_to_date_by_the_code_that_a_restore_runs(tmp_path: Path) -> None:
+    """The words that the worker's image is given, run here with the worker's own library."""
+    path = tmp_path / "ledger.sqlite3"
+    with closing(Ledger(tmp_path / "now.sqlite3")) as ledger:
+        ledger.counts()
+    now = ragdock_ledger.facts(tmp_path / "now.sqlite3").version
+    assert now == len(schema.STEPS)
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        for statement in schema.STEPS[0].split(";"):
+            db.execute(statement)
+        db.execute("PRAGMA user_version = 1")
+    assert ragdock_ledger.facts(path).version == 1
+    script = ragdock_preparation.MIGRATE.replace("/ledger/", f"{tmp_path}/")
+    libraries = CHECKOUT / "services" / "rag_core" / "src"
+    subprocess.run(
+        [sys.executable, "-c", script], check=True, env={**os.environ, "PYTHONPATH": str(libraries)}
+    )
+    assert ragdock_ledger.facts(path).version == now
+
+
+def test_a_drill_that_would_starve_the_stack_is_refused_with_figures() -> None:
+    """What the drill may use and what must stay, against what the kernel says is to be had."""
+    available = available_mib("MemTotal:       8000000 kB\nMemFree: 100 kB\nMemAvailable:    2097152 kB\n")
+    assert available == 2048
+    assert memory_refusal(available - MARGIN_MIB, available) == ""
+    refusal = memory_refusal(available - MARGIN_MIB + 1, available)
+    for word in (str(available), "ragdock_drill_memory_mib", "ragdock_instance_type"):
+        assert word in refusal
