@@ -117,7 +117,7 @@ class Making:
     def index(self, name: str, aliases: list[str], pit: str) -> tuple[dict[str, Any], dict[str, str]]:
         """The manifest's entry of an index and the hashes of its documents; reads what changed."""
         identity = self.search.identity(name)
-        memory = Memory(self.places, f"index-{identity}")
+        memory = Memory.of_index(self.places, identity)
         known: dict[str, Known] = {key: (one[0], one[1], one[2]) for key, one in memory.values.items()}
         turn = int(time.time() // DAY) % self.settings.read_all_days
         found = ragdock_manifest.remembered_hashes(
@@ -212,6 +212,7 @@ class Making:
                 raise
         segments = {self.search.identity(name): sorted(self.search.segments(name)) for name in indices}
         self.memory.save(segments=segments, last={"id": self.id, "time": time.time()})
+        Memory.forget_indices(self.places, but=segments)
         shutil.rmtree(self.places.work)
         return counted
 

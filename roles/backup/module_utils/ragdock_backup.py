@@ -8,7 +8,7 @@ import os
 import sqlite3
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from ansible.module_utils.ragdock_snapshots import Search, SearchError
 Json = dict[str, Any]
 USER = "ragdock_backup"
 SCOPE_SECONDS = 30.0
+OF_INDEX = "index-"
 SPEC: Json = {
     "settings": {"type": "dict", "required": True},
     "secrets": {"type": "dict", "required": True, "no_log": True},
@@ -159,6 +160,19 @@ class Memory:
         self.values: Json = {}
         with contextlib.suppress(OSError, ValueError):
             self.values = dict(json.loads(self.path.read_text(encoding="utf-8")))
+
+    @staticmethod
+    def of_index(places: Places, identity: str) -> Memory:
+        """What was read of an index, by the identity that OpenSearch gave it."""
+        return Memory(places, f"{OF_INDEX}{identity}")
+
+    @staticmethod
+    def forget_indices(places: Places, but: Iterable[str]) -> None:
+        """An index that was rebuilt or removed never comes back under its identity."""
+        kept = {f"{OF_INDEX}{identity}.json" for identity in but}
+        for path in places.base.glob(f"{OF_INDEX}*.json"):
+            if path.name not in kept:
+                path.unlink()
 
     def save(self, **values: Any) -> None:
         """Replace some of it, by rename."""

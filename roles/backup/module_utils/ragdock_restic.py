@@ -122,7 +122,8 @@ class Repository:
     location: str
     password: str = field(repr=False)
     region: str = ""
-    cache: Path = Path("/var/cache/restic")
+    # On the data volume: restic's default, and that of /tmp, is the root volume.
+    cache: Path = field(kw_only=True)
     processors: int = 1
     upload_kib: int = 0
     stall_seconds: float = 300.0

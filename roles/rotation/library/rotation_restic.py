@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -18,6 +19,7 @@ description:
 options:
   location: {description: restic's name of the repository., type: str, required: true}
   region: {description: Region of the bucket., type: str, default: ""}
+  root: {description: Where Ragdock lives., type: path, default: /opt/ragdock}
   password: {description: The password that opens it now., type: str, required: true}
   new_password: {description: The one to add; empty adds none., type: str, default: ""}
   remove: {description: The key to remove; empty removes none., type: str, default: ""}
@@ -46,7 +48,8 @@ def opens(repository: Repository) -> str:
 
 def change(params: dict[str, Any]) -> dict[str, Any]:
     """Do it; the result for Ansible."""
-    repository = Repository(params["location"], params["password"], params["region"])
+    cache = Path(params["root"]) / "backup" / "cache"
+    repository = Repository(params["location"], params["password"], params["region"], cache=cache)
     try:
         mine = repository.key()
     except ResticError as error:
@@ -56,7 +59,7 @@ def change(params: dict[str, Any]) -> dict[str, Any]:
         return {"changed": False, "key": ""}
     changed = False
     new = params["new_password"]
-    if new and not opens(Repository(params["location"], new, params["region"])):
+    if new and not opens(Repository(params["location"], new, params["region"], cache=cache)):
         repository.add_key(new)
         changed = True
     if params["remove"] and params["remove"] != mine and params["remove"] in repository.key_ids():
@@ -71,6 +74,7 @@ def main() -> None:
         argument_spec={
             "location": {"type": "str", "required": True},
             "region": {"type": "str", "default": ""},
+            "root": {"type": "path", "default": "/opt/ragdock"},
             "password": {"type": "str", "required": True, "no_log": True},
             "new_password": {"type": "str", "default": "", "no_log": True},
             "remove": {"type": "str", "default": ""},

@@ -189,6 +189,16 @@ def test_a_failure_says_what_still_stands(places: Places) -> None:
     assert "20260310T020000Z, 5 hours old" in what_stands(Memory(places), NOW + 5 * 3600)
 
 
+def test_the_memory_of_an_index_goes_with_the_index(places: Places) -> None:
+    """A rebuilt index has a new identity; what was read of the old one would lie there for ever."""
+    for identity in ("old", "present"):
+        Memory.of_index(places, identity).save(a=["1", 2, "hash"])
+    Memory(places).save(last={})
+    Memory.forget_indices(places, but=["present"])
+    assert Memory.of_index(places, "present").values == {"a": ["1", 2, "hash"]}
+    assert sorted(path.name for path in places.base.glob("*.json")) == ["index-present.json", "memory.json"]
+
+
 def test_a_memory_that_cannot_be_read_is_made_anew(places: Places) -> None:
     """Half a file of a power cut must not stop the nights after it."""
     Memory(places).save(damaged=["x"])

@@ -21,18 +21,11 @@ def repository(tmp_path: Path) -> Repository:
     return made
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        rotation,
-        "Repository",
-        lambda place, password, region: Repository(place, password, region, tmp_path / "cache"),
-    )
-
-
 def change(place: str, password: str, new: str = "", remove: str = "") -> dict[str, object]:
     """The module's work."""
+    root = Path(place).parent
     given = {"location": place, "region": "", "password": password, "new_password": new, "remove": remove}
+    given["root"] = str(root)
     result: dict[str, object] = rotation.change(given)
     return result
 
