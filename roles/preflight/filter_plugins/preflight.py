@@ -39,6 +39,14 @@ def _typed(value: Any, kind: str) -> Any:
     return value
 
 
+def _meant(value: Any, option: Mapping[str, Any]) -> Any:
+    """What a setting means for those that depend on it: `false` as text is false, and so is nonsense."""
+    try:
+        return _typed(value, option.get("type", "str"))
+    except TypeError:
+        return None
+
+
 def _within(value: Any, rule: Mapping[str, Any]) -> bool:
     """Does a number lie in the rule's range?"""
     if isinstance(value, bool) or not isinstance(value, int):
@@ -93,6 +101,8 @@ def preflight_problems(
 ) -> list[str]:
     """One sentence for each setting that is unknown, missing, of the wrong type or out of range."""
     problems = []
+    given = values
+    values = {name: _meant(value, spec.get(name, {})) for name, value in given.items()}
     for name in sorted(set(values) - set(spec)):
         near = difflib.get_close_matches(name, spec, n=1, cutoff=0.5)
         problems.append(
@@ -107,9 +117,9 @@ def preflight_problems(
         if name not in values:
             problems.append(f"'{name}' is not set: it must be {says}.")
             continue
-        value = values[name]
+        value = given[name]
         try:
-            value = _typed(value, option["type"])
+            value = _typed(given[name], option["type"])
             right = _right(value, rule, values) and value in option.get("choices", [value])
         except TypeError:
             right = False

@@ -98,6 +98,22 @@ def test_a_missing_setting_is_named(name: str) -> None:
         ("ragdock_models", [MODEL | {"use": ["chat", "embed", "draw"]}]),
         ("ragdock_models", [MODEL | {"source": "files"}]),
         ("ragdock_models", [MODEL, MODEL | {"name": "n"}]),
+        ("ragdock_acme_directory", "http://acme.example.org/directory"),
+        ("ragdock_ssh_user", "Admin User"),
+        ("ragdock_analytics_id", "my site"),
+        ("ragdock_backup_repository", "backups"),
+        ("ragdock_backup_repository", "sftp:host"),
+        ("ragdock_backup_golden_queries", 5),
+        ("ragdock_schedule_backup", "every night"),
+        ("ragdock_schedule_backup", "60 2 * * *"),
+        ("ragdock_schedule_drill", "0 24 * * *"),
+        ("ragdock_schedule_patch", "0 2 1 * *"),
+        ("ragdock_schedule_prune", "0 2 * * 8"),
+        ("ragdock_schedule_renew", "* * * * *"),
+        ("ragdock_schedule_drift", "@daily"),
+        ("ragdock_schedule_timeout_minutes", {"backup": 60}),
+        ("ragdock_schedule_timeout_minutes", GOOD["ragdock_schedule_timeout_minutes"] | {"drill": 0}),
+        ("ragdock_schedule_timeout_minutes", GOOD["ragdock_schedule_timeout_minutes"] | {"lunch": 60}),
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_allowed(name: str, value: Any) -> None:
@@ -105,6 +121,37 @@ def test_a_wrong_value_is_named_with_what_is_allowed(name: str, value: Any) -> N
     found = problems(**{name: value})
     assert len(found) == 1
     assert found[0].startswith(f"'{name}' is {'empty' if value == '' else repr(value)}: it must be ")
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, rule in RULES.items() if "min" in rule and "keys" not in rule]
+)
+def test_a_number_out_of_its_range_is_refused_at_both_ends(name: str) -> None:
+    """And the ends themselves are allowed."""
+    rule = RULES[name]
+    for allowed in (rule["min"], rule["max"]):
+        assert not [line for line in problems(**{name: allowed}) if f"'{name}'" in line]
+    for wrong in (rule["min"] - 1, rule["max"] + 1):
+        assert problems(**{name: wrong}) == [f"'{name}' is {wrong}: it must be {rule['says']}."]
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, one in SPEC.items() if one["type"] == "bool" or "choices" in one]
+)
+def test_a_choice_that_there_is_not_is_refused(name: str) -> None:
+    """With those that there are."""
+    (problem,) = problems(**{name: "perhaps"})
+    assert problem.startswith(f"'{name}' is 'perhaps': it must be ")
+    for choice in SPEC[name].get("choices", []):
+        assert choice in problem
+
+
+@pytest.mark.parametrize("name", [name for name in SPEC if name.startswith("ragdock_schedule_")])
+def test_every_job_can_be_set_to_a_time_or_switched_off(name: str) -> None:
+    """Sundays and Wednesdays, say; the numbers beside the times are numbers."""
+    if SPEC[name]["type"] == "str":
+        for value in ("", "17 2 * * *", "5 23 * * 0,3"):
+            assert problems(**{name: value}) == []
 
 
 def test_every_language_that_the_image_reads_may_be_named() -> None:
@@ -152,6 +199,12 @@ def test_a_right_value_is_accepted(name: str, value: Any) -> None:
 def test_a_misspelt_name_is_refused_with_its_neighbour(name: str, near: str) -> None:
     """A setting that nobody reads would be believed."""
     assert problems(**{name: "x"}) == [f"'{name}' is not a setting; did you mean '{near}'?"]
+
+
+@pytest.mark.parametrize(("enabled", "asked"), [("false", 0), (False, 0), ("true", 1), (True, 1)])
+def test_an_id_is_asked_for_only_with_a_provider(enabled: Any, asked: int) -> None:
+    """`-e ragdock_analytics_enabled=false` brings text, and means no."""
+    assert len(problems(ragdock_analytics_enabled=enabled)) == asked
 
 
 def test_a_domain_needs_a_contact() -> None:
