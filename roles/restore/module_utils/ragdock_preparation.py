@@ -76,9 +76,11 @@ class Preparation:
             self._migrate(folder)
             ledgers.copy(folder / parts.LEDGER, theirs)
             shutil.rmtree(folder)
-            if ledgers.facts(theirs).version != running:
+            if (reached := ledgers.facts(theirs).version) != running:
                 raise RestoreError(
-                    f"the backup's ledger of version {found} could not be brought to version {running}"
+                    f"the live ledger has version {running}, and the software that runs brings the backup's "
+                    f"only to version {reached}: a newer release wrote it, and a rollback keeps the ledger. "
+                    "Go to that release (playbooks/rollback.yml -e release=<id>), restore there, then go back"
                 )
 
     def _migrate(self, folder: Path) -> None:
