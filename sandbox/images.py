@@ -11,6 +11,9 @@ import re
 import shlex
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from graphlib import TopologicalSorter
+from itertools import count
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -24,6 +27,7 @@ SERVICES = RECIPES.parent.parent / "services"
 OWNER_LABEL = "ragdock.sandbox=images"
 RECIPE_LABEL = "ragdock.recipe"
 PROBE_SECONDS = 6.0
+AT_ONCE = 2
 
 Say = Callable[[str], None]
 
@@ -57,7 +61,6 @@ def published(name: str) -> str:
 # Caddy stand in two or more unrelated ones, Ollama's in one; for OpenSearch 2.19.1 none was
 # found, so its release tag, which its makers do not move, has to do (docs/decisions). Those of images
 # that services start from stand in their Dockerfiles.
-# In the order of building: an image comes after those it is made from.
 IMAGES: tuple[Image, ...] = (
     Image(
         name="debian:trixie-slim",
@@ -106,10 +109,40 @@ def ensure_all(progress: Say, images: Iterable[Image] = IMAGES) -> None:
     if not missing:
         return
     hub = any(image.upstream for image in missing) and _hub_answers(progress)
-    for number, image in enumerate(missing, start=1):
-        say = _prefixed(progress, f"{image.name} ({number} of {len(missing)})")
+    number = count(1)
+
+    def make(image: Image) -> None:
+        say = _prefixed(progress, f"{image.name} ({next(number)} of {len(missing)})")
         if not (hub and image.upstream and _pull(image, say)):
             _build(image, hashes[image.recipe], say)
+
+    each_after_its_parents(missing, make)
+
+
+def each_after_its_parents(images: Iterable[Image], make: Callable[[Image], None]) -> None:
+    """Make some at once: while one waits for the network, another one computes.
+
+    The first failure is raised when what was begun beside it has ended; nothing else is begun.
+    """
+    by_name = {image.name: image for image in images}
+    order = TopologicalSorter(
+        {
+            name: [one for one in parents(RECIPES / image.recipe) if one in by_name]
+            for name, image in by_name.items()
+        }
+    )
+    order.prepare()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        running: dict[Future[None], str] = {}
+        try:
+            while order.is_active():
+                running |= {pool.submit(make, by_name[name]): name for name in order.get_ready()}
+                for ended in wait(running, return_when=FIRST_COMPLETED).done:
+                    ended.result()
+                    order.done(running.pop(ended))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def look(images: Iterable[Image]) -> dict[str, Present]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
 
 from sandbox import images
+from sandbox.errors import SandboxError
 
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 PARENTS = {image.recipe: images.parents(images.RECIPES / image.recipe) for image in images.IMAGES}
@@ -64,14 +66,36 @@ def test_every_recipe_belongs_to_one_image() -> None:
     assert sorted(image.recipe for image in images.IMAGES) == sorted(folders)
 
 
-@pytest.mark.parametrize("image", images.IMAGES, ids=lambda image: image.name)
-def test_image_comes_after_what_it_is_made_from(image: images.Image) -> None:
-    """Images are built in the order of the table."""
-    before = [earlier.name for earlier in images.IMAGES[: images.IMAGES.index(image)]]
-    ours = {known.name for known in images.IMAGES}
-    stages = {parent for parent in PARENTS[image.recipe] if ":" in parent}
-    assert stages <= ours, "a recipe starts from an image that the table does not have"
-    assert stages <= set(before)
+def test_each_image_is_made_after_those_it_is_made_from_and_another_beside_it() -> None:
+    """What does not wait for another is made at the same time."""
+    made: list[str] = []
+    together = threading.Barrier(images.AT_ONCE)
+    pair = {"python:3.13-slim", "ragdock-sandbox/host:trixie"}
+
+    def make(image: images.Image) -> None:
+        needed = set(images.parents(images.RECIPES / image.recipe)) & {one.name for one in images.IMAGES}
+        assert needed <= set(made)
+        if image.name in pair:
+            together.wait(timeout=30)
+        made.append(image.name)
+
+    first = [one for one in images.IMAGES if one.name in pair | {"debian:trixie-slim"}]
+    images.each_after_its_parents(first, make)
+    assert made[0] == "debian:trixie-slim"
+    assert sorted(made) == sorted(one.name for one in first)
+
+
+def test_after_a_failure_nothing_else_is_begun() -> None:
+    """What stands on it could not be made anyway, and people wait for the message."""
+    begun: list[str] = []
+
+    def make(image: images.Image) -> None:
+        begun.append(image.name)
+        raise SandboxError(f"{image.name} could not be built.", "why", "what to do")
+
+    with pytest.raises(SandboxError, match="debian:trixie-slim could not be built"):
+        images.each_after_its_parents(images.IMAGES, make)
+    assert begun == ["debian:trixie-slim"]
 
 
 @pytest.mark.parametrize("image", images.IMAGES, ids=lambda image: image.name)
