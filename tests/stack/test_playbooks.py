@@ -47,5 +47,13 @@ def test_status_says_what_runs(host: Host) -> None:
     """Each service, the release, and what to do about a backup that was never made."""
     outcome = play("playbooks/status.yml").good()
     assert outcome.changed == 0
-    for expected in ("rag-app", "opensearch", "healthy", host.current(), "last backup", "documents"):
+    for expected in (
+        "rag-app",
+        "opensearch",
+        "healthy",
+        host.current(),
+        "last backup",
+        "documents",
+        "lost if the host were",
+    ):
         assert expected in outcome.output, outcome.tail()

@@ -42,6 +42,7 @@ services: {description: A row for each container., type: list, returned: success
 facts: {description: Pairs of name and value about the host., type: list, returned: success}
 jobs: {description: A row for each job of the schedule., type: list, returned: success}
 picture: {description: How the drills went., type: str, returned: success}
+loss: {description: What a loss of the host would cost now., type: str, returned: success}
 """
 
 GIB = 1 << 30
@@ -137,13 +138,13 @@ def main() -> None:
     try:
         deployment.read()
         rows, about = list(services(deployment)), list(facts(deployment))
-        jobs, drills = glance(deployment.root)
+        jobs, drills, lost = glance(deployment.root)
     except (LookError, ContainerError, OSError, ValueError) as error:
         module.fail_json(
             msg=f"State cannot be read: {error}. Is the host configured? playbooks/configure.yml"
         )
         raise AssertionError from error  # fail_json does not return
-    module.exit_json(changed=False, services=rows, facts=about, jobs=jobs, picture=drills)
+    module.exit_json(changed=False, services=rows, facts=about, jobs=jobs, picture=drills, loss=lost)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ SCHEDULE = Path("/etc/ragdock/schedule.json")
 BARS = "▁▂▃▄▅▆▇█"
 FAILED = "✗"
 RUNS_SHOWN = 26
+LOST = "lost if the host were lost now"
 UNITS = (("days", 86400), ("hours", 3600), ("minutes", 60))
 
 
@@ -110,8 +111,35 @@ def picture(history: Sequence[Mapping[str, Any]]) -> str:
     return f"drills  {bars}  {len(times)} of {len(shown)} proved their backup, {figures} ({first} to {last})"
 
 
-def glance(root: Path) -> tuple[list[list[str]], str]:
-    """Rows and picture."""
+def moment_of(backup: object) -> datetime | None:
+    """When a backup was made; its id says it."""
+    try:
+        return datetime.strptime(str(backup), "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def loss(newest: object, proven: object, now: datetime) -> str:
+    """What a loss of the host would cost now; from ids of the newest backup and the newest drilled one."""
+    made = moment_of(newest)
+    if made is None:
+        return f"{LOST}: everything, for there is no backup: playbooks/backup.yml makes one"
+    words = f"{LOST}: what came in the last {span((now - made).total_seconds())}"
+    drilled = moment_of(proven)
+    if drilled is None:
+        return f"{words}; no drill has proved a backup yet: playbooks/drill.yml does"
+    if drilled == made:
+        return f"{words}; a drill has proved that backup"
+    return f"{words}; the newest backup that a drill proved is {span((now - drilled).total_seconds())} old"
+
+
+def glance(root: Path) -> tuple[list[list[str]], str, str]:
+    """Rows, picture, and what a loss would cost now."""
     plan, now = plan_of(), datetime.now(UTC)
     since = datetime.fromtimestamp(SCHEDULE.stat().st_mtime, UTC) if SCHEDULE.is_file() else now
-    return list(job_rows(root, plan, since, now)), picture(records.read_history(root, "drill"))
+    newest, proven = (
+        last_good(root, job, records.read_state(root, job)).get(key)
+        for job, key in (("backup", "id"), ("drill", "backup"))
+    )
+    rows = list(job_rows(root, plan, since, now))
+    return rows, picture(records.read_history(root, "drill")), loss(newest, proven, now)

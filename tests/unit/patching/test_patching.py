@@ -205,3 +205,18 @@ def test_drills_are_a_picture(tmp_path: Path) -> None:
     text = status.picture(records.read_history(tmp_path, "drill"))
     assert "▃▅✗█" in text
     assert "3 of 4 proved their backup, restored in 10 to 40 s (2026-11-25 to 2026-11-28)" in text
+
+
+@pytest.mark.parametrize(
+    ("newest", "proven", "says"),
+    [
+        ("", "", "everything, for there is no backup"),
+        ("20260310T020000Z", "", "the last 10 hours; no drill has proved a backup yet"),
+        ("20260310T020000Z", "20260310T020000Z", "the last 10 hours; a drill has proved that backup"),
+        ("20260310T020000Z", "20260308T120000Z", "the newest backup that a drill proved is 2 days old"),
+    ],
+)
+def test_status_tells_what_a_loss_would_cost_now(newest: str, proven: str, says: str) -> None:
+    """The recovery point, in words, from the moment in a backup's id."""
+    now = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
+    assert says in status.loss(newest, proven, now)
