@@ -3,19 +3,12 @@
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Stack, _context, bring, forget, open_tab, sign_in, take_picture
+from tests.browser.conftest import Stack, _context, bring, forget, open_tab, sign_in
+from tests.browser.looks import DRESSES, look
 
 TABS = ("Ask", "Library", "Insights", "Settings", "Status")
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "resultTypes": ["violations"]}
-DRESSES = [
-    ("light", "light", 1280, 860),
-    ("dark", "dark", 1280, 860),
-    ("phone", "light", 390, 844),
-    ("phone-dark", "dark", 390, 844),
-]
 
 
 @pytest.mark.parametrize(("name", "scheme", "width", "height"), DRESSES)
@@ -28,14 +21,14 @@ def test_every_page_fits_and_can_be_read(
     found: list[str] = []
     page.goto(f"{stack.url}/")
     expect(page.get_by_role("status")).to_contain_text("Up and answering")
-    found += _look(page, f"landing-{name}")
+    found += look(page, f"landing-{name}")
     page.goto(f"{stack.url}/login")
-    found += _look(page, f"login-{name}")
+    found += look(page, f"login-{name}")
     sign_in(page, stack)
     for tab in TABS:
         open_tab(page, tab)
         page.wait_for_timeout(1500)
-        found += _look(page, f"{tab.lower()}-{name}")
+        found += look(page, f"{tab.lower()}-{name}")
     context.close()
     assert not found, "\n".join(found)
 
@@ -52,13 +45,3 @@ def test_insights_count_what_was_asked(researcher: Page, tmp_path: Path) -> None
     assert int(cards.nth(2).inner_text().replace(",", "")) >= 1
     expect(researcher.locator(".rd-charts canvas, .rd-charts svg.marks")).to_have_count(6, timeout=30_000)
     forget(researcher, note.name)
-
-
-def _look(page: Page, name: str) -> list[str]:
-    take_picture(page, name)
-    wider = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-    found = [f"{name} is wider than the window by {wider} px"] if wider > 0 else []
-    for fault in Axe().run(page, options=RULES).response["violations"]:
-        where = "; ".join(str(node["target"]) for node in fault["nodes"][:3])
-        found.append(f"{name}: {fault['id']} ({fault['help']}) at {where}")
-    return found

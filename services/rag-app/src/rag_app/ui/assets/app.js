@@ -48,15 +48,18 @@
     }
     setTimeout(() => { button.textContent = "Copy"; }, 2000);
   };
-  // Each paragraph of a message runs in the direction of its own script; Gradio's sanitiser drops the attribute.
   const PARTS = "#rd-chat .message :is(p,li,blockquote,h1,h2,h3,h4,td,.rd-where,.rd-heading)";
+  const SAID = '[data-testid="bot"][aria-label*="message"],[data-testid="user"][aria-label*="message"]';
   new MutationObserver(() => {
+    // Each paragraph of a message runs in the direction of its own script; Gradio's sanitiser drops the attribute.
     for (const part of document.querySelectorAll(`${PARTS}:not([dir])`)) part.dir = "auto";
-  }).observe(document.documentElement, { childList: true, subtree: true });
-  // Gradio names a message by its raw text, tags and all; people who listen get its role instead.
-  new MutationObserver(() => {
-    for (const said of document.querySelectorAll('[data-testid="bot"][aria-label*="message"],[data-testid="user"][aria-label*="message"]')) {
+    // Gradio names a message by its raw text, tags and all; people who listen get its role instead.
+    for (const said of document.querySelectorAll(SAID)) {
       said.setAttribute("aria-label", said.dataset.testid === "bot" ? "Answer" : "Question");
+    }
+    // And the button beside a day's field it does not name.
+    for (const button of document.querySelectorAll(".timebox .calendar:not([aria-label])")) {
+      button.setAttribute("aria-label", "Choose a day");
     }
   }).observe(document.documentElement, { childList: true, subtree: true });
   // Gradio reloads the page when a lost server is back: people stay on the tab they were looking at.
@@ -76,6 +79,8 @@
     if (button?.matches(".rd-cite")) cite(button);
     else if (button?.matches(".rd-open")) read(button.closest(".rd-source"));
     else if (button?.matches(".rd-copy")) copy(button);
+    // What opens does so below the edge of most windows.
+    else if (button?.matches("#rd-filter .label-wrap")) setTimeout(() => button.parentElement.scrollIntoView({ block: "nearest" }), 100);
     else if (button?.matches(".rd-again")) document.dispatchEvent(new CustomEvent("rd-again", { detail: button.value }));
   });
 })();

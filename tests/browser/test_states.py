@@ -1,0 +1,72 @@
+"""What people see after they did something, in every dress: an answer, its reasons, a page, a filter."""
+
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import Stack, _context, bring, forget, open_tab, sign_in
+from tests.browser.looks import DRESSES, look
+from tests.browser.test_ask import QUESTION, STORY, ask
+
+NOTE = "keeper-as-seen.md"
+BROKEN = "not-a-document.pdf"
+
+
+def test_what_people_bring_about_can_be_read_in_every_dress(
+    browser: Browser, stack: Stack, tmp_path: Path
+) -> None:
+    """One answer and one failed document, looked at as `test_every_page_fits_and_can_be_read` does."""
+    (tmp_path / NOTE).write_text(STORY)
+    (tmp_path / BROKEN).write_bytes(b"%PDF-1.7\nThis is where it ends.")
+    context = _context(browser, stack)
+    page = context.new_page()
+    sign_in(page, stack)
+    bring(page, tmp_path / NOTE)
+    page.locator("#rd-drop input[type=file]").set_input_files(tmp_path / BROKEN)
+    failed = page.locator("li.rd-doc", has_text=BROKEN)
+    expect(failed).to_have_attribute("data-state", "failed", timeout=60_000)
+    open_tab(page, "Ask")
+    ask(page, QUESTION)
+
+    found: list[str] = []
+    for name, scheme, width, height in DRESSES:
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.reload()
+        found += _states(page, name)
+    open_tab(page, "Library")
+    failed.get_by_role("button", name="Delete").first.scroll_into_view_if_needed()
+    forget(page, BROKEN)
+    forget(page, NOTE)
+    context.close()
+    assert not found, "\n".join(found)
+
+
+def _states(page: Page, name: str) -> list[str]:
+    answer = page.locator("#rd-chat .bot.message").last
+    expect(answer.locator(".rd-foot")).to_be_visible(timeout=60_000)
+    found = look(page, f"answer-{name}")
+    answer.locator(".rd-why summary").click()
+    expect(answer.locator(".rd-why tbody")).to_be_visible()
+    found += look(page, f"reasons-{name}")
+    answer.locator(".rd-why summary").click()
+
+    source = answer.locator("details.rd-source", has_text=NOTE).first
+    source.locator("summary").click()
+    source.get_by_role("button", name="Read it in the document").click()
+    expect(page.locator("#rd-reader mark").first).to_be_in_viewport()
+    found += look(page, f"page-{name}")
+    page.keyboard.press("Escape")
+    expect(page.locator("#rd-reader")).to_be_hidden()
+
+    page.get_by_role("button", name="Filter").click()
+    expect(page.get_by_label("Documents", exact=True)).to_be_in_viewport()
+    page.locator("#rd-only-until").scroll_into_view_if_needed()
+    found += look(page, f"filter-{name}")
+    page.get_by_role("button", name="Filter").click()
+
+    open_tab(page, "Library")
+    expect(page.locator("li.rd-doc", has_text=BROKEN)).to_be_visible(timeout=30_000)
+    found += look(page, f"failed-{name}")
+    open_tab(page, "Ask")
+    return found
