@@ -78,15 +78,15 @@ def empty_pdf() -> bytes:
     return written.getvalue()
 
 
-def bad() -> dict[str, tuple[str, bytes]]:
-    """What is wrong -> name and content; each must end in a refusal or a failure with its reason."""
+def bad() -> dict[str, tuple[str, bytes, str]]:
+    """What is wrong -> name, content and the code that says so; each is refused, or fails with its reason."""
     whole = pdf(story(word()), story(word()))
     return {
-        "empty": ("empty.pdf", b""),
-        "encrypted": ("encrypted.pdf", pdf(story(word()), password=word())),
-        "corrupt": ("corrupt.pdf", whole[:200] + b"\x00" * 400 + whole[200:300]),
-        "no page": ("no-page.pdf", empty_pdf()),
-        "a picture named as PDF": ("picture.pdf", PNG),
-        "a program named as text": ("program.txt", b"\x7fELF" + bytes(4096)),
-        "an archive": ("archive.docx", b"PK\x03\x04" + bytes(64)),
+        "empty": ("empty.pdf", b"", "upload_empty"),
+        "encrypted": ("encrypted.pdf", pdf(story(word()), password=word()), "encrypted"),
+        "corrupt": ("corrupt.pdf", whole[:200] + b"\x00" * 400 + whole[200:300], "corrupt"),
+        "no page": ("no-page.pdf", empty_pdf(), "no_pages"),
+        "a picture named as PDF": ("picture.pdf", PNG, "upload_unsupported"),
+        "a program named as text": ("program.txt", b"\x7fELF" + bytes(4096), "upload_unsupported"),
+        "an archive": ("archive.docx", b"PK\x03\x04" + bytes(64), "upload_unsupported"),
     }

@@ -54,24 +54,26 @@ def test_a_long_manual_is_answered_with_the_right_page(api: Api, manual: Json) -
 
 @pytest.mark.parametrize("wrong", sorted(papers.bad()))
 def test_a_bad_file_is_set_aside_with_its_reason(api: Api, bin_of_documents: list[str], wrong: str) -> None:
-    """Refused at the door or failed in the ledger: in both cases a person can read why."""
-    name, content = papers.bad()[wrong]
+    """Refused at the door or failed in the ledger: a person can read why, and a program knows it."""
+    name, content, code = papers.bad()[wrong]
     reply = api.upload(name, content)
     if reply.status_code == HTTPStatus.ACCEPTED:
         identity = reply.json()["id"]
         bin_of_documents.append(identity)
         document = api.settled(identity)
         assert document["state"] == "failed", document
-        assert len(document["reason"]) > 10
+        assert document["code"] == code, document
+        assert " " in document["reason"]
         assert "Traceback" not in document["reason"]
     else:
         assert reply.status_code in REFUSALS, reply.text
-        assert len(reply.json()["error"]["message"]) > 10
+        assert reply.json()["error"]["code"] == code, reply.text
+        assert " " in reply.json()["error"]["message"]
 
 
 def test_bad_files_do_not_block_the_next(api: Api, bin_of_documents: list[str]) -> None:
     """All bad ones at once, then a good one: it gets through."""
-    for name, content in papers.bad().values():
+    for name, content, _ in papers.bad().values():
         reply = api.upload(name, content)
         if reply.status_code == HTTPStatus.ACCEPTED:
             bin_of_documents.append(reply.json()["id"])

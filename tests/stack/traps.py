@@ -50,6 +50,25 @@ def endless_pages() -> bytes:
     return written_pdf(["<</Type/Catalog/Pages 2 0 R>>", tree, *[page] * 50_000])
 
 
+def tangled() -> bytes:
+    """A PDF of four kilobytes whose forms draw forms that draw forms: 40^8 pieces of text."""
+    depth = 8
+    box = "/Type/XObject/Subtype/Form/BBox[0 0 9 9]/Resources"
+    forms = [stream("/N Do " * 40, f"{box}<</XObject<</N {5 + n} 0 R>>>>") for n in range(depth)]
+    page = "<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]/Contents 13 0 R/Resources"
+    return written_pdf(
+        [
+            "<</Type/Catalog/Pages 2 0 R>>",
+            "<</Type/Pages/Kids[3 0 R]/Count 1>>",
+            f"{page}<</XObject<</N 4 0 R>>/Font<</F 14 0 R>>>>>>",
+            *forms,
+            stream("BT /F 9 Tf (x) Tj ET", f"{box}<</Font<</F 14 0 R>>>>"),
+            stream("/N Do"),
+            "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+        ]
+    )
+
+
 def hidden_letters(line: str) -> bytes:
     """A PDF whose font says private characters for its letters: readable only by eye."""
     pairs = "\n".join(f"<{ord(one):02x}> <{0xE000 + ord(one):04x}>" for one in sorted(set(line)))
@@ -132,5 +151,6 @@ def refused() -> dict[str, tuple[str, bytes, set[str]]]:
         "truncated": ("truncated.docx", papers.good("docx", papers.word())[:-900], {"corrupt"}),
         "empty": ("empty.pdf", b"", {"upload_empty"}),
         "bomb": ("bomb.docx", bomb(), {"zip_bomb"}),
+        "tangled": ("tangled.pdf", tangled(), {"parser_hung", "too_much_memory", "parser_crashed"}),
         "endless": ("endless.pdf", endless_pages(), {"too_many_pages"}),
     }

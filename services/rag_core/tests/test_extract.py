@@ -96,7 +96,9 @@ def test_garbage_after_the_mark_is_damaged(parser: Parser, tmp_path: Path) -> No
     assert error.code == "corrupt"
 
 
-def test_pdf_without_pages_says_so(parser: Parser, tmp_path: Path) -> None:
+def test_pdf_without_pages_says_so(parser: Parser, tmp_path: Path, make_pdf: MakePdf) -> None:
+    """Also to the process that has just read a locked one: Pdfium gives its last error where it has none."""
+    assert failure(parser, make_pdf(["secret"], password="secret")).code == "encrypted"
     body = (
         b"%PDF-1.4\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n"
         b"2 0 obj\n<</Type/Pages/Kids[]/Count 0>>\nendobj\ntrailer\n<</Root 1 0 R/Size 3>>\n%%EOF\n"

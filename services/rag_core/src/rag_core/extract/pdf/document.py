@@ -96,19 +96,21 @@ def _open(path: Path) -> pdfium.PdfDocument:
     try:
         return pdfium.PdfDocument(path)
     except pdfium.PdfiumError as error:
+        data = path.read_bytes()
         said = str(error).lower()
-        if "password" in said or "security" in said:
+        # Pdfium tells of the failure before where it knows no reason for this one.
+        if ("password" in said or "security" in said) and b"/Encrypt" in data:
             raise Unreadable(
                 "encrypted", "the PDF is locked with a password; save a copy without one and upload that"
             ) from error
-        raise _damage(path.read_bytes(), error) from error
+        raise _damage(data) from error
 
 
-def _damage(data: bytes, error: pdfium.PdfiumError) -> Unreadable:
+def _damage(data: bytes) -> Unreadable:
     """Pdfium says "data format error" for all of these; people need to know which."""
     found = {name: re.search(rule, data) for name, rule in _TREE.items()}
     if found["pages"] and found["none"] and not found["page"]:
         return Unreadable("no_pages", "the PDF has no pages")
     if b"%%EOF" not in data[-2048:]:
         return Unreadable("corrupt", "the PDF breaks off before its end; copy or download it again")
-    return Unreadable("corrupt", f"the PDF is damaged and cannot be opened ({error})")
+    return Unreadable("corrupt", "the PDF is damaged and cannot be opened; copy or download it again")
