@@ -18,6 +18,7 @@ from docx.enum.text import WD_BREAK
 from rag_core.errors import ExtractionFailed
 from rag_core.extract import Block, BlockKind, Head, Limits, Parser
 from rag_core.models import DocumentKind
+from services.rag_core.tests.pdfs import pdf
 
 MakePdf = Callable[..., Path]
 LIMITS = Limits(stall_seconds=60, cpu_seconds=60, memory_mib=1024, max_pages=50)
@@ -103,8 +104,9 @@ def test_pdf_without_pages_says_so(parser: Parser, tmp_path: Path, make_pdf: Mak
         b"%PDF-1.4\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n"
         b"2 0 obj\n<</Type/Pages/Kids[]/Count 0>>\nendobj\ntrailer\n<</Root 1 0 R/Size 3>>\n%%EOF\n"
     )
-    error = failure(parser, write(tmp_path / "none.pdf", body))
-    assert error.code == "no_pages"
+    well_formed = pdf(["<</Type/Catalog/Pages 2 0 R>>", "<</Type/Pages/Kids[]/Count 0>>"])
+    for content in (well_formed, body):
+        assert failure(parser, write(tmp_path / "none.pdf", content)).code == "no_pages"
 
 
 def test_pdf_of_blank_pages_says_so(parser: Parser, make_pdf: MakePdf) -> None:
