@@ -41,7 +41,6 @@ def aws_costs(prices: Mapping[str, Any], host: Mapping[str, Any]) -> list[str]:
         (f"disks, {disks} GiB gp3", disks * prices["gp3_gib_month"]),
         ("public IPv4 address", prices["public_address_hour"] * hours),
         (f"images, {assumed['images_gib']} GiB assumed", assumed["images_gib"] * prices["ecr_gib_month"]),
-        (f"logs, {assumed['logs_gib']} GiB assumed", assumed["logs_gib"] * prices["log_gib_ingested"]),
         (f"alarms, {ALARMS}", ALARMS * prices["alarm_month"]),
     ]
     if host["bucket"]:

@@ -55,7 +55,7 @@ EC2_KINDS = (
     Kind("network", "describe_vpcs", "Vpcs", "VpcId"),
 )
 # Kinds that the tagging API would name a second time, some of them long after they are gone.
-ASKED_ABOVE = ("arn:aws:ec2:", "arn:aws:s3:", "arn:aws:ssm:", "arn:aws:sns:", "arn:aws:logs:", "arn:aws:iam:")
+ASKED_ABOVE = ("arn:aws:ec2:", "arn:aws:s3:", "arn:aws:ssm:", "arn:aws:sns:", "arn:aws:iam:")
 
 
 def owned(kind: str, identifier: str, detail: str = "") -> dict[str, str]:
@@ -92,7 +92,7 @@ def in_ec2(ec2: Any, name: str) -> list[dict[str, str]]:
 
 
 def elsewhere(client: Any, name: str, bucket: str) -> list[dict[str, str]]:
-    """Registry, secrets, identity, storage, alarms and logs."""
+    """Registry, secrets, identity, storage and alarms."""
     found = []
     for page in client("ecr").get_paginator("describe_repositories").paginate():
         names = [item["repositoryName"] for item in page["repositories"]]
@@ -113,13 +113,6 @@ def elsewhere(client: Any, name: str, bucket: str) -> list[dict[str, str]]:
     for page in client("sns").get_paginator("list_topics").paginate():
         arns = [item["TopicArn"] for item in page["Topics"]]
         found += [owned("topic", arn) for arn in arns if arn.rpartition(":")[2] == f"ragdock-{name}"]
-    groups = client("logs").describe_log_groups(logGroupNamePrefix=f"/ragdock/{name}")["logGroups"]
-    mine = (f"/ragdock/{name}", f"/ragdock/{name}/")
-    found += [
-        owned("log group", item["logGroupName"])
-        for item in groups
-        if item["logGroupName"] == mine[0] or item["logGroupName"].startswith(mine[1])
-    ]
     for alarm in client("cloudwatch").describe_alarms(AlarmNamePrefix=f"ragdock-{name}-")["MetricAlarms"]:
         found.append(owned("alarm", alarm["AlarmName"]))
     if bucket and bucket in [item["Name"] for item in client("s3").list_buckets()["Buckets"]]:

@@ -70,7 +70,7 @@ def read(params: dict[str, Any]) -> dict[str, Any]:
     found |= storage(client("s3"), params["bucket"])
     found |= secrets(client("ssm"), f"/ragdock/{name}/")
     instance = (found["instance"] or {}).get("id", "")
-    found |= observability(client("sns"), client("logs"), client("cloudwatch"), name, instance)
+    found |= observability(client("sns"), client("cloudwatch"), name, instance)
     if params["zone"]:
         found |= dns(
             client("route53"), params["zone"], params["domain"], (found["address"] or {}).get("ip", "")

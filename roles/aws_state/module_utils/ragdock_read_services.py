@@ -123,9 +123,9 @@ def dns(route53: Any, zone: str, domain: str, address: str) -> dict[str, Found]:
     return {"record": None}
 
 
-def observability(sns: Any, logs: Any, cloudwatch: Any, name: str, instance: str) -> dict[str, Found]:
-    """The topic that carries alarms, the log group, and the alarms."""
-    found: dict[str, Found] = {"topic": None, "log_group": None}
+def observability(sns: Any, cloudwatch: Any, name: str, instance: str) -> dict[str, Found]:
+    """The topic that carries alarms, and the alarms."""
+    found: dict[str, Found] = {"topic": None}
     topics = [
         item["TopicArn"] for page in sns.get_paginator("list_topics").paginate() for item in page["Topics"]
     ]
@@ -133,10 +133,6 @@ def observability(sns: Any, logs: Any, cloudwatch: Any, name: str, instance: str
     if arn:
         subscriptions = sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"]
         found["topic"] = {"id": arn, "emails": [item["Endpoint"] for item in subscriptions]}
-    groups = logs.describe_log_groups(logGroupNamePrefix=f"/ragdock/{name}")["logGroups"]
-    for group in groups:
-        if group["logGroupName"] == f"/ragdock/{name}":
-            found["log_group"] = {"id": group["logGroupName"], "retention": group.get("retentionInDays")}
     alarms = cloudwatch.describe_alarms(AlarmNamePrefix=f"ragdock-{name}-")["MetricAlarms"]
     for alarm in alarms:
         found[f"alarm/{alarm['AlarmName'].removeprefix(f'ragdock-{name}-')}"] = {

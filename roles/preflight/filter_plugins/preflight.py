@@ -87,8 +87,6 @@ def _right(value: Any, rule: Mapping[str, Any], values: Mapping[str, Any]) -> bo
         return re.fullmatch(rule["pattern"], value) is not None
     if "network" in rule:
         return _network(value, values.get(rule.get("inside", "")))
-    if "among" in rule:
-        return value in rule["among"]
     if "keys" in rule:
         return set(value) == set(rule["keys"]) and all(_within(item, rule) for item in value.values())
     if "models" in rule:

@@ -30,10 +30,10 @@ def test_what_is_as_wanted_is_not_listed() -> None:
 
 @pytest.mark.parametrize(
     ("change", "total"),
-    [({}, "71.15"), ({"monitoring": True}, "73.25"), ({"domain": "x"}, "71.65"), ({"bucket": ""}, "70.69")],
+    [({}, "70.65"), ({"monitoring": True}, "72.75"), ({"domain": "x"}, "71.15"), ({"bucket": ""}, "70.19")],
 )
 def test_the_estimate_is_the_sum_of_its_lines(change: dict[str, Any], total: str) -> None:
-    """0.0832 x 730 + 60 x 0.08 + 3.65 + 0.50 + 0.50 + 5 x 0.10 + 0.46 dollars for the defaults."""
+    """0.0832 x 730 + 60 x 0.08 + 3.65 + 0.50 + 5 x 0.10 + 0.46 dollars for the defaults."""
     lines = plan.aws_costs(PRICES, HOST | change)
     assert lines[-1].split() == ["in", "all", total]
     assert sum(float(line.split()[-1]) for line in lines[:-1]) == pytest.approx(float(total), abs=0.03)

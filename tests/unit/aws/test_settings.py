@@ -70,7 +70,6 @@ def test_a_missing_setting_is_named(name: str) -> None:
         ("ragdock_aws_endpoint_url", "localhost:5000"),
         ("ragdock_domain", "https://rag.example.org"),
         ("ragdock_alarm_email", "nobody"),
-        ("ragdock_log_retention_days", 31),
         ("ragdock_instance_type", "large"),
         ("ragdock_ami_id", "debian-13"),
         ("ragdock_root_volume_gib", 7),
