@@ -1,0 +1,116 @@
+"""The host may reach what is its own, and each right is one that its programs use."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import jinja2
+import pytest
+import yaml
+
+from tests.unit.aws import iam
+from tests.unit.role_files import ROLES
+
+NAME, REGION, ACCOUNT = "demo", "eu-central-1", "123456789012"
+BUCKET = f"ragdock-{NAME}-{ACCOUNT}"
+FOLDER = ROLES / "aws_identity/templates"
+POLICIES = yaml.safe_load((ROLES / "aws_identity/defaults/main.yml").read_text())["aws_identity_policies"]
+VALUES = {
+    "ragdock_name": NAME,
+    "ragdock_region": REGION,
+    "_aws_identity_scope": f"{REGION}:{ACCOUNT}",
+    "_aws_storage_bucket": BUCKET,
+    "_aws_storage_prefix": "backup",
+}
+
+
+def rendered(name: str) -> list[dict[str, Any]]:
+    """The statements of one file, as they are for this deployment."""
+    text = (FOLDER / f"{name}.json.j2").read_text()
+    template = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False).from_string(text)  # noqa: S701
+    return iam.statements(json.loads(template.render(VALUES)))
+
+
+STATEMENTS = [one for name in POLICIES for one in rendered(name)]
+# By name alone these are the deployment's own.
+OWN = re.compile(
+    rf"arn:aws:(s3:::{BUCKET}(/backup/\*)?"
+    rf"|ssm:{REGION}:{ACCOUNT}:parameter/ragdock/{NAME}(/[\w*]+)?"
+    rf"|ecr:{REGION}:{ACCOUNT}:repository/ragdock/{NAME}/\*)"
+)
+# Disks have no names to go by: the tag decides, of what there is or of what is asked for.
+OF_A_KIND = re.compile(rf"arn:aws:ec2:{REGION}:({ACCOUNT})?:(volume|snapshot)/\*")
+TAGS = ("aws:ResourceTag/ragdock:name", "aws:RequestTag/ragdock:name")
+# What AWS lets nobody bound by resource, or not before there is a host, and why it is harmless.
+UNBOUNDED = {
+    "cloudwatch:PutMetricData": "knows no resources; bounded by the namespace",
+    "ec2:DescribeSnapshots": "knows no resources; only looks",
+    "ec2:DescribeVolumes": "knows no resources; only looks",
+    "ecr:GetAuthorizationToken": "knows no resources; a login opens only what the other statement allows",
+    "ec2messages": "knows no resources; an agent gets its own instance's messages",
+    "ssmmessages": "knows no resources; an agent's own channel",
+    "ssm:UpdateInstanceInformation": "the role is made before the instance has an id; says an agent lives",
+}
+# Programs on the host that are not ours, and what they ask for.
+OTHERS = {
+    "ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer",  # docker pull
+    "ecr:GetAuthorizationToken",  # ragdock_registry.py, without boto3
+    "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetBucketLocation", "s3:GetObject", "s3:ListBucket",
+    "s3:PutObject",  # restic
+    "ec2:CreateTags", "ssm:AddTagsToResource",  # a snapshot or a parameter that is born with its tags
+}  # fmt: skip
+PROGRAMS = (
+    "aws_secrets/lookup_plugins/aws_secrets_read.py",
+    "aws_secrets/module_utils/ragdock_secret_store.py",
+    "backup/module_utils/ragdock_collect.py",
+    "monitoring/module_utils/ragdock_jobs.py",
+    "patching/library/patch_volumes.py",
+    "preflight/library/deploy_lock.py",
+)
+
+
+def test_each_file_of_rights_is_used() -> None:
+    """A file that nobody reads would be taken for a right."""
+    assert {path.name.removesuffix(".json.j2") for path in FOLDER.glob("*.j2")} == {*POLICIES, "trust"}
+
+
+@pytest.mark.parametrize("statement", STATEMENTS, ids=lambda one: one["Sid"])
+def test_each_right_ends_at_what_is_the_deployments_own(statement: dict[str, Any]) -> None:
+    """Two deployments share an account; one that is broken into must not open the other."""
+    equals = statement.get("Condition", {}).get("StringEquals", {})
+    tagged = any(equals.get(tag) == NAME for tag in TAGS)
+    for resource in statement["Resource"]:
+        if resource == "*":
+            known = {
+                action
+                for action in statement["Action"]
+                if not {action, action.split(":")[0]} & set(UNBOUNDED)
+            }
+            assert known == set()
+        else:
+            assert OWN.fullmatch(resource) or (tagged and OF_A_KIND.fullmatch(resource)), resource
+    assert not [action for action in statement["Action"] if "*" in action]
+
+
+def test_metrics_go_into_the_deployments_own_namespace() -> None:
+    """Or a host could silence another's alarms."""
+    (metrics,) = rendered("metrics")
+    assert metrics["Condition"] == {"StringEquals": {"cloudwatch:namespace": f"Ragdock/{NAME}"}}
+
+
+def test_what_the_hosts_programs_call_is_granted_and_nothing_else() -> None:
+    """Read from the code: jobs run with these rights and with no operator to ask."""
+    granted = {action for one in STATEMENTS for action in one["Action"]}
+    asked = OTHERS.union(*(iam.asked_by(ROLES / program) for program in PROGRAMS))
+    agent = {action for one in rendered("session") for action in one["Action"]}
+    assert asked - granted == set()
+    assert granted - asked == agent
+
+
+def test_a_secret_is_written_only_where_the_host_renews() -> None:
+    """It reads all of its secrets; it writes its lock and OpenSearch's leaf certificates."""
+    writing = [one for one in STATEMENTS if "ssm:PutParameter" in one["Action"]]
+    places = {resource.rsplit("/", 1)[-1] for one in writing for resource in one["Resource"]}
+    assert places == {"lock", "opensearch_node_*", "opensearch_admin_*"}
