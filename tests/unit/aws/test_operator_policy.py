@@ -22,9 +22,9 @@ MODULE = re.compile(r"^\s+((?:amazon|community)\.aws\.\w+):", re.MULTILINE)
 # Programs that run on the host alone, with its own role's rights.
 HOSTS_OWN = {"ragdock_collect.py", "ragdock_jobs.py", "patch_volumes.py"}
 OWN_CODE = {
-    str(path.relative_to(ROLES)): asked
+    str(path.relative_to(ROLES)): found
     for path in sorted(ROLES.rglob("*.py"))
-    if path.name not in HOSTS_OWN and (asked := iam.asked_by(path))
+    if path.name not in HOSTS_OWN and (found := iam.asked_by(path))
 }
 
 
