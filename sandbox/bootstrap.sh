@@ -87,6 +87,9 @@ find_python() {
     "Install python3.11 or newer (Debian 12, Ubuntu 24.04 and later have it), then run again."
 }
 
+# Its package chromium-browser only asks snapd for a snap, which a machine without systemd has not.
+on_ubuntu() { grep -qs '^ID=ubuntu' /etc/os-release; }
+
 # --- Packages of the distribution ------------------------------------------------------------
 missing_packages() {
   local wanted=(dockerd:docker.io iptables:iptables ip:iproute2 mmdebstrap:mmdebstrap ssh:openssh-client) pair
@@ -99,13 +102,7 @@ missing_packages() {
   [ -s /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
   [ -x "$venv/bootstrap/bin/uv" ] || "$python" -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
   if $tests && ! command -v tesseract >/dev/null; then echo tesseract-ocr; fi
-  if $tests && ! command -v chromium >/dev/null && ! command -v chromium-browser >/dev/null; then
-    if grep -q '^ID=ubuntu' /etc/os-release; then
-      printf '%s\n' chromium-browser chromium-chromedriver
-    else
-      printf '%s\n' chromium chromium-driver
-    fi
-  fi
+  if $tests && ! on_ubuntu && ! command -v chromium >/dev/null; then printf '%s\n' chromium chromium-driver; fi
 }
 
 # --- Docker ----------------------------------------------------------------------------------
@@ -199,3 +196,6 @@ docker_answers || stage "Docker Engine started" start_docker
 docker buildx version >/dev/null 2>&1 || stage "Docker buildx" install_buildx
 uv_is_current || stage "uv" install_uv
 tools_are_current || stage "Python tools in .venv" install_tools
+if $tests && on_ubuntu && [ -z "${RAGDOCK_CHROMIUM:-}" ]; then
+  stage "Chromium of Playwright" as_root "$venv/bin/playwright" install --with-deps chromium
+fi

@@ -1,7 +1,8 @@
 """Assumes: a deployed stack. Everything here goes through its public door, as a person would.
 
 Where the stack is comes from RAGDOCK_URL, RAGDOCK_USER, RAGDOCK_PASSWORD and RAGDOCK_CA;
-what is not set is asked of the sandbox. The browser is Debian's Chromium (RAGDOCK_CHROMIUM).
+what is not set is asked of the sandbox. The browser is the one that
+RAGDOCK_CHROMIUM names, else Debian's Chromium, else what `playwright install chromium` brought (Ubuntu).
 """
 
 import base64
@@ -72,7 +73,8 @@ def stack() -> Stack:
 @pytest.fixture(scope="session")
 def browser(stack: Stack) -> Iterator[Browser]:
     """Chromium, which trusts the one key that Python has just verified against the CA."""
-    executable = os.environ.get("RAGDOCK_CHROMIUM", "/usr/bin/chromium")
+    debians = "/usr/bin/chromium" if Path("/usr/bin/chromium").exists() else None
+    executable = os.environ.get("RAGDOCK_CHROMIUM") or debians
     switches = [*_SWITCHES]
     if stack.url.startswith("https://"):
         switches.append(f"--ignore-certificate-errors-spki-list={_verified_key(stack)}")

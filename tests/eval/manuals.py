@@ -1,9 +1,15 @@
-"""Openly licensed manuals as Debian packages carry them: real PDF and HTML, fetched once, never committed."""
+"""Openly licensed manuals as packages of Debian and Ubuntu carry them: fetched once, never committed.
+
+Releases differ in versions, hence in pages and in one package's name: both are asked for, not written here.
+"""
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
+
+from pypdf import PdfReader
 
 CORPUS = Path(__file__).parents[2] / ".sandbox" / "corpus"
 
@@ -28,6 +34,33 @@ def r_introduction() -> Path:
     return fetched("r-doc-pdf", "R-intro.pdf")[0]
 
 
+def pages_with_line(path: Path, line: str) -> set[int]:
+    """The pages of a PDF that hold this very line: a heading, and not its entry among the contents."""
+    return {
+        number
+        for number, page in enumerate(PdfReader(path).pages, start=1)
+        if line in (one.strip() for one in page.extract_text().splitlines())
+    }
+
+
+def postgresql_manual() -> str:
+    """The package with PostgreSQL's manual: 15 in Debian 12, 17 in Debian 13, 16 in Ubuntu 24.04."""
+    here = sorted(path.name for path in CORPUS.glob("postgresql-doc-[0-9]*"))
+    return here[-1] if here else newest_of(_depends("postgresql-doc"))
+
+
+def newest_of(dependencies: str) -> str:
+    """The package that `apt-cache depends postgresql-doc` names."""
+    found = re.search(r"^\s*Depends: (postgresql-doc-\d+)$", dependencies, re.MULTILINE)
+    assert found, f"no package postgresql-doc in this machine's lists: {dependencies!r}; run apt-get update"
+    return found[1]
+
+
+def _depends(package: str) -> str:
+    asked = ["apt-cache", "depends", package]
+    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+
+
 def evaluated() -> list[Path]:
     """What tests/eval/questions.jsonl asks about: 24 documents, about 650 chunks."""
     git = "gittutorial gitignore git-stash git-bisect git-worktree git-cherry-pick git-reset git-tag"
@@ -35,7 +68,7 @@ def evaluated() -> list[Path]:
     return [
         *fetched("r-doc-pdf", "R-data.pdf"),
         *_pages("git-doc", f"{git} git-clean git-blame git-revert git-remote"),
-        *_pages("postgresql-doc-15", f"{postgres} auth-pg-hba-conf datatype-numeric sql-vacuum app-pgdump"),
+        *_pages(postgresql_manual(), f"{postgres} auth-pg-hba-conf datatype-numeric sql-vacuum app-pgdump"),
     ]
 
 
