@@ -120,13 +120,40 @@ def elsewhere(client: Any, name: str, bucket: str) -> list[dict[str, str]]:
     return found
 
 
-def tagged(tagging: Any, name: str) -> list[dict[str, str]]:
-    """What else carries the tag: things nobody thought of."""
-    pages = tagging.get_paginator("get_resources").paginate(
-        TagFilters=[{"Key": "ragdock:name", "Values": [name]}]
+def tagged(client: Any, name: str) -> list[dict[str, str]]:
+    """What else carries the tag: things nobody thought of, and those of ours under another name."""
+    pages = (
+        client("resourcegroupstaggingapi")
+        .get_paginator("get_resources")
+        .paginate(TagFilters=[{"Key": "ragdock:name", "Values": [name]}])
     )
     arns = [item["ResourceARN"] for page in pages for item in page["ResourceTagMappingList"]]
-    return [owned("other", arn) for arn in arns if not arn.startswith(ASKED_ABOVE)]
+    found = [named(arn) for arn in arns if not arn.startswith(ASKED_ABOVE)]
+    return [item for item in found if still_there(client, item)]
+
+
+def named(arn: str) -> dict[str, str]:
+    """A resource by the name that the lists above and the modules know it by."""
+    _, _, service, _, _, resource = arn.split(":", 5)
+    if service == "ecr":
+        return owned("repository", resource.removeprefix("repository/"))
+    if service == "cloudwatch" and resource.startswith("alarm:"):
+        return owned("alarm", resource.removeprefix("alarm:"))
+    return owned("other", arn)
+
+
+def still_there(client: Any, item: dict[str, str]) -> bool:
+    """Whether the service itself knows it: the tagging API names some for a while after they are gone."""
+    if item["kind"] == "alarm":
+        return bool(client("cloudwatch").describe_alarms(AlarmNames=[item["id"]])["MetricAlarms"])
+    if item["kind"] == "repository":
+        try:
+            client("ecr").describe_repositories(repositoryNames=[item["id"]])
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "RepositoryNotFoundException":
+                raise
+            return False
+    return True
 
 
 def main() -> None:
@@ -146,9 +173,7 @@ def main() -> None:
     try:
         found = in_ec2(client("ec2"), name) + elsewhere(client, name, module.params["bucket"])
         known = {item["id"] for item in found}
-        found += [
-            item for item in tagged(client("resourcegroupstaggingapi"), name) if item["id"] not in known
-        ]
+        found += [item for item in tagged(client, name) if item["id"] not in known]
     except (BotoCoreError, ClientError) as error:
         module.fail_json(
             msg=f"AWS could not tell what belongs to '{name}': {error}. Nothing was changed. "

@@ -20,6 +20,10 @@ def _or_none(call: Any, missing: tuple[str, ...], **arguments: Any) -> Any:
         raise
 
 
+def _tags(listed: list[dict[str, str]]) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in listed}
+
+
 def identity(iam: Any, role: str, policy: str) -> dict[str, Found]:
     """The host's role, its instance profile and its rights."""
     missing = ("NoSuchEntity",)
@@ -62,6 +66,7 @@ def registry(ecr: Any, prefix: str, services: list[str]) -> dict[str, Found]:
             "immutable": repository["imageTagMutability"] == "IMMUTABLE",
             "scan": repository["imageScanningConfiguration"]["scanOnPush"],
             "lifecycle": json.loads(lifecycle["lifecyclePolicyText"]) if lifecycle else None,
+            "tags": _tags(ecr.list_tags_for_resource(resourceArn=repository["repositoryArn"])["tags"]),
         }
     return found
 
@@ -94,7 +99,7 @@ def storage(s3: Any, bucket: str) -> dict[str, Found]:
         "encryption": rules[0].get("ApplyServerSideEncryptionByDefault", {}).get("SSEAlgorithm"),
         "private": bool(block) and all(block.values()),
         "policy": json.loads(policy["Policy"]) if policy else None,
-        "tags": {tag["Key"]: tag["Value"] for tag in tags["TagSet"]} if tags else {},
+        "tags": _tags(tags["TagSet"]) if tags else {},
         "object_lock_days": locked.get("Days", 0),
     }
     if lifecycle:
@@ -142,6 +147,7 @@ def observability(sns: Any, cloudwatch: Any, name: str, instance: str) -> dict[s
             "missing": alarm.get("TreatMissingData"),
             "hours": alarm["EvaluationPeriods"] * alarm["Period"] // 3600,
             "notifies": alarm.get("AlarmActions", []) == [arn],
+            "tags": _tags(cloudwatch.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"]),
         }
     return found
 

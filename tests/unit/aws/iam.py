@@ -69,20 +69,36 @@ def asked_by(path: Path) -> set[str]:
     A service counts when the file names it, as clients are named here; a call when that service has it.
     """
     tree = ast.parse(path.read_text())
-    words = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    words |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    words |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
-    words |= {
+    calls = [(node.attr, _service(node.value)) for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    texts = {
         node.value
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
-    found = [
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    names |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    services = {service for service in SERVICES if service in names | texts | {word for word, _ in calls}}
+    # A name in a text is a paginator's, or one of a table of calls; whose it is cannot be seen there.
+    calls += [(text, "") for text in texts]
+    found = {
         _methods(service)[word]
-        for service in words & set(SERVICES)
-        for word in words & set(_methods(service))
-    ]
+        for word, receiver in calls
+        for service in ({receiver} if receiver else services)
+        if word in _methods(service)
+    }
     return {action for operation in found for action in actions(operation)}
+
+
+def _service(receiver: ast.expr) -> str:
+    """The service that is called, where that can be seen: ec2.x, self.ssm.x, client("ecr").x; or nothing."""
+    named: Any = None
+    if isinstance(receiver, ast.Name):
+        named = receiver.id
+    elif isinstance(receiver, ast.Attribute):
+        named = receiver.attr
+    elif isinstance(receiver, ast.Call) and receiver.args and isinstance(receiver.args[0], ast.Constant):
+        named = receiver.args[0].value
+    return named if named in SERVICES else ""
 
 
 @cache

@@ -1,0 +1,87 @@
+"""Repositories and alarms carry the deployment's tags, and none that carries them is left unseen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.local_aws import client
+from tests.unit.role_files import load
+
+tagging = load("aws_state/library/aws_tagged.py")
+reading = load("aws_state/module_utils/ragdock_read_services.py")
+owning = load("aws_state/library/aws_owned.py")
+TAGS = {"ragdock:name": "tags", "ragdock:deployment": "0123abcd"}
+
+
+class TaggingApi:
+    """Answers as AWS's tagging API, which the local AWS does not know for these services."""
+
+    def __init__(self, arns: list[str]) -> None:
+        self._arns = arns
+
+    def get_paginator(self, _name: str) -> TaggingApi:
+        return self
+
+    def paginate(self, **_filters: Any) -> list[dict[str, Any]]:
+        return [{"ResourceTagMappingList": [{"ResourceARN": arn} for arn in self._arns]}]
+
+
+@pytest.fixture
+def aws(aws_server: str) -> Any:
+    """A maker of clients."""
+    return lambda service: client(service, aws_server)
+
+
+def repository(aws: Any, name: str) -> str:
+    """The ARN of a new repository."""
+    return str(aws("ecr").create_repository(repositoryName=name)["repository"]["repositoryArn"])
+
+
+def alarm(aws: Any, name: str) -> str:
+    """The ARN of a new alarm."""
+    cloudwatch = aws("cloudwatch")
+    cloudwatch.put_metric_alarm(
+        AlarmName=name, Namespace="Ragdock/tags", MetricName="BackupSucceeded", Statistic="Maximum",
+        ComparisonOperator="LessThanThreshold", Threshold=1.0, Period=3600, EvaluationPeriods=26,
+    )  # fmt: skip
+    return str(cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"][0]["AlarmArn"])
+
+
+def test_tags_that_are_missing_are_seen_and_set(aws: Any) -> None:
+    """What is read decides what is done: without tags read, they would be set in each run or never."""
+    arns = [repository(aws, "ragdock/tags/edge"), alarm(aws, "ragdock-tags-backup")]
+
+    def tags() -> list[dict[str, str]]:
+        repositories = reading.registry(aws("ecr"), "ragdock/tags/", ["edge"])
+        alarms = reading.observability(aws("sns"), aws("cloudwatch"), "tags", "i-1")
+        return [repositories["repository/edge"]["tags"], alarms["alarm/backup"]["tags"]]
+
+    assert tags() == [{}, {}]
+    for arn in arns:
+        tagging.tag(aws, arn, TAGS)
+    assert tags() == [TAGS, TAGS]
+
+
+def test_only_what_takes_tags_this_way_is_tagged(aws: Any) -> None:
+    """Anything else has a module of a collection."""
+    with pytest.raises(LookupError, match="neither"):
+        tagging.tag(aws, "arn:aws:s3:::bucket", TAGS)
+
+
+def test_destroy_finds_what_carries_the_tag_under_any_name(aws: Any) -> None:
+    """And not what the tagging API still names though it is gone, nor what was found by its service."""
+    there = [repository(aws, "elsewhere/edge"), alarm(aws, "elsewhere-backup")]
+    gone = [one.replace("elsewhere", "gone") for one in there]
+    unknown = "arn:aws:sqs:us-east-1:123456789012:queue"
+    answers = TaggingApi([*there, *gone, unknown, "arn:aws:ec2:us-east-1:123456789012:vpc/vpc-1"])
+
+    def clients(service: str) -> Any:
+        return answers if service == "resourcegroupstaggingapi" else aws(service)
+
+    assert [(item["kind"], item["id"]) for item in owning.tagged(clients, "tags")] == [
+        ("repository", "elsewhere/edge"),
+        ("alarm", "elsewhere-backup"),
+        ("other", unknown),
+    ]
