@@ -11,7 +11,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
@@ -118,13 +120,28 @@ def _supervise(sandbox: Sandbox) -> None:
     signal.signal(signal.SIGINT, end)
     while not stopping:
         began = time.monotonic()
-        child = subprocess.Popen([sys.executable, "-m", "sandbox", "loop", "--worker"], cwd=sandbox.checkout)
+        child = subprocess.Popen(
+            [sys.executable, "-m", "sandbox", "loop", "--worker"],
+            cwd=sandbox.checkout,
+            stdin=subprocess.PIPE,
+        )
         if stopping:
             child.terminate()
         child.wait()
         if not stopping and time.monotonic() - began < 5:
             # Dying at once means the same cause: not too often, then.
             time.sleep(5)
+
+
+def end_with_supervisor(stop: Callable[[], None]) -> None:
+    """Call `stop` when the supervisor is gone: a worker that were left would work beside the next one."""
+
+    def watch() -> None:
+        # Its end closes the pipe; nothing is ever written to it.
+        os.read(sys.stdin.fileno(), 1)
+        stop()
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def work(sandbox: Sandbox) -> None:
@@ -143,6 +160,7 @@ def work(sandbox: Sandbox) -> None:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     loop = Loop(sandbox)
     signal.signal(signal.SIGTERM, lambda *_: loop.stop.set())
+    end_with_supervisor(loop.stop.set)
     # Ctrl-C in a terminal reaches the whole group: the supervisor decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     log.info("loop started, pid %s", os.getpid())

@@ -185,13 +185,15 @@ def ensure_container(
     """A running container that matches; True when it had to be (re)made or started."""
     found = find(client, wanted.name)
     digest = wanted.digest(image_id(client, wanted.image))
-    if found is not None and found.labels.get(LABEL) is None:
+    if found is not None and found.labels.get(CONFIG) is None:
         raise SandboxError(
             f"A container named {wanted.name} exists that no sandbox made.",
             "The sandbox needs that name.",
             f"Rename or remove it: docker rm -f {wanted.name}",
         )
-    if found is not None and found.labels.get(CONFIG) != digest:
+    if found is not None and (
+        found.labels.get(CONFIG) != digest or _hangs_on_a_lost_network(client, found, wanted)
+    ):
         found.remove(force=True, v=True)
         found = None
     if found is None:
@@ -200,8 +202,19 @@ def ensure_container(
             prepare(found)
     if found.status == "running":
         return False
-    start(found)
+    if found.status == "paused":
+        found.unpause()
+    else:
+        start(found)
     return True
+
+
+def _hangs_on_a_lost_network(client: Any, container: Any, wanted: Container) -> bool:
+    """Whether its network went and another one of that name came: it would never start again."""
+    known = (container.attrs["NetworkSettings"]["Networks"].get(wanted.network) or {}).get("NetworkID")
+    return bool(known) and known not in {
+        one.id for one in client.networks.list(names=[f"^{wanted.network}$"])
+    }
 
 
 def start(container: Any) -> None:

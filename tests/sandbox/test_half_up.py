@@ -1,0 +1,100 @@
+"""A container that is not as `up` left it is healed by the next `up`: with Docker, in its own network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from sandbox import docker_api, parts
+from sandbox.docker_api import Container
+from sandbox.errors import SandboxError
+from sandbox.settings import Sandbox
+
+pytestmark = pytest.mark.docker
+
+MADE = Sandbox(name="half-up-test")
+NETWORK, RANGE, GATEWAY = "ragdock-half-up-test", "10.248.7.0/29", "10.248.7.1"
+PART = Container(
+    name="ragdock-half-up-test",
+    image=parts.AWS_IMAGE,
+    network=NETWORK,
+    address="10.248.7.2",
+    part="half-up-test",
+    command=("600",),
+    options={"entrypoint": ["sleep"], "stop_signal": "SIGKILL"},
+)
+
+
+def network(client: Any) -> Any:
+    """The part's network, made when it is missing."""
+    return docker_api.ensure_network(client, MADE, NETWORK, RANGE, GATEWAY)
+
+
+@pytest.fixture
+def client() -> Iterator[Any]:
+    """Docker, with the part up; nothing of it stays."""
+    docker = docker_api.connect()
+    clear(docker)
+    network(docker)
+    assert docker_api.ensure_container(docker, MADE, PART)
+    yield docker
+    clear(docker)
+
+
+def clear(docker: Any) -> None:
+    """Remove the part and its network."""
+    if found := docker_api.find(docker, PART.name):
+        found.remove(force=True)
+    for one in docker.networks.list(names=[f"^{NETWORK}$"]):
+        docker_api.remove_network(one)
+
+
+def removed(docker: Any) -> None:
+    docker.containers.get(PART.name).remove(force=True)
+
+
+def stopped(docker: Any) -> None:
+    docker.containers.get(PART.name).stop()
+
+
+def paused(docker: Any) -> None:
+    docker.containers.get(PART.name).pause()
+
+
+def without_its_network(docker: Any) -> None:
+    """The network went and came again: the container knows the id of the former."""
+    docker.containers.get(PART.name).stop()
+    (one,) = docker.networks.list(names=[f"^{NETWORK}$"])
+    docker_api.remove_network(one)
+    network(docker)
+
+
+def of_another_recipe(docker: Any) -> None:
+    """An earlier version of this checkout made it."""
+    removed(docker)
+    docker_api.ensure_container(docker, MADE, PART.model_copy(update={"salt": "earlier"}))
+
+
+@pytest.mark.parametrize("fault", [removed, stopped, paused, without_its_network, of_another_recipe])
+def test_it_runs_again_as_wanted(client: Any, fault: Callable[[Any], None]) -> None:
+    """And a second `up` changes nothing."""
+    fault(client)
+    assert docker_api.ensure_container(client, MADE, PART)
+    found = client.containers.get(PART.name)
+    assert found.status == "running"
+    assert found.attrs["NetworkSettings"]["Networks"][NETWORK]["IPAddress"] == PART.address
+    assert found.labels[docker_api.CONFIG] == PART.digest(docker_api.image_id(client, PART.image))
+    assert not docker_api.ensure_container(client, MADE, PART)
+    assert client.containers.get(PART.name).id == found.id
+
+
+def test_a_container_of_somebody_else_under_that_name_stays(client: Any) -> None:
+    """It is named, and how to make room."""
+    removed(client)
+    theirs = client.containers.create(parts.AWS_IMAGE, name=PART.name, entrypoint=["sleep"], command=["600"])
+    with pytest.raises(SandboxError) as refused:
+        docker_api.ensure_container(client, MADE, PART)
+    assert PART.name in refused.value.what
+    assert client.containers.get(PART.name).id == theirs.id

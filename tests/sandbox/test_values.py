@@ -1,0 +1,56 @@
+"""`make url` and its like print just that value on standard output, so that a script can take it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+CHECKOUT = Path(__file__).parents[2]
+PATTERNS = {
+    "url": r"https://[^/\s]+/",
+    "name": r"[a-z][a-z0-9-]{1,18}[a-z0-9]",
+    "user": r"[a-z]+",
+    "password": r"[A-Za-z0-9]{40}",
+    "token": r"[A-Za-z0-9]{40}",
+}
+
+pytestmark = pytest.mark.docker
+
+
+def printed(value: str) -> str:
+    """What `make VALUE` prints, of which nothing is shown when a test fails: some are secrets."""
+    done = subprocess.run(["make", value], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"make {value} ended with {done.returncode}"
+    return done.stdout
+
+
+@pytest.mark.parametrize("value", PATTERNS)
+def test_one_value_stands_alone_on_standard_output(value: str) -> None:
+    """No word of make's, no colour, no second line."""
+    as_it_should_be = re.fullmatch(PATTERNS[value] + "\n", printed(value)) is not None
+    assert as_it_should_be, f"make {value} prints something else"
+
+
+def test_the_authority_is_one_certificate_that_can_be_given_to_curl() -> None:
+    """In PEM, and one that may sign."""
+    text = printed("ca")
+    assert text.startswith("-----BEGIN CERTIFICATE-----\n")
+    (certificate,) = x509.load_pem_x509_certificates(text.encode())
+    assert certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    assert text.endswith("-----END CERTIFICATE-----\n")
+
+
+def test_a_value_that_is_not_there_is_an_error_with_nothing_on_standard_output() -> None:
+    """A script must not take a message for a value."""
+    program = CHECKOUT / ".venv/bin/python"
+    done = subprocess.run(
+        [program, "-m", "sandbox", "show", "nothing"],
+        cwd=CHECKOUT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "There is no value named nothing" in done.stderr
