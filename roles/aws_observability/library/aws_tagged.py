@@ -1,0 +1,1 @@
+../../aws_state/library/aws_tagged.py
