@@ -58,6 +58,11 @@ HALF_MADE = ("IN_PROGRESS", "PARTIAL", "FAILED", "INCOMPATIBLE")
 DAMAGED = "damaged"
 
 
+def free(path: Path) -> int:
+    """Bytes free on the disk that holds a directory."""
+    return shutil.disk_usage(path).free
+
+
 class Preparation:
     """The steps; `dry` looks only."""
 
@@ -81,10 +86,13 @@ class Preparation:
             before = known.get(search.identity(index), [])
             segments = search.segments(index)
             new += sum(size for name, size in segments.items() if name not in before)
-        needed = ragdock_collect.room_needed(self.places, new, self.settings.location.startswith("/"))
-        why = ragdock_collect.enough_room(
-            self.places, needed, self.settings.reserve_mib, lambda path: shutil.disk_usage(path).free
-        )
+        copies, stored = ragdock_collect.room_needed(self.places, new)
+        folder = ragdock_collect.folder_of(self.settings.location)
+        beside = folder is not None and folder.stat().st_dev == self.places.root.stat().st_dev
+        needed = copies + (stored if beside else 0)
+        why = ragdock_collect.enough_room(self.places, needed, self.settings.reserve_mib, free)
+        if not why and folder is not None and not beside:
+            why = ragdock_collect.enough_there(folder, stored, free)
         if why:
             raise BackupError(why)
 

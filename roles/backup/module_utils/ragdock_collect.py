@@ -24,6 +24,9 @@ UNFINISHED = "*.part"
 SECURITY = ("roles.yml", "roles_mapping.yml")
 PATIENCE_SECONDS = 10.0
 MIB = 1 << 20
+# Locks, indices and what a removal of old backups writes anew, on a disk that is the repository's own.
+OWN_MIB = 64
+Free = Callable[[Path], int]
 
 
 def state_of(path: Path) -> list[int]:
@@ -175,20 +178,27 @@ class Files:
         return wrong
 
 
-def room_needed(places: Places, new_segments: int, repository_is_here: bool) -> int:
-    """Bytes that a backup may write to the data volume."""
+def room_needed(places: Places, new_segments: int) -> tuple[int, int]:
+    """Bytes that a backup may write: copies on the data volume, and what is new in the repository."""
 
     def size(paths: list[Path]) -> int:
         return sum(path.stat().st_size for path in paths)
 
-    copies = size(databases(places)) * 2 + size(list(places.analytics.glob("*.csv")))
+    copies = new_segments + size(databases(places)) * 2 + size(list(places.analytics.glob("*.csv")))
     known = Memory(places, "files").values
     unknown = size([path for path in documents(places) if str(path) not in known])
-    return new_segments + copies + ((unknown + new_segments + copies) if repository_is_here else 0)
+    return copies, copies + unknown
 
 
-def enough_room(places: Places, needed: int, reserve_mib: int, free: Callable[[Path], int]) -> str:
-    """Empty when a backup fits; else why not."""
+def folder_of(location: str) -> Path | None:
+    """The directory whose disk a repository at a path takes room of; None for one elsewhere, or not there."""
+    path = Path(location)
+    found = (one for one in (path, path.parent) if location.startswith("/") and one.is_dir())
+    return next(found, None)
+
+
+def enough_room(places: Places, needed: int, reserve_mib: int, free: Free) -> str:
+    """Empty when a backup fits on the data volume; else why not."""
     left = free(places.root)
     if left - needed >= reserve_mib * MIB:
         return ""
@@ -196,4 +206,16 @@ def enough_room(places: Places, needed: int, reserve_mib: int, free: Callable[[P
         f"Only {left // MIB} MiB of the data volume are free; this backup may write {needed // MIB} MiB and "
         f"must leave {reserve_mib} MiB, or OpenSearch would stop taking documents. Nothing was begun. Raise "
         "ragdock_data_volume_gib and run site.yml, or delete documents that are not needed."
+    )
+
+
+def enough_there(folder: Path, needed: int, free: Free) -> str:
+    """Empty when what is new fits on the other disk that holds the repository; else why not."""
+    left = free(folder)
+    if left - needed >= OWN_MIB * MIB:
+        return ""
+    return (
+        f"Only {left // MIB} MiB of the disk of {folder} are free; this backup may store {needed // MIB} MiB "
+        f"there and restic needs {OWN_MIB} MiB for itself. Nothing was begun. Make room on that disk, or "
+        "keep fewer backups (ragdock_backup_keep_*)."
     )

@@ -91,7 +91,7 @@ class Throwaway:
         config.write_text(SETTINGS, encoding="utf-8")
         config.chmod(0o644)
         mark = f"{LABEL}={PURPOSE}"
-        self.engine.run("network", "create", "--internal", "--label", mark, NAME)
+        self.engine.run(*self.network(mark))
         self.engine.run(*self.command(data, config, snapshots, mark), timeout=120)
         try:
             alive()
@@ -107,6 +107,10 @@ class Throwaway:
             yield node
         finally:
             self.engine.run("rm", "--force", NAME, check=False, timeout=120)
+
+    def network(self, mark: str) -> list[str]:
+        """The words of `docker network`: internal is what leads nowhere."""
+        return ["network", "create", "--internal", "--label", mark, NAME]
 
     def command(self, data: Path, config: Path, snapshots: Path, mark: str) -> list[str]:
         """The words of `docker run`."""

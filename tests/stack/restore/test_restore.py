@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 import time
@@ -184,11 +185,16 @@ def test_a_killed_restore_is_settled_by_the_next(scene: Scene, seconds: int) -> 
 @fault
 @slow
 def test_a_killed_drill_leaves_nothing_after_the_next(scene: Scene) -> None:
-    """Killed while its OpenSearch runs: the container is removed by the next drill."""
-
+    """Killed while its OpenSearch runs, apart from all others: the next drill removes the container."""
     run = Run(CHECKOUT, "playbooks/drill.yml")
     name = ["docker", "ps", "--quiet", "--filter", "label=ragdock.throwaway"]
     scene.host.wait("the throwaway node runs", lambda: bool(scene.host.run(*name).split()), 240)
+    (network,) = json.loads(scene.host.run("docker", "network", "inspect", "ragdock-drill"))
+    assert network["Internal"] is True
+    assert [one["Name"] for one in network["Containers"].values()] == ["ragdock-drill"]
+    (node,) = json.loads(scene.host.run("docker", "inspect", "ragdock-drill"))
+    assert list(node["NetworkSettings"]["Networks"]) == ["ragdock-drill"]
+    assert not any(node["NetworkSettings"]["Ports"].values()), "it publishes a port"
     run.send(signal.SIGKILL)
     scene.kill("BECOME-SUCCESS|^/usr/bin/python3$")
     run.end()

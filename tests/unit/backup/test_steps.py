@@ -89,12 +89,28 @@ def test_a_backup_that_does_not_fit_is_refused_with_numbers(places: Places) -> N
 
 
 def test_room_is_asked_for_what_is_new(places: Places) -> None:
-    """A repository on the host's own disk takes the documents too; one elsewhere does not."""
+    """The node's copies lie on the data volume; the repository takes them and new documents too."""
     (places.raw / "paper.txt").write_bytes(b"x" * 1000)
-    assert ragdock_collect.room_needed(places, 500, repository_is_here=False) == 500
-    assert ragdock_collect.room_needed(places, 500, repository_is_here=True) == 2000
+    assert ragdock_collect.room_needed(places, 500) == (500, 1500)
     Memory(places, "files").save(**{str(places.raw / "paper.txt"): []})
-    assert ragdock_collect.room_needed(places, 500, repository_is_here=True) == 1000
+    assert ragdock_collect.room_needed(places, 500) == (500, 500)
+
+
+def test_a_repository_on_another_disk_is_asked_for_room_of_its_own(tmp_path: Path) -> None:
+    """The one that holds it, whether the repository is there already or will be made."""
+    assert ragdock_collect.folder_of("s3:https://s3.eu-central-1.amazonaws.com/bucket/backup") is None
+    assert ragdock_collect.folder_of("sftp:user@host:/srv/backups") is None
+    location = tmp_path / "repository"
+    assert ragdock_collect.folder_of(str(location / "not" / "mounted")) is None
+    assert ragdock_collect.folder_of(str(location)) == tmp_path
+    location.mkdir()
+    assert ragdock_collect.folder_of(str(location)) == location
+
+    enough, own = ragdock_collect.enough_there, ragdock_collect.OWN_MIB
+    assert enough(location, 10 << 20, lambda _: (10 + own) << 20) == ""
+    told = enough(location, 10 << 20, lambda _: ((10 + own) << 20) - 1)
+    for words in (str(location), f"Only {9 + own} MiB", "store 10 MiB", "ragdock_backup_keep_"):
+        assert words in told
 
 
 # --- copies --------------------------------------------------------------------------------------

@@ -12,8 +12,15 @@ from pathlib import Path
 
 import pytest
 from ansible.module_utils import ragdock_ledger, ragdock_preparation
+from ansible.module_utils.ragdock_engine import Engine
 from ansible.module_utils.ragdock_fit import embedder_refusal, ledger_refusal, version_refusal
-from ansible.module_utils.ragdock_throwaway import MARGIN_MIB, available_mib, memory_refusal
+from ansible.module_utils.ragdock_throwaway import (
+    MARGIN_MIB,
+    NAME,
+    Throwaway,
+    available_mib,
+    memory_refusal,
+)
 
 from rag_core.ledger import Ledger, schema
 
@@ -92,3 +99,17 @@ def test_a_drill_that_would_starve_the_stack_is_refused_with_figures() -> None:
     refusal = memory_refusal(available - MARGIN_MIB + 1, available)
     for word in (str(available), "ragdock_drill_memory_mib", "ragdock_instance_type"):
         assert word in refusal
+
+
+def test_a_drills_node_has_no_network_but_one_that_leads_nowhere(tmp_path: Path) -> None:
+    """It runs without passwords: nothing may reach it but this host, and it may reach nothing."""
+    node = Throwaway(Engine("ragdock"), tmp_path, "opensearch@sha256:0", 1024, tmp_path)
+    assert "--internal" in node.network("mark=1")
+    assert node.network("mark=1")[-1] == NAME
+    words = node.command(tmp_path, tmp_path, tmp_path, "mark=1")
+    assert [one for one in words if one.startswith(("--net", "--link", "--add-host"))] == [
+        f"--network={NAME}"
+    ]
+    assert not [
+        one for one in words if one.startswith(("-p", "-P", "--publish", "--privileged", "--cap-add"))
+    ]
