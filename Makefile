@@ -63,6 +63,8 @@ lint: ## Every linter, at its strictest profile
 	@ruff format --check .
 	@yamllint --strict .
 	@mypy
+	@mypy services/rag_core/tests
+	@for name in landing rag-app rag-worker; do MYPYPATH=services/$$name mypy services/$$name/tests; done
 	@hadolint $$(git ls-files '*Dockerfile')
 	@shellcheck $$(git ls-files '*.sh') .ci/run
 	@ansible-lint

@@ -4,7 +4,6 @@ import csv
 import re
 from pathlib import Path
 
-import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -131,7 +130,7 @@ def test_health_and_unknown_page(tmp_path: Path) -> None:
 
 
 def test_policy_allows_exactly_the_inline_parts(tmp_path: Path) -> None:
-    response: httpx.Response = _visitor(_app(tmp_path)).get("/")
+    response = _visitor(_app(tmp_path)).get("/")
     policy = response.headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "unsafe-inline" not in policy

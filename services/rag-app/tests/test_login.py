@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Callable
 
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -17,7 +17,7 @@ from .conftest import PASSWORD, build, visitor
 WRONG = "wrong-horse-battery-staple"
 
 
-def log_in(client: TestClient, password: str = PASSWORD, **fields: str) -> httpx.Response:
+def log_in(client: TestClient, password: str = PASSWORD, **fields: str) -> httpx2.Response:
     form = client.get("/login").text
     token = re.search(r'name="token" value="([^"]+)"', form)
     given = {"user": "ragdock", "password": password, "token": token[1] if token else ""} | fields

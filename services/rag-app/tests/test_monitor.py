@@ -73,7 +73,7 @@ def test_what_is_down_is_asked_less_and_less_often() -> None:
     monitor = HealthMonitor(lambda: report(index=False))
 
     async def pauses() -> list[float]:
-        seen = []
+        seen: list[float] = []
         for _ in range(5):
             monitor._next_at = float("-inf")
             await monitor.reading()

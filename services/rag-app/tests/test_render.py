@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from rag_app.ui import plain, render
+from rag_app.ui import plain, render, why
 from rag_core.models import (
     Answer,
     Citation,
@@ -171,7 +171,7 @@ def test_whole_explanation_is_told_and_harmless(attack: str) -> None:
             ),
         ),
     )
-    shown = render.why.panel(_answer("So.", explain=explain, tokens=Tokens(prompt=812, answer=40)))
+    shown = why.panel(_answer("So.", explain=explain, tokens=Tokens(prompt=812, answer=40)))
     assert "completed from the conversation" in shown
     assert "0.61 alike" in shown
     assert "<td>green, " in shown

@@ -98,7 +98,7 @@ def book(path: Path, rows: list[list[Any]], **more: list[list[Any]]) -> Path:
 
 
 def test_workbook_sheets_are_pages_and_blank_rows_end_a_table(parser: Parser, tmp_path: Path) -> None:
-    rows = [
+    rows: list[list[Any]] = [
         ["Stations of the coast"],
         ["name", "depth", "on"],
         ["Ushant", 42.0, True],

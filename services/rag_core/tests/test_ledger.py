@@ -205,6 +205,17 @@ def test_generation_grows_when_what_can_be_found_changes(ledger: Ledger) -> None
     assert before < middle < ledger.generation()
 
 
+def test_generation_grows_when_a_file_was_taken_away(ledger: Ledger) -> None:
+    """Else an answer that is remembered would go on citing it."""
+    path = Path("/data/raw/by-hand.txt")
+    make_ready(ledger, source=path)
+    before = ledger.generation()
+    ledger.file_gone(Path("/data/raw/never-was.txt"))
+    assert ledger.generation() == before
+    ledger.file_gone(path)
+    assert ledger.generation() > before
+
+
 def _claim_all(path: Path, owner: str, found: multiprocessing.Queue[list[str]]) -> None:
     ledger = Ledger(path)
     mine = []

@@ -39,7 +39,7 @@ class Stack:
         return factory.build_uploads(self.settings, self.ledger).accept(name, io.BytesIO(text.encode()))
 
     def work(self) -> list[Outcome]:
-        done = []
+        done: list[Outcome] = []
         while (step := self.ingestor.step()).outcome is not Outcome.IDLE:
             done.append(step.outcome)
         return done

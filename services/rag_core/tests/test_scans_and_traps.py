@@ -33,7 +33,7 @@ def parser() -> Iterator[Parser]:
 
 
 def limited(**changes: object) -> Limits:
-    return Limits(**({f: getattr(PATIENT, f) for f in PATIENT.__slots__} | changes))  # type: ignore[arg-type]
+    return Limits(**({f: getattr(PATIENT, f) for f in PATIENT.__slots__} | changes))
 
 
 def scanned(source: Path, target: Path, pages: set[int], *, sideways: bool = False) -> Path:

@@ -116,3 +116,6 @@ class Intake(Reading):
             ]
             db.execute("DELETE FROM names WHERE source = ?", (str(path),))
             delete_nameless(db, docs, now)
+            if docs:
+                # An answer that is remembered must not go on citing what was taken away.
+                bump(db)
