@@ -71,7 +71,7 @@ lint: ## Every linter, at its strictest profile
 
 .PHONY: unit
 unit: ## Tests that need nothing but this checkout
-	@pytest tests/unit services -m "not real"
+	@pytest tests/unit services -m "not real and not restic"
 
 .PHONY: refusals
 refusals: ## Bad input is refused before anything changes
@@ -84,6 +84,7 @@ molecule: ## Every molecule scenario
 
 .PHONY: stack
 stack: ## Through the public door of the standing sandbox, and on its host
+	@pytest tests/unit -m restic
 	@pytest services -m real
 	@pytest tests/host tests/stack tests/sandbox -m "always or not (release or disaster or rotation)"
 
