@@ -25,6 +25,9 @@ endif
 # The tools of this checkout come first, so that what they start finds its own kind.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
+# What is said comes out at once, also into a pipe or a file.
+export PYTHONUNBUFFERED := 1
+
 ##@ Try it
 
 .PHONY: up
