@@ -15,7 +15,6 @@ from bench.measuring import Figure, machine, show
 from tests.stack.door import value
 from tests.stack.host import Host
 
-AGENT, ENGINE, SERVICES, SYSTEM = "scheduler (cron)", "engine", "services", "the rest of the system"
 # Group -> [processor seconds, MiB]; a service's process is in a control group of the engine's, any other in
 # one of systemd's.
 LOOK = r"""
@@ -66,7 +65,7 @@ def main() -> None:
     after, took = look(host), time.monotonic() - began
     whole = sum(after[kind][0] - before[kind][0] for kind in after) / took * 100
     figures = []
-    for kind in (AGENT, ENGINE, SERVICES, SYSTEM):
+    for kind in sorted(after):
         used = (after[kind][0] - before[kind][0]) / took * 100
         figures.append(Figure(f"{kind}: processor", used, "% of one core", whole, "", "of all that is used"))
         figures.append(Figure(f"{kind}: memory", after[kind][1], "MiB"))

@@ -105,6 +105,13 @@ def play(playbook: str, *arguments: str, checkout: Path = CHECKOUT, seconds: flo
     return Run(checkout, playbook, *arguments).end(seconds)
 
 
+def beside(name: str, second_octet: int) -> tuple[str, ...]:
+    """Arguments for a deployment that does not exist yet, in a network beside the one that stands."""
+    network = f"10.{second_octet}"
+    settings = {"name": name, "vpc_cidr": f"{network}.0.0/16", "subnet_cidr": f"{network}.1.0/24"}
+    return tuple(word for key, one in settings.items() for word in ("-e", f"ragdock_{key}={one}"))
+
+
 def copy_of_checkout(where: Path) -> Path:
     """A copy of everything git knows or would add, with the original's state beside it."""
     listed = subprocess.run(

@@ -65,12 +65,12 @@ def test_a_bad_file_is_set_aside_with_its_reason(api: Api, bin_of_documents: lis
         document = api.settled(identity)
         assert document["state"] == "failed", document
         assert document["code"] == code, document
-        assert " " in document["reason"]
+        assert len(document["reason"]) > 10
         assert "Traceback" not in document["reason"]
     else:
         assert reply.status_code in REFUSALS, reply.text
         assert reply.json()["error"]["code"] == code, reply.text
-        assert " " in reply.json()["error"]["message"]
+        assert len(reply.json()["error"]["message"]) > 10
 
 
 def test_bad_files_do_not_block_the_next(api: Api, bin_of_documents: list[str]) -> None:

@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 import pytest
 
+from services.rag_core.tests.pdfs import hidden_letters
 from tests.stack import papers, traps
 from tests.stack.door import Api
 
@@ -42,7 +43,7 @@ def test_each_rarity_is_read_and_found(api: Api, bin_of_documents: list[str]) ->
     files = {f"rare.{kind}": traps.rare(kind, papers.story(words[kind])) for kind in RARE}
     files["ending.txt"] = papers.good("docx", words["ending"])
     files["scan.pdf"] = traps.scan("The lightship Comet anchors here")
-    files["fonts.pdf"] = traps.hidden_letters("Readable only by eye: northern lighthouse")
+    files["fonts.pdf"] = hidden_letters("Readable only by eye: northern lighthouse")
     bin_of_documents += [api.brought(name, content) for name, content in files.items()]
     for identity in bin_of_documents:
         api.ready(identity, seconds=90)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import email.message
 import io
 import zipfile
-from collections.abc import Sequence
 
 import openpyxl
 import pptx
 from PIL import Image, ImageDraw, ImageFont
 
+from services.rag_core.tests.pdfs import pdf, tangled
 from tests.stack import papers
 
 _CONTAINER = (
@@ -25,68 +25,12 @@ _PACKAGE = (
 _BOMB_MIB = 310
 
 
-def written_pdf(objects: Sequence[str]) -> bytes:
-    """A PDF of these objects, numbered from 1; the first is the catalogue."""
-    data, places = bytearray(b"%PDF-1.7\n"), []
-    for number, one in enumerate(objects, 1):
-        places.append(len(data))
-        data += f"{number} 0 obj\n{one}\nendobj\n".encode()
-    table = "".join(f"{place:010d} 00000 n \n" for place in places)
-    end = f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}"
-    end += f"trailer\n<</Root 1 0 R/Size {len(objects) + 1}>>\nstartxref\n{len(data)}\n%%EOF\n"
-    return bytes(data) + end.encode()
-
-
-def stream(content: str, more: str = "") -> str:
-    """A stream object of a PDF."""
-    return f"<<{more}/Length {len(content)}>>\nstream\n{content}\nendstream"
-
-
 def endless_pages() -> bytes:
     """A PDF of 50,000 pages."""
     kids = " ".join(f"{number} 0 R" for number in range(3, 50_003))
     page = "<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]>>"
     tree = f"<</Type/Pages/Kids[{kids}]/Count 50000>>"
-    return written_pdf(["<</Type/Catalog/Pages 2 0 R>>", tree, *[page] * 50_000])
-
-
-def tangled() -> bytes:
-    """A PDF of four kilobytes whose forms draw forms that draw forms: 40^8 pieces of text."""
-    depth = 8
-    box = "/Type/XObject/Subtype/Form/BBox[0 0 9 9]/Resources"
-    forms = [stream("/N Do " * 40, f"{box}<</XObject<</N {5 + n} 0 R>>>>") for n in range(depth)]
-    page = "<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]/Contents 13 0 R/Resources"
-    return written_pdf(
-        [
-            "<</Type/Catalog/Pages 2 0 R>>",
-            "<</Type/Pages/Kids[3 0 R]/Count 1>>",
-            f"{page}<</XObject<</N 4 0 R>>/Font<</F 14 0 R>>>>>>",
-            *forms,
-            stream("BT /F 9 Tf (x) Tj ET", f"{box}<</Font<</F 14 0 R>>>>"),
-            stream("/N Do"),
-            "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
-        ]
-    )
-
-
-def hidden_letters(line: str) -> bytes:
-    """A PDF whose font says private characters for its letters: readable only by eye."""
-    pairs = "\n".join(f"<{ord(one):02x}> <{0xE000 + ord(one):04x}>" for one in sorted(set(line)))
-    mapping = (
-        "/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapName /X def /CMapType 2 def\n"
-        f"1 begincodespacerange <00> <ff> endcodespacerange\n{len(set(line))} beginbfchar\n{pairs}\n"
-        "endbfchar endcmap end end"
-    )
-    return written_pdf(
-        [
-            "<</Type/Catalog/Pages 2 0 R>>",
-            "<</Type/Pages/Kids[3 0 R]/Count 1>>",
-            "<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>",
-            stream(f"BT /F 24 Tf 40 600 Td ({line}) Tj ET"),
-            "<</Type/Font/Subtype/Type1/BaseFont/Helvetica/ToUnicode 6 0 R>>",
-            stream(mapping),
-        ]
-    )
+    return pdf(["<</Type/Catalog/Pages 2 0 R>>", tree, *[page] * 50_000])
 
 
 def bomb() -> bytes:

@@ -11,7 +11,7 @@ from rag_core.models import DocumentKind
 LIMITS = Limits(stall_seconds=60, cpu_seconds=120, memory_mib=472, max_pages=2000)
 
 
-def pdf(objects: list[str | bytes]) -> bytes:
+def pdf(objects: Sequence[str | bytes]) -> bytes:
     """A PDF of these objects, numbered from 1; the first is the catalogue."""
     data = b"%PDF-1.7\n"
     places = []
@@ -27,6 +27,45 @@ def pdf(objects: list[str | bytes]) -> bytes:
 def stream(content: str, more: str = "") -> str:
     """A stream object."""
     return f"<<{more}/Length {len(content)}>>\nstream\n{content}\nendstream"
+
+
+def tangled() -> bytes:
+    """A PDF of four kilobytes whose forms draw forms that draw forms: 40^8 pieces of text."""
+    depth = 8
+    box = "/Type/XObject/Subtype/Form/BBox[0 0 9 9]/Resources"
+    forms = [stream("/N Do " * 40, f"{box}<</XObject<</N {5 + n} 0 R>>>>") for n in range(depth)]
+    page = "<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]/Contents 13 0 R/Resources"
+    return pdf(
+        [
+            "<</Type/Catalog/Pages 2 0 R>>",
+            "<</Type/Pages/Kids[3 0 R]/Count 1>>",
+            f"{page}<</XObject<</N 4 0 R>>/Font<</F 14 0 R>>>>>>",
+            *forms,
+            stream("BT /F 9 Tf (x) Tj ET", f"{box}<</Font<</F 14 0 R>>>>"),
+            stream("/N Do"),
+            "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+        ]
+    )
+
+
+def hidden_letters(line: str) -> bytes:
+    """A PDF whose font says private characters for its letters: readable only by eye."""
+    pairs = "\n".join(f"<{ord(one):02x}> <{0xE000 + ord(one):04x}>" for one in sorted(set(line)))
+    mapping = (
+        "/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapName /X def /CMapType 2 def\n"
+        f"1 begincodespacerange <00> <ff> endcodespacerange\n{len(set(line))} beginbfchar\n{pairs}\n"
+        "endbfchar endcmap end end"
+    )
+    return pdf(
+        [
+            "<</Type/Catalog/Pages 2 0 R>>",
+            "<</Type/Pages/Kids[3 0 R]/Count 1>>",
+            "<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>",
+            stream(f"BT /F 24 Tf 40 600 Td ({line}) Tj ET"),
+            "<</Type/Font/Subtype/Type1/BaseFont/Helvetica/ToUnicode 6 0 R>>",
+            stream(mapping),
+        ]
+    )
 
 
 def drawn(content: str, more: str = "") -> bytes:

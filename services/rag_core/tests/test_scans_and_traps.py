@@ -12,7 +12,7 @@ import pytest
 from rag_core.errors import ExtractionFailed
 from rag_core.extract import Block, Head, Limits, Parser, Pulse
 from rag_core.models import DocumentKind
-from services.rag_core.tests.pdfs import pdf, stream
+from services.rag_core.tests.pdfs import hidden_letters, pdf, tangled
 
 MakePdf = Callable[..., Path]
 PATIENT = Limits(
@@ -89,25 +89,6 @@ def test_fonts_that_hide_their_letters_are_read_as_they_look(parser: Parser, tmp
     assert "northern lighthouse" in text
 
 
-def hidden_letters(line: str) -> bytes:
-    pairs = "\n".join(f"<{ord(c):02x}> <{0xE000 + ord(c):04x}>" for c in sorted(set(line)))
-    mapping = (
-        "/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapName /X def /CMapType 2 def\n"
-    )
-    mapping += "1 begincodespacerange <00> <ff> endcodespacerange\n"
-    mapping += f"{len(set(line))} beginbfchar\n{pairs}\nendbfchar endcmap end end"
-    return pdf(
-        [
-            "<</Type/Catalog/Pages 2 0 R>>",
-            "<</Type/Pages/Kids[3 0 R]/Count 1>>",
-            "<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>",
-            stream(f"BT /F 24 Tf 40 600 Td ({line}) Tj ET"),
-            "<</Type/Font/Subtype/Type1/BaseFont/Helvetica/ToUnicode 6 0 R>>",
-            stream(mapping),
-        ]
-    )
-
-
 def test_without_recognition_such_fonts_are_a_clear_state(tmp_path: Path) -> None:
     (tmp_path / "fonts.pdf").write_bytes(hidden_letters("Readable only by eye"))
     with Parser(limited(ocr_languages="")) as parser:
@@ -141,32 +122,8 @@ def test_page_that_takes_too_long_costs_only_itself(make_pdf: MakePdf, tmp_path:
 
 def test_pdf_that_makes_the_parser_hang_is_killed(tmp_path: Path) -> None:
     """Forms that draw forms that draw forms: 40^8 pieces of text from two kilobytes."""
-    depth = 8
-    forms = [
-        stream(
-            f"/N Do {'/N Do ' * 39}",
-            f"/Type/XObject/Subtype/Form/BBox[0 0 9 9]/Resources<</XObject<</N {5 + n} 0 R>>>>",
-        )
-        for n in range(depth)
-    ]
     path = tmp_path / "hang.pdf"
-    path.write_bytes(
-        pdf(
-            [
-                "<</Type/Catalog/Pages 2 0 R>>",
-                "<</Type/Pages/Kids[3 0 R]/Count 1>>",
-                "<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]/Contents 13 0 R"
-                "/Resources<</XObject<</N 4 0 R>>/Font<</F 14 0 R>>>>>>",
-                *forms,
-                stream(
-                    "BT /F 9 Tf (x) Tj ET",
-                    "/Type/XObject/Subtype/Form/BBox[0 0 9 9]/Resources<</Font<</F 14 0 R>>>>",
-                ),
-                stream("/N Do"),
-                "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
-            ]
-        )
-    )
+    path.write_bytes(tangled())
     assert path.stat().st_size < 5000
     limits = limited(stall_seconds=20, memory_mib=4096)
     with Parser(limits) as parser:

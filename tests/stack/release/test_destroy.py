@@ -7,15 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.stack.backup.vault import aws
-from tests.stack.plays import Outcome, play
+from tests.stack.plays import Outcome, beside, play
 
 NAME = "gone"
-# Beside the deployment that stands, in a network of its own.
-FRESH = (
-    "-e", f"ragdock_name={NAME}",
-    "-e", "ragdock_vpc_cidr=10.78.0.0/16",
-    "-e", "ragdock_subnet_cidr=10.78.1.0/24",
-)  # fmt: skip
+FRESH = beside(NAME, 78)
 
 
 def destroy(*arguments: str) -> Outcome:

@@ -17,7 +17,7 @@ from sandbox.cloud import Api as Aws
 from tests.stack import papers
 from tests.stack.door import CHECKOUT, Api, value
 from tests.stack.host import Host
-from tests.stack.plays import LONGEST, Run, copy_of_checkout, edit, play
+from tests.stack.plays import LONGEST, Run, beside, copy_of_checkout, edit, play
 from tests.stack.soak import fault
 
 pytestmark = fault
@@ -37,16 +37,7 @@ STAGES = {
     "verify": "PLAY [Verify",
 }
 
-
-# A deployment that does not exist yet, in a network of its own.
-FRESH = (
-    "-e",
-    "ragdock_name=cut",
-    "-e",
-    "ragdock_vpc_cidr=10.77.0.0/16",
-    "-e",
-    "ragdock_subnet_cidr=10.77.1.0/24",
-)
+FRESH = beside("cut", 77)
 ROLES = (
     "aws_network",
     "aws_storage",
