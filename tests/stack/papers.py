@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 import secrets
 
-import docx
 from fpdf import FPDF
 from fpdf.enums import AccessPermission
 from pypdf import PdfWriter
 
+from services.rag_core.tests import office
 from tests.eval import manuals
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8
@@ -58,12 +58,7 @@ def good(kind: str, keyword: str) -> bytes:
     if kind == "pdf":
         return pdf("A preface without any content of note.", text)
     if kind == "docx":
-        document = docx.Document()
-        document.add_heading("Lighthouses", level=1)
-        document.add_paragraph(text)
-        written = io.BytesIO()
-        document.save(written)
-        return written.getvalue()
+        return office.whole(kind, text)
     if kind == "html":
         return f"<!doctype html><html><body><h1>Lighthouses</h1><p>{text}</p></body></html>".encode()
     if kind == "md":
@@ -81,6 +76,11 @@ def empty_pdf() -> bytes:
 def bad() -> dict[str, tuple[str, bytes, str]]:
     """What is wrong -> name, content and the code that says so; each is refused, or fails with its reason."""
     whole = pdf(story(word()), story(word()))
+    harmed: dict[str, tuple[str, bytes, str]] = {}
+    for kind, part in office.PARTS.items():
+        good_one = office.whole(kind, story(word()))
+        harmed[f"{kind} broken off"] = (f"broken-off.{kind}", office.broken_off(good_one), "corrupt")
+        harmed[f"{kind} with its markup cut"] = (f"cut.{kind}", office.cut(good_one, part), "corrupt")
     return {
         "empty": ("empty.pdf", b"", "upload_empty"),
         "encrypted": ("encrypted.pdf", pdf(story(word()), password=word()), "encrypted"),
@@ -88,5 +88,7 @@ def bad() -> dict[str, tuple[str, bytes, str]]:
         "no page": ("no-page.pdf", empty_pdf(), "no_pages"),
         "a picture named as PDF": ("picture.pdf", PNG, "upload_unsupported"),
         "a program named as text": ("program.txt", b"\x7fELF" + bytes(4096), "upload_unsupported"),
-        "an archive": ("archive.docx", b"PK\x03\x04" + bytes(64), "upload_unsupported"),
+        "an archive": ("archive.docx", office.archive_of("a.txt"), "upload_unsupported"),
+        "first bytes of an archive": ("begun.docx", b"PK\x03\x04" + bytes(64), "upload_unsupported"),
+        **harmed,
     }

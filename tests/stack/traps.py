@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import email.message
 import io
 import zipfile
 
-import openpyxl
-import pptx
 from PIL import Image, ImageDraw, ImageFont
 
+from services.rag_core.tests import office
 from services.rag_core.tests.pdfs import pdf, tangled
 from tests.stack import papers
 
-_CONTAINER = (
-    '<container xmlns="urn:oasis:names:tc:opendocument:xmlns:container" version="1.0"><rootfiles>'
-    '<rootfile full-path="b.opf" media-type="application/oebps-package+xml"/></rootfiles></container>'
-)
-_PACKAGE = (
-    '<package xmlns="http://www.idpf.org/2007/opf" version="3.0"><manifest>'
-    '<item id="a" href="a.xhtml" media-type="application/xhtml+xml"/></manifest>'
-    '<spine><itemref idref="a"/></spine></package>'
-)
 _BOMB_MIB = 310
 
 
@@ -46,35 +35,9 @@ def bomb() -> bytes:
 
 def rare(kind: str, text: str) -> bytes:
     """A file of a format beyond the first five, around a text."""
-    made = io.BytesIO()
-    if kind == "pptx":
-        slides = pptx.Presentation()
-        slide = slides.slides.add_slide(slides.slide_layouts[1])
-        slide.shapes.title.text, slide.placeholders[1].text_frame.text = "Lighthouses", text
-        slides.save(made)
-    elif kind == "xlsx":
-        book = openpyxl.Workbook()
-        for row in (["what", "said"], ["lighthouse", text]):
-            book.active.append(row)
-        book.save(made)
-    elif kind == "csv":
+    if kind == "csv":
         return f'what,said,year\nlighthouse,"{text}",1874\nother,"nothing",1875\n'.encode()
-    elif kind == "epub":
-        with zipfile.ZipFile(made, "w") as archive:
-            archive.writestr("mimetype", "application/epub+zip")
-            archive.writestr("META-INF/container.xml", _CONTAINER)
-            archive.writestr("b.opf", _PACKAGE)
-            body = f'<html xmlns="http://www.w3.org/1999/xhtml"><body><p>{text}</p></body></html>'
-            archive.writestr("a.xhtml", body)
-    elif kind == "eml":
-        mail = email.message.EmailMessage()
-        mail["From"], mail["To"], mail["Subject"] = "ada@example.org", "keeper@example.org", "Lighthouse"
-        mail["Date"] = "Mon, 01 Jan 2024 10:00:00 +0000"
-        mail.set_content(text)
-        return mail.as_bytes()
-    else:
-        raise ValueError(kind)
-    return made.getvalue()
+    return office.whole(kind, text)
 
 
 def scan(line: str) -> bytes:

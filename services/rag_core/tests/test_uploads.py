@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,14 +94,6 @@ def test_bad_upload_is_refused_and_leaves_nothing(
     assert caught.value.code == code
     assert stored(tmp_path) == []
     assert ledger.list() == []
-
-
-def test_zip_that_is_no_word_file_is_refused(uploads: Uploads) -> None:
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as file:
-        file.writestr("a.txt", "a")
-    with pytest.raises(UploadRefused, match="PDF, DOCX"):
-        uploads.accept("really.docx", io.BytesIO(archive.getvalue()))
 
 
 def test_mislabelled_file_is_read_as_what_it_is(uploads: Uploads, make_pdf: MakePdf) -> None:

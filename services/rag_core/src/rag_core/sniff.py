@@ -6,6 +6,7 @@ import csv
 import io
 import re
 import zipfile
+import zlib
 from pathlib import Path
 
 import puremagic
@@ -17,14 +18,31 @@ _HEAD_BYTES = 64 * 1024
 _MARKDOWN_ENDINGS = {".md", ".markdown", ".mdown", ".mkd"}
 _TABLE_ENDINGS = {".csv", ".tsv", ".tab"}
 _ACCEPTED = "PDF, DOCX, PPTX, XLSX, CSV, HTML, EPUB, e-mail (.eml), Markdown and plain text are accepted"
-# What zipfile raises for an archive that breaks off or says untrue things of itself.
-BROKEN_ARCHIVE = (zipfile.BadZipFile, OSError, ValueError, NotImplementedError)
-# A part that only this kind of archive has.
+# What zipfile raises for an archive, or a part of one, that is cut, missing, spoilt, or untrue of itself.
+DAMAGED_ARCHIVE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    KeyError,
+    OSError,
+    ValueError,
+    NotImplementedError,
+)
+_ARCHIVE_MARKS = (b"PK\x03\x04", b"PK\x05\x06")  # the second begins an archive without a part
+# A part that only this kind of archive has. Some of Microsoft's programs number it.
 _ARCHIVES = {
-    "word/document.xml": DocumentKind.DOCX,
-    "ppt/presentation.xml": DocumentKind.PPTX,
-    "xl/workbook.xml": DocumentKind.XLSX,
-    "META-INF/container.xml": DocumentKind.EPUB,
+    re.compile(r"word/document\d*\.xml"): DocumentKind.DOCX,
+    re.compile(r"ppt/presentation\d*\.xml"): DocumentKind.PPTX,
+    re.compile(r"xl/workbook\d*\.xml"): DocumentKind.XLSX,
+    re.compile(r"META-INF/container\.xml"): DocumentKind.EPUB,
+}
+# What the beginning of a broken archive still says of it.
+_BEGINNINGS = {
+    b"application/epub+zip": DocumentKind.EPUB,
+    b"META-INF/container.xml": DocumentKind.EPUB,
+    b"word/": DocumentKind.DOCX,
+    b"ppt/": DocumentKind.PPTX,
+    b"xl/": DocumentKind.XLSX,
 }
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _OLD_OFFICE = {
@@ -49,7 +67,7 @@ def sniff(path: Path, name: str) -> DocumentKind:
     # PDF readers accept up to 1024 bytes of anything before the mark.
     if b"%PDF-" in head[:1024]:
         return DocumentKind.PDF
-    if head.startswith(b"PK\x03\x04"):
+    if head.startswith(_ARCHIVE_MARKS):
         return _archive(path, name)
     if head.startswith(_OLE):
         raise _ole(path, name)
@@ -136,28 +154,43 @@ def _archive(path: Path, name: str) -> DocumentKind:
     try:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
-    except BROKEN_ARCHIVE:
-        return _by_parts(path, name)
+    except DAMAGED_ARCHIVE:
+        return _by_beginning(path, name)
     for part, kind in _ARCHIVES.items():
-        if part in names:
+        if any(map(part.fullmatch, names)):
             return kind
-    raise _unsupported(path, name)
+    raise _no_document(names, name)
 
 
-def _by_parts(path: Path, name: str) -> DocumentKind:
+def _by_beginning(path: Path, name: str) -> DocumentKind:
     """An archive that breaks off has lost its table of parts, but its first parts still tell what it was."""
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
-    for mark, kind in (
-        (b"word/", DocumentKind.DOCX),
-        (b"ppt/", DocumentKind.PPTX),
-        (b"xl/", DocumentKind.XLSX),
-    ):
+    for mark, kind in _BEGINNINGS.items():
         if mark in head:
             return kind
-    if b"application/epub+zip" in head[:100]:
-        return DocumentKind.EPUB
-    raise _unsupported(path, name)
+    raise _refused(
+        f"{name!r} begins as a zip archive (as Office files and books are), but breaks off or is damaged:"
+        " copy or download it again"
+    )
+
+
+def _no_document(names: set[str], name: str) -> UploadRefused:
+    """A whole archive with none of our kinds in it."""
+    if "[Content_Types].xml" in names:
+        return _refused(
+            f"{name!r} is an Office file without the text of a Word file, a presentation or a workbook: it is"
+            " damaged, or of a kind that cannot be read. Open it with the program that made it, and save it"
+            " as DOCX, PPTX, XLSX or PDF"
+        )
+    if {"META-INF/manifest.xml", "content.xml"} <= names:
+        return _refused(
+            f"{name!r} is an OpenDocument file, which cannot be read; save it as DOCX, PPTX, XLSX or PDF"
+        )
+    return _refused(
+        f"{name!r} is a plain zip archive, and no Word file, presentation, workbook or book; unpack it, and"
+        " bring the files in it"
+    )
 
 
 def _ole(path: Path, name: str) -> UploadRefused:
@@ -170,10 +203,8 @@ def _ole(path: Path, name: str) -> UploadRefused:
         )
     for stream, (program, ending) in _OLD_OFFICE.items():
         if stream.encode("utf-16-le") in data:
-            return UploadRefused(
-                f"{name!r} is in {program}'s format of before 2007; open it and save it as {ending}",
-                code="upload_unsupported",
-                http_status=415,
+            return _refused(
+                f"{name!r} is in {program}'s format of before 2007; open it and save it as {ending}"
             )
     return _unsupported(path, name)
 
@@ -185,8 +216,8 @@ def _unsupported(path: Path, name: str) -> UploadRefused:
         found = []
     told = (found[0].name or found[0].mime_type) if found else ""
     looks = f"it looks like {told}" if told not in ("", "data") else "its content is neither text nor known"
-    return UploadRefused(
-        f"{name!r} is none of the kinds that can be read: {looks}. {_ACCEPTED}",
-        code="upload_unsupported",
-        http_status=415,
-    )
+    return _refused(f"{name!r} is none of the kinds that can be read: {looks}. {_ACCEPTED}")
+
+
+def _refused(message: str) -> UploadRefused:
+    return UploadRefused(message, code="upload_unsupported", http_status=415)

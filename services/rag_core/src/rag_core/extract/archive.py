@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from pathlib import Path
 
 from rag_core.extract.blocks import Unreadable
-from rag_core.sniff import BROKEN_ARCHIVE
+from rag_core.sniff import DAMAGED_ARCHIVE
 
 # A document of 500 pages unpacks to some 10 MiB; beyond this it is made to hurt.
 _MAX_UNPACKED_BYTES = 300 * 1024 * 1024
 _MAX_ENTRIES = 50_000
 # One part is parsed as a whole; markup takes some ten times its size in memory.
 MAX_PART_BYTES = 60 * 1024 * 1024
-# What reading a whole archive's parts raises when one is cut or spoilt; faults of XML are SyntaxErrors.
-DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, SyntaxError)
 
 
 def check(path: Path, what: str, *, stream: str = "") -> None:
@@ -28,7 +25,7 @@ def check(path: Path, what: str, *, stream: str = "") -> None:
             entries = archive.infolist()
     except FileNotFoundError:
         raise  # said of the store, not of the file
-    except BROKEN_ARCHIVE as error:
+    except DAMAGED_ARCHIVE as error:
         raise Unreadable(
             "corrupt", f"the {what} breaks off or is damaged; copy or download it again"
         ) from error

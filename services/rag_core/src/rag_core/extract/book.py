@@ -11,7 +11,8 @@ from pathlib import Path
 from lxml import etree
 
 from rag_core.extract import archive, html
-from rag_core.extract.blocks import Head, Item, Pulse, Unreadable
+from rag_core.extract.blocks import BlockKind, Head, Item, Pulse, Unreadable, blocks
+from rag_core.sniff import DAMAGED_ARCHIVE
 
 _CONTAINER = "META-INF/container.xml"
 _RIGHTS = "META-INF/encryption.xml"
@@ -25,9 +26,11 @@ def parse(path: Path, max_pages: int) -> Iterator[Item]:
         try:
             package = _package(book)
             title, chapters = _spine(book, package)
-        except archive.DAMAGED as error:
+        except (*DAMAGED_ARCHIVE, etree.XMLSyntaxError) as error:
             raise Unreadable(
-                "corrupt", f"the book's table of parts is missing or damaged ({type(error).__name__})"
+                "corrupt",
+                f"the book's table of parts is missing or damaged ({type(error).__name__});"
+                " copy or download it again",
             ) from error
         if len(chapters) > max_pages:
             raise Unreadable(
@@ -37,15 +40,27 @@ def parse(path: Path, max_pages: int) -> Iterator[Item]:
         _refuse_locked(book, chapters)
         yield Head(title=title, pages=len(chapters))
         empty = True
+        lost = 0
         for number, name in enumerate(chapters, 1):
             try:
                 markup = book.read(name)
-            except archive.DAMAGED:
-                continue  # one chapter is missing or damaged; the others are still worth having
+            except DAMAGED_ARCHIVE:
+                # The others are still worth having; who opens this one must know why it is short.
+                lost += 1
+                yield from blocks(
+                    BlockKind.TEXT, "This chapter was not read: the book is damaged here.", number
+                )
+                continue
             for block in html.read(markup, number)[1]:
                 empty = False
                 yield block
             yield Pulse(number)
+    if empty and lost:
+        raise Unreadable(
+            "corrupt",
+            f"the book is damaged: {lost:,} of its {len(chapters):,} chapters cannot be read, and the"
+            " others hold no text; copy or download it again",
+        )
     if empty:
         raise Unreadable("no_text", "the book holds no text; pictures of pages need OCR first")
 

@@ -55,8 +55,16 @@ def guarded(path: Path, kind: DocumentKind, max_pages: int, reader: Ocr | None) 
         raise
     except Exception as error:
         raise Unreadable(
-            "corrupt", f"the file is damaged and cannot be read ({type(error).__name__})"
+            "corrupt",
+            f"the file is damaged: a part of it is cut, missing or spoilt ({_named(error)});"
+            " open it with the program that made it and save it again, or copy or download it again",
         ) from error
+
+
+def _named(error: Exception) -> str:
+    """Which library's fault it is, without its message, which may quote the document."""
+    kind = type(error)
+    return f"{kind.__module__}.{kind.__name__}".removeprefix("builtins.")
 
 
 def _parser(name: str) -> Callable[..., Iterator[Item]]:

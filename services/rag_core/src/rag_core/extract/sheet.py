@@ -8,7 +8,6 @@ from datetime import date, datetime, time
 from pathlib import Path
 
 import openpyxl
-from openpyxl.utils.exceptions import InvalidFileException
 
 from rag_core.extract import archive
 from rag_core.extract.blocks import Block, BlockKind, Head, Item, Unreadable, blocks
@@ -18,12 +17,10 @@ from rag_core.extract.rows import MAX_COLUMNS, rows_of
 def parse(path: Path) -> Iterator[Item]:
     """Head and blocks of a workbook: the values last calculated, not the formulas."""
     archive.check(path, "workbook", stream="xl/worksheets/")
-    with warnings.catch_warnings():
+    # openpyxl judges a path by its ending, which may be wrong or none; a file it judges by its content.
+    with path.open("rb") as file, warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # extensions that openpyxl does not keep
-        try:
-            book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-        except (InvalidFileException, *archive.DAMAGED) as error:
-            raise Unreadable("corrupt", f"the workbook is damaged and cannot be opened ({error})") from error
+        book = openpyxl.load_workbook(file, read_only=True, data_only=True)
         try:
             sheets = book.worksheets
             yield Head(title=(book.properties.title or "").strip(), pages=max(1, len(sheets)))

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pptx import Presentation
 from pptx.enum.shapes import PP_PLACEHOLDER
-from pptx.exc import PackageNotFoundError
+from pptx.package import Package
 
 from rag_core.extract import archive
 from rag_core.extract.blocks import Block, BlockKind, Head, Item, Unreadable, blocks, tables
@@ -22,11 +21,10 @@ _MAX_DEPTH = 20
 def parse(path: Path, max_pages: int) -> Iterator[Item]:
     """Head and blocks of a presentation."""
     archive.check(path, "presentation")
-    try:
-        deck = Presentation(str(path))
-        slides = list(deck.slides)
-    except (PackageNotFoundError, *archive.DAMAGED) as error:
-        raise Unreadable("corrupt", f"the presentation is damaged and cannot be opened ({error})") from error
+    # Not by Presentation(), which refuses slide shows (.ppsx) and templates (.potx).
+    package: Any = Package.open(str(path))
+    deck = package.main_document_part.presentation
+    slides = list(deck.slides)
     if len(slides) > max_pages:
         raise Unreadable(
             "too_many_pages",

@@ -11,25 +11,31 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import docx
-from docx.opc.exceptions import PackageNotFoundError
+from docx.opc.part import PartFactory
+from docx.package import Package
+from docx.parts.document import DocumentPart
 from docx.text.paragraph import Paragraph
 
 from rag_core.extract import archive
 from rag_core.extract.blocks import Block, BlockKind, Head, Item, Unreadable, blocks, tables
 from rag_core.extract.word_xml import BOX, NOTES, cells, inside, notes, page_breaks, rows, text, w
 
+# Files with macros and templates (.docm, .dotx, .dotm) hold the same under names that python-docx refuses.
+_ALIKE = (
+    "application/vnd.ms-word.document.macroEnabled.main+xml",
+    "application/vnd.ms-word.template.macroEnabledTemplate.main+xml",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.template.main+xml",
+)
+PartFactory.part_type_for.update(dict.fromkeys(_ALIKE, DocumentPart))
 _HEADING = re.compile(r"^heading (\d)", re.I)
 
 
 def parse(path: Path) -> Iterator[Item]:
     """Head and blocks of a DOCX."""
     archive.check(path, "Word file")
-    try:
-        document = docx.Document(str(path))
-        body = _Body(document)
-    except (PackageNotFoundError, *archive.DAMAGED) as error:
-        raise Unreadable("corrupt", f"the Word file is damaged and cannot be opened ({error})") from error
+    package: Any = Package.open(str(path))
+    document = package.main_document_part.document
+    body = _Body(document)
     yield Head(
         title=(document.core_properties.title or "").strip(), pages=1 + page_breaks(document.element.body)
     )

@@ -1,0 +1,142 @@
+"""Office files, books and mail around a text, made by kept libraries; and how they come to harm."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable, Mapping
+from email.message import EmailMessage
+
+import docx
+import openpyxl
+import pptx
+
+# The part of each kind that says what is in it.
+PARTS = {
+    "docx": "word/document.xml",
+    "pptx": "ppt/slides/slide1.xml",
+    "xlsx": "xl/worksheets/sheet1.xml",
+    "epub": "b.opf",
+}
+_CONTAINER = (
+    '<container xmlns="urn:oasis:names:tc:opendocument:xmlns:container" version="1.0"><rootfiles>'
+    '<rootfile full-path="b.opf" media-type="application/oebps-package+xml"/></rootfiles></container>'
+)
+
+
+def whole(kind: str, text: str) -> bytes:
+    """A file of a kind that says the text under the heading "Lighthouses", or beside that word."""
+    made = io.BytesIO()
+    if kind == "docx":
+        document = docx.Document()
+        document.add_heading("Lighthouses", level=1)
+        document.add_paragraph(text)
+        document.save(made)
+    elif kind == "pptx":
+        slides = pptx.Presentation()
+        slide = slides.slides.add_slide(slides.slide_layouts[1])
+        slide.shapes.title.text, slide.placeholders[1].text_frame.text = "Lighthouses", text
+        slides.save(made)
+    elif kind == "xlsx":
+        workbook = openpyxl.Workbook()
+        for row in (["what", "said"], ["Lighthouses", text]):
+            workbook.active.append(row)
+        workbook.save(made)
+    elif kind == "epub":
+        return book([text])
+    elif kind == "eml":
+        return mail(text)
+    else:
+        raise ValueError(kind)
+    return made.getvalue()
+
+
+def book(chapters: list[str]) -> bytes:
+    """An EPUB with a chapter, a0.xhtml and so on, for each text."""
+    made = io.BytesIO()
+    names = range(len(chapters))
+    items = "".join(f'<item id="a{n}" href="a{n}.xhtml" media-type="application/xhtml+xml"/>' for n in names)
+    spine = "".join(f'<itemref idref="a{n}"/>' for n in names)
+    package = f"<manifest>{items}</manifest><spine>{spine}</spine>"
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("mimetype", "application/epub+zip", zipfile.ZIP_STORED)
+        archive.writestr("META-INF/container.xml", _CONTAINER)
+        archive.writestr(
+            "b.opf", f'<package xmlns="http://www.idpf.org/2007/opf" version="3.0">{package}</package>'
+        )
+        for n, text in enumerate(chapters):
+            body = f"<body><h1>Lighthouses</h1><p>{text}</p></body>"
+            archive.writestr(f"a{n}.xhtml", f'<html xmlns="http://www.w3.org/1999/xhtml">{body}</html>')
+    return made.getvalue()
+
+
+def mail(text: str, attached: Mapping[str, bytes] | None = None) -> bytes:
+    """A message with files attached to it."""
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = (
+        "ada@example.org",
+        "keeper@example.org",
+        "Lighthouses",
+    )
+    message["Date"] = "Mon, 01 Jan 2024 10:00:00 +0000"
+    message.set_content(text)
+    for name, content in (attached or {}).items():
+        message.add_attachment(content, maintype="application", subtype="octet-stream", filename=name)
+    return message.as_bytes()
+
+
+def broken_off(content: bytes) -> bytes:
+    """The first half of a file, as a download that was interrupted leaves it."""
+    return content[: len(content) // 2]
+
+
+def cut(content: bytes, part: str) -> bytes:
+    """The same archive, whole as such, but the markup of one part ends in its middle."""
+    return _changed(content, part, lambda markup: markup[: len(markup) // 2])
+
+
+def without(content: bytes, part: str) -> bytes:
+    """The same archive without one part."""
+    return _changed(content, part, lambda markup: None)
+
+
+def spoilt(content: bytes, part: str) -> bytes:
+    """The same archive with some bytes of a part turned over, as a bad disk or stick gives them."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        entry = archive.getinfo(part)
+    middle = entry.header_offset + 30 + len(part) + entry.compress_size // 2
+    return (
+        content[:middle] + bytes(one ^ 0xFF for one in content[middle : middle + 4]) + content[middle + 4 :]
+    )
+
+
+def renamed(content: bytes, old: str, new: str) -> bytes:
+    """The same archive with a word replaced in its parts' names and in their markup."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as before, zipfile.ZipFile(made, "w") as after:
+        for name in before.namelist():
+            after.writestr(name.replace(old, new), before.read(name).replace(old.encode(), new.encode()))
+    return made.getvalue()
+
+
+def archive_of(*names: str) -> bytes:
+    """A zip archive with these parts."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for name in names:
+            archive.writestr(name, "<x/>")
+    return made.getvalue()
+
+
+def _changed(content: bytes, part: str, change: Callable[[bytes], bytes | None]) -> bytes:
+    made = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(content)) as before,
+        zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as after,
+    ):
+        before.getinfo(part)
+        for name in before.namelist():
+            kept = change(before.read(name)) if name == part else before.read(name)
+            if kept is not None:
+                after.writestr(name, kept)
+    return made.getvalue()
