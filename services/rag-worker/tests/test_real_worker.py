@@ -11,19 +11,24 @@ import time
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from rag_core import factory
 from rag_core.ledger import Ledger
+from rag_core.ledger.work import BACKOFF_SECONDS
 from rag_core.models import Document, DocumentState
 from rag_core.settings import RagSettings
+from services.rag_core.tests import office
+from services.rag_core.tests.pdfs import laborious, unending
 
 pytestmark = pytest.mark.real
 SERVICES = Path(__file__).parents[2]
 PATIENCE = 300.0
+SETTLED = (DocumentState.READY, DocumentState.FAILED)
 
 
 class Process:
@@ -34,6 +39,10 @@ class Process:
         self.popen = subprocess.Popen(
             [sys.executable, "-m", "rag_worker", "run"], env=env, stdout=self._log, stderr=subprocess.STDOUT
         )
+
+    def parsers(self) -> list[psutil.Process]:
+        """Its parsing process, if one runs."""
+        return psutil.Process(self.popen.pid).children()
 
     def end(self, number: int) -> int:
         """Send the signal and wait for the end."""
@@ -61,6 +70,24 @@ def env(opensearch_address: str, ollama_address: str, tmp_path: Path) -> Iterato
     urllib.request.urlopen(request, timeout=30).close()  # noqa: S310
 
 
+Begin = Callable[..., Process]
+
+
+@pytest.fixture
+def begin(env: dict[str, str], tmp_path: Path) -> Iterator[Begin]:
+    """Starts workers, each with settings of its own if given, and ends those that a failed test left."""
+    begun: list[Process] = []
+
+    def one(**more: str) -> Process:
+        begun.append(Process(env | more, tmp_path / "log"))
+        return begun[-1]
+
+    yield one
+    for process in begun:
+        if process.popen.poll() is None:
+            process.end(signal.SIGKILL)
+
+
 @pytest.fixture
 def settings(env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> RagSettings:
     for name, value in env.items():
@@ -82,6 +109,17 @@ def until(what: str, true: Callable[[], bool], log: Path) -> None:
         time.sleep(0.1)
 
 
+def settled(ledger: Ledger, files: int, log: Path) -> dict[str, Document]:
+    """All documents by name, once each is ready or failed."""
+
+    def all_are() -> bool:
+        found = ledger.list()
+        return len(found) == files and all(one.state in SETTLED for one in found)
+
+    until("the last document's end", all_are, log)
+    return {one.name: one for one in ledger.list()}
+
+
 def only(ledger: Ledger) -> Document:
     documents = ledger.list()
     assert len(documents) == 1
@@ -89,7 +127,7 @@ def only(ledger: Ledger) -> Document:
 
 
 def test_worker_killed_in_the_middle_goes_on_without_loss_or_duplicate(
-    env: dict[str, str], settings: RagSettings, ledger: Ledger, tmp_path: Path
+    begin: Begin, settings: RagSettings, ledger: Ledger, tmp_path: Path
 ) -> None:
     raw, log = tmp_path / "raw", tmp_path / "log"
     raw.mkdir()
@@ -97,11 +135,11 @@ def test_worker_killed_in_the_middle_goes_on_without_loss_or_duplicate(
         f"Paragraph {n} tells of the {n}th lighthouse and its keeper. " * 6 for n in range(150)
     )
     (raw / "long.txt").write_text(text)
-    worker = Process(env, log)
+    worker = begin()
     until("the first chunks", lambda: any(d.chunks > 0 for d in ledger.list()), log)
     assert worker.end(signal.SIGKILL) == -signal.SIGKILL
     assert only(ledger).state is DocumentState.PROCESSING
-    worker = Process(env, log)
+    worker = begin()
     until("ready", lambda: only(ledger).state is DocumentState.READY, log)
     assert worker.end(signal.SIGTERM) == 0
     document = only(ledger)
@@ -112,22 +150,22 @@ def test_worker_killed_in_the_middle_goes_on_without_loss_or_duplicate(
 
 
 def test_sigterm_puts_the_document_back_and_the_next_worker_finishes_it(
-    env: dict[str, str], ledger: Ledger, tmp_path: Path
+    begin: Begin, ledger: Ledger, tmp_path: Path
 ) -> None:
     raw, log = tmp_path / "raw", tmp_path / "log"
     raw.mkdir()
     (raw / "long.txt").write_text("\n\n".join(f"Paragraph {n} of many. " * 20 for n in range(150)))
-    worker = Process(env, log)
+    worker = begin()
     until("the first chunks", lambda: any(d.chunks > 0 for d in ledger.list()), log)
     assert worker.end(signal.SIGTERM) == 0
     assert only(ledger).state is DocumentState.QUEUED
-    worker = Process(env, log)
+    worker = begin()
     until("ready", lambda: only(ledger).state is DocumentState.READY, log)
     worker.end(signal.SIGTERM)
 
 
 def test_ollama_that_comes_back_is_noticed_and_no_attempt_is_burnt(
-    env: dict[str, str], ledger: Ledger, tmp_path: Path
+    begin: Begin, env: dict[str, str], ledger: Ledger, tmp_path: Path
 ) -> None:
     """The address answers to nobody first; then a forwarder stands there, as a restarted Ollama would."""
     raw, log = tmp_path / "raw", tmp_path / "log"
@@ -135,7 +173,7 @@ def test_ollama_that_comes_back_is_noticed_and_no_attempt_is_burnt(
     (raw / "note.txt").write_text("The ferry leaves at nine.")
     target = env["OLLAMA_BASE_URL"].removeprefix("http://").split(":")
     port = _free_port()
-    worker = Process(env | {"OLLAMA_BASE_URL": f"http://127.0.0.1:{port}"}, log)
+    worker = begin(OLLAMA_BASE_URL=f"http://127.0.0.1:{port}")
     forwarder: subprocess.Popen[bytes] | None = None
     try:
         until("the pause", lambda: log.exists() and "ingestion paused" in log.read_text(), log)
@@ -153,12 +191,12 @@ def test_ollama_that_comes_back_is_noticed_and_no_attempt_is_burnt(
 
 
 def test_edited_file_is_found_by_its_new_text_only(
-    env: dict[str, str], settings: RagSettings, ledger: Ledger, tmp_path: Path
+    begin: Begin, settings: RagSettings, ledger: Ledger, tmp_path: Path
 ) -> None:
     raw, log = tmp_path / "raw", tmp_path / "log"
     raw.mkdir()
     (raw / "note.txt").write_text("The ferry leaves at nine.")
-    worker = Process(env, log)
+    worker = begin()
     until("ready", lambda: [d.state for d in ledger.list()] == [DocumentState.READY], log)
     first = only(ledger)
     (raw / "note.txt").write_text("The ferry leaves at eleven.")
@@ -174,6 +212,106 @@ def test_edited_file_is_found_by_its_new_text_only(
         assert index.count(first.id) == 0
     assert (raw / "note.txt").read_text() == "The ferry leaves at eleven.", "the file itself is left alone"
     worker.end(signal.SIGTERM)
+
+
+def test_damaged_office_files_are_set_aside_and_their_neighbours_are_ready(
+    begin: Begin, settings: RagSettings, ledger: Ledger, tmp_path: Path
+) -> None:
+    """Of each kind one that breaks off, one with its markup cut, a good one; and a mail with a bad file."""
+    raw, log = tmp_path / "raw", tmp_path / "log"
+    raw.mkdir()
+    bad = set()
+    for kind, part in office.PARTS.items():
+        good = office.whole(kind, f"The lamp of the {kind} lighthouse burns colza oil.")
+        for name, content in (("off", office.broken_off(good)), ("cut", office.cut(good, part))):
+            (raw / f"{kind}-{name}.{kind}").write_bytes(content)
+            bad.add(f"{kind}-{name}.{kind}")
+        (raw / f"{kind}-good.{kind}").write_bytes(good)
+    attached = {"far.docx": office.broken_off(office.whole("docx", "far"))}
+    (raw / "mail.eml").write_bytes(office.mail("The ferry leaves at nine.", attached))
+    worker = begin()
+    documents = settled(ledger, 13, log)
+    assert worker.end(signal.SIGTERM) == 0
+    assert {name for name, one in documents.items() if one.state is DocumentState.FAILED} == bad
+    with closing(factory.build_index(settings)) as index:
+        for name, one in documents.items():
+            assert (one.code, "damaged" in (one.reason or "")) == (
+                ("corrupt", True) if name in bad else (None, False)
+            )
+            assert index.count(one.id) == one.chunks, name
+            assert (one.chunks > 0) == (name not in bad), name
+    with closing(factory.build_retriever(settings, ledger)) as retriever:
+        found = retriever.search("When does the ferry leave?")[0].text
+    assert "The ferry leaves at nine." in found
+    assert "It was not read: the Word file breaks off" in found
+    assert "colza" not in log.read_text(), "logs hold no text of a document"
+
+
+def test_pdf_that_makes_the_parser_hang_is_killed_and_its_neighbours_are_ready(
+    begin: Begin, settings: RagSettings, ledger: Ledger, tmp_path: Path
+) -> None:
+    raw, log = tmp_path / "raw", tmp_path / "log"
+    raw.mkdir()
+    (raw / "a.txt").write_text("The ferry leaves at nine.")
+    (raw / "b.pdf").write_bytes(unending())
+    (raw / "c.docx").write_bytes(office.whole("docx", "The lamp burns colza oil."))
+    worker = begin(PARSE_STALL_SECONDS="20", OCR_PAGE_SECONDS="10")
+    in_hand = [DocumentState.PROCESSING]
+    until("the hang", lambda: [d.state for d in ledger.list() if d.name == "b.pdf"] == in_hand, log)
+    until("the parser", lambda: bool(worker.parsers()), log)
+    hanging = worker.parsers()
+    documents = settled(ledger, 3, log)
+    hung = documents["b.pdf"]
+    assert (hung.state, hung.code, hung.attempts) == (DocumentState.FAILED, "parser_hung", 1)
+    assert "stood still for 20 s and was stopped" in (hung.reason or "")
+    assert not any(one.is_running() for one in hanging), "what hangs is gone"
+    assert {documents[name].state for name in ("a.txt", "c.docx")} == {DocumentState.READY}
+    with closing(factory.build_index(settings)) as index:
+        assert index.count(hung.id) == 0
+    assert worker.end(signal.SIGTERM) == 0
+
+
+def test_document_whose_parser_is_killed_each_time_is_set_aside_and_read_when_tried_again(
+    begin: Begin, settings: RagSettings, ledger: Ledger, tmp_path: Path
+) -> None:
+    """SIGKILL is what a host without memory sends. Two waits, the dead letter; a neighbour goes through."""
+    raw, log = tmp_path / "raw", tmp_path / "log"
+    raw.mkdir()
+    (raw / "victim.pdf").write_bytes(laborious(8, "The lamp burns colza oil."))
+    (raw / "neighbour.txt").write_text("The ferry leaves at nine.")
+    worker = begin()
+    begun: dict[int, float] = {}
+    ended: dict[int, float] = {}
+
+    def given_up() -> bool:
+        parsers = worker.parsers()  # before the state: those of a later document are not meant
+        victim = next((one for one in ledger.list() if one.name == "victim.pdf"), None)
+        if victim is None:
+            return False
+        if victim.state is DocumentState.PROCESSING:
+            begun.setdefault(victim.attempts, time.monotonic())
+            for one in parsers:
+                with suppress(psutil.NoSuchProcess):
+                    one.kill()
+        elif victim.attempts:
+            ended.setdefault(victim.attempts, time.monotonic())
+            assert victim.code == "parser_killed"
+        return victim.state is DocumentState.FAILED
+
+    until("the dead letter", given_up, log)
+    documents = settled(ledger, 2, log)
+    victim = documents["victim.pdf"]
+    assert (victim.attempts, documents["neighbour.txt"].state) == (3, DocumentState.READY)
+    assert "likely for lack of memory" in (victim.reason or "")
+    waits = [begun[attempt] - ended[attempt] for attempt in (1, 2)]
+    assert waits[0] > BACKOFF_SECONDS[0] - 1, "the first wait"
+    assert waits[1] > BACKOFF_SECONDS[1] - 1, "the second is longer"
+    assert ledger.retry(victim.id).state is DocumentState.QUEUED
+    again = settled(ledger, 2, log)["victim.pdf"]
+    assert (again.state, again.code, again.attempts) == (DocumentState.READY, None, 0)
+    with closing(factory.build_index(settings)) as index:
+        assert index.count(victim.id) == again.chunks == 1
+    assert worker.end(signal.SIGTERM) == 0
 
 
 def _free_port() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,8 +30,37 @@ def stream(content: str, more: str = "") -> str:
     return f"<<{more}/Length {len(content)}>>\nstream\n{content}\nendstream"
 
 
+def packed(content: bytes, more: str = "") -> bytes:
+    """A compressed stream object."""
+    data = zlib.compress(content, 9)
+    return f"<<{more}/Filter/FlateDecode/Length {len(data)}>>\nstream\n".encode() + data + b"\nendstream"
+
+
+def laborious(times: int, text: str) -> bytes:
+    """A PDF of five kilobytes whose parser works for a part of a second `times` times, in little memory.
+
+    Its page draws a form so often, and each time a million steps are read that leave nothing behind.
+    """
+    page = "<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 4 0 R/Resources"
+    return pdf(
+        [
+            "<</Type/Catalog/Pages 2 0 R>>",
+            "<</Type/Pages/Kids[3 0 R]/Count 1>>",
+            f"{page}<</XObject<</N 5 0 R>>/Font<</F 6 0 R>>>>>>",
+            packed(said(text, 40, 600).encode() + b"/N Do " * times),
+            packed(b"q Q " * 1_000_000, "/Type/XObject/Subtype/Form/BBox[0 0 9 9]"),
+            "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+        ]
+    )
+
+
+def unending() -> bytes:
+    """A PDF that keeps its parser for hours, within one call."""
+    return laborious(10_000, "nobody reads this")
+
+
 def tangled() -> bytes:
-    """A PDF of four kilobytes whose forms draw forms that draw forms: 40^8 pieces of text."""
+    """A PDF of four kilobytes that fills memory: forms draw forms that draw forms, 40^8 pieces of text."""
     depth = 8
     box = "/Type/XObject/Subtype/Form/BBox[0 0 9 9]/Resources"
     forms = [stream("/N Do " * 40, f"{box}<</XObject<</N {5 + n} 0 R>>>>") for n in range(depth)]

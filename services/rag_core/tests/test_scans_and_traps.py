@@ -12,7 +12,7 @@ import pytest
 from rag_core.errors import ExtractionFailed
 from rag_core.extract import Block, Head, Limits, Parser, Pulse
 from rag_core.models import DocumentKind
-from services.rag_core.tests.pdfs import hidden_letters, pdf, tangled
+from services.rag_core.tests.pdfs import drawn, hidden_letters, pdf, said, tangled, unending
 
 MakePdf = Callable[..., Path]
 PATIENT = Limits(
@@ -121,15 +121,29 @@ def test_page_that_takes_too_long_costs_only_itself(make_pdf: MakePdf, tmp_path:
 
 
 def test_pdf_that_makes_the_parser_hang_is_killed(tmp_path: Path) -> None:
-    """Forms that draw forms that draw forms: 40^8 pieces of text from two kilobytes."""
-    path = tmp_path / "hang.pdf"
+    """It hangs in time: its memory stays flat, so that the limit of silence alone can end it."""
+    hang, fine = tmp_path / "hang.pdf", tmp_path / "fine.pdf"
+    hang.write_bytes(unending())
+    fine.write_bytes(drawn(said("fine", 40, 600)))
+    assert hang.stat().st_size < 5000
+    with Parser(limited(stall_seconds=10, cpu_seconds=900)) as parser:
+        assert texts(list(parser.parse(fine, DocumentKind.PDF))) == [(1, "fine")]
+        process = parser._process
+        assert process is not None
+        error = failure(parser, hang)
+        assert (error.code, error.retryable) == ("parser_hung", False)
+        assert "stood still for 10 s" in error.message
+        assert process.poll() is not None, "the hanging process must be gone"
+        assert texts(list(parser.parse(fine, DocumentKind.PDF))) == [(1, "fine")]
+
+
+def test_pdf_that_fills_memory_is_set_aside(tmp_path: Path) -> None:
+    path, fine = tmp_path / "tangled.pdf", tmp_path / "fine.pdf"
     path.write_bytes(tangled())
-    assert path.stat().st_size < 5000
-    limits = limited(stall_seconds=20, memory_mib=4096)
-    with Parser(limits) as parser:
-        assert failure(parser, path).code in {"parser_hung", "too_much_memory", "parser_crashed"}
-        (tmp_path / "ok.txt").write_text("fine")
-        assert texts(list(parser.parse(tmp_path / "ok.txt", DocumentKind.TEXT))) == [(1, "fine")]
+    fine.write_bytes(drawn(said("fine", 40, 600)))
+    with Parser(PATIENT) as parser:
+        assert failure(parser, path).code in {"too_much_memory", "parser_crashed"}
+        assert texts(list(parser.parse(fine, DocumentKind.PDF))) == [(1, "fine")]
 
 
 def test_pdf_of_fifty_thousand_pages_is_refused_at_once(parser: Parser, tmp_path: Path) -> None:

@@ -129,7 +129,10 @@ class Parser:
             )
         if code == -signal.SIGKILL:
             return ExtractionFailed(
-                "the parser was killed, likely for lack of memory", code="parser_killed", retryable=True
+                "the parser was killed, likely for lack of memory; try again when the host does less,"
+                " or split the file",
+                code="parser_killed",
+                retryable=True,
             )
         return ExtractionFailed(
             "the file makes its parser crash: it is damaged, or needs more memory than one file may use;"
