@@ -111,6 +111,11 @@ class Places:
         return self.base / "work"
 
     @property
+    def held(self) -> Path:
+        """Documents as of the moment, while a backup is made; beside them, on the same file system."""
+        return self.base / "documents"
+
+    @property
     def cache(self) -> Path:
         """restic's own; may be lost."""
         return self.base / "cache"
