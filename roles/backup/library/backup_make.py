@@ -6,11 +6,16 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
-import shutil
 import time
 from typing import Any
 
-from ansible.module_utils import ragdock_collect, ragdock_manifest, ragdock_quiet, ragdock_upload
+from ansible.module_utils import (
+    ragdock_collect,
+    ragdock_documents,
+    ragdock_manifest,
+    ragdock_quiet,
+    ragdock_upload,
+)
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.ragdock_backup import (
     FAILURES,
@@ -27,7 +32,7 @@ from ansible.module_utils.ragdock_backup import (
 from ansible.module_utils.ragdock_collect import Files
 from ansible.module_utils.ragdock_manifest import Known
 from ansible.module_utils.ragdock_restic import Repository
-from ansible.module_utils.ragdock_snapshots import PREFIX, Search, snapshot_name, until
+from ansible.module_utils.ragdock_snapshots import PREFIX, Search, SearchError, snapshot_name, until
 
 DOCUMENTATION = r"""
 ---
@@ -86,7 +91,7 @@ class Making:
     # --- the moment ------------------------------------------------------------------------------
 
     def view(self, indices: dict[str, list[str]], hold: bool) -> dict[str, str]:
-        """Ledger copied, views frozen and the snapshot begun with nothing written between; index -> view."""
+        """Ledger copied, documents held, views frozen, snapshot begun, no write between; index -> view."""
         moment = (
             ragdock_quiet.held(self.run, self.settings.project, self.settings.hold_seconds)
             if hold
@@ -98,6 +103,7 @@ class Making:
                 raise ChangedError("a writer of the ledger stood still in the middle of a write")
             before = {name: self.search.sequence(name) for name in indices}
             ragdock_collect.copy_databases(self.places)
+            ragdock_documents.hold(self.places)
             views = {}
             for name in indices:
                 self.search.refresh(name)
@@ -185,10 +191,28 @@ class Making:
 
     # --- all of it -------------------------------------------------------------------------------
 
+    def serving(self) -> dict[str, list[str]]:
+        """Indices that a backup holds; none on a stack that has never read a document."""
+        found: dict[str, list[str]] = self.search.serving(self.settings.pattern)
+        others = [] if found else list(self.search.indices(self.settings.pattern))
+        if others:
+            raise BackupError(
+                f"No alias serves any of the indices {', '.join(others)}: nobody gets answers, and a backup "
+                "would hold no passages. `docker compose -p ragdock logs rag-worker` on the host says why; "
+                "playbooks/restore.yml -e scope=index brings the index of the newest backup back."
+            )
+        return found
+
+    def replaced(self, indices: dict[str, list[str]]) -> bool:
+        """Whether other indices serve by now."""
+        with contextlib.suppress(*FAILURES):
+            return bool(self.search.serving(self.settings.pattern) != indices)
+        return False
+
     def attempt(self, hold: bool, full: bool) -> str:
         """One attempt; leaves nothing when it fails."""
         ragdock_collect.fresh_work(self.places)
-        indices = self.search.indices(self.settings.pattern)
+        indices = self.serving()
         arrived = ""
         with self.views:
             try:
@@ -196,24 +220,28 @@ class Making:
                 if indices:
                     done = self.search.finished(self.snapshot, self.settings.snapshot_seconds)
                     self.figures["shards"] = done["shards"]["successful"]
+                segments = {
+                    self.search.identity(name): sorted(self.search.segments(name)) for name in indices
+                }
                 files = self.manifest(indices, views)
                 self.prune_snapshots()
                 arrived = self.upload(full)
                 ragdock_upload.compare(self.repository, arrived, self.places, files)
                 counted = str(self.repository.count(arrived, self.id))
-            except FAILURES:
+            except FAILURES as error:
                 # What cannot be removed now does not count, and the next backup removes it.
                 with contextlib.suppress(*FAILURES):
                     self.search.forget(self.snapshot)
-                shutil.rmtree(self.places.work, ignore_errors=True)
+                ragdock_collect.clear_work(self.places)
                 with contextlib.suppress(*FAILURES):
                     if arrived:
                         self.repository.run("forget", arrived)
+                if isinstance(error, SearchError) and self.replaced(indices):
+                    raise ChangedError("a rebuilt index took the place of the one that served") from error
                 raise
-        segments = {self.search.identity(name): sorted(self.search.segments(name)) for name in indices}
         self.memory.save(segments=segments, last={"id": self.id, "time": time.time()})
         Memory.forget_indices(self.places, but=segments)
-        shutil.rmtree(self.places.work)
+        ragdock_collect.clear_work(self.places)
         return counted
 
     def upload(self, full: bool) -> str:

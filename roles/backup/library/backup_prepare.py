@@ -82,7 +82,7 @@ class Preparation:
         """A full disk is found before anything is written to it."""
         known = self.memory.values.get("segments", {})
         new = 0
-        for index in search.indices(self.settings.pattern):
+        for index in search.serving(self.settings.pattern):
             before = known.get(search.identity(index), [])
             segments = search.segments(index)
             new += sum(size for name, size in segments.items() if name not in before)
@@ -107,10 +107,10 @@ class Preparation:
                 self.cleared.append(f"snapshot {name} was {state}")
                 if not self.dry:
                     search.forget(name)
-        if self.places.work.exists():
+        if self.places.work.exists() or self.places.held.exists():
             self.cleared.append(f"{self.places.work} was left")
             if not self.dry:
-                shutil.rmtree(self.places.work)
+                ragdock_collect.clear_work(self.places)
 
     def open(self, begin_anew: bool) -> None:
         """The repository can be used; the first backup makes it."""

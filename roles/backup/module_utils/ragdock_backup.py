@@ -111,6 +111,11 @@ class Places:
         return self.base / "work"
 
     @property
+    def held(self) -> Path:
+        """Documents as of the moment, while a backup is made; beside them, on the same file system."""
+        return self.base / "documents"
+
+    @property
     def cache(self) -> Path:
         """restic's own; may be lost."""
         return self.base / "cache"
@@ -237,7 +242,8 @@ HELP = {
     "incomplete": "Some files could not be read; the journal of the host's disk may tell (`dmesg`).",
     "absent": (
         "There was one before, so its files were deleted. Bring them back (the bucket keeps old versions for "
-        "30 days), or begin a new one: playbooks/backup.yml -e backup_new_repository=true."
+        "30 days: playbooks/undelete.yml -e moment=<a time before that>), or begin a new one: "
+        "playbooks/backup.yml -e backup_new_repository=true."
     ),
 }
 

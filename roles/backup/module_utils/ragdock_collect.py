@@ -14,13 +14,12 @@ import boto3
 import botocore.session
 from ansible.module_utils import ragdock_manifest, ragdock_quiet
 from ansible.module_utils.ragdock_backup import BackupError, Memory, Places, Settings
+from ansible.module_utils.ragdock_documents import documents, release
 from ansible.module_utils.ragdock_lock import locked
 from ansible.module_utils.ragdock_release import Release, Store
 from botocore.exceptions import BotoCoreError, ClientError
 
 Json = dict[str, Any]
-# An upload that is still coming in; restic is told to leave it out too.
-UNFINISHED = "*.part"
 SECURITY = ("roles.yml", "roles_mapping.yml")
 PATIENCE_SECONDS = 10.0
 MIB = 1 << 20
@@ -30,15 +29,21 @@ Free = Callable[[Path], int]
 
 
 def state_of(path: Path) -> list[int]:
-    """What changes when a file's content does."""
+    """What changes when a file's content does; not its ctime, which a second name changes too."""
     found = path.stat()
-    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+    return [found.st_size, found.st_mtime_ns, found.st_ino]
 
 
 def fresh_work(places: Places) -> None:
     """An empty work directory; what a killed run left is gone."""
-    shutil.rmtree(places.work, ignore_errors=True)
+    clear_work(places)
     places.work.mkdir(mode=0o700)
+
+
+def clear_work(places: Places) -> None:
+    """Nothing of a backup is left but the backup."""
+    shutil.rmtree(places.work, ignore_errors=True)
+    release(places)
 
 
 def databases(places: Places) -> list[Path]:
@@ -123,11 +128,6 @@ def write_secrets(places: Places, versions: Mapping[str, int]) -> None:
     (places.work / "secrets.json").write_text(text, encoding="utf-8")
 
 
-def documents(places: Places) -> list[Path]:
-    """Every document that is whole."""
-    return [path for path in ragdock_manifest.files_below(places.raw) if not path.match(UNFINISHED)]
-
-
 class Files:
     """Entries of the manifest, and the proof that the files did not change since they were read."""
 
@@ -135,21 +135,24 @@ class Files:
         self._places = places
         self._memory = Memory(places, "files")
         self.entries: list[Json] = []
-        self.states: dict[str, list[int]] = {}
+        # Path in the backup -> where it is held, and its state there.
+        self.held: dict[str, tuple[Path, list[int]]] = {}
         self.read_bytes = 0
 
     def collect(self) -> None:
         """Hash the copies, and of the documents those that changed since the last backup."""
         known = self._memory.values
         kept: Json = {}
-        for path in documents(self._places):
-            state = state_of(path)
-            before = known.get(str(path), [])
-            digest = before[4] if before[:4] == state else self._hash(path)
+        for held in documents(self._places.held):
+            path = self._places.raw / held.relative_to(self._places.held)
+            state = state_of(held)
+            *before, digest = known.get(str(path), [""])
+            if before != state:
+                digest = self._hash(held)
             kept[str(path)] = [*state, digest]
-            self._add(path, state, digest)
+            self._add(path, held, state, digest)
         for path in ragdock_manifest.files_below(self._places.work):
-            self._add(path, state_of(path), self._hash(path))
+            self._add(path, path, state_of(path), self._hash(path))
         self._memory.values = {}
         self._memory.save(**kept)
 
@@ -158,19 +161,17 @@ class Files:
         digest: str = ragdock_manifest.hash_file(path)
         return digest
 
-    def _add(self, path: Path, state: list[int], digest: str) -> None:
+    def _add(self, path: Path, held: Path, state: list[int], digest: str) -> None:
         self.entries.append({"path": str(path), "size": state[0], "sha256": digest})
-        self.states[str(path)] = state
+        self.held[str(path)] = (held, state)
 
     def changed(self) -> list[str]:
         """Files whose content is no longer what the manifest says."""
         wrong = []
         for entry in self.entries:
-            path = Path(entry["path"])
+            path, state = self.held[entry["path"]]
             try:
-                same = state_of(path) == self.states[entry["path"]] or (
-                    ragdock_manifest.hash_file(path) == entry["sha256"]
-                )
+                same = state_of(path) == state or (ragdock_manifest.hash_file(path) == entry["sha256"])
             except FileNotFoundError:
                 same = False
             if not same:
@@ -182,11 +183,16 @@ def room_needed(places: Places, new_segments: int) -> tuple[int, int]:
     """Bytes that a backup may write: copies on the data volume, and what is new in the repository."""
 
     def size(paths: list[Path]) -> int:
-        return sum(path.stat().st_size for path in paths)
+        total = 0
+        for path in paths:
+            # Deleted since it was listed: it needs no room.
+            with contextlib.suppress(FileNotFoundError):
+                total += path.stat().st_size
+        return total
 
     copies = new_segments + size(databases(places)) * 2 + size(list(places.analytics.glob("*.csv")))
     known = Memory(places, "files").values
-    unknown = size([path for path in documents(places) if str(path) not in known])
+    unknown = size([path for path in documents(places.raw) if str(path) not in known])
     return copies, copies + unknown
 
 

@@ -130,7 +130,7 @@ class Repository:
 
     @contextlib.contextmanager
     def _started(
-        self, words: Sequence[str], directory: Path | None = None
+        self, words: Sequence[str], directory: Path | None = None, begun_with: Sequence[str] = ()
     ) -> Iterator[subprocess.Popen[str]]:
         descriptor = os.memfd_create("restic", 0)
         try:
@@ -138,7 +138,7 @@ class Repository:
             limit = ["--limit-upload", str(self.upload_kib)] if self.upload_kib else []
             self.cache.mkdir(mode=0o700, parents=True, exist_ok=True)
             process = subprocess.Popen(
-                [*BOUNDED, PROGRAM, *limit, *words],
+                [*BOUNDED, *begun_with, PROGRAM, *limit, *words],
                 env=self.environment(descriptor),
                 pass_fds=(descriptor,),
                 cwd=directory,
@@ -199,14 +199,19 @@ class Repository:
             raise ResticError(kind, f"restic {words[0]} ended with {done.code}: {said(done)}")
         return done
 
-    def watched(self, *words: str, done_so_far: Callable[[dict[str, Any]], float]) -> list[dict[str, Any]]:
+    def watched(
+        self,
+        *words: str,
+        done_so_far: Callable[[dict[str, Any]], float],
+        begun_with: Sequence[str] = (),
+    ) -> list[dict[str, Any]]:
         """A long command with --json, ended when for `stall_seconds` nothing gets done; its messages.
 
         restic itself would try a dead connection again for a quarter of an hour, file after file.
         """
         kept: list[dict[str, Any]] = []
         best, stalled = -1.0, threading.Event()
-        with self._started([*words, "--json"]) as process:
+        with self._started([*words, "--json"], begun_with=begun_with) as process:
 
             def stop() -> None:
                 stalled.set()

@@ -92,6 +92,14 @@ class Search:
         found = self.ask("GET", f"/{quoted}/_alias?expand_wildcards=open", absent={})
         return {name: sorted(one.get("aliases", {})) for name, one in sorted(found.items())}
 
+    def serving(self, pattern: str) -> dict[str, list[str]]:
+        """The same of those that an alias serves: what a backup holds.
+
+        An index behind no alias is a copy that a restore keeps here for its undoing, or one that the worker
+        is filling and would fill again from the documents.
+        """
+        return {name: aliases for name, aliases in self.indices(pattern).items() if aliases}
+
     def meta(self, index: str) -> Json:
         """`_meta` of an index's mapping: the embedding contract."""
         found = self.ask("GET", f"/{index}/_mapping")

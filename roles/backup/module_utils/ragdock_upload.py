@@ -7,7 +7,8 @@ from typing import Any
 from ansible.module_utils import ragdock_manifest
 from ansible.module_utils.ragdock_backup import ChangedError, Places, Settings
 from ansible.module_utils.ragdock_choice import UNPROVEN
-from ansible.module_utils.ragdock_collect import UNFINISHED, Files
+from ansible.module_utils.ragdock_collect import Files
+from ansible.module_utils.ragdock_documents import UNFINISHED, in_their_place
 from ansible.module_utils.ragdock_manifest import ManifestError
 from ansible.module_utils.ragdock_restic import Repository
 
@@ -26,9 +27,15 @@ def upload(
         *tags,
         "--exclude",
         UNFINISHED,
+        # A second name that comes and goes changes it, and nothing else of a document.
+        "--ignore-ctime",
         *(["--force"] if full else []),
     ]
-    messages = repository.watched(*words, *paths, done_so_far=lambda one: float(one.get("bytes_done", 0)))
+    messages = repository.watched(
+        *(*words, *paths),
+        done_so_far=lambda one: float(one.get("bytes_done", 0)),
+        begun_with=in_their_place(places),
+    )
     summary = next(one for one in messages if one.get("message_type") == "summary")
     figures = {
         "bytes": int(summary["total_bytes_processed"]),

@@ -25,6 +25,7 @@ def test_a_backup_holds_what_the_stack_holds(vault: Vault, api: Api, bin_of_docu
     assert len(added) == 1
     manifest = vault.manifest()
     assert manifest["id"] == added[0]
+    assert all(one["alias"] for one in manifest["indices"].values()), "an index that serves nobody"
     found = vault.ask("/quest-research/_search?size=0&track_total_hits=true")
     assert sum(one["documents"] for one in manifest["indices"].values()) == found["hits"]["total"]["value"]
     paths = {one["path"]: one for one in manifest["files"]}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils import ragdock_choice, ragdock_restic, ragdock_upload
+from ansible.module_utils import ragdock_choice, ragdock_documents, ragdock_restic, ragdock_upload
 from ansible.module_utils.ragdock_backup import Places, Settings
 from ansible.module_utils.ragdock_choice import Backup
 from ansible.module_utils.ragdock_restic import Repository, ResticError
@@ -73,6 +73,7 @@ def test_an_upload_counts_only_when_it_was_compared(
     for folder in (places.work, places.snapshots):
         folder.mkdir()
     (places.raw / "paper.txt").write_text("a document")
+    ragdock_documents.hold(places)
     killed, _ = ragdock_upload.upload(repository, settings, "20260311T020000Z", "r1", full=False)
     assert [one.id for one in repository.backups()] == ["20260310T020000Z"]
 

@@ -149,34 +149,6 @@ def test_a_database_in_use_is_copied_whole(places: Places, tmp_path: Path) -> No
         thread.join()
 
 
-def test_files_that_change_after_they_were_hashed_are_noticed(places: Places) -> None:
-    """Changed, even to the same length, or gone; touched alone is no change."""
-    for name in ("same", "touched", "changed", "gone"):
-        (places.raw / name).write_text(f"{name}-content")
-    ragdock_collect.fresh_work(places)
-    files = ragdock_collect.Files(places)
-    files.collect()
-    assert files.changed() == []
-    (places.raw / "touched").touch()
-    (places.raw / "changed").write_text("CHANGED-content")
-    (places.raw / "gone").unlink()
-    assert [Path(path).name for path in files.changed()] == ["changed", "gone"]
-
-
-def test_only_what_changed_is_read_again(places: Places) -> None:
-    """A million documents must not be hashed each night."""
-    (places.raw / "large").write_bytes(b"x" * 100_000)
-    (places.raw / "upload.part").write_bytes(b"unfinished")
-    ragdock_collect.fresh_work(places)
-    first, second = ragdock_collect.Files(places), ragdock_collect.Files(places)
-    first.collect()
-    second = ragdock_collect.Files(places)
-    second.collect()
-    assert (first.read_bytes, second.read_bytes) == (100_000, 0)
-    assert first.entries == second.entries
-    assert [Path(one["path"]).name for one in first.entries] == ["large"]
-
-
 def test_two_backups_do_not_work_at_once(places: Places) -> None:
     """The second is refused at once, and names the way to find the first."""
     with places.alone(), pytest.raises(BackupError, match="fuser"), places.alone():

@@ -1,0 +1,225 @@
+#!/usr/bin/python
+"""Ansible module: objects of a versioned bucket become what they were; no version is destroyed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from ansible.module_utils.basic import AnsibleModule
+from botocore.exceptions import BotoCoreError, ClientError
+
+DOCUMENTATION = r"""
+---
+module: bucket_as_of
+short_description: Brings deleted and overwritten objects of a bucket back from their versions
+description:
+  - What was deleted since loses its delete marker, what was overwritten is written once more from its old
+    version, what is newer is hidden behind a delete marker. So another moment can still be chosen afterwards.
+  - Runs with the operator's rights. A stored version is neither changed nor removed, so a lock is in no way.
+options:
+  bucket: {description: The bucket., type: str, required: true}
+  prefix: {description: Objects below this folder., type: str, required: true}
+  moment: {description: "A time such as 2026-11-20T12:00, UTC by default.", type: str, required: true}
+author: Ragdock
+"""
+
+EXAMPLES = r"""
+- name: The repository is as it was
+  bucket_as_of:
+    bucket: ragdock-demo-123456789012
+    prefix: backup
+    moment: 2026-11-20T12:00
+"""
+
+RETURN = r"""
+deleted: {description: Objects that had been deleted and are back., returned: success, type: int}
+overwritten: {description: Objects that had been overwritten and are back., returned: success, type: int}
+newer: {description: Objects that are newer than the moment and hidden now., returned: success, type: int}
+unchanged: {description: Objects that were as they had been., returned: success, type: int}
+"""
+
+# A lock that restic removed must not come back: it would keep everybody out.
+PASSING = "locks/"
+# restic names a file after its content.
+NAMED_AFTER_CONTENT = re.compile(r"/[0-9a-f]{64}$")
+
+
+class MomentError(Exception):
+    """The bucket cannot be brought to this moment; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of an object, or a marker that says it was deleted."""
+
+    key: str
+    id: str
+    time: dt.datetime
+    latest: bool
+    marker: bool
+    etag: str
+
+
+def moment_of(text: str, now: dt.datetime) -> dt.datetime:
+    """The time that was given; one without a zone is UTC."""
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError as error:
+        raise MomentError(
+            f"moment is '{text}', which is no time. Give one such as 2026-11-20T12:00 (UTC)."
+        ) from error
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+    if moment > now:
+        raise MomentError(f"moment is '{text}', which lies in the future (now: {now:%Y-%m-%dT%H:%M:%SZ}).")
+    return moment
+
+
+def versions(s3: Any, bucket: str, prefix: str) -> dict[str, list[Version]]:
+    """Object -> its versions, newest first; locks left out."""
+    found: dict[str, list[Version]] = {}
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=f"{prefix}/"):
+        for kind in ("Versions", "DeleteMarkers"):
+            for one in page.get(kind, []):
+                if not one["Key"].startswith(f"{prefix}/{PASSING}"):
+                    listed = found.setdefault(one["Key"], [])
+                    listed.append(
+                        Version(
+                            one["Key"],
+                            one["VersionId"],
+                            one["LastModified"],
+                            one["IsLatest"],
+                            kind == "DeleteMarkers",
+                            one.get("ETag", ""),
+                        )
+                    )
+    for listed in found.values():
+        # S3 tells time in seconds; which of two in one second is the newest it says itself.
+        listed.sort(key=lambda one: (one.latest, one.time), reverse=True)
+    return found
+
+
+@dataclass
+class Plan:
+    """What has to be done for a bucket to be as it was."""
+
+    markers: list[Version]
+    rewrites: list[Version]
+    newer: list[str]
+    deleted: int = 0
+    unchanged: int = 0
+
+
+def plan(found: dict[str, list[Version]], moment: dt.datetime) -> Plan:
+    """For each object, what brings back the version that was the newest at that moment."""
+    made = Plan([], [], [])
+    for key, listed in found.items():
+        at = next((at for at, one in enumerate(listed) if one.time <= moment), len(listed))
+        there = at < len(listed) and not listed[at].marker
+        since = listed[:at]
+        if not there:
+            if listed[0].marker:
+                made.unchanged += 1
+            else:
+                made.newer.append(key)
+        # What an earlier run has written again is the same content in a newer version.
+        elif not since or (listed[0].etag == listed[at].etag and not listed[0].marker):
+            made.unchanged += 1
+        elif all(one.marker for one in since):
+            made.markers += since
+            made.deleted += 1
+        else:
+            made.rewrites.append(listed[at])
+    return made
+
+
+def rewrite(s3: Any, bucket: str, version: Version) -> None:
+    """Write an old version once more, checked where its name tells its content."""
+    body = s3.get_object(Bucket=bucket, Key=version.key, VersionId=version.id)["Body"].read()
+    name = version.key.rsplit("/", 1)[-1]
+    if NAMED_AFTER_CONTENT.search(version.key) and hashlib.sha256(body).hexdigest() != name:
+        raise MomentError(
+            f"{version.key} was damaged at that moment already: its content is not what its name says. "
+            "Choose an earlier moment."
+        )
+    s3.put_object(Bucket=bucket, Key=version.key, Body=body)
+
+
+def carry_out(s3: Any, bucket: str, made: Plan) -> None:
+    """Snapshots of restic come back last: until then nothing is listed that cannot be read."""
+    for version in sorted(made.rewrites, key=_last):
+        rewrite(s3, bucket, version)
+    for version in sorted(made.markers, key=_last):
+        s3.delete_object(Bucket=bucket, Key=version.key, VersionId=version.id)
+    for key in made.newer:
+        s3.delete_object(Bucket=bucket, Key=key)
+
+
+def _last(version: Version) -> bool:
+    return "/snapshots/" in version.key
+
+
+def versioned(s3: Any, bucket: str) -> None:
+    """Old versions are there to be brought back."""
+    if s3.get_bucket_versioning(Bucket=bucket).get("Status") != "Enabled":
+        raise MomentError(f"{bucket} keeps no versions, so what was deleted is gone.")
+
+
+def figures(made: Plan) -> dict[str, int]:
+    """What is done, in numbers."""
+    return {
+        "deleted": made.deleted,
+        "overwritten": len(made.rewrites),
+        "newer": len(made.newer),
+        "unchanged": made.unchanged,
+    }
+
+
+def held_any(found: Iterable[list[Version]], moment: dt.datetime) -> bool:
+    """Whether there was anything at all at that moment."""
+    return any(not one.marker and one.time <= moment for listed in found for one in listed)
+
+
+def main() -> None:
+    """Bring it back."""
+    module = AnsibleModule(
+        argument_spec={
+            "bucket": {"type": "str", "required": True},
+            "prefix": {"type": "str", "required": True},
+            "moment": {"type": "str", "required": True},
+        },
+        supports_check_mode=True,
+    )
+    bucket, prefix = module.params["bucket"], module.params["prefix"]
+    try:
+        s3 = boto3.client("s3")
+        moment = moment_of(module.params["moment"], dt.datetime.now(dt.UTC))
+        versioned(s3, bucket)
+        found = versions(s3, bucket, prefix)
+        if not held_any(found.values(), moment):
+            raise MomentError(
+                f"{bucket}/{prefix} held nothing at {moment:%Y-%m-%dT%H:%M:%SZ} that is still there in any "
+                "version. Choose a later moment."
+            )
+        made = plan(found, moment)
+        if not module.check_mode:
+            carry_out(s3, bucket, made)
+    except MomentError as error:
+        module.fail_json(msg=f"{error} Nothing was destroyed; run it again as often as you like.")
+        raise AssertionError from error  # fail_json does not return
+    except (BotoCoreError, ClientError) as error:
+        module.fail_json(
+            msg=f"{bucket} could not be brought to that moment: {error}. Nothing was destroyed; what is back "
+            "is back. docs/policies/operator.json lists the rights that this needs. Run it again."
+        )
+        raise AssertionError from error  # fail_json does not return
+    module.exit_json(changed=bool(made.markers or made.rewrites or made.newer), **figures(made))
+
+
+if __name__ == "__main__":
+    main()

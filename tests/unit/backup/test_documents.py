@@ -1,0 +1,153 @@
+"""Documents are backed up as they were at one moment, whatever is deleted; a change within is noticed."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from ansible.module_utils import ragdock_collect, ragdock_documents, ragdock_upload
+from ansible.module_utils.ragdock_backup import Places, Settings
+from ansible.module_utils.ragdock_collect import Files
+from ansible.module_utils.ragdock_restic import Repository
+
+
+@pytest.fixture
+def begun(places: Places) -> Places:
+    """A backup has begun: its directories are there, and the manifest's."""
+    places.snapshots.mkdir()
+    ragdock_collect.fresh_work(places)
+    (places.work / "manifest.json").write_text("{}")
+    return places
+
+
+def bring(places: Places, *names: str) -> None:
+    """Documents, each in a directory of its own, as uploads are."""
+    for name in names:
+        path = places.raw / "uploads" / name / f"{name}.txt"
+        path.parent.mkdir(parents=True)
+        path.write_text(f"content of {name}")
+
+
+def moment(places: Places) -> Files:
+    """The moment, and what the manifest says of it."""
+    ragdock_documents.hold(places)
+    files = Files(places)
+    files.collect()
+    return files
+
+
+def names(files: Files) -> list[str]:
+    """Documents of a manifest."""
+    return [Path(one["path"]).stem for one in files.entries if "/data/raw/" in one["path"]]
+
+
+def test_a_library_from_which_people_delete_is_backed_up_whole(
+    begun: Places, repository: Repository, settings: Settings, tmp_path: Path
+) -> None:
+    """One deletion after the other, all through the upload: no attempt is lost, no document is missing."""
+    wanted = [f"{number:03d}" for number in range(60)]
+    bring(begun, *wanted)
+    files = moment(begun)
+    upload = {one: (begun.raw / "uploads" / one) for one in wanted}
+    half = len(wanted) // 2
+
+    def delete(some: list[str]) -> None:
+        for one in some:
+            (upload[one] / f"{one}.txt").unlink()
+            upload[one].rmdir()
+
+    delete(wanted[:half])
+    meanwhile = threading.Thread(target=delete, args=(wanted[half:],))
+    meanwhile.start()
+    arrived, _ = ragdock_upload.upload(repository, settings, "20260310T020000Z", "r1", full=False)
+    meanwhile.join()
+    assert list((begun.raw / "uploads").iterdir()) == []
+    ragdock_upload.compare(repository, arrived, begun, files)
+    repository.restore(arrived, tmp_path / "back")
+    back = tmp_path / "back" / str(begun.raw).lstrip("/") / "uploads"
+    assert {one: (back / one / f"{one}.txt").read_text() for one in wanted} == {
+        one: f"content of {one}" for one in wanted
+    }
+
+
+def test_what_comes_after_the_moment_is_not_in_it(
+    begun: Places, repository: Repository, settings: Settings
+) -> None:
+    """Or the ledger of the backup would not know a document that lies there."""
+    bring(begun, "before")
+    files = moment(begun)
+    bring(begun, "after")
+    arrived, _ = ragdock_upload.upload(repository, settings, "20260310T020000Z", "r1", full=False)
+    ragdock_upload.compare(repository, arrived, begun, files)
+    there = [Path(path).stem for path in repository.files(arrived) if "/data/raw/" in path]
+    assert (names(files), there) == (["before"], ["before"])
+
+
+def test_a_second_backup_reads_no_document_again(
+    begun: Places, repository: Repository, settings: Settings
+) -> None:
+    """Although each got a second name, and lost it: a million documents must not be read each night."""
+    (begun.raw / "large").write_bytes(os.urandom(300_000))
+    first = moment(begun)
+    ragdock_upload.upload(repository, settings, "20260310T020000Z", "r1", full=False)
+    ragdock_collect.fresh_work(begun)
+    (begun.work / "manifest.json").write_text("{}")
+    second = moment(begun)
+    arrived, figures = ragdock_upload.upload(repository, settings, "20260311T020000Z", "r1", full=False)
+    assert (first.read_bytes, second.read_bytes) == (300_002, 2)
+    assert first.entries == second.entries
+    assert figures["bytes_added"] < 10_000
+    summary = next(one for one in repository.uploads() if one.snapshot == arrived)
+    assert summary.size > 300_000
+    changed = repository.run("diff", repository.uploads()[0].snapshot, arrived).out
+    assert "large" not in changed
+
+
+def test_files_that_change_after_they_were_hashed_are_noticed(begun: Places) -> None:
+    """Changed within, even to the same length; touched alone is no change, nor is deleting the document."""
+    for name in ("same", "touched", "changed", "gone"):
+        (begun.raw / name).write_text(f"{name}-content")
+    files = moment(begun)
+    assert files.changed() == []
+    (begun.raw / "touched").touch()
+    (begun.raw / "changed").write_text("CHANGED-content")
+    (begun.raw / "gone").unlink()
+    assert [Path(path).name for path in files.changed()] == ["changed"]
+
+
+def test_directories_keep_their_owner_and_mode(begun: Places) -> None:
+    """A restore gives them back from here, and the worker must be able to write there."""
+    bring(begun, "one")
+    folder = begun.raw / "uploads"
+    folder.chmod(0o2770)
+    os.chown(folder, 10001, 10002)
+    ragdock_documents.hold(begun)
+    found = (begun.held / "uploads").stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o7777) == (10001, 10002, 0o2770)
+
+
+def test_unfinished_uploads_and_links_are_left_out_and_nothing_stays(begun: Places) -> None:
+    """The second names go; the documents do not."""
+    bring(begun, "one")
+    (begun.raw / "two.pdf.part").write_text("half")
+    (begun.raw / "elsewhere").symlink_to("/etc/passwd")
+    ragdock_documents.hold(begun)
+    held = [path.name for path in begun.held.rglob("*") if not path.is_dir()]
+    assert held == ["one.txt"]
+    ragdock_collect.clear_work(begun)
+    assert not begun.held.exists()
+    one = begun.raw / "uploads" / "one" / "one.txt"
+    assert (one.read_text(), one.stat().st_nlink) == ("content of one", 1)
+
+
+def test_nobody_else_sees_what_restic_sees(begun: Places, repository: Repository, settings: Settings) -> None:
+    """The live documents stay where they are for everybody but restic, while it runs and after."""
+    bring(begun, "one")
+    moment(begun)
+    before = Path("/proc/self/mountinfo").read_text()
+    ragdock_upload.upload(repository, settings, "20260310T020000Z", "r1", full=False)
+    bring(begun, "two")
+    assert Path("/proc/self/mountinfo").read_text() == before
+    assert not (begun.held / "uploads" / "two").exists()
