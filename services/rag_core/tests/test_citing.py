@@ -171,3 +171,49 @@ def test_a_number_or_a_negation_that_the_passage_lacks_is_not_supported(sentence
 )
 def test_what_the_passage_says_in_another_spelling_is_supported(sentence: str, source: str) -> None:
     assert supported(sentence, source)
+
+
+KEEPER = "The keeper of the lighthouse writes his log with green ink. He feeds two herons every morning."
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "The keeper of the lighthouse writes his log with green ink, and the other two herons are fed with a"
+        " different type of ink.",
+        "He feeds two herons every morning, but the keeper sells the old lighthouse to tourists.",
+        "The keeper writes his log with green ink; a visitor paints the whole tower white.",
+    ],
+)
+def test_a_true_clause_does_not_carry_an_invented_one(sentence: str) -> None:
+    assert not supported(sentence, KEEPER)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "The keeper writes his log with green ink and feeds two herons every morning.",
+        "The lighthouse keeper writes with green ink, and so on.",
+        "He feeds two herons every morning, while the log is written with green ink.",
+    ],
+)
+def test_clauses_that_the_passage_says_are_supported_together(sentence: str) -> None:
+    assert supported(sentence, KEEPER)
+
+
+def test_a_clause_of_another_passage_is_cited_too() -> None:
+    first = "The function read.table is the convenient way to read in a rectangular grid of data"
+    sentence = f"{first}, and help(solve) gives information."
+    cited = citing.cite(sentence, [READ, HELP], None)
+    assert cited.sentences[0].citations == (1, 2)
+    assert cited.text.endswith("[1, 2]")
+
+
+def test_the_embedder_decides_over_a_clause_with_half_of_its_words() -> None:
+    sentence = "The keeper writes his log with green ink, and birds get food from him early every morning."
+    passage = HELP.model_copy(update={"title": "", "text": KEEPER})
+    near = citing.cite(sentence, [passage], lambda texts: [[1.0, 0.0] for _ in texts])
+    half = citing.cite(
+        sentence, [passage], lambda t: [[1.0, 0.0]] * (len(t) // 2) + [[0.0, 1.0]] * (len(t) // 2)
+    )
+    assert (bool(near.citations), bool(half.citations)) == (True, False)

@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rag_core import claims, sentences
+from rag_core import claims, joined, sentences
 from rag_core.models import Citation, Passage, SentenceSupport
-from rag_core.words import tokens, words
+from rag_core.words import tokens
 
 # Share of a sentence's content words, numbers apart, found in one stretch of a passage: enough for support.
 LEXICAL = 0.6
@@ -46,25 +46,23 @@ def cite(
 ) -> Cited:
     """Attach citations. Marks that the model wrote itself are dropped: only checked ones stay."""
     lines = [_MARKS.sub("", line).rstrip() for line in answer.strip().splitlines()]
-    stretches = [stretch for passage in passages for stretch in _stretches(passage)]
+    stretches = [stretch for passage in passages for stretch in _stretches(passage, _STRETCH)]
     said: set[str] = set()
     parts = [[sentence for sentence in _parts(line) if _new(sentence, said)] for line in lines]
-    chosen = _supported([sentence for line in parts for sentence in line], stretches, embed)
+    asked = [sentence for line in parts for sentence in line]
+    chosen = _supported(asked, stretches, embed)
+    single = [stretch for passage in passages for stretch in _stretches(passage, 1)]
+    sources = _joined(asked, chosen, single, embed)
     numbers: dict[tuple[str, int, int, str], Citation] = {}
     supports: list[SentenceSupport] = []
     text_lines: list[str] = []
-    left = iter(chosen)
+    left = iter(sources)
     for line in parts:
         marked: list[str] = []
         for sentence in line:
-            stretch = next(left)
-            if stretch is None:
-                supports.append(SentenceSupport(text=sentence))
-                marked.append(sentence)
-                continue
-            number = _number(stretch, numbers)
-            supports.append(SentenceSupport(text=sentence, citations=(number,)))
-            marked.append(f"{sentence} [{number}]")
+            found = tuple(dict.fromkeys(_number(stretch, numbers) for stretch in next(left)))
+            supports.append(SentenceSupport(text=sentence, citations=found))
+            marked.append(f"{sentence} [{', '.join(map(str, found))}]" if found else sentence)
         if marked or not line:
             text_lines.append(" ".join(marked))
     return Cited(
@@ -98,8 +96,8 @@ def whole(passages: Sequence[Passage]) -> tuple[Citation, ...]:
     )
 
 
-def _stretches(passage: Passage) -> list[_Stretch]:
-    """Runs of up to three sentences, each with the pages it stands on."""
+def _stretches(passage: Passage, most: int) -> list[_Stretch]:
+    """Runs of up to so many sentences, each with the pages it stands on."""
     found: list[tuple[int, int, str]] = []
     at = 0
     for sentence in sentences.split(passage.text):
@@ -108,15 +106,15 @@ def _stretches(passage: Passage) -> list[_Stretch]:
         at = start + len(sentence)
         found.append((start, at, sentence))
     runs = []
-    for first in range(max(1, len(found) - _STRETCH + 1)):
-        run = found[first : first + _STRETCH]
+    for first in range(max(1, len(found) - most + 1)):
+        run = found[first : first + most]
         if run:
             text = " ".join(sentence for _, _, sentence in run)
             runs.append(
                 _Stretch(
                     passage,
                     text,
-                    words(claims.without_numbers(f"{passage.title} {text}")),
+                    joined.content(f"{passage.title} {text}"),
                     _page(passage, run[0][0]),
                     _page(passage, run[-1][1] - 1),
                 )
@@ -141,7 +139,7 @@ def _supported(
     doubtful: dict[int, _Stretch] = {}
     for place, sentence in enumerate(parts):
         claim = _ITEM.sub("", sentence, count=1)
-        content, numbers = words(claims.without_numbers(claim)), claims.numbers(claim)
+        content, numbers = joined.content(claim), claims.numbers(claim)
         best, share = _nearest(claim, content, stretches)
         # One shared word of many proves nothing.
         tells = len(content) + numbers >= 2 or sum(1 for _ in tokens(claim)) <= _SHORT
@@ -157,6 +155,39 @@ def _supported(
             if _cosine(left, right) >= SEMANTIC:
                 chosen[place] = doubtful[place]
     return chosen
+
+
+def _joined(
+    parts: list[str],
+    chosen: list[_Stretch | None],
+    single: list[_Stretch],
+    embed: Callable[[list[str]], list[list[float]]] | None,
+) -> list[tuple[_Stretch, ...]]:
+    """The sources of each sentence; none when one of the clauses that it joins has none.
+
+    A clause may stand in another passage than the rest: both are cited then.
+    """
+    sources: list[tuple[_Stretch, ...]] = [(one,) if one is not None else () for one in chosen]
+    said = [one.words for one in single]
+    doubtful: list[tuple[int, str, _Stretch, float]] = []
+    for place, stretch in enumerate(chosen):
+        if stretch is None:
+            continue
+        for clause in joined.clauses(_ITEM.sub("", parts[place], count=1)):
+            best, share = joined.nearest(clause, said)
+            sources[place] += () if single[best].text in stretch.text else (single[best],)
+            if not joined.sure(share, clause):
+                doubtful.append((place, clause, single[best], share))
+    # Without the embedder the words alone tell, and tell nearly as much.
+    likeness = [share for _, _, _, share in doubtful]
+    if doubtful and embed is not None:
+        vectors = embed([clause for _, clause, _, _ in doubtful] + [one.text for _, _, one, _ in doubtful])
+        half = len(doubtful)
+        likeness = [_cosine(left, right) for left, right in zip(vectors[:half], vectors[half:], strict=True)]
+    for (place, clause, _, share), alike in zip(doubtful, likeness, strict=True):
+        if not joined.holds(clause, share, alike):
+            sources[place] = ()
+    return sources
 
 
 def _nearest(claim: str, content: frozenset[str], stretches: list[_Stretch]) -> tuple[_Stretch | None, float]:

@@ -1,0 +1,61 @@
+"""A sentence may join what a passage says with what nobody said: each clause is looked for by itself.
+
+The figures behind each number: decision 0081.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from rag_core import claims
+from rag_core.words import words
+
+# Narrow on purpose: what stands behind a comma, "if" or "because" says too little by itself.
+_JOINT = re.compile(r";(?=\s)|\uff1b|\s(?:and|but|while|whereas)\b", re.I)
+_LEAST = 3  # content words; a shorter piece belongs to the one after it
+_LONG = 5  # content words from which a clause can be told from its neighbours
+# Mean of the share of a clause's words in one sentence of a passage and of how near both are.
+_ENOUGH = 0.5
+_ENOUGH_SHORT = 0.2
+
+
+def clauses(claim: str) -> list[str]:
+    """The clauses that a sentence joins; none when it is of one piece."""
+    found: list[str] = []
+    open_ = ""
+    for piece in _JOINT.split(claim):
+        open_ = f"{open_} {piece}".strip()
+        if len(content(open_)) >= _LEAST:
+            found.append(open_)
+            open_ = ""
+    if open_ and found:
+        found[-1] += f" {open_}"
+    return found if len(found) > 1 else []
+
+
+def nearest(clause: str, said: Sequence[frozenset[str]]) -> tuple[int, float]:
+    """Which sentence has most of the clause's words, and the share it has."""
+    meant = content(clause)
+    shares = [len(meant & one) / len(meant) for one in said]
+    best = max(range(len(said)), key=shares.__getitem__)
+    return best, shares[best]
+
+
+def holds(clause: str, share: float, likeness: float) -> bool:
+    """Whether so many shared words and so much likeness are enough for a clause."""
+    return (share + likeness) / 2 >= _least(clause)
+
+
+def sure(share: float, clause: str) -> bool:
+    """Whether the words are enough, however unlike the embedder finds both."""
+    return holds(clause, share, 0.0)
+
+
+def content(text: str) -> frozenset[str]:
+    """What is compared: numbers are judged elsewhere (claims)."""
+    return words(claims.without_numbers(text))
+
+
+def _least(clause: str) -> float:
+    return _ENOUGH if len(content(clause)) >= _LONG else _ENOUGH_SHORT
