@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 import pytest
 
+from services.rag_core.tests.pdfs import unending
 from tests.eval import manuals
 from tests.stack import papers
 from tests.stack.door import Api, Json
@@ -84,6 +85,29 @@ def test_bad_files_do_not_block_the_next(api: Api, bin_of_documents: list[str]) 
     api.ready(bin_of_documents[-1])
     for identity in bin_of_documents:
         assert api.settled(identity)["state"] in ("ready", "failed")
+
+
+def test_a_pdf_that_hangs_its_parser_is_set_aside_and_its_neighbours_are_ready(
+    api: Api, bin_of_documents: list[str]
+) -> None:
+    """Its parser is killed after a minute of silence; meanwhile people are answered, and the next is read."""
+    keywords = papers.word(), papers.word()
+    for name, content in (
+        ("before.md", papers.good("md", keywords[0])),
+        ("hang.pdf", papers.as_another(unending())),
+        ("after.docx", papers.good("docx", keywords[1])),
+    ):
+        bin_of_documents.append(api.brought(name, content))
+    before, hang, after = bin_of_documents
+    api.ready(before)
+    api.until(hang, lambda one: one["state"] == "processing", seconds=60)
+    assert any(keywords[0] in one["passage"] for one in api.search(f"lighthouse of {keywords[0]}"))
+    assert api.document(hang)["state"] == "processing", "it was still being read when the search was answered"
+    document = api.settled(hang, seconds=180)
+    assert (document["state"], document["code"]) == ("failed", "parser_hung"), document
+    assert "stood still" in document["reason"]
+    api.ready(after)
+    assert any(keywords[1] in one["passage"] for one in api.search(f"lighthouse of {keywords[1]}"))
 
 
 def test_a_file_over_the_limit_is_refused(api: Api) -> None:

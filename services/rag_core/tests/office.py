@@ -110,6 +110,24 @@ def spoilt(content: bytes, part: str) -> bytes:
     )
 
 
+def swollen(content: bytes, part: str, mib: int) -> bytes:
+    """The same archive with a part that unpacks to so many MiB of blanks."""
+    return _changed(content, part, lambda markup: b" " * (mib << 20))
+
+
+def locked(content: bytes) -> bytes:
+    """The same archive with each part marked as encrypted, as programs that pack with a password mark it."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        directory = archive.start_dir
+    marked = bytearray(content)
+    for mark, place, begin in ((b"PK\x03\x04", 6, 0), (b"PK\x01\x02", 8, directory)):
+        at = content.find(mark, begin)
+        while at >= 0:
+            marked[at + place] |= 1
+            at = content.find(mark, at + 4)
+    return bytes(marked)
+
+
 def renamed(content: bytes, old: str, new: str) -> bytes:
     """The same archive with a word replaced in its parts' names and in their markup."""
     made = io.BytesIO()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rag_core.extract import Block, Limits, Parser
@@ -80,10 +80,40 @@ def tangled() -> bytes:
 
 def hidden_letters(line: str) -> bytes:
     """A PDF whose font says private characters for its letters: readable only by eye."""
-    pairs = "\n".join(f"<{ord(one):02x}> <{0xE000 + ord(one):04x}>" for one in sorted(set(line)))
+    return _lettered(line.encode(), {ord(one): 0xE000 + ord(one) for one in line})
+
+
+def right_to_left(line: str) -> bytes:
+    """A PDF with this line in a font of its own letters, drawn from left to right as typesetters do."""
+    codes = {one: number for number, one in enumerate(sorted(set(line)), 33)}
+    return _lettered(
+        bytes(codes[one] for one in reversed(line)), {code: ord(one) for one, code in codes.items()}
+    )
+
+
+def east_asian(line: str, ordering: str, encoding: str) -> bytes:
+    """A PDF with this line in a font that is not in it, as East Asian PDFs often are."""
+    return pdf(
+        [
+            "<</Type/Catalog/Pages 2 0 R>>",
+            "<</Type/Pages/Kids[3 0 R]/Count 1>>",
+            "<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>",
+            stream(f"BT /F 12 Tf 40 600 Td <{line.encode('utf-16-be').hex()}> Tj ET"),
+            f"<</Type/Font/Subtype/Type0/BaseFont/Song/Encoding/{encoding}/DescendantFonts[6 0 R]>>",
+            "<</Type/Font/Subtype/CIDFontType0/BaseFont/Song/FontDescriptor 7 0 R"
+            f"/CIDSystemInfo<</Registry(Adobe)/Ordering({ordering})/Supplement 2>>>>",
+            "<</Type/FontDescriptor/FontName/Song/Flags 4/FontBBox[0 -200 1000 900]/ItalicAngle 0"
+            "/Ascent 800/Descent -200/StemV 80>>",
+        ]
+    )
+
+
+def _lettered(codes: bytes, meanings: Mapping[int, int]) -> bytes:
+    """A PDF that shows these codes in a font that says which character each is."""
+    pairs = "\n".join(f"<{code:02x}> <{meaning:04x}>" for code, meaning in sorted(meanings.items()))
     mapping = (
         "/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapName /X def /CMapType 2 def\n"
-        f"1 begincodespacerange <00> <ff> endcodespacerange\n{len(set(line))} beginbfchar\n{pairs}\n"
+        f"1 begincodespacerange <00> <ff> endcodespacerange\n{len(meanings)} beginbfchar\n{pairs}\n"
         "endbfchar endcmap end end"
     )
     return pdf(
@@ -91,7 +121,7 @@ def hidden_letters(line: str) -> bytes:
             "<</Type/Catalog/Pages 2 0 R>>",
             "<</Type/Pages/Kids[3 0 R]/Count 1>>",
             "<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>",
-            stream(f"BT /F 24 Tf 40 600 Td ({line}) Tj ET"),
+            stream(f"BT /F 24 Tf 40 600 Td <{codes.hex()}> Tj ET"),
             "<</Type/Font/Subtype/Type1/BaseFont/Helvetica/ToUnicode 6 0 R>>",
             stream(mapping),
         ]

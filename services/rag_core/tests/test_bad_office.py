@@ -65,6 +65,18 @@ def test_chapter_that_is_damaged_costs_the_book_only_itself(parser: Parser, tmp_
     assert "This chapter was not read: the book is damaged here." in text
 
 
+@pytest.mark.parametrize("kind", office.PARTS)
+def test_archive_with_a_password_says_so(parser: Parser, tmp_path: Path, kind: str) -> None:
+    error = failure(parser, tmp_path, office.locked(office.whole(kind, TEXT)))
+    assert (error.code, "password" in error.message) == ("encrypted", True)
+
+
+def test_one_part_that_unpacks_to_too_much_is_a_bomb(parser: Parser, tmp_path: Path) -> None:
+    """Under the limit of the whole, but markup is parsed as one piece, in ten times its size."""
+    error = failure(parser, tmp_path, office.swollen(office.book([TEXT]), "a0.xhtml", 61))
+    assert (error.code, "61 MiB of markup" in error.message) == ("zip_bomb", True)
+
+
 @pytest.mark.parametrize("harm", [office.spoilt, office.without])
 def test_book_whose_only_chapter_is_lost_is_damaged_not_empty(
     parser: Parser, tmp_path: Path, harm: Callable[[bytes, str], bytes]

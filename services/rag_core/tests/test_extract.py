@@ -205,17 +205,6 @@ def test_form_feed_starts_a_page_of_plain_text(parser: Parser, tmp_path: Path) -
     assert [(b.text, b.page) for b in blocks] == [("one", 1), ("two", 2), ("three", 3)]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "\u0645\u0631\u062d\u0628\u0627 \u0628\u0627\u0644\u0639\u0627\u0644\u0645",
-        "\u4f60\u597d\u4e16\u754c\u3002",
-    ],
-)
-def test_other_scripts_survive(parser: Parser, tmp_path: Path, text: str) -> None:
-    assert read(parser, write(tmp_path / "s.txt", text), DocumentKind.TEXT)[1][0].text == text
-
-
 def test_stored_file_that_is_gone_says_so(parser: Parser, tmp_path: Path) -> None:
     assert failure(parser, tmp_path / "gone.txt", DocumentKind.TEXT).code == "file_missing"
 
