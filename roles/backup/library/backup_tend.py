@@ -23,6 +23,7 @@ from ansible.module_utils.ragdock_backup import (
 )
 from ansible.module_utils.ragdock_choice import Backup
 from ansible.module_utils.ragdock_restic import Repository
+from ansible.module_utils.ragdock_retention import renew
 
 DOCUMENTATION = r"""
 ---
@@ -32,6 +33,7 @@ description:
   - Keeps so many days, weeks and months. The backup just made is kept whatever the clock says, and one dated
     in the future takes the place of none.
   - Reads a part of all data each night; the part not read for longest, and all that are overdue.
+  - Locks what is still needed anew, where the bucket has Object Lock.
   - Damage fails, is remembered, and is healed by the next backup.
 options:
   settings: {description: What the steps of a backup share., type: dict, required: true}
@@ -171,6 +173,7 @@ def main() -> None:
                 lost = step.lost() if module.params["healed"] else []
                 raise BackupError(told(damaged, lost, module.params["id"]))
             step.forget(module.params["id"])
+            step.figures["locked_anew"] = renew(settings, time.time())
     except FAILURES as error:
         module.fail_json(msg=advice(error, settings), stands=what_stands(step.memory), figures=step.figures)
         raise AssertionError from error  # fail_json does not return

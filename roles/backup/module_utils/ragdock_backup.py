@@ -66,6 +66,7 @@ class Settings:
     keep_weekly: int
     keep_monthly: int
     read_all_days: int
+    lock_days: int
     golden: tuple[str, ...]
     golden_count: int
 

@@ -10,13 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import boto3
-import botocore.session
 from ansible.module_utils import ragdock_manifest, ragdock_quiet
 from ansible.module_utils.ragdock_backup import BackupError, Memory, Places, Settings
 from ansible.module_utils.ragdock_documents import documents, release
 from ansible.module_utils.ragdock_lock import locked
 from ansible.module_utils.ragdock_release import Release, Store
+from ansible.module_utils.ragdock_role import client
 from botocore.exceptions import BotoCoreError, ClientError
 
 Json = dict[str, Any]
@@ -105,14 +104,11 @@ def secret_versions(settings: Settings) -> dict[str, int]:
     """Name -> version of the deployment's secrets; their values are not asked for."""
     path = f"/ragdock/{settings.name}/"
     try:
-        session = botocore.session.Session()
-        # By default the role is asked for once, for one second: a busy host would seem to have none.
-        session.set_config_variable("metadata_service_timeout", 10)
-        session.set_config_variable("metadata_service_num_attempts", 4)
-        ssm = boto3.Session(botocore_session=session, region_name=settings.region).client(
-            "ssm", endpoint_url=settings.endpoint_url or None
+        pages = (
+            client(settings, "ssm")
+            .get_paginator("get_parameters_by_path")
+            .paginate(Path=path, WithDecryption=False)
         )
-        pages = ssm.get_paginator("get_parameters_by_path").paginate(Path=path, WithDecryption=False)
         found = [one for page in pages for one in page["Parameters"] if one["Type"] == "SecureString"]
     except (BotoCoreError, ClientError) as error:
         raise BackupError(

@@ -43,8 +43,12 @@ def all_versions(s3: Any, bucket: str) -> list[dict[str, Any]]:
 
 def test_a_repository_that_was_deleted_and_overwritten_is_brought_back(vault: Vault, bucket: str) -> None:
     """By one who has the host's rights: no version goes, and a drill proves what came back."""
-    s3, there = aws("s3"), ("-e", f"ragdock_backup_bucket={bucket}")
+    s3, there = (
+        aws("s3"),
+        (*("-e", f"ragdock_backup_bucket={bucket}"), *("-e", "ragdock_backup_object_lock_days=1")),
+    )
     back_up(*there).good()
+    assert vault.record()["figures"]["locked_anew"] > 0
     back_up(*there).good()
     ids = vault.ids()
     assert len(ids) == 2

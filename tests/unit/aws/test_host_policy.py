@@ -23,14 +23,15 @@ VALUES = {
     "_aws_identity_scope": f"{REGION}:{ACCOUNT}",
     "_aws_storage_bucket": BUCKET,
     "_aws_storage_prefix": "backup",
+    "_aws_storage_lock_days": 14,
 }
 
 
-def rendered(name: str) -> list[dict[str, Any]]:
-    """The statements of one file, as they are for this deployment."""
+def rendered(name: str, **other: Any) -> list[dict[str, Any]]:
+    """The statements of one file, as they are for this deployment, or for one with other values."""
     text = (FOLDER / f"{name}.json.j2").read_text()
     template = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False).from_string(text)  # noqa: S701
-    return iam.statements(json.loads(template.render(VALUES)))
+    return iam.statements(json.loads(template.render(VALUES | other)))
 
 
 STATEMENTS = [one for name in POLICIES for one in rendered(name)]
@@ -65,6 +66,7 @@ PROGRAMS = (
     "aws_secrets/lookup_plugins/aws_secrets_read.py",
     "aws_secrets/module_utils/ragdock_secret_store.py",
     "backup/module_utils/ragdock_collect.py",
+    "backup/module_utils/ragdock_retention.py",
     "monitoring/module_utils/ragdock_jobs.py",
     "patching/library/patch_volumes.py",
     "preflight/library/deploy_lock.py",
@@ -107,6 +109,18 @@ def test_what_the_hosts_programs_call_is_granted_and_nothing_else() -> None:
     agent = {action for one in rendered("session") for action in one["Action"]}
     assert asked - granted == set()
     assert granted - asked == agent
+
+
+def test_a_lock_is_made_longer_only_where_there_is_one_and_within_its_days() -> None:
+    """One who breaks into the host must not lock files for a century, nor so that nobody can lift it."""
+    (statement,) = [one for one in rendered("backups") if "s3:PutObjectRetention" in one["Action"]]
+    assert statement["Action"] == ["s3:PutObjectRetention"]
+    assert statement["Condition"] == {
+        "StringEquals": {"s3:object-lock-mode": "GOVERNANCE"},
+        "NumericLessThanEquals": {"s3:object-lock-remaining-retention-days": "15"},
+    }
+    without = rendered("backups", _aws_storage_lock_days=0)
+    assert without == [one for one in rendered("backups") if one != statement]
 
 
 def test_a_secret_is_written_only_where_the_host_renews() -> None:

@@ -20,7 +20,7 @@ GRANTED = [action for statement in STATEMENTS for action in statement["Action"]]
 CALLS = yaml.safe_load(Path(__file__).with_name("calls.yml").read_text())
 MODULE = re.compile(r"^\s+((?:amazon|community)\.aws\.\w+):", re.MULTILINE)
 # Programs that run on the host alone, with its own role's rights.
-HOSTS_OWN = {"ragdock_collect.py", "ragdock_jobs.py", "patch_volumes.py"}
+HOSTS_OWN = {"ragdock_collect.py", "ragdock_jobs.py", "ragdock_retention.py", "patch_volumes.py"}
 OWN_CODE = {
     str(path.relative_to(ROLES)): found
     for path in sorted(ROLES.rglob("*.py"))

@@ -35,7 +35,7 @@ def settings(tmp_path: Path) -> Settings:
     words |= {"location": "/srv/backups", "region": "eu-central-1", "endpoint_url": ""}
     numbers = dict.fromkeys(("upload_kib", "processors", "niceness", "stall_seconds", "snapshot_seconds"), 1)
     numbers |= dict.fromkeys(("hold_seconds", "reserve_mib", "snapshots_kept", "golden_count"), 2)
-    numbers |= {"keep_daily": 7, "keep_weekly": 5, "keep_monthly": 12, "read_all_days": PARTS}
+    numbers |= {"keep_daily": 7, "keep_weekly": 5, "keep_monthly": 12, "read_all_days": PARTS, "lock_days": 0}
     return Settings.of({**words, **numbers, "golden": []})
 
 
