@@ -119,3 +119,37 @@ def test_export_writes_one_line_for_each_document(env: dict[str, str], tmp_path:
     target.unlink()
     assert ragdock(env, "export", str(target)).returncode == 3
     assert not target.exists(), "whole or not at all"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b"not json", "not JSON"),
+        (b'{"question": "\xff", "kind": "unanswerable"}', "not JSON in UTF-8"),
+        (b'{"question": "q", "kind": "riddle"}', "kind: Input should be"),
+        (b'{"question": "q", "kind": "own words"}', "needs `documents` and `says`"),
+        (b"[]", "line: Input should be"),
+    ],
+)
+def test_questions_that_cannot_be_used_are_two_and_named_by_line(
+    env: dict[str, str], tmp_path: Path, line: bytes, said: str
+) -> None:
+    path = tmp_path / "questions.jsonl"
+    path.write_bytes(b'{"question": "How \xe2\x80\xa8 so?", "kind": "unanswerable"}\n\n' + line + b"\n")
+    done = ragdock(env, "eval", str(path))
+    assert (done.returncode, "questions.jsonl, line 3" in done.stderr, said in done.stderr) == (
+        2,
+        True,
+        True,
+    ), done.stderr
+
+
+@pytest.mark.parametrize("report", ["missing/report.json", ".", "report.svg"])
+def test_a_report_that_cannot_be_written_is_refused_before_the_first_question(
+    env: dict[str, str], tmp_path: Path, report: str
+) -> None:
+    path = tmp_path / "questions.jsonl"
+    path.write_text('{"question": "Why?", "kind": "unanswerable"}\n')
+    done = ragdock(env, "eval", str(path), "--report", str(tmp_path / report))
+    assert (done.returncode, "report" in done.stderr) == (2, True), done.stderr
+    assert ragdock(env, "eval", str(path)).returncode == 3, "asked, it would have met what is away"

@@ -56,6 +56,26 @@ def test_seconds_to_the_first_token_are_told_as_percentiles() -> None:
     assert (figures["first token p50"], figures["first token p95"]) == (10.0, 19.0)
 
 
+def test_only_what_a_model_wrote_counts_among_answers() -> None:
+    """A refusal takes no time; passages given for want of a model are no model's citations."""
+    held = Case(question="held", kind="own words", documents=("a",), says=("x",))
+    outcome = Outcome(case=held, right=(True,), refused=False, seconds=0.1)
+    figures = Report(
+        outcomes=(
+            outcome.model_copy(
+                update={"cited": (True, False), "answer_seconds": 8.0, "first_token_seconds": 2.0}
+            ),
+            outcome.model_copy(update={"answer_seconds": 0.2}),
+            outcome.model_copy(update={"answer_seconds": 240.0, "without_model": True}),
+        )
+    ).figures()
+    assert (figures["answer p50"], figures["answer p95"]) == (8.0, 8.0)
+    assert figures["citation precision"] == 0.5
+    assert figures["answers with a citation"] == pytest.approx(1 / 3)
+    assert figures["answered without a model"] == pytest.approx(1 / 3)
+    assert "refused, unanswerable" not in figures
+
+
 def test_refusals_are_counted_apart_for_what_has_an_answer_and_what_has_none() -> None:
     held = Case(question="held", kind="own words", documents=("a",), says=("x",))
     beyond = Case(question="beyond", kind="unanswerable")

@@ -7,9 +7,11 @@ doctor found a fault); 2 wrong arguments or settings; 3 a dependency is away; 13
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -137,26 +139,33 @@ def evaluate(
     answers: Annotated[
         bool, typer.Option(help="Have a model answer each question, too; this takes long.")
     ] = False,
-    report: Annotated[Path | None, typer.Option(help="Write JSON here, and a picture beside it.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write JSON here, and a picture (.svg) beside it.")
+    ] = None,
     floor: Annotated[float, typer.Option(min=0, max=1, help="The least MRR@10 that counts as good.")] = 0.0,
 ) -> None:
     """Measure how good retrieval and answers are on questions whose answers are known."""
     cases = evaluation.load(file)
+    if report is not None:
+        # Before the questions, which take long, not after them.
+        _writable(report, report.with_suffix(".svg"))
     with _ledger() as (settings, ledger), closing(factory.build_answerer(settings, ledger)) as answerer:
         with closing(factory.build_retriever(settings, ledger)) as retriever, out.status("asking") as status:
             measured = evaluation.run(
                 cases,
                 retriever,
                 judge=answerer.judge,
-                answer=answerer.answer if answers else None,
+                answer=partial(answerer.answer, fresh=True) if answers else None,
                 progress=lambda done: status.update(f"{done} of {len(cases)} questions"),
             )
         out.print(measured.table())
         if report is not None:
             measured.write(report)
             measured.picture(report.with_suffix(".svg"))
-        if measured.figures()["MRR@10"] < floor:
-            err.print(f"MRR@10 is under {floor:g}.")
+            out.print(f"Written to {report} and {report.with_suffix('.svg').name}", markup=False)
+        reached = measured.figures()["MRR@10"]
+        if reached < floor:
+            err.print(f"MRR@10 is {reached:.3f}, under the floor of {floor:g}.")
             raise typer.Exit(BAD)
 
 
@@ -201,6 +210,14 @@ def export(
         out.print(f"{many:,} documents written to {file}", markup=False)
 
 
+def _writable(report: Path, picture: Path) -> None:
+    if report == picture:
+        raise typer.BadParameter(f"{report} is the name of the picture; give the report another ending")
+    for path in (report, picture):
+        if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise typer.BadParameter(f"{path} cannot be written; in the worker's container /tmp can")
+
+
 def _write(value: object) -> None:
     out.file.write(json.dumps(value, indent=2, default=str, ensure_ascii=False) + "\n")
 
@@ -234,6 +251,9 @@ def _guarded(run: Callable[[], object]) -> int:
     except (Unavailable, ModelMissing) as error:
         err.print(error.message, markup=False)
         return AWAY
+    except evaluation.BadCases as error:
+        err.print(error.message, markup=False)
+        return USAGE
     except RagError as error:
         err.print(error.message, markup=False)
         return BAD

@@ -50,13 +50,17 @@ class Case(Frozen):
 def load(path: Path) -> list[Case]:
     """The cases of a JSONL file; raises BadCases naming the line."""
     cases = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    # Bytes: a text has more ends of lines than JSONL knows.
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
         if not line.strip():
             continue
         try:
             case = Case.model_validate(json.loads(line))
-        except (ValidationError, ValueError) as error:
-            raise BadCases(f"{path.name}, line {number}: {error}") from error
+        except ValidationError as error:
+            wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'line'}: {e['msg']}" for e in error.errors())
+            raise BadCases(f"{path.name}, line {number}: {wrong}") from error
+        except ValueError as error:
+            raise BadCases(f"{path.name}, line {number} is not JSON in UTF-8: {error}") from error
         if case.answerable and not (case.documents and case.says):
             raise BadCases(f"{path.name}, line {number}: an answerable question needs `documents` and `says`")
         cases.append(case)

@@ -26,6 +26,7 @@ class Outcome(Frozen):
     cited: tuple[bool, ...] = ()
     answer_seconds: float | None = None
     first_token_seconds: float | None = None
+    without_model: bool = False
 
 
 class Report(Frozen):
@@ -34,7 +35,7 @@ class Report(Frozen):
     outcomes: tuple[Outcome, ...]
 
     def figures(self) -> dict[str, float]:
-        """Name -> figure; shares are between 0 and 1."""
+        """Name -> figure; shares are between 0 and 1. What there is nothing to count of is left out."""
         asked = [one for one in self.outcomes if one.case.answerable]
         found: dict[str, float] = {"questions": len(self.outcomes)}
         kinds: list[tuple[str, Sequence[Outcome]]] = [("", asked)]
@@ -52,16 +53,21 @@ class Report(Frozen):
                 some, lambda one: measures.ndcg(one.right, relevant=len(one.case.documents))
             )
         found["refused, answerable"] = _mean(asked, lambda one: float(one.refused))
-        found["refused, unanswerable"] = _mean(
-            [one for one in self.outcomes if not one.case.answerable], lambda one: float(one.refused)
-        )
+        beyond = [one for one in self.outcomes if not one.case.answerable]
+        if beyond:
+            found["refused, unanswerable"] = _mean(beyond, lambda one: float(one.refused))
         found |= self._seconds("retrieval", [one.seconds for one in self.outcomes])
         written = [one for one in self.outcomes if one.answer_seconds is not None]
         if written:
-            found["citation precision"] = measures.mean([float(c) for one in asked for c in one.cited])
+            cited = [float(right) for one in asked for right in one.cited]
+            if cited:
+                found["citation precision"] = measures.mean(cited)
             found["answers with a citation"] = _mean(asked, lambda one: float(bool(one.cited)))
-            found |= self._seconds("answer", [one.answer_seconds or 0.0 for one in written])
-            first = [one.first_token_seconds for one in written if one.first_token_seconds is not None]
+            found["answered without a model"] = _mean(written, lambda one: float(one.without_model))
+            # A refusal takes no model and no time to speak of.
+            by_model = [one for one in written if one.first_token_seconds is not None]
+            found |= self._seconds("answer", [one.answer_seconds or 0.0 for one in by_model])
+            first = [one.first_token_seconds for one in by_model if one.first_token_seconds is not None]
             found |= self._seconds("first token", first)
         return found
 

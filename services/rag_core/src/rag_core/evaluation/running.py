@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from rag_core import followups
+from rag_core.errors import OllamaUnavailable
 from rag_core.evaluation.cases import Case
 from rag_core.evaluation.report import Outcome, Report
 from rag_core.models import Answer
@@ -23,25 +24,33 @@ def run(
     answer: Callable[[str], Answer] | None = None,
     progress: Callable[[int], None] = lambda _done: None,
 ) -> Report:
-    """Measure retrieval and refusals; with `answer` the answers' citations as well (a model writes each)."""
+    """Measure retrieval and refusals; with `answer` the answers' citations as well (a model writes each).
+
+    Raises OllamaUnavailable when a question could not be searched by meaning.
+    """
     outcomes = []
     for done, case in enumerate(cases, 1):
         query = followups.standalone(case.question, case.history)
         began = time.monotonic()
-        passages = retriever.search(query, _RANKED)
+        found = retriever.find(query, _RANKED)
         seconds = time.monotonic() - began
+        if not found.by_meaning:
+            raise OllamaUnavailable(
+                f"question {done} was searched by words alone, as the embedder does not answer;"
+                " such figures tell nothing. `ragdock doctor` names what is wrong"
+            )
         verdict = judge(case.question, case.history)
         written = answer(query) if answer is not None else None
-        cited = (
-            [case.holds(c.document, f"{c.title} {c.passage}") for c in written.citations] if written else []
-        )
+        # Passages given for want of a model are no model's citations.
+        told = written.citations if written and written.model else ()
         outcomes.append(
             Outcome(
                 case=case,
-                right=tuple(case.holds(p.document, f"{p.title} {p.text}") for p in passages),
+                right=tuple(case.holds(p.document, f"{p.title} {p.text}") for p in found.passages),
                 refused=not verdict.relevant,
                 seconds=seconds,
-                cited=tuple(cited),
+                cited=tuple(case.holds(c.document, f"{c.title} {c.passage}") for c in told),
+                without_model=written is not None and written.reason == "no_model",
                 answer_seconds=written.timings.total if written else None,
                 first_token_seconds=written.timings.first_token if written else None,
             )
