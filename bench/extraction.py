@@ -1,129 +1,196 @@
-"""Libraries that read PDF, on manuals whose HTML edition tells what their text is.
+"""What reads documents best: libraries beside the product's own parsers, on real files of each kind.
 
-    python -m bench.extraction DIRECTORY_OF_PDF DIRECTORY_OF_HTML
+    python -m bench.extraction [kind ...] [docling]      kinds: pdf docx pptx xlsx csv html epub email
 
-For instance Debian's r-doc-pdf and r-doc-html, unpacked. Each library is installed into an environment of its
-own and run in a process of its own. Right is a pair of neighbouring words that the HTML edition has, too.
+Files are fetched once from Debian, Maven Central and PyPI, or written by LibreOffice in a container (an
+image of a sandbox that was up once), into .sandbox/extraction. Each library is installed into an
+environment of its own, whose size is told, and reads all files of a kind in one process. What is right is
+told by other editions of the same text, by Python's own HTML parser, or by the XML in the file. `docling`
+reads with docling too, and installs 6 GB for it.
+
+For each library: the share of the true pairs of neighbouring words that it gives, and how many of those
+that it gives are true; the share of the headings that it marks as such; the share of the tables' rows that
+it gives whole, as rows; seconds of processor time for a MB of file, and their ratio to ours; MiB of memory
+at most, and installed.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from bs4 import BeautifulSoup
+from rich.table import Table
 
-from bench.measuring import ROOT, Figure, machine, show
+from bench.measuring import ROOT, Figure, console, keep, machine
+from bench.reading import files, readers, truths
+from bench.reading.files import UV, Document
+from bench.reading.readers import Reader
+from bench.reading.truths import Held
 
+LONGEST_SECONDS = 300.0
+MB = 1e6
+COLUMNS = ("words found %", "true %", "headings %", "rows %", "MiB at most", "MiB installed")
+# Seconds are those of reading: a first file, not counted, loads what a library loads late.
 PROGRAM = """
-import json, resource, sys, time
-began = time.monotonic()
-pages = read(sys.argv[1])
-seconds = time.monotonic() - began
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-json.dump({"seconds": seconds, "peak": peak, "pages": len(pages), "text": chr(10).join(pages)}, sys.stdout)
+import json, logging, os, sys, warnings
+from pathlib import Path
+logging.disable(); warnings.simplefilter("ignore")
+answers = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)  # some say things of their own
+paths = json.loads(sys.stdin.read())
+for number, path in enumerate([paths[0], *paths]):
+    began = sum(os.times()[:4])  # with programs that a library starts
+    try:
+        form, text = read(path)
+        failed = ""
+    except BaseException as error:  # a panic of Rust's is no Exception
+        form, text, failed = "text", "", type(error).__name__
+    seconds = sum(os.times()[:4]) - began
+    if number:
+        print(json.dumps({"form": form, "text": text, "failed": failed, "seconds": seconds}), file=answers)
+status = Path("/proc/self/status").read_text()
+peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
+print(json.dumps({"peak": peak}), file=answers, flush=True)
 """
-READERS = {
-    "pypdfium2": """
-import pypdfium2
-def read(path):
-    pages = []
-    with pypdfium2.PdfDocument(path) as document:
-        for page in document:
-            pages.append(page.get_textpage().get_text_range())
-            page.close()
-    return pages
-""",
-    "pypdf": """
-import pypdf
-def read(path):
-    return [page.extract_text() for page in pypdf.PdfReader(path).pages]
-""",
-    "pdfminer.six": """
-from pdfminer.high_level import extract_text
-def read(path):
-    return extract_text(path).split(chr(12))[:-1]
-""",
-    "pdfplumber": """
-import pdfplumber
-def read(path):
-    pages = []
-    with pdfplumber.open(path) as document:
-        for page in document.pages:
-            pages.append(page.extract_text() or "")
-            page.close()
-    return pages
-""",
-    "markitdown[pdf]": """
-from markitdown import MarkItDown
-def read(path):
-    return MarkItDown().convert(path).text_content.split(chr(12))
-""",
-    "kreuzberg": """
-import kreuzberg
-def read(path):
-    return [kreuzberg.extract_file_sync(path).content]
-""",
+GROUPS: dict[str, dict[str, Callable[[], Iterator[Document]]]] = {
+    "pdf": {"manuals": files.pdfs},
+    "docx": {"written by LibreOffice": files.written, "written by Word": files.words_own},
+    "pptx": {"written by PowerPoint": files.slides},
+    "xlsx": {"written by LibreOffice": files.sheets, "written by Excel": files.excels_own},
+    "csv": {"tables": files.tables},
+    "html": {"manuals": files.pages},
+    "epub": {"manuals": files.books},
+    "email": {"mailing lists": files.letters, "two editions, attachments": files.composed},
 }
 
 
-def environment(library: str, home: Path) -> tuple[Path, float]:
-    """A Python with the library in it, and the MiB it takes."""
-    where = home / re.sub(r"\W", "-", library)
-    uv = ROOT / ".venv" / "bin" / "uv"
-    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, where], check=True)
+@dataclass
+class Score:
+    """Sums over documents."""
+
+    found: int = 0
+    given: int = 0
+    wanted: int = 0
+    headings: list[int] = field(default_factory=lambda: [0, 0])
+    rows: list[int] = field(default_factory=lambda: [0, 0])
+    failed: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+
+    def add(self, document: Document, answers: list[dict[str, str]]) -> None:
+        """Compare what was read with what is true."""
+        self.seconds += sum(float(answer["seconds"]) for answer in answers)
+        self.failed.update(answer["failed"] for answer in answers if answer["failed"])
+        read = [held(answer) for answer in answers]
+        have, want = truths.pairs("\n".join(one.text for one in read)), truths.pairs(document.text)
+        self.found += sum((have & want).values())
+        self.given += sum(have.values())
+        self.wanted += sum(want.values())
+        if document.headings is not None:
+            marked = Counter(" ".join(truths.words(one)) for part in read for one in part.headings)
+            true = Counter(filter(None, (" ".join(truths.words(one)) for one in document.headings)))
+            self.headings[0] += sum((marked & true).values())
+            self.headings[1] += sum(true.values())
+        if document.rows is not None:
+            kept, rows = truths.spelt(row for part in read for row in part.rows), truths.spelt(document.rows)
+            self.rows[0] += sum((kept & rows).values())
+            self.rows[1] += sum(rows.values())
+
+
+def held(answer: dict[str, str]) -> Held:
+    """What a reader's text marks."""
+    form = {"markdown": truths.of_markdown, "html": truths.of_html, "text": Held}[answer["form"]]
+    return form(answer["text"])
+
+
+def environment(packages: tuple[str, ...], home: Path) -> tuple[Path, float]:
+    """A Python with the packages in it, and the MiB they take."""
+    where = home / (re.sub(r"\W+", "-", "-".join(packages)) or "nothing")
     python = where / "bin" / "python"
-    subprocess.run([uv, "pip", "install", "--quiet", "--python", python, library], check=True)
-    packages = next(where.glob("lib/python*/site-packages"))
-    return python, sum(f.stat().st_size for f in packages.rglob("*") if f.is_file()) / 2**20
+    if not where.is_dir():
+        subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, where], check=True)
+        if packages:
+            subprocess.run([UV, "pip", "install", "--quiet", "--python", python, *packages], check=True)
+    installed = next(where.glob("lib/python*/site-packages"))
+    return python, sum(f.stat().st_size for f in installed.rglob("*") if f.is_file()) / 2**20
 
 
-def words(text: str) -> list[str]:
-    """Words as both editions spell them; hyphens at line ends are closed."""
-    return re.findall(r"[a-z0-9]+", re.sub(r"-\n", "", text).lower().replace("\u00ad", ""))
+def read(reader: Reader, python: Path, documents: list[Document]) -> tuple[Score, float]:
+    """All the documents in one process."""
+    paths = [str(path) for document in documents for path in document.files]
+    services = ROOT / "services" / "rag_core" / "src"
+    done = subprocess.run(
+        [sys.executable if reader.ours else python, "-c", reader.program + PROGRAM],
+        input=json.dumps(paths), capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False,
+        env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": str(python.parents[1])}
+        | ({"PYTHONPATH": str(services)} if reader.ours else {}),
+    )  # fmt: skip
+    if done.returncode:
+        raise SystemExit(f"{reader.name} cannot be run: {done.stderr[-2000:]}")
+    *answers, last = map(json.loads, done.stdout.splitlines())
+    score, rest = Score(), iter(answers)
+    for document in documents:
+        score.add(document, [next(rest) for _ in document.files])
+    return score, float(last["peak"])
 
 
-def pairs(found: list[str]) -> Counter[tuple[str, str]]:
-    """Neighbouring words."""
-    return Counter(itertools.pairwise(found))
+def share(part: int, whole: int) -> str:
+    """In percent, or nothing to tell."""
+    return f"{100 * part / whole:.1f}" if whole else "-"
 
 
-def right(text: str, truth: str) -> float:
-    """How much of the true text was read, word pair by word pair, in percent."""
-    have, want = pairs(words(text)), pairs(words(truth))
-    return 100 * sum((have & want).values()) / sum(want.values())
+def compared(kind: str, group: str, documents: list[Document], heavy: bool, home: Path) -> list[Figure]:
+    """One table: each library on these files."""
+    size = sum(path.stat().st_size for document in documents for path in document.files) / MB
+    count = sum(len(document.files) for document in documents)
+    table = Table(title=f"{kind}, {group}: {count} files, {size:.2f} MB", title_justify="left")
+    for column in ("", *COLUMNS, "s/MB", "ratio", "failed"):
+        table.add_column(column, justify="left" if column in {"", "failed"} else "right")
+    figures: list[Figure] = []
+    base = None
+    more = [readers.HEAVY[kind]] if heavy and kind in readers.HEAVY else []
+    for reader in [*readers.READERS[kind], *more]:
+        python, installed = environment(reader.packages, home)
+        try:
+            score, peak = read(reader, python, documents)
+        except subprocess.TimeoutExpired:
+            console.print(f"{reader.name}: not done after {LONGEST_SECONDS:.0f} s")
+            continue
+        per_mb = score.seconds / size
+        base = base or per_mb
+        told = (
+            share(score.found, score.wanted),
+            share(score.found, score.given),
+            share(*score.headings),
+            share(*score.rows),
+            f"{peak:.0f}",
+            f"{installed:.0f}",
+        )
+        failed = ", ".join(f"{times} {name}" for name, times in score.failed.items())
+        note = ", ".join(f"{name} {value}" for name, value in zip(COLUMNS, told, strict=True))
+        figures.append(Figure(reader.name, per_mb, "s/MB", base, note=f"{note}, failed: {failed or 'none'}"))
+        table.add_row(reader.name, *told, f"{per_mb:.2f}", figures[-1].ratio, failed)
+    console.print(table)
+    return figures
 
 
-def main(pdfs: Path, pages: Path) -> None:
-    """Measure each library on each manual that is there in both editions."""
+def main(told: list[str]) -> None:
+    """Measure each kind asked for."""
     about = machine()
-    manuals = [one for one in sorted(pdfs.glob("*.pdf")) if (pages / f"{one.stem}.html").is_file()]
-    truths = {
-        one: BeautifulSoup((pages / f"{one.stem}.html").read_bytes(), "lxml").get_text() for one in manuals
-    }
-    figures = []
+    kinds = [one for one in told if one in GROUPS] or list(GROUPS)
     with tempfile.TemporaryDirectory() as scratch:
-        for library, reader in READERS.items():
-            python, size = environment(library, Path(scratch))
-            runs = []
-            for manual in manuals:
-                done = subprocess.run(
-                    [python, "-c", reader + PROGRAM, manual], capture_output=True, text=True, check=True
-                )
-                runs.append((json.loads(done.stdout), truths[manual]))
-            seconds = sum(run["seconds"] for run, _ in runs)
-            quality = sum(right(run["text"], truth) for run, truth in runs) / len(runs)
-            peak = max(run["peak"] for run, _ in runs)
-            note = f"{seconds:.1f} s, {peak:.0f} MiB at most, {size:.0f} MiB installed"
-            figures.append(Figure(library.partition("[")[0], quality, "% of the text", note=note))
-    show("extraction", f"Text of {len(manuals)} manuals", figures, about)
+        for kind in kinds:
+            for group, brought in GROUPS[kind].items():
+                figures = compared(kind, group, list(brought()), "docling" in told, Path(scratch))
+                name = f"extraction-{kind}-{group.rsplit(' ', 1)[-1].lower()}"
+                keep(name, f"{kind}, {group}", figures, about)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(sys.argv[1:])

@@ -72,6 +72,11 @@ def show(name: str, title: str, figures: Sequence[Figure], about: dict[str, str]
         shown = f"{figure.value:,.2f}" if figure.value < 100 else f"{figure.value:,.0f}"
         table.add_row(figure.name, f"{shown} {figure.unit}", figure.ratio, figure.aim, figure.note)
     console.print(table)
+    keep(name, title, figures, about)
+
+
+def keep(name: str, title: str, figures: Sequence[Figure], about: dict[str, str]) -> None:
+    """Write the result down, and say what it was measured on."""
     console.print(", ".join(f"{key}: {value}" for key, value in about.items()), style="dim")
     RESULTS.mkdir(parents=True, exist_ok=True)
     record = {"title": title, "machine": about, "figures": [asdict(figure) for figure in figures]}
