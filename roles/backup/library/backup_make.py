@@ -97,6 +97,8 @@ class Making:
             if hold
             else contextlib.nullcontext()
         )
+        # Most of the work before the moment, which then only adds what has changed since.
+        ragdock_documents.hold(self.places)
         began = time.monotonic()
         with moment:
             if hold and not all(map(ragdock_quiet.writable, ragdock_collect.databases(self.places))):

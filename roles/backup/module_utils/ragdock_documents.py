@@ -10,7 +10,6 @@ import contextlib
 import os
 import shutil
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 from ansible.module_utils.ragdock_backup import Places
@@ -19,24 +18,36 @@ from ansible.module_utils.ragdock_backup import Places
 UNFINISHED = "*.part"
 
 
-def below(root: Path) -> Iterator[tuple[Path, list[Path]]]:
-    """Every directory with the documents in it that are whole; what vanishes meanwhile is left out."""
-    for name, _, files in os.walk(root):
-        folder = Path(name)
-        found = [folder / one for one in sorted(files) if not Path(one).match(UNFINISHED)]
-        yield folder, [one for one in found if stat.S_ISREG(_mode(one))]
-
-
-def _mode(path: Path) -> int:
-    try:
-        return path.lstat().st_mode
-    except FileNotFoundError:
-        return 0
-
-
 def documents(root: Path) -> list[Path]:
-    """Every document that is whole."""
-    return sorted(one for _, found in below(root) for one in found)
+    """Every document that is whole; what vanishes meanwhile is left out."""
+    found: list[Path] = []
+    folders = [root]
+    while folders:
+        here = _inside(folders.pop())
+        found += here.files
+        folders += here.folders
+    return sorted(found)
+
+
+class _Inside:
+    """What lies in one directory: documents with their inode, and directories."""
+
+    def __init__(self) -> None:
+        self.files: dict[Path, int] = {}
+        self.folders: list[Path] = []
+
+
+def _inside(folder: Path) -> _Inside:
+    """Told by the directory alone, without a look at each file."""
+    found = _Inside()
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        for one in entries:
+            path = folder / one.name
+            if one.is_dir(follow_symlinks=False):
+                found.folders.append(path)
+            elif one.is_file(follow_symlinks=False) and not path.match(UNFINISHED):
+                found.files[path] = one.inode()
+    return found
 
 
 def release(places: Places) -> None:
@@ -45,21 +56,44 @@ def release(places: Places) -> None:
 
 
 def hold(places: Places) -> None:
-    """Give every document that is there now a second name."""
-    release(places)
-    for folder, found in below(places.raw):
-        beside = places.held / folder.relative_to(places.raw)
-        with contextlib.suppress(FileNotFoundError):
-            here = folder.stat()
-            beside.mkdir(parents=True, exist_ok=True)
-            # A restore gives directories their owner and mode back from here.
-            os.chown(beside, here.st_uid, here.st_gid)
-            beside.chmod(stat.S_IMODE(here.st_mode))
-            for path in found:
-                # Deleted between the two: it is not there at the moment.
-                with contextlib.suppress(FileNotFoundError):
-                    os.link(path, beside / path.name)
-            os.utime(beside, ns=(here.st_atime_ns, here.st_mtime_ns))
+    """Every document that is there now has a second name, and nothing else has one.
+
+    Done a second time it costs a look at each directory: so the moment itself is short.
+    """
+    places.held.mkdir(mode=0o700, exist_ok=True)
+    _hold(places.raw, places.held)
+
+
+def _hold(folder: Path, beside: Path) -> None:
+    wanted, had = _inside(folder), _inside(beside)
+    folders = {beside / path.name for path in wanted.folders}
+    for path in folders.difference(had.folders):
+        path.mkdir()
+    for path in set(had.folders) - folders:
+        shutil.rmtree(path)
+    for path, inode in had.files.items():
+        if wanted.files.get(folder / path.name) != inode:
+            path.unlink()
+    for path, inode in wanted.files.items():
+        if had.files.get(beside / path.name) != inode:
+            # Deleted between the two: it is not there at the moment.
+            with contextlib.suppress(FileNotFoundError):
+                os.link(path, beside / path.name)
+    for path in wanted.folders:
+        _hold(path, beside / path.name)
+    with contextlib.suppress(FileNotFoundError):
+        _same_rights(folder.stat(), beside)
+
+
+def _same_rights(wanted: os.stat_result, beside: Path) -> None:
+    """A restore gives directories their owner and mode back from here."""
+    found = beside.stat()
+    if (found.st_uid, found.st_gid) != (wanted.st_uid, wanted.st_gid):
+        os.chown(beside, wanted.st_uid, wanted.st_gid)
+    if found.st_mode != wanted.st_mode:
+        beside.chmod(stat.S_IMODE(wanted.st_mode))
+    if found.st_mtime_ns != wanted.st_mtime_ns:
+        os.utime(beside, ns=(wanted.st_atime_ns, wanted.st_mtime_ns))
 
 
 def in_their_place(places: Places) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -115,6 +116,22 @@ def test_files_that_change_after_they_were_hashed_are_noticed(begun: Places) -> 
     (begun.raw / "changed").write_text("CHANGED-content")
     (begun.raw / "gone").unlink()
     assert [Path(path).name for path in files.changed()] == ["changed"]
+
+
+def test_the_moment_settles_what_changed_since_names_were_first_given(begun: Places) -> None:
+    """Deleted before the moment, brought before it, and another content under the same name."""
+    bring(begun, "kept", "deleted", "replaced")
+    ragdock_documents.hold(begun)
+    shutil.rmtree(begun.raw / "uploads" / "deleted")
+    replaced = begun.raw / "uploads" / "replaced" / "replaced.txt"
+    (replaced.parent / "beside").write_text("new content")
+    (replaced.parent / "beside").replace(replaced)
+    bring(begun, "new")
+    files = moment(begun)
+    assert sorted(names(files)) == ["kept", "new", "replaced"]
+    held = {path.stem: path.read_text() for path in begun.held.rglob("*.txt")}
+    assert held == {"kept": "content of kept", "new": "content of new", "replaced": "new content"}
+    assert sorted(path.name for path in (begun.held / "uploads").iterdir()) == ["kept", "new", "replaced"]
 
 
 def test_directories_keep_their_owner_and_mode(begun: Places) -> None:
