@@ -8,15 +8,16 @@ and takes it away again. Somebody who is told to come back later does so when to
 
 from __future__ import annotations
 
-import json
 import statistics
 import sys
 import threading
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 
 from bench.measuring import Figure, machine, show
+from bench.measuring.containers import Memory, told
 from tests.stack import papers
 from tests.stack.door import Api, Door, asking, value
 from tests.stack.host import Host
@@ -35,8 +36,6 @@ QUESTIONS = (
     "How is a function defined?",
     "What is a factor?",
 )
-MIB = 1 << 20
-UNITS = {"B": 1, "KiB": 1 << 10, "MiB": MIB, "GiB": 1 << 30}
 
 
 @dataclass
@@ -79,40 +78,6 @@ def one_person(door: Door, number: int, times: int, seen: Seen, until: float) ->
                 seen.first.append(first or seen.whole[-1])
 
 
-class Memory:
-    """The most that each container used while this is open, and its limit, in MiB."""
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch)
-        self.most: dict[str, float] = {}
-        self.limits: dict[str, float] = {}
-
-    def __enter__(self) -> Memory:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._over.wait(2):
-            listed = self._host.run("docker", "stats", "--no-stream", "--format", "{{json .}}")
-            for one in map(json.loads, listed.splitlines()):
-                used, limit = map(mib, str(one["MemUsage"]).split(" / "))
-                name = str(one["Name"]).removeprefix("ragdock-").rsplit("-", 1)[0]
-                self.most[name] = max(self.most.get(name, 0.0), used)
-                self.limits[name] = limit
-
-
-def mib(told: str) -> float:
-    """A size as the engine tells it."""
-    unit = next(unit for unit in ("KiB", "MiB", "GiB", "B") if told.endswith(unit))
-    return float(told.removesuffix(unit)) * UNITS[unit] / MIB
-
-
 def crowd(door: Door, people: int) -> Seen:
     """So many at once."""
     seen, until = Seen(), time.monotonic() + LONGEST_SECONDS
@@ -143,7 +108,7 @@ def main(users: list[int]) -> None:
         api.ready(manual, LONGEST_SECONDS)
         # The models are in memory before anybody is measured.
         api.ask(QUESTIONS[0])
-        with Memory(Host(value("name"))) as memory:
+        with Memory(partial(told, Host(value("name")).run)) as memory:
             alone: dict[str, float] = {}
             for people in users:
                 seen = crowd(door, people)
@@ -157,10 +122,7 @@ def main(users: list[int]) -> None:
     finally:
         api.delete(manual)
         api.http.close()
-    figures += [
-        Figure(f"memory of {name}, at most", most, "MiB", memory.limits[name], note="ratio to its limit")
-        for name, most in sorted(memory.most.items())
-    ]
+    figures += memory.figures()
     show("latency", "Answers with many people asking (ratio to one person)", figures, about)
 
 

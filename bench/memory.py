@@ -7,9 +7,11 @@ Needs a deployed sandbox that nobody is using.
 
 from __future__ import annotations
 
-import json
+from functools import partial
+from typing import Any
 
 from bench.measuring import Figure, machine, show
+from bench.measuring.containers import told
 from tests.stack.door import value
 from tests.stack.host import Host
 
@@ -25,11 +27,8 @@ def main() -> None:
     about = machine()
     host = Host(value("name"))
     containers = host.inspect()
-    stats = host.run("docker", "stats", "--no-stream", "--format", "{{json .}}", seconds=60)
-    usage = {
-        row["Name"]: in_mib(row["MemUsage"].split("/")[0]) for row in map(json.loads, stats.splitlines())
-    }
-    total = sum(usage.values())
+    used = {name: most for name, (most, _) in told(partial(host.run, seconds=60)).items()}
+    total = sum(used.values())
     limits = sum(one["HostConfig"]["Memory"] for one in containers) / MIB
     whole = float(host.shell(PSS)) / 1024
     figures = [
@@ -37,26 +36,21 @@ def main() -> None:
         Figure("whole host, proportional", whole, "MiB", IDLE_MIB, "", "engine, system and stack"),
         Figure("sum of limits", limits, "MiB", HOST_MIB, f"< {HOST_MIB} MiB"),
     ]
-    for one in sorted(containers, key=lambda each: -usage[each["Name"].lstrip("/")]):
-        service = one["Config"]["Labels"]["com.docker.compose.service"]
+    for one in sorted(containers, key=lambda each: -used[named(each)]):
         limit = one["HostConfig"]["Memory"] / MIB
         figures.append(
-            Figure(f"  {service}", usage[one["Name"].lstrip("/")], "MiB", limit, "", f"limit {limit:.0f} MiB")
+            Figure(f"  {named(one)}", used[named(one)], "MiB", limit, "", f"limit {limit:.0f} MiB")
         )
     for one in containers:
-        service = one["Config"]["Labels"]["com.docker.compose.service"]
         size = float(host.run("docker", "image", "inspect", "--format", "{{.Size}}", one["Image"])) / 1e6
-        aim = IMAGE_AIMS.get(service)
-        figures.append(Figure(f"image {service}", size, "MB", aim, f"< {aim} MB" if aim else ""))
+        aim = IMAGE_AIMS.get(named(one))
+        figures.append(Figure(f"image {named(one)}", size, "MB", aim, f"< {aim} MB" if aim else ""))
     show("memory", "The idle stack", figures, about)
 
 
-def in_mib(text: str) -> float:
-    """Docker's own spelling of a size."""
-    for unit, factor in (("GiB", 1024.0), ("MiB", 1.0), ("KiB", 1 / 1024), ("B", 1 / MIB)):
-        if text.strip().endswith(unit):
-            return float(text.strip().removesuffix(unit)) * factor
-    raise ValueError(f"not a size: {text!r}")
+def named(container: dict[str, Any]) -> str:
+    """The service of a container."""
+    return str(container["Config"]["Labels"]["com.docker.compose.service"])
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
+import yaml
 
 from bench.measuring import ROOT
 from rag_core import factory
@@ -51,19 +52,41 @@ class Stores:
         wait_for(getattr(self, which), self.names[which])
 
 
+def limits(service: str) -> list[str]:
+    """What a deployment lets the service's container use; half of OpenSearch's memory is its heap."""
+    inventory, role = (
+        yaml.safe_load((ROOT / file).read_text())
+        for file in ("inventory/defaults.yml", "roles/stack/defaults/main.yml")
+    )
+    memory, cpus = inventory["ragdock_memory_limits"][service], role["stack_cpu_limits"][service]
+    heap = f"-Xms{memory // 2}m -Xmx{memory // 2}m"
+    asked = ["-e", f"OPENSEARCH_JAVA_OPTS={heap}"] if service == "opensearch" else []
+    return [f"--memory={memory}m", f"--memory-swap={memory}m", f"--cpus={cpus}", *asked]
+
+
 @contextmanager
-def stores() -> Iterator[Stores]:
-    """Start both, with the embedding model."""
+def stores(*, limited: bool = False) -> Iterator[Stores]:
+    """Start both, with the embedding model; `limited` as a deployment limits them."""
     mark = uuid.uuid4().hex[:6]
     names = {"opensearch": f"bench-{mark}-opensearch", "ollama": f"bench-{mark}-ollama"}
     with ExitStack() as stack:
         opensearch = stack.enter_context(
             container(
-                OPENSEARCH_IMAGE, 9200, OPENSEARCH_OPTIONS, name=names["opensearch"], published=_free_port()
+                OPENSEARCH_IMAGE,
+                9200,
+                [*OPENSEARCH_OPTIONS, *(limits("opensearch") if limited else [])],
+                name=names["opensearch"],
+                published=_free_port(),
             )
         )
         ollama = stack.enter_context(
-            container(OLLAMA_IMAGE, 11434, [], name=names["ollama"], published=_free_port())
+            container(
+                OLLAMA_IMAGE,
+                11434,
+                limits("ollama") if limited else [],
+                name=names["ollama"],
+                published=_free_port(),
+            )
         )
         files = MODELS / "all-minilm"
         create_model(

@@ -19,6 +19,7 @@ _WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _DRAWING = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _SLIDE = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
 _SHEET = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+_STRICT = rb"http://purl\.oclc\.org/ooxml/(\w+)/main"
 # The same drawing once more for programs that do not know its newest form.
 _TWICE = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 
@@ -171,8 +172,9 @@ def of_word(path: Path) -> Held:
                 if style is not None and style.get(f"{_WORD}val") in heads and words(text):
                     held.headings.append(text)
             for row in root.iter(f"{_WORD}tr"):
-                cells = row.findall(f"{_WORD}tc")
-                held.rows.append([" ".join(map(_runs, cell.iter(f"{_WORD}p"))) for cell in cells])
+                if row.find(f".//{_WORD}tbl") is None:
+                    cells = row.iter(f"{_WORD}tc")
+                    held.rows.append([" ".join(map(_runs, cell.iter(f"{_WORD}p"))) for cell in cells])
     return held
 
 
@@ -257,7 +259,9 @@ def _xml(file: zipfile.ZipFile, name: str) -> ElementTree.Element:
     """A part of an Office file, empty when it is not there."""
     if name not in file.namelist():
         return ElementTree.Element("none")
-    root = ElementTree.fromstring(file.read(name))  # noqa: S314 - files of a known source
+    # Files saved as "strict" name the same parts otherwise.
+    text = re.sub(_STRICT, rb"http://schemas.openxmlformats.org/\1/2006/main", file.read(name))
+    root = ElementTree.fromstring(text)  # noqa: S314 - files of a known source
     for parent in list(root.iter()):
         for child in [child for child in parent if child.tag == _TWICE]:
             parent.remove(child)

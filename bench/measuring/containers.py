@@ -1,0 +1,87 @@
+"""Memory of containers while something else is measured."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import threading
+from collections.abc import Callable
+
+from bench.measuring import Figure
+
+Usage = dict[str, tuple[float, float]]  # service: MiB used, MiB allowed
+MIB = 1 << 20
+UNITS = {"KiB": 1 / 1024, "MiB": 1.0, "GiB": 1024.0, "B": 1 / MIB}
+# As the engine counts it: what is charged to the container without files that were read and may be dropped.
+COUNT = """
+cd /sys/fs/cgroup
+if [ -f memory.current ]; then
+  cat memory.current memory.max; sed -n 's/^inactive_file //p' memory.stat
+else
+  cd memory; cat memory.usage_in_bytes memory.limit_in_bytes; sed -n 's/^total_inactive_file //p' memory.stat
+fi
+"""
+
+
+class Memory:
+    """The most that each container used while this is open; `look` tells what they use now."""
+
+    def __init__(self, look: Callable[[], Usage]) -> None:
+        self._look = look
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self._most: Usage = {}
+
+    def __enter__(self) -> Memory:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def figures(self) -> list[Figure]:
+        """The most of each, beside its limit."""
+        if not self._most or not all(used for used, _ in self._most.values()):
+            raise SystemExit(f"the engine does not tell what containers use: {self._most}")
+        return [
+            Figure(f"memory of {name}, at most", used, "MiB", limit, note="ratio to its limit")
+            for name, (used, limit) in sorted(self._most.items())
+        ]
+
+    def _watch(self) -> None:
+        while not self._over.wait(2):
+            for name, now in self._look().items():
+                self._most[name] = max(self._most.get(name, now), now)
+
+
+def told(run: Callable[..., str]) -> Usage:
+    """All containers of an engine, as it tells it; `run` gives the output of a command on its host."""
+    found: Usage = {}
+    for one in map(json.loads, run("docker", "stats", "--no-stream", "--format", "{{json .}}").splitlines()):
+        used, limit = map(mib, str(one["MemUsage"]).split(" / "))
+        found[service(str(one["Name"]))] = (used, limit)
+    return found
+
+
+def counted(*names: str) -> Usage:
+    """These containers of this machine, as the kernel counts it: some engines tell nothing but zeros."""
+    found: Usage = {}
+    for name in names:
+        asked = ["docker", "exec", name, "sh", "-c", COUNT]
+        lines = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()
+        charged, limit, files = map(int, lines)
+        found[service(name)] = ((charged - files) / MIB, limit / MIB)
+    return found
+
+
+def service(name: str) -> str:
+    """The service of a container of the stack's or of a benchmark's."""
+    return re.sub(r"^(ragdock|bench-[0-9a-f]+)-|-\d+$", "", name)
+
+
+def mib(said: str) -> float:
+    """A size as the engine tells it."""
+    unit = next(unit for unit in UNITS if said.endswith(unit))
+    return float(said.removesuffix(unit)) * UNITS[unit]
