@@ -110,6 +110,16 @@ def test_a_pdf_that_hangs_its_parser_is_set_aside_and_its_neighbours_are_ready(
     assert any(keywords[1] in one["passage"] for one in api.search(f"lighthouse of {keywords[1]}"))
 
 
+def test_a_pdf_that_hangs_its_parser_can_be_taken_back_at_once(api: Api, bin_of_documents: list[str]) -> None:
+    """Nobody waits for the minute after which it would have been killed."""
+    hang = api.brought("hang.pdf", papers.as_another(unending()))
+    bin_of_documents.append(hang)
+    api.until(hang, lambda one: one["state"] == "processing", seconds=60)
+    bin_of_documents.append(api.brought("next.md", papers.good("md", papers.word())))
+    api.delete(hang)
+    api.ready(bin_of_documents[-1], seconds=30)
+
+
 def test_a_file_over_the_limit_is_refused(api: Api) -> None:
     """The default limit is 100 MiB; the answer names it."""
     reply = api.upload("large.txt", b"a" * (101 * MIB))

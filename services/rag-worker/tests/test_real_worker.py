@@ -255,10 +255,21 @@ def test_pdf_that_makes_the_parser_hang_is_killed_and_its_neighbours_are_ready(
     (raw / "a.txt").write_text("The ferry leaves at nine.")
     (raw / "b.pdf").write_bytes(unending())
     (raw / "c.docx").write_bytes(office.whole("docx", "The lamp burns colza oil."))
+    hangs = [DocumentState.PROCESSING]
+
+    def until_it_hangs() -> None:
+        until("the hang", lambda: [d.state for d in ledger.list() if d.name == "b.pdf"] == hangs, log)
+        until("the parser", lambda: bool(worker.parsers()), log)
+
+    worker = begin()
+    until_it_hangs()
+    hanging = worker.parsers()
+    asked = time.monotonic()
+    assert worker.end(signal.SIGTERM) == 0
+    assert time.monotonic() - asked < 20, "a worker that is asked to stop does not wait for what hangs"
+    assert not any(one.is_running() for one in hanging)
     worker = begin(PARSE_STALL_SECONDS="20", OCR_PAGE_SECONDS="10")
-    in_hand = [DocumentState.PROCESSING]
-    until("the hang", lambda: [d.state for d in ledger.list() if d.name == "b.pdf"] == in_hand, log)
-    until("the parser", lambda: bool(worker.parsers()), log)
+    until_it_hangs()
     hanging = worker.parsers()
     documents = settled(ledger, 3, log)
     hung = documents["b.pdf"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import threading
@@ -18,7 +19,7 @@ from docx.enum.text import WD_BREAK
 from rag_core.errors import ExtractionFailed
 from rag_core.extract import Block, BlockKind, Head, Limits, Parser
 from rag_core.models import DocumentKind
-from services.rag_core.tests.pdfs import pdf
+from services.rag_core.tests.pdfs import pdf, unending
 
 MakePdf = Callable[..., Path]
 LIMITS = Limits(stall_seconds=60, cpu_seconds=60, memory_mib=1024, max_pages=50)
@@ -224,6 +225,31 @@ def test_standing_parser_is_killed_and_the_next_file_is_read(tmp_path: Path) -> 
             list(items)
         assert caught.value.code == "parser_hung"
         assert process.poll() is not None, "the standing process must be gone"
+        assert read(parser, short, DocumentKind.TEXT)[1][0].text == "fine"
+
+
+def test_caller_is_asked_while_the_parser_is_silent_and_may_end_it(tmp_path: Path) -> None:
+    """A worker that is told to stop, or whose document is taken back, does not wait for a file that hangs."""
+    asked: list[float] = []
+    headed = False
+
+    def no_longer() -> None:
+        if headed:
+            asked.append(time.monotonic())
+        if len(asked) == 3:
+            raise InterruptedError
+
+    hang = write(tmp_path / "hang.pdf", unending())
+    short = write(tmp_path / "short.txt", "fine")
+    with Parser(LIMITS) as parser:
+        items = parser.parse(hang, DocumentKind.PDF, no_longer)
+        headed = isinstance(next(items), Head)
+        process = parser._process
+        assert process is not None
+        with pytest.raises(InterruptedError):
+            list(items)
+        assert process.poll() is not None, "the hanging process must be gone"
+        assert all(later - before > 0.9 for before, later in itertools.pairwise(asked))
         assert read(parser, short, DocumentKind.TEXT)[1][0].text == "fine"
 
 

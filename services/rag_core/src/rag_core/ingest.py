@@ -117,7 +117,7 @@ class Ingestor:
     def _ingest(self, job: Job, alive: Callable[[], bool]) -> Step:
         document, shelf = job.document, self._generations.serving
 
-        def report(pages: int, done: int, chunks: int) -> bool:
+        def report(pages: int | None, done: int, chunks: int) -> bool:
             return self._ledger.progress(
                 document.id,
                 self._owner,
@@ -141,24 +141,31 @@ class Ingestor:
         return Step(outcome=outcome, document_id=document.id, pages=pages, chunks=count)
 
     def _fill(
-        self, job: Job, shelf: Shelf, alive: Callable[[], bool], report: Callable[[int, int, int], bool]
+        self,
+        job: Job,
+        shelf: Shelf,
+        alive: Callable[[], bool],
+        report: Callable[[int | None, int, int], bool],
     ) -> tuple[int, int]:
         """Read the file and put its chunks on the shelf; pages and chunks."""
         document = job.document
-        head, rest = _headed(self._parser.parse(job.path, document.kind))
+        pages: int | None = None
         count = done = 0
+
+        def go_on() -> None:
+            if not alive():
+                raise _Stopped
+            if not report(pages, done, count):
+                raise _TakenBack
+
+        head, rest = _headed(self._parser.parse(job.path, document.kind, go_on))
+        pages = head.pages
 
         def read_to(page: int) -> None:
             nonlocal done
             before, done = done, max(done, min(page, head.pages))
             if done > before:
                 self._ledger.worked(pages=done - before)
-
-        def go_on() -> None:
-            if not alive():
-                raise _Stopped
-            if not report(head.pages, done, count):
-                raise _TakenBack
 
         def blocks() -> Iterator[Block]:
             for item in rest:
@@ -227,7 +234,7 @@ class Ingestor:
             return Step(outcome=Outcome.SWITCHED)
         document = job.document
 
-        def report(pages: int, done: int, chunks: int) -> bool:
+        def report(pages: int | None, done: int, chunks: int) -> bool:
             return self._ledger.keep(document.id, self._owner, lease_seconds=LEASE_SECONDS)
 
         try:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +19,9 @@ import rag_core
 from rag_core.errors import ExtractionFailed
 from rag_core.extract.blocks import Block, BlockKind, Head, Item, Pulse
 from rag_core.models import DocumentKind
+
+# How long the caller is not asked while the parser is silent.
+_PATIENCE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,13 @@ class Parser:
     ) -> None:
         self.close()
 
-    def parse(self, path: Path, kind: DocumentKind) -> Iterator[Item]:
-        """Head, then blocks, as they come; raises ExtractionFailed. Stopping early is fine."""
+    def parse(
+        self, path: Path, kind: DocumentKind, waiting: Callable[[], None] = lambda: None
+    ) -> Iterator[Item]:
+        """Head, then blocks, as they come; raises ExtractionFailed. Stopping early is fine.
+
+        `waiting` is called each second of silence; what it raises ends the parsing at once.
+        """
         process = self._start()
         assert process.stdin is not None  # noqa: S101 - opened as a pipe below
         finished = False
@@ -58,7 +66,7 @@ class Parser:
             process.stdin.write(json.dumps({"path": str(path), "kind": kind.value}).encode() + b"\n")
             process.stdin.flush()
             while True:
-                reply = self._reply(process)
+                reply = self._reply(process, waiting)
                 match reply:
                     case ["head", str(title), int(pages)]:
                         yield Head(title, pages)
@@ -99,13 +107,17 @@ class Parser:
             )
         return self._process
 
-    def _reply(self, process: subprocess.Popen[bytes]) -> list[Any]:
+    def _reply(self, process: subprocess.Popen[bytes], waiting: Callable[[], None]) -> list[Any]:
         assert process.stdout is not None  # noqa: S101 - opened as a pipe above
         deadline = time.monotonic() + self._limits.stall_seconds
         with selectors.DefaultSelector() as selector:
             selector.register(process.stdout, selectors.EVENT_READ)
             while b"\n" not in self._rest:
-                if not selector.select(max(0.0, deadline - time.monotonic())):
+                left = deadline - time.monotonic()
+                if not selector.select(max(0.0, min(left, _PATIENCE_SECONDS))):
+                    if left > _PATIENCE_SECONDS:
+                        waiting()
+                        continue
                     raise ExtractionFailed(
                         f"reading it stood still for {self._limits.stall_seconds:.0f} s and was stopped;"
                         " save it again with another program, or split it",
