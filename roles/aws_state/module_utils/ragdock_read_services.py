@@ -112,6 +112,7 @@ def _lifecycle(rule: dict[str, Any]) -> dict[str, Any]:
         "id": rule["ID"],
         "enabled": rule["Status"] == "Enabled",
         "old_versions_days": rule.get("NoncurrentVersionExpiration", {}).get("NoncurrentDays"),
+        "lone_markers": rule.get("Expiration", {}).get("ExpiredObjectDeleteMarker", False),
         "unfinished_uploads_days": rule.get("AbortIncompleteMultipartUpload", {}).get("DaysAfterInitiation"),
     }
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import boto3
 import pytest
+import yaml
 from ansible.module_utils import ragdock_retention
 from ansible.module_utils.ragdock_backup import BackupError, Places, Settings
 from ansible.module_utils.ragdock_restic import Repository
@@ -187,6 +188,17 @@ def test_the_role_makes_a_bucket_that_locks_each_object(locked: Locked) -> None:
         head = locked.s3.head_object(Bucket=BUCKET, Key=one["Key"], VersionId=one["VersionId"])
         assert head["ObjectLockMode"] == "GOVERNANCE"
         assert head["ObjectLockRetainUntilDate"] > earliest
+
+
+def test_what_the_role_made_is_what_it_wants(aws: str) -> None:
+    """Or each run would make it anew; and no rule ends a version that is current."""
+    found = load("aws_state/module_utils/ragdock_read_services.py").storage(client("s3", aws), BUCKET)
+    assert found["bucket"]["object_lock_days"] == DAYS
+    (rule,) = found["bucket_lifecycle"]["rules"]
+    wanted = yaml.safe_load((ROLES / "aws_storage/vars/main.yml").read_text())["_aws_storage_rule"]
+    assert rule == wanted | {"old_versions_days": 30}
+    (raw,) = client("s3", aws).get_bucket_lifecycle_configuration(Bucket=BUCKET)["Rules"]
+    assert raw["Expiration"] == {"ExpiredObjectDeleteMarker": True}
 
 
 def test_backups_are_forgotten_under_the_lock_and_no_version_goes(locked: Locked, tmp_path: Path) -> None:
