@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Stack, sign_in, take_picture
-from tests.stack.door import value
+from tests.stack.door import Door, value
 from tests.stack.host import Host
 
 # The app looks every 10 s, and waits up to 20 after a second failure in a row.
@@ -19,6 +21,10 @@ WELL_MS = 120_000
 # Longer than what counts as slow (1.5 s), shorter than what counts as gone (5 s).
 HELD_SECONDS = 4.2
 LET_GO_SECONDS = 0.3
+# A look that is answered, or remembered, takes milliseconds; one at models that are gone takes seconds.
+WAITED_SECONDS = 1.5
+# Room for three looks: one soon, the next 10 s after it, the third 20 s later; each waits 5 s for an answer.
+BACKED_OFF_SECONDS = 65.0
 
 
 @pytest.fixture
@@ -64,8 +70,22 @@ def gone(host: Host) -> Iterator[None]:
         hold(host, held=False)
 
 
-def test_the_badge_is_honest_and_tells_an_outage_once(page: Page, stack: Stack, host: Host) -> None:
-    """Green, amber while answers take long, red with one notice while there are none, and green again."""
+def looks(door: Door, seconds: float) -> list[float]:
+    """When, within so many seconds, the app looked and found nobody: then who asks it waits as well."""
+    seen: list[float] = []
+    until = time.monotonic() + seconds
+    with door.client() as client:
+        while time.monotonic() < until:
+            asked = time.monotonic()
+            assert client.get("/api/light").status_code == 200
+            if time.monotonic() - asked > WAITED_SECONDS:
+                seen.append(time.monotonic())
+            time.sleep(0.3)
+    return seen
+
+
+def test_the_badge_tells_slow_models_from_quick_ones(page: Page, stack: Stack, host: Host) -> None:
+    """Green, amber while answers take long, and green again."""
     sign_in(page, stack)
     badge = page.locator("#rd-health .rd-badge")
     expect(badge).to_contain_text("All well", timeout=WELL_MS)
@@ -74,17 +94,30 @@ def test_the_badge_is_honest_and_tells_an_outage_once(page: Page, stack: Stack, 
         expect(badge).to_have_class("rd-badge rd-amber")
         take_picture(page, "health-amber")
     expect(badge).to_contain_text("All well", timeout=WELL_MS)
+
+
+def test_each_outage_is_told_once_and_asked_after_less_and_less(page: Page, stack: Stack, host: Host) -> None:
+    """Red with one notice while there are no models; green again; and the next outage is told again."""
+    sign_in(page, stack)
+    badge = page.locator("#rd-health .rd-badge")
+    expect(badge).to_contain_text("All well", timeout=WELL_MS)
     notices = page.get_by_role("alert").filter(has_text="The language model does not answer.")
     with gone(host):
+        seen = looks(Door(value("url"), value("token"), value("ca")), BACKED_OFF_SECONDS)
+        pauses = [later - sooner for sooner, later in pairwise(seen)]
+        assert len(pauses) >= 2, f"the app looked {len(seen)} times in {BACKED_OFF_SECONDS:.0f} s"
+        assert pauses[1] > 1.3 * pauses[0], f"seconds between looks: {pauses}"
         expect(badge).to_contain_text("Model down", timeout=SEEN_MS)
         expect(badge).to_have_class("rd-badge rd-red")
+        # After three looks there is still one notice, which takes its place from the conversation, not
+        # from the question.
         expect(notices).to_have_count(1)
-        # The notice takes its place from the conversation, not from the question.
         expect(page.get_by_placeholder("Ask your documents")).to_be_in_viewport(ratio=1)
         take_picture(page, "health-red")
-        # Two looks later it is still gone, and nobody is told again.
-        page.wait_for_timeout(25_000)
+    expect(badge).to_contain_text("All well", timeout=WELL_MS)
+    expect(notices).to_have_count(0)
+    with gone(host):
+        expect(badge).to_contain_text("Model down", timeout=SEEN_MS)
         expect(notices).to_have_count(1)
-        expect(badge).to_have_class("rd-badge rd-red")
     expect(badge).to_contain_text("All well", timeout=WELL_MS)
     expect(notices).to_have_count(0)
