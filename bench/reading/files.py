@@ -32,7 +32,8 @@ NOTMUCH = "pool/main/n/notmuch/notmuch_0.37.orig.tar.xz"
 OFFICE = f"""
 set -e
 apt-get update -qq
-DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends libreoffice-writer-nogui libreoffice-calc-nogui > /dev/null
+export DEBIAN_FRONTEND=noninteractive
+apt-get install -y -qq --no-install-recommends libreoffice-writer-nogui libreoffice-calc-nogui > /dev/null
 soffice --headless --infilter="HTML (StarWriter)" --convert-to docx:"MS Word 2007 XML" {" ".join(PRINTED)}
 soffice --headless --infilter=CSV:44,34,76,1,,1033,false,true --convert-to xlsx \
   {" ".join(f"{name}.csv" for name in TABLES)}
