@@ -166,6 +166,13 @@ def test_archive_without_a_document_is_refused_with_what_it_is_and_what_to_do(
     assert (caught.value.code, caught.value.http_status) == ("upload_unsupported", 415)
 
 
+@pytest.mark.parametrize("kind", ["docx", "pptx", "xlsx"])
+def test_office_file_saved_as_strict_open_xml_is_read(parser: Parser, tmp_path: Path, kind: str) -> None:
+    """The same content under other names: libraries find nothing in it, or fail."""
+    content = office.strict(office.whole(kind, TEXT))
+    assert read(parser, tmp_path, content) == read(parser, tmp_path, office.whole(kind, TEXT))
+
+
 def test_numbered_main_part_is_known(parser: Parser, tmp_path: Path) -> None:
     """Some of Microsoft's programs write word/document2.xml."""
     content = office.renamed(office.whole("docx", TEXT), "document.xml", "document2.xml")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import openpyxl
 
-from rag_core.extract import archive
+from rag_core.extract import archive, strict
 from rag_core.extract.blocks import Block, BlockKind, Head, Item, Unreadable, blocks
 from rag_core.extract.rows import MAX_COLUMNS, rows_of
 
@@ -18,7 +18,7 @@ def parse(path: Path) -> Iterator[Item]:
     """Head and blocks of a workbook: the values last calculated, not the formulas."""
     archive.check(path, "workbook", stream="xl/worksheets/")
     # openpyxl judges a path by its ending, which may be wrong or none; a file it judges by its content.
-    with path.open("rb") as file, warnings.catch_warnings():
+    with strict.opened(path) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # extensions that openpyxl does not keep
         book = openpyxl.load_workbook(file, read_only=True, data_only=True)
         try:

@@ -9,7 +9,7 @@ from typing import Any
 from pptx.enum.shapes import PP_PLACEHOLDER
 from pptx.package import Package
 
-from rag_core.extract import archive
+from rag_core.extract import archive, strict
 from rag_core.extract.blocks import Block, BlockKind, Head, Item, Unreadable, blocks, tables
 
 # What stands on every slide alike: running footers, not content.
@@ -22,7 +22,8 @@ def parse(path: Path, max_pages: int) -> Iterator[Item]:
     """Head and blocks of a presentation."""
     archive.check(path, "presentation")
     # Not by Presentation(), which refuses slide shows (.ppsx) and templates (.potx).
-    package: Any = Package.open(str(path))
+    with strict.opened(path) as file:
+        package: Any = Package.open(file)
     deck = package.main_document_part.presentation
     slides = list(deck.slides)
     if len(slides) > max_pages:

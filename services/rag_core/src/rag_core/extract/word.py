@@ -16,7 +16,7 @@ from docx.package import Package
 from docx.parts.document import DocumentPart
 from docx.text.paragraph import Paragraph
 
-from rag_core.extract import archive
+from rag_core.extract import archive, strict
 from rag_core.extract.blocks import Block, BlockKind, Head, Item, Unreadable, blocks, tables
 from rag_core.extract.word_xml import BOX, NOTES, cells, inside, notes, page_breaks, rows, text, w
 
@@ -33,7 +33,8 @@ _HEADING = re.compile(r"^heading (\d)", re.I)
 def parse(path: Path) -> Iterator[Item]:
     """Head and blocks of a DOCX."""
     archive.check(path, "Word file")
-    package: Any = Package.open(str(path))
+    with strict.opened(path) as file:
+        package: Any = Package.open(file)
     document = package.main_document_part.document
     body = _Body(document)
     yield Head(
