@@ -117,13 +117,13 @@ def test_sentence_without_support_is_told_apart() -> None:
     )
     assert '<span class="rd-unsupported">It is big.</span><sup class="rd-doubt"' in shown
     assert "It is so. <button" in shown
-    assert "supported by no passage" in shown
+    assert "not wholly supported by any passage" in shown
 
 
 def test_supported_answer_is_not_doubted() -> None:
     shown = render.answer_markdown(_answer("It is so. [1]", ("It is so.", (1,))))
     assert "rd-doubt" not in shown
-    assert "supported by no passage" not in shown
+    assert "not wholly supported by any passage" not in shown
 
 
 def test_marks_of_doubt_leave_lists_headings_and_code_whole() -> None:

@@ -29,7 +29,7 @@ def test_sentences_without_a_source_are_marked() -> None:
         answer="It leaves at nine [1]. It is blue.", citations=(cited,), sentences=said, model="m"
     )
     assert "[1] a.txt, page 2: leaves at nine" in shown(answer)
-    assert "Not supported by any passage:\n  ? It is blue." in shown(answer)
+    assert "Not wholly supported by any passage:\n  ? It is blue." in shown(answer)
     assert "Not supported" not in shown(answer.model_copy(update={"sentences": said[:1]}))
 
 

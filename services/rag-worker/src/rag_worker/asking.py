@@ -51,7 +51,7 @@ def show_sources(answer: Answer, out: Console) -> None:
         out.print(f"{place}: {' '.join(one.passage.split())[:200]}", markup=False)
     doubted = [one.text.strip() for one in answer.sentences if not one.citations and one.text.strip()]
     if doubted and answer.model is not None:
-        out.print("\nNot supported by any passage:", style="bold")
+        out.print("\nNot wholly supported by any passage:", style="bold")
         for sentence in doubted:
             out.print(f"  ? {sentence}", markup=False)
 

@@ -24,7 +24,7 @@ def _exchange(one: Exchange) -> str:
     doubted = [sentence.text for sentence in answer.sentences if not sentence.citations]
     if answer.model and doubted:
         listed = "\n".join(f"- {_line(sentence)}" for sentence in doubted)
-        parts.append(f"No passage supports:\n\n{listed}")
+        parts.append(f"No passage supports, or not wholly:\n\n{listed}")
     if answer.citations:
         parts.append(
             "Sources:\n\n"

@@ -56,7 +56,7 @@ def answer_markdown(answer: Answer, question: str = "", exchange: str = "") -> s
     if answer.reason in REASONS:
         parts.append(note(REASONS[answer.reason], warn=True))
     if any(not sentence.citations for sentence in _judged(answer)):
-        parts.append(note("Sentences marked ? are supported by no passage: do not rely on them."))
+        parts.append(note("Sentences marked ? are not wholly supported by any passage: do not rely on them."))
     if answer.citations:
         parts.append(_sources("Sources", [_citation(one, question) for one in answer.citations]))
     elif answer.passages:
@@ -95,7 +95,7 @@ def _body(answer: Answer) -> str:
             # A list's dash or a heading's # must stay at the beginning of its line.
             start += len(_LINE_MARK.match(sentence.text)[0])  # type: ignore[index]
             doubted = f'<span class="rd-unsupported">{model_markdown(written[start:end])}</span>'
-            mark = '<sup class="rd-doubt" title="No passage supports this sentence">?</sup>'
+            mark = '<sup class="rd-doubt" title="No passage supports all of this sentence">?</sup>'
             shown += [model_markdown(written[at:start]), doubted, mark]
         at = end
     shown.append(model_markdown(written[at:]))
