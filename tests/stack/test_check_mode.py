@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 
 from tests.stack.backup.vault import back_up
@@ -11,7 +13,7 @@ from tests.stack.plays import play
 from tests.stack.test_secrets import named_in, secrets_of
 
 # In which nothing would change on a deployment that stands.
-QUIET = {"site", "provision", "configure", "deploy", "verify", "status", "plan", "drift", "renew"}
+QUIET = {"site", "provision", "configure", "deploy", "verify", "status", "plan", "drift", "renew", "undelete"}
 PLAYBOOKS = ("site.yml", *sorted(f"playbooks/{path.name}" for path in CHECKOUT.glob("playbooks/*.yml")))
 
 
@@ -33,7 +35,11 @@ def kept(host: Host) -> str:
 def test_check_mode_tells_and_changes_nothing(host: Host, secrets: dict[str, str], playbook: str) -> None:
     """On the host, the same containers run on, and every file of Ragdock is as it was."""
     name = playbook.rpartition("/")[2].removesuffix(".yml")
-    words = {"rotate": ["-e", "secrets=all"], "destroy": ["-e", f"confirm={value('name')}"]}
+    words = {
+        "rotate": ["-e", "secrets=all"],
+        "destroy": ["-e", f"confirm={value('name')}"],
+        "undelete": ["-e", f"moment={dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%S}"],
+    }
     before = kept(host), host.started()
     outcome = play(playbook, "--check", "--diff", *words.get(name, []))
     if name == "rollback" and len(host.shell("ls -d /opt/ragdock/releases/2*").split()) < 2:
