@@ -98,16 +98,24 @@ def location(bucket: str, prefix: str, region: str, endpoint_url: str) -> str:
     return f"s3:{server}/{bucket}/{prefix}"
 
 
+def in_s3(location: str) -> tuple[str, str, str]:
+    """Server, bucket and prefix of such a name; empty for a repository elsewhere."""
+    if not location.startswith("s3:"):
+        return "", "", ""
+    scheme, _, host, bucket, prefix = location.removeprefix("s3:").split("/", 4)
+    return f"{scheme}//{host}", bucket, prefix
+
+
 def bucket_is_gone(location: str) -> bool:
     """Whether S3 says that the bucket of this repository is not there; False when it says anything else.
 
     restic cannot tell it from an empty bucket: a HEAD has no body to say so. S3 tells anybody.
     """
-    if not location.startswith("s3:"):
+    server, bucket, _ = in_s3(location)
+    if not server:
         return False
-    address = "/".join(location.removeprefix("s3:").split("/", 4)[:4])
     try:
-        urllib.request.urlopen(address, timeout=ANONYMOUS_SECONDS).close()  # noqa: S310 - our own setting
+        urllib.request.urlopen(f"{server}/{bucket}", timeout=ANONYMOUS_SECONDS).close()  # noqa: S310 - our own setting
     except urllib.error.HTTPError as error:
         return error.code == 404
     except OSError:

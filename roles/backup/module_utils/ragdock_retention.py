@@ -12,20 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ansible.module_utils.ragdock_backup import BackupError, Memory, Places, Settings
+from ansible.module_utils.ragdock_restic import in_s3
 from ansible.module_utils.ragdock_role import client
 from botocore.exceptions import BotoCoreError, ClientError
 
 DAY = 86400.0
 AT_ONCE = 8
-
-
-def folder(location: str) -> tuple[str, str]:
-    """Bucket and prefix of a repository in S3; empty for one elsewhere."""
-    if not location.startswith("s3:"):
-        return "", ""
-    # s3:https://server/bucket/prefix
-    bucket, _, prefix = location.split("//", 1)[1].split("/", 1)[1].partition("/")
-    return bucket, prefix
 
 
 def in_use(s3: Any, bucket: str, prefix: str) -> dict[str, float]:
@@ -61,7 +53,7 @@ def lock(s3: Any, bucket: str, keys: list[str], until: float) -> None:
 
 def renew(settings: Settings, now: float, s3: Any = None) -> int:
     """Lock anew what is due; how many files that were."""
-    bucket, prefix = folder(settings.location)
+    _, bucket, prefix = in_s3(settings.location)
     if not settings.lock_days or not bucket:
         return 0
     memory = Memory(Places(settings.root), "retention")
