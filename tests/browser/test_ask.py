@@ -169,11 +169,7 @@ def test_whole_way_of_asking_works_by_keyboard(researcher: Page) -> None:
 
 
 def test_filter_limits_what_is_asked_and_outlasts_a_reload(researcher: Page) -> None:
-    researcher.get_by_role("button", name="Filter").click()
-    researcher.get_by_label("Documents", exact=True).click()
-    researcher.get_by_role("option", name=NOTE).click()
-    told = researcher.locator("#rd-only")
-    expect(told).to_contain_text(f"Answers only from: {NOTE}")
+    told = only_from(researcher, NOTE)
     researcher.reload()
     expect(told).to_contain_text(f"Answers only from: {NOTE}", timeout=60_000)
     answer = ask(researcher, OFF_TOPIC.replace("Bolivian", "Chilean"))
@@ -182,6 +178,16 @@ def test_filter_limits_what_is_asked_and_outlasts_a_reload(researcher: Page) -> 
     researcher.get_by_role("button", name="Filter").click()
     researcher.get_by_role("button", name="Ask all documents").click()
     expect(told).to_be_hidden()
+
+
+def only_from(page: Page, name: str) -> Locator:
+    """Have the next questions answered from that one document, and where the page says so."""
+    page.get_by_role("button", name="Filter").click()
+    page.get_by_label("Documents", exact=True).click()
+    page.get_by_role("option", name=name).click()
+    told = page.locator("#rd-only")
+    expect(told).to_contain_text(f"Answers only from: {name}")
+    return told
 
 
 def test_stop_frees_the_model_for_the_next_question(researcher: Page) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import forget, open_tab, wait_for_state
+from tests.browser.test_ask import ask, only_from
 
 DROP = """(zone, files) => {
   const data = new DataTransfer();
@@ -65,7 +66,10 @@ def test_reading_tells_how_far_it_is(researcher: Page, tmp_path: Path) -> None:
 
 
 def test_hostile_document_runs_no_script_anywhere(researcher: Page, tmp_path: Path) -> None:
-    """In its name, its heading and its text; in the table, in an answer's sources and in the reader."""
+    """In its name, its heading and its text; in the table, the filter, an answer's sources and the reader.
+
+    Asked of it alone: a very small model may take its answer from another document.
+    """
     path = tmp_path / HOSTILE
     path.write_text(TALE)
     open_tab(researcher, "Library")
@@ -73,11 +77,8 @@ def test_hostile_document_runs_no_script_anywhere(researcher: Page, tmp_path: Pa
     expect(researcher.locator("li.rd-doc", has_text=SHOWN)).to_be_visible(timeout=30_000)
     wait_for_state(researcher, SHOWN, "ready", seconds=120)
     open_tab(researcher, "Ask")
-    box = researcher.locator("#rd-question textarea")
-    box.fill("Which colour has the tide gauge of Skerryvore?")
-    box.press("Enter")
-    answer = researcher.locator("#rd-chat .bot.message").last
-    expect(answer.locator(".rd-foot")).to_be_visible(timeout=240_000)
+    only_from(researcher, SHOWN)
+    answer = ask(researcher, "Which colour has the tide gauge of Skerryvore?")
     source = answer.locator("details.rd-source", has_text="onerror").first
     source.locator("summary").click()
     source.get_by_role("button", name="Read it in the document").click()
