@@ -13,6 +13,8 @@ COMPILE := .venv/bin/uv pip compile --universal --generate-hashes --no-emit-inde
 GROUPS := --group sandbox --group test --group services
 SERVICES := rag-app rag-worker landing
 STAGES := lint unit refusals molecule stack browser
+# One process for each processor: for tests that share nothing.
+AT_ONCE := --numprocesses auto
 SOAK ?= 5
 BENCH ?= noop memory redeploy
 LIBRARIES := $(subst $() ,:,$(patsubst %,services/%/src,rag_core rag-app rag-worker))
@@ -74,11 +76,11 @@ lint: ## Every linter, at its strictest profile
 
 .PHONY: unit
 unit: ## Tests that need nothing but this checkout
-	@pytest tests/unit services -m "not real and not restic"
+	@pytest $(AT_ONCE) tests/unit services -m "not real and not restic"
 
 .PHONY: refusals
 refusals: ## Bad input is refused before anything changes
-	@pytest tests/refusals
+	@pytest $(AT_ONCE) tests/refusals
 
 .PHONY: molecule
 molecule: ## Every molecule scenario

@@ -15,6 +15,7 @@ from docker.types import EndpointConfig, IPAMConfig, IPAMPool, NetworkingConfig
 from pydantic import BaseModel, ConfigDict
 
 from sandbox.errors import SandboxError
+from sandbox.freezer import thaw
 from sandbox.settings import LABEL, Sandbox
 
 CONFIG = f"{LABEL}.config"
@@ -194,7 +195,7 @@ def ensure_container(
     if found is not None and (
         found.labels.get(CONFIG) != digest or _hangs_on_a_lost_network(client, found, wanted)
     ):
-        found.remove(force=True, v=True)
+        remove(found)
         found = None
     if found is None:
         found = create(client, sandbox, wanted)
@@ -227,6 +228,18 @@ def start(container: Any) -> None:
             "An address or port it needs may be taken.",
             "Run: python -m sandbox wipe, then make up",
         ) from error
+
+
+def stop(container: Any, seconds: int) -> None:
+    """Have a container end by itself, or kill it after so long; what is paused in it must go on for that."""
+    thaw(container.id)
+    container.stop(timeout=seconds)
+
+
+def remove(container: Any) -> None:
+    """Kill and remove a container with its nameless volumes, whatever state it and what it holds are in."""
+    thaw(container.id)
+    container.remove(force=True, v=True)
 
 
 def wait_for(what: str, ready: Callable[[], bool], container: Any | None, seconds: float) -> None:

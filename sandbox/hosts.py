@@ -135,7 +135,7 @@ class Hosts:
             container.put_archive("/", born)
         except APIError:
             # A host without its seed would boot and let nobody in.
-            container.remove(force=True)
+            docker_api.remove(container)
             raise
         docker_api.start(container)
 
@@ -146,15 +146,15 @@ class Hosts:
 
     def stop(self, instance_id: str) -> None:
         """Shut a host down, in order."""
-        self._client.containers.get(name(instance_id)).stop(timeout=STOP_SECONDS)
+        docker_api.stop(self._client.containers.get(name(instance_id)), STOP_SECONDS)
 
     def remove(self, instance_id: str) -> None:
         """Shut a host down for good, with its root disk."""
         container = docker_api.find(self._client, name(instance_id))
         if container is not None:
             if container.status == "running":
-                container.stop(timeout=30)
-            container.remove(force=True, v=True)
+                docker_api.stop(container, 30)
+            docker_api.remove(container)
         for volume in self._client.volumes.list(filters={"label": f"{INSTANCE}={instance_id}"}):
             volume.remove(force=True)
         place = folder(instance_id, self._sandbox)

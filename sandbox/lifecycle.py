@@ -93,7 +93,7 @@ def down(sandbox: Sandbox, progress: Progress) -> None:
         for container in _containers(client, sandbox, part):
             if container.status == "running":
                 with progress.stage(f"{container.name} stops"):
-                    container.stop(timeout=STOP_SECONDS if part == "host" else 20)
+                    docker_api.stop(container, STOP_SECONDS if part == "host" else 20)
     Store(sandbox.state / "ebs").release_all()
     progress.console.print(
         "The sandbox is stopped. Nothing is lost: hosts, volumes, images and what the AWS APIs\n"
@@ -113,7 +113,7 @@ def wipe(sandbox: Sandbox, progress: Progress) -> list[str]:
     with progress.stage("Containers"):
         for container in _containers(client, sandbox):
             removed.append(f"container {container.name}")
-            container.remove(force=True, v=True)
+            docker_api.remove(container)
     with progress.stage("Networks and volumes"):
         for network in networks.ours(client, sandbox):
             networks.remove(network)

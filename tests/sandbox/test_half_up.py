@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from sandbox import docker_api, parts
 from sandbox.docker_api import Container
 from sandbox.errors import SandboxError
+from sandbox.freezer import FREEZER
 from sandbox.settings import Sandbox
 
 pytestmark = pytest.mark.docker
@@ -98,3 +100,22 @@ def test_a_container_of_somebody_else_under_that_name_stays(client: Any) -> None
         docker_api.ensure_container(client, MADE, PART)
     assert PART.name in refused.value.what
     assert client.containers.get(PART.name).id == theirs.id
+
+
+def test_what_is_paused_within_it_does_not_keep_it_from_ending(client: Any) -> None:
+    """As when a host's own engine has paused a container of the stack, and the host is to go."""
+    part = client.containers.get(PART.name)
+    of_its_own = inner_group(part)
+    of_its_own.mkdir()
+    (of_its_own / "cgroup.procs").write_text(str(part.attrs["State"]["Pid"]))
+    (of_its_own / "freezer.state").write_text("FROZEN")
+    docker_api.remove(part)
+    assert docker_api.find(client, PART.name) is None
+
+
+def inner_group(part: Any) -> Path:
+    """The group that an engine within the container would make for one of its own."""
+    groups = [path for path in FREEZER.glob(f"**/{part.id}") if path.is_dir()]
+    if not groups:
+        pytest.skip("version 2 of control groups: frozen processes can be killed")
+    return groups[0] / "inner"

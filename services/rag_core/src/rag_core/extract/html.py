@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning, Tag, XMLParsedAsHTMLWarning
-from bs4.element import NavigableString
+from bs4.element import CData, NavigableString
 
 from rag_core.extract.blocks import Block, BlockKind, Head, Item, Unreadable, blocks, tables
 
@@ -26,10 +26,12 @@ _DROPPED = [
     "select",
 ]
 _HEADINGS = ["h1", "h2", "h3", "h4", "h5", "h6"]
-_BOUNDARIES = [
+_BOUNDARIES = {
     "address", "article", "aside", "blockquote", "body", "center", "dd", "details", "div", "dl", "dt",
-    "figcaption", "figure", "footer", "header", "hr", "li", "main", "ol", "p", "section", "summary", "ul",
-]  # fmt: skip
+    "figcaption", "figure", "footer", "header", "hr", "li", "main", "ol", "p", "section", "summary", "table",
+    "tr", "ul",
+}  # fmt: skip
+_TEXT = {NavigableString, CData}
 # Marks put into the text where a block begins; no text can hold them, control characters are cleaned away.
 _MARK = "\x00"
 _KINDS = {"T": BlockKind.TEXT, "G": BlockKind.TABLE, "C": BlockKind.CODE}
@@ -58,13 +60,13 @@ def read(markup: bytes | str, page: int) -> tuple[str, Iterator[Block]]:
     for dropped in soup.find_all([*_DROPPED, "title"]):
         dropped.decompose()
     _mark(soup)
-    text = soup.get_text()
+    text = _text(soup)
     soup.decompose()
     return title, (block for piece in text.split(_MARK) for block in _piece(piece, page))
 
 
 def _mark(soup: BeautifulSoup) -> None:
-    """Replace each block by its text between marks, so that one flat walk gives all in order."""
+    """Put the text of listings, tables and headings in their place, between marks, for one flat walk."""
     for line_break in soup.find_all("br"):
         line_break.replace_with(NavigableString("\n"))
     for pre in soup.find_all("pre"):
@@ -77,9 +79,23 @@ def _mark(soup: BeautifulSoup) -> None:
                 _replace(table, "G", f"{_MARK}G".join(parts), marked=True)
     for heading in soup.find_all(_HEADINGS):
         _replace(heading, heading.name[1], _inline(heading))
-    for block in soup.find_all([*_BOUNDARIES, "table", "tr"]):
-        block.insert(0, NavigableString(_MARK + "T" + ("- " if block.name == "li" else "")))
-        block.insert_after(NavigableString(_MARK + "T"))
+
+
+def _text(soup: BeautifulSoup) -> str:
+    """All text in order, marked where a block begins or ends: in one walk, so that depth costs nothing."""
+    written: list[str] = []
+    around: list[Tag] = [soup]
+    for node in soup.descendants:
+        while around[-1] is not node.parent:
+            if around.pop().name in _BOUNDARIES:
+                written.append(f"{_MARK}T")
+        if isinstance(node, Tag):
+            around.append(node)
+            if node.name in _BOUNDARIES:
+                written.append(f"{_MARK}T{'- ' if node.name == 'li' else ''}")
+        elif type(node) in _TEXT:  # comments and the like are kinds of their own
+            written.append(str(node))
+    return "".join(written)
 
 
 def _replace(tag: Tag, kind: str, text: str, *, marked: bool = False) -> None:
