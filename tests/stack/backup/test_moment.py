@@ -73,8 +73,12 @@ def test_documents_deleted_one_after_the_other_all_through_a_backup(
     assert vault.host.shell("ls -d /opt/ragdock/backup/documents 2>/dev/null || :") == ""
 
 
-def test_a_backup_leaves_out_the_index_that_a_restore_replaced(vault: Vault) -> None:
+def test_a_backup_leaves_out_the_index_that_a_restore_replaced(
+    vault: Vault, api: Api, bin_of_documents: list[str]
+) -> None:
     """It stays on the host for an undoing, and serves nobody; in a backup it would only cost."""
+    bin_of_documents.append(api.brought("served.md", papers.good("md", papers.word())))
+    api.ready(bin_of_documents[-1])
     back_up().good()
     play("playbooks/restore.yml", "-e", "scope=index").good()
     standing = vault.ask("/quest-research*/_alias")
