@@ -3,49 +3,74 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import pytest
 
 from tests.stack.backup.vault import back_up
 from tests.stack.door import CHECKOUT, value
 from tests.stack.host import Host
-from tests.stack.plays import play
+from tests.stack.plays import Outcome, play
 from tests.stack.test_secrets import named_in, secrets_of
 
 # In which nothing would change on a deployment that stands.
 QUIET = {"site", "provision", "configure", "deploy", "verify", "status", "plan", "drift", "renew", "undelete"}
 PLAYBOOKS = ("site.yml", *sorted(f"playbooks/{path.name}" for path in CHECKOUT.glob("playbooks/*.yml")))
+AT_ONCE = 2
+"""They read, and a run that only reads does not wait for another one."""
 
 
-@pytest.fixture(scope="module")
-def secrets(host: Host) -> dict[str, str]:
-    """What no output may show. A backup is there, as on any deployment older than a night."""
-    back_up().good()
-    return secrets_of(host)
+@dataclass(frozen=True)
+class Checked:
+    """Every playbook in check mode, and the host before and after all of them."""
+
+    secrets: dict[str, str]
+    before: tuple[object, ...]
+    outcomes: Mapping[str, Outcome]
+    after: tuple[object, ...]
 
 
-def kept(host: Host) -> str:
+def state_of(host: Host) -> tuple[object, ...]:
     """What an act would change: Ragdock's files but for live data, the release that serves, containers."""
     found = "find /opt/ragdock /etc/ragdock /etc/cron.d -xdev -type f -printf '%p %s %T@\\n'"
     passing = "grep -v -e ^/opt/ragdock/data/ -e /backup/cache/ -e /.ansible"
-    return host.shell(f"{found} | {passing} | sort; readlink /opt/ragdock/current; docker ps -aq | sort")
+    kept = host.shell(f"{found} | {passing} | sort; readlink /opt/ragdock/current; docker ps -aq | sort")
+    return kept, host.started()
+
+
+def words_for(playbook: str) -> list[str]:
+    """What a playbook does not go without."""
+    return {
+        "playbooks/rotate.yml": ["-e", "secrets=all"],
+        "playbooks/destroy.yml": ["-e", f"confirm={value('name')}"],
+        "playbooks/undelete.yml": ["-e", f"moment={dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%S}"],
+    }.get(playbook, [])
+
+
+@pytest.fixture(scope="module")
+def checked(host: Host) -> Checked:
+    """On a deployment that has a backup, as any that is older than a night."""
+    back_up().good()
+    secrets, before = secrets_of(host), state_of(host)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        outcomes = pool.map(lambda one: play(one, "--check", "--diff", *words_for(one)), PLAYBOOKS)
+        return Checked(secrets, before, dict(zip(PLAYBOOKS, outcomes, strict=True)), state_of(host))
 
 
 @pytest.mark.parametrize("playbook", PLAYBOOKS)
-def test_check_mode_tells_and_changes_nothing(host: Host, secrets: dict[str, str], playbook: str) -> None:
-    """On the host, the same containers run on, and every file of Ragdock is as it was."""
+def test_check_mode_tells_and_shows_no_secret(host: Host, checked: Checked, playbook: str) -> None:
+    outcome = checked.outcomes[playbook]
     name = playbook.rpartition("/")[2].removesuffix(".yml")
-    words = {
-        "rotate": ["-e", "secrets=all"],
-        "destroy": ["-e", f"confirm={value('name')}"],
-        "undelete": ["-e", f"moment={dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%S}"],
-    }
-    before = kept(host), host.started()
-    outcome = play(playbook, "--check", "--diff", *words.get(name, []))
     if name == "rollback" and len(host.shell("ls -d /opt/ragdock/releases/2*").split()) < 2:
         outcome.refused("no release before the current one")
     else:
         outcome.good()
     assert name not in QUIET or outcome.changed == 0, outcome.tail()
-    assert (kept(host), host.started()) == before
-    assert not named_in(outcome.output, secrets), named_in(outcome.output, secrets)
+    assert not named_in(outcome.output, checked.secrets), named_in(outcome.output, checked.secrets)
+
+
+def test_check_mode_changes_nothing(checked: Checked) -> None:
+    """On the host, the same containers run on, and every file of Ragdock is as it was."""
+    assert checked.after == checked.before
