@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import socket
 import threading
+import time
 import urllib.request
 import uuid
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -166,6 +168,25 @@ def test_missing_model_falls_back_and_no_model_gives_the_passages(stack: Stack, 
     assert (answer.degraded, answer.reason, answer.model) == (True, "no_model", None)
     assert answer.citations
     assert "85 degrees" in answer.answer
+
+
+def test_an_embedder_that_hangs_costs_no_more_than_the_wait_that_was_chosen(
+    stack: Stack, manual: Document
+) -> None:
+    """Whoever chose three seconds does not wait for the embedder's own minute."""
+    question = "What temperature must the bearings stay below?"
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, says nothing
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with contextlib.closing(
+            Stack(stack.settings.model_copy(update={"ollama_base_url": address}))
+        ) as hanging:
+            began = time.monotonic()
+            *_, done = hanging.answerer.ask(question, timeout=3)
+            waited = time.monotonic() - began
+    assert isinstance(done, Done)
+    assert (done.answer.reason, done.answer.model) == ("no_model", None)
+    assert "85 degrees" in done.answer.answer
+    assert waited < stack.settings.embedding_timeout / 2
 
 
 class Impatient(Chat):

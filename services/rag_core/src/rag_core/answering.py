@@ -92,7 +92,7 @@ class Answerer:
             yield Retrieved(passages=known.passages, query=asked.query)
             yield Done(answer=known.model_copy(update={"timings": asked.timings()}))
             return
-        asked.found = self._retriever.find(asked.query, top_k, filters=filters)
+        asked.found = self._retriever.find(asked.query, top_k, filters=filters, timeout=timeout)
         asked.retrieved = asked.now()
         asked.verdict = self._judged(asked.query, asked.found)
         yield Retrieved(passages=asked.found.passages, query=asked.query)
@@ -221,7 +221,8 @@ class Answerer:
 
     def _cited(self, text: str, asked: Asked, model: str, reason: str | None, *, degraded: bool) -> Answer:
         try:
-            cited = citing.cite(text, asked.given, self._embedder.embed)
+            with self._embedder.within(asked.timeout) as embedder:
+                cited = citing.cite(text, asked.given, embedder.embed)
         except RagError:
             # The words alone decide; a missed citation is better than a lost answer.
             cited = citing.cite(text, asked.given, None)

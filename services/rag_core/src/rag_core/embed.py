@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 import httpx
@@ -53,6 +55,10 @@ class Embedder(Protocol):
         """What the vectors are."""
         ...
 
+    def within(self, seconds: float | None) -> AbstractContextManager[Embedder]:
+        """The same for somebody who waits: an Ollama that hangs costs so many seconds, once."""
+        ...
+
     def forget(self) -> None:
         """Ask anew what the models are."""
         ...
@@ -92,6 +98,8 @@ class OllamaEmbedder:
         self, *, address: str, model: str, timeout: float, batch: int, threads: int, chunk_tokens: int
     ) -> None:
         self._client = ollama.Client(host=address, timeout=timeout)
+        self._timeout = timeout
+        self._patient = True
         self._address = address
         self._model = model
         self._batch = batch
@@ -119,6 +127,20 @@ class OllamaEmbedder:
             )
         return self._contracts[name]
 
+    @contextmanager
+    def within(self, seconds: float | None) -> Iterator[OllamaEmbedder]:
+        """Bears no more than this silence (never more than its own), and does not try again with less."""
+        hasty = copy.copy(self)
+        hasty._patient = False
+        if seconds is None or seconds >= self._timeout:
+            yield hasty
+            return
+        hasty._client = ollama.Client(host=self._address, timeout=seconds)
+        try:
+            yield hasty
+        finally:
+            hasty.close()
+
     def forget(self) -> None:
         """Ask anew what the models are: one may have been replaced while Ollama was away."""
         self._contracts.clear()
@@ -145,7 +167,7 @@ class OllamaEmbedder:
             if len(texts) == 1:
                 return [self._shortened(texts[0], model)]
         except TooSlow:
-            if len(texts) == 1:
+            if len(texts) == 1 or not self._patient:
                 raise
         # One text over the window fails its whole batch, and a busy machine may need longer for a batch than
         # anyone waits: halves find the one, and get through the other.

@@ -101,21 +101,31 @@ class Retriever:
             filters = (filters or Filters()).model_copy(update={"documents": tuple(documents)})
         return list(self.find(query, top_k, filters=filters).passages)
 
-    def find(self, query: str, top_k: int | None = None, *, filters: Filters | None = None) -> Found:
-        """The best passages, and which of the question's words the documents hold at all."""
+    def find(
+        self,
+        query: str,
+        top_k: int | None = None,
+        *,
+        filters: Filters | None = None,
+        timeout: float | None = None,
+    ) -> Found:
+        """The best passages, and which of the question's words the documents hold at all.
+
+        An embedder that is silent for `timeout` seconds (or for its own limit) is done without.
+        """
         query = self.checked(query)
         if self._index.stored_contract() is None:
             return Found()
         try:
-            return self._found(query, top_k or self._top_k, filters)
+            return self._found(query, top_k or self._top_k, filters, timeout)
         except OpenSearchRefused:
             # Another index may have taken this one's place since its contract was read.
             self._index.forget()
-            return self._found(query, top_k or self._top_k, filters)
+            return self._found(query, top_k or self._top_k, filters, timeout)
 
-    def _found(self, query: str, top_k: int, filters: Filters | None) -> Found:
+    def _found(self, query: str, top_k: int, filters: Filters | None, timeout: float | None) -> Found:
         began = time.monotonic()
-        vector = self._vector(query)
+        vector = self._vector(query, timeout)
         embedded = time.monotonic()
         found, names = self._of_one_moment(query, vector, max(_CANDIDATES, 2 * top_k), filters)
         shown = without_repeats([hit for hit in found.hits if hit.document_id in names])
@@ -169,7 +179,7 @@ class Retriever:
             and (filters.added_to is None or one.created_at < filters.added_to)
         ]
 
-    def _vector(self, query: str) -> list[float] | None:
+    def _vector(self, query: str, timeout: float | None) -> list[float] | None:
         """The question's vector; None when the embedder is away: words alone still find much."""
         stored = self._index.stored_contract()
         if stored is None:
@@ -177,9 +187,9 @@ class Retriever:
         text = measure.cut(measure.broken(query), _QUERY_PIECES)
         try:
             # The index's own model, not the settings': they differ while a new index is made.
-            with self._ledger.asking():
-                self._index.demand(self._embedder.contract(stored.model))
-                return self._embedder.embed([text], model=stored.model)[0]
+            with self._ledger.asking(), self._embedder.within(timeout) as embedder:
+                self._index.demand(embedder.contract(stored.model))
+                return embedder.embed([text], model=stored.model)[0]
         except (OllamaUnavailable, ModelMissing, ContractMismatch):
             return None
 
