@@ -6,7 +6,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -21,7 +21,8 @@ from ansible.module_utils.ragdock_backup import (
     gentle,
     what_stands,
 )
-from ansible.module_utils.ragdock_choice import Backup
+from ansible.module_utils.ragdock_choice import Backup, proofs
+from ansible.module_utils.ragdock_jobs import read_history
 from ansible.module_utils.ragdock_restic import Repository
 from ansible.module_utils.ragdock_retention import renew
 
@@ -30,8 +31,8 @@ DOCUMENTATION = r"""
 module: backup_tend
 short_description: Forgets by policy and checks the repository
 description:
-  - Keeps so many days, weeks and months. The backup just made is kept whatever the clock says, and one dated
-    in the future takes the place of none.
+  - Keeps so many days, weeks and months. The backup just made is kept whatever the clock says, so is the
+    newest that a drill proved, and one dated in the future takes the place of none.
   - Reads a part of all data each night; the part not read for longest, and all that are overdue.
   - Locks what is still needed anew, where the bucket has Object Lock.
   - Damage fails, is remembered, and is healed by the next backup.
@@ -80,13 +81,16 @@ def due_parts(read: Mapping[str, float], parts: int, now: float) -> list[int]:
     return sorted({int(oldest), *map(int, overdue)})
 
 
-def forget_words(settings: Settings, name: str, backups: list[Backup], now: dt.datetime) -> list[str]:
-    """The policy, as restic takes it."""
+def forget_words(
+    settings: Settings, spared: Sequence[str], backups: list[Backup], now: dt.datetime
+) -> list[str]:
+    """The policy, as restic takes it; whatever it says, the spared ids stay."""
     # A future date would take the place of an honest backup in each count.
     extra = sum(one.future(now) for one in backups)
     counts = {"daily": settings.keep_daily, "weekly": settings.keep_weekly, "monthly": settings.keep_monthly}
     words = [word for unit, count in counts.items() for word in (f"--keep-{unit}", str(count + extra))]
-    return ["forget", "--host", settings.name, "--group-by", "host", *words, "--keep-tag", f"backup:{name}"]
+    words += [word for name in spared for word in ("--keep-tag", f"backup:{name}")]
+    return ["forget", "--host", settings.name, "--group-by", "host", *words]
 
 
 class Tending:
@@ -99,9 +103,11 @@ class Tending:
         self.figures: dict[str, Any] = {}
 
     def forget(self, name: str) -> None:
-        """Keep by policy."""
+        """Keep by policy, and besides what was just made and what a drill proved last."""
         before = self.repository.backups()
-        words = forget_words(self.settings, name, before, dt.datetime.now(dt.UTC))
+        known = {one.id for one in before}
+        proven = [one for one in proofs(read_history(self.settings.root, "drill")) if one in known]
+        words = forget_words(self.settings, [name, *proven[-1:]], before, dt.datetime.now(dt.UTC))
         self.repository.run(*words, "--prune")
         after = self.repository.backups()
         if name not in {one.id for one in after}:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,11 +55,26 @@ def parse_backup(found: dict[str, Any]) -> Backup | None:
     )
 
 
+def proofs(drills: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Backup id -> when a drill proved it last, in the order of these drills.
+
+    One whose last drill failed is not proven. `drills` are the lines of their history, oldest first.
+    """
+    found: dict[str, str] = {}
+    for entry in drills:
+        name = str((entry.get("figures") or {}).get("backup") or "")
+        found.pop(name, None)
+        if name and entry.get("ok"):
+            found[name] = str(entry.get("ended", ""))
+    return found
+
+
 def choose(backups: Sequence[Backup], wanted: str, now: dt.datetime) -> Backup | None:
     """The backup that a word means: `latest`, an id, the beginning of restic's own id, or a time.
 
-    A time means the newest backup that is not later. One dated in the future is never the latest:
-    it was made while the clock was wrong, and is had by its id.
+    A time means the newest backup that is not later; an id that the policy has let go means none, not
+    the one before. One dated in the future is never the latest: it was made while the clock was wrong,
+    and is had by its id.
     """
     by_time = sorted(backups, key=lambda one: (one.time, one.id), reverse=True)
     honest = [one for one in by_time if not one.future(now)]
@@ -68,6 +83,8 @@ def choose(backups: Sequence[Backup], wanted: str, now: dt.datetime) -> Backup |
     for one in by_time:
         if wanted == one.id or (len(wanted) >= 6 and one.snapshot.startswith(wanted)):
             return one
+    if ID.match(wanted):
+        return None
     try:
         until = dt.datetime.fromisoformat(wanted.replace("Z", "+00:00"))
     except ValueError:

@@ -12,9 +12,11 @@ from ansible.module_utils import ragdock_content as parts
 from ansible.module_utils import ragdock_ledger as ledgers
 from ansible.module_utils import ragdock_manifest
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.ragdock_backups import NoSuchBackupError, backups_of, chosen, proofs, rows
+from ansible.module_utils.ragdock_backups import NoSuchBackupError, backups_of, chosen, rows
+from ansible.module_utils.ragdock_choice import proofs
 from ansible.module_utils.ragdock_containers import ContainerError, address, serving
 from ansible.module_utils.ragdock_fit import embedder_refusal, ledger_refusal, version_refusal
+from ansible.module_utils.ragdock_jobs import read_history
 from ansible.module_utils.ragdock_journal import Desk
 from ansible.module_utils.ragdock_node import as_admin
 from ansible.module_utils.ragdock_ollama import Ollama, OllamaError
@@ -77,7 +79,7 @@ class Look:
     def all(self) -> dict[str, Any]:
         """The answer."""
         known = backups_of(self.repository)
-        table = rows(known, proofs(self.root / "state" / "history" / "drill.jsonl"))
+        table = rows(known, proofs(read_history(self.root, "drill")))
         if not self.wanted["scope"]:
             return {"rows": table}
         backup = chosen(known, self.wanted["wanted"], dt.datetime.now(dt.UTC))

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from ansible.module_utils.ragdock_choice import Backup, choose
+from ansible.module_utils.ragdock_choice import ID, Backup, choose
 from ansible.module_utils.ragdock_restic import Repository, ResticError
 
 SHOWN = 10
@@ -40,27 +38,12 @@ def chosen(known: Sequence[Backup], wanted: str, now: dt.datetime) -> Backup:
     if found is None:
         ids = [one.id for one in reversed(known)]
         older = f" and {len(ids) - SHOWN} older ones" if len(ids) > SHOWN else ""
+        what = "is not in the repository (any more)" if ID.match(wanted) else "is no backup's id"
+        time = "" if ID.match(wanted) else ", and no backup is as old as that time"
         raise NoSuchBackupError(
-            f"'{wanted}' is no backup's id, and no backup is as old as that time. Backups, newest first: "
+            f"'{wanted}' {what}{time}. Backups, newest first: "
             f"{', '.join(ids[:SHOWN])}{older}. With sizes and proofs: playbooks/restore.yml -e list=true"
         )
-    return found
-
-
-def proofs(history: Path) -> dict[str, str]:
-    """Backup id -> when a drill proved it last; one whose last drill failed is not proven."""
-    found: dict[str, str] = {}
-    lines = history.read_text(encoding="utf-8").splitlines() if history.is_file() else []
-    for line in lines:
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue  # a line that a power cut left half written
-        name = (entry.get("figures") or {}).get("backup")
-        if name and entry.get("ok"):
-            found[name] = str(entry.get("ended", ""))
-        elif name:
-            found.pop(name, None)
     return found
 
 

@@ -66,6 +66,12 @@ printf 'user = "ragdock_worker:%s"\\n' "$(cat {ROOT}/secrets/rag-worker/opensear
         rows = [line.split(maxsplit=1) for line in self.host.shell(script).splitlines()]
         return {path: digest for digest, path in rows}
 
+    def orphans(self) -> list[str]:
+        """Uploaded files of documents that are not listed any more: on their way out, with their passages."""
+        listed = self.documents()
+        uploaded = [path for path in self.files() if path.startswith("./uploads/")]
+        return [path for path in uploaded if path.split("/")[2] not in listed]
+
     def documents(self) -> dict[str, str]:
         """Every document's name and state."""
         listed = self.api.http.get("/api/documents", params={"limit": 1000}).json()["documents"]

@@ -19,10 +19,10 @@ slow = long("takes minutes")
 
 
 def settled(scene: Scene, seconds: float = 120) -> None:
-    """Wait until the worker has nothing to do; it also removes what a killed proof left."""
+    """Wait until the worker has nothing to do; it also removes what was deleted or a killed proof left."""
     end = time.monotonic() + seconds
-    while any(one.endswith(("queued", "processing")) for one in scene.documents().values()) or any(
-        "/canary" in path for path in scene.files()
+    while (
+        any(one.endswith(("queued", "processing")) for one in scene.documents().values()) or scene.orphans()
     ):
         assert time.monotonic() < end, (scene.documents(), scene.files())
         time.sleep(1)
@@ -230,4 +230,6 @@ def test_a_reboot_in_mid_restore_is_settled(scene: Scene) -> None:
 def test_what_cannot_be_restored_is_refused_by_name(scene: Scene) -> None:
     """A wrong id lists the valid ones."""
     refused = restore("-e", "backup=20000101T000000Z")
-    refused.refused("20000101T000000Z", "is no backup's id", scene.vault.ids()[-1], "Nothing was changed")
+    refused.refused(
+        "20000101T000000Z", "is not in the repository", scene.vault.ids()[-1], "Nothing was changed"
+    )

@@ -11,7 +11,7 @@ from rag_core.ledger import schema
 from tests.stack.backup.vault import back_up
 from tests.stack.host import Host
 from tests.stack.plays import copy_of_checkout, edit, play
-from tests.stack.restore.rescue import ROOT, Scene, restore
+from tests.stack.restore.rescue import ROOT, Scene, drill, restore
 from tests.stack.soak import fault, long
 
 pytestmark = [pytest.mark.release, fault, long("deploys and goes back")]
@@ -63,6 +63,7 @@ def test_a_backup_comes_back_under_the_next_release_and_not_under_the_one_before
 ) -> None:
     """The ledger learns the newer schema on the way; the other way it is refused, with what to do."""
     before, old = scene.state(), scene.vault.ids()[-1]
+    drill().good()  # so that it stays beside another one of the same day
     for index in scene.indices():
         scene.as_worker("DELETE", f"/{index}")
     restore("-e", f"backup={old}").good()

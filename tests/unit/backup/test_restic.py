@@ -193,6 +193,7 @@ def test_failures_are_told_apart(code: int, text: str, kind: str) -> None:
     [
         ("latest", 1),
         ("20260308T020000Z", 0),
+        ("20260308T235900Z", None),  # an id that is gone, not the time
         ("2026-03-08T23:00:00", 0),
         ("2026-03-09T02:00:00Z", 1),
         ("20360101T000000Z", 2),
@@ -210,6 +211,18 @@ def test_a_backup_is_chosen_by_id_or_time_and_never_from_the_future(wanted: str,
     ]
     chosen = ragdock_choice.choose(backups, wanted, NOW)
     assert chosen == (None if index is None else backups[index])
+
+
+def test_a_backup_is_proven_by_its_last_drill() -> None:
+    """Whatever drills said of it before; the one proven last comes last."""
+    drills = [
+        {"ok": ok, "ended": f"2026-03-{day:02d}T03:00:00Z", "figures": {"backup": name} if name else {}}
+        for day, name, ok in (
+            (1, "a", True), (2, "b", True), (3, "", False), (4, "a", True), (5, "c", False), (6, "b", False)
+        )
+    ]  # fmt: skip
+    assert ragdock_choice.proofs(drills) == {"a": "2026-03-04T03:00:00Z"}
+    assert list(ragdock_choice.proofs(drills[:4])) == ["b", "a"]
 
 
 def test_a_bucket_is_named_as_restic_wants_it() -> None:

@@ -61,17 +61,21 @@ def test_a_part_read_in_the_future_is_due() -> None:
 # --- what is kept --------------------------------------------------------------------------------
 
 
-def test_the_policy_spares_the_backup_just_made_and_counts_no_future_one(settings: Settings) -> None:
+def test_the_policy_spares_what_is_new_or_proven_and_counts_no_future_one(settings: Settings) -> None:
     """Whatever the clock said when the others were made."""
     now = dt.datetime(2026, 3, 10, tzinfo=dt.UTC)
     future = Backup("20360101T000000Z", "f" * 64, now.replace(year=2036), "", (), (), 0)
-    words = step("backup_tend").forget_words(settings, "20260310T000000Z", [future], now)
-    counts = {words[at]: words[at + 1] for at in range(len(words) - 1) if words[at].startswith("--keep")}
+    words = step("backup_tend").forget_words(
+        settings, ["20260310T000000Z", "20260308T000000Z"], [future], now
+    )
+    counts = {words[at]: words[at + 1] for at in range(len(words) - 1) if words[at].startswith("--keep-")}
+    tags = [words[at + 1] for at in range(len(words) - 1) if words[at] == "--keep-tag"]
+    assert tags == ["backup:20260310T000000Z", "backup:20260308T000000Z"]
     assert counts == {
         "--keep-daily": "8",
         "--keep-weekly": "6",
         "--keep-monthly": "13",
-        "--keep-tag": "backup:20260310T000000Z",
+        "--keep-tag": tags[-1],
     }
 
 
