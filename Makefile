@@ -64,15 +64,22 @@ test: deps-tests ## Lint, unit, refusals, molecule, stack and browser tests
 
 .PHONY: lint
 lint: ## Every linter, at its strictest profile
+	@$(MAKE) --jobs=2 --output-sync=target lint-playbooks lint-programs
+
+.PHONY: lint-playbooks
+lint-playbooks:
+	@ansible-lint
+	@yamllint --strict .
+
+.PHONY: lint-programs
+lint-programs:
 	@ruff check .
 	@ruff format --check .
-	@yamllint --strict .
 	@mypy
 	@mypy services/rag_core/tests
 	@for name in landing rag-app rag-worker; do MYPYPATH=services/$$name mypy services/$$name/tests; done
 	@hadolint $$(git ls-files '*Dockerfile')
 	@shellcheck $$(git ls-files '*.sh') .ci/run
-	@ansible-lint
 
 .PHONY: unit
 unit: ## Tests that need nothing but this checkout
