@@ -232,14 +232,20 @@ def start(container: Any) -> None:
 
 def stop(container: Any, seconds: int) -> None:
     """Have a container end by itself, or kill it after so long; what is paused in it must go on for that."""
-    thaw(container.id)
+    _wake(container)
     container.stop(timeout=seconds)
 
 
 def remove(container: Any) -> None:
     """Kill and remove a container with its nameless volumes, whatever state it and what it holds are in."""
-    thaw(container.id)
+    _wake(container)
     container.remove(force=True, v=True)
+
+
+def _wake(container: Any) -> None:
+    container.reload()
+    if first := container.attrs["State"]["Pid"]:
+        thaw(first)
 
 
 def wait_for(what: str, ready: Callable[[], bool], container: Any | None, seconds: float) -> None:

@@ -9,15 +9,31 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psutil
+
 FREEZER = Path("/sys/fs/cgroup/freezer")
 THAWED = "THAWED"
 
 
-def thaw(container_id: str) -> list[Path]:
-    """Wake everything at and below a container's control group; the groups that had been frozen."""
+def thaw(first: int) -> list[Path]:
+    """Wake each control group with a process that descends from this one, or is it; the groups that slept.
+
+    Where a group lies does not tell whose it is: an engine inside a container makes its groups beside that
+    container's own.
+    """
     woken = []
-    for state in sorted(FREEZER.glob(f"**/{container_id}/**/freezer.state")):
-        if state.read_text().strip() != THAWED:
+    for state in sorted(FREEZER.glob("**/freezer.state")):
+        if state.read_text().strip() != THAWED and any(
+            _descends(int(one), first) for one in (state.parent / "cgroup.procs").read_text().split()
+        ):
             state.write_text(THAWED)
             woken.append(state.parent)
     return woken
+
+
+def _descends(process: int, first: int) -> bool:
+    try:
+        found = psutil.Process(process)
+        return first in {process, *(one.pid for one in found.parents())}
+    except psutil.NoSuchProcess:
+        return False
