@@ -15,7 +15,7 @@ _DAYS = 30
 # Each stands out from both a white and a dark ground (3:1).
 _GOOD, _LESS, _BAD, _IDLE = "#0d9488", "#d97706", "#dc2626", "#64748b"
 _STATES = {"ready": _GOOD, "processing": _LESS, "queued": _IDLE, "failed": _BAD}
-_ANSWERS = {"every sentence has a source": _GOOD, "not every one": _LESS, "no model's answer": _IDLE}
+_ANSWERS = {"fully supported": _GOOD, "not fully": _LESS, "by no model": _IDLE}
 _SPEEDS = {"half are faster": _GOOD, "one in 20 is slower": _LESS}
 _THUMBS = {"up": _GOOD, "down": _BAD}
 
