@@ -96,7 +96,7 @@ molecule: ## Every molecule scenario
 
 .PHONY: stack
 stack: ## Through the public door of the standing sandbox, and on its host
-	@pytest tests/unit -m restic
+	@pytest $(AT_ONCE) --dist loadfile tests/unit -m restic
 	@pytest services -m real
 	@pytest tests/host tests/stack tests/sandbox -m "always or not (release or disaster or rotation)"
 

@@ -1,7 +1,7 @@
 """The real restic, as new as the host's (Debian 13: 0.18).
 
-Where the machine has an older one or none, it is taken once from a container of the sandbox's Debian image;
-without that image the tests of restic fail. `make unit` leaves them to `make stack`.
+Where the machine has an older one or none, the one of a standing host of the sandbox is taken; without such a
+host the tests of restic fail. `make unit` leaves them to `make stack`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,7 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).parents[2]
-IMAGE = "debian:trixie-slim"
-CONTAINER = "ragdock-test-restic"
-INSTALL = "apt-get update -qq && apt-get install -y -qq --no-install-recommends restic"
+HOSTS = "label=ragdock.sandbox.part=host"
 
 
 def new_enough(program: str | None) -> bool:
@@ -30,21 +28,20 @@ def new_enough(program: str | None) -> bool:
     return found is not None and (int(found[1]), int(found[2])) >= (0, 17)
 
 
-def taken_from_image(target: Path) -> bool:
-    """Bring restic out of a container."""
+def taken_from_a_host(target: Path) -> bool:
+    """Copy restic out of a host, first beside its place: another process of the tests may do the same."""
     docker = shutil.which("docker")
-    if not docker or subprocess.run([docker, "image", "inspect", IMAGE], capture_output=True).returncode:
+    if docker is None:
         return False
+    listed = subprocess.run([docker, "ps", "--quiet", "--filter", HOSTS], capture_output=True, text=True)
     target.parent.mkdir(parents=True, exist_ok=True)
-    run = [docker, "run", "--name", CONTAINER, "--network", "host", IMAGE, "sh", "-c", INSTALL]
-    try:
-        subprocess.run(run, check=True, capture_output=True)
-        subprocess.run(
-            [docker, "cp", f"{CONTAINER}:/usr/bin/restic", str(target)], check=True, capture_output=True
-        )
-    finally:
-        subprocess.run([docker, "rm", "--force", CONTAINER], check=True, capture_output=True)
-    return True
+    beside = target.with_name(f"{target.name}-{os.getpid()}")
+    for host in listed.stdout.split():
+        copied = subprocess.run([docker, "cp", f"{host}:/usr/bin/restic", str(beside)], capture_output=True)
+        if copied.returncode == 0:
+            beside.replace(target)
+            return True
+    return False
 
 
 @pytest.fixture(scope="session")
@@ -54,8 +51,8 @@ def restic() -> Iterator[None]:
     if new_enough(shutil.which("restic")):
         yield
         return
-    if not program.exists() and not taken_from_image(program):
-        pytest.fail("needs restic 0.17 or newer, or the sandbox's images (`make up` makes them)")
+    if not program.exists() and not taken_from_a_host(program):
+        pytest.fail("needs restic 0.17 or newer, or a standing sandbox whose host has it (`make up`)")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
         yield
