@@ -78,8 +78,14 @@ printf 'user = "ragdock_worker:%s"\\n' "$(cat {ROOT}/secrets/rag-worker/opensear
         return {one["id"]: f"{one['name']} {one['state']}" for one in listed}
 
     def hits(self) -> dict[str, list[str]]:
-        """What each keyword finds."""
-        found = {word: [str(one["passage"]) for one in self.api.search(word)] for word in self.keywords}
+        """The passages that hold a keyword, as it finds them.
+
+        How others rank below these depends on what was deleted before, which Lucene counts until it merges.
+        """
+        found = {
+            word: [text for one in self.api.search(word) if word.split()[-1] in (text := str(one["passage"]))]
+            for word in self.keywords
+        }
         return {word: [hashlib.sha256(text.encode()).hexdigest() for text in found[word]] for word in found}
 
     def chunks(self) -> int:
