@@ -15,20 +15,17 @@ FREEZER = Path("/sys/fs/cgroup/freezer")
 THAWED = "THAWED"
 
 
-def thaw(first: int) -> list[Path]:
-    """Wake each control group with a process that descends from this one, or is it; the groups that slept.
+def thaw(first: int) -> None:
+    """Wake each control group with a process that descends from this one, or is it.
 
     Where a group lies does not tell whose it is: an engine inside a container makes its groups beside that
     container's own.
     """
-    woken = []
     for state in sorted(FREEZER.glob("**/freezer.state")):
         if state.read_text().strip() != THAWED and any(
             _descends(int(one), first) for one in (state.parent / "cgroup.procs").read_text().split()
         ):
             state.write_text(THAWED)
-            woken.append(state.parent)
-    return woken
 
 
 def _descends(process: int, first: int) -> bool:

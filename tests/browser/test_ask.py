@@ -180,16 +180,6 @@ def test_filter_limits_what_is_asked_and_outlasts_a_reload(researcher: Page) -> 
     expect(told).to_be_hidden()
 
 
-def only_from(page: Page, name: str) -> Locator:
-    """Have the next questions answered from that one document, and where the page says so."""
-    page.get_by_role("button", name="Filter").click()
-    page.get_by_label("Documents", exact=True).click()
-    page.get_by_role("option", name=name).click()
-    told = page.locator("#rd-only")
-    expect(told).to_contain_text(f"Answers only from: {name}")
-    return told
-
-
 def test_stop_frees_the_model_for_the_next_question(researcher: Page) -> None:
     """The one who asks next does not wait for an answer that nobody wants."""
     # A short answer may be whole before the click reaches it; then another one is asked for.
@@ -234,6 +224,16 @@ def test_remembered_answer_can_be_asked_again(researcher: Page) -> None:
     fresh = researcher.locator("#rd-chat .rd-foot").nth(before)
     expect(fresh).to_be_visible(timeout=ANSWER_MS)
     expect(fresh).not_to_contain_text("remembered")
+
+
+def only_from(page: Page, name: str) -> Locator:
+    """Have the next questions answered from that one document, and where the page says so."""
+    page.get_by_role("button", name="Filter").click()
+    page.get_by_label("Documents", exact=True).click()
+    page.get_by_role("option", name=name).click()
+    told = page.locator("#rd-only")
+    expect(told).to_contain_text(f"Answers only from: {name}")
+    return told
 
 
 def ask(page: Page, question: str, *, wait: bool = True) -> Locator:

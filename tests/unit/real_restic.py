@@ -15,8 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.docker_api import PART
+
 CHECKOUT = Path(__file__).parents[2]
-HOSTS = "label=ragdock.sandbox.part=host"
+HOSTS = f"label={PART}=host"
 
 
 def new_enough(program: str | None) -> bool:

@@ -32,7 +32,7 @@ module: backup_tend
 short_description: Forgets by policy and checks the repository
 description:
   - Keeps so many days, weeks and months. The backup just made is kept whatever the clock says, so is the
-    newest that a drill proved, and one dated in the future takes the place of none.
+    one that a drill proved last, and one dated in the future takes the place of none.
   - Reads a part of all data each night; the part not read for longest, and all that are overdue.
   - Locks what is still needed anew, where the bucket has Object Lock.
   - Damage fails, is remembered, and is healed by the next backup.

@@ -38,11 +38,12 @@ def chosen(known: Sequence[Backup], wanted: str, now: dt.datetime) -> Backup:
     if found is None:
         ids = [one.id for one in reversed(known)]
         older = f" and {len(ids) - SHOWN} older ones" if len(ids) > SHOWN else ""
-        what = "is not in the repository (any more)" if ID.match(wanted) else "is no backup's id"
-        time = "" if ID.match(wanted) else ", and no backup is as old as that time"
+        why = "is no backup's id, and no backup is as old as that time"
+        if ID.match(wanted):
+            why = "is not in the repository (any more)"
         raise NoSuchBackupError(
-            f"'{wanted}' {what}{time}. Backups, newest first: "
-            f"{', '.join(ids[:SHOWN])}{older}. With sizes and proofs: playbooks/restore.yml -e list=true"
+            f"'{wanted}' {why}. Backups, newest first: {', '.join(ids[:SHOWN])}{older}. "
+            "With sizes and proofs: playbooks/restore.yml -e list=true"
         )
     return found
 

@@ -66,11 +66,14 @@ printf 'user = "ragdock_worker:%s"\\n' "$(cat {ROOT}/secrets/rag-worker/opensear
         rows = [line.split(maxsplit=1) for line in self.host.shell(script).splitlines()]
         return {path: digest for digest, path in rows}
 
-    def orphans(self) -> list[str]:
-        """Uploaded files of documents that are not listed any more: on their way out, with their passages."""
+    def leaving(self) -> list[str]:
+        """Files on their way out: what a killed proof left, uploads of documents not listed any more."""
         listed = self.documents()
-        uploaded = [path for path in self.files() if path.startswith("./uploads/")]
-        return [path for path in uploaded if path.split("/")[2] not in listed]
+        return [
+            path
+            for path in self.files()
+            if "/canary" in path or (path.startswith("./uploads/") and path.split("/")[2] not in listed)
+        ]
 
     def documents(self) -> dict[str, str]:
         """Every document's name and state."""

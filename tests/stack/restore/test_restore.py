@@ -22,7 +22,7 @@ def settled(scene: Scene, seconds: float = 120) -> None:
     """Wait until the worker has nothing to do; it also removes what was deleted or a killed proof left."""
     end = time.monotonic() + seconds
     while (
-        any(one.endswith(("queued", "processing")) for one in scene.documents().values()) or scene.orphans()
+        any(one.endswith(("queued", "processing")) for one in scene.documents().values()) or scene.leaving()
     ):
         assert time.monotonic() < end, (scene.documents(), scene.files())
         time.sleep(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import sqlite3
 import threading
 from pathlib import Path
@@ -68,15 +69,14 @@ def test_the_policy_spares_what_is_new_or_proven_and_counts_no_future_one(settin
     words = step("backup_tend").forget_words(
         settings, ["20260310T000000Z", "20260308T000000Z"], [future], now
     )
-    counts = {words[at]: words[at + 1] for at in range(len(words) - 1) if words[at].startswith("--keep-")}
-    tags = [words[at + 1] for at in range(len(words) - 1) if words[at] == "--keep-tag"]
-    assert tags == ["backup:20260310T000000Z", "backup:20260308T000000Z"]
-    assert counts == {
-        "--keep-daily": "8",
-        "--keep-weekly": "6",
-        "--keep-monthly": "13",
-        "--keep-tag": tags[-1],
-    }
+    kept = [(word, value) for word, value in itertools.pairwise(words) if word.startswith("--keep-")]
+    assert kept == [
+        ("--keep-daily", "8"),
+        ("--keep-weekly", "6"),
+        ("--keep-monthly", "13"),
+        ("--keep-tag", "backup:20260310T000000Z"),
+        ("--keep-tag", "backup:20260308T000000Z"),
+    ]
 
 
 # --- what fits -----------------------------------------------------------------------------------
