@@ -13,7 +13,7 @@ from pathlib import Path
 from rag_core.chunk import Chunker
 from rag_core.embed import Embedder
 from rag_core.errors import ExtractionFailed, InputTooLong, ModelMissing, OpenSearchRefused, Unavailable
-from rag_core.extract import Block, BlockKind, Head, Item, Parser, Pulse
+from rag_core.extract import Block, BlockKind, Head, Item, Note, Parser, Pulse
 from rag_core.generations import Generations, Shelf
 from rag_core.index import SearchIndex
 from rag_core.ledger import Job, Ledger
@@ -171,7 +171,8 @@ class Ingestor:
             for item in rest:
                 if isinstance(item, Block):
                     yield item
-                else:  # a page may take many seconds (OCR): keep the lease, and ask whether to go on
+                elif isinstance(item, Pulse):
+                    # A page may take many seconds (OCR): keep the lease, and ask whether to go on.
                     read_to(item.page)
                     go_on()
 
@@ -265,13 +266,13 @@ def _faulty(document: Document, error: Exception) -> Step:
     return Step(outcome=Outcome.FAILED, document_id=document.id, code="internal", fault=where)
 
 
-def _headed(items: Iterator[Item]) -> tuple[Head, Iterator[Block | Pulse]]:
+def _headed(items: Iterator[Item]) -> tuple[Head, Iterator[Block | Note | Pulse]]:
     """The head, and the blocks under the document's own title as outermost heading."""
     first = next(items, None)
     if not isinstance(first, Head):
         raise ExtractionFailed("the parser gave no beginning of the document", code="corrupt")
 
-    def rest() -> Iterator[Block | Pulse]:
+    def rest() -> Iterator[Block | Note | Pulse]:
         if first.title:
             yield Block(BlockKind.HEADING, first.title[:300], 1, 0)
         for item in items:

@@ -49,7 +49,37 @@ class Pulse:
     page: int
 
 
-Item = Head | Block | Pulse
+class Part(StrEnum):
+    """What a document is made of, as its reading report counts it."""
+
+    TABLE = "table"
+    NOTE = "note"  # footnotes, endnotes, speaker's notes, cell notes
+    COMMENT = "comment"
+    ATTACHMENT = "attachment"
+    FORM_FIELD = "form field"
+    FORMULA = "formula"
+    CHART = "chart"
+    PICTURE = "picture"
+    TEXT_BOX = "text box"
+    RUNNING_LINE = "running line"  # a header or footer that repeats from page to page
+    TEXT = "text"  # anything else
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A line of the reading report: a part that was read beside the page's text, or one that was not.
+
+    `message` is the whole sentence a person reads, with the place first ("page 3: a picture without text",
+    "sheet Costs: 14 formulas were never calculated"). What was read needs none: it is only counted.
+    """
+
+    part: Part
+    count: int = 1
+    read: bool = True
+    message: str = ""
+
+
+Item = Head | Block | Pulse | Note
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The parsing process: `python -m rag_core.extract.child MEMORY_MIB CPU_SECONDS PAGES OCR_SECONDS LANGUAGES`.
 
 It reads one request a line on standard input ({"path", "kind"}) and answers with lines on standard output:
-one head, blocks and signs of life, then an end or an error. A file that hangs or eats memory ends this
+one head, blocks, notes and signs of life, then an end or an error. A file that hangs or eats memory ends this
 process only.
 """
 
@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from rag_core.extract.blocks import Block, Head, Item, Ocr, Unreadable
+from rag_core.extract.blocks import Block, Head, Item, Note, Ocr, Unreadable
 from rag_core.models import DocumentKind
 
 _PULSE_SECONDS = 0.5
@@ -82,6 +82,8 @@ def answer(path: Path, kind: DocumentKind, max_pages: int, reader: Ocr | None) -
                 yield ["head", item.title, item.pages]
             elif isinstance(item, Block):
                 yield ["block", item.kind.value, item.text, item.page, item.level]
+            elif isinstance(item, Note):
+                yield ["note", item.part.value, item.count, item.read, item.message]
             elif (now := time.monotonic()) - pulsed > _PULSE_SECONDS:
                 pulsed = now
                 yield ["pulse", item.page]

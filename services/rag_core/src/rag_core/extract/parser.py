@@ -17,7 +17,7 @@ from typing import Any
 
 import rag_core
 from rag_core.errors import ExtractionFailed
-from rag_core.extract.blocks import Block, BlockKind, Head, Item, Pulse
+from rag_core.extract.blocks import Block, BlockKind, Head, Item, Note, Part, Pulse
 from rag_core.models import DocumentKind
 
 # How long the caller is not asked while the parser is silent.
@@ -55,7 +55,7 @@ class Parser:
     def parse(
         self, path: Path, kind: DocumentKind, waiting: Callable[[], None] = lambda: None
     ) -> Iterator[Item]:
-        """Head, then blocks, as they come; raises ExtractionFailed. Stopping early is fine.
+        """Head, then blocks and notes, as they come; raises ExtractionFailed. Stopping early is fine.
 
         `waiting` is called each second of silence; what it raises ends the parsing at once.
         """
@@ -74,6 +74,8 @@ class Parser:
                         yield Block(BlockKind(block_kind), text, page, level)
                     case ["pulse", int(page)]:
                         yield Pulse(page)
+                    case ["note", str(part), int(count), bool(read), str(message)]:
+                        yield Note(Part(part), count, read, message)
                     case ["error", str(code), str(message)]:
                         finished = True
                         raise ExtractionFailed(message, code=code)
