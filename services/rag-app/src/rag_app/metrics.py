@@ -48,12 +48,20 @@ def turned_away() -> None:
     _REFUSED.inc()
 
 
-def exposition(*, documents: dict[DocumentState, int], in_line: int) -> bytes:
-    """Everything in Prometheus' text format."""
+def exposition(*, documents: dict[DocumentState, int], unread: tuple[int, int], in_line: int) -> bytes:
+    """Everything in Prometheus' text format; `unread` is documents with unread parts, and words lost."""
     now = CollectorRegistry(auto_describe=True)
     by_state = Gauge("ragdock_documents", "Documents by state.", ["state"], registry=now)
     for state, count in documents.items():
         by_state.labels(state.value).set(count)
+    partly = Gauge(
+        "ragdock_documents_partly_read", "Ready documents with a part that could not be read.", registry=now
+    )
+    partly.set(unread[0])
+    lost = Gauge(
+        "ragdock_words_lost", "Words of ready documents that no chunk holds; not 0: a fault.", registry=now
+    )
+    lost.set(unread[1])
     line = Gauge("ragdock_questions_in_line", "Questions served or waiting.", registry=now)
     line.set(in_line)
     return generate_latest(_REGISTRY) + generate_latest(now)

@@ -17,7 +17,8 @@ from rag_core.extract import Block, BlockKind, Head, Item, Note, Parser, Pulse
 from rag_core.generations import Generations, Shelf
 from rag_core.index import SearchIndex
 from rag_core.ledger import Job, Ledger
-from rag_core.models import Document, DocumentState, Frozen
+from rag_core.models import Document, DocumentState, Frozen, ReadingReport
+from rag_core.reporting import Reporting
 
 LEASE_SECONDS = 120.0
 # Questions hold up ingestion for so long at most before one more batch is let through.
@@ -46,6 +47,14 @@ class Step(Frozen):
     chunks: int = 0
     code: str | None = None
     fault: str | None = None  # where an unexpected fault happened, for the log
+
+
+class _Filled(Frozen):
+    """A document whose chunks are all in an index."""
+
+    pages: int
+    chunks: int
+    report: ReadingReport
 
 
 class _Stopped(Exception):  # noqa: N818 - control flow
@@ -128,17 +137,24 @@ class Ingestor:
             )
 
         try:
-            pages, count = self._fill(job, shelf, alive, report)
+            filled = self._fill(job, shelf, alive, report)
         except (ExtractionFailed, InputTooLong) as error:
             return self._fail(document, error)
         except _TakenBack:
             return Step(outcome=Outcome.DROPPED, document_id=document.id)
-        self._index.finish(shelf.index, document.id, count, fresh=job.fresh)
-        kept = self._ledger.ready(document.id, self._owner, pages=pages, chunks=count, home=shelf.index)
+        self._index.finish(shelf.index, document.id, filled.chunks, fresh=job.fresh)
+        kept = self._ledger.ready(
+            document.id,
+            self._owner,
+            pages=filled.pages,
+            chunks=filled.chunks,
+            home=shelf.index,
+            report=filled.report,
+        )
         if kept:
             self._ledger.worked(documents=1)
         outcome = Outcome.READY if kept else Outcome.DROPPED
-        return Step(outcome=outcome, document_id=document.id, pages=pages, chunks=count)
+        return Step(outcome=outcome, document_id=document.id, pages=filled.pages, chunks=filled.chunks)
 
     def _fill(
         self,
@@ -146,8 +162,8 @@ class Ingestor:
         shelf: Shelf,
         alive: Callable[[], bool],
         report: Callable[[int | None, int, int], bool],
-    ) -> tuple[int, int]:
-        """Read the file and put its chunks on the shelf; pages and chunks."""
+    ) -> _Filled:
+        """Read the file and put its chunks on the shelf."""
         document = job.document
         pages: int | None = None
         count = done = 0
@@ -160,6 +176,7 @@ class Ingestor:
 
         head, rest = _headed(self._parser.parse(job.path, document.kind, go_on))
         pages = head.pages
+        reporting = Reporting()
 
         def read_to(page: int) -> None:
             nonlocal done
@@ -171,7 +188,9 @@ class Ingestor:
             for item in rest:
                 if isinstance(item, Block):
                     yield item
-                elif isinstance(item, Pulse):
+                elif isinstance(item, Note):
+                    reporting.add(item)
+                else:
                     # A page may take many seconds (OCR): keep the lease, and ask whether to go on.
                     read_to(item.page)
                     go_on()
@@ -188,7 +207,7 @@ class Ingestor:
         if count == 0:
             raise ExtractionFailed("the file holds no text to search", code="no_text")
         self._ledger.worked(pages=head.pages - done)
-        return head.pages, count
+        return _Filled(pages=head.pages, chunks=count, report=reporting.report())
 
     def _let_people_go_first(self, alive: Callable[[], bool]) -> None:
         """Wait while questions are in flight: a batch at the embedder would stand in their way."""
@@ -239,9 +258,16 @@ class Ingestor:
             return self._ledger.keep(document.id, self._owner, lease_seconds=LEASE_SECONDS)
 
         try:
-            pages, count = self._fill(job, target, alive, report)
-            self._index.finish(target.index, document.id, count)
-            self._ledger.moved(document.id, self._owner, pages=pages, chunks=count, home=target.index)
+            filled = self._fill(job, target, alive, report)
+            self._index.finish(target.index, document.id, filled.chunks)
+            self._ledger.moved(
+                document.id,
+                self._owner,
+                pages=filled.pages,
+                chunks=filled.chunks,
+                home=target.index,
+                report=filled.report,
+            )
         except _TakenBack:
             return Step(outcome=Outcome.DROPPED, document_id=document.id)
         except _Stopped:
@@ -257,7 +283,7 @@ class Ingestor:
             reason = f"it could not be read into the new index ({type(error).__name__}); try again"
             self._ledger.lost(document.id, self._owner, code="internal", reason=reason)
             return _faulty(document, error)
-        return Step(outcome=Outcome.MOVED, document_id=document.id, pages=pages, chunks=count)
+        return Step(outcome=Outcome.MOVED, document_id=document.id, pages=filled.pages, chunks=filled.chunks)
 
 
 def _faulty(document: Document, error: Exception) -> Step:

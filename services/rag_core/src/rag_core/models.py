@@ -41,6 +41,17 @@ class DocumentKind(StrEnum):
     UNKNOWN = "unknown"  # a file put there by hand that cannot be read; kept as failed with its reason
 
 
+class ReadingReport(Frozen):
+    """What was read of a document, and what was not."""
+
+    parts: dict[str, int] = Field(default_factory=dict)  # kind ("table") -> how many were read
+    remarks: tuple[str, ...] = ()  # worth knowing of what was read, whole sentences
+    unread: tuple[str, ...] = ()  # parts that could not be read: where, what and why, whole sentences
+    more: int = 0  # further remarks and unread parts that are not listed
+    words: int = 0  # that the parser gave
+    words_lost: int = 0  # of those, how many stand in no chunk
+
+
 class Document(Frozen):
     """One content, known by its hash, under one or more names."""
 
@@ -57,6 +68,7 @@ class Document(Frozen):
     size: int
     sha256: str
     attempts: int = 0
+    report: ReadingReport | None = None  # of the last reading that made it ready
     created_at: datetime
     updated_at: datetime
 

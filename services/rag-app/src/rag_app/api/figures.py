@@ -19,5 +19,6 @@ router = APIRouter(tags=["status"], dependencies=[Depends(require_user)])
 async def figures(backend: Annotated[Backend, Depends(backend_of)]) -> Response:
     """Prometheus' text format; the edge passes /api/metrics alone."""
     counts = await run_in_threadpool(backend.ledger.counts)
-    told = metrics.exposition(documents=counts, in_line=backend.gate.length)
+    unread = await run_in_threadpool(backend.ledger.unread)
+    told = metrics.exposition(documents=counts, unread=unread, in_line=backend.gate.length)
     return Response(told, media_type=CONTENT_TYPE_LATEST)

@@ -10,6 +10,7 @@ import structlog
 from rag_app.api.documents import SHOWN_STATES, visible
 from rag_app.backend import Backend
 from rag_app.ui.plain import ago, count, size, text
+from rag_app.ui.report import NOTED, has_notes, report_html, summary
 from rag_core.errors import RagError
 from rag_core.models import Document, DocumentState, Ingestion
 
@@ -151,10 +152,13 @@ def _row(document: Document, tags: Sequence[str]) -> str:
     name = text(document.name)
     facts = [size(document.size), ago(document.created_at)]
     if document.state == DocumentState.READY:
-        facts[:0] = [count(document.pages or 0, "page"), count(document.chunks, "chunk")]
+        read = summary(document.report)
+        facts[:0] = [count(document.pages or 0, "page"), *read, count(document.chunks, "chunk")]
     others = ", ".join(text(other) for other in document.names if other != document.name)
     also = f'<p class="rd-facts rd-also">The same content as {others}</p>' if others else ""
     reason = f'<p class="rd-reason">{text(document.reason)}</p>' if document.reason else ""
+    noted = document.state == DocumentState.READY and has_notes(document.report)
+    notes = report_html(document.report) if document.state == DocumentState.READY else ""
     retry = (
         f'<button data-action="retry" aria-label="Try {name} again">Try again</button>'
         if document.state == DocumentState.FAILED
@@ -162,9 +166,11 @@ def _row(document: Document, tags: Sequence[str]) -> str:
     )
     return (
         f'<li class="rd-doc" data-document="{text(document.id)}" data-state="{document.state.value}">'
-        f'<span class="rd-state rd-{document.state.value}">{_WORDS[document.state]}</span>'
+        f'<span class="rd-state rd-{"noted" if noted else document.state.value}">'
+        f"{NOTED if noted else _WORDS[document.state]}</span>"
         f'<div class="rd-about"><p class="rd-name" dir="auto" title="{name}">{name}</p>'
-        f'<p class="rd-facts">{" · ".join(facts)}</p>{also}{_chips(tags)}{_progress(document)}{reason}</div>'
+        f'<p class="rd-facts">{" · ".join(facts)}</p>{also}{_chips(tags)}{_progress(document)}'
+        f"{reason}{notes}</div>"
         f'<div class="rd-actions">{retry}<button data-action="tag" data-name="{name}"'
         f' data-tags="{text(", ".join(tags))}" aria-label="Tags of {name}">Tags</button>'
         f'<button data-action="delete" data-name="{name}" aria-label="Delete {name}">Delete</button>'

@@ -9,6 +9,7 @@ import gradio as gr
 from rag_app.api.documents import visible
 from rag_app.backend import Backend
 from rag_app.ui.plain import pages, text
+from rag_app.ui.report import report_html
 from rag_core import page_text
 from rag_core.errors import RagError
 from rag_core.models import Document
@@ -65,7 +66,7 @@ def page_html(backend: Backend, place: Place) -> str:
     cut = "" if shown.whole else '<p class="rd-facts">A long page: the part around the passage is shown.</p>'
     body = _body(shown) or '<p class="rd-facts">There is no text on this page.</p>'
     where = pages(place.first, place.last)
-    return _head(document.name, where) + _turning(document, place) + cut + body
+    return _head(document.name, where) + report_html(document.report) + _turning(document, place) + cut + body
 
 
 def _body(shown: page_text.PageText) -> str:
