@@ -122,7 +122,7 @@ def _labelled(label: str) -> str:
     known = webencodings.lookup(label)
     if known is not None:
         name = known.name
-        return _SUPERSETS.get(name, known.codec_info.name)
+        return _SUPERSETS.get(name, str(known.codec_info.name))
     try:
         return codecs.lookup(label.strip()).name if label.strip() else ""
     except (LookupError, ValueError):
@@ -199,7 +199,8 @@ def _is_text(data: bytes, codec: str) -> bool:
     # Bytes in the wrong order give blanks from everywhere in the table, and letters from everywhere else.
     if not text or kinds & {"Cc", "Cn", "Co", "Cs"}:
         return False
-    return _plain(text) * 10 >= len(text) or len(_scripts(text)) == 1
+    plain = _plain(text)
+    return plain * 10 >= len(text) or (plain * 100 >= len(text) and len(_scripts(text)) == 1)
 
 
 def _plain(text: str) -> int:

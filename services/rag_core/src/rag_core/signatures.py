@@ -104,13 +104,16 @@ class Compound:
     """What is in an OLE file: Office before 2007, locked files and Outlook's messages are stored as one."""
 
     def __init__(self, path: Path) -> None:
-        """Read the names of its streams; a damaged one has none."""
+        """Read the names of its streams."""
         self._streams: set[str] = set()
         try:
             with olefile.OleFileIO(path) as file:
                 self._streams = {entry[0].strip("\x05") for entry in file.listdir(storages=True)}
         except (OSError, ValueError, IndexError, TypeError, AttributeError, RecursionError):
-            pass
+            # Its table of parts is damaged; their names may still be found.
+            data = path.read_bytes()
+            names = (_LOCKED, _OUTLOOK, *(stream for stream, _ in _OLE_KINDS))
+            self._streams = {name for name in names if name.encode("utf-16-le") in data}
 
     @property
     def is_message(self) -> bool:

@@ -18,8 +18,8 @@ _HEADINGS = ["h1", "h2", "h3", "h4", "h5", "h6"]
 _BOUNDARIES = {
     "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dialog",
     "dir", "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "header", "hgroup", "hr",
-    "legend", "li", "main", "menu", "ol", "p", "pre", "search", "section", "summary", "table", "tbody", "tfoot",
-    "thead", "tr", "ul",
+    "legend", "li", "main", "menu", "ol", "p", "pre", "search", "section", "summary", "table", "tbody",
+    "tfoot", "thead", "tr", "ul",
 }  # fmt: skip
 # They part words, though not paragraphs.
 _CELLS = {"td", "th", "option", "label", "textarea", "text", "tspan", "desc"}

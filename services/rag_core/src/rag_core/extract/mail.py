@@ -131,8 +131,7 @@ class _Letter:
         rest = [one for one in inner if one is not plain and one.get_content_type() != "text/calendar"]
         if plain is not None and rest:
             edition = [item for one in rest for item in self._part(one, depth)]
-            told = sum(len(item.text.split()) for item in edition if isinstance(item, Block))
-            if _enough(len(_decoded(plain)[0].split()), told):
+            if _holds(_decoded(plain)[0], "\n".join(one.text for one in edition if isinstance(one, Block))):
                 yield from self._part(plain, depth)
                 yield from (item for item in edition if isinstance(item, Note))
             else:
@@ -187,9 +186,10 @@ class _Letter:
         yield Pulse(self._page)
 
 
-def _enough(plain: int, other: int) -> bool:
-    """Whether the plain edition holds about the words of the other one."""
-    return plain > 0 and plain * 10 >= other * 8
+def _holds(plain: str, other: str) -> bool:
+    """Whether the plain edition has nearly all words of the other one; a placeholder has not."""
+    wanted = set(re.findall(r"\w+", other.lower()))
+    return len(wanted & set(re.findall(r"\w+", plain.lower()))) * 10 >= len(wanted) * 8
 
 
 def _payload(part: EmailMessage) -> bytes:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from striprtf.striprtf import rtf_to_text
 
+from rag_core import encoding
 from rag_core.extract.blocks import BlockKind, Head, Item, Note, Part, Unreadable, blocks, tables
 
 # Pictures are long runs of hexadecimal digits, which striprtf would take one at a time.
@@ -23,7 +24,7 @@ def parse(path: Path) -> Iterator[Item]:
     if len(data) > _MOST_BYTES:
         raise Unreadable("too_large", "the file holds over 64 MiB of text; split it, or save it as DOCX")
     try:
-        text = str(rtf_to_text(data.decode("latin-1"), errors="replace"))
+        text = str(rtf_to_text(encoding.decoded(data)[0], errors="replace"))  # type: ignore[no-untyped-call]
     except (ValueError, LookupError, IndexError, TypeError) as error:
         raise Unreadable(
             "corrupt",
