@@ -190,20 +190,24 @@ def _by_beginning(path: Path, name: str) -> DocumentKind:
 
 def _no_document(names: set[str], name: str) -> UploadRefused:
     """A whole archive with none of our kinds in it."""
-    if "[Content_Types].xml" in names:
-        return _refused(
-            f"{name!r} is an Office file without the text of a Word file, a presentation or a workbook: it is"
-            " damaged, or of a kind that cannot be read. Open it with the program that made it, and save it"
-            " as DOCX, PPTX, XLSX or PDF"
-        )
     if any(_IWORK.search(part) for part in names):
         return _refused(
             f"{name!r} is a file of Pages, Numbers or Keynote; export it as PDF, DOCX, XLSX or PPTX"
         )
     if "mimetype" in names or "META-INF/manifest.xml" in names:
         return _refused(f"{name!r} is an OpenDocument file without text; save it as PDF")
-    if "FixedDocSeq.fdseq" in names or "FixedDocumentSequence.fdseq" in names:
+    if any(part.startswith("visio/") for part in names):
+        return _refused(f"{name!r} is a Visio drawing; save it as PDF")
+    if "xl/workbook.bin" in names:
+        return _refused(f"{name!r} is a binary workbook (.xlsb); save it as .xlsx")
+    if any(part.endswith(".fdseq") for part in names):
         return _refused(f"{name!r} is an XPS file; print it to PDF")
+    if "[Content_Types].xml" in names:
+        return _refused(
+            f"{name!r} is an Office file without the text of a Word file, a presentation or a workbook: it is"
+            " damaged, or of a kind that cannot be read. Open it with the program that made it, and save it"
+            " as DOCX, PPTX, XLSX or PDF"
+        )
     return _refused(
         f"{name!r} is a plain zip archive, and no Word file, presentation, workbook or book; unpack it, and"
         " bring the files in it"

@@ -30,4 +30,4 @@ def without(text: str) -> tuple[str, int]:
 def _encoded(run: str) -> bool:
     """Whether it has letters of both cases and digits throughout, as no name, row of dots or gene has."""
     letters = sum(map(str.isupper, run)), sum(map(str.islower, run)), sum(map(str.isdigit, run))
-    return min(letters) * 25 >= len(run) and len(set(run)) >= 30
+    return min(letters) * 25 >= len(run) and len(set(run)) >= 20
