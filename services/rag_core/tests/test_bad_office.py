@@ -148,7 +148,7 @@ def test_macros_templates_and_slide_shows_are_read(
     [
         (office.archive_of("a.txt", "b.txt"), "plain zip archive.*unpack it"),
         (office.archive_of(), "plain zip archive"),
-        (office.archive_of("[Content_Types].xml", "visio/document.xml"), "Office file without.*DOCX.*PDF"),
+        (office.archive_of("[Content_Types].xml", "access/document.xml"), "Office file without.*DOCX.*PDF"),
         (office.without(office.whole("docx", TEXT), "word/document.xml"), "Office file without.*damaged"),
         (office.archive_of("META-INF/manifest.xml", "mimetype"), "OpenDocument.*without text"),
         (office.whole("docx", TEXT)[:60], "breaks off or is damaged: copy or download it again"),

@@ -42,7 +42,7 @@ def parse(
         case DocumentKind.DOCX:
             return _parser("word")(path)
         case DocumentKind.PPTX:
-            return _parser("slides")(path, max_pages)
+            return _parser("slides")(path, max_pages, read)
         case DocumentKind.XLSX:
             return _parser("sheet")(path)
         case DocumentKind.CSV:
