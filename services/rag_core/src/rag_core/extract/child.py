@@ -44,7 +44,7 @@ def parse(
         case DocumentKind.PPTX:
             return _parser("slides")(path, max_pages, read)
         case DocumentKind.XLSX:
-            return _parser("sheet")(path)
+            return _parser("sheet")(path, read)
         case DocumentKind.CSV:
             return _parser("values")(path)
         case DocumentKind.EPUB:
