@@ -111,7 +111,7 @@ def test_workbook_sheets_are_pages_and_blank_rows_end_a_table(parser: Parser, tm
     assert shown(blocks) == [
         ("heading", "First", 1),
         ("text", "Stations of the coast", 1),
-        ("table", "| name | depth | on |\n| --- | --- | --- |\n| Ushant | 42 | True |", 1),
+        ("table", "| name | depth | on |\n| --- | --- | --- |\n| Ushant | 42 | TRUE |", 1),
         ("table", "| a | b |\n| --- | --- |\n| 1.5 |  |", 1),
         ("heading", "Second", 2),
         ("table", "| k | v |\n| --- | --- |\n| x\\|y | 2 |", 2),

@@ -40,7 +40,7 @@ def parse(
         case DocumentKind.PDF:
             return _parser("pdf")(path, max_pages, reader)
         case DocumentKind.DOCX:
-            return _parser("word")(path)
+            return _parser("word")(path, read)
         case DocumentKind.PPTX:
             return _parser("slides")(path, max_pages, read)
         case DocumentKind.XLSX:

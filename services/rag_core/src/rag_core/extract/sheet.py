@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -15,9 +16,12 @@ from openpyxl.worksheet.formula import ArrayFormula
 from rag_core.extract import archive, strict
 from rag_core.extract.attached import Reader
 from rag_core.extract.blocks import Block, BlockKind, Head, Item, Note, Part, Unreadable, blocks
+from rag_core.extract.charts import parsed
 from rag_core.extract.number_format import shown
 from rag_core.extract.rows import MAX_COLUMNS, rows_of
 from rag_core.extract.sheet_parts import Merged, Parts
+
+_WORKBOOK = re.compile(r"xl/workbook\d*\.xml")
 
 
 def parse(path: Path, read: Reader) -> Iterator[Item]:
@@ -63,15 +67,13 @@ def parse(path: Path, read: Reader) -> Iterator[Item]:
 
 def _missing(packed: zipfile.ZipFile, book: Any) -> Iterator[Item]:
     """Sheets that the workbook names and the file does not hold."""
-    names = set(packed.namelist())
-    for sheet in book.worksheets:
-        if sheet._worksheet_path not in names:
-            message = f"sheet {sheet.title}: the file lacks it; open the workbook and save it again"
+    part = next((name for name in packed.namelist() if _WORKBOOK.fullmatch(name)), "")
+    root = parsed(packed.read(part)) if part else None
+    known = {sheet.title for sheet in (*book.worksheets, *book.chartsheets)}
+    for named in root.iterfind("{*}sheets/{*}sheet") if root is not None else ():
+        if (name := str(named.get("name"))) not in known:
+            message = f"sheet {name}: the file lacks it; open the workbook and save it again"
             yield Note(Part.TEXT, read=False, message=message)
-    read = {sheet.title for sheet in book.worksheets}
-    for named in book._named_sheets if hasattr(book, "_named_sheets") else ():
-        if named not in read:
-            yield Note(Part.TEXT, read=False, message=f"sheet {named}: the file lacks it")
 
 
 class _Sheet:
