@@ -82,7 +82,7 @@ def test_same_file_twice_is_stored_once_under_both_names(uploads: Uploads, tmp_p
         ("empty.pdf", b"", "upload_empty", "0 bytes"),
         ("blank.txt", b" \n\t\n ", "upload_empty", "blank space"),
         ("large.txt", b"word " * 600_000, "upload_too_large", "2 MiB"),
-        ("picture.pdf", PNG, "upload_unsupported", "Portable Network Graphics"),
+        ("picture.pdf", PNG, "upload_unsupported", "a picture; put it into a PDF"),
         ("noise.txt", b"\x00\x01\x02\x03" * 50, "upload_unsupported", "none of the kinds"),
     ],
 )

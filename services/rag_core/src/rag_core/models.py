@@ -33,9 +33,13 @@ class DocumentKind(StrEnum):
     PPTX = "pptx"
     XLSX = "xlsx"
     CSV = "csv"
+    OPENDOCUMENT = "opendocument"
+    RTF = "rtf"
     EPUB = "epub"
     EMAIL = "email"
     HTML = "html"
+    XML = "xml"  # feeds, drawings, Office 2003, any other
+    NOTEBOOK = "notebook"
     MARKDOWN = "markdown"
     TEXT = "text"
     UNKNOWN = "unknown"  # a file put there by hand that cannot be read; kept as failed with its reason

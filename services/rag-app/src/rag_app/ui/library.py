@@ -24,8 +24,8 @@ _WORDS = {
 }
 _DROP = """<div class="rd-dropzone"><label><b>Drop documents or folders here</b>
 <span class="rd-pick">or choose files</span><input type="file" multiple aria-label="Documents to add"></label>
-<p class="rd-hint">PDF (also scanned), Word, PowerPoint, Excel, CSV, EPUB, e-mail, HTML, Markdown or text;
-many at once, up to {limit} MB each.</p></div>
+<p class="rd-hint">PDF (also scanned), Word, PowerPoint, Excel, OpenDocument, RTF, CSV, EPUB, e-mail, HTML,
+XML, notebooks, Markdown or text; many at once, up to {limit} MB each.</p></div>
 <p id="rd-outcome" class="rd-outcome" role="status" hidden></p><ul class="rd-sending"></ul>"""
 _log = structlog.stdlib.get_logger("rag_app.library")
 

@@ -21,9 +21,13 @@ _KINDS = {
     DocumentKind.PPTX: "PowerPoint",
     DocumentKind.XLSX: "Excel",
     DocumentKind.CSV: "CSV",
+    DocumentKind.OPENDOCUMENT: "OpenDocument",
+    DocumentKind.RTF: "RTF",
     DocumentKind.EPUB: "EPUB",
     DocumentKind.EMAIL: "E-mail",
     DocumentKind.HTML: "HTML",
+    DocumentKind.XML: "XML",
+    DocumentKind.NOTEBOOK: "Notebook",
     DocumentKind.MARKDOWN: "Markdown",
     DocumentKind.TEXT: "Text",
 }
