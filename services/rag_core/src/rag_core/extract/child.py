@@ -20,13 +20,20 @@ from rag_core.extract.blocks import Block, Head, Item, Note, Ocr, Unreadable
 from rag_core.models import DocumentKind
 
 _PULSE_SECONDS = 0.5
+_MAX_DEPTH = 3  # of files inside files
 
 
-def parse(path: Path, kind: DocumentKind, max_pages: int, reader: Ocr | None) -> Iterator[Item]:
-    """Head and blocks of one file."""
+def parse(
+    path: Path, kind: DocumentKind, max_pages: int, reader: Ocr | None, depth: int = 0
+) -> Iterator[Item]:
+    """Head and blocks of one file, which lies inside so many others."""
+
+    def attached(one: Path, its_kind: DocumentKind) -> Iterator[Item]:
+        return guarded(one, its_kind, max_pages, reader, depth + 1)
+
     match kind:
         case DocumentKind.PDF:
-            return _parser("pdf")(path, max_pages, reader)
+            return _parser("pdf")(path, max_pages, reader, attached if depth < _MAX_DEPTH else None)
         case DocumentKind.DOCX:
             return _parser("word")(path)
         case DocumentKind.PPTX:
@@ -38,7 +45,7 @@ def parse(path: Path, kind: DocumentKind, max_pages: int, reader: Ocr | None) ->
         case DocumentKind.EPUB:
             return _parser("book")(path, max_pages)
         case DocumentKind.EMAIL:
-            return _parser("mail")(path, lambda one, its_kind: guarded(one, its_kind, max_pages, reader))
+            return _parser("mail")(path, attached)
         case DocumentKind.HTML:
             return _parser("html")(path)
         case DocumentKind.MARKDOWN | DocumentKind.TEXT:
@@ -47,10 +54,12 @@ def parse(path: Path, kind: DocumentKind, max_pages: int, reader: Ocr | None) ->
             raise Unreadable("unsupported", "no parser reads this kind of file")
 
 
-def guarded(path: Path, kind: DocumentKind, max_pages: int, reader: Ocr | None) -> Iterator[Item]:
+def guarded(
+    path: Path, kind: DocumentKind, max_pages: int, reader: Ocr | None, depth: int = 0
+) -> Iterator[Item]:
     """The same; parsers raise anything on broken files, and it becomes the file's reason."""
     try:
-        yield from parse(path, kind, max_pages, reader)
+        yield from parse(path, kind, max_pages, reader, depth)
     except (Unreadable, FileNotFoundError, MemoryError):
         raise
     except Exception as error:
