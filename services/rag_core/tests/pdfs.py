@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rag_core.extract import Block, Limits, Parser
+from rag_core.extract import Block, Limits, Note, Parser
 from rag_core.models import DocumentKind
 
 LIMITS = Limits(stall_seconds=60, cpu_seconds=120, memory_mib=472, max_pages=2000)
@@ -169,3 +169,27 @@ def cells(rows: Sequence[Sequence[str]], xs: Sequence[float], tops: Sequence[flo
 def blocks(parser: Parser, path: Path) -> list[Block]:
     """What a PDF is read as in the real parsing process."""
     return [item for item in parser.parse(path, DocumentKind.PDF) if isinstance(item, Block)]
+
+
+def paged(contents: Sequence[str], more: str = "") -> bytes:
+    """A PDF with a page, 600 by 800 points, for each of these contents; `more` goes into each page's entries."""
+    kids = " ".join(f"{4 + 2 * n} 0 R" for n in range(len(contents)))
+    page = f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Resources<</Font<</F 3 0 R>>>>{more}/Contents"
+    objects = [
+        "<</Type/Catalog/Pages 2 0 R>>",
+        f"<</Type/Pages/Kids[{kids}]/Count {len(contents)}>>",
+        "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+    ]
+    for n, content in enumerate(contents):
+        objects += [f"{page} {5 + 2 * n} 0 R>>", stream(content)]
+    return pdf(objects)
+
+
+def words(parser: Parser, path: Path) -> str:
+    """All text of a PDF in one line."""
+    return " ".join(" ".join(block.text for block in blocks(parser, path)).split())
+
+
+def notes(parser: Parser, path: Path) -> list[Note]:
+    """The lines of a PDF's reading report."""
+    return [item for item in parser.parse(path, DocumentKind.PDF) if isinstance(item, Note)]

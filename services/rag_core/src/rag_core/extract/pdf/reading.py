@@ -18,7 +18,7 @@ from rag_core.extract.pdf.pictures import Pictures
 from rag_core.extract.pdf.rules import objects
 from rag_core.extract.pdf.scale import Scale
 
-_RIM = 2  # lines at the top of a page, and at its foot, where a page number may stand
+_RIM = 3  # lines at the top of a page, and at its foot, where a page number may stand
 _RIM_NUMBER = re.compile(r"^(\d{1,5})\s|\s(\d{1,5})$")
 _WIDE = 1.5  # times the height of a digit; more than a blank between words
 _LEADER = re.compile(
@@ -79,8 +79,9 @@ class Reader:
         for place, line in found:
             line.place = place
         own = [line for _, line in found]
-        for line in own[:_RIM] + own[-_RIM:]:
-            line.apart = _apart(line, textpage)
+        numbers = range(len(own))
+        for i in {*numbers[:_RIM], *numbers[-_RIM:]}:
+            own[i].apart = _apart(own[i], textpage)
         return own
 
 

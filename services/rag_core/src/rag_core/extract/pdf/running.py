@@ -79,7 +79,7 @@ class Running:
             if found is not None:
                 drop[i] = found
         above, below = list[Line](), list[Line]()
-        for i, key in drop.items():
+        for i, key in sorted(drop.items()):
             self.left_out += 1
             if key[1:] not in self._met and not _page_number(key[1:]):
                 self._met.add(key[1:])
@@ -102,12 +102,14 @@ def _text(line: Line) -> str:
 
 
 def _rim(lines: Sequence[Line]) -> Iterator[tuple[str, int]]:
-    """(side, place) of the two first and the two last lines of a page."""
-    if len(lines) >= _LEAST_LINES:
-        last = len(lines) - 1
-        for side, i in (("t", 0), ("t", 1), ("b", last - 1), ("b", last)):
-            if len(lines[i].text) <= _LONGEST:
-                yield side, i
+    """(side, place) of the lines that a page begins and ends with, at most three each."""
+    if len(lines) < _LEAST_LINES:
+        return
+    deep = min(3, (len(lines) - 1) // 2)
+    for i in range(deep):
+        for side, place in (("t", i), ("b", len(lines) - 1 - i)):
+            if len(lines[place].text) <= _LONGEST:
+                yield side, place
 
 
 def _labels(line: Line, text: str) -> Iterator[tuple[int, int, bool]]:
