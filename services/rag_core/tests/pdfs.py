@@ -172,7 +172,7 @@ def blocks(parser: Parser, path: Path) -> list[Block]:
 
 
 def paged(contents: Sequence[str], more: str = "") -> bytes:
-    """A PDF with a page, 600 by 800 points, for each of these contents; `more` goes into each page's entries."""
+    """A PDF with a page, 600 by 800 points, for each content; `more` goes into each page's entries."""
     kids = " ".join(f"{4 + 2 * n} 0 R" for n in range(len(contents)))
     page = f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Resources<</Font<</F 3 0 R>>>>{more}/Contents"
     objects = [
@@ -193,3 +193,50 @@ def words(parser: Parser, path: Path) -> str:
 def notes(parser: Parser, path: Path) -> list[Note]:
     """The lines of a PDF's reading report."""
     return [item for item in parser.parse(path, DocumentKind.PDF) if isinstance(item, Note)]
+
+
+def form(widgets: Sequence[str], content: str, more: str = "") -> bytes:
+    """A PDF of one page with these fields, each given as the entries of its own dictionary."""
+    numbers = [6 + n for n in range(len(widgets))]
+    listed = " ".join(f"{n} 0 R" for n in numbers)
+    return pdf(
+        [
+            f"<</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[{listed}]/DA(/F 0 Tf 0 g)"
+            f"/DR<</Font<</F 5 0 R>>>>{more}>>>>",
+            "<</Type/Pages/Kids[3 0 R]/Count 1>>",
+            f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 4 0 R/Annots[{listed}]"
+            "/Resources<</Font<</F 5 0 R>>>>>>",
+            stream(content),
+            "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+            *(f"<</Type/Annot/Subtype/Widget/P 3 0 R{one}>>" for one in widgets),
+        ]
+    )
+
+
+def annotated(
+    annotations: Sequence[str], content: str, more: Sequence[str | bytes] = (), catalogue: str = ""
+) -> bytes:
+    """A PDF of one page with these annotations; `more` are objects from the number 6 on."""
+    return pdf(
+        [
+            f"<</Type/Catalog/Pages 2 0 R{catalogue}>>",
+            "<</Type/Pages/Kids[3 0 R]/Count 1>>",
+            "<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>"
+            f"/Annots[{' '.join(f'<</Type/Annot{one}>>' for one in annotations)}]>>",
+            stream(content),
+            "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+            *more,
+        ]
+    )
+
+
+def with_files(files: Sequence[tuple[str, bytes]], content: str) -> bytes:
+    """A PDF of one page that holds these files, compressed."""
+    more: list[str | bytes] = []
+    names = []
+    for name, data in files:
+        number = 6 + len(more)
+        more.append(packed(data, "/Type/EmbeddedFile"))
+        more.append(f"<</Type/Filespec/F({name})/UF({name})/EF<</F {number} 0 R>>>>")
+        names.append(f"({name}) {number + 1} 0 R")
+    return annotated([], content, more, f"/Names<</EmbeddedFiles<</Names[{' '.join(names)}]>>>>")

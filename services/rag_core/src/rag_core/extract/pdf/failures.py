@@ -98,6 +98,8 @@ def nothing(pages: int, readable: int, unreadable: int, pictures: Pictures) -> U
             f"the PDF's fonts do not say which letters they show, so its text cannot be read{why};"
             " print it to a new PDF, or run it through OCR",
         )
+    if pictures.too_much:
+        return Unreadable("no_text", f"none of the PDF's {pages} pages holds text; {pictures.too_much}")
     if pictures.seen and not pictures.missing:
         return Unreadable(
             "no_text",
@@ -109,7 +111,10 @@ def nothing(pages: int, readable: int, unreadable: int, pictures: Pictures) -> U
             "no_text",
             f"none of the PDF's {pages} pages holds text{why}; it is likely a scan: run it through OCR first",
         )
-    return Unreadable("no_text", f"the PDF's {pages} pages are blank: they hold neither text nor pictures")
+    return Unreadable(
+        "no_text",
+        f"the PDF's {pages} pages are blank: they hold neither text nor pictures that might show some",
+    )
 
 
 def _damage(data: bytes) -> Unreadable:

@@ -103,6 +103,8 @@ def _beside(one: Widget, textpage: pdfium.PdfTextPage, *, after: bool) -> str:
         found = textpage.get_text_bounded(one.right, low, one.right + _NEAR, high)
     else:
         found = textpage.get_text_bounded(one.left - _NEAR, low, one.left, high)
+        if not found.strip():  # of a high field, at its head or foot
+            found = textpage.get_text_bounded(one.left - _NEAR, one.bottom, one.left, one.top)
         if not found.strip():
             found = textpage.get_text_bounded(one.left, one.top, one.right, one.top + 2 * _ROW)
     words = " ".join(found.split())

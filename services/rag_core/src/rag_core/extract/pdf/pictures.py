@@ -28,6 +28,7 @@ _MOST_OBJECTS = 20_000
 _MOST_ON_A_PAGE = 8
 _MOST_IN_ALL = 300  # on pages with text; it takes Tesseract a second or more for each
 _DEPTH = 3
+_EMPTY = "without text"
 
 
 class Box(NamedTuple):
@@ -107,6 +108,14 @@ class Pictures:
             return own
         return self._beside(page, textpage, own, parts, number) if parts else own
 
+    @property
+    def too_much(self) -> str:
+        """Why a picture was not read that may well show text; empty when there is none."""
+        for why, numbers in self._unread.items():
+            if why != _EMPTY and not self.missing:
+                return f"page {numbers[0]}: a picture {why}"
+        return ""
+
     def notes(self) -> Iterator[Note]:
         """What was read from pictures, and what was not and why."""
         if self._read:
@@ -117,7 +126,7 @@ class Pictures:
                 f"page {numbers[0]}" if numbers[0] == numbers[-1] else f"pages {numbers[0]} to {numbers[-1]}"
             )
             what = f"a picture {why}" if count == 1 else f"{count:,} pictures, each of which {why}"
-            if why.startswith("without"):
+            if why == _EMPTY:
                 what = f"a picture {why}" if count == 1 else f"{count:,} pictures {why}"
             yield Note(Part.PICTURE, count, read=False, message=f"{where}: {what}")
 
@@ -165,7 +174,7 @@ class Pictures:
         if found:
             self._read += 1
         else:
-            self._unread["without text"].append(number)
+            self._unread[_EMPTY].append(number)
         return [Line(text) for text in found]
 
     def _too_large(self, picture: Picture, number: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from rag_core.extract.pdf.scale import Scale
 
 _RIM = 3  # lines at the top of a page, and at its foot, where a page number may stand
 _RIM_NUMBER = re.compile(r"^(\d{1,5})\s|\s(\d{1,5})$")
+_SAMPLED = 40  # letters on a page; with fewer it is not asked how they are turned
 _WIDE = 1.5  # times the height of a digit; more than a blank between words
 _LEADER = re.compile(
     r"[ \u00a0]?(?:\.[ \u00a0]?){5,}|(?: \.){2,} (?=\S{1,9}$)|[ \u00a0]?\u2026{2,}[ \u00a0]?"
@@ -51,7 +53,7 @@ class Reader:
             page = self._document[index]
         except pdfium.PdfiumError:
             return Page(broken=True)  # the others are still worth having
-        with closing(page), closing(page.get_textpage()) as textpage:
+        with closing(page), closing(_upright(page)) as textpage:
             drawn = objects(page)
             own = self._own(page, textpage, drawn)
             lines = self._pictures.lines(page, textpage, drawn, own, index + 1)
@@ -83,6 +85,19 @@ class Reader:
         for i in {*numbers[:_RIM], *numbers[-_RIM:]}:
             own[i].apart = _apart(own[i], textpage)
         return own
+
+
+def _upright(page: pdfium.PdfPage) -> pdfium.PdfTextPage:
+    """The page's text, after the page was turned to have it upright: pdfium takes its lines from the left."""
+    textpage = page.get_textpage()
+    count = textpage.count_chars()
+    sample = {count // 4, count // 2, 3 * count // 4} if count >= _SAMPLED else ()
+    angles = {-round(math.degrees(pdfium_c.FPDFText_GetCharAngle(textpage.raw, i))) % 360 for i in sample}
+    if len(angles) != 1 or (angle := angles.pop()) not in (90, 180, 270) or angle == page.get_rotation():
+        return textpage
+    textpage.close()
+    page.set_rotation(angle)
+    return page.get_textpage()
 
 
 def _led(text: str) -> str:
