@@ -175,5 +175,3 @@ def test_columns_on_a_turned_page(parser: Parser, tmp_path: Path, degrees: int) 
                 matrix, e, f = place(x, 700 - 13 * n)
                 content += f"BT /F 10 Tf {matrix} {e} {f} Tm ({column[n]}) Tj ET\n"
     assert read(parser, tmp_path, content, f"/Rotate {degrees}") == f"{LEFT} {RIGHT}"
-
-
