@@ -120,6 +120,23 @@ def test_one_page_or_two_lose_nothing(parser: Parser, tmp_path: Path, pages: int
     assert notes(parser, path) == []
 
 
+def test_line_of_a_form_letter_that_repeats_below_its_head_stays(parser: Parser, tmp_path: Path) -> None:
+    """Each customer has a period and a rate of the same words, asked for by the customer's name."""
+    contents = []
+    for number, name in enumerate(("Finch", "Crane", "Wren", "Lark"), 1):
+        lines = [
+            f"Account of {name}",
+            "Period: first quarter",
+            "Rate: 4 percent",
+            *BODY[:number],
+            "Sum: 70 crowns",
+        ]
+        contents.append("".join(said(line, 40, 640 - 20 * n) for n, line in enumerate(lines)))
+    (tmp_path / "letters.pdf").write_bytes(paged(contents))
+    text = words(parser, tmp_path / "letters.pdf")
+    assert [text.count(one) for one in ("Period: first", "Rate: 4", "Sum: 70")] == [4, 4, 4]
+
+
 LISTS = {
     "price list": ("Lobster soup, large bowl", "124"),
     "income statement": ("Net income", "1,853"),

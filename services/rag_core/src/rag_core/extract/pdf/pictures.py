@@ -140,7 +140,7 @@ class Pictures:
     ) -> list[Line]:
         """The page's lines, and among them those in its pictures, each where it stands."""
         self.seen += 1
-        heights = [_height(page, textpage, line) for line in own]
+        heights = [height(page, textpage, line) for line in own]
         until = time.monotonic() + (self._reader.page_seconds if self._reader else 0)
         placed: dict[int, list[Line]] = defaultdict(list)
         for count, part in enumerate(sorted(parts, key=lambda box: -box.top)):
@@ -293,7 +293,7 @@ def _meet(one: Box, other: Box) -> bool:
     )
 
 
-def _height(page: pdfium.PdfPage, textpage: pdfium.PdfTextPage, line: Line) -> float | None:
+def height(page: pdfium.PdfPage, textpage: pdfium.PdfTextPage, line: Line) -> float | None:
     """Where a line of the page's own text stands, as the page is shown."""
     if line.place < 0:
         return None

@@ -15,7 +15,7 @@ import pypdfium2.raw as pdfium_c
 from rag_core.extract.pdf import order, tables, typeface
 from rag_core.extract.pdf.line import Line, compounds, marked, places, whole
 from rag_core.extract.pdf.notes import Beside, beside
-from rag_core.extract.pdf.pictures import Pictures
+from rag_core.extract.pdf.pictures import Pictures, height
 from rag_core.extract.pdf.rules import objects
 from rag_core.extract.pdf.scale import Scale
 
@@ -84,6 +84,7 @@ class Reader:
         numbers = range(len(own))
         for i in {*numbers[:_RIM], *numbers[-_RIM:]}:
             own[i].apart = _apart(own[i], textpage)
+            own[i].share = (height(page, textpage, own[i]) or 0.0) / max(1.0, page.get_height())
         return own
 
 

@@ -18,6 +18,8 @@ _REPEATS = 3
 _HEADER_ROWS = 3  # of a table that is a page's header
 _LEAST_LINES = 5  # on a page; a shorter one has no rim
 _LONGEST = 300  # characters of a running line
+_PLACES = 200  # down the page
+_MARGIN = 0.15  # of the page
 _DENSE = 0.75  # of the pages from the first to the last, or of every second one
 _WORD = r"(?:page|pages|pg\.?|p\.|sheet|folio|seite|s\.|blatt|p[áa]gina|p[áa]g\.?|strana|стр\.?|第)"
 _ROMAN = r"m{0,3}(?:c[md]|d?c{0,3})(?:x[cl]|l?x{0,3})(?:i[xv]|v?i{0,3})"
@@ -60,8 +62,10 @@ class Running:
                 for key in self._counting(lines[i], side, number):
                     met[key].add(number)
                     counted.add(key)
-                met[side + text].add(number)
-                shapes[side + _NUMBERS.sub("#", text)].add(side + text)
+                if _at_margin(lines[i]):
+                    key = _place(side, lines[i]) + text
+                    met[key].add(number)
+                    shapes[_place(side, lines[i]) + _NUMBERS.sub("#", text)].add(key)
         often = {key for key, numbers in met.items() if len(numbers) >= _REPEATS}
         self._running = often & counted
         for texts in shapes.values():
@@ -74,15 +78,16 @@ class Running:
         drop: dict[int, str] = {}
         for side, i in _rim(lines):
             keys = [] if heading(lines[i]) else list(self._counting(lines[i], side, number))
-            keys.append(side + _text(lines[i]))
+            keys.append(_place(side, lines[i]) + _text(lines[i]))
             found = next((key for key in keys if key in self._running), None)
             if found is not None:
                 drop[i] = found
         above, below = list[Line](), list[Line]()
         for i, key in sorted(drop.items()):
             self.left_out += 1
-            if key[1:] not in self._met and not _page_number(key[1:]):
-                self._met.add(key[1:])
+            said = key.partition(":")[2]
+            if said not in self._met and not _page_number(said):
+                self._met.add(said)
                 self.left_out -= 1
                 (above if key[0] == "t" else below).append(lines[i])
         return Kept([line for i, line in enumerate(lines) if i not in drop], above, below)
@@ -94,7 +99,17 @@ class Running:
             printed, sign = _value(text[start:end])
             # Years and numbers of tickets count along as well, by chance.
             if printed and (worded or sign == "i" or printed <= self._pages):
-                yield f"{side}{text[:start]}#{text[end:]}\0{sign}{number - printed}"
+                yield f"{_place(side, line)}{text[:start]}#{text[end:]}\0{sign}{number - printed}"
+
+
+def _place(side: str, line: Line) -> str:
+    """Where a line stands: what runs is at the same place on each page."""
+    return f"{side}{'' if line.share is None else round(line.share * _PLACES)}:"
+
+
+def _at_margin(line: Line) -> bool:
+    """Whether a line stands where headers and footers are; what was read from a picture may be anywhere."""
+    return line.share is None or not _MARGIN < line.share < 1 - _MARGIN
 
 
 def _text(line: Line) -> str:
