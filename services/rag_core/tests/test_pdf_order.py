@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
+from fpdf import FPDF
 
 from rag_core.extract import Parser
 from services.rag_core.tests.pdfs import LIMITS, drawn, said, words
@@ -64,6 +66,19 @@ def test_two_columns_drawn_row_by_row(parser: Parser, tmp_path: Path, shift: flo
 def test_narrow_gutter(parser: Parser, tmp_path: Path) -> None:
     text = read(parser, tmp_path, rows([set_in(LEFT, 34), set_in(RIGHT, 34)], [40, 225]))
     assert text == f"{LEFT} {RIGHT}"
+
+
+def test_columns_drawn_word_by_word(parser: Parser, tmp_path: Path) -> None:
+    columns = [set_in(LEFT, 34), set_in(RIGHT, 34)]
+    paper = FPDF(unit="pt")
+    paper.set_font("Helvetica", size=10)
+    content = "".join(
+        said(word, x + paper.get_string_width(" ".join([*line.split()[:i], ""])), 700 - 13 * n)
+        for n, pair in enumerate(zip_longest(*columns, fillvalue=""))
+        for line, x in zip(pair, (40, 300), strict=True)
+        for i, word in enumerate(line.split())
+    )
+    assert read(parser, tmp_path, content) == f"{LEFT} {RIGHT}"
 
 
 def test_three_columns_drawn_row_by_row(parser: Parser, tmp_path: Path) -> None:

@@ -34,8 +34,8 @@ class Line:
     `face` is None where nobody looked: the document has an outline, or the text comes from a picture. `y` is
     the height of its base line over the page's foot in points. `rows` are a table's cells, `columns` its
     borders from left to right in points; a table's `text` is that of all its cells. `place` is where it
-    begins in the page's text; `apart` are numbers at its ends that wide blanks part from its words, and `share`
-    says how high it stands on the page, from 0 to 1; both only where a page begins and ends.
+    begins in the page's text. Where a page begins and ends, `apart` are numbers at the line's ends that wide
+    blanks part from its words, and `share` is its height on the page, from 0 to 1.
     """
 
     text: str

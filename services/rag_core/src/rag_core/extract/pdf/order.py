@@ -55,6 +55,7 @@ def jumping(textpage: pdfium.PdfTextPage, rotation: int) -> bool:
     raw, get = textpage.raw, pdfium_c.FPDFText_GetRect
     left, top, right, bottom = (ctypes.c_double() for _ in range(4))
     jumps = 0
+    jumped = False
     begin = before = math.inf  # where the pieces before begin, without a wide blank, and where they end
     sideways, mirrored = rotation in (90, 270), rotation in (90, 180)
     for i in range(pdfium_c.FPDFText_CountRects(raw, 0, -1)):
@@ -65,13 +66,14 @@ def jumping(textpage: pdfium.PdfTextPage, rotation: int) -> bool:
             start, end, high = left.value, right.value, top.value - bottom.value
         if mirrored:
             start, end = -end, -start
-        if start < before - high:
-            begin = start
-        elif start > before + max(_NARROW, _GAP * high):
-            jumps += before - begin > _SHORT and end - start > _SHORT
+        wide = start > before + max(_NARROW, _GAP * high)
+        if wide or start < before - high:
+            long = before - begin > _SHORT
+            jumps += jumped and long
+            jumped = wide and long
             begin = start
         before = end
-    return jumps >= _LEAST
+    return jumps + (jumped and before - begin > _SHORT) >= _LEAST
 
 
 def by_columns(textpage: pdfium.PdfTextPage, text: str, rotation: int) -> list[tuple[int, str]] | None:

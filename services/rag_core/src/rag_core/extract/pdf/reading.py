@@ -24,7 +24,7 @@ _RIM_NUMBER = re.compile(r"^(\d{1,5})\s|\s(\d{1,5})$")
 _SAMPLED = 40  # letters on a page; with fewer it is not asked how they are turned
 _WIDE = 1.5  # times the height of a digit; more than a blank between words
 _LEADER = re.compile(
-    r"[ \u00a0]?(?:\.[ \u00a0]?){5,}|(?: \.){2,} (?=\S{1,9}$)|[ \u00a0]?\u2026{2,}[ \u00a0]?"
+    r"[ \u00a0]?(?:\.[ \u00a0]?){5,}|(?: \.){2,} (?=(?:\d{1,5}|[ivxlc]{1,7})$)|[ \u00a0]?\u2026{2,}[ \u00a0]?"
 )
 
 
