@@ -258,11 +258,16 @@ def with_files(files: Sequence[tuple[str, bytes]], content: str) -> bytes:
 
 def picture(lines: Sequence[str], size: tuple[int, int] = (600, 300)) -> bytes:
     """A picture of this text as an object of a PDF: so many points wide and high, two dots for each."""
+    return dots((2 * size[0], 2 * size[1]), picture_rows(lines, size))
+
+
+def picture_rows(lines: Sequence[str], size: tuple[int, int] = (600, 300)) -> bytes:
+    """The dots of such a picture, row after row."""
     width, height = size
     text = "".join(said(line, 30, 760 - 40 * n, 20) for n, line in enumerate(lines))
     with pypdfium2.PdfDocument(drawn(text)) as document:
         shown = document[0].render(scale=2, grayscale=True, crop=(0, 800 - height, 600 - width, 0)).to_pil()
-    return dots(shown.size, shown.tobytes())
+    return bytes(shown.tobytes())
 
 
 def dots(size: tuple[int, int], data: bytes, bits: int = 8) -> bytes:

@@ -17,6 +17,7 @@ from services.rag_core.tests.pdfs import (
     notes,
     packed,
     picture,
+    picture_rows,
     placed,
     said,
     words,
@@ -100,6 +101,14 @@ def test_text_that_was_recognised_before_is_not_read_twice(parser: Parser, tmp_p
     )
     scan = picture(SEXTANT, (600, 800))
     assert "sextant" not in words(parser, saved(tmp_path, [placed("I0", 0, 0, 600, 800) + hidden], [scan]))
+
+
+def test_scan_in_strips_is_read_as_one_picture(parser: Parser, tmp_path: Path) -> None:
+    """Each strip is too low to hold a line."""
+    rows = picture_rows(SEXTANT)
+    strips = [dots((1200, 30), rows[n * 36_000 : (n + 1) * 36_000]) for n in range(20)]
+    content = HEAD + "".join(placed(f"I{n}", 0, 685 - 15 * n, 600, 15) for n in range(20))
+    assert "brass sextant" in words(parser, saved(tmp_path, [content], strips))
 
 
 def test_picture_on_page_after_page_is_read_once(parser: Parser, tmp_path: Path) -> None:

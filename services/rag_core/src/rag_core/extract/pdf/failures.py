@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 XFA = {pdfium_c.FORMTYPE_XFA_FULL, pdfium_c.FORMTYPE_XFA_FOREGROUND}
 _TREE = {"pages": rb"/Type\s*/Pages\b", "page": rb"/Type\s*/Page\b", "none": rb"/Count\s+0\b"}
 _WAITING = re.compile(r"please\s+wait|adobe\s+(?:acrobat\s+)?reader", re.I)
+_RIGHTS = (b"/Adobe.APS", b"/Adobe.PubSec", b"/MicrosoftIRMServices", b"/FoxitConnectedPDFDRM")
 _PROBED = 20  # pages of an XFA form
 
 
@@ -31,7 +32,7 @@ def opened(path: Path) -> pdfium.PdfDocument:
         said = str(error).lower()
         # Pdfium tells of the failure before where it knows no reason for this one.
         if ("password" in said or "security" in said) and b"/Encrypt" in data:
-            if b"/Adobe.APS" in data or b"/FoxitConnectedPDFDRM" in data or b"/Adobe.PubSec" in data:
+            if any(mark in data for mark in _RIGHTS):
                 raise Unreadable(
                     "encrypted",
                     "the PDF is locked by rights management or a certificate; ask its owner for a copy",
@@ -98,23 +99,20 @@ def nothing(pages: int, readable: int, unreadable: int, pictures: Pictures) -> U
             f"the PDF's fonts do not say which letters they show, so its text cannot be read{why};"
             " print it to a new PDF, or run it through OCR",
         )
+    none = (
+        "the PDF's only page holds no text" if pages == 1 else f"none of the PDF's {pages:,} pages holds text"
+    )
     if pictures.too_much:
-        return Unreadable("no_text", f"none of the PDF's {pages} pages holds text; {pictures.too_much}")
+        return Unreadable("no_text", f"{none}; {pictures.too_much}")
     if pictures.seen and not pictures.missing:
         return Unreadable(
             "no_text",
-            f"none of the PDF's {pages} pages holds text, and none was recognised in their pictures;"
+            f"{none}, and none was recognised in pictures;"
             " if it is a scan, scan it sharper or in its right language",
         )
     if pictures.seen:
-        return Unreadable(
-            "no_text",
-            f"none of the PDF's {pages} pages holds text{why}; it is likely a scan: run it through OCR first",
-        )
-    return Unreadable(
-        "no_text",
-        f"the PDF's {pages} pages are blank: they hold neither text nor pictures that might show some",
-    )
+        return Unreadable("no_text", f"{none}{why}; it is likely a scan: run it through OCR first")
+    return Unreadable("no_text", f"{none}, nor a picture that might show some: the PDF is blank")
 
 
 def _damage(data: bytes) -> Unreadable:

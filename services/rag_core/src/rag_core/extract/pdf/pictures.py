@@ -28,6 +28,7 @@ _MOST_OBJECTS = 20_000
 _MOST_ON_A_PAGE = 8
 _MOST_IN_ALL = 300  # on pages with text; it takes Tesseract a second or more for each
 _DEPTH = 3
+_TOUCHING = 3.0  # points
 _EMPTY = "without text"
 
 
@@ -50,7 +51,7 @@ class Picture(NamedTuple):
 
     box: Box
     pixels: tuple[int, int]
-    image: Any
+    images: tuple[Any, ...]  # pdfium's; a scan is often cut into strips
 
 
 class Pictures:
@@ -94,7 +95,7 @@ class Pictures:
             return seen if seen and (bad > good or legibility(seen)[0] > good) else own
         parts = [
             part
-            for picture in found
+            for picture in _merged(found)
             if picture.box.area >= _LEAST_SHARE * whole
             and picture.pixels[0] >= _LEAST_PIXELS[0]
             and picture.pixels[1] >= _LEAST_PIXELS[1]
@@ -183,10 +184,13 @@ class Pictures:
 
     def _new(self, picture: Picture) -> bool:
         """Whether a picture is met for the first time; what is on page after page is a letterhead's."""
-        size = ctypes.c_ulong(pdfium_c.FPDFImageObj_GetImageDataRaw(picture.image, None, 0))
-        buffer = ctypes.create_string_buffer(max(1, size.value))
-        pdfium_c.FPDFImageObj_GetImageDataRaw(picture.image, buffer, size)
-        mark = hashlib.sha256(buffer).digest()
+        data = hashlib.sha256()
+        for image in picture.images:
+            size = pdfium_c.FPDFImageObj_GetImageDataRaw(image, None, 0)
+            buffer = ctypes.create_string_buffer(max(1, size))
+            pdfium_c.FPDFImageObj_GetImageDataRaw(image, buffer, size)
+            data.update(buffer)
+        mark = data.digest()
         if mark in self._met:
             return False
         self._met.add(mark)
@@ -210,6 +214,23 @@ def _pictures(page: pdfium.PdfPage, images: Sequence[Any], forms: Sequence[Any])
         yield from _picture(page, image, [])
     for form in forms[:_MOST_OBJECTS]:
         yield from _in_form(page, form, [], left_over)
+
+
+def _merged(found: Sequence[Picture]) -> list[Picture]:
+    """The pictures, strips of the same width that touch each other put together."""
+    made: list[Picture] = []
+    for one in sorted(found, key=lambda p: (round(p.box.left), round(p.box.right), -p.box.top)):
+        last = made[-1] if made else None
+        same = (
+            last and max(abs(last.box.left - one.box.left), abs(last.box.right - one.box.right)) < _TOUCHING
+        )
+        if last and same and abs(last.box.bottom - one.box.top) < _TOUCHING:
+            box = Box(last.box.left, one.box.bottom, last.box.right, last.box.top)
+            pixels = (last.pixels[0], last.pixels[1] + one.pixels[1])
+            made[-1] = Picture(box, pixels, last.images + one.images)
+        else:
+            made.append(one)
+    return made
 
 
 def _in_form(page: pdfium.PdfPage, form: Any, matrices: list[Any], left_over: list[int]) -> Iterator[Picture]:
@@ -241,7 +262,7 @@ def _picture(page: pdfium.PdfPage, image: Any, matrices: Sequence[Any]) -> Itera
     width, height = ctypes.c_uint(), ctypes.c_uint()
     pdfium_c.FPDFImageObj_GetImagePixelSize(image, width, height)
     if box.area > 0:
-        yield Picture(box, (width.value, height.value), image)
+        yield Picture(box, (width.value, height.value), (image,))
 
 
 def _shown(page: pdfium.PdfPage, xs: Sequence[float], ys: Sequence[float]) -> Box:
