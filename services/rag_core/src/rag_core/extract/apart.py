@@ -17,7 +17,12 @@ def apart(work: Callable[[], bytes], seconds: float, most: int) -> bytes | None:
     The fork has the limits of memory of the parsing process, which has one thread and may fork.
     """
     reading, writing = os.pipe()
-    child = os.fork()
+    try:
+        child = os.fork()
+    except OSError:  # no memory or no process left: a part is lost, and named
+        os.close(reading)
+        os.close(writing)
+        return None
     if child == 0:
         _answer(work, reading, writing)
     os.close(writing)

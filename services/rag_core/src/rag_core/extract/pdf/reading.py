@@ -15,7 +15,8 @@ import pypdfium2.raw as pdfium_c
 from rag_core.extract.pdf import order, tables, typeface
 from rag_core.extract.pdf.line import Line, compounds, marked, places, whole
 from rag_core.extract.pdf.notes import Beside, beside
-from rag_core.extract.pdf.pictures import Pictures, height
+from rag_core.extract.pdf.pictures import Pictures
+from rag_core.extract.pdf.placement import height
 from rag_core.extract.pdf.rules import objects
 from rag_core.extract.pdf.scale import Scale
 

@@ -27,7 +27,7 @@ _ROMAN = r"m{0,3}(?:c[md]|d?c{0,3})(?:x[cl]|l?x{0,3})(?:i[xv]|v?i{0,3})"
 _AFTER_WORD = re.compile(rf"(?:^|(?<=\W)){_WORD}\s{{0,3}}(\d{{1,5}}|[ivxlcdm]{{1,9}})(?![\da-z])", re.I)
 _AFTER_SIGN = re.compile(r"(?:^|[|\u00b7\u2022\u2013\u2014,]|\s-)\s{0,3}(\d{1,5})(?=\s*(?:$|/\s*\d|of\s+\d))")
 _BEFORE_SIGN = re.compile(r"^(\d{1,5})\s{0,3}(?:[|\u00b7\u2022\u2013\u2014]|-\s)")
-_OF_ALL = re.compile(r"(?:^|\s)(\d{1,5})\s?/\s?\d{1,5}$")
+_OF_ALL = re.compile(r"^\W*(\d{1,5})\s?/\s?\d{1,5}\W*$")
 _ALONE = re.compile(r"^\W*(\d{1,5}|[ivxlcdm]{1,9})\W*$", re.I)
 _NUMBERS = re.compile(r"\d+")
 _PURE = re.compile(rf"(?:{_WORD.replace('.', '')})?#(?:(?:of|von|de|sur|di|van|из)?\d{{1,5}})?页?", re.I)
