@@ -15,6 +15,7 @@ _LEAST_STRIP = 0.15  # of the page's height, between lines of text over a pictur
 _MOST_OBJECTS = 20_000
 _DEPTH = 3
 _TOUCHING = 3.0  # points
+_FINE = 10_000
 
 
 class Box(NamedTuple):
@@ -144,6 +145,16 @@ def _meet(one: Box, other: Box) -> bool:
         and one.bottom < other.top
         and other.bottom < one.top
     )
+
+
+def share(page: pdfium.PdfPage, textpage: pdfium.PdfTextPage, line: Line) -> float:
+    """How high a line of the page's own text stands on the page as it is shown, from 0 to 1."""
+    index = pdfium_c.FPDFText_GetCharIndexFromTextIndex(textpage.raw, line.place)
+    left, base = ctypes.c_double(), ctypes.c_double()
+    pdfium_c.FPDFText_GetCharOrigin(textpage.raw, index, left, base)
+    x, y = ctypes.c_int(), ctypes.c_int()
+    pdfium_c.FPDF_PageToDevice(page.raw, 0, 0, _FINE, _FINE, 0, left.value, base.value, x, y)
+    return 1 - y.value / _FINE
 
 
 def height(page: pdfium.PdfPage, textpage: pdfium.PdfTextPage, line: Line) -> float | None:

@@ -16,7 +16,7 @@ from rag_core.extract.pdf import order, tables, typeface
 from rag_core.extract.pdf.line import Line, compounds, marked, places, whole
 from rag_core.extract.pdf.notes import Beside, beside
 from rag_core.extract.pdf.pictures import Pictures
-from rag_core.extract.pdf.placement import height
+from rag_core.extract.pdf.placement import share
 from rag_core.extract.pdf.rules import objects
 from rag_core.extract.pdf.scale import Scale
 
@@ -85,7 +85,7 @@ class Reader:
         numbers = range(len(own))
         for i in {*numbers[:_RIM], *numbers[-_RIM:]}:
             own[i].apart = _apart(own[i], textpage)
-            own[i].share = (height(page, textpage, own[i]) or 0.0) / max(1.0, page.get_height())
+            own[i].share = share(page, textpage, own[i])
         return own
 
 
