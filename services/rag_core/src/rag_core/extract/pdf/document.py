@@ -13,7 +13,7 @@ from rag_core.extract.blocks import Block, BlockKind, Head, Item, Note, Ocr, Par
 from rag_core.extract.pdf import embedded, failures, headings, tables
 from rag_core.extract.pdf.line import Line
 from rag_core.extract.pdf.paragraphs import page_blocks
-from rag_core.extract.pdf.pictures import Pictures, legibility
+from rag_core.extract.pdf.pictures import Pictures
 from rag_core.extract.pdf.reading import Page, Reader
 from rag_core.extract.pdf.running import Running
 from rag_core.extract.pdf.scale import Scale, sampled
@@ -86,9 +86,8 @@ class _Reading:
         self._running.learn(found, start + 1)
         self._scale = self._scale and headings.learnt(self._scale, found, start)
         for number, page in enumerate(window, start + 1):
-            good, bad = legibility(page.lines)
-            self._readable += good
-            self._unreadable += bad
+            self._readable += page.legible[0]
+            self._unreadable += page.legible[1]
             here = self._titles.get(number, [])
             heading = partial(headings.likely, titles=here, scale=self._scale)
             kept = self._running.without(page.lines, number, heading)

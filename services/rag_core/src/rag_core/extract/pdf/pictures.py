@@ -46,11 +46,12 @@ class Pictures:
         textpage: pdfium.PdfTextPage,
         drawn: Mapping[int, Sequence[Any]],
         own: list[Line],
+        legible: tuple[int, int],
         number: int,
     ) -> list[Line]:
         """The page's own lines, those in its picture when these are no use, or both in their order."""
         images, forms = drawn.get(pdfium_c.FPDF_PAGEOBJ_IMAGE, ()), drawn.get(pdfium_c.FPDF_PAGEOBJ_FORM, ())
-        good, bad = legibility(own)
+        good, bad = legible
         if not images and not forms and bad <= good and good >= _FEW_LETTERS:
             return own
         width, height = page.get_size()

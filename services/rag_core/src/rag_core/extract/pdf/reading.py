@@ -15,7 +15,7 @@ import pypdfium2.raw as pdfium_c
 from rag_core.extract.pdf import order, tables, typeface
 from rag_core.extract.pdf.line import Line, compounds, marked, places, whole
 from rag_core.extract.pdf.notes import Beside, beside
-from rag_core.extract.pdf.pictures import Pictures
+from rag_core.extract.pdf.pictures import Pictures, legibility
 from rag_core.extract.pdf.placement import share
 from rag_core.extract.pdf.rules import objects
 from rag_core.extract.pdf.scale import Scale
@@ -35,6 +35,7 @@ class Page:
 
     lines: list[Line] = field(default_factory=list)
     beside: Beside = field(default_factory=Beside)
+    legible: tuple[int, int] = (0, 0)  # characters that can be read, and that cannot
     broken: bool = False
 
 
@@ -57,8 +58,11 @@ class Reader:
         with closing(page), closing(_upright(page)) as textpage:
             drawn = objects(page)
             own = self._own(page, textpage, drawn)
-            lines = self._pictures.lines(page, textpage, drawn, own, index + 1)
-            return Page(lines, beside(page, textpage, self._form))
+            legible = legibility(own)
+            lines = self._pictures.lines(page, textpage, drawn, own, legible, index + 1)
+            if lines is not own:
+                legible = legibility(lines)
+            return Page(lines, beside(page, textpage, self._form), legible)
 
     def _own(
         self, page: pdfium.PdfPage, textpage: pdfium.PdfTextPage, drawn: dict[int, list[Any]]
