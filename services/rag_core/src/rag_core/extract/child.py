@@ -23,7 +23,7 @@ from rag_core.models import DocumentKind
 from rag_core.signatures import OLE
 
 _PULSE_SECONDS = 0.5
-_MAX_DEPTH = 4  # files within files
+_MAX_DEPTH = 3  # files within files
 
 
 def parse(
@@ -38,7 +38,7 @@ def parse(
 
     match kind:
         case DocumentKind.PDF:
-            return _parser("pdf")(path, max_pages, reader)
+            return _parser("pdf")(path, max_pages, reader, read if depth < _MAX_DEPTH else None)
         case DocumentKind.DOCX:
             return _parser("word")(path, read)
         case DocumentKind.PPTX:
