@@ -1,4 +1,9 @@
-"""Text measured in the embedder's own word pieces (BERT uncased, as all-MiniLM uses it)."""
+"""Text measured in the embedder's own word pieces (BERT uncased, as all-MiniLM uses it), and in bytes.
+
+A word that the vocabulary does not know is one piece however long it is, and signs that the tokenizer drops
+are none. So no text counts as less than a piece for each BYTES_OF_PIECE bytes: whatever is limited in pieces
+is limited in bytes and characters as well, be it a chunk, a passage, an answer of a search or a prompt.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,9 @@ from tokenizers import BertWordPieceTokenizer
 # A longer word counts as one unknown piece to the tokenizer library, but not to Ollama. Breaking such words
 # (keys, base64) before counting and embedding makes both see the same.
 MAX_WORD = 100
-_LONG_WORD = re.compile(r"\S{101,}")
+_LONG_WORD = re.compile(r"(?<!\S)\S{101,}")
+# English prose has 5 bytes a piece with its blanks, the longest words of the vocabulary 18.
+BYTES_OF_PIECE = 8
 # [CLS] and [SEP] go round every text.
 WRAPPING = 2
 
@@ -33,15 +40,28 @@ def _break(word: re.Match[str]) -> str:
 
 
 def count(text: str) -> int:
-    """Word pieces of the text, without the wrapping."""
-    return len(_tokenizer().encode(broken(text), add_special_tokens=False).ids)
+    """The size of the text without the wrapping: its word pieces, more when they are few for its bytes.
+
+    Parts joined by single signs are never larger together than the sum of their sizes.
+    """
+    pieces = len(_tokenizer().encode(broken(text), add_special_tokens=False).ids)
+    return max(pieces, _least(text))
 
 
 def counts(texts: list[str]) -> list[int]:
-    """Word pieces of each text."""
-    return [
-        len(e.ids) for e in _tokenizer().encode_batch([broken(t) for t in texts], add_special_tokens=False)
-    ]
+    """The size of each text."""
+    found = _tokenizer().encode_batch([broken(text) for text in texts], add_special_tokens=False)
+    return [max(len(one.ids), _least(text)) for one, text in zip(found, texts, strict=True)]
+
+
+def most_bytes(pieces: int) -> int:
+    """How many bytes, and so how many characters, a text of so many pieces has at most."""
+    return pieces * BYTES_OF_PIECE
+
+
+def _least(text: str) -> int:
+    """Pieces that a text of so many bytes counts as, with the sign that joins it to the next."""
+    return -(-(len(text.encode()) + 1) // BYTES_OF_PIECE) if text else 0
 
 
 def cut(text: str, pieces: int) -> str:
