@@ -48,9 +48,18 @@ def turned_away() -> None:
     _REFUSED.inc()
 
 
-def exposition(*, documents: dict[DocumentState, int], in_line: int) -> bytes:
+def exposition(
+    *, documents: dict[DocumentState, int], in_line: int, words_seen: int = 0, words_lost: int = 0
+) -> bytes:
     """Everything in Prometheus' text format."""
     now = CollectorRegistry(auto_describe=True)
+    # The worker has no endpoint of its own: it leaves its totals in the ledger.
+    seen = Counter("ragdock_ingested_words", "Words that parsers gave of documents.", registry=now)
+    seen.inc(words_seen)
+    lost = Counter(
+        "ragdock_ingested_words_lost", "Words of these that no chunk holds; any is a fault.", registry=now
+    )
+    lost.inc(words_lost)
     by_state = Gauge("ragdock_documents", "Documents by state.", ["state"], registry=now)
     for state, count in documents.items():
         by_state.labels(state.value).set(count)

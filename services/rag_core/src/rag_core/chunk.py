@@ -10,8 +10,8 @@ from rag_core.extract.blocks import Block, BlockKind
 from rag_core.models import Frozen
 
 # Part of the embedding contract: a change here or in extract that moves a chunk's borders, its text or its
-# headings needs a new index. 2: PDFs have headings by type, and tables. 3: headings with nothing below, cleaner
-# text, limits in bytes.
+# headings needs a new index. 2: PDFs have headings by type, and tables. 3: headings with nothing below,
+# cleaner text, limits in bytes.
 VERSION = 3
 # A section shorter than this stays with the next one, its heading kept as a line of text.
 _SMALL = 40
