@@ -1,5 +1,7 @@
 """Figures for Prometheus: counted as answers are given, the rest read when asked for."""
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from rag_core.models import Answer, DocumentState
@@ -49,7 +51,12 @@ def turned_away() -> None:
 
 
 def exposition(
-    *, documents: dict[DocumentState, int], in_line: int, words_seen: int = 0, words_lost: int = 0
+    *,
+    documents: dict[DocumentState, int],
+    in_line: int,
+    words_seen: int = 0,
+    words_lost: int = 0,
+    miscounts: Mapping[tuple[str, str], int] | None = None,
 ) -> bytes:
     """Everything in Prometheus' text format."""
     now = CollectorRegistry(auto_describe=True)
@@ -60,6 +67,14 @@ def exposition(
         "ragdock_ingested_words_lost", "Words of these that no chunk holds; any is a fault.", registry=now
     )
     lost.inc(words_lost)
+    miscounted = Counter(
+        "ragdock_prompts_miscounted",
+        "Prompts that a model found longer than counted (over, refused) or read only in part (cut).",
+        ["model", "how"],
+        registry=now,
+    )
+    for (model, how), count in (miscounts or {}).items():
+        miscounted.labels(model, how).inc(count)
     by_state = Gauge("ragdock_documents", "Documents by state.", ["state"], registry=now)
     for state, count in documents.items():
         by_state.labels(state.value).set(count)

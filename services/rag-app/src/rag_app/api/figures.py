@@ -21,5 +21,11 @@ async def figures(backend: Annotated[Backend, Depends(backend_of)]) -> Response:
     """Prometheus' text format; the edge passes /api/metrics alone."""
     counts = await run_in_threadpool(backend.ledger.counts)
     seen, lost = [await run_in_threadpool(backend.ledger.tallied, name) for name in (WORDS_SEEN, WORDS_LOST)]
-    told = metrics.exposition(documents=counts, in_line=backend.gate.length, words_seen=seen, words_lost=lost)
+    told = metrics.exposition(
+        documents=counts,
+        in_line=backend.gate.length,
+        words_seen=seen,
+        words_lost=lost,
+        miscounts=backend.answerer.miscounts(),
+    )
     return Response(told, media_type=CONTENT_TYPE_LATEST)
