@@ -22,7 +22,7 @@ _FENCES = 44  # both in bytes, with the line ends
 _LEAST_PASSAGE = 90  # tokens; the beginning of a passage that is shorter says nothing
 _STRETCH = 24
 _MORE_FOLLOWED = 4  # the sign for it
-_PART = re.compile(rf"(\s*)(\S{{1,{_STRETCH}}})")
+_PART = re.compile(rf"(?<!\s)(\s*)(\S{{1,{_STRETCH}}})")
 
 _TAIL = 80  # characters
 _ROUNDS = 3

@@ -11,7 +11,7 @@ from rag_core.extract.blocks import MAX_BLOCK_CHARS, Block, BlockKind, Head, Ite
 from rag_core.sniff import decode
 
 _BLOCK_BYTES = 1024 * 1024
-_HASHES = re.compile(r"^ {0,3}(#{1,6})\s+(.*?)\s*#*\s*$")
+_HASHES = re.compile(r"^ {0,3}(#{1,6})\s+")
 _UNDERLINE = re.compile(r"^(=+|-+|~+|\^+)\s*$")
 _UNDERLINE_LEVEL = {"=": 1, "-": 2, "~": 3, "^": 4}
 _FENCE = re.compile(r"^ {0,3}(```+|~~~~*|-{4,}$)")
@@ -89,7 +89,8 @@ def _blocks(lines: Iterator[str], *, markdown: bool) -> Iterator[Block]:
             continue
         if markdown and (head := _HASHES.match(line)):
             yield from flush()
-            yield from blocks(BlockKind.HEADING, head.group(2), page, len(head.group(1)))
+            title = line[head.end() :].rstrip().rstrip("#")
+            yield from blocks(BlockKind.HEADING, title, page, len(head.group(1)))
             continue
         if held and _is_underline(line, held[-1]):
             title = held.pop()

@@ -17,7 +17,7 @@ from rag_core.extract.pdf.line import Line, places, whole
 from rag_core.extract.pdf.scale import Scale
 
 # A line of a table of contents or an index: dots, then page numbers.
-_LEADER = re.compile(r"(?:(?:\.\s?){4,}|(?:\.\s){2,})\s*[\divxlc]+(?:\s*,\s*\d+)*\s*$")
+_LEADER = re.compile(r"(?<!\.)(?<!\.\s)(?:(?:\.\s?){4,}|(?:\.\s){2,})\s*[\divxlc]+(?:\s*,\s*\d+)*\s*$")
 
 
 class Pictures:
