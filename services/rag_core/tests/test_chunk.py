@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import base64
 import random
+from collections.abc import Iterator
 
 import pytest
 
 from rag_core import measure
 from rag_core.chunk import Chunk, Chunker
 from rag_core.extract import Block, BlockKind
+from rag_core.loss import LossMeter
 
 MAX = 120
 
 
 def cut(*blocks: Block, tokens: int = MAX) -> list[Chunk]:
     return list(Chunker(tokens).chunks(blocks))
+
+
+def lost(*blocks: Block, tokens: int = MAX) -> int:
+    """Words of the blocks that no chunk holds."""
+    meter = LossMeter()
+
+    def seen() -> Iterator[Block]:
+        for block in blocks:
+            meter.seen(block)
+            yield block
+
+    for chunk in Chunker(tokens).chunks(seen()):
+        meter.kept(chunk)
+    return meter.words_lost
 
 
 def text(content: str, page: int = 1) -> Block:
@@ -35,6 +51,12 @@ NASTY = {
     "Arabic": "\u0645\u0631\u062d\u0628\u0627 " * 900,
     "emoji": "\U0001f600\U0001f680" * 600,
     "dots": ". " * 4000,
+    "Thai": "\u0e20\u0e32\u0e29\u0e32\u0e44\u0e17\u0e22" * 400,
+    "private use": "\ue000\ue001 \uf0b7" * 900,
+    "marks": "a\u0335\u0336 " * 2000,
+    "long words": "internationalization counterrevolutionary " * 400,
+    "aligned table": "\n".join(f"{n}{' ' * 38}{n}" for n in range(900)),
+    "one long word": "a" * 15_000,
     "code": "\n".join(f"x{n} <- read.table('f{n}.txt', sep=',')" for n in range(400)),
 }
 
@@ -46,18 +68,15 @@ def test_no_chunk_is_over_the_window_and_no_word_is_lost(name: str, kind: BlockK
     assert chunks
     for chunk in chunks:
         assert measure.count(chunk.embedded) + measure.WRAPPING <= MAX
-    wanted = {word[: measure.MAX_WORD] for word in NASTY[name].split()}
-    assert (
-        not wanted
-        - {part for c in chunks for w in c.text.split() for part in measure.broken(w).split()}
-        - {w for c in chunks for w in c.text.split()}
-    )
+        assert len(chunk.embedded.encode()) <= measure.most_bytes(MAX)
+    assert lost(Block(kind, NASTY[name], 1)) == 0
 
 
 def test_endless_heading_leaves_room_for_text() -> None:
     chunks = cut(heading("very long heading " * 40, 1), heading("inner " * 60, 2), text("The body. " * 50))
     assert all(measure.count(c.embedded) + measure.WRAPPING <= MAX for c in chunks)
-    assert all("body" in c.text for c in chunks)
+    assert sum(c.text.count("body") for c in chunks) == 50
+    assert lost(heading("very long heading " * 40, 1), heading("inner " * 60, 2), text("The body. ")) == 0
 
 
 def test_long_table_keeps_its_head_in_each_part() -> None:
@@ -96,3 +115,61 @@ def test_neighbours_overlap_only_where_no_boundary_was() -> None:
 def test_window_of_the_model_is_never_reached_at_the_default_size() -> None:
     chunks = cut(text("word " * 5000), tokens=240)
     assert max(c.tokens for c in chunks) <= 240 < 256
+
+
+FILLER = "The clerk signs every entry of the register before noon and keeps the old one. " * 6
+
+
+def test_heading_with_nothing_below_stands_in_a_chunk_with_its_page() -> None:
+    chunks = cut(
+        heading("Guide", 1),
+        text(FILLER),
+        heading("Emergency number: 4471", 2, page=2),
+        heading("Lost property: Bellamy", 2, page=3),
+        heading("Opening hours", 2, page=4),
+        text(FILLER, page=4),
+    )
+    [held] = [c for c in chunks if "4471" in c.text]
+    assert held.headings == ("Guide",)
+    assert "Bellamy" in held.text
+    assert [page for _, page in held.page_marks][:2] == [2, 3]
+    assert held.text[held.page_marks[1][0] :].startswith("Lost property")
+
+
+HEADINGS = {
+    "at the end": [text(FILLER), heading("Where is the key?", 2)],
+    "nothing but headings": [heading(f"Is question {n} answered?", 2) for n in range(90)],
+    "slides with titles only": [heading(f"Pemberley {n}", 1, page=n) for n in range(1, 60)],
+    "ever deeper": [heading(f"Part {n}", n) for n in range(1, 7)],
+    "ever deeper, then text": [*(heading(f"Part {n} " + "of it " * 9, n) for n in range(1, 7)), text("End.")],
+    "up again": [heading("A", 1), heading("B", 2), heading("C", 3), heading("D", 1), text(FILLER)],
+    "a parent and a child": [text(FILLER), heading("Fees", 1), heading("Boats over 9 m", 2), heading("X", 1)],
+    "before a long table": [
+        heading("Berths", 1),
+        heading("Free", 2),
+        Block(BlockKind.TABLE, "| a | b |\n| --- | --- |\n" + "| berth | free |\n" * 300, 2),
+    ],
+    "over-long": [heading("endless heading of forty words " * 40, 1), heading("inner", 2), text("Body.")],
+    "under a title": [heading("The file's title", 0), heading("Q1?", 2), heading("Q2?", 2)],
+    "jumping levels": [heading("A", 3), heading("B", 1), heading("C", 6), heading("D", 2), heading("E", 2)],
+}
+
+
+@pytest.mark.parametrize("tokens", [40, 120, 240])
+@pytest.mark.parametrize("name", HEADINGS)
+def test_no_heading_is_lost(name: str, tokens: int) -> None:
+    assert lost(*HEADINGS[name], tokens=tokens) == 0
+    assert all(measure.count(c.embedded) + 2 <= tokens for c in cut(*HEADINGS[name], tokens=tokens))
+
+
+def test_title_of_a_file_alone_is_no_text() -> None:
+    assert cut(heading("Scan of 9 March", 0)) == []
+
+
+def test_meter_counts_what_no_chunk_holds() -> None:
+    meter = LossMeter()
+    meter.seen(text("Total due: 655 crowns. " + "x" * 250))
+    for chunk in cut(text("Total due: crowns.")):
+        meter.kept(chunk)
+    assert meter.words_seen == 5
+    assert meter.words_lost == 1 + 3, "the number, and a word of 250 signs as three of the longest"

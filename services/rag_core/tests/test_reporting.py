@@ -51,10 +51,10 @@ def test_the_ledger_keeps_the_report_until_the_document_is_read_again(ledger: Le
     report = ReadingReport(unread=("page 1: a picture without text",), words=10, words_lost=2)
     assert ledger.ready(document.id, "w", pages=1, chunks=1, report=report)
     assert ledger.get(document.id).report == report
-    assert ledger.unread() == (1, 2)
+    assert ledger.partly_read() == 1
     ledger.requeue_ready()
     assert ledger.get(document.id).report is None
-    assert ledger.unread() == (0, 0)
+    assert ledger.partly_read() == 0
 
 
 def test_a_new_index_brings_the_report_of_its_own_reading(ledger: Ledger) -> None:
@@ -72,4 +72,4 @@ def test_a_document_of_an_older_release_has_no_report(ledger: Ledger) -> None:
     assert ledger.claim("w", 60) is not None
     assert ledger.ready(document.id, "w", pages=1, chunks=1)
     assert ledger.get(document.id).report is None
-    assert ledger.unread() == (0, 0)
+    assert ledger.partly_read() == 0

@@ -1,5 +1,7 @@
 """Figures for Prometheus: counted as answers are given, the rest read when asked for."""
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from rag_core.models import Answer, DocumentState
@@ -48,20 +50,39 @@ def turned_away() -> None:
     _REFUSED.inc()
 
 
-def exposition(*, documents: dict[DocumentState, int], unread: tuple[int, int], in_line: int) -> bytes:
-    """Everything in Prometheus' text format; `unread` is documents with unread parts, and words lost."""
+def exposition(
+    *,
+    documents: dict[DocumentState, int],
+    in_line: int,
+    partly_read: int = 0,
+    words_seen: int = 0,
+    words_lost: int = 0,
+    miscounts: Mapping[tuple[str, str], int] | None = None,
+) -> bytes:
+    """Everything in Prometheus' text format; `partly_read` is documents with unread parts."""
     now = CollectorRegistry(auto_describe=True)
+    # The worker has no endpoint of its own: it leaves its totals in the ledger.
+    seen = Counter("ragdock_ingested_words", "Words that parsers gave of documents.", registry=now)
+    seen.inc(words_seen)
+    lost = Counter(
+        "ragdock_ingested_words_lost", "Words of these that no chunk holds; any is a fault.", registry=now
+    )
+    lost.inc(words_lost)
+    miscounted = Counter(
+        "ragdock_prompts_miscounted",
+        "Prompts that a model found longer than counted (over, refused) or read only in part (cut).",
+        ["model", "how"],
+        registry=now,
+    )
+    for (model, how), count in (miscounts or {}).items():
+        miscounted.labels(model, how).inc(count)
     by_state = Gauge("ragdock_documents", "Documents by state.", ["state"], registry=now)
     for state, count in documents.items():
         by_state.labels(state.value).set(count)
     partly = Gauge(
         "ragdock_documents_partly_read", "Ready documents with a part that could not be read.", registry=now
     )
-    partly.set(unread[0])
-    lost = Gauge(
-        "ragdock_words_lost", "Words of ready documents that no chunk holds; not 0: a fault.", registry=now
-    )
-    lost.set(unread[1])
+    partly.set(partly_read)
     line = Gauge("ragdock_questions_in_line", "Questions served or waiting.", registry=now)
     line.set(in_line)
     return generate_latest(_REGISTRY) + generate_latest(now)

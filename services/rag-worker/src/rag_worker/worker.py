@@ -130,5 +130,7 @@ def _report(step: Step, seconds: float) -> None:
         _LOG.info("the new index serves")
         return
     fields = step.model_dump(exclude_none=True, exclude={"outcome"})
+    if step.words_lost:
+        _LOG.error("words lost between parser and index", document_id=step.document_id, words=step.words_lost)
     log = _LOG.error if step.fault else _LOG.info
     log(f"document {step.outcome.value}", seconds=round(seconds, 2), **fields)

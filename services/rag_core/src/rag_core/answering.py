@@ -7,9 +7,16 @@ from collections.abc import Generator, Hashable, Sequence
 
 from rag_core import citing, followups, prompt, relevance, routing
 from rag_core.asked import Asked, Policy
-from rag_core.chat import Chat, Ending
+from rag_core.chat import CUT_BY_LENGTH, Chat, Ending
 from rag_core.embed import Embedder
-from rag_core.errors import ModelMissing, QuestionRefused, RagError, Unavailable
+from rag_core.errors import (
+    InputTooLong,
+    ModelMissing,
+    OllamaRefused,
+    QuestionRefused,
+    RagError,
+    Unavailable,
+)
 from rag_core.models import (
     Answer,
     AnswerEvent,
@@ -25,6 +32,7 @@ from rag_core.remembered import AnswerCache
 from rag_core.retrieval import Found, Retriever
 
 CUT_BY_REPETITION = "cut_by_repetition"
+_CHARS_OF_TOKEN = 16  # an answer has no more characters than so many times its tokens
 _LEAST_ROOM = 80  # tokens; less holds no passage worth reading
 
 
@@ -104,6 +112,10 @@ class Answerer:
             self._cache.put(key, answer)
         yield Done(answer=answer)
 
+    def miscounts(self) -> dict[tuple[str, str], int]:
+        """Prompts whose tokens were not as counted, by model and how."""
+        return dict(self._chat.miscounts)
+
     def judge(self, question: str, history: Sequence[tuple[str, str]] = ()) -> Verdict:
         """Whether the documents hold anything on the question; no model is asked."""
         query = followups.standalone(self._retriever.checked(question), history)
@@ -173,15 +185,22 @@ class Answerer:
                 code="question_too_long",
             )
         bearing = relevance.bearing(asked.query, asked.found.passages)
-        asked.given = prompt.fitting(bearing, min(policy.context_tokens, room))
+        asked.given = prompt.fitting(bearing, policy.context_tokens, room)
         nonce = secrets.token_hex(4)
         messages = prompt.messages(asked.question, asked.given, nonce, asked.history)
         models = asked.route.models
         for place, model in enumerate(models):
             text: list[str] = []
             try:
-                ending = yield from self._tokens(model, messages, text, asked)
-            except (Unavailable, ModelMissing) as error:
+                try:
+                    ending = yield from self._tokens(model, messages, text, asked)
+                except InputTooLong:
+                    # Its tokens are more than was counted: a prompt that no model finds too long is next.
+                    asked.given, messages = prompt.surely_fitting(
+                        asked.question, asked.given, nonce, self._chat.window
+                    )
+                    ending = yield from self._tokens(model, messages, text, asked)
+            except (Unavailable, ModelMissing, OllamaRefused, InputTooLong) as error:
                 if place + 1 < len(models):
                     yield Switched(model=models[place + 1], reason=error.message)
                 continue
@@ -203,6 +222,7 @@ class Answerer:
         self, model: str, messages: list[dict[str, str]], text: list[str], asked: Asked
     ) -> Generator[AnswerEvent, None, Ending]:
         stream = self._chat.stream(model, messages, timeout=asked.timeout)
+        written = 0
         try:
             while True:
                 try:
@@ -214,6 +234,9 @@ class Answerer:
                     asked.first_token = asked.now()
                 text.append(piece)
                 yield Token(text=piece)
+                # A token may be many blanks or line ends.
+                if (written := written + len(piece)) > self._policy.max_tokens * _CHARS_OF_TOKEN:
+                    return Ending(cut=CUT_BY_LENGTH)
                 if prompt.going_round("".join(text)):
                     return Ending(cut=CUT_BY_REPETITION)
         finally:

@@ -1,18 +1,27 @@
-"""A chat model's words as they come, with an end to every wait."""
+"""A chat model's words as they come, with an end to every wait, and a prompt that is never cut unnoticed.
+
+What is sent is estimated to fit the window; Ollama is told to refuse what does not (it would cut it, the
+rules and fences first); and what it counted is compared with the estimate, for servers that cut all the same.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections import Counter
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import cast
 
 import httpx
 import ollama
+import structlog
 
-from rag_core import stopping
+from rag_core import prompt, stopping
 from rag_core.embed import CLIENT_ERRORS, KEEP_ALIVE, translated
+from rag_core.errors import InputTooLong
 from rag_core.models import Frozen
+
+_log = structlog.get_logger()
 
 CUT_BY_LENGTH = "cut_by_length"
 CUT_BY_TIME = "cut_by_time"
@@ -26,12 +35,38 @@ class Ending(Frozen):
     answer_tokens: int = 0
 
 
+class _Client(ollama.Client):
+    """Ollama's client with the two options of /api/chat that it does not know."""
+
+    def whole(
+        self, model: str, messages: Sequence[Mapping[str, str]], options: Mapping[str, float]
+    ) -> Generator[ollama.ChatResponse, None, None]:
+        """Like `chat`, but a prompt over the window is refused, not cut, now and while the model writes."""
+        asked = {
+            "model": model,
+            "messages": list(messages),
+            "stream": True,
+            "options": dict(options),
+            "keep_alive": KEEP_ALIVE,
+            "truncate": False,
+            "shift": False,
+        }
+        # The client types its stream as an iterator; it is a generator, and closing it ends the request.
+        return cast(
+            "Generator[ollama.ChatResponse, None, None]",
+            self._request(ollama.ChatResponse, "POST", "/api/chat", json=asked, stream=True),
+        )
+
+
 class Chat:
     """Streams answers from Ollama; safe to share between threads."""
 
     def __init__(self, *, address: str, timeout: float, num_ctx: int, max_tokens: int, threads: int) -> None:
         self._address = address
         self._timeout = timeout
+        self.window = num_ctx - max_tokens  # what a prompt may take
+        # Prompts whose tokens were not as counted, by model and how: "refused", "over" or "cut".
+        self.miscounts: Counter[tuple[str, str]] = Counter()
         self._client = self._made(timeout)
         # Low temperature: the same question should get the same answer from the same passages.
         self._options: dict[str, float] = {
@@ -54,9 +89,9 @@ class Chat:
         with self._waiting(allowed) as client:
             return (yield from self._said(client, model, messages, time.monotonic() + allowed))
 
-    def _made(self, seconds: float) -> ollama.Client:
+    def _made(self, seconds: float) -> _Client:
         # The client's timeout bounds each silence, the deadline below the whole answer.
-        return ollama.Client(
+        return _Client(
             host=self._address,
             timeout=seconds,
             # A connection for each answer: it is what a stop shuts down.
@@ -65,7 +100,7 @@ class Chat:
         )
 
     @contextmanager
-    def _waiting(self, seconds: float) -> Iterator[ollama.Client]:
+    def _waiting(self, seconds: float) -> Iterator[_Client]:
         """A client that bears so much silence."""
         if seconds == self._timeout:
             yield self._client
@@ -77,26 +112,21 @@ class Chat:
             client.close()  # type: ignore[no-untyped-call]
 
     def _said(
-        self, client: ollama.Client, model: str, messages: Sequence[dict[str, str]], deadline: float
+        self, client: _Client, model: str, messages: Sequence[dict[str, str]], deadline: float
     ) -> Generator[str, None, Ending]:
         stopping.check()
-        try:
-            # The client types its stream as an iterator; it is a generator, and closing it ends the request.
-            replies = cast(
-                "Generator[ollama.ChatResponse, None, None]",
-                client.chat(
-                    model=model,
-                    messages=list(messages),
-                    stream=True,
-                    options=self._options,
-                    keep_alive=KEEP_ALIVE,
-                ),
+        counted = prompt.size(messages)
+        if min(counted.most, prompt.most_tokens(messages)) > self.window:
+            raise InputTooLong(
+                f"a prompt of up to {counted.most} tokens is over the {self.window} it may have"
             )
-            with closing(replies):
+        try:
+            with closing(client.whole(model, messages, self._options)) as replies:
                 for reply in replies:
                     if reply.message.content:
                         yield reply.message.content
                     if reply.done:
+                        self._compare(model, counted, reply.prompt_eval_count or 0)
                         return Ending(
                             cut=CUT_BY_LENGTH if reply.done_reason == "length" else None,
                             prompt_tokens=reply.prompt_eval_count or 0,
@@ -106,8 +136,22 @@ class Chat:
                         return Ending(cut=CUT_BY_TIME)
         except CLIENT_ERRORS as error:
             stopping.check()
-            raise translated(error, model, self._address) from error
+            ours = translated(error, model, self._address)
+            if isinstance(ours, InputTooLong):
+                self._miscounted(model, "refused", counted, 0)
+            raise ours from error
         return Ending(cut=CUT_BY_TIME)
+
+    def _compare(self, model: str, counted: prompt.Size, read: int) -> None:
+        """What the model read against what was counted; a count of 0 says nothing."""
+        if read > counted.most:
+            self._miscounted(model, "over", counted, read)
+        elif 0 < read < counted.least:
+            self._miscounted(model, "cut", counted, read)
+
+    def _miscounted(self, model: str, how: str, counted: prompt.Size, read: int) -> None:
+        self.miscounts[model, how] += 1
+        _log.error("prompt miscounted", model=model, how=how, read=read, **counted.model_dump())
 
     def close(self) -> None:
         """Close the connections."""

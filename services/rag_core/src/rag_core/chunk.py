@@ -10,8 +10,9 @@ from rag_core.extract.blocks import Block, BlockKind
 from rag_core.models import Frozen
 
 # Part of the embedding contract: a change here or in extract that moves a chunk's borders, its text or its
-# headings needs a new index. 2: PDFs have headings by type, and tables.
-VERSION = 2
+# headings needs a new index. 2: PDFs have headings by type, and tables. 3: headings with nothing below,
+# cleaner text, limits in bytes.
+VERSION = 3
 # A section shorter than this stays with the next one, its heading kept as a line of text.
 _SMALL = 40
 # Shared pieces of neighbours where a text had no boundary to cut at.
@@ -61,12 +62,20 @@ class _Open:
         return sum(unit.tokens for unit in self.units)
 
 
+@dataclass(slots=True)
+class _Heading:
+    level: int
+    text: str
+    page: int
+    shown: bool = False  # in a chunk, as a heading above it or as a line of its text
+
+
 class Chunker:
     """Turns a document's blocks into chunks of at most `max_tokens` pieces, headings and all."""
 
     def __init__(self, max_tokens: int) -> None:
         self._max = max_tokens
-        self._path: list[tuple[int, str]] = []
+        self._path: list[_Heading] = []
         self._open: _Open | None = None
         self._ordinal = 0
 
@@ -78,24 +87,57 @@ class Chunker:
             else:
                 for unit in self._units(block):
                     yield from self._add(unit)
+        # Not the title of the file: alone it is no text of it.
+        yield from self._close(1)
         yield from self._flush()
 
     def _heading(self, block: Block) -> Iterator[Chunk]:
+        yield from self._close(block.level)
         small = self._open is not None and self._open.tokens < _SMALL
         if not small:
             yield from self._flush()
-        self._path = [(level, title) for level, title in self._path if level < block.level]
-        self._path.append((block.level, block.text))
+        self._path.append(_Heading(block.level, block.text, block.page, shown=small))
         if small:
-            yield from self._add(_Unit(block.text, block.page, measure.count(block.text)))
+            yield from self._line(block.text, block.page)
+
+    def _close(self, level: int) -> Iterator[Chunk]:
+        """End the sections of this level and below it; a heading with nothing below becomes text itself."""
+        ended = [heading for heading in self._path if heading.level >= level]
+        self._path = [heading for heading in self._path if heading.level < level]
+        bare = [heading for heading in ended if not heading.shown]
+        if bare and (self._open is None or self._open.tokens >= _SMALL):
+            yield from self._flush()
+        for heading in bare:
+            yield from self._line(heading.text, heading.page)
+
+    def _line(self, text: str, page: int) -> Iterator[Chunk]:
+        """A heading as a line of text."""
+        for unit in self._units(Block(BlockKind.TEXT, text, page)):
+            yield from self._add(unit)
 
     def _add(self, unit: _Unit) -> Iterator[Chunk]:
         if self._open is not None and self._open.tokens + unit.tokens > self._open.room:
             yield from self._flush()
-        if self._open is None:
-            headings, room = self._fitting_headings()
-            self._open = _Open(headings, room)
-        self._open.units.append(unit)
+        if self._open is not None:
+            self._open.units.append(unit)
+            return
+        kept, room = self._fitting_headings()
+        self._open = opened = _Open(kept, room)
+        if left := self._left(kept):
+            for heading in left:
+                yield from self._line(heading.text, heading.page)
+            yield from self._add(unit)
+        else:
+            opened.units.append(unit)
+
+    def _left(self, kept: tuple[str, ...]) -> list[_Heading]:
+        """The headings that stand in no chunk yet and do not fit above the one that begins."""
+        whole = self._path[len(self._path) - len(kept) :]
+        left = [one for one in self._path[: len(self._path) - len(kept)] if not one.shown]
+        left += [one for one, title in zip(whole, kept, strict=True) if not one.shown and one.text != title]
+        for heading in self._path:
+            heading.shown = True
+        return left
 
     def _flush(self) -> Iterator[Chunk]:
         done, self._open = self._open, None
@@ -124,13 +166,13 @@ class Chunker:
         """The innermost headings that fit their share, and the pieces left for text."""
         share = self._max // _MAX_HEADING_SHARE
         kept: list[str] = []
-        for _, title in reversed(self._path):
-            candidate = [title, *kept]
+        for heading in reversed(self._path):
+            candidate = [heading.text, *kept]
             if measure.count(" > ".join(candidate)) > share:
                 break
             kept = candidate
         if not kept and self._path:
-            kept = [measure.cut(self._path[-1][1], share)]
+            kept = [measure.cut(self._path[-1].text, share)]
             kept = [k for k in kept if k]
         used = measure.count(" > ".join(kept)) if kept else 0
         return tuple(kept), self._max - measure.WRAPPING - used

@@ -19,8 +19,8 @@ _SEMANTIC_WORDS = 0.25
 _STRETCH = 3  # sentences of a passage looked at together
 # A sentence with one content word is supported by it when it is hardly longer: "1874.", "In Paris."
 _SHORT = 3
-_ITEM = re.compile(r"\s*(?:[-*+\u2022]\s+)?\d{1,3}[.)]\s+(?=\S)")
-_MARKS = re.compile(r"\s*\[(?:\d+(?:\s*[,;]\s*\d+)*)\]")
+_ITEM = re.compile(r"(?<!\s)\s*(?:[-*+\u2022]\s+)?\d{1,3}[.)]\s+(?=\S)")
+_MARKS = re.compile(r"(?<!\s)\s*\[(?:\d+(?:\s*[,;]\s*\d+)*)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +79,15 @@ def _parts(line: str) -> list[str]:
     return [f"{item[0].lstrip()}{parts[0]}", *parts[1:]] if item and parts else parts
 
 
+def _unnumbered(sentence: str) -> str:
+    """The sentence without the number of a list's item before it."""
+    item = _ITEM.match(sentence)
+    return sentence[item.end() :] if item else sentence
+
+
 def _new(sentence: str, said: set[str]) -> bool:
     """Small models repeat themselves; a sentence is kept once."""
-    key = re.sub(r"\W+", "", _ITEM.sub("", sentence, count=1).lower())
+    key = re.sub(r"\W+", "", _unnumbered(sentence).lower())
     if key in said:
         return False
     said.add(key)
@@ -138,7 +144,7 @@ def _supported(
     chosen: list[_Stretch | None] = []
     doubtful: dict[int, _Stretch] = {}
     for place, sentence in enumerate(parts):
-        claim = _ITEM.sub("", sentence, count=1)
+        claim = _unnumbered(sentence)
         content, numbers = joined.content(claim), claims.numbers(claim)
         best, share = _nearest(claim, content, stretches)
         # One shared word of many proves nothing.
@@ -173,7 +179,7 @@ def _joined(
     for place, stretch in enumerate(chosen):
         if stretch is None:
             continue
-        for clause in joined.clauses(_ITEM.sub("", parts[place], count=1)):
+        for clause in joined.clauses(_unnumbered(parts[place])):
             best, share = joined.nearest(clause, said)
             sources[place] += () if single[best].text in stretch.text else (single[best],)
             if not joined.sure(share, clause):

@@ -14,7 +14,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_expo
 
 from rag_core import measure
 from rag_core.chunk import VERSION as CHUNKER_VERSION
-from rag_core.errors import InputTooLong, ModelMissing, OllamaUnavailable, RagError
+from rag_core.errors import InputTooLong, ModelMissing, OllamaRefused, OllamaUnavailable, RagError
 from rag_core.models import Frozen
 
 # The model stays loaded between questions; loading it again costs the first person half a second.
@@ -79,6 +79,10 @@ def translated(error: Exception, model: str, address: str) -> RagError:
             )
         if error.status_code == 400 and "context length" in text:
             return InputTooLong(f"a text is over the window of {model!r}")
+        if error.status_code in (400, 413, 422):
+            return OllamaRefused(
+                f"Ollama refused what {model!r} was given (HTTP {error.status_code}); its log says why"
+            )
         return OllamaUnavailable(f"Ollama refused {model!r} with HTTP {error.status_code}; its log says why")
     if isinstance(error, httpx.TimeoutException):
         return TooSlow(f"Ollama at {address} is too slow with {model!r}; it may be overloaded")

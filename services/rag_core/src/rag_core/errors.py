@@ -9,9 +9,11 @@
     │   ├── OpenSearchUnavailable
     │   └── OllamaUnavailable
     ├── ModelMissing         Ollama answers but does not hold the model
-    ├── InputTooLong         one text over the embedder's window
+    ├── InputTooLong         one text over a model's window
+    ├── OllamaRefused        Ollama does not take what it is given
     ├── ContractMismatch     the index was made with another embedder or chunker
-    └── OpenSearchRefused    OpenSearch answered with an error that waiting does not cure
+    ├── OpenSearchRefused    OpenSearch answered with an error that waiting does not cure
+    └── DocumentRefused      OpenSearch does not take this document's chunks; others go on
 
 Errors of opensearch-py, ollama and httpx are translated where those clients are called and never leave.
 """
@@ -95,10 +97,17 @@ class ModelMissing(RagError):
 
 
 class InputTooLong(RagError):
-    """A text is over the embedder's window."""
+    """A text is over a model's window."""
 
     code = "input_too_long"
     http_status = 422
+
+
+class OllamaRefused(RagError):
+    """Ollama refuses what it is given (HTTP 4xx); giving it again changes nothing."""
+
+    code = "ollama_refused"
+    http_status = 502
 
 
 class ContractMismatch(RagError):
@@ -109,7 +118,19 @@ class ContractMismatch(RagError):
 
 
 class OpenSearchRefused(RagError):
-    """OpenSearch refused the request: rights, mapping or a bad query."""
+    """OpenSearch refused the request: rights, mapping or a bad query; `status` is its HTTP status, if any."""
 
     code = "opensearch_refused"
+    http_status = 502
+
+    def __init__(self, message: str, *, status: int | None = None, kind: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.kind = kind
+
+
+class DocumentRefused(RagError):
+    """OpenSearch refuses what one document brings; codes: index_refused, index_too_large."""
+
+    code = "index_refused"
     http_status = 502

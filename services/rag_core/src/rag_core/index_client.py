@@ -18,7 +18,9 @@ from opensearchpy.exceptions import (
 )
 from urllib3 import make_headers
 
-from rag_core.errors import OpenSearchRefused, OpenSearchUnavailable
+from rag_core.errors import DocumentRefused, OpenSearchRefused, OpenSearchUnavailable
+
+TOO_LARGE = 413
 
 
 class EitherPassword(Urllib3HttpConnection):
@@ -97,6 +99,17 @@ class IndexClient:
         except OpenSearchException as error:
             raise OpenSearchRefused(f"OpenSearch's answer cannot be used ({type(error).__name__})") from error
 
+    @contextmanager
+    def _of_a_document(self) -> Iterator[None]:
+        """The same for requests about one document: what it brings may be refused, and others go on."""
+        try:
+            with self._translated():
+                yield
+        except OpenSearchRefused as error:
+            if not about_the_document(error):
+                raise
+            raise document_refused(error.status or 0, error.kind) from error
+
 
 def translate_status(status: int, kind: str) -> OpenSearchUnavailable | OpenSearchRefused:
     """An HTTP status of OpenSearch in our own words."""
@@ -107,6 +120,28 @@ def translate_status(status: int, kind: str) -> OpenSearchUnavailable | OpenSear
         )
     if status in (401, 403):
         return OpenSearchRefused(
-            f"OpenSearch refused our user (HTTP {status}); run the deploy playbook again, it sets the rights"
+            f"OpenSearch refused our user (HTTP {status}); run the deploy playbook again, it sets the rights",
+            status=status,
         )
-    return OpenSearchRefused(f"OpenSearch refused the request (HTTP {status}, {kind})")
+    return OpenSearchRefused(
+        f"OpenSearch refused the request (HTTP {status}, {kind})", status=status, kind=kind
+    )
+
+
+def about_the_document(refused: OpenSearchRefused) -> bool:
+    """Whether it is what was sent that is refused: another document may be taken."""
+    return refused.status not in (None, 401, 403)
+
+
+def document_refused(status: int, kind: str) -> DocumentRefused:
+    """What a person reads of a document that OpenSearch does not take."""
+    if status == TOO_LARGE:
+        return DocumentRefused(
+            "OpenSearch takes no request as large as one part of this document (HTTP 413); raise"
+            " http.max_content_length or the limit of the proxy before it, then try again",
+            code="index_too_large",
+        )
+    return DocumentRefused(
+        f"OpenSearch refused a part of this document (HTTP {status}, {kind}); its log says why."
+        " Try again; when it happens to every document, run `ragdock reindex`"
+    )

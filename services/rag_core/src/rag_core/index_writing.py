@@ -13,8 +13,8 @@ from opensearchpy.exceptions import NotFoundError
 from rag_core import search_schema
 from rag_core.chunk import Chunk
 from rag_core.embed import Contract
-from rag_core.errors import OpenSearchRefused, OpenSearchUnavailable
-from rag_core.index_client import IndexClient
+from rag_core.errors import DocumentRefused, OpenSearchRefused, OpenSearchUnavailable
+from rag_core.index_client import IndexClient, about_the_document, document_refused, translate_status
 from rag_core.models import DocumentKind
 
 
@@ -89,45 +89,33 @@ class IndexWriting(IndexClient):
         vectors: Sequence[list[float]],
     ) -> None:
         """Write chunks; their ids follow from document and place, so writing twice changes nothing."""
-        lines: list[str] = []
         added = datetime.now(UTC).isoformat()
-        for chunk, vector in zip(chunks, vectors, strict=True):
-            lines.append(
-                json.dumps({"index": {"_index": index, "_id": f"{document_id}-{chunk.ordinal:06d}"}})
-            )
-            lines.append(
-                json.dumps(
-                    {
-                        "document_id": document_id,
-                        "ordinal": chunk.ordinal,
-                        "kind": kind.value,
-                        "title": chunk.title,
-                        "text": chunk.text,
-                        "page_start": chunk.page_start,
-                        "page_end": chunk.page_end,
-                        "page_marks": {"marks": chunk.page_marks},
-                        "added": added,
-                        "vector": vector,
-                    }
-                )
-            )
-        with self._translated():
-            reply = self._client.bulk(body="\n".join(lines) + "\n")
-        failed = (
-            [item["index"] for item in reply["items"] if item["index"]["status"] >= 300]
-            if reply["errors"]
-            else []
+        self._write(
+            [
+                _action(index, document_id, kind, chunk, vector, added)
+                for chunk, vector in zip(chunks, vectors, strict=True)
+            ]
         )
-        if any(item["status"] in (429, 503) for item in failed):
-            raise OpenSearchUnavailable("OpenSearch is too busy to take more chunks; ingestion waits for it")
-        if failed:
-            error = failed[0].get("error", {})
-            raise OpenSearchRefused(f"OpenSearch refused {len(failed)} chunks: {error.get('type')}")
+
+    def _write(self, actions: Sequence[str]) -> None:
+        """Send them in one request; in smaller ones when it is too large."""
+        try:
+            with self._of_a_document():
+                reply = self._client.bulk(body="".join(actions))
+        except DocumentRefused as refused:
+            if refused.code != "index_too_large" or len(actions) == 1:
+                raise
+            half = len(actions) // 2
+            self._write(actions[:half])
+            self._write(actions[half:])
+            return
+        if reply["errors"]:
+            _check([item["index"] for item in reply["items"]])
 
     def finish(self, index: str, document_id: str, chunks: int, *, fresh: bool = False) -> None:
         """Make the document searchable; drop chunks an earlier, longer reading left, unless it is `fresh`."""
         if fresh:
-            with self._translated():
+            with self._of_a_document():
                 self._client.indices.refresh(index=index)
             return
         rest = {"bool": {"filter": [term(document_id), {"range": {"ordinal": {"gte": chunks}}}]}}
@@ -139,7 +127,7 @@ class IndexWriting(IndexClient):
             self._delete(index, term(document_id))
 
     def _delete(self, index: str, query: dict[str, Any]) -> None:
-        with self._translated():
+        with self._of_a_document():
             # Chunks written a moment ago are not seen by a query before a refresh.
             try:
                 self._client.indices.refresh(index=index)
@@ -150,6 +138,43 @@ class IndexWriting(IndexClient):
             )
         if reply.get("failures") or reply.get("version_conflicts"):
             raise OpenSearchUnavailable("OpenSearch could not delete every chunk; it is tried again")
+
+
+def _action(
+    index: str, document_id: str, kind: DocumentKind, chunk: Chunk, vector: list[float], added: str
+) -> str:
+    """One chunk as two lines of a bulk request."""
+    action = {"index": {"_index": index, "_id": f"{document_id}-{chunk.ordinal:06d}"}}
+    source = {
+        "document_id": document_id,
+        "ordinal": chunk.ordinal,
+        "kind": kind.value,
+        "title": chunk.title,
+        "text": chunk.text,
+        "page_start": chunk.page_start,
+        "page_end": chunk.page_end,
+        "page_marks": {"marks": chunk.page_marks},
+        "added": added,
+        "vector": vector,
+    }
+    return f"{json.dumps(action)}\n{json.dumps(source)}\n"
+
+
+def _check(items: Sequence[dict[str, Any]]) -> None:
+    """Raise for chunks that were not taken: what waiting may cure first, then what no waiting cures."""
+    refused: OpenSearchRefused | None = None
+    for item in items:
+        if item["status"] < 300:
+            continue
+        error = translate_status(int(item["status"]), str(item.get("error", {}).get("type")))
+        if isinstance(error, OpenSearchUnavailable):
+            raise error
+        if refused is None or not about_the_document(error):
+            refused = error
+    if refused is None:
+        return
+    # Only the kind of the error: its reason may quote the document.
+    raise document_refused(refused.status or 0, refused.kind) if about_the_document(refused) else refused
 
 
 def term(document_id: str) -> dict[str, Any]:

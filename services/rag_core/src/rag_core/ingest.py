@@ -12,15 +12,29 @@ from pathlib import Path
 
 from rag_core.chunk import Chunker
 from rag_core.embed import Embedder
-from rag_core.errors import ExtractionFailed, InputTooLong, ModelMissing, OpenSearchRefused, Unavailable
+from rag_core.errors import (
+    DocumentRefused,
+    ExtractionFailed,
+    InputTooLong,
+    ModelMissing,
+    OllamaRefused,
+    OpenSearchRefused,
+    Unavailable,
+)
 from rag_core.extract import Block, BlockKind, Head, Item, Note, Parser, Pulse
+from rag_core.extract.blocks import blocks as as_blocks
 from rag_core.generations import Generations, Shelf
 from rag_core.index import SearchIndex
 from rag_core.ledger import Job, Ledger
+from rag_core.ledger.pace import WORDS_LOST, WORDS_SEEN
+from rag_core.loss import LossMeter
 from rag_core.models import Document, DocumentState, Frozen, ReadingReport
 from rag_core.reporting import Reporting
 
 LEASE_SECONDS = 120.0
+# What one document can be the cause of: it is set aside with the reason, and the next is taken.
+_FAULTS = (ExtractionFailed, InputTooLong, OllamaRefused, DocumentRefused)
+_Fault = ExtractionFailed | InputTooLong | OllamaRefused | DocumentRefused
 # Questions hold up ingestion for so long at most before one more batch is let through.
 _LONGEST_COURTESY = 30.0
 
@@ -45,16 +59,28 @@ class Step(Frozen):
     document_id: str | None = None
     pages: int = 0
     chunks: int = 0
+    words: int = 0  # that the parser gave
+    words_lost: int = 0  # of these, in no chunk: a fault of ours
     code: str | None = None
     fault: str | None = None  # where an unexpected fault happened, for the log
 
 
-class _Filled(Frozen):
-    """A document whose chunks are all in an index."""
+class Filled(Frozen):
+    """What one reading of a document put into an index."""
 
     pages: int
     chunks: int
     report: ReadingReport
+
+    @property
+    def figures(self) -> dict[str, int]:
+        """For the log."""
+        return {
+            "pages": self.pages,
+            "chunks": self.chunks,
+            "words": self.report.words,
+            "words_lost": self.report.words_lost,
+        }
 
 
 class _Stopped(Exception):  # noqa: N818 - control flow
@@ -138,11 +164,11 @@ class Ingestor:
 
         try:
             filled = self._fill(job, shelf, alive, report)
-        except (ExtractionFailed, InputTooLong) as error:
+            self._index.finish(shelf.index, document.id, filled.chunks, fresh=job.fresh)
+        except _FAULTS as error:
             return self._fail(document, error)
         except _TakenBack:
             return Step(outcome=Outcome.DROPPED, document_id=document.id)
-        self._index.finish(shelf.index, document.id, filled.chunks, fresh=job.fresh)
         kept = self._ledger.ready(
             document.id,
             self._owner,
@@ -154,7 +180,7 @@ class Ingestor:
         if kept:
             self._ledger.worked(documents=1)
         outcome = Outcome.READY if kept else Outcome.DROPPED
-        return Step(outcome=outcome, document_id=document.id, pages=filled.pages, chunks=filled.chunks)
+        return Step(outcome=outcome, document_id=document.id, **filled.figures)
 
     def _fill(
         self,
@@ -162,9 +188,10 @@ class Ingestor:
         shelf: Shelf,
         alive: Callable[[], bool],
         report: Callable[[int | None, int, int], bool],
-    ) -> _Filled:
+    ) -> Filled:
         """Read the file and put its chunks on the shelf."""
         document = job.document
+        meter = LossMeter()
         pages: int | None = None
         count = done = 0
 
@@ -187,6 +214,7 @@ class Ingestor:
         def blocks() -> Iterator[Block]:
             for item in rest:
                 if isinstance(item, Block):
+                    meter.seen(item)
                     yield item
                 elif isinstance(item, Note):
                     reporting.add(item)
@@ -201,13 +229,17 @@ class Ingestor:
             vectors = self._embedder.embed([chunk.embedded for chunk in batch], model=shelf.contract.model)
             self._index.put(shelf.index, document.id, document.kind, batch, vectors)
             count += len(batch)
+            for chunk in batch:
+                meter.kept(chunk)
             self._ledger.worked(chunks=len(batch))
             read_to(batch[-1].page_end - 1)
             go_on()
         if count == 0:
             raise ExtractionFailed("the file holds no text to search", code="no_text")
         self._ledger.worked(pages=head.pages - done)
-        return _Filled(pages=head.pages, chunks=count, report=reporting.report())
+        self._ledger.tally({WORDS_SEEN: meter.words_seen, WORDS_LOST: meter.words_lost})
+        read = reporting.report(words=meter.words_seen, words_lost=meter.words_lost)
+        return Filled(pages=head.pages, chunks=count, report=read)
 
     def _let_people_go_first(self, alive: Callable[[], bool]) -> None:
         """Wait while questions are in flight: a batch at the embedder would stand in their way."""
@@ -217,9 +249,11 @@ class Ingestor:
                 raise _Stopped
             time.sleep(0.1)
 
-    def _fail(self, document: Document, error: ExtractionFailed | InputTooLong) -> Step:
-        # What was written before the fault was found must not be found by a question.
-        self._index.delete(document.id, self._generations.names)
+    def _fail(self, document: Document, error: _Fault) -> Step:
+        # What was written before the fault was found is of no use. Where even its removal is refused it stays
+        # until the document is deleted or read again: only chunks of ready documents are ever shown.
+        with suppress(DocumentRefused):
+            self._index.delete(document.id, self._generations.names)
         retryable = isinstance(error, ExtractionFailed) and error.retryable
         self._ledger.fail(
             document.id, self._owner, code=error.code, reason=error.message, retryable=retryable
@@ -233,7 +267,11 @@ class Ingestor:
         return _faulty(document, error)
 
     def _delete(self, job: Job) -> Step:
-        self._index.delete(job.document.id, self._generations.names)
+        try:
+            self._index.delete(job.document.id, self._generations.names)
+        except DocumentRefused as error:
+            # Nothing of it is shown any more. It is tried again when the lease has run out.
+            return Step(outcome=Outcome.FAILED, document_id=job.document.id, code=error.code)
         done = self._ledger.deleted(job.document.id, self._owner, self._remove)
         return Step(outcome=Outcome.DELETED if done else Outcome.DROPPED, document_id=job.document.id)
 
@@ -276,14 +314,14 @@ class Ingestor:
         except (Unavailable, ModelMissing, OpenSearchRefused):
             self._ledger.unmoved(document.id, self._owner)
             raise
-        except (ExtractionFailed, InputTooLong) as error:
+        except _FAULTS as error:
             self._ledger.lost(document.id, self._owner, code=error.code, reason=error.message)
             return Step(outcome=Outcome.FAILED, document_id=document.id, code=error.code)
         except Exception as error:  # noqa: BLE001 - whatever one document does, the next is served
             reason = f"it could not be read into the new index ({type(error).__name__}); try again"
             self._ledger.lost(document.id, self._owner, code="internal", reason=reason)
             return _faulty(document, error)
-        return Step(outcome=Outcome.MOVED, document_id=document.id, pages=filled.pages, chunks=filled.chunks)
+        return Step(outcome=Outcome.MOVED, document_id=document.id, **filled.figures)
 
 
 def _faulty(document: Document, error: Exception) -> Step:
@@ -299,8 +337,7 @@ def _headed(items: Iterator[Item]) -> tuple[Head, Iterator[Block | Note | Pulse]
         raise ExtractionFailed("the parser gave no beginning of the document", code="corrupt")
 
     def rest() -> Iterator[Block | Note | Pulse]:
-        if first.title:
-            yield Block(BlockKind.HEADING, first.title[:300], 1, 0)
+        yield from as_blocks(BlockKind.HEADING, first.title, 1, 0)
         for item in items:
             if not isinstance(item, Head):
                 yield item

@@ -1,4 +1,9 @@
-"""Text measured in the embedder's own word pieces (BERT uncased, as all-MiniLM uses it)."""
+"""Text measured in the embedder's own word pieces (BERT uncased, as all-MiniLM uses it), and in bytes.
+
+A word that the vocabulary does not know is one piece however long it is, and signs that the tokenizer drops
+are none. So no text counts as less than a piece for each BYTES_OF_PIECE bytes: whatever is limited in pieces
+is limited in bytes and characters as well, be it a chunk, a passage, an answer of a search or a prompt.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,9 @@ from tokenizers import BertWordPieceTokenizer
 # A longer word counts as one unknown piece to the tokenizer library, but not to Ollama. Breaking such words
 # (keys, base64) before counting and embedding makes both see the same.
 MAX_WORD = 100
-_LONG_WORD = re.compile(r"\S{101,}")
+_LONG_WORD = re.compile(r"(?<!\S)\S{101,}")
+# English prose has 5 bytes a piece with its blanks, the longest words of the vocabulary 18.
+BYTES_OF_PIECE = 8
 # [CLS] and [SEP] go round every text.
 WRAPPING = 2
 
@@ -33,53 +40,89 @@ def _break(word: re.Match[str]) -> str:
 
 
 def count(text: str) -> int:
-    """Word pieces of the text, without the wrapping."""
-    return len(_tokenizer().encode(broken(text), add_special_tokens=False).ids)
+    """The size of the text without the wrapping: its word pieces, more when they are few for its bytes.
+
+    Parts joined by single signs are never larger together than the sum of their sizes.
+    """
+    return counts([text])[0]
 
 
 def counts(texts: list[str]) -> list[int]:
-    """Word pieces of each text."""
-    return [
-        len(e.ids) for e in _tokenizer().encode_batch([broken(t) for t in texts], add_special_tokens=False)
-    ]
+    """The size of each text."""
+    return [_size(found, _weight(text)) for found, text in zip(pieces(texts), texts, strict=True)]
 
 
-def cut(text: str, pieces: int) -> str:
-    """The longest beginning of the text, ending between words, of at most so many pieces."""
-    if count(text) <= pieces:
+def pieces(texts: list[str]) -> list[int]:
+    """The word pieces of each text, whatever its bytes."""
+    found = _tokenizer().encode_batch([broken(text) for text in texts], add_special_tokens=False)
+    return [len(one.ids) for one in found]
+
+
+def most_bytes(size: int) -> int:
+    """How many bytes, and so how many characters, a text of this size has at most."""
+    return size * BYTES_OF_PIECE
+
+
+def cut(text: str, most: int) -> str:
+    """The longest beginning of the text, ending between words, of at most this size."""
+    if count(text) <= most:
         return text
     spans = _spans(text)
-    total = 0
-    for (start, _), size in zip(spans, counts([text[a:b] for a, b in spans]), strict=True):
-        total += size
-        if total > pieces:
+    sizes = _measured(text, spans)
+    total = weight = 0
+    for (start, _), (found, more) in zip(spans, sizes, strict=True):
+        total, weight = total + found, weight + more
+        if _size(total, weight) > most:
             return text[:start].rstrip()
     return text
 
 
-def windows(text: str, pieces: int, overlap: int) -> list[str]:
-    """Stretches of at most so many pieces, each sharing `overlap` pieces with the one before.
+def windows(text: str, most: int, overlap: int) -> list[str]:
+    """Stretches of at most this size, each sharing `overlap` with the one before.
 
     For text without any boundary to cut at; it never splits a word of up to MAX_WORD characters.
     """
     spans = _spans(text)
-    sizes = counts([text[a:b] for a, b in spans])
+    sizes = _measured(text, spans)
     found: list[str] = []
     first = 0
     while first < len(spans):
-        last, total = first, 0
-        while last < len(spans) and (total + sizes[last] <= pieces or last == first):
-            total += sizes[last]
+        last, total, weight = first, 0, 0
+        while last < len(spans):
+            total, weight = total + sizes[last][0], weight + sizes[last][1]
+            if _size(total, weight) > most and last > first:
+                break
             last += 1
         found.append(text[spans[first][0] : spans[last - 1][1]])
         if last == len(spans):
             break
-        back, shared = last, 0
-        while back - 1 > first and shared + sizes[back - 1] <= overlap:
+        back, total, weight = last, 0, 0
+        while back - 1 > first:
+            total, weight = total + sizes[back - 1][0], weight + sizes[back - 1][1]
+            if _size(total, weight) > overlap:
+                break
             back -= 1
-            shared += sizes[back]
         first = back
     return found
+
+
+def _size(found: int, weight: int) -> int:
+    return max(found, -(-weight // BYTES_OF_PIECE))
+
+
+def _weight(text: str) -> int:
+    """The bytes of a text with the sign that joins it to the next."""
+    return len(text.encode()) + 1 if text else 0
+
+
+def _measured(text: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Pieces and weight of each stretch; blanks after it are its own."""
+    found = pieces([text[start:end] for start, end in spans])
+    ends = [*(start for start, _ in spans[1:]), len(text)] if spans else []
+    return [
+        (number, max(_weight(text[start:end]), len(text[start:next_].encode())))
+        for number, (start, end), next_ in zip(found, spans, ends, strict=True)
+    ]
 
 
 def _spans(text: str) -> list[tuple[int, int]]:

@@ -14,6 +14,7 @@ from rag_core.embed import Embedder
 from rag_core.errors import (
     ContractMismatch,
     ModelMissing,
+    OllamaRefused,
     OllamaUnavailable,
     OpenSearchRefused,
     QuestionRefused,
@@ -190,7 +191,7 @@ class Retriever:
             with self._ledger.asking(), self._embedder.within(timeout) as embedder:
                 self._index.demand(embedder.contract(stored.model))
                 return embedder.embed([text], model=stored.model)[0]
-        except (OllamaUnavailable, ModelMissing, ContractMismatch):
+        except (OllamaUnavailable, OllamaRefused, ModelMissing, ContractMismatch):
             return None
 
     def close(self) -> None:

@@ -11,15 +11,19 @@ _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|cf|vs|etc|Fig|Eq|Dr|Mr|Mrs|Ms|Prof|No|pp?|ch|sec)\.|\b[A-Z]\.)$", re.I
 )
 
+_LONGEST_ABBREVIATION = 8  # with what stands before it
+
 
 def split(text: str) -> list[str]:
     """The sentences in order, blank ones left out; joined by spaces they give the text again."""
     found: list[str] = []
     start = 0
     for end in _END.finditer(text):
-        piece = text[start : end.end()]
-        if "\n" not in end.group() and _ABBREVIATION.search(piece.rstrip()):
+        # Only the last word tells: "A. A. A. ..." would be read again and again from its beginning.
+        before = text[max(start, end.start() - _LONGEST_ABBREVIATION) : end.end()]
+        if "\n" not in end.group() and _ABBREVIATION.search(before.rstrip()):
             continue
+        piece = text[start : end.end()]
         if piece.strip():
             found.append(piece.strip())
         start = end.end()

@@ -9,7 +9,7 @@ _WORD = re.compile(r"[^\W_]+(?:[._\-/][^\W_]+)*", re.UNICODE)
 # What ends an identifier in running text; the index cuts at the same signs (search_schema).
 _CUT = re.compile("[\\s,;(){}\\[\\]<>\"'`\u2018\u2019\u201c\u201d|]+")
 _ODD = re.compile(r"[^\W\d_](?=[A-Z])|^[A-Z]{3,}$|[\W\d_]")
-_CALLED = re.compile(r"([\w.]+)\(")
+_CALLED = re.compile(r"(?<![\w.])([\w.]+)\(")
 # Scripts that put no blank between words; OpenSearch's cjk analyzer takes the same ones by pairs.
 _CJK = re.compile(
     "[\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\uff66-\uff9f]+"

@@ -10,6 +10,7 @@ from rag_app import metrics
 from rag_app.access import require_user
 from rag_app.api.documents import backend_of
 from rag_app.backend import Backend
+from rag_core.ledger.pace import WORDS_LOST, WORDS_SEEN
 
 router = APIRouter(tags=["status"], dependencies=[Depends(require_user)])
 
@@ -19,6 +20,14 @@ router = APIRouter(tags=["status"], dependencies=[Depends(require_user)])
 async def figures(backend: Annotated[Backend, Depends(backend_of)]) -> Response:
     """Prometheus' text format; the edge passes /api/metrics alone."""
     counts = await run_in_threadpool(backend.ledger.counts)
-    unread = await run_in_threadpool(backend.ledger.unread)
-    told = metrics.exposition(documents=counts, unread=unread, in_line=backend.gate.length)
+    partly = await run_in_threadpool(backend.ledger.partly_read)
+    seen, lost = [await run_in_threadpool(backend.ledger.tallied, name) for name in (WORDS_SEEN, WORDS_LOST)]
+    told = metrics.exposition(
+        documents=counts,
+        partly_read=partly,
+        in_line=backend.gate.length,
+        words_seen=seen,
+        words_lost=lost,
+        miscounts=backend.answerer.miscounts(),
+    )
     return Response(told, media_type=CONTENT_TYPE_LATEST)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+
+from rag_core.extract.cleaning import clean as clean
+from rag_core.extract.cleaning import one_line
 
 # A block never grows over this, so memory stays flat whatever the file holds.
 MAX_BLOCK_CHARS = 20_000
 # A longer table is given in parts of about this size, each under the table's own head.
 _TABLE_CHARS = 8_000
-_KEPT_CONTROLS = "\n\t"
+MAX_HEADING_CHARS = 300
 
 
 class BlockKind(StrEnum):
@@ -99,34 +100,38 @@ class Unreadable(Exception):  # noqa: N818 - said of the file
         self.message = message
 
 
-def clean(text: str) -> str:
-    """Valid, composed text without control characters."""
-    text = unicodedata.normalize("NFC", text.encode("utf-8", "replace").decode("utf-8"))
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u00ad", "")
-    if any(ord(c) < 32 and c not in _KEPT_CONTROLS for c in text):
-        text = "".join(c if ord(c) >= 32 or c in _KEPT_CONTROLS else " " for c in text)
-    return re.sub(r"[ \u00a0]+\n", "\n", text).strip()
-
-
 def blocks(kind: BlockKind, text: str, page: int, level: int = 0) -> Iterator[Block]:
-    """The cleaned text as one block, or several when it is very long; none when it is blank."""
-    text = clean(text)
+    """The cleaned text as one block, or several when it is very long; none when it is blank.
+
+    What follows after the first MAX_HEADING_CHARS of a heading is text below it: nobody heads a section so.
+    """
     if kind is BlockKind.HEADING:
-        text = re.sub(r"\s+", " ", text)[:300]
+        text = one_line(text)
+        cut = _cut(text, MAX_HEADING_CHARS)
+        if text:
+            yield Block(kind, text[:cut].rstrip(), page, level)
+        kind, text, level = BlockKind.TEXT, text[cut:].lstrip(), 0
+    else:
+        text = clean(text)
     while text:
-        cut = len(text)
-        if cut > MAX_BLOCK_CHARS:
-            cut = max(text.rfind("\n", 0, MAX_BLOCK_CHARS), text.rfind(" ", 0, MAX_BLOCK_CHARS))
-            cut = cut if cut > 0 else MAX_BLOCK_CHARS
+        cut = _cut(text, MAX_BLOCK_CHARS)
         yield Block(kind, text[:cut].rstrip(), page, level)
         text = text[cut:].lstrip()
+
+
+def _cut(text: str, most: int) -> int:
+    """Where the text is cut so that it is not too long: after a line, else a word, else anywhere."""
+    if len(text) <= most:
+        return len(text)
+    cut = max(text.rfind("\n", 0, most), text.rfind(" ", 0, most))
+    return cut if cut > 0 else most
 
 
 def tables(rows: Iterable[list[str]], page: int) -> Iterator[Block]:
     """Rows of cells as Markdown; the first is the head, and a long table is given in parts under it."""
     head: list[str] | None = None
     lines: list[str] = []
-    width = size = 0
+    width = size = parts = 0
     for row in map(_cells, rows):
         if not any(row):
             continue
@@ -137,10 +142,10 @@ def tables(rows: Iterable[list[str]], page: int) -> Iterator[Block]:
         lines.append(_line(row, width))
         size += len(lines[-1])
         if size > _TABLE_CHARS:
-            yield _table(head, lines, width, page)
-            lines, size = [], 0
-    if head is not None and (lines or size == 0):
-        yield _table(head, lines, width, page)
+            yield from _table(head, lines, width, page, parts)
+            lines, size, parts = [], 0, parts + 1
+    if head is not None and (lines or parts == 0):
+        yield from _table(head, lines, width, page, parts)
 
 
 def markdown_table(rows: list[list[str]]) -> str:
@@ -151,7 +156,7 @@ def markdown_table(rows: list[list[str]]) -> str:
 
 
 def _cells(row: list[str]) -> list[str]:
-    return [re.sub(r"\s+", " ", clean(cell)).strip().replace("|", "\\|") for cell in row]
+    return [one_line(cell).replace("|", "\\|") for cell in row]
 
 
 def _line(row: list[str], width: int) -> str:
@@ -162,5 +167,9 @@ def _lines(head: list[str], lines: list[str], width: int) -> list[str]:
     return [_line(head, width), "|" + " --- |" * width, *lines]
 
 
-def _table(head: list[str], lines: list[str], width: int, page: int) -> Block:
-    return Block(BlockKind.TABLE, "\n".join(_lines(head, lines, width)), page)
+def _table(head: list[str], lines: list[str], width: int, page: int, before: int) -> Iterator[Block]:
+    """One part of a table; a head as long as a whole part is said once only."""
+    whole = _lines(head, lines, width)
+    if before and len(whole[0]) > _TABLE_CHARS:
+        whole = lines
+    yield from blocks(BlockKind.TABLE, "\n".join(whole), page)

@@ -19,7 +19,7 @@ from rag_core.extract.blocks import (
     blocks,
 )
 
-_HASHES = re.compile(r"^ {0,3}(#{1,6})\s+(.*?)\s*#*\s*$")
+_HASHES = re.compile(r"^ {0,3}(#{1,6})\s+")
 _UNDERLINE = re.compile(r"^(=+|-+|~+|\^+)\s*$")
 _UNDERLINE_LEVEL = {"=": 1, "-": 2, "~": 3, "^": 4}
 # CommonMark's fence; it may stand in a list or a quotation.
@@ -93,7 +93,8 @@ def blocks_of(lines: Iterator[str], *, markdown: bool) -> Iterator[Block]:
             continue
         if markdown and (head := _HASHES.match(line)):
             yield from flush()
-            yield from blocks(BlockKind.HEADING, head.group(2), page, len(head.group(1)))
+            title = line[head.end() :].rstrip().rstrip("#")
+            yield from blocks(BlockKind.HEADING, title, page, len(head.group(1)))
             continue
         if held and _is_underline(line, held[-1]):
             title = held.pop()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -28,6 +28,10 @@ TARGET = "rebuild_target"  # the index that is being made
 RETIRED = "rebuild_retired"  # the index whose place was taken, until it is removed
 WANTED = "reindex_wanted"  # a person asked for a new index
 
+# What the tallies are called.
+WORDS_SEEN = "words_seen"  # words that parsers gave
+WORDS_LOST = "words_lost"  # words of these that stand in no chunk
+
 
 class Pace(Database):
     """Figures, notes, and the gate that lets people go first."""
@@ -43,6 +47,21 @@ class Pace(Database):
                 (int(now / _STRETCH), documents, pages, chunks),
             )
             db.execute("DELETE FROM work WHERE stretch < ?", (int((now - _KEPT) / _STRETCH),))
+
+    def tally(self, more: Mapping[str, int]) -> None:
+        """Add to running totals."""
+        with self._write() as db:
+            for name, number in more.items():
+                db.execute(
+                    "INSERT INTO counters VALUES (?, ?)"
+                    " ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+                    (name, number),
+                )
+
+    def tallied(self, name: str) -> int:
+        """A running total."""
+        rows = self._read("SELECT value FROM counters WHERE name = ?", (name,))
+        return int(rows[0]["value"]) if rows else 0
 
     def note(self, name: str, value: str | None) -> None:
         """Leave a note, or take it away."""

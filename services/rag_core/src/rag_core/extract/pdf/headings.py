@@ -17,7 +17,7 @@ _NUMBERING = re.compile(
 )
 _LETTERED = re.compile(r"^[A-Z]\s")
 _MOST_LINES = 3  # more lines in one large type are a cover's or a poster's text
-_NUMBER = re.compile(r"(?:[A-Z]|\d{1,3})(?:\.\d{1,3})+\.?(?=\s)")
+_NUMBER = re.compile(r"(?<![\w.])(?:[A-Z]|\d{1,3})(?:\.\d{1,3})+\.?(?=\s)")
 _NEAR = 1.6  # times the usual distance between lines, or the size of type
 _APART = 1.25  # of the usual distance between lines
 _UNFINISHED = (",", ";")

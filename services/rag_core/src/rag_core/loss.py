@@ -1,0 +1,58 @@
+"""Words that a parser gave against words that stand in chunks: none may be lost between the two."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from rag_core import measure
+from rag_core.chunk import Chunk
+from rag_core.extract.blocks import Block
+
+_WORD = re.compile(r"\w+")
+
+
+class LossMeter:
+    """Follows one document from blocks to chunks, in the order in which both come.
+
+    A chunk may repeat words (headings above it, a table's head, what neighbours share), so only what is
+    missing counts. A run of signs that is cut for being over-long is compared sign by sign.
+    """
+
+    def __init__(self) -> None:
+        self.words_seen = 0
+        self._open: Counter[str] = Counter()
+        self._signs: Counter[str] = Counter()
+
+    def seen(self, block: Block) -> None:
+        """A block, before the chunker is given it."""
+        for run in block.text.split():
+            words = _WORD.findall(run)
+            self.words_seen += len(words)
+            if len(run) > measure.MAX_WORD:
+                self._signs.update("".join(words))
+            else:
+                self._open.update(words)
+
+    def kept(self, chunk: Chunk) -> None:
+        """A chunk that is in the index."""
+        for text in (*chunk.headings, chunk.text):
+            for run in text.split():
+                for word in _WORD.findall(run):
+                    self._take(word)
+
+    @property
+    def words_lost(self) -> int:
+        """Words that no chunk holds so far; when the last chunk is kept there must be none."""
+        signs = sum(self._signs.values())
+        return self._open.total() + -(-signs // measure.MAX_WORD)
+
+    def _take(self, word: str) -> None:
+        if self._open[word]:
+            self._open[word] -= 1
+            if not self._open[word]:
+                del self._open[word]
+            return
+        for sign in word:
+            if self._signs[sign]:
+                self._signs[sign] -= 1

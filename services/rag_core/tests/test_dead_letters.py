@@ -1,0 +1,275 @@
+"""A document that OpenSearch or Ollama refuses is set aside with the reason, and the next one is read.
+
+Both are a small HTTP server here, which answers as they do.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rag_core import factory
+from rag_core.errors import OpenSearchRefused, OpenSearchUnavailable
+from rag_core.extract import Parser
+from rag_core.ingest import Ingestor, Outcome
+from rag_core.ledger import Ledger
+from rag_core.ledger.pace import WORDS_LOST, WORDS_SEEN
+from rag_core.models import Document, DocumentKind, DocumentState
+from rag_core.settings import RagSettings
+
+Reply = tuple[int, dict[str, Any]]
+POISON = "arsenic"
+
+
+class Stores:
+    """OpenSearch and Ollama as far as the worker asks them."""
+
+    def __init__(self) -> None:
+        self.index: dict[str, Any] | None = None
+        self.chunks: dict[str, str] = {}
+        self.requests = 0
+        self.bulk: Callable[[dict[str, str]], Reply | None] = lambda chunks: None
+        self.embed: Callable[[list[str]], Reply | None] = lambda texts: None
+        self.delete: Reply | None = None
+
+    def answer(self, method: str, path: str, body: str) -> Reply:
+        path = path.split("?")[0]
+        if path == "/api/show":
+            return 200, {"modelfile": f"FROM /models/sha256-{'0' * 64}\n", "model_info": {}}
+        if path == "/api/embed":
+            texts = json.loads(body)["input"]
+            return self.embed(texts) or (200, {"embeddings": [[1.0, 0.5]] * len(texts)})
+        if path.endswith("/_mapping"):
+            if self.index is None:
+                return 404, {"error": {"type": "index_not_found_exception"}}
+            return 200, {"quest-research-000001": {"mappings": self.index["mappings"]}}
+        if method == "PUT" and "_search" not in path:
+            self.index = json.loads(body)
+        if path == "/_bulk":
+            self.requests += 1
+            lines = [json.loads(line) for line in body.splitlines()]
+            chunks = {a["index"]["_id"]: b["text"] for a, b in zip(lines[::2], lines[1::2], strict=True)}
+            refused = self.bulk(chunks)
+            if refused is None or refused[0] == 200:
+                self.chunks |= chunks
+            return refused or (200, {"errors": False, "items": []})
+        if path.endswith("/_delete_by_query"):
+            return self.delete or (200, {"failures": [], "version_conflicts": 0})
+        return 200, {"acknowledged": True}
+
+
+@pytest.fixture
+def stores() -> Stores:
+    return Stores()
+
+
+@pytest.fixture
+def settings(stores: Stores, tmp_path: Path) -> Iterator[RagSettings]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _reply(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+            status, said = stores.answer(self.command, self.path, body)
+            data = json.dumps(said).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = _reply  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            """Tests are quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    address = f"http://127.0.0.1:{server.server_port}"
+    yield RagSettings(
+        opensearch_host=address,
+        ollama_base_url=address,
+        ledger_path=tmp_path / "ledger.sqlite3",
+        ingestion_input_dir=tmp_path / "raw",
+    )
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def parser() -> Iterator[Parser]:
+    with factory.build_parser(RagSettings()) as one:
+        yield one
+
+
+@pytest.fixture
+def worker(settings: RagSettings, ledger: Ledger, parser: Parser) -> Iterator[Ingestor]:
+    embedder, index = factory.build_embedder(settings), factory.build_index(settings)
+    yield Ingestor(
+        ledger=ledger,
+        parser=parser,
+        embedder=embedder,
+        index=index,
+        owner="worker",
+        batch=settings.embedding_batch,
+        uploads_dir=settings.uploads_dir,
+    )
+    embedder.close()
+    index.close()
+
+
+def queue(ledger: Ledger, tmp_path: Path, *texts: str) -> list[Document]:
+    documents = []
+    for number, text in enumerate(texts):
+        path = tmp_path / f"{number}.txt"
+        path.write_text(text)
+        documents.append(
+            ledger.enqueue(
+                # Ids are the beginnings of hashes.
+                sha256=f"{number + 1}".ljust(64, "0"),
+                kind=DocumentKind.TEXT,
+                size=len(text),
+                name=path.name,
+                source=path,
+            )
+        )
+    return documents
+
+
+def item(status: int, kind: str) -> Callable[[dict[str, str]], Reply | None]:
+    """OpenSearch's answer when it takes the request and refuses the chunk with the poison."""
+
+    def reply(chunks: dict[str, str]) -> Reply:
+        items = [
+            {"index": {"status": status, "error": {"type": kind, "reason": f"preview: {text}"}}}
+            if POISON in text
+            else {"index": {"status": 201}}
+            for text in chunks.values()
+        ]
+        return 200, {"errors": any("error" in one["index"] for one in items), "items": items}
+
+    return reply
+
+
+def whole(status: int, kind: str = "x") -> Callable[[dict[str, str]], Reply | None]:
+    """Its answer when it refuses a request that holds the poison."""
+    return lambda chunks: (
+        (status, {"error": {"type": kind, "reason": "..."}, "status": status})
+        if any(POISON in text for text in chunks.values())
+        else None
+    )
+
+
+REFUSALS = {
+    "413": (whole(413), "index_too_large", "max_content_length"),
+    "400": (whole(400, "illegal_argument_exception"), "index_refused", "illegal_argument_exception"),
+    "405": (whole(405), "index_refused", "HTTP 405"),
+    "mapping": (item(400, "mapper_parsing_exception"), "index_refused", "mapper_parsing_exception"),
+    "strict": (item(400, "strict_dynamic_mapping_exception"), "index_refused", "reindex"),
+    "conflict": (item(409, "version_conflict_engine_exception"), "index_refused", "HTTP 409"),
+    "too large a chunk": (item(413, "too_large"), "index_too_large", "413"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_refused_document_is_set_aside_with_the_reason_and_the_next_is_read(
+    name: str, worker: Ingestor, ledger: Ledger, stores: Stores, tmp_path: Path
+) -> None:
+    stores.bulk, code, said = REFUSALS[name]
+    bad, good = queue(ledger, tmp_path, f"Beware of {POISON} here.", "The lamp is lit at dusk.")
+    worker.prepare()
+    steps = [worker.step() for _ in range(3)]
+    assert [step.outcome for step in steps] == [Outcome.FAILED, Outcome.READY, Outcome.IDLE]
+    failed = ledger.get(bad.id)
+    assert (failed.state, failed.code, failed.attempts) == (DocumentState.FAILED, code, 1)
+    assert said in (failed.reason or "")
+    assert POISON not in (failed.reason or ""), "a reason of OpenSearch may quote the document"
+    assert ledger.get(good.id).state is DocumentState.READY
+
+
+WAITS = {
+    "429": (whole(429), OpenSearchUnavailable),
+    "503": (whole(503), OpenSearchUnavailable),
+    "500": (whole(500), OpenSearchUnavailable),
+    "401": (whole(401), OpenSearchRefused),
+    "403": (whole(403, "cluster_block_exception"), OpenSearchRefused),
+    "a chunk 429": (item(429, "rejected"), OpenSearchUnavailable),
+    "a chunk 502": (item(502, "x"), OpenSearchUnavailable),
+    "a chunk 403": (item(403, "cluster_block_exception"), OpenSearchRefused),
+}
+
+
+@pytest.mark.parametrize("name", WAITS)
+def test_what_waiting_or_the_deployer_cures_burns_no_attempt(
+    name: str, worker: Ingestor, ledger: Ledger, stores: Stores, tmp_path: Path
+) -> None:
+    stores.bulk, error = WAITS[name]
+    [document] = queue(ledger, tmp_path, f"Beware of {POISON} here.")
+    worker.prepare()
+    with pytest.raises(error):
+        worker.step()
+    waiting = ledger.get(document.id)
+    assert (waiting.state, waiting.attempts) == (DocumentState.QUEUED, 0)
+    stores.bulk = lambda chunks: None
+    assert worker.step().outcome is Outcome.READY
+
+
+def test_batch_that_is_too_large_is_sent_in_smaller_parts(
+    worker: Ingestor, ledger: Ledger, stores: Stores, tmp_path: Path
+) -> None:
+    stores.bulk = lambda chunks: (413, {}) if len(chunks) > 3 else None
+    [document] = queue(
+        ledger, tmp_path, "\n\n".join(f"Paragraph {n}. " + "Some words. " * 60 for n in range(9))
+    )
+    worker.prepare()
+    step = worker.step()
+    assert step.outcome is Outcome.READY
+    assert len(stores.chunks) == step.chunks == ledger.get(document.id).chunks > 3
+    assert "Paragraph 8" in " ".join(stores.chunks.values())
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "code"),
+    [(400, "invalid input", "ollama_refused"), (400, "exceeds the context length", "input_too_long")],
+)
+def test_text_that_the_embedder_refuses_is_a_dead_letter(
+    worker: Ingestor, ledger: Ledger, stores: Stores, tmp_path: Path, status: int, error: str, code: str
+) -> None:
+    taken = ({"dimension"}, {"The lamp is lit at dusk."})
+    stores.embed = lambda texts: None if set(texts) in taken else (status, {"error": error})
+    bad, good = queue(ledger, tmp_path, f"Beware of {POISON} here.", "The lamp is lit at dusk.")
+    worker.prepare()
+    assert [worker.step().outcome for _ in range(2)] == [Outcome.FAILED, Outcome.READY]
+    assert (ledger.get(bad.id).code, ledger.get(bad.id).attempts) == (code, 1)
+    assert ledger.get(good.id).state is DocumentState.READY
+
+
+def test_deletion_that_is_refused_does_not_stop_the_queue(
+    worker: Ingestor, ledger: Ledger, stores: Stores, tmp_path: Path, clock: Any
+) -> None:
+    gone, good = queue(ledger, tmp_path, "Old.", "The lamp is lit at dusk.")
+    ledger.request_delete(gone.id)
+    stores.delete = (400, {"error": {"type": "script_exception"}})
+    worker.prepare()
+    assert [worker.step().outcome for _ in range(2)] == [Outcome.FAILED, Outcome.READY]
+    assert ledger.get(gone.id).state is DocumentState.DELETING
+    assert ledger.get(good.id).state is DocumentState.READY
+    stores.delete = None
+    clock.now += 200
+    assert worker.step().outcome is Outcome.DELETED
+
+
+def test_words_seen_and_lost_are_tallied(worker: Ingestor, ledger: Ledger, tmp_path: Path) -> None:
+    queue(ledger, tmp_path, "The lamp is lit at dusk.", "Nobody rows alone.")
+    worker.prepare()
+    steps = [worker.step(), worker.step()]
+    assert [(step.words, step.words_lost) for step in steps] == [(6, 0), (3, 0)]
+    assert (ledger.tallied(WORDS_SEEN), ledger.tallied(WORDS_LOST)) == (9, 0)

@@ -1,0 +1,68 @@
+"""What is counted of a prompt is what a real Ollama finds, whatever the text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from rag_core import prompt
+from rag_core.chat import Chat
+from rag_core.errors import InputTooLong
+from services.conftest import CHAT_MODEL
+from services.rag_core.tests.test_window import HOSTILE, passage
+
+pytestmark = pytest.mark.real
+PROSE = "The keeper of the lamp climbs 212 steps each night. Visitors wear a helmet and wait in the hall. "
+TEXTS = {
+    **HOSTILE,
+    "prose": PROSE * 5,
+    "German": "Die Überprüfung der Kündigungsfrist für Liegeplätze beginnt im März. " * 5,
+    "Russian": "Маяк построен на севере. " * 9,
+    "Thai": "ภาษาไทยไม่มีช่องว่าง" * 9,
+    "Arabic": "بنى المهندس منارة الساحل. " * 9,
+    "code": "df <- read.table('f1.txt', sep=',', header=TRUE); x[[1]] <- NULL  # --no-ff\n" * 9,
+    "hexadecimal": "d41d8cd98f00b204e9800998ecf8427e " * 12,
+    "table": "| Berth | 1,234.50 | 15.3 % | 2026-03-09 |\n" * 12,
+    "one sign": "=" * 500 + "-" * 500,
+}
+
+
+@pytest.fixture(scope="module")
+def chat(ollama_address: str) -> Iterator[Chat]:
+    one = Chat(address=ollama_address, timeout=120, num_ctx=2048, max_tokens=16, threads=2)
+    yield one
+    one.close()
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_no_real_prompt_has_more_tokens_than_counted(chat: Chat, name: str) -> None:
+    given = prompt.fitting([passage(TEXTS[name][:300])], 600)
+    messages = prompt.messages("How high?", given, "c0ffee42")
+    before = chat.miscounts.total()
+    stream = chat.stream(CHAT_MODEL, messages)
+    while True:
+        try:
+            next(stream)
+        except StopIteration as end:
+            read = end.value.prompt_tokens
+            break
+    size = prompt.size(messages)
+    assert size.least <= read <= size.most
+    assert chat.miscounts.total() == before
+
+
+def test_prompt_asked_again_is_counted_whole(chat: Chat) -> None:
+    """Ollama keeps what it read of the prompt before; its count must not be of the rest alone."""
+    messages = [{"role": "user", "content": PROSE * 4}]
+    before = chat.miscounts.total()
+    for _ in range(2):
+        list(chat.stream(CHAT_MODEL, messages))
+    assert chat.miscounts.total() == before
+
+
+def test_ollama_refuses_what_it_would_have_cut(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chat, "window", 10_000)
+    with pytest.raises(InputTooLong):
+        list(chat.stream(CHAT_MODEL, [{"role": "user", "content": "word " * 4000}]))
+    assert chat.miscounts[CHAT_MODEL, "refused"] == 1
