@@ -58,11 +58,6 @@ class IndexWriting(IndexClient):
         if not serve:
             del body["aliases"]
         with self._translated():
-            self._client.transport.perform_request(
-                "PUT",
-                f"/_search/pipeline/{self._alias}-{search_schema.PIPELINE}",
-                body=search_schema.pipeline(),
-            )
             self._client.indices.create(index=name, body=body)
 
     def switch(self, old: str, new: str) -> None:
@@ -87,6 +82,8 @@ class IndexWriting(IndexClient):
         kind: DocumentKind,
         chunks: Sequence[Chunk],
         vectors: Sequence[list[float]],
+        *,
+        name: str,
     ) -> None:
         """Write chunks; their ids follow from document and place, so writing twice changes nothing."""
         lines: list[str] = []
@@ -101,6 +98,7 @@ class IndexWriting(IndexClient):
                         "document_id": document_id,
                         "ordinal": chunk.ordinal,
                         "kind": kind.value,
+                        "name": name,
                         "title": chunk.title,
                         "text": chunk.text,
                         "page_start": chunk.page_start,

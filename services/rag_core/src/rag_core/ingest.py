@@ -180,7 +180,7 @@ class Ingestor:
         while batch := list(islice(chunks, self._batch)):
             self._let_people_go_first(alive)
             vectors = self._embedder.embed([chunk.embedded for chunk in batch], model=shelf.contract.model)
-            self._index.put(shelf.index, document.id, document.kind, batch, vectors)
+            self._index.put(shelf.index, document.id, document.kind, batch, vectors, name=document.name)
             count += len(batch)
             self._ledger.worked(chunks=len(batch))
             read_to(batch[-1].page_end - 1)

@@ -93,6 +93,7 @@ class Passage(Frozen):
     vector_rank: int | None = None
     # (character offset in text, page that starts there), so a citation can name the exact page
     page_marks: tuple[tuple[int, int], ...] = ()
+    also_in: tuple[str, ...] = ()  # names of other documents that hold the same text word for word
 
 
 class Citation(Frozen):
