@@ -115,6 +115,23 @@ def test_smaller_chunks_are_made_beside_the_old_ones_which_answer_till_then(fill
         assert other.ledger.ingestion().rebuilding is None
 
 
+def test_an_index_of_an_older_mapping_answers_until_every_document_is_read_anew(filled: Stack) -> None:
+    """An index of the release before has another mapping: it knows no names, and is asked all the same."""
+    name = f"{filled.settings.opensearch_index}-000001"
+    serving = filled.index.serving()
+    assert serving is not None
+    older = serving[1].model_copy(update={"mapping": serving[1].mapping - 1})
+    address = f"{filled.settings.opensearch_host}/{name}/_mapping"
+    send("PUT", address, {"_meta": {"embedding": older.model_dump()}})
+    filled.index.forget()
+    with changed(filled) as other:
+        assert other.found("which lighthouse?") == set(TEXTS)
+        assert other.work() == [Outcome.MOVED] * len(TEXTS) + [Outcome.SWITCHED]
+        assert other.index.serving() == (name.replace("000001", "000002"), serving[1])
+        [first, *_] = other.retriever.search("Summarize c.txt")
+        assert first.document == "c.txt"
+
+
 def test_another_model_takes_over_and_questions_never_fail(filled: Stack, ollama_address: str) -> None:
     """The same weights under another name are the same space; so weights are changed: another model's."""
     send("POST", f"{ollama_address}/api/copy", {"source": "smollm2:135m", "destination": "other-embedder"})

@@ -51,6 +51,7 @@ def test_scripts_without_blanks_are_taken_by_pairs_of_characters() -> None:
         ("Stra\u00dfe", "strasse"),
         ("K\u00fcndigungsfrist", "Kuendigungsfrist"),
         ("entr\u00e9e", "entree"),
+        ("\u0153uvre", "oeuvre"),
         ("Malm\u00f6", "Malmo"),
         ("\uff76\uff9e\uff72\uff84\uff9e", "\u30ac\u30a4\u30c9"),  # kana of half and whole width
         ("\uff21\uff22\uff23", "abc"),

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from rag_core.fusion import fused
 from rag_core.models import Frozen
+from rag_core.words import words as content_words
 
 
 class Hit(Frozen):
@@ -38,12 +39,14 @@ class Findings(Frozen):
     names: dict[str, str] = Field(default_factory=dict)  # documents whose name shares words with the question
 
 
-def findings(legs: Sequence[dict[str, Any]], *, words: dict[str, int], names: dict[str, str]) -> Findings:
+def findings(
+    question: str, legs: Sequence[dict[str, Any]], *, words: dict[str, int], names: dict[str, str]
+) -> Findings:
     """From the answers to the legs: by words, by identifiers, by meaning; each may be {} for not asked."""
     lexical, exact, near = (_found(leg) for leg in legs)
     sources = {hit["_id"]: hit["_source"] for leg in (lexical, exact, near) for hit in leg}
     scored = [[(hit["_id"], float(hit["_score"])) for hit in leg] for leg in (lexical, exact, near)]
-    scores = fused(scored, sure=scored[0])
+    scores = fused(scored, sure=scored[0] if lexical and _says_all(lexical[0]["_source"], question) else ())
     said = {hit["_id"]: (rank, float(hit["_score"])) for rank, hit in enumerate(lexical, 1)}
     # The lucene engine scores cosine as (1 + cos) / 2.
     cosines = {hit["_id"]: (rank, 2 * float(hit["_score"]) - 1) for rank, hit in enumerate(near, 1)}
@@ -55,6 +58,12 @@ def findings(legs: Sequence[dict[str, Any]], *, words: dict[str, int], names: di
         words=words,
         names=names,
     )
+
+
+def _says_all(source: dict[str, Any], question: str) -> bool:
+    """Whether a chunk holds every content word of a question of several."""
+    asked = content_words(question)
+    return len(asked) > 1 and asked <= content_words(f"{source['title']} {source['text']}")
 
 
 def led(first: Sequence[Hit], others: Sequence[Hit], *, certain: bool) -> tuple[Hit, ...]:

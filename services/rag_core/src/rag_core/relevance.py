@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from rag_core.models import Frozen, Passage
-from rag_core.naming import written
+from rag_core.naming import naming
 from rag_core.words import content, words
 
 _SPELLED = 5  # letters from which on a word is known by its spelling
@@ -85,7 +85,7 @@ def _nearest(passages: Sequence[Passage]) -> float | None:
 
 def says(passage: Passage, question: str) -> bool:
     """Whether the passage holds most content words of the question: several, one identifier, the only one."""
-    if written(question, passage.document):
+    if naming(question, {passage.document_id: passage.document}).certain:
         return True
     asked = {word for word in words(question) if not _slight(word)}
     if not asked:

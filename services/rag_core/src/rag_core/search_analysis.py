@@ -12,8 +12,9 @@ from typing import Any
 PART = 5
 _COMPOUND = 8
 
-# Folding after the stem: `ae` for a-umlaut and `blue`, `values` alike end as one spelling on both sides.
-_FOLDED = ["german_normalization", "asciifolding"]
+# After the stem: `values` and `value` must be one word before their `ue` is folded like an umlaut. Signs that
+# are two letters in one (the ligature of oeuvre) are taken apart before.
+_FOLDED = ["asciifolding", "german_normalization"]
 _NORMALISED = ["cjk_width", "lowercase", "decimal_digit", "arabic_normalization", "persian_normalization"]
 _STEMMED = ["elision", *_NORMALISED, "rag_stem", "rag_arabic", *_FOLDED]
 

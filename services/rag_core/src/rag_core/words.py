@@ -20,7 +20,18 @@ _CJK = re.compile(
 _CJK_ENDS = "\u3002\uff01\uff1f\uff0c\u3001\uff1a\uff1b"
 # As OpenSearch's german_normalization: ae, oe, and ue unless it follows a vowel or q.
 _TWO_LETTERS = re.compile(r"([ao]|(?<![aeiouyq])u)e")
-_ARABIC = str.maketrans({"\u0640": "", "\u0649": "\u064a", "\u06cc": "\u064a", "\u06a9": "\u0643"})
+_ONE_SPELLING = str.maketrans(
+    {
+        "\u0153": "oe",
+        "\u00e6": "ae",
+        "\u00f8": "o",
+        "\u0142": "l",
+        "\u0640": "",
+        "\u0649": "\u064a",
+        "\u06cc": "\u064a",
+        "\u06a9": "\u0643",
+    }
+)
 STOP = frozenset(
     """
     a about according also am an and answer any are as at be been but by can could describe did do
@@ -69,7 +80,9 @@ def folded(text: str) -> str:
     if text.isascii():
         return _TWO_LETTERS.sub(lambda found: found[1], text)
     bare = "".join(sign for sign in text if not unicodedata.combining(sign) or "\u3099" <= sign <= "\u309a")
-    return _TWO_LETTERS.sub(lambda found: found[1], unicodedata.normalize("NFC", bare.translate(_ARABIC)))
+    return _TWO_LETTERS.sub(
+        lambda found: found[1], unicodedata.normalize("NFC", bare.translate(_ONE_SPELLING))
+    )
 
 
 def topics(text: str) -> int:
