@@ -53,7 +53,8 @@ class Report(Frozen):
             found[f"hit@3{suffix}"] = _mean(some, lambda one: measures.hit(one.right, 3))
             found[f"hit@5{suffix}"] = _mean(some, lambda one: measures.hit(one.right, 5))
             for place, most in enumerate(WITHIN):
-                found[f"within {most} words{suffix}"] = _mean(some, lambda o, at=place: float(o.within[at]))
+                held = [float(one.within[place]) for one in some]
+                found[f"within {most} words{suffix}"] = measures.mean(held)
             found[f"MRR@10{suffix}"] = _mean(some, lambda one: measures.reciprocal_rank(one.right))
             found[f"nDCG@10{suffix}"] = _mean(
                 some, lambda one: measures.ndcg(one.right, relevant=len(one.case.documents))
