@@ -78,7 +78,8 @@ def filled(settings: RagSettings) -> Iterator[Stack]:
 
 def send(method: str, address: str, body: object = None) -> None:
     data = json.dumps(body).encode() if body is not None else None
-    request = urllib.request.Request(address, method=method, data=data)  # noqa: S310 - our own store
+    head = {"Content-Type": "application/json"}
+    request = urllib.request.Request(address, method=method, data=data, headers=head)  # noqa: S310 - our own
     urllib.request.urlopen(request, timeout=60).close()  # noqa: S310
 
 

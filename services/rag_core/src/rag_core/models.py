@@ -86,7 +86,7 @@ class Passage(Frozen):
     page_start: int
     page_end: int
     text: str
-    score: float  # fused (RRF) score; comparable within one result only
+    score: float  # fused score; comparable within one result only
     similarity: float | None = None  # cosine with the question, when the vector search saw it
     bm25_score: float | None = None
     bm25_rank: int | None = None
