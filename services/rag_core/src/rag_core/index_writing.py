@@ -58,6 +58,11 @@ class IndexWriting(IndexClient):
         if not serve:
             del body["aliases"]
         with self._translated():
+            self._client.transport.perform_request(
+                "PUT",
+                f"/_search/pipeline/{self._alias}-{search_schema.PIPELINE}",
+                body=search_schema.pipeline(),
+            )
             self._client.indices.create(index=name, body=body)
 
     def switch(self, old: str, new: str) -> None:

@@ -10,11 +10,23 @@ from rag_core.embed import Contract
 from rag_core.models import Frozen
 from rag_core.words import identifiers, without_stop_words
 
+# The release before fuses in OpenSearch, by the index's own pipeline: after a rollback it asks this index.
+PIPELINE = "rag-rrf"
 # What is spelled nearly so, or holds the word as a part, never outweighs what holds the word itself.
 _PART_BOOST = 3.0
 _FUZZY_BOOST = 0.5
 _FEW = 3  # chunks that hold a word which is looked for as a part of others as well
 _SPELLED = 4  # letters from which on a word is looked for by its spelling
+
+
+def pipeline() -> dict[str, Any]:
+    """Reciprocal rank fusion of a hybrid query; other queries pass through it unchanged."""
+    return {
+        "description": "Reciprocal rank fusion of BM25 and k-NN",
+        "phase_results_processors": [
+            {"score-ranker-processor": {"combination": {"technique": "rrf", "rank_constant": 60}}}
+        ],
+    }
 
 
 class Akin(Frozen):
@@ -39,6 +51,7 @@ def index(contract: Contract, alias: str) -> dict[str, Any]:
                 "number_of_shards": 1,
                 "number_of_replicas": 0,
                 "refresh_interval": "30s",  # a document is refreshed once, when it is whole
+                "search.default_pipeline": f"{alias}-{PIPELINE}",
                 "analysis": search_analysis.analysis(),
             }
         },
