@@ -227,7 +227,7 @@ class Ingestor:
         while batch := list(islice(chunks, self._batch)):
             self._let_people_go_first(alive)
             vectors = self._embedder.embed([chunk.embedded for chunk in batch], model=shelf.contract.model)
-            self._index.put(shelf.index, document.id, document.kind, batch, vectors)
+            self._index.put(shelf.index, document.id, document.kind, batch, vectors, name=document.name)
             count += len(batch)
             for chunk in batch:
                 meter.kept(chunk)

@@ -102,13 +102,14 @@ class Passage(Frozen):
     page_start: int
     page_end: int
     text: str
-    score: float  # fused (RRF) score; comparable within one result only
+    score: float  # fused score; comparable within one result only
     similarity: float | None = None  # cosine with the question, when the vector search saw it
     bm25_score: float | None = None
     bm25_rank: int | None = None
     vector_rank: int | None = None
     # (character offset in text, page that starts there), so a citation can name the exact page
     page_marks: tuple[tuple[int, int], ...] = ()
+    also_in: tuple[str, ...] = ()  # names of other documents that hold the same text word for word
 
 
 class Citation(Frozen):
