@@ -96,7 +96,9 @@ class _Form:
     def check_end(self) -> None:
         """Raise BadForm unless the closing boundary was there: without it the file may be half a file."""
         if not self._ended:
-            raise BadForm("the form ends before its closing boundary, so the file may not be whole; send it again")
+            raise BadForm(
+                "the form ends before its closing boundary, so the file may not be whole; send it again"
+            )
 
     def _begin_part(self) -> None:
         self._parts += 1

@@ -102,9 +102,10 @@ class Uploads:
     def _require_room(self, size: int = 0) -> None:
         free = shutil.disk_usage(self._dir).free
         if free - size < self._reserve or not free:
+            left, kept = free // _MIB, self._reserve // _MIB
             raise StorageFull(
-                f"the documents' disk has {free // _MIB:,} MiB left, of which {self._reserve // _MIB:,} MiB are"
-                " kept for the index and the ledger; delete documents, or ask the operator for a larger disk."
+                f"the documents' disk has {left:,} MiB left, and {kept:,} MiB are kept"
+                " for the index and the ledger; delete documents, or ask the operator for a larger disk."
                 " Nothing of this file was stored"
             )
 

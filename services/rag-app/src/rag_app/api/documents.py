@@ -71,7 +71,9 @@ def visible(ledger: Ledger, document_id: str) -> Document:
             HTTPStatus.INSUFFICIENT_STORAGE,
         )
     },
-    openapi_extra={"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _UPLOAD}}}},
+    openapi_extra={
+        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _UPLOAD}}}
+    },
 )
 async def upload(
     request: Request,
