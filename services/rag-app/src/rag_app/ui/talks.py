@@ -76,7 +76,7 @@ def chat(conversation: Conversation | None) -> Any:
     for exchange in conversation.exchanges if conversation else ():
         said = render.answer_markdown(exchange.answer, exchange.question, exchange.id)
         messages += [
-            {"role": "user", "content": render.question_markdown(exchange.question)},
+            {"role": "user", "content": exchange.question},
             {"role": "assistant", "content": said},
         ]
         ratings.append(_RATINGS[exchange.feedback])
