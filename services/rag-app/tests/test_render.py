@@ -175,7 +175,7 @@ DOUBT = '<sup class="rd-doubt" title="No passage supports all of this sentence">
 def test_a_sentence_in_doubt_is_marked_and_markdown_stays_whole(
     written: str, sentences: list[str], html: str | None
 ) -> None:
-    """In what is expected, [ and ] stand around a sentence, { and } around a part of one, @ for a citation."""
+    """In what is expected, [ and ] stand around a sentence, { and } around a part, @ for a citation."""
     shown = render.answer_markdown(_answer(written, *((one, ()) for one in sentences))).split("\n\n")[0]
     shown = shown.removeprefix('<div class="rd-said">').removesuffix("</div>")
     if html is None:

@@ -18,6 +18,7 @@ from rag_app.ui.plain import inert, printable
 
 CITE: Final = "cite"
 _DEEPEST = 60
+_DOUBT = '<sup class="rd-doubt" title="No passage supports all of this sentence">?</sup>'
 _MARK = re.compile(r"\[(\d{1,2}(?:[ \t]{0,3},[ \t]{0,3}\d{1,2}){0,20})\]")
 _NOT_READ = ("link", "image", "autolink", "html_inline", "html_block", "reference")
 _TAGS = frozenset(
@@ -90,7 +91,7 @@ class _Doubts:
             shown.append(f'<span class="rd-unsupported">{piece}</span>' if on and piece else piece)
             if last:
                 self._left.popleft()
-                shown.append('<sup class="rd-doubt" title="No passage supports all of this sentence">?</sup>')
+                shown.append(_DOUBT)
 
         for character in text:
             letter = character.isalnum()

@@ -15,7 +15,7 @@ from rag_app.ui.plain import printable
 _SIGN = re.compile(r"([\\`*_\[\]<>#|~$^&{}!=@])")
 # An address, a name of a host or a file, or the beginning of mathematics, which a page's script may run.
 _LIVE = re.compile(r"://|@|\\|\$\$|[^\W_]\.[^\W\d_]{2}")
-_BEFORE, _AFTER = "([\"'“‘„«", ")]\"'”’»,;:!?.…"
+_BEFORE, _AFTER = "([\"'“\u2018„«", ")]\"'”\u2019»,;:!?.…"
 _LINE_START = re.compile(r"^(\d{1,9}(?=[.)])|(?=[-+:%]))", re.MULTILINE)
 _ESCAPED = r"\\\1"
 # In a table's cell a bar ends the cell, in code as well.
