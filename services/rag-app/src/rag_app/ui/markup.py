@@ -187,7 +187,7 @@ def _pieces(tokens: Sequence[Token]) -> list[str]:
 
 
 def _places(tokens: Sequence[Token], sentences: Iterable[tuple[str, bool]]) -> list[tuple[int, int]]:
-    """Where the sentences in doubt stand, counted in letters: Markdown's own signs are no part of what is compared."""
+    """Where the sentences in doubt stand, counted in letters; Markdown's own signs are not compared."""
     pieces = _pieces(tokens)
     text = "".join(_letters(piece) for piece in pieces)
     begins, ends = _edges(pieces)
