@@ -11,7 +11,7 @@ import gradio as gr
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Dialog, Page, sync_playwright
 
 from rag_app.ui import ask, render
 
@@ -19,7 +19,7 @@ from .test_hostile_text import HOSTILE, OURS, answer
 
 pytestmark = pytest.mark.real
 
-_LIVE = "#rd-chat .md :is(a,img,form,iframe,input,textarea,script,style,object,embed,link,meta,base,video,audio,math)"
+_LIVE = "#rd-chat .md :is(a,img,form,iframe,input,script,style,object,embed,link,meta,base,video,audio,math)"
 _ELEMENTS = """() => [...document.querySelectorAll('#rd-chat .md *')].map(
     (one) => [one.tagName.toLowerCase(), ...[...one.attributes].map((attribute) => attribute.name)])"""
 
@@ -40,7 +40,9 @@ def chat() -> Iterator[tuple[str, int]]:
         with gr.Blocks() as page:
             box = ask._chat()
             page.load(lambda: messages, None, box)
-        return gr.mount_gradio_app(FastAPI(), page, path="/app")
+        app = FastAPI()
+        gr.mount_gradio_app(app, page, path="/app")
+        return app
 
     app = asyncio.run(build())
     with socket.socket() as listening:
@@ -72,7 +74,12 @@ def test_nothing_of_a_hostile_answer_is_live(chat: tuple[str, int], browser: Pag
     asked: list[str] = []
     opened: list[str] = []
     browser.on("request", lambda request: asked.append(request.url))
-    browser.on("dialog", lambda dialog: (opened.append(dialog.message), dialog.dismiss()))
+
+    def opens(dialog: Dialog) -> None:
+        opened.append(dialog.message)
+        dialog.dismiss()
+
+    browser.on("dialog", opens)
     browser.goto(address)
     feet = browser.locator("#rd-chat .rd-foot")
     feet.nth(many - 1).wait_for(state="attached")
