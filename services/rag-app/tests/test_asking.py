@@ -91,6 +91,24 @@ def test_a_date_that_is_none_is_told_and_nothing_is_asked(backend: Backend) -> N
     assert 'role="alert"' in only.only_html(backend, [[], [], [], "soon", None])
 
 
+@pytest.mark.parametrize("day", ["0001-01-01", "1969-12-31", "2024-02-29", "9999-12-30", "9999-12-31"])
+def test_every_day_of_the_calendar_can_be_meant(day: str) -> None:
+    filters = only.meant([[], [], [], day, day])
+    assert filters.added_from is not None
+    assert filters.added_from.date().isoformat() == day
+    # The last day is inside, and no day comes after the last of all.
+    assert (filters.added_to is None) == (day == "9999-12-31")
+
+
+@pytest.mark.parametrize(
+    "day",
+    ["10000-01-01", "0000-01-01", "2026-02-30", "99999-12-31", "-001-01-01", "31.12.9999", "\x00", "x" * 999],
+)
+def test_what_is_no_day_is_told(backend: Backend, day: str) -> None:
+    for days in ([day, None], [None, day]):
+        assert "is no date" in only.only_html(backend, [[], [], [], *days])
+
+
 def test_an_active_filter_is_told_in_words(backend: Backend) -> None:
     documents, tags = only.choices(backend)
     assert ([name for name, _ in documents], tags) == (["a & b.md", "c.md"], ["a", "both", "c"])

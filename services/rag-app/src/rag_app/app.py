@@ -7,10 +7,10 @@ from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 
 from rag_app import errors, login
-from rag_app.access import PagesGuard
+from rag_app.access import PagesGuard, require_user
 from rag_app.api import conversations, documents, figures, questions, status
 from rag_app.backend import Backend
-from rag_app.limits import BodyLimit
+from rag_app.limits import BodyLimit, Pace, UploadSlots
 from rag_app.sessions import LoginBrake, Sessions
 from rag_app.settings import AppSettings
 from rag_app.ui import page
@@ -42,6 +42,8 @@ def create_app(settings: AppSettings) -> FastAPI:
     app.state.backend = backend
     app.state.sessions = sessions
     app.state.login_brake = LoginBrake()
+    app.state.upload_slots = UploadSlots(settings.upload_slots)
+    backend.uploads.sweep()
     errors.install(app)
     for part in (status, documents, questions, conversations, figures, login):
         app.include_router(part.router)
@@ -57,8 +59,10 @@ def create_app(settings: AppSettings) -> FastAPI:
     app.add_middleware(PagesGuard, prefix=page.PATH, sessions=sessions)
     app.add_middleware(
         BodyLimit,
+        admit=require_user,
         upload_max_bytes=settings.upload_max_bytes,
         upload_paths=frozenset({"/api/documents"}),
+        pace=Pace(settings.body_grace_seconds, settings.body_least_bytes),
     )
     app.add_middleware(
         AccessLog, quiet=["/api/health", "/api/light", f"{page.PATH}/"], opaque=[f"{page.PATH}/"]

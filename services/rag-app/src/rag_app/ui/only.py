@@ -158,6 +158,9 @@ def _midnight(written: str | None, *, after: bool = False) -> datetime | None:
         raise QuestionRefused(
             f"The filter's date {written.strip()[:20]!r} is no date: write it as 2026-01-31.", code="bad_date"
         ) from None
+    if after and day == date.max:
+        # No day comes after it: nothing is left out.
+        return None
     return datetime.combine(day + timedelta(days=after), time(), UTC)
 
 
