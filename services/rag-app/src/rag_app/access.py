@@ -77,13 +77,13 @@ class PagesGuard:
             await send({"type": "websocket.close", "code": 1008})
             return
         request = Request(scope)
-        user = self._sessions.user_of(request.cookies.get(SESSION_COOKIE))
-        if user is None:
+        session = self._sessions.session_of(request.cookies.get(SESSION_COOKIE))
+        if session is None:
             await _to_login(request)(scope, receive, send)
         elif request.method not in _SAFE_METHODS and not from_own_page(request):
             await errors.answer(errors.CrossSite())(scope, receive, send)
         else:
-            scope.setdefault("state", {})["user"] = user
+            scope.setdefault("state", {}).update(user=session["user"], session=session["id"])
             await self._app(scope, receive, _with_policy(send))
 
     def _guards(self, path: str) -> bool:

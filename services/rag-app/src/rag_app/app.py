@@ -10,9 +10,11 @@ from rag_app import errors, login
 from rag_app.access import PagesGuard
 from rag_app.api import conversations, documents, figures, questions, status
 from rag_app.backend import Backend
+from rag_app.events import Events
 from rag_app.limits import BodyLimit
 from rag_app.sessions import LoginBrake, Sessions
 from rag_app.settings import AppSettings
+from rag_app.surface import Surface
 from rag_app.ui import page
 from rag_app.ui.first import FirstScript
 from web_core.edge import TrustEdge
@@ -51,9 +53,10 @@ def create_app(settings: AppSettings) -> FastAPI:
         # Behind the edge the landing page answers here.
         return RedirectResponse(login.HOME)
 
-    page.mount(app, backend)
+    blocks = page.mount(app, backend)
     # The last one added is met first.
     app.add_middleware(FirstScript, path=page.PATH)
+    app.add_middleware(Surface, prefix=page.PATH, events=Events.of(blocks))
     app.add_middleware(PagesGuard, prefix=page.PATH, sessions=sessions)
     app.add_middleware(
         BodyLimit,

@@ -29,7 +29,13 @@ _KINDS = {
 }
 _KEEP = "(...chosen) => { sessionStorage.setItem('ragdock-only', JSON.stringify(chosen)); return chosen }"
 _RECALL = "() => [sessionStorage.getItem('ragdock-only') ?? '']"
-_QUIET: dict[str, Any] = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
+_QUIET: dict[str, Any] = {
+    "show_progress": "hidden",
+    "queue": False,
+    "api_visibility": "private",
+    # As rag_app.events has checked them: the documents and tags to choose from differ from page to page.
+    "preprocess": False,
+}
 
 
 @dataclass(frozen=True)
@@ -108,7 +114,7 @@ def recalled(stored: str, documents: Sequence[str], tags: Sequence[str]) -> list
             str(since) if since else None,
             str(until) if until else None,
         ]
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return [[], [], [], None, None]
 
 
@@ -154,6 +160,9 @@ def _midnight(written: str | None, *, after: bool = False) -> datetime | None:
         raise QuestionRefused(
             f"The filter's date {written.strip()[:20]!r} is no date: write it as 2026-01-31.", code="bad_date"
         ) from None
+    if after and day == date.max:
+        # No day comes after it: nothing is left out.
+        return None
     return datetime.combine(day + timedelta(days=after), time(), UTC)
 
 
