@@ -94,7 +94,8 @@ def _with_policy(send: Send) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            headers["Content-Security-Policy"] = _PAGE_POLICY
+            # A page of our own, such as the one for an unknown path, has a stricter policy.
+            headers.setdefault("Content-Security-Policy", _PAGE_POLICY)
             headers["X-Content-Type-Options"] = "nosniff"
             headers["Referrer-Policy"] = "same-origin"
         await send(message)
