@@ -112,7 +112,7 @@ def live(tmp_path_factory: pytest.TempPathFactory, closed_port: int) -> Iterator
     folder = tmp_path_factory.mktemp("live")
     app = build(_settings(folder, closed_port))
     # Its lines come from another thread, also between the tests.
-    app.user_middleware = [one for one in app.user_middleware if one.cls is not AccessLog]
+    app.user_middleware = [one for one in app.user_middleware if one.cls is not AccessLog]  # type: ignore[comparison-overlap]
     # asyncio turns Nagle's delay off only where the protocol is named.
     with socket.socket(proto=socket.IPPROTO_TCP) as listening:
         listening.bind(("127.0.0.1", 0))

@@ -118,7 +118,7 @@ def test_a_filter_is_recalled_as_far_as_it_is_still_there(backend: Backend) -> N
 
 def test_the_last_day_of_all_leaves_nothing_out(backend: Backend) -> None:
     """There is no day after it."""
-    values = [[], [], [], None, "9999-12-31"]
+    values: list[Any] = [[], [], [], None, "9999-12-31"]
     assert only.meant(values).added_to is None
     assert "is no date" not in only.only_html(backend, values)
     ask(backend, "x", of_what=values)

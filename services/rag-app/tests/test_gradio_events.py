@@ -45,7 +45,7 @@ def listener() -> Iterator[tuple[str, list[bytes]]]:
     visits: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.settimeout(0.05)
-        stopped = []
+        stopped: list[bool] = []
 
         def listen() -> None:
             while not stopped:
@@ -156,9 +156,10 @@ def test_no_function_fails_on_an_event_that_says_nothing(
     person: httpx.Client, functions: list[dict[str, Any]]
 ) -> None:
     """Each is called with the values that the page begins with."""
+    odd: list[object] = [None, {}, "x", [], 0, {"action": None, "document": [], "first": True, "liked": "x"}]
     first = {one["id"]: one["props"].get("value") for one in person.get("/app/config").json()["components"]}
     for function in functions:
-        for details in (None, {}, "x", [], 0, {"action": None, "document": [], "first": True, "liked": "x"}):
+        for details in odd:
             _call(person, function, [first.get(one) for one in function["inputs"]], details)
 
 
@@ -166,7 +167,7 @@ def test_no_function_fails_on_an_event_that_says_nothing(
 def answer_event(functions: list[dict[str, Any]]) -> dict[str, Any]:
     """What the page sends for a question."""
     number = next(one["id"] for one in functions if one["api_name"] == "answer")
-    data = [None, None, "", "Automatic", 5, 60, [], [], [], None, None]
+    data: list[object] = [None, None, "", "Automatic", 5, 60, [], [], [], None, None]
     return {"data": data, "event_data": None, "fn_index": number, "session_hash": "typed"}
 
 
