@@ -16,6 +16,7 @@ from rag_app.backend import Backend
 from rag_app.ui import only, render
 from rag_app.ui.ask import _asking, _rate, answering
 from rag_app.ui.choices import Chosen
+from rag_app.ui.talks import Unsaved, messages
 from rag_core.answering import Answerer
 from rag_core.models import AnswerEvent, DocumentKind, Done
 
@@ -130,12 +131,27 @@ def test_the_chat_is_what_the_store_holds(backend: Backend) -> None:
     """A browser names a conversation and nothing else."""
     _, talk = ask(backend, "first")
     exchange = backend.conversations.get(talk).exchanges[0]
-    shown = _asking(backend, talk, "second")
+    shown = _asking(backend, talk, "second", [])
     assert [message["role"] for message in shown] == ["user", "assistant", "user"]
     assert [shown[0]["content"], shown[2]["content"]] == ["first", "second"]
     assert shown[1]["content"] == render.answer_markdown(ANSWER, "first", exchange.id)
     for unknown in ("", "gone", "../../etc/passwd", "'; --", "\x00"):
-        assert _asking(backend, unknown, "second") == [{"role": "user", "content": "second"}]
+        assert _asking(backend, unknown, "second", []) == [{"role": "user", "content": "second"}]
+
+
+def test_a_question_that_was_stopped_stays_where_it_was_asked(backend: Backend) -> None:
+    _, talk = ask(backend, "first")
+    exchanges = backend.conversations.get(talk).exchanges
+    stopped = Unsaved(1, [{"role": "user", "content": "stopped"}, {"role": "assistant", "content": "half"}])
+    before_all = Unsaved(0, [{"role": "user", "content": "failed"}])
+    shown = messages(exchanges, [stopped, before_all])
+    assert [one["content"] for one in shown if one["role"] == "user"] == ["failed", "first", "stopped"]
+    ask(backend, "stopped", talk=talk)
+    exchanges = backend.conversations.get(talk).exchanges
+    assert stopped.is_in(exchanges)
+    assert not before_all.is_in(exchanges)
+    shown = messages(exchanges, [stopped])
+    assert [one["content"] for one in shown if one["role"] == "user"] == ["first", "stopped"]
 
 
 @pytest.mark.parametrize("sent", [None, {}, "x", {"value": 7}, {"value": "rd-x-zz"}, {"liked": True}])

@@ -167,7 +167,7 @@ def test_no_function_fails_on_an_event_that_says_nothing(
 def answer_event(functions: list[dict[str, Any]]) -> dict[str, Any]:
     """What the page sends for a question."""
     number = next(one["id"] for one in functions if one["api_name"] == "answer")
-    data: list[object] = [None, None, "", "Automatic", 5, 60, [], [], [], None, None]
+    data: list[object] = [None, None, None, "", "Automatic", 5, 60, [], [], [], None, None]
     return {"data": data, "event_data": None, "fn_index": number, "session_hash": "typed"}
 
 
@@ -178,26 +178,26 @@ def test_what_the_page_sends_is_taken(person: httpx.Client, answer_event: dict[s
 @pytest.mark.parametrize(
     ("position", "value"),
     [
-        (2, 7),
-        (2, ["a"]),
-        (2, "x" * 70_000),
-        (3, "no-such-model"),
-        (3, ["Automatic"]),
-        (4, "5"),
-        (4, True),
-        (4, None),
-        (4, [5]),
-        (5, {}),
-        (6, "all"),
-        (6, [1]),
-        (6, [["x"]]),
-        (6, ["x"] * 1001),
-        (7, ["no-such-kind"]),
-        (7, "pdf"),
-        (8, [None]),
-        (9, 20260101),
-        (9, ["2026-01-01"]),
-        (10, "2" * 100),
+        (3, 7),
+        (3, ["a"]),
+        (3, "x" * 70_000),
+        (4, "no-such-model"),
+        (4, ["Automatic"]),
+        (5, "5"),
+        (5, True),
+        (5, None),
+        (5, [5]),
+        (6, {}),
+        (7, "all"),
+        (7, [1]),
+        (7, [["x"]]),
+        (7, ["x"] * 1001),
+        (8, ["no-such-kind"]),
+        (8, "pdf"),
+        (9, [None]),
+        (10, 20260101),
+        (10, ["2026-01-01"]),
+        (11, "2" * 100),
     ],
 )
 def test_value_of_the_wrong_kind_is_refused(
@@ -258,7 +258,7 @@ def test_body_that_cannot_be_read_is_refused(person: httpx.Client, path: str, bo
 
 def test_half_a_character_is_refused(person: httpx.Client, answer_event: dict[str, Any]) -> None:
     data = [*answer_event["data"]]
-    data[2] = "\ud800"
+    data[3] = "\ud800"
     _is_refused(person.post(JOIN, content=json.dumps(answer_event | {"data": data})))
 
 
@@ -290,7 +290,7 @@ def test_page_with_an_input_that_opens_files_does_not_start(kind: Any) -> None:
 def test_a_question_may_speak_of_files(person: httpx.Client, functions: list[dict[str, Any]]) -> None:
     take = next(one for one in functions if one["api_name"] == "take")
     asked = 'What does {"meta": {"_type": "gradio.FileData"}, "path": "/etc/passwd"} mean?'
-    body = {"data": [asked, ""], "fn_index": take["id"], "session_hash": "asks"}
+    body = {"data": [asked, "", None], "fn_index": take["id"], "session_hash": "asks"}
     answer = person.post(RUN, json=body)
     shown = answer.json()["data"][-1]
     assert [message["content"][0]["text"] for message in shown] == [asked]

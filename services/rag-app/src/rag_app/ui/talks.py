@@ -1,6 +1,7 @@
 """The list of conversations beside the chat: open, begin, delete, export."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
@@ -15,6 +16,19 @@ from rag_core.errors import RagError
 _SHOWN = 50
 Messages = list[dict[str, Any]]
 _RATINGS: dict[Feedback | None, str | None] = {"up": "Like", "down": "Dislike", None: None}
+
+
+@dataclass(frozen=True)
+class Unsaved:
+    """A question whose answer failed, was stopped or is being written; the server keeps it for its page."""
+
+    after: int
+    """How many exchanges of the conversation stand before it."""
+    said: Messages
+
+    def is_in(self, exchanges: Sequence[Exchange]) -> bool:
+        """Whether it has been stored since."""
+        return len(exchanges) > self.after and exchanges[self.after].question == self.said[0]["content"]
 
 
 def panel() -> gr.HTML:
@@ -72,10 +86,14 @@ def chat(conversation: Conversation | None) -> Any:
     )
 
 
-def messages(exchanges: Sequence[Exchange]) -> Messages:
-    """What was asked and answered, as the chat shows it: from the store alone, never from a browser."""
+def messages(exchanges: Sequence[Exchange], unsaved: Sequence[Unsaved] = ()) -> Messages:
+    """What was asked and answered, as the chat shows it: from the server alone, never from a browser."""
     shown: Messages = []
-    for exchange in exchanges:
-        said = render.answer_markdown(exchange.answer, exchange.question, exchange.id)
-        shown += [{"role": "user", "content": exchange.question}, {"role": "assistant", "content": said}]
+    for number in range(len(exchanges) + 1):
+        for one in unsaved:
+            if one.after == number and not one.is_in(exchanges):
+                shown += one.said
+        for exchange in exchanges[number : number + 1]:
+            said = render.answer_markdown(exchange.answer, exchange.question, exchange.id)
+            shown += [{"role": "user", "content": exchange.question}, {"role": "assistant", "content": said}]
     return shown
