@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from functools import partial
 
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
@@ -56,7 +57,9 @@ def create_app(settings: AppSettings) -> FastAPI:
     blocks = page.mount(app, backend)
     # The last one added is met first.
     app.add_middleware(FirstScript, path=page.PATH)
-    app.add_middleware(Surface, prefix=page.PATH, events=Events.of(blocks))
+    app.add_middleware(
+        Surface, prefix=page.PATH, events=Events.of(blocks), has_events=partial(page.has_events, blocks)
+    )
     app.add_middleware(PagesGuard, prefix=page.PATH, sessions=sessions)
     app.add_middleware(
         BodyLimit,

@@ -31,13 +31,22 @@ JOIN = f"{_API}/queue/join"
 RUN = f"{_API}/run/predict"
 CANCEL = f"{_API}/cancel"
 RESET = f"{_API}/reset"
+# As Gradio says it; the page then begins a new session.
+_NO_SESSION = (
+    'data: {"msg":"unexpected_error","event_id":null,"message":"404: Not Found",'
+    '"session_not_found":true,"success":false}\n\n'
+)
 
 
 class Surface:
     """ASGI middleware: hands on to Gradio what the page needs; PagesGuard stands in front of it."""
 
-    def __init__(self, app: ASGIApp, prefix: str, events: Events) -> None:
-        """Wrap `app`; below `prefix` only the routes above exist."""
+    def __init__(self, app: ASGIApp, prefix: str, events: Events, has_events: Callable[[str], bool]) -> None:
+        """Wrap `app`; below `prefix` only the routes above exist.
+
+        `has_events` says whether Gradio knows a session; for others it would send a trace to the log.
+        """
+        self._has_events = has_events
         self._app = app
         self._prefix = prefix
         self._checks: dict[str, Callable[[bytes, Bind], bytes]] = {
@@ -75,11 +84,13 @@ class Surface:
                 await self._app(_passed_on(scope), receive, send)
             case "GET" if path == DATA:
                 named = parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", [""])
-                query = urlencode({"session_hash": bind(session_of(named[0]))})
-                await self._app(_passed_on(scope, query=query), receive, send)
+                own = bind(session_of(named[0]))
+                if not self._has_events(own):
+                    return Response(_NO_SESSION, media_type="text/event-stream")
+                await self._app(_passed_on(scope, query=urlencode({"session_hash": own})), receive, send)
             case "GET" if path.startswith(HEARTBEAT):
-                own = HEARTBEAT + bind(session_of(path.removeprefix(HEARTBEAT)))
-                await self._app(_passed_on(scope, path=self._prefix + own), receive, send)
+                own = bind(session_of(path.removeprefix(HEARTBEAT)))
+                await self._app(_passed_on(scope, path=self._prefix + HEARTBEAT + own), receive, send)
             case "POST" if path in self._checks:
                 body = self._checks[path](await _whole(Request(scope, receive)), bind)
                 await self._app(_passed_on(scope, body=body), _replay(body, receive), send)

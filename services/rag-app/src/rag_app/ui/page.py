@@ -98,6 +98,11 @@ def mount(app: FastAPI, backend: Backend) -> gr.Blocks:
     return page
 
 
+def has_events(page: gr.Blocks, session: str) -> bool:
+    """Whether a session of the page has ever joined the queue."""
+    return session in page._queue.pending_messages_per_session
+
+
 def _user(request: Request) -> str | None:
     user: str | None = request.scope.get("state", {}).get("user")
     return user
