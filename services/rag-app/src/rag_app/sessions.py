@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
+from rag_app.ended import EndedSessions
 from rag_app.settings import AppSettings
 
 SESSION_COOKIE = "ragdock_session"
@@ -35,7 +36,10 @@ class Sessions:
     """Issues and checks sessions; a session ends by logout, age, or a changed password."""
 
     settings: AppSettings
-    _ended: dict[str, float] = field(default_factory=dict, init=False)
+    _ended: EndedSessions = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._ended = EndedSessions(self.settings.ledger_path)
 
     @property
     def seconds(self) -> int:
@@ -60,16 +64,19 @@ class Sessions:
 
     def user_of(self, cookie: str | None) -> str | None:
         """The user of a session cookie, or None when it is not valid any more."""
+        session = self.session_of(cookie)
+        return None if session is None else session["user"]
+
+    def session_of(self, cookie: str | None) -> dict[str, str] | None:
+        """The session's user and id, or None when it is not valid any more."""
         session = self._read(cookie)
-        return None if session is None or session["id"] in self._ended else session["user"]
+        return None if session is None or session["id"] in self._ended else session
 
     def end(self, cookie: str | None) -> None:
-        """Make a session invalid, also for someone who kept its cookie."""
+        """Make a session invalid, also for someone who kept its cookie, and after a restart."""
         session = self._read(cookie)
-        now = time.time()
-        self._ended = {key: until for key, until in self._ended.items() if until > now}
         if session is not None:
-            self._ended[session["id"]] = now + self.seconds
+            self._ended.add(session["id"], self.seconds)
 
     def form_nonce(self) -> str:
         """A random value for the login form's cookie."""

@@ -9,6 +9,7 @@ import structlog
 
 from rag_app.api.documents import SHOWN_STATES, visible
 from rag_app.backend import Backend
+from rag_app.ui.clicks import part
 from rag_app.ui.plain import ago, count, size, text
 from rag_app.ui.report import NOTED, has_notes, report_html, summary
 from rag_core.errors import RagError
@@ -16,6 +17,7 @@ from rag_core.models import Document, DocumentState, Ingestion
 
 _SHOWN = 100
 _REFRESH_SECONDS = 2.0
+_LONGEST_TAGS = 2000
 _WORDS = {
     DocumentState.QUEUED: "Queued",
     DocumentState.PROCESSING: "Processing",
@@ -73,14 +75,21 @@ def library_tab(backend: Backend) -> None:
         return (gr.skip(), gr.skip(), doing) if now == before else (now, now, doing)
 
     def act(search_for: str, only: str, event: gr.EventData) -> tuple[str, str]:
-        refused = act_on(backend, str(event.action), str(event.document), str(getattr(event, "tags", "")))
+        refused = act_on(
+            backend, part(event, "action"), part(event, "document"), part(event, "tags", _LONGEST_TAGS)
+        )
         now = library_html(backend, search_for.strip(), only)
         # Only the table itself is remembered, so a refusal stays until the table changes.
         return refused + now, now
 
     # Not through Gradio's queue, and a new tick never waits for the one before: when the server
     # is replaced in the middle of a tick, the next one simply asks the new server.
-    quiet: dict[str, Any] = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
+    quiet: dict[str, Any] = {
+        "show_progress": "hidden",
+        "queue": False,
+        "api_visibility": "private",
+        "preprocess": False,
+    }
     asked: dict[str, Any] = {"inputs": [search, state, shown], "outputs": [table, shown, work]}
     gr.on([search.change, state.change], refresh, **asked, **quiet)
     table.click(act, [search, state], [table, shown], **quiet)
