@@ -1,4 +1,4 @@
-"""Lets new connections wait while the edge is replaced: without it they are refused until the new one listens."""
+"""Lets new connections wait while the edge is replaced; they would be refused until the new one listens."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from dotenv import dotenv_values
 
 from tests.unit.role_files import share
 
@@ -286,6 +288,32 @@ def test_a_setting_changes_its_line(
 def test_a_private_authoritys_root_goes_to_the_edge(plain: Rendered, other: Rendered) -> None:
     assert other["files"]["config/edge/acme-ca.pem"] == "the authority's root\n"
     assert "config/edge/acme-ca.pem" not in plain["files"]
+
+
+def test_values_that_preflight_accepts_are_read_back_as_they_were(render: Render) -> None:
+    """The strangest that pass: each file is read by its own reader and holds what was set, on one line."""
+    name = "hf.co/bartowski/Llama-3.2-1B-Instruct_x:Q4_K.M"
+    rendered = render(
+        ragdock_domain="xn--e1afmkfd.a-b.example.org",
+        ragdock_acme_email="o.p_s%+-1@a-b.example.org",
+        ragdock_acme_directory="https://acme.example.org:8443/dir/~a_b-c.d",
+        ragdock_analytics_enabled="true",
+        ragdock_analytics_provider="google",
+        ragdock_analytics_id="G-AB12CD34EF",
+        ragdock_ollama_timeout_seconds="120",
+        ragdock_models=[{"name": name, "use": ["chat", "embed"], "source": "library"}],
+    )
+    read = dotenv_values(stream=StringIO(rendered["files"][".env"]))
+    assert read == env(rendered)
+    assert (read["OLLAMA_MODEL"], read["OLLAMA_TIMEOUT"]) == (name, "120")
+    assert read["ANALYTICS_ID"] == "G-AB12CD34EF"
+    for path, text in rendered["files"].items():
+        if path.endswith((".yml", ".yaml")):
+            yaml.safe_load(text)
+    lines = rendered["files"]["config/edge/Caddyfile"].splitlines()
+    assert "\temail o.p_s%+-1@a-b.example.org" in lines
+    assert "\tacme_ca https://acme.example.org:8443/dir/~a_b-c.d" in lines
+    assert "https://xn--e1afmkfd.a-b.example.org {" in lines
 
 
 def test_rendering_again_gives_the_same_release(render: Render, plain: Rendered) -> None:
