@@ -71,7 +71,8 @@ def test_models_are_found_by_use() -> None:
 def test_a_value_of_env_is_read_back_as_it_was(value: str | int) -> None:
     # Compose fills in no variable between single quotes; this reader would.
     text = f"NAME={stack_env(value, 'NAME')}\nNEXT=untouched\n"
-    assert dotenv_values(stream=StringIO(text), interpolate=False) == {"NAME": str(value), "NEXT": "untouched"}
+    read = dotenv_values(stream=StringIO(text), interpolate=False)
+    assert read == {"NAME": str(value), "NEXT": "untouched"}
 
 
 @pytest.mark.parametrize("value", ["a\nB=c", "a\r", "it's", "a\\", "\x00"])
