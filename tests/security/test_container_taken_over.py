@@ -93,6 +93,8 @@ REFUSED: list[tuple[Any, ...]] = [
     ),
     ("GET", "/api/ps", {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "x" * 24}),
 ]
+# Made where it is sent: what goes wrong would print it.
+LARGE = "[('POST', '/api/show', {{}}, b'{{\"model\":\"' + b'x' * (65 << 10))]"
 ALLOWED: list[tuple[Any, ...]] = [
     ("GET", "/api/tags"),
     ("GET", "/api/ps"),
@@ -147,9 +149,8 @@ def test_models_cannot_be_pulled_changed_or_deleted(
     assert "Not allowed by the model proxy" in json.loads(refused[0][1])["error"]
     allowed = inside(service, MODEL_REQUESTS.format(at=at, requests=ALLOWED))
     assert [got for got in allowed if got[0] != 200] == []
-    too_large = "[('POST', '/api/show', {{}}, b'x' * (65 << 10))]"
-    large = MODEL_REQUESTS.replace("{requests!r}", too_large)
-    assert inside(service, large.format(at=at))[0][0] == 413
+    script = MODEL_REQUESTS.replace("{requests!r}", LARGE).format(at=at)
+    assert inside(service, script)[0][0] == 413
 
 
 def test_a_question_that_is_given_up_ends_the_models_work(
