@@ -9,7 +9,8 @@ import pytest
 
 from sandbox import settings
 from tests.security.conftest import Inside
-from tests.stack.host import Host
+from tests.stack.host import PROJECT, Host
+from tests.stack.plays import play
 from tests.unit.role_files import share
 
 share("stack", "verify")
@@ -181,3 +182,16 @@ def processors(host: Host, service: str) -> float:
     (container,) = host.ids(service)
     shown = host.run("docker", "stats", "--no-stream", "--format", "{{.CPUPerc}}", container)
     return float(shown.strip().rstrip("%")) / 100
+
+
+def test_verify_notices_a_container_that_gets_a_way_out(host: Host) -> None:
+    """A check that has never failed shows nothing."""
+    name = host.inspect("landing")[0]["Name"].lstrip("/")
+    host.run("docker", "network", "connect", f"{PROJECT}_{WAY_OUT}", name)
+    try:
+        play("playbooks/verify.yml").refused(
+            f"{name}: {settings.load().aws_address}:5000 reached", "not held"
+        )
+    finally:
+        host.run("docker", "network", "disconnect", f"{PROJECT}_{WAY_OUT}", name)
+    play("playbooks/verify.yml").good()

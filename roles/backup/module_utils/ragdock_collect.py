@@ -96,8 +96,8 @@ def copy_analytics(places: Places) -> None:
 def linked(path: Path) -> BackupError:
     """A container writes to this directory as itself; by a link, root would read for it."""
     return BackupError(
-        f"{path} is a symbolic link to {path.readlink()}. No service makes links there: somebody took the "
-        "container over, or made it by hand. Nothing was read of it; look where it comes from, then remove it."
+        f"{path} is a symbolic link to {path.readlink()}. No service makes links there: somebody took "
+        "the container over, or made it by hand. Nothing was read of it; find out, then remove it."
     )
 
 

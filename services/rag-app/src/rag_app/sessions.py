@@ -103,8 +103,8 @@ class Sessions:
 class LoginBrake:
     """Counts failed logins for each client; too many in the window must wait.
 
-    While very many fail from everywhere, each client has one try in the window instead of `failures`. Nobody waits
-    who has not failed: somebody who guesses from many addresses does not lock the owner out.
+    While very many fail from everywhere, each client has one try in the window instead of `failures`. Nobody
+    waits who has not failed: somebody who guesses from many addresses does not lock the owner out.
     """
 
     failures: int = 5
@@ -140,7 +140,7 @@ class LoginBrake:
         self._failed.pop(_network(client), None)
 
     def _allowed(self) -> int:
-        """How many failures a client may have: the last `everywhere` of all are remembered, and their times."""
+        """How many failures a client may have; of all clients' the last `everywhere` are remembered."""
         many = len(self._all) >= self.everywhere and self._all[0] >= time.monotonic() - self.window_seconds
         return 1 if many else self.failures
 
