@@ -74,7 +74,7 @@ def test_a_redeploy_drops_no_request(door: Door, api: Api, host: Host, changed: 
 
 @pytest.mark.usefixtures("lighthouse")
 def test_a_replaced_edge_refuses_no_connection(door: Door, host: Host) -> None:
-    """What needs another edge (here: its memory limit) lets new connections wait, and answers go to their end."""
+    """A new memory limit needs another edge: new connections wait, and answers go to their end."""
     before = host.inspect("edge")[0]["Id"]
     limits = {one["Config"]["Labels"]["com.docker.compose.service"]: one["HostConfig"]["Memory"] >> 20
               for one in host.inspect()}  # fmt: skip
