@@ -74,7 +74,7 @@ def assert_refused(result: Any, *texts: str) -> None:
             {"ragdock_memory_limits": TINY},
             [
                 "The stack needs 12896 MiB (ollama 8192, opensearch 2048",
-                "a t3.large has 8192 MiB: 4640 too few",
+                "a t3.large has 8192 MiB: 4704 too few",
             ],
         ),
         (

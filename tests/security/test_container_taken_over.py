@@ -123,6 +123,7 @@ def test_the_edge_gets_out_but_not_to_the_metadata_or_the_host(inside: Inside) -
     aws = [str(here.aws_address), 5000]
     hidden = [["169.254.169.254", 80], ["172.28.0.1", 22], ["172.29.0.1", 22]]
     assert inside("edge", CONNECT.format(targets=[aws, *hidden])) == [aws]
+    assert inside("edge", RESOLVE) != SERVFAIL
 
 
 @pytest.mark.parametrize("service", sorted(NETWORKS))
