@@ -89,6 +89,16 @@ def test_brake_remembers_a_bounded_number_of_clients() -> None:
     assert brake.wait("10.0.1.49") > 0
 
 
+def test_guesses_from_many_addresses_slow_each_other_down_but_not_the_owner() -> None:
+    brake = LoginBrake(failures=5, everywhere=50)
+    for number in range(50):
+        assert brake.wait(f"10.0.0.{number}") == 0
+        brake.failed(f"10.0.0.{number}")
+    assert all(brake.wait(f"10.0.0.{number}") > 0 for number in range(50))
+    assert brake.wait("198.51.100.7") == 0, "who has not failed is let in"
+    assert len(brake._all) == 50
+
+
 @pytest.mark.parametrize(
     "target", ["https://evil.example/app/", "//evil.example/app/", "/app/../login", "/\\evil", "javascript:x"]
 )
