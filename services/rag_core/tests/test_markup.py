@@ -130,7 +130,8 @@ def test_a_notebook_gives_text_and_code_and_names_its_pictures(parser: Parser, t
         ('<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0L1 1"/><text>Plan by Quill</text></svg>',
          "Plan by Quill"),
         ('<?xml version="1.0"?><w:wordDocument xmlns:w="urn:w"><w:body><w:p><w:r><w:t>The windlass </w:t>'
-         "</w:r><w:r><w:t>was repaired.</w:t></w:r></w:p></w:body></w:wordDocument>", "The windlass was repaired."),
+         "</w:r><w:r><w:t>was repaired.</w:t></w:r></w:p></w:body></w:wordDocument>",
+         "The windlass was repaired."),
         ('<?xml version="1.0"?><Workbook xmlns="urn:s"><Worksheet><Table><Row><Cell><Data>Port</Data></Cell>'
          "<Cell><Data>7</Data></Cell></Row></Table></Worksheet></Workbook>", "| Port | 7 |"),
         ('<?xml version="1.0"?><catalogue><book id="1"><name>Of <i>tides</i></name></book></catalogue>',

@@ -237,7 +237,10 @@ def _question_of(backend: Backend, talk: str, exchange: str) -> str:
 
 def _asking(backend: Backend, talk: str, question: str, kept: Kept) -> Messages:
     """The chat while a question waits for its answer."""
-    return [*talks.messages(_exchanges(backend, talk), kept), {"role": "user", "content": render.question_markdown(question)}]
+    return [
+        *talks.messages(_exchanges(backend, talk), kept),
+        {"role": "user", "content": render.question_markdown(question)},
+    ]
 
 
 def _exchanges(backend: Backend, talk: str) -> Sequence[Exchange]:

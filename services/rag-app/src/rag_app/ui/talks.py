@@ -95,5 +95,8 @@ def messages(exchanges: Sequence[Exchange], unsaved: Sequence[Unsaved] = ()) -> 
                 shown += one.said
         for exchange in exchanges[number : number + 1]:
             said = render.answer_markdown(exchange.answer, exchange.question, exchange.id)
-            shown += [{"role": "user", "content": render.question_markdown(exchange.question)}, {"role": "assistant", "content": said}]
+            shown += [
+                {"role": "user", "content": render.question_markdown(exchange.question)},
+                {"role": "assistant", "content": said},
+            ]
     return shown

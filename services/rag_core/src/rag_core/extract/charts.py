@@ -1,4 +1,4 @@
-"""Charts of Office files: the figures behind each series, whatever kind of plot draws them; and diagrams' words."""
+"""Charts of Office files: the figures behind each series, whatever draws them; and the words of diagrams."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ def chart(data: bytes, page: int) -> Iterator[Item]:
         yield from blocks(BlockKind.TEXT, title, page)
         return
     yield Note(Part.CHART)
-    for keys, series_of in groups.items():
+    for names, series_of in groups.items():
         head = [title, *(name for name, _ in series_of)]
         rows = (
             [key, *(values[i] if i < len(values) else "" for _, values in series_of)]
-            for i, key in enumerate(keys)
+            for i, key in enumerate(names)
         )
         yield from tables([head, *rows], page)
 

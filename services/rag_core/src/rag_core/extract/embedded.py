@@ -1,4 +1,4 @@
-"""Files embedded in Office files: as they are, or within the OLE container that older programs put around them."""
+"""Files embedded in Office files: as they are, or within the OLE container that older programs use."""
 
 from __future__ import annotations
 

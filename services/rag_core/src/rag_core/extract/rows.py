@@ -58,7 +58,7 @@ def _table(rows: Iterator[list[str]], page: int) -> Iterator[Item]:
 
 
 def _head(rows: list[list[str]]) -> int:
-    """Where the table begins: the first row with nearly as many cells as any; the number of rows if none does."""
+    """Where the table begins: the first row with nearly as many cells as any; their number if none does."""
     counts = [sum(map(bool, row)) for row in rows]
     widest = max(counts)
     if widest < 2:

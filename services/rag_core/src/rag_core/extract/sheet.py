@@ -1,4 +1,4 @@
-"""XLSX by openpyxl: a sheet is a page under its name, its rows tables, read row by row as Excel shows them."""
+"""XLSX by openpyxl: a sheet is a page under its name, its rows are read one by one as Excel shows them."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class _Sheet:
         self._values.reset_dimensions()  # some programs write them wrong, and rows would be left out
         rows = self._values.iter_rows()
         if self._formulas is None:
-            pairs = ((row, ()) for row in rows)
+            pairs: Iterator[tuple[Any, Any]] = ((row, ()) for row in rows)
         else:
             self._formulas.reset_dimensions()
             pairs = itertools.zip_longest(rows, self._formulas.iter_rows(), fillvalue=())

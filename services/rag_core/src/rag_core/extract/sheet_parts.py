@@ -1,4 +1,4 @@
-"""What lies beside the cells of a sheet: merged ranges, notes, text boxes, charts, pictures, embedded files."""
+"""What a sheet has beside its cells: merged ranges, notes, text boxes, charts, pictures, embedded files."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class Parts:
         self._relations = _relations(archive, path)
 
     def merged(self) -> list[Merged]:
-        """Ranges over several rows, by their first row. They stand behind the cells, so these are passed over."""
-        found = []
+        """Ranges over several rows, by their first row. They come after the cells, which are passed over."""
+        found: list[Merged] = []
         for match in _MERGED.finditer(self._tail()):
             left, top, _, bottom = range_boundaries(match[1].decode().replace("$", ""))
             if None not in (left, top, bottom) and bottom > top and len(found) < _MOST_MERGED:
@@ -138,7 +138,7 @@ def _relations(archive: zipfile.ZipFile, path: str) -> dict[str, tuple[str, str]
         root = parsed(archive.read(f"{folder}/_rels/{name}.rels"))
     except KeyError:
         return {}
-    found = {}
+    found: dict[str, tuple[str, str]] = {}
     for one in root.iter("{*}Relationship") if root is not None else ():
         if one.get("TargetMode") != "External":
             target = str(one.get("Target"))
@@ -150,7 +150,7 @@ def _relations(archive: zipfile.ZipFile, path: str) -> dict[str, tuple[str, str]
 
 
 def _people(archive: zipfile.ZipFile) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     for name in archive.namelist():
         if name.startswith("xl/persons/") and (root := parsed(archive.read(name))) is not None:
             found |= {str(one.get("id")): str(one.get("displayName")) for one in root.iter("{*}person")}

@@ -17,8 +17,19 @@ _MATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}oMath"
 # What a drawing or an object refers to in other parts of the file.
 OBJECTS = {"chart", "relIds", "OLEObject"}
 # Signs of Microsoft's fonts of signs, as Unicode has them.
-_BOXES = {"F0FE": "\u2611", "F0FD": "\u2612", "F0A8": "\u2610", "F06F": "\u2610", "F0FC": "\u2713", "F0FB": "\u2717",
-          "F052": "\u2611", "F0A3": "\u2610", "F0E0": "\u2192", "F0DF": "\u2190", "F0B7": "\u2022"}  # fmt: skip
+_BOXES = {
+    "F0FE": "\u2611",
+    "F052": "\u2611",
+    "F0FD": "\u2612",
+    "F0A8": "\u2610",
+    "F06F": "\u2610",
+    "F0A3": "\u2610",
+    "F0FC": "\u2713",
+    "F0FB": "\u2717",
+    "F0E0": "\u2192",
+    "F0DF": "\u2190",
+    "F0B7": "\u2022",
+}
 
 
 def w(name: str) -> str:
@@ -123,7 +134,7 @@ def _pieces(element: Any, beside: list[Any]) -> Iterator[str]:
 
 
 def _field(data: Any) -> str:
-    """What a field of a form shows that no run of text does: a box that is ticked or not, a choice of a list."""
+    """What a form's field shows that no run of text does: a box, ticked or not; a choice from a list."""
     box = data.find(w("checkBox"))
     if box is not None:
         said = box.find(w("checked"))
