@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
@@ -154,11 +154,12 @@ def test_columns_drawn_one_after_the_other_stay(parser: Parser, tmp_path: Path) 
 
 def turned(text: str, degrees: int) -> str:
     """Lines that stand upright once their page is turned clockwise."""
-    matrix, start = {
+    ways: dict[int, tuple[str, Callable[[int], tuple[int, int]]]] = {
         90: ("0 1 -1 0", lambda n: (100 + 14 * n, 40)),
         180: ("-1 0 0 -1", lambda n: (560, 100 + 14 * n)),
         270: ("0 -1 1 0", lambda n: (500 - 14 * n, 760)),
-    }[degrees]
+    }
+    matrix, start = ways[degrees]
     return "".join(
         f"BT /F 10 Tf {matrix} {start(n)[0]} {start(n)[1]} Tm ({line}) Tj ET\n"
         for n, line in enumerate(set_in(text, 60))
@@ -177,11 +178,12 @@ def test_turned_page_is_read_from_its_first_word_to_its_last(
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])
 def test_columns_on_a_turned_page(parser: Parser, tmp_path: Path, degrees: int) -> None:
-    place = {
+    places: dict[int, Callable[[int, int], tuple[str, int, int]]] = {
         90: lambda x, y: ("0 1 -1 0", 800 - y, x),
         180: lambda x, y: ("-1 0 0 -1", 600 - x, 800 - y),
         270: lambda x, y: ("0 -1 1 0", y, 800 - x),
-    }[degrees]
+    }
+    place = places[degrees]
     columns = [set_in(LEFT, 34), set_in(RIGHT, 34)]
     content = ""
     for n in range(max(map(len, columns))):

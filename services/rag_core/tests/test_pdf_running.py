@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -65,7 +65,7 @@ def test_what_tells_of_its_own_page_stays(parser: Parser, tmp_path: Path, what: 
         assert len(re.findall(rf"(?<!\w){line}(?!\w)", text)) == times
 
 
-RUNNING = {
+RUNNING: dict[str, tuple[Callable[[int], str], int]] = {
     "page numbers": (lambda n: str(n), 0),
     "page numbers between dashes": (lambda n: f"- {n} -", 0),
     "Roman page numbers": (lambda n: ROMAN[n - 1], 0),

@@ -13,7 +13,8 @@ import pytest
 from pypdf import PdfWriter
 
 from rag_core.errors import ExtractionFailed
-from rag_core.extract import Block, Head, Limits, Parser, Pulse
+from rag_core.extract import Block, Limits, Parser
+from rag_core.extract.blocks import Item
 from rag_core.models import DocumentKind
 from services.rag_core.tests.pdfs import drawn, hidden_letters, pdf, said, tangled, unending
 
@@ -55,7 +56,7 @@ def scanned(source: Path, target: Path, pages: set[int], *, sideways: bool = Fal
     return target
 
 
-def texts(items: list[Head | Block | Pulse]) -> list[tuple[int, str]]:
+def texts(items: list[Item]) -> list[tuple[int, str]]:
     return [(b.page, b.text) for b in items if isinstance(b, Block)]
 
 
