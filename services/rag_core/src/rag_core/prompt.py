@@ -226,7 +226,9 @@ _GARBLED = re.compile(
 
 def without_fences(answer: str, nonce: str) -> str:
     """The answer without fences that a small model copied into it, whole or garbled."""
-    answer = _GARBLED.sub("", answer).replace(f"passage-{nonce}", "")
+    for fence in (*_fences(nonce), f"passage-{nonce}"):
+        answer = answer.replace(fence, "")
+    answer = _GARBLED.sub("", answer)
     return re.sub(r"\n{3,}", "\n\n", answer)
 
 
