@@ -226,9 +226,7 @@ _GARBLED = re.compile(
 
 def without_fences(answer: str, nonce: str) -> str:
     """The answer without fences that a small model copied into it, whole or garbled."""
-    for fence in (*_fences(nonce), f"passage-{nonce}"):
-        answer = answer.replace(fence, "")
-    answer = _GARBLED.sub("", answer)
+    answer = _GARBLED.sub("", answer).replace(f"passage-{nonce}", "")
     return re.sub(r"\n{3,}", "\n\n", answer)
 
 
