@@ -31,6 +31,7 @@ def test_a_part_that_was_not_read_is_named_even_by_a_parser_that_gives_no_words(
 def test_what_is_worth_knowing_of_a_part_that_was_read_is_a_remark() -> None:
     line = "attachment figures.txt was read as part of this document"
     report = report_of(Note(Part.ATTACHMENT, message=line))
+    assert report_of(Note(Part.TEXT, 0, message="read as Big5")).parts == {}
     assert (report.parts, report.remarks, report.unread) == ({"attachment": 1}, (line,), ())
 
 

@@ -23,7 +23,7 @@ class Reporting:
 
     def add(self, note: Note) -> None:
         """Count a part that was read; keep the sentence of one that was not, or that is worth knowing."""
-        if note.read:
+        if note.read and note.count:
             self._parts[note.part.value] += note.count
         if note.message or not note.read:
             self._keep(note)
