@@ -121,7 +121,8 @@ class _Sheet:
             yield Note(Part.COMMENT, len(self._notes))
         if self._uncalculated:
             many = "1 formula was" if self._uncalculated == 1 else f"{self._uncalculated:,} formulas were"
-            message = f"sheet {title}: {many} never calculated; open the workbook in a spreadsheet program and save it"
+            save = "open the workbook in a spreadsheet program and save it"
+            message = f"sheet {title}: {many} never calculated; {save}"
             yield Note(Part.FORMULA, self._uncalculated, read=False, message=message)
         if self._wide:
             message = f"sheet {title}: columns beyond the first {MAX_COLUMNS:,} were not read"
