@@ -244,7 +244,7 @@ def test_damaged_office_files_are_set_aside_and_their_neighbours_are_ready(
     with closing(factory.build_retriever(settings, ledger)) as retriever:
         found = retriever.search("When does the ferry leave?")[0].text
     assert "The ferry leaves at nine." in found
-    assert "It was not read: the Word file breaks off" in found
+    assert "was not read: the Word file breaks off" in found
     assert "colza" not in log.read_text(), "logs hold no text of a document"
 
 
