@@ -98,7 +98,7 @@ molecule: ## Every molecule scenario
 stack: ## Through the public door of the standing sandbox, and on its host
 	@pytest $(AT_ONCE) --dist loadfile tests/unit -m restic
 	@pytest services -m real
-	@pytest tests/host tests/stack tests/sandbox -m "always or not (release or disaster or rotation)"
+	@pytest tests/host tests/stack tests/security tests/sandbox -m "always or not (release or disaster or rotation)"
 
 .PHONY: release
 release: ## Redeploy under load, break a release, roll back, interrupt, collide

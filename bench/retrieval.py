@@ -17,10 +17,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.measuring import ROOT, Figure, machine, show
+from bench.measuring.plain import Given, PlainIndex
 from bench.measuring.stores import stores
-from rag_core import factory, measure, search_schema
+from rag_core import factory, followups, measure, search_schema
 from rag_core.embed import Embedder
 from rag_core.evaluation import Case, load, measures
+from rag_core.evaluation.report import WITHIN
 from rag_core.index import SearchIndex
 from rag_core.ledger import Ledger
 from rag_core.settings import RagSettings
@@ -28,6 +30,7 @@ from services.rag_core.tests.corpora import ingested
 from tests.eval import manuals
 
 QUESTIONS = ROOT / "tests" / "eval" / "questions.jsonl"
+SETS = {name: QUESTIONS.with_name(f"{name}.jsonl") for name in ("questions", "debian", "kinds")}
 RANKED = 10
 WINDOW = 510  # pieces of the embedder's window, less [CLS] and [SEP]
 WORDS = 1000
@@ -122,6 +125,44 @@ def compare(settings: RagSettings, ledger: Ledger, cases: Sequence[Case]) -> lis
     return figures
 
 
+def within(settings: RagSettings, ledger: Ledger) -> list[Figure]:
+    """Answers within the first 600 and 2,000 words, for each kind of question, beside the plain baseline."""
+    with (
+        contextlib.closing(factory.build_retriever(settings, ledger)) as retriever,
+        contextlib.closing(factory.build_index(settings)) as index,
+    ):
+        names = {document.id: document.name for document in ledger.list(limit=1000)}
+        texts: dict[str, str] = {}
+        for one in everything(index):
+            name = names[one["document_id"]]
+            texts[name] = f"{texts.get(name, '')} {one['title']} {one['text']}"
+        plain = PlainIndex(settings.opensearch_host)
+        plain.fill(texts.items())
+
+        def ours(question: str) -> Given:
+            return [(p.document, p.title, p.text) for p in retriever.search(question, 2 * RANKED)]
+
+        ways: dict[str, Callable[[str], Given]] = {
+            "ours": ours,
+            "BM25, 200 words": lambda question: plain.search(question, 2 * RANKED),
+        }
+        figures = []
+        for name, path in SETS.items():
+            cases = [case for case in load(path) if case.answerable]
+            kinds = sorted({case.kind for case in cases})
+            asked = {case.question: followups.standalone(case.question, case.history) for case in cases}
+            for way, search in ways.items():
+                given = {question: search(whole) for question, whole in asked.items()}
+                for kind in kinds:
+                    some = [case for case in cases if case.kind == kind]
+                    for most in WITHIN:
+                        share = measures.mean([float(c.within(given[c.question], most)) for c in some])
+                        figures.append(
+                            Figure(f"{name}, {kind}, {most} words, {way}", share, "", note=f"{len(some)}")
+                        )
+    return figures
+
+
 def main() -> None:
     """Measure and show."""
     about = machine()
@@ -133,6 +174,14 @@ def main() -> None:
         contextlib.closing(factory.build_ledger(settings)) as ledger,
     ):
         show("retrieval", f"Retrieval, {len(cases)} questions", compare(settings, ledger, cases), about)
+    everywhere = [*manuals.evaluated(), *manuals.of_debian(), *manuals.written()]
+    with (
+        tempfile.TemporaryDirectory() as home,
+        stores() as made,
+        ingested(made.opensearch, made.ollama, Path(home), everywhere) as settings,
+        contextlib.closing(factory.build_ledger(settings)) as ledger,
+    ):
+        show("retrieval_words", "Answers within the first words", within(settings, ledger), about)
 
 
 if __name__ == "__main__":

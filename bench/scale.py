@@ -70,7 +70,10 @@ def measured(bench: Bench, count: int) -> list[Figure]:
                 for start in range(0, IN_EACH, AT_ONCE):
                     part = chunks[start : start + AT_ONCE]
                     vectors = [[round(DICE.gauss(0, 1), 4) for _ in range(DIMENSION)] for _ in part]
-                    index.put(serving[0], f"{document:064x}", DocumentKind.TEXT, part, vectors)
+                    index.put(
+                        serving[0], f"{document:064x}", DocumentKind.TEXT, part, vectors,
+                        name=f"part-{document}.txt",
+                    )  # fmt: skip
             index.finish(serving[0], f"{count // IN_EACH - 1:064x}", IN_EACH, fresh=True)
             filled = time.monotonic() - began
             here = index.count()

@@ -14,7 +14,8 @@ from sandbox.cloud import Cloud
 
 PORTS = (80, 443)
 CHUNK = 64 * 1024
-CONNECT_SECONDS = 5
+# As long as a first packet may be lost: while an edge is replaced its host drops them.
+CONNECT_SECONDS = 30
 Door = tuple[str, int]
 
 log = logging.getLogger(__name__)

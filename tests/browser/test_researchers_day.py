@@ -98,9 +98,14 @@ def test_answer_streams_and_cites_document_and_right_page(
 
 
 def test_page_speaks_to_its_own_site_only(page: Page, stack: Stack) -> None:
-    """The stack promises that nothing leaves it; a web font would be enough to break that."""
+    """The stack promises that nothing leaves it; a web font would be enough to break that.
+
+    And all it asks for is there: of Gradio's routes only those that the page needs are served.
+    """
     spoken: set[str] = set()
+    refused: list[str] = []
     page.on("request", lambda request: spoken.add(request.url))
+    page.on("response", lambda answer: refused.append(answer.url) if answer.status >= 400 else None)
     page.goto(f"{stack.url}/")
     sign_in(page, stack)
     for tab in TABS:
@@ -108,6 +113,7 @@ def test_page_speaks_to_its_own_site_only(page: Page, stack: Stack) -> None:
         page.wait_for_timeout(1000)
     assert len(spoken) > 10
     assert {url for url in spoken if not url.startswith((stack.url, "data:", "blob:"))} == set()
+    assert [url for url in refused if "/app/" in url] == []
 
 
 def test_library_refuses_an_empty_file_and_says_why(researcher: Page, tmp_path: Path) -> None:

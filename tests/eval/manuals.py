@@ -61,6 +61,23 @@ def _depends(package: str) -> str:
     return subprocess.run(asked, capture_output=True, text=True, check=True).stdout
 
 
+def written() -> list[Path]:
+    """What tests/eval/kinds.jsonl asks about: small documents of our own, in seven languages."""
+    return sorted((Path(__file__).parent / "written").iterdir())
+
+
+def of_debian() -> list[Path]:
+    """What tests/eval/debian.jsonl asks about, beside what `evaluated` gives: 24 documents."""
+    fetched("debian-faq")
+    fetched("developers-reference")
+    faq = sorted((CORPUS / "debian-faq").rglob("*.en.html"))
+    names = (
+        "best-pkging-practices beyond-pkging developer-duties l10n new-maintainer pkgs resources scope tools"
+    )
+    pages = fetched("developers-reference", *(f"{name}.html" for name in names.split()))
+    return [path for path in [*faq, *pages] if path.is_file() and not path.name.startswith("index")]
+
+
 def evaluated() -> list[Path]:
     """What tests/eval/questions.jsonl asks about: 24 documents, about 650 chunks."""
     git = "gittutorial gitignore git-stash git-bisect git-worktree git-cherry-pick git-reset git-tag"

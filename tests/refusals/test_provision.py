@@ -20,7 +20,15 @@ import pytest
 from .conftest import LocalAws, Run
 
 PROVISION = "playbooks/provision.yml"
-TINY = {"opensearch": 2048, "ollama": 8192, "rag-app": 640, "rag-worker": 640, "landing": 160, "edge": 128}
+TINY = {
+    "opensearch": 2048,
+    "ollama": 8192,
+    "models": 64,
+    "rag-app": 640,
+    "rag-worker": 640,
+    "landing": 160,
+    "edge": 128,
+}
 
 
 def assert_refused(result: Any, *texts: str) -> None:
@@ -65,8 +73,8 @@ def assert_refused(result: Any, *texts: str) -> None:
         (
             {"ragdock_memory_limits": TINY},
             [
-                "The stack needs 12832 MiB (ollama 8192, opensearch 2048",
-                "a t3.large has 8192 MiB: 4640 too few",
+                "The stack needs 12896 MiB (ollama 8192, opensearch 2048",
+                "a t3.large has 8192 MiB: 4704 too few",
             ],
         ),
         (

@@ -58,6 +58,16 @@ class Host:
         )
         return done.stdout
 
+    def begin(self, *words: str) -> subprocess.Popen[str]:
+        """A command that runs until its input ends."""
+        return subprocess.Popen(
+            [*self._prefix, *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            errors="replace",
+        )
+
     def shell(self, script: str, seconds: float = 120) -> str:
         """Standard output of a script."""
         return self.run("sh", "-eu", "-s", given=script, seconds=seconds)

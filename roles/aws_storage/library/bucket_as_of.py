@@ -47,7 +47,7 @@ unchanged: {description: Objects that were as they had been., returned: success,
 # A lock that restic removed must not come back: it would keep everybody out.
 PASSING = "locks/"
 # restic names a file after its content.
-NAMED_AFTER_CONTENT = re.compile(r"/[0-9a-f]{64}$")
+NAMED_AFTER_CONTENT = re.compile(r"/[0-9a-f]{64}\Z")
 
 
 class MomentError(Exception):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-ID = re.compile(r"^\d{8}T\d{6}Z$")
+ID = re.compile(r"^\d{8}T\d{6}Z\Z")
 # A backup dated later than this is from a clock that was wrong.
 CLOCK_SLACK = dt.timedelta(minutes=10)
 # What was uploaded and not yet compared with its source carries this tag, and does not count.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
@@ -47,7 +49,11 @@ def clear_work(places: Places) -> None:
 
 def databases(places: Places) -> list[Path]:
     """The ledger, and whatever else keeps its rows beside it."""
-    return sorted(places.ledger.glob("*.sqlite3"))
+    found = sorted(places.ledger.glob("*.sqlite3"))
+    for path in found:
+        if path.is_symlink():
+            raise linked(path)
+    return found
 
 
 def copy_databases(places: Places) -> None:
@@ -84,7 +90,30 @@ def copy_analytics(places: Places) -> None:
         for lock in sorted(places.analytics.glob(".*.lock")):
             locks.enter_context(_unwritten(lock))
         for path in sorted(places.analytics.glob("*.csv")):
-            shutil.copy2(path, target / path.name)
+            copy_file(path, target / path.name)
+
+
+def linked(path: Path) -> BackupError:
+    """A container writes to this directory as itself; by a link, root would read for it."""
+    return BackupError(
+        f"{path} is a symbolic link to {path.readlink()}. No service makes links there: somebody took "
+        "the container over, or made it by hand. Nothing was read of it; find out, then remove it."
+    )
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """A copy with its times, of the file itself and never of what it links to."""
+    try:
+        descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise linked(source) from error
+        raise
+    with os.fdopen(descriptor, "rb") as here, target.open("wb") as there:
+        shutil.copyfileobj(here, there)
+        found = os.fstat(here.fileno())
+    target.chmod(found.st_mode & 0o777)
+    os.utime(target, ns=(found.st_atime_ns, found.st_mtime_ns))
 
 
 def copy_release(places: Places) -> Release:

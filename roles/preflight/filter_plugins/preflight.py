@@ -5,11 +5,21 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 MODEL_KEYS = {"name", "use", "source", "files", "parameters"}
 MODEL_USES = {"chat", "fallback", "large", "embed"}
+# registry/namespace/name:tag, as Ollama writes it; goes to .env, into Modelfiles and to the API.
+MODEL_NAME = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}(/[A-Za-z0-9][A-Za-z0-9._-]{0,79}){0,3}(:[A-Za-z0-9._-]{1,80})?\Z"
+)
+PARAMETER = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
+# What ends a line or cannot be seen: control characters, line and paragraph separators, halves of characters.
+UNSEEN = {"Cc", "Zl", "Zp", "Cs"}
+# What turns the direction of writing, so that a value reads as another one.
+TURNING = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,),
     "bool": (bool,),
@@ -24,6 +34,28 @@ TYPE_NAMES = {
     "list": "a list",
     "dict": "a mapping",
 }
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text of a value, however deep, the keys of mappings too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _texts(key)
+            yield from _texts(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item)
+
+
+def _control(value: Any) -> str:
+    """The first control character of a value and where it is; empty without one."""
+    for text in _texts(value):
+        for at, one in enumerate(text):
+            if unicodedata.category(one) in UNSEEN or one in TURNING:
+                return f"a control character (U+{ord(one):04X} at position {at + 1})"
+    return ""
 
 
 def _typed(value: Any, kind: str) -> Any:
@@ -73,18 +105,32 @@ def _models(models: list[Any]) -> bool:
             model.get("files")
         ):
             return False
-        if not isinstance(model["use"], list):
+        if not isinstance(model["use"], list) or not all(isinstance(use, str) for use in model["use"]):
+            return False
+        if not isinstance(model["name"], str) or not MODEL_NAME.match(model["name"]):
+            return False
+        files, parameters = model.get("files", []), model.get("parameters", {})
+        if not isinstance(files, list) or not all(isinstance(path, str) and path for path in files):
+            return False
+        if not isinstance(parameters, Mapping) or not all(PARAMETER.match(str(key)) for key in parameters):
             return False
         uses += model["use"]
     return sorted(uses) == sorted(set(uses)) and {"chat", "embed"} <= set(uses) <= MODEL_USES
+
+
+def _elements(value: Any, option: Mapping[str, Any]) -> list[Any]:
+    """What the specification says something about: the items of a list."""
+    return value if "elements" in option else []
 
 
 def _right(value: Any, rule: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
     """Does a value of the right type keep its rule?"""
     if isinstance(value, str) and not value:
         return not (rule.get("required") or values.get(rule.get("required_with", "")))
+    if "patterns" in rule:
+        rule = {"pattern": rule["patterns"].get(values.get(rule["by"]), "")}
     if "pattern" in rule:
-        return re.fullmatch(rule["pattern"], value) is not None
+        return re.match(rf"(?:{rule['pattern']})\Z", value) is not None
     if "network" in rule:
         return _network(value, values.get(rule.get("inside", "")))
     if "keys" in rule:
@@ -116,9 +162,15 @@ def preflight_problems(
             problems.append(f"'{name}' is not set: it must be {says}.")
             continue
         value = given[name]
+        if control := _control(value):
+            problems.append(f"'{name}' holds {control}: it must be {says}.")
+            continue
         try:
             value = _typed(given[name], option["type"])
             right = _right(value, rule, values) and value in option.get("choices", [value])
+            right = right and all(
+                isinstance(one, TYPES[option["elements"]]) for one in _elements(value, option)
+            )
         except TypeError:
             right = False
         if not right and value in ("", None):

@@ -23,7 +23,7 @@ NAME = "opensearch"
 LONG_SECONDS = 3600.0
 REPOSITORY = "ragdock-restore"
 # What a restore adds to an index's name.
-SUFFIX = re.compile(r"-r\d{8}t\d{6}z$")
+SUFFIX = re.compile(r"-r\d{8}t\d{6}z\Z")
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import string
 from collections.abc import Callable
 from typing import Any
 
 import bcrypt
+from ansible.errors import AnsibleFilterError
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
@@ -47,6 +49,23 @@ def stack_issuer(certificate: str, cross: str) -> str:
         return certificate
     own, other = (x509.load_pem_x509_certificate(one.encode()) for one in (certificate, cross))
     return cross if own.public_key() == other.public_key() else certificate
+
+
+# What an env file, Compose and a shell all read as it is written.
+_PLAIN = re.compile(r"[A-Za-z0-9._:/@+-]*\Z")
+# Within single quotes they read everything as it is written but these.
+_NEVER_QUOTED = re.compile(r"[\x00-\x1f\x7f'\\]")
+
+
+def stack_env(value: Any, name: str) -> str:
+    """A value as it is written in an env file: one line, read back as it was."""
+    text = str(value)
+    if _NEVER_QUOTED.search(text):
+        raise AnsibleFilterError(
+            f"{name} cannot be written to .env: {text!r} holds a line break, another control character, "
+            "a quote or a backslash. Correct the setting that it comes from (inventory/defaults.yml)."
+        )
+    return text if _PLAIN.match(text) else f"'{text}'"
 
 
 def stack_model(models: list[dict[str, Any]], use: str, instead: str = "") -> str:
@@ -108,6 +127,7 @@ class FilterModule:
         return {
             "stack_bcrypt": stack_bcrypt,
             "stack_config_hash": stack_config_hash,
+            "stack_env": stack_env,
             "stack_fingerprint": stack_fingerprint,
             "stack_issuer": stack_issuer,
             "stack_model": stack_model,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +12,12 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def locked(path: Path, patience: float, refusal: Exception, pause: float = 0.5) -> Iterator[None]:
-    """Hold the lock; raise `refusal` when another holder keeps it for longer than the patience in seconds."""
-    with path.open("a") as lock:
+    """Hold the lock; raise `refusal` when another holder keeps it for longer than the patience in seconds.
+
+    A symbolic link is not followed: some of these files lie where a container writes, and this runs as root.
+    """
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+    with os.fdopen(os.open(path, flags, 0o644), "a") as lock:
         until = time.monotonic() + patience
         while True:
             try:

@@ -24,7 +24,7 @@ from typing import Any
 
 from ansible.module_utils.ragdock_lock import locked
 
-ID = re.compile(r"^\d{8}T\d{6}-[0-9a-f]{8}$")
+ID = re.compile(r"^\d{8}T\d{6}-[0-9a-f]{8}\Z")
 RECORD = "release.json"
 
 

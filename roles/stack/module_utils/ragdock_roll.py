@@ -1,7 +1,8 @@
 """Brings the running stack to a release: the least that is needed, in an order that answers every request.
 
 Three ways, by service:
-- held: opensearch, ollama, rag-worker, edge. Compose replaces the container when its specification changed.
+- held: opensearch, ollama, models, rag-worker, edge. Compose replaces the container when its specification
+  changed; while that is the edge, new connections wait.
 - rolled: rag-app, landing. A new container starts beside the old one; while both live, the edge is pinned to
   the one that serves. When the new one is healthy the edge is pinned to it, and the old one is told to
   end: it finishes what it was answering, nothing new reaches it. Then the edge goes by the service's name.
@@ -21,9 +22,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible.module_utils.ragdock_engine import Container, Engine, EngineError
+from ansible.module_utils.ragdock_hold import connections_wait
 from ansible.module_utils.ragdock_release import Release, sync_tree, write_atomically
 
-HELD = ("opensearch", "ollama", "rag-worker")
+HELD = ("opensearch", "ollama", "models", "rag-worker")
 ROLLED = ("rag-app", "landing")
 EDGE = "edge"
 ADMIN = "unix//run/caddy/admin.sock"
@@ -150,7 +152,8 @@ class Starter:
     def start_edge(self) -> None:
         """The edge runs as this release wants it, with the live configuration."""
         self.forget_loaded()
-        self.up([EDGE])
+        with connections_wait():
+            self.up([EDGE])
         self.note_loaded()
 
     def up(self, services: list[str]) -> None:

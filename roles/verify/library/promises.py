@@ -10,6 +10,7 @@ from pathlib import Path
 from ansible.module_utils import ragdock_promises_containers as containers
 from ansible.module_utils import ragdock_promises_drift as drift
 from ansible.module_utils import ragdock_promises_host as host
+from ansible.module_utils import ragdock_promises_networks as networks
 from ansible.module_utils import ragdock_promises_secrets as secrets
 from ansible.module_utils import ragdock_promises_services as services
 from ansible.module_utils.basic import AnsibleModule
@@ -28,6 +29,10 @@ options:
   name: {description: Public name or address of the deployment., type: str, required: true}
   root: {description: Where Ragdock lives on the host., type: path, default: /opt/ragdock}
   project: {description: Compose project., type: str, default: ragdock}
+  outside:
+    description: URL outside the host that the host reaches and no container but the edge may.
+    type: str
+    required: true
   drift: {description: Look also whether what stands is what was deployed., type: bool, default: false}
 author: Ragdock
 """
@@ -36,6 +41,7 @@ EXAMPLES = r"""
 - name: Promises are looked at
   promises:
     name: "{{ verify_name }}"
+    outside: "{{ verify_outside }}"
 """
 
 RETURN = r"""
@@ -50,7 +56,11 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     (containers.AREA, containers.what_runs),
     (containers.AREA, containers.what_they_may),
     (containers.AREA, containers.limits),
-    (containers.AREA, containers.reachability),
+    (containers.AREA, containers.published),
+    (networks.AREA, networks.as_written),
+    (networks.AREA, networks.ways_out),
+    (networks.AREA, networks.among_each_other),
+    (services.MODELS, services.model_proxy),
     (services.SEARCH, services.search_engine),
     (services.MODELS, services.models),
     (secrets.AREA, secrets.modes),
@@ -76,12 +86,15 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "root": {"type": "path", "default": "/opt/ragdock"},
             "project": {"type": "str", "default": "ragdock"},
+            "outside": {"type": "str", "required": True},
             "drift": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
     wanted, began = module.params, time.time()
-    deployment = Deployment(Path(wanted["root"]), wanted["name"], wanted["project"], module.run_command)
+    deployment = Deployment(
+        Path(wanted["root"]), wanted["name"], wanted["project"], module.run_command, outside=wanted["outside"]
+    )
     try:
         deployment.read()
         ca = services.door_ca(deployment)

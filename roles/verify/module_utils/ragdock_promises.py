@@ -11,7 +11,7 @@ from typing import Any
 from ansible.module_utils.ragdock_containers import LABEL, ContainerError, Run, inspect
 from ansible.module_utils.ragdock_https import UnreachableError
 
-SERVICES = ("edge", "landing", "rag-app", "rag-worker", "opensearch", "ollama")
+SERVICES = ("edge", "landing", "rag-app", "rag-worker", "opensearch", "models", "ollama")
 
 
 class LookError(Exception):
@@ -42,6 +42,7 @@ class Deployment:
     project: str
     run: Run
     patience: float = 10.0
+    outside: str = ""  # a URL that the host reaches and no container but the edge may
     containers: list[dict[str, Any]] = field(default_factory=list)
     release: dict[str, Any] = field(default_factory=dict)
     env: dict[str, str] = field(default_factory=dict)

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
-import socket
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +14,12 @@ PUBLISHED = {"80", "443"}
 # The edge alone binds ports below 1024.
 ALLOWED_CAPABILITIES = {"edge": {"NET_BIND_SERVICE"}}
 NET_BIND_SERVICE = 1 << 10
-METADATA = ("169.254.169.254", 80)
-PROBE_SECONDS = 1.0
-CLONE_NEWNET = 0x40000000
 DEPLOY = "Run playbooks/deploy.yml: it starts what is written down."
 COMPOSE = "Correct compose/compose.yaml.j2 and run playbooks/deploy.yml."
 
 
 def what_runs(deployment: Deployment) -> Iterator[Row]:
-    """Six services, healthy, by the digests of the release."""
+    """Seven services, healthy, by the digests of the release."""
     running = [one for one in deployment.containers if one["State"]["Status"] == "running"]
     names = {service_of(one) for one in running}
     unwell = [f"{service} does not run" for service in SERVICES if service not in names]
@@ -105,57 +97,12 @@ def limits(deployment: Deployment) -> Iterator[Row]:
     yield judged(AREA, "logs are rotated", unrotated, f"{len(running)} of {len(running)}", COMPOSE)
 
 
-def metadata_from(container: dict[str, Any]) -> str:
-    """What answers for the instance's metadata in a container's network; empty when nothing does.
-
-    Runs in a thread of its own, which enters the network and ends there.
-    """
-    ended: list[str] = []
-
-    def look() -> None:
-        with Path(f"/proc/{container['State']['Pid']}/ns/net").open("rb") as network:
-            if ctypes.CDLL(None, use_errno=True).setns(network.fileno(), CLONE_NEWNET) != 0:
-                ended.append(f"its network cannot be entered: {os.strerror(ctypes.get_errno())}")
-                return
-        try:
-            socket.create_connection(METADATA, PROBE_SECONDS).close()
-            ended.append("reached")
-        except OSError:
-            return
-
-    thread = threading.Thread(target=look)
-    thread.start()
-    thread.join()
-    return "".join(ended)
-
-
-def reachability(deployment: Deployment) -> Iterator[Row]:
-    """What is published, and what the containers reach."""
-    published = []
+def published(deployment: Deployment) -> Iterator[Row]:
+    """Which ports of the host lead to containers."""
+    others = []
     for one in deployment.containers:
         for inside, bindings in (one["HostConfig"].get("PortBindings") or {}).items():
             ports = {binding["HostPort"] for binding in bindings or []}
             if ports - PUBLISHED:
-                published.append(f"{name_of(one)} publishes {sorted(ports)} for {inside}")
-    yield judged(AREA, "nothing but 80 and 443 is published", published, "80, 443", COMPOSE)
-
-    running = [one for one in deployment.containers if one["State"]["Status"] == "running"]
-    with ThreadPoolExecutor(max_workers=max(len(running), 1)) as threads:
-        ends = dict(zip(map(name_of, running), threads.map(metadata_from, running), strict=True))
-    reached = [f"{name}: {end}" for name, end in ends.items() if end]
-    hint = "Run playbooks/configure.yml: it loads the firewall that keeps containers from 169.254.0.0/16."
-    figure = f"refused in {len(ends)} of {len(running)}"
-    yield judged(AREA, "instance metadata cannot be reached", reached, figure, hint)
-
-    code, out, err = deployment.run(
-        ["docker", "network", "inspect", f"{deployment.project}_data", "--format", "{{.Internal}}"]
-    )
-    closed = code == 0 and out.strip() == "true"
-    offence = [] if closed else [err.strip() or f"Internal is {out.strip()}"]
-    for service in ("opensearch", "ollama", "rag-worker"):
-        on = sorted(deployment.of(service)["NetworkSettings"]["Networks"])
-        if on != [f"{deployment.project}_data"]:
-            offence.append(f"{service} is on {on}")
-    yield judged(
-        AREA, "opensearch, ollama and rag-worker have no way out", offence, "internal network", COMPOSE
-    )
+                others.append(f"{name_of(one)} publishes {sorted(ports)} for {inside}")
+    yield judged(AREA, "nothing but 80 and 443 is published", others, "80, 443", COMPOSE)

@@ -17,6 +17,7 @@ from typing import Any
 from ansible.module_utils.ragdock_containers import address
 from ansible.module_utils.ragdock_door import Door
 from ansible.module_utils.ragdock_https import Endpoint, Reply, trust
+from ansible.module_utils.ragdock_ollama import PORT as OLLAMA_PORT
 from ansible.module_utils.ragdock_ollama import Ollama
 from ansible.module_utils.ragdock_promises import Deployment, Row, judged
 
@@ -29,6 +30,12 @@ LOCAL = "127.0.0.1"
 AUTHORITIES = {"/etc/edge-ca": "edge_ca_cert", "/etc/caddy": "acme-ca.pem"}
 USERS = {"ragdock_app": "rag-app", "ragdock_worker": "rag-worker"}
 NOBODY = "ragdock-verify-no-such-document"
+# Each would change a model or reach another machine; without a body none does even where it is let through.
+REFUSED = (
+    ("POST", "/api/pull"), ("POST", "/api/push"), ("POST", "/api/create"), ("POST", "/api/copy"),
+    ("DELETE", "/api/delete"), ("POST", "/api/generate"), ("POST", "/api/chat/../pull"),
+    ("POST", "//api/pull"),
+)  # fmt: skip
 REPAIR = "Run playbooks/deploy.yml: it repairs users, roles and mappings."
 LOGS = "`docker compose -p ragdock logs --tail 50 {}` on the host says why."
 
@@ -192,3 +199,27 @@ def models(deployment: Deployment) -> Iterator[Row]:
     )
     hint = f"The embedder is {weights[:12]} now: bring the old model back, or ingest into a new index."
     yield Row(MODELS, promise, same, figure, hint)
+
+
+def model_proxy(deployment: Deployment) -> Iterator[Row]:
+    """Services reach Ollama by its proxy alone, and by it what they need: nothing that changes a model."""
+    at = address(deployment.of("models"))
+
+    def status(method: str, path: str) -> int:
+        connection = http.client.HTTPConnection(at, OLLAMA_PORT, timeout=deployment.patience)
+        try:
+            connection.request(method, path)
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+    passed = [
+        f"{method} {path} was answered {got}"
+        for method, path in REFUSED
+        if (got := status(method, path)) != 403
+    ]
+    if (got := status("GET", "/api/tags")) != 200:
+        passed.append(f"GET /api/tags was answered {got}")
+    figure = f"{len(REFUSED)} requests refused, /api/tags answered"
+    hint = "Correct compose/models/Caddyfile.j2 and run playbooks/deploy.yml."
+    yield judged(MODELS, "services cannot pull, change or delete models", passed, figure, hint)

@@ -4,11 +4,17 @@ What needs them is tested through the public door (tests/stack, tests/browser).
 """
 
 import asyncio
+import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 
+import httpx
 import pytest
+import uvicorn
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
@@ -16,6 +22,7 @@ from rag_app.app import create_app
 from rag_app.backend import Backend
 from rag_app.sessions import LoginBrake
 from rag_app.settings import AppSettings
+from web_core.logs import AccessLog
 
 PASSWORD = "correct-horse-battery-staple"
 TOKEN = "token-for-programs-0123456789"
@@ -72,6 +79,52 @@ def api(app: FastAPI) -> TestClient:
     program = visitor(app)
     program.headers["Authorization"] = f"Bearer {TOKEN}"
     return program
+
+
+@dataclass(frozen=True)
+class Live:
+    """The app behind a real socket."""
+
+    url: str
+    folder: Path
+
+    @contextmanager
+    def person(self) -> Iterator[httpx.Client]:
+        """Somebody's browser, signed in by the form."""
+        with httpx.Client(base_url=self.url, timeout=30) as browser:
+            form = browser.get("/login")
+            token = re.search(r'name="token" value="([^"]+)"', form.text)
+            assert token
+            # This client keeps no secure cookie that came over plain HTTP: it is handed over as it is.
+            signed = browser.post(
+                "/login",
+                data={"user": "ragdock", "password": PASSWORD, "token": token[1]},
+                headers={"Cookie": form.headers["set-cookie"].split(";")[0]},
+            )
+            assert signed.status_code == 303, signed.text
+            browser.headers["Cookie"] = signed.headers.get_list("set-cookie")[0].split(";")[0]
+            yield browser
+
+
+@pytest.fixture(scope="session")
+def live(tmp_path_factory: pytest.TempPathFactory, closed_port: int) -> Iterator[Live]:
+    """The app with its pages, served to real HTTP clients."""
+    folder = tmp_path_factory.mktemp("live")
+    app = build(_settings(folder, closed_port))
+    # Its lines come from another thread, also between the tests.
+    app.user_middleware = [one for one in app.user_middleware if one.cls is not AccessLog]  # type: ignore[comparison-overlap]
+    # asyncio turns Nagle's delay off only where the protocol is named.
+    with socket.socket(proto=socket.IPPROTO_TCP) as listening:
+        listening.bind(("127.0.0.1", 0))
+        config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1)
+        server = uvicorn.Server(config)
+        serving = Thread(target=server.run, kwargs={"sockets": [listening]})
+        serving.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        assert httpx.get(f"{url}/api/health", timeout=30).json() == {"status": "ok"}
+        yield Live(url, folder)
+        server.should_exit = True
+        serving.join()
 
 
 def _settings(folder: Path, closed_port: int, **changed: object) -> AppSettings:

@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from gradio import EventData
 
 from rag_app.backend import Backend
 from rag_app.ui import only, render
-from rag_app.ui.ask import answering
+from rag_app.ui.ask import _asking, _rate, answering
 from rag_app.ui.choices import Chosen
+from rag_app.ui.talks import Unsaved, messages
 from rag_core.answering import Answerer
 from rag_core.models import AnswerEvent, DocumentKind, Done
 
@@ -91,6 +93,24 @@ def test_a_date_that_is_none_is_told_and_nothing_is_asked(backend: Backend) -> N
     assert 'role="alert"' in only.only_html(backend, [[], [], [], "soon", None])
 
 
+@pytest.mark.parametrize("day", ["0001-01-01", "1969-12-31", "2024-02-29", "9999-12-30", "9999-12-31"])
+def test_every_day_of_the_calendar_can_be_meant(day: str) -> None:
+    filters = only.meant([[], [], [], day, day])
+    assert filters.added_from is not None
+    assert filters.added_from.date().isoformat() == day
+    # The last day is inside, and no day comes after the last of all.
+    assert (filters.added_to is None) == (day == "9999-12-31")
+
+
+@pytest.mark.parametrize(
+    "day",
+    ["10000-01-01", "0000-01-01", "2026-02-30", "99999-12-31", "-001-01-01", "31.12.9999", "\x00", "x" * 999],
+)
+def test_what_is_no_day_is_told(backend: Backend, day: str) -> None:
+    for days in ([day, None], [None, day]):
+        assert "is no date" in only.only_html(backend, [[], [], [], *days])
+
+
 def test_an_active_filter_is_told_in_words(backend: Backend) -> None:
     documents, tags = only.choices(backend)
     assert ([name for name, _ in documents], tags) == (["a & b.md", "c.md"], ["a", "both", "c"])
@@ -103,8 +123,70 @@ def test_an_active_filter_is_told_in_words(backend: Backend) -> None:
 def test_a_filter_is_recalled_as_far_as_it_is_still_there(backend: Backend) -> None:
     kept = json.dumps([["here", "gone"], ["pdf", "x"], ["both", "lost"], "2026-01-01", None])
     assert only.recalled(kept, ["here"], ["both"]) == [["here"], ["pdf"], ["both"], "2026-01-01", None]
-    for broken in ("", "{}", "[1]", "[1,2,3,4,5]"):
+    for broken in (
+        "",
+        "{}",
+        "[1]",
+        "[1,2,3,4,5]",
+        "[" * 60_000,
+        '[[],[],[],"\\ud800",{}]',
+        "[[],[],[],[1],7]",
+    ):
         assert only.recalled(broken, [], []) == [[], [], [], None, None]
+
+
+def test_the_last_day_of_all_leaves_nothing_out(backend: Backend) -> None:
+    """There is no day after it."""
+    values: list[Any] = [[], [], [], None, "9999-12-31"]
+    assert only.meant(values).added_to is None
+    assert "is no date" not in only.only_html(backend, values)
+    ask(backend, "x", of_what=values)
+    assert asked(backend)["filters"].added_to is None
+    assert only.meant([[], [], [], "9999-12-31", None]).added_from == datetime(9999, 12, 31, tzinfo=UTC)
+
+
+def test_the_chat_is_what_the_store_holds(backend: Backend) -> None:
+    """A browser names a conversation and nothing else."""
+    _, talk = ask(backend, "first")
+    exchange = backend.conversations.get(talk).exchanges[0]
+    shown = _asking(backend, talk, "second", [])
+    assert [message["role"] for message in shown] == ["user", "assistant", "user"]
+    assert [shown[0]["content"], shown[2]["content"]] == ["first", "second"]
+    assert shown[1]["content"] == render.answer_markdown(ANSWER, "first", exchange.id)
+    for unknown in ("", "gone", "../../etc/passwd", "'; --", "\x00"):
+        assert _asking(backend, unknown, "second", []) == [{"role": "user", "content": "second"}]
+
+
+def test_a_question_that_was_stopped_stays_where_it_was_asked(backend: Backend) -> None:
+    _, talk = ask(backend, "first")
+    exchanges = backend.conversations.get(talk).exchanges
+    stopped = Unsaved(1, [{"role": "user", "content": "stopped"}, {"role": "assistant", "content": "half"}])
+    before_all = Unsaved(0, [{"role": "user", "content": "failed"}])
+    shown = messages(exchanges, [stopped, before_all])
+    assert [one["content"] for one in shown if one["role"] == "user"] == ["failed", "first", "stopped"]
+    ask(backend, "stopped", talk=talk)
+    exchanges = backend.conversations.get(talk).exchanges
+    assert stopped.is_in(exchanges)
+    assert not before_all.is_in(exchanges)
+    shown = messages(exchanges, [stopped])
+    assert [one["content"] for one in shown if one["role"] == "user"] == ["first", "stopped"]
+
+
+@pytest.mark.parametrize("sent", [None, {}, "x", {"value": 7}, {"value": "rd-x-zz"}, {"liked": True}])
+def test_a_thumb_without_an_answer_does_nothing(backend: Backend, sent: object) -> None:
+    _rate(backend, EventData(None, sent))
+
+
+def test_a_thumb_is_for_the_answer_below_which_it_stands(backend: Backend) -> None:
+    """A document whose text looks like the foot of another answer cannot take its thumb."""
+    _, talk = ask(backend, "first")
+    _, talk = ask(backend, "second", talk=talk)
+    first, second = (exchange.id for exchange in backend.conversations.get(talk).exchanges)
+    message = [f"The text says rd-x-{first} here.", f'<div class="rd-foot rd-x-{second}">']
+    for liked, stored in ((True, "up"), ("Dislike", "down"), ([1], None), ("<b>", None)):
+        _rate(backend, EventData(None, {"value": message, "liked": liked}))
+        thumbs = [exchange.feedback for exchange in backend.conversations.get(talk).exchanges]
+        assert thumbs == [None, stored]
 
 
 def test_a_remembered_answer_can_be_asked_for_afresh(backend: Backend) -> None:

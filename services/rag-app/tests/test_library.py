@@ -6,7 +6,7 @@ from fastapi import FastAPI
 
 from rag_app.backend import Backend
 from rag_app.ui.library import act_on, ingestion_html, library_html
-from rag_core.models import Ingestion
+from rag_core.models import Ingestion, ReadingReport
 
 
 def _bring(backend: Backend, **content: bytes) -> None:
@@ -44,6 +44,32 @@ def test_each_state_shows_what_matters(app: FastAPI) -> None:
     assert "failed.txt" in only
     assert "ready.txt" not in only
     assert "4 documents" in only
+
+
+def test_a_document_that_was_read_in_part_says_so_and_names_the_parts(app: FastAPI) -> None:
+    backend: Backend = app.state.backend
+    _bring(backend, scan=b"one\n", whole=b"two\n")
+    scan, whole = backend.ledger.claim("test", 60.0), backend.ledger.claim("test", 60.0)
+    assert scan is not None
+    assert whole is not None
+    report = ReadingReport(
+        parts={"table": 3},
+        remarks=("attachment a<b>.txt was read as part of this document",),
+        unread=("page 3: a picture without text",),
+        more=2,
+    )
+    backend.ledger.ready(scan.document.id, "test", pages=4, chunks=9, report=report)
+    backend.ledger.ready(
+        whole.document.id, "test", pages=1, chunks=1, report=ReadingReport(parts={"table": 1})
+    )
+    shown = library_html(backend, "")
+    assert shown.count("Ready, with notes") == 1
+    assert "4 pages · 3 tables · 9 chunks" in shown
+    assert shown.count("<details") == 1
+    assert "1 part not read" in shown
+    assert '<li dir="auto">Page 3: a picture without text</li>' in shown
+    assert "a&lt;b&gt;.txt was read as part of this document" in shown
+    assert "And 2 more notes" in shown
 
 
 def test_search_narrows_and_says_when_nothing_is_found(app: FastAPI) -> None:

@@ -3,12 +3,14 @@
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx2
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from rag_app.ended import EndedSessions
 from rag_app.sessions import SESSION_COOKIE, LoginBrake, Sessions
 from rag_app.settings import AppSettings
 
@@ -87,6 +89,16 @@ def test_brake_remembers_a_bounded_number_of_clients() -> None:
     assert brake.wait("10.0.1.49") > 0
 
 
+def test_guesses_from_many_addresses_slow_each_other_down_but_not_the_owner() -> None:
+    brake = LoginBrake(failures=5, everywhere=50)
+    for number in range(50):
+        assert brake.wait(f"10.0.0.{number}") == 0
+        brake.failed(f"10.0.0.{number}")
+    assert all(brake.wait(f"10.0.0.{number}") > 0 for number in range(50))
+    assert brake.wait("198.51.100.7") == 0, "who has not failed is let in"
+    assert len(brake._all) == 50
+
+
 @pytest.mark.parametrize(
     "target", ["https://evil.example/app/", "//evil.example/app/", "/app/../login", "/\\evil", "javascript:x"]
 )
@@ -103,6 +115,55 @@ def test_logout_ends_the_session_also_for_a_copy_of_its_cookie(app: FastAPI, cli
     thief = visitor(app)
     thief.cookies.set(SESSION_COOKIE, kept)
     assert thief.get("/api/documents").status_code == 401
+
+
+def test_ended_session_stays_ended_after_a_restart(make_settings: Callable[..., AppSettings]) -> None:
+    before = Sessions(make_settings())
+    ended, open_one = before.issue(), before.issue()
+    before.end(ended)
+    restarted = Sessions(make_settings())
+    assert restarted.user_of(ended) is None
+    assert restarted.user_of(open_one) == "ragdock"
+
+
+def test_restarted_app_does_not_know_a_logged_out_cookie(make_settings: Callable[..., AppSettings]) -> None:
+    settings = make_settings()
+    person = visitor(build(settings))
+    log_in(person)
+    kept = person.cookies[SESSION_COOKIE]
+    person.post("/logout")
+    thief = visitor(build(settings))
+    thief.cookies.set(SESSION_COOKIE, kept)
+    assert thief.get("/api/documents").status_code == 401
+    assert thief.get("/app/", headers={"Accept": "text/html"}).status_code == 303
+
+
+def test_ended_sessions_are_forgotten_when_their_cookies_are_too_old(tmp_path: Path) -> None:
+    now = 1000.0
+    ended = EndedSessions(tmp_path / "ledger.sqlite3", clock=lambda: now)
+    ended.add("first", seconds=10)
+    now = 1020.0
+    ended.add("second", seconds=10)
+    assert "first" not in ended
+    assert "second" in ended
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+    ],
+)
+def test_other_sites_cannot_log_out(client: TestClient, headers: dict[str, str]) -> None:
+    log_in(client)
+    refused = client.post("/logout", headers=headers)
+    assert refused.status_code == 403
+    assert "set-cookie" not in refused.headers
+    assert "You are still logged in" in refused.text
+    assert client.get("/api/documents").status_code == 200
 
 
 def test_link_alone_does_not_log_out(client: TestClient) -> None:

@@ -137,6 +137,9 @@ def test_the_log_line_holds_figures_and_no_text(capsys: pytest.CaptureFixture[st
 
 
 def _figures() -> dict[str, float]:
-    told = metrics.exposition(documents=dict.fromkeys(DocumentState, 0), in_line=0).decode()
+    none = dict.fromkeys(DocumentState, 0)
+    told = metrics.exposition(documents=none, partly_read=2, words_lost=7, in_line=0).decode()
+    assert "ragdock_documents_partly_read 2.0" in told
+    assert "ragdock_ingested_words_lost_total 7.0" in told
     lines = [line.rsplit(" ", 1) for line in told.splitlines() if not line.startswith("#")]
     return {name: float(value) for name, value in lines}

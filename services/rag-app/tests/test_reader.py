@@ -1,11 +1,11 @@
 """The panel that shows a cited page: right page, right words highlighted, nothing in it can run."""
 
 from io import BytesIO
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from gradio import EventData
 
 from rag_app.backend import Backend
 from rag_app.ui.reader import Place, page_html
@@ -79,12 +79,12 @@ def test_long_page_is_read_around_the_passage() -> None:
 
 @pytest.mark.parametrize("sent", ["-1", "1e9", "", None, "999999999999", [1], "²"])
 def test_page_numbers_are_not_taken_on_trust(sent: object) -> None:
-    place = Place.of(SimpleNamespace(document="x", first=sent, last=sent, passage="p"))  # type: ignore[arg-type]
+    place = Place.of(EventData(None, {"document": "x", "first": sent, "last": sent, "passage": "p"}))
     assert (place.first, place.last) == (1, 1)
 
 
 def test_span_of_pages_is_bounded() -> None:
-    place = Place.of(SimpleNamespace(document="x", first="5", last="5000"))  # type: ignore[arg-type]
+    place = Place.of(EventData(None, {"document": "x", "first": "5", "last": "5000"}))
     assert (place.first, place.last) == (5, 10)
 
 

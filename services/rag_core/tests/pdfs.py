@@ -6,7 +6,9 @@ import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rag_core.extract import Block, Limits, Parser
+import pypdfium2
+
+from rag_core.extract import Block, Limits, Note, Parser
 from rag_core.models import DocumentKind
 
 LIMITS = Limits(stall_seconds=60, cpu_seconds=120, memory_mib=472, max_pages=2000)
@@ -80,14 +82,21 @@ def tangled() -> bytes:
 
 def hidden_letters(line: str) -> bytes:
     """A PDF whose font says private characters for its letters: readable only by eye."""
-    return _lettered(line.encode(), {ord(one): 0xE000 + ord(one) for one in line})
+    return _lettered([line.encode()], {ord(one): 0xE000 + ord(one) for one in line})
+
+
+def spelled(lines: Sequence[str]) -> bytes:
+    """A PDF with these lines in a font that has every letter they need."""
+    codes = {one: number for number, one in enumerate(sorted(set("".join(lines))), 33)}
+    shown = [bytes(codes[one] for one in line) for line in lines]
+    return _lettered(shown, {code: ord(one) for one, code in codes.items()}, 10)
 
 
 def right_to_left(line: str) -> bytes:
     """A PDF with this line in a font of its own letters, drawn from left to right as typesetters do."""
     codes = {one: number for number, one in enumerate(sorted(set(line)), 33)}
     return _lettered(
-        bytes(codes[one] for one in reversed(line)), {code: ord(one) for one, code in codes.items()}
+        [bytes(codes[one] for one in reversed(line))], {code: ord(one) for one, code in codes.items()}
     )
 
 
@@ -108,8 +117,8 @@ def east_asian(line: str, ordering: str, encoding: str) -> bytes:
     )
 
 
-def _lettered(codes: bytes, meanings: Mapping[int, int]) -> bytes:
-    """A PDF that shows these codes in a font that says which character each is."""
+def _lettered(lines: Sequence[bytes], meanings: Mapping[int, int], size: int = 24) -> bytes:
+    """A PDF that shows these lines of codes in a font that says which character each is."""
     pairs = "\n".join(f"<{code:02x}> <{meaning:04x}>" for code, meaning in sorted(meanings.items()))
     mapping = (
         "/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapName /X def /CMapType 2 def\n"
@@ -121,7 +130,12 @@ def _lettered(codes: bytes, meanings: Mapping[int, int]) -> bytes:
             "<</Type/Catalog/Pages 2 0 R>>",
             "<</Type/Pages/Kids[3 0 R]/Count 1>>",
             "<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>",
-            stream(f"BT /F 24 Tf 40 600 Td <{codes.hex()}> Tj ET"),
+            stream(
+                "".join(
+                    f"BT /F {size} Tf 40 {600 - 13 * n} Td <{codes.hex()}> Tj ET\n"
+                    for n, codes in enumerate(lines)
+                )
+            ),
             "<</Type/Font/Subtype/Type1/BaseFont/Helvetica/ToUnicode 6 0 R>>",
             stream(mapping),
         ]
@@ -169,3 +183,118 @@ def cells(rows: Sequence[Sequence[str]], xs: Sequence[float], tops: Sequence[flo
 def blocks(parser: Parser, path: Path) -> list[Block]:
     """What a PDF is read as in the real parsing process."""
     return [item for item in parser.parse(path, DocumentKind.PDF) if isinstance(item, Block)]
+
+
+def paged(contents: Sequence[str], more: str = "") -> bytes:
+    """A PDF with a page, 600 by 800 points, for each content; `more` goes into each page's entries."""
+    kids = " ".join(f"{4 + 2 * n} 0 R" for n in range(len(contents)))
+    page = f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Resources<</Font<</F 3 0 R>>>>{more}/Contents"
+    objects = [
+        "<</Type/Catalog/Pages 2 0 R>>",
+        f"<</Type/Pages/Kids[{kids}]/Count {len(contents)}>>",
+        "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+    ]
+    for n, content in enumerate(contents):
+        objects += [f"{page} {5 + 2 * n} 0 R>>", stream(content)]
+    return pdf(objects)
+
+
+def words(parser: Parser, path: Path) -> str:
+    """All text of a PDF in one line."""
+    return " ".join(" ".join(block.text for block in blocks(parser, path)).split())
+
+
+def notes(parser: Parser, path: Path) -> list[Note]:
+    """The lines of a PDF's reading report."""
+    return [item for item in parser.parse(path, DocumentKind.PDF) if isinstance(item, Note)]
+
+
+def form(widgets: Sequence[str], content: str, more: str = "") -> bytes:
+    """A PDF of one page with these fields, each given as the entries of its own dictionary."""
+    numbers = [6 + n for n in range(len(widgets))]
+    listed = " ".join(f"{n} 0 R" for n in numbers)
+    return pdf(
+        [
+            f"<</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[{listed}]/DA(/F 0 Tf 0 g)"
+            f"/DR<</Font<</F 5 0 R>>>>{more}>>>>",
+            "<</Type/Pages/Kids[3 0 R]/Count 1>>",
+            f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 4 0 R/Annots[{listed}]"
+            "/Resources<</Font<</F 5 0 R>>>>>>",
+            stream(content),
+            "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+            *(f"<</Type/Annot/Subtype/Widget/P 3 0 R{one}>>" for one in widgets),
+        ]
+    )
+
+
+def annotated(
+    annotations: Sequence[str], content: str, more: Sequence[str | bytes] = (), catalogue: str = ""
+) -> bytes:
+    """A PDF of one page with these annotations; `more` are objects from the number 6 on."""
+    return pdf(
+        [
+            f"<</Type/Catalog/Pages 2 0 R{catalogue}>>",
+            "<</Type/Pages/Kids[3 0 R]/Count 1>>",
+            "<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>"
+            f"/Annots[{' '.join(f'<</Type/Annot{one}>>' for one in annotations)}]>>",
+            stream(content),
+            "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+            *more,
+        ]
+    )
+
+
+def with_files(files: Sequence[tuple[str, bytes]], content: str) -> bytes:
+    """A PDF of one page that holds these files, compressed."""
+    more: list[str | bytes] = []
+    names = []
+    for name, data in files:
+        number = 6 + len(more)
+        more.append(packed(data, "/Type/EmbeddedFile"))
+        more.append(f"<</Type/Filespec/F({name})/UF({name})/EF<</F {number} 0 R>>>>")
+        names.append(f"({name}) {number + 1} 0 R")
+    return annotated([], content, more, f"/Names<</EmbeddedFiles<</Names[{' '.join(names)}]>>>>")
+
+
+def picture(lines: Sequence[str], size: tuple[int, int] = (600, 300)) -> bytes:
+    """A picture of this text as an object of a PDF: so many points wide and high, two dots for each."""
+    return dots((2 * size[0], 2 * size[1]), picture_rows(lines, size))
+
+
+def picture_rows(lines: Sequence[str], size: tuple[int, int] = (600, 300)) -> bytes:
+    """The dots of such a picture, row after row."""
+    width, height = size
+    text = "".join(said(line, 30, 760 - 40 * n, 20) for n, line in enumerate(lines))
+    with pypdfium2.PdfDocument(drawn(text)) as document:
+        shown = document[0].render(scale=2, grayscale=True, crop=(0, 800 - height, 600 - width, 0)).to_pil()
+    return bytes(shown.tobytes())
+
+
+def dots(size: tuple[int, int], data: bytes, bits: int = 8) -> bytes:
+    """A picture of these dots as an object of a PDF."""
+    more = f"/Type/XObject/Subtype/Image/Width {size[0]}/Height {size[1]}/BitsPerComponent {bits}"
+    return packed(data, f"{more}/ColorSpace/DeviceGray")
+
+
+def illustrated(contents: Sequence[str], pictures: Sequence[bytes], more: str = "") -> bytes:
+    """A PDF with a page for each content, in which /I0, /I1 ... are the pictures."""
+    first = 4 + 2 * len(contents)
+    names = " ".join(f"/I{n} {first + n} 0 R" for n in range(len(pictures)))
+    kids = " ".join(f"{4 + 2 * n} 0 R" for n in range(len(contents)))
+    page = (
+        "<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]"
+        f"/Resources<</Font<</F 3 0 R>>/XObject<<{names}>>>>{more}/Contents"
+    )
+    objects: list[str | bytes] = [
+        "<</Type/Catalog/Pages 2 0 R>>",
+        f"<</Type/Pages/Kids[{kids}]/Count {len(contents)}>>",
+        "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+    ]
+    for n, content in enumerate(contents):
+        objects += [f"{page} {5 + 2 * n} 0 R>>", stream(content)]
+    return pdf([*objects, *pictures])
+
+
+def placed(name: str, left: float, bottom: float, width: float, height: float) -> str:
+    """Content that shows a picture at a place."""
+    return f"q {width} 0 0 {height} {left} {bottom} cm /{name} Do Q\n"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import ollama
 import pytest
 from pydantic import ValidationError
 
-from rag_core import errors, factory, health
+from rag_core import embed, errors, factory, health
 from rag_core.settings import RagSettings
 
 # Port 9 (discard) has no listener on any machine we know.
@@ -65,6 +66,16 @@ def test_everything_can_be_built_with_nothing_running(tmp_path: Path) -> None:
     factory.build_answerer(settings, ledger)
     factory.build_uploads(settings, ledger)
     assert not (tmp_path / "l.sqlite3").exists(), "nothing is opened before it is used"
+
+
+def test_ollama_that_is_away_behind_its_proxy_is_told_as_away() -> None:
+    """The proxy answers in its place; its status says no more than a refused connection did."""
+    away, refuses = (
+        embed.translated(ollama.ResponseError("-", status), "m", "http://models:11434")
+        for status in (502, 500)
+    )
+    assert "does not answer" in away.message
+    assert "refused 'm' with HTTP 500" in refuses.message
 
 
 def test_ollama_that_is_away_is_our_error() -> None:

@@ -74,7 +74,7 @@ def test_running_headers_and_page_numbers_are_left_out(parser: Parser, make_pdf:
         for n, word in enumerate(["red", "green", "blue", "grey", "white"], 1)
     ]
     text = " ".join(b.text for b in read(parser, make_pdf(pages), DocumentKind.PDF)[1])
-    assert "Handbook" not in text
+    assert text.count("Handbook") == 1
     assert all(word in text for word in ["red", "green", "blue", "grey", "white", "Delta"])
     assert not any(digit in text for digit in "12345")
 

@@ -111,7 +111,7 @@ def test_workbook_sheets_are_pages_and_blank_rows_end_a_table(parser: Parser, tm
     assert shown(blocks) == [
         ("heading", "First", 1),
         ("text", "Stations of the coast", 1),
-        ("table", "| name | depth | on |\n| --- | --- | --- |\n| Ushant | 42 | True |", 1),
+        ("table", "| name | depth | on |\n| --- | --- | --- |\n| Ushant | 42 | TRUE |", 1),
         ("table", "| a | b |\n| --- | --- |\n| 1.5 |  |", 1),
         ("heading", "Second", 2),
         ("table", "| k | v |\n| --- | --- |\n| x\\|y | 2 |", 2),
@@ -235,7 +235,7 @@ def mail(path: Path) -> Path:
     message["From"], message["To"] = "Ada <ada@example.org>", "bo@example.org"
     message["Subject"], message["Date"] = "Fähre um neun", "Mon, 23 Nov 2026 09:00:00 +0000"
     message.set_content("The ferry leaves at nine.\n\n> Really?\n\nYes.")
-    message.add_alternative("<p>not this one</p>", subtype="html")
+    message.add_alternative("<p>The <b>ferry</b> leaves at nine.</p><p>Really? Yes.</p>", subtype="html")
     message.add_attachment(b"port;m\nBrest;7.2\n", maintype="text", subtype="csv", filename="heights.csv")
     message.add_attachment(b"\x89PNG\r\n\x1a\n\0\0", maintype="image", subtype="png", filename="map.png")
     path.write_bytes(message.as_bytes())
@@ -249,11 +249,10 @@ def test_mail_gives_headers_text_and_what_is_attached(parser: Parser, tmp_path: 
     text = "\n".join(b.text for b in blocks)
     assert "From: Ada <ada@example.org>" in text
     assert "The ferry leaves at nine." in text
-    assert "not this one" not in text
+    assert text.count("ferry leaves") == 1, "one of the two editions is enough"
     assert ("heading", "Attachment: heights.csv", 1) in shown(blocks)
     assert ("table", "| port | m |\n| --- | --- |\n| Brest | 7.2 |", 1) in shown(blocks)
-    assert "Attached file map.png" in text
-    assert "It was not read" in text
+    assert "The attached file map.png was not read: 'map.png' is a picture" in text
 
 
 def test_page_of_html_mail_is_read_when_there_is_no_plain_text(parser: Parser, tmp_path: Path) -> None:
@@ -283,7 +282,7 @@ def test_every_kind_of_archive_is_guarded_against_bombs(parser: Parser, tmp_path
     [
         (OLE + "EncryptedPackage".encode("utf-16-le"), "upload_encrypted", "password"),
         (OLE + "WordDocument".encode("utf-16-le"), "upload_unsupported", ".docx"),
-        (b"\x7fELF" + b"\0" * 100, "upload_unsupported", "EPUB"),
+        (b"\x7fELF" + b"\0" * 100, "upload_unsupported", "a program"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_what_to_do(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rag_core.ledger import Ledger
-from rag_core.models import DocumentKind
+from rag_core.models import DocumentKind, ReadingReport
 
 
 def add(ledger: Ledger, letter: str, size: int) -> str:
@@ -85,7 +85,7 @@ def test_ready_documents_are_moved_one_by_one_and_stay_ready(ledger: Ledger, tar
     assert job is not None
     assert ledger.visible([one]) == {one: "a"}
     assert ledger.claim_stale("w", 60, target) is None, "the lease holds"
-    assert ledger.moved(one, "w", pages=1, chunks=3, home=target)
+    assert ledger.moved(one, "w", pages=1, chunks=3, home=target, report=ReadingReport())
     assert ledger.stale(target) == 0
     ledger.begin_rebuild(target)
     assert ledger.stale(target) == 1, "a new index of an old name is empty"

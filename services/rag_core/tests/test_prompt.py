@@ -62,6 +62,67 @@ def test_fences_are_fresh_for_each_question() -> None:
     assert prompt.without_fences("<<passage-aaaa1111 so passage-aaaa1111>>", "aaaa1111").strip() == "so"
 
 
+@pytest.mark.parametrize(
+    "fence",
+    [
+        "<<passage-c0ffee42",
+        "passage-c0ffee42>>",
+        "<<passage-c0ffee42>>",
+        "passage-c0ffee42",
+        "<<passage-c0ffee",
+        "<<passage-c0ff",
+        "<<passage-",
+        "<<passage",
+        "<passage-1>",
+        "<passage>",
+        "</passage>",
+        "</passage-c0ffee42>>",
+        "< <passage-c0ffee42",
+        "< < passage - c0ffee42 > >",
+        "<<<passage-c0ffee42>>>",
+        "<<Passage-C0FFEE42>>",
+        "<<passage_c0ffee42>>",
+        "<<passage 2>>",
+        "<<passage2>>",
+        "<<passages-7",
+        "passage-1>>",
+        "passage-deadbeef>>",
+        "passage-a1b2c3d4",
+        "passage>>",
+        "/passage>>",
+        "<<passage\u2013c0ffee42",
+        "&lt;&lt;passage-c0ffee42&gt;&gt;",
+        "\u00abpassage-c0ffee42\u00bb",
+        "\u2039\u2039passage-1\u203a\u203a",
+        "<<passage-c0ffee42xyz>>",
+        "<<passage: 3>>",
+    ],
+)
+def test_a_fence_that_a_small_model_copies_is_no_part_of_its_answer(fence: str) -> None:
+    for answer, left in (
+        (f"{fence} The pump runs.", "The pump runs."),
+        (f"The pump {fence} runs.", "The pump runs."),
+        (f"The pump runs.\n{fence}\n\nSo it is.", "The pump runs. So it is."),
+        (f"The pump runs. {fence}", "The pump runs."),
+    ):
+        assert " ".join(prompt.without_fences(answer, "c0ffee42").split()) == left
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The passage says 40 bar; passage 2 and passages 3-4 agree.",
+        "See passage-way and rite-of-passage; a passage-making boat.",
+        "if passage > 5 and x << passage: List<passage> p; a >> b",
+        "passage -> next [passage 3] (passage 1)",
+        "a < b; Passages: 12; the passage of 2024.",
+        "\u00abThe passage\u00bb and \u00abpassageway\u00bb",
+    ],
+)
+def test_words_about_passages_stay(text: str) -> None:
+    assert prompt.without_fences(text, "c0ffee42") == text
+
+
 def test_ordinary_text_is_not_touched() -> None:
     code = "if (a < b && c > d) x[i] <- y; List<String> s; <p>text</p>"
     assert prompt.defused(code) == code

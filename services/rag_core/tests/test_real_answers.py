@@ -121,6 +121,35 @@ def test_identifier_is_found_as_it_is_written(stack: Stack, written: str) -> Non
     assert stack.retriever.search(written, top_k=1)[0].document == "1.txt"
 
 
+def test_a_question_that_names_a_file_is_answered_from_its_beginning(stack: Stack, manual: Document) -> None:
+    other = "# Bearings\n\nThe Kestrel turbine trips above 85 degrees, as kestrel.pdf tells.\n"
+    stack.upload("notes.md", other.encode())
+    stack.work()
+    passage = stack.retriever.search("Summarize kestrel.pdf", top_k=1)[0]
+    assert (passage.document, passage.page_start) == ("kestrel.pdf", 1)
+    verdict = stack.answerer.judge("Summarize kestrel.pdf", [])
+    assert verdict.relevant, "a document that is named is never too far"
+    within = stack.retriever.search("What does kestrel.pdf say of fish?", top_k=1)[0]
+    assert (within.document, within.page_end) == ("kestrel.pdf", 4)
+
+
+def test_rules_that_differ_by_a_not_are_both_shown(stack: Stack) -> None:
+    rule = "Guests sign the book at the door. Dogs are {} in the reading room. Lamps are put out at ten."
+    for hall, said in (("north", "allowed"), ("south", "not allowed")):
+        stack.upload(f"rules-{hall}.md", rule.format(said).encode())
+    stack.work()
+    found = stack.retriever.search("In which hall are dogs not allowed?")
+    assert {passage.document for passage in found} == {"rules-north.md", "rules-south.md"}
+
+
+def test_one_text_in_many_files_is_shown_once_with_the_name_of_each(stack: Stack) -> None:
+    for number in range(3):
+        stack.upload(f"copy-{number}.txt", b"The lamp is cleaned with vinegar." + b"\n" * number)
+    stack.work()
+    [passage] = stack.retriever.search("How is the lamp cleaned?")
+    assert {passage.document, *passage.also_in} == {"copy-0.txt", "copy-1.txt", "copy-2.txt"}
+
+
 def test_answer_streams_and_cites_the_page(stack: Stack, manual: Document) -> None:
     events = list(stack.answerer.ask("What temperature must the bearings stay below?"))
     assert isinstance(events[0], Retrieved)

@@ -16,6 +16,7 @@ from tests.eval import manuals
 
 pytestmark = pytest.mark.real
 QUESTIONS = Path(__file__).parents[3] / "tests" / "eval" / "questions.jsonl"
+KINDS = QUESTIONS.with_name("kinds.jsonl")
 
 # A little under the figures of the day this was written: what falls below is a regression, not noise.
 FLOORS = {
@@ -27,6 +28,13 @@ FLOORS = {
     "MRR@10 (identifier)": 0.90,
     "hit@3 (follow-up)": 0.80,
     "refused, unanswerable": 0.85,
+}
+FLOORS_OF_KINDS = {
+    "hit@3 (table)": 0.90,
+    "hit@3 (near-copy)": 0.90,
+    "hit@1 (file name)": 0.90,
+    "hit@3 (other language)": 0.90,
+    "hit@3 (typing error)": 0.90,
 }
 CEILINGS = {"refused, answerable": 0.04}
 
@@ -44,6 +52,27 @@ def report(
         contextlib.closing(factory.build_answerer(settings, ledger)) as answerer,
     ):
         yield run(load(QUESTIONS), retriever, judge=answerer.judge)
+
+
+@pytest.fixture(scope="module")
+def kinds(
+    opensearch_address: str, ollama_address: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Report]:
+    """One run over the small documents of our own: a question of each kind that people ask."""
+    home = tmp_path_factory.mktemp("kinds")
+    with (
+        ingested(opensearch_address, ollama_address, home, manuals.written()) as settings,
+        contextlib.closing(factory.build_ledger(settings)) as ledger,
+        contextlib.closing(factory.build_retriever(settings, ledger)) as retriever,
+        contextlib.closing(factory.build_answerer(settings, ledger)) as answerer,
+    ):
+        yield run(load(KINDS), retriever, judge=answerer.judge)
+
+
+@pytest.mark.parametrize("figure", FLOORS_OF_KINDS)
+def test_each_kind_of_question_finds_its_document(kinds: Report, figure: str) -> None:
+    wrong = [o.case.question for o in kinds.outcomes if not any(o.right[:3])]
+    assert kinds.figures()[figure] >= FLOORS_OF_KINDS[figure], wrong
 
 
 @pytest.mark.parametrize("figure", FLOORS)

@@ -78,7 +78,8 @@ def filled(settings: RagSettings) -> Iterator[Stack]:
 
 def send(method: str, address: str, body: object = None) -> None:
     data = json.dumps(body).encode() if body is not None else None
-    request = urllib.request.Request(address, method=method, data=data)  # noqa: S310 - our own store
+    head = {"Content-Type": "application/json"}
+    request = urllib.request.Request(address, method=method, data=data, headers=head)  # noqa: S310 - our own
     urllib.request.urlopen(request, timeout=60).close()  # noqa: S310
 
 
@@ -113,6 +114,23 @@ def test_smaller_chunks_are_made_beside_the_old_ones_which_answer_till_then(fill
         assert other.index.count(late.id) == 1
         assert other.ledger.generation() > generation, "cached answers are of the past"
         assert other.ledger.ingestion().rebuilding is None
+
+
+def test_an_index_of_an_older_mapping_answers_until_every_document_is_read_anew(filled: Stack) -> None:
+    """An index of the release before has another mapping: it knows no names, and is asked all the same."""
+    name = f"{filled.settings.opensearch_index}-000001"
+    serving = filled.index.serving()
+    assert serving is not None
+    older = serving[1].model_copy(update={"mapping": serving[1].mapping - 1})
+    address = f"{filled.settings.opensearch_host}/{name}/_mapping"
+    send("PUT", address, {"_meta": {"embedding": older.model_dump()}})
+    filled.index.forget()
+    with changed(filled) as other:
+        assert other.found("which lighthouse?") == set(TEXTS)
+        assert other.work() == [Outcome.MOVED] * len(TEXTS) + [Outcome.SWITCHED]
+        assert other.index.serving() == (name.replace("000001", "000002"), serving[1])
+        [first, *_] = other.retriever.search("Summarize c.txt")
+        assert first.document == "c.txt"
 
 
 def test_another_model_takes_over_and_questions_never_fail(filled: Stack, ollama_address: str) -> None:

@@ -81,3 +81,25 @@ def test_without_nearness_all_are_shown() -> None:
     found = [passage(None, rank=None), passage(None, "Another thing.", rank=None)]
     assert relevance.bearing("How is it done?", found) == found
     assert relevance.bearing("How is it done?", []) == []
+
+
+def test_a_document_that_the_question_names_bears_on_it() -> None:
+    assert relevance.says(passage(0.1), "Summarize R-intro.pdf")
+    assert not relevance.says(passage(0.1), "Summarize R-data.pdf")
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("harbour mastre", "The harbour master keeps the book."),
+        ("Liegeplatz K\u00fcndigung", "Die K\u00fcndigungsfrist f\u00fcr Liegeplatzvertr\u00e4ge ist lang."),
+        ("lighthose keeper", "The lighthouse keeper lives there."),
+    ],
+)
+def test_a_typing_error_and_a_part_of_a_word_still_say_it(question: str, text: str) -> None:
+    assert relevance.says(passage(0.1, text), question)
+
+
+@pytest.mark.parametrize("text", ["The harbour muster rolls.", "The barber master."])
+def test_two_errors_say_something_else(text: str) -> None:
+    assert not relevance.says(passage(0.1, text), "harbour mastir keepar")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from rag_core import retrieval
 from rag_core.hits import Hit
 
@@ -28,17 +30,51 @@ LONG = "The pump of the second hall is serviced in spring by two people who brin
 
 
 def kept(*hits: Hit) -> list[str]:
-    return [one.text for one in retrieval.without_repeats(list(hits))]
+    return [one.text for one in retrieval.without_repeats(hits)[0]]
 
 
-def test_copies_and_near_copies_are_left_out() -> None:
-    again = LONG.replace("spring", "autumn")
-    assert kept(hit(0, LONG), hit(0, LONG.upper(), document="e"), hit(1, again, document="f")) == [LONG]
+def test_the_same_words_in_the_same_order_are_shown_once() -> None:
+    again = f"  {LONG.upper()}\n"
+    assert kept(hit(0, LONG), hit(0, again, document="e"), hit(1, LONG, document="f")) == [LONG]
 
 
-def test_another_number_is_another_statement() -> None:
-    first, second = f"{LONG} Pressure: 4 bar.", f"{LONG} Pressure: 6 bar."
-    assert kept(hit(0, first), hit(1, second)) == [first, second]
+def test_every_document_that_holds_the_same_text_is_named() -> None:
+    hits = [hit(0, LONG), hit(4, LONG, document="e"), hit(0, LONG, document="f"), hit(7, LONG)]
+    shown, copies = retrieval.without_repeats(hits)
+    [group] = retrieval.grouped(shown, 5)
+    found = retrieval.passage(group, {"d": "d.pdf", "e": "e.pdf", "f": "f.pdf"}, copies)
+    assert (found.document, found.also_in) == ("d.pdf", ("e.pdf", "f.pdf"))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("spring", "autumn"),
+        ("is serviced", "is not serviced"),
+        ("two people", "ten people"),
+        ("second hall", "third hall"),
+        ("oil, filters", "filters, oil"),
+        ("in spring", "in spring at -5 degrees"),
+        ("a lamp.", "a lamp. Pressure: 1.5 bar."),
+    ],
+)
+def test_a_single_word_makes_another_statement(one: str, other: str) -> None:
+    changed = LONG.replace(one, other)
+    assert changed != LONG
+    assert kept(hit(0, LONG), hit(0, changed, document="e")) == [LONG, changed]
+
+
+@pytest.mark.parametrize(("one", "other"), [("-5", "5"), ("1.5", "15"), ("5 %", "5"), ("9:30", "930")])
+def test_signs_of_a_number_make_another_number(one: str, other: str) -> None:
+    assert len(kept(hit(0, f"{LONG} {one}"), hit(0, f"{LONG} {other}", document="e"))) == 2
+
+
+def test_agreements_that_differ_by_their_heading_are_all_shown() -> None:
+    agreements = [
+        hit(0, LONG, document=name).model_copy(update={"title": f"Agreement with {name}"})
+        for name in ("Ashby", "Birch", "Cole", "Dunn")
+    ]
+    assert len(kept(*agreements)) == 4
 
 
 def test_neighbours_become_one_passage_with_true_pages() -> None:

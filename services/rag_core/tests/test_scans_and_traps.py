@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pypdfium2
 import pytest
+from pypdf import PdfWriter
 
 from rag_core.errors import ExtractionFailed
-from rag_core.extract import Block, Head, Limits, Parser, Pulse
+from rag_core.extract import Block, Limits, Parser
+from rag_core.extract.blocks import Item
 from rag_core.models import DocumentKind
 from services.rag_core.tests.pdfs import drawn, hidden_letters, pdf, said, tangled, unending
 
@@ -52,7 +56,7 @@ def scanned(source: Path, target: Path, pages: set[int], *, sideways: bool = Fal
     return target
 
 
-def texts(items: list[Head | Block | Pulse]) -> list[tuple[int, str]]:
+def texts(items: list[Item]) -> list[tuple[int, str]]:
     return [(b.page, b.text) for b in items if isinstance(b, Block)]
 
 
@@ -157,3 +161,46 @@ def test_pdf_of_fifty_thousand_pages_is_refused_at_once(parser: Parser, tmp_path
     error = failure(parser, path)
     assert (error.code, "50,000 pages" in error.message) == ("too_many_pages", True)
     assert time.monotonic() - started < 60
+
+
+def locked(path: Path, algorithm: str, password: str) -> Path:
+    writer = PdfWriter(clone_from=io.BytesIO(drawn(said("The tide tables", 40, 600))))
+    writer.encrypt(user_password=password, owner_password="owner", algorithm=algorithm)
+    writer.write(path)
+    return path
+
+
+@pytest.mark.parametrize("algorithm", ["RC4-128", "AES-128", "AES-256"])
+def test_pdf_that_opens_without_a_password_is_read(parser: Parser, tmp_path: Path, algorithm: str) -> None:
+    """Its owner forbids printing or copying; anybody may read it."""
+    items = list(parser.parse(locked(tmp_path / "open.pdf", algorithm, ""), DocumentKind.PDF))
+    assert texts(items) == [(1, "The tide tables")]
+
+
+@pytest.mark.parametrize("algorithm", ["RC4-128", "AES-128", "AES-256"])
+def test_pdf_with_a_password_says_so(parser: Parser, tmp_path: Path, algorithm: str) -> None:
+    error = failure(parser, locked(tmp_path / "locked.pdf", algorithm, "secret"))
+    assert (error.code, "password" in error.message) == ("encrypted", True)
+
+
+WHOLE = drawn(said("The tide tables", 40, 600))
+SPOILT = {
+    "its table of objects is elsewhere": WHOLE.replace(b"startxref\n", b"startxref\n9"),
+    "its objects lie elsewhere": re.sub(rb"\d{10}(?= 00000 n)", lambda m: b"%010d" % (int(m[0]) + 7), WHOLE),
+    "its streams have no length": WHOLE.replace(b"/Length", b"/Lengt"),
+    "it begins with something else": b"a line of a web server's log\n" * 20 + WHOLE,
+    "it ends with something else": WHOLE + b"<html>a web page</html>" * 50,
+}
+
+
+@pytest.mark.parametrize("what", SPOILT)
+def test_pdf_that_is_spoilt_and_whole_is_read(parser: Parser, tmp_path: Path, what: str) -> None:
+    (tmp_path / "spoilt.pdf").write_bytes(SPOILT[what])
+    assert texts(list(parser.parse(tmp_path / "spoilt.pdf", DocumentKind.PDF))) == [(1, "The tide tables")]
+
+
+@pytest.mark.parametrize("end", [0.5, 0.8])
+def test_pdf_that_breaks_off_says_so(parser: Parser, tmp_path: Path, end: float) -> None:
+    (tmp_path / "cut.pdf").write_bytes(WHOLE[: int(end * len(WHOLE))])
+    error = failure(parser, tmp_path / "cut.pdf")
+    assert (error.code, "breaks off" in error.message) == ("corrupt", True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rag_core.errors import UploadRefused
+from rag_core.errors import StorageFull, UploadRefused
 from rag_core.ledger import Ledger
 from rag_core.models import DocumentKind, DocumentState
 from rag_core.uploads import Uploads, safe_name
@@ -82,7 +82,7 @@ def test_same_file_twice_is_stored_once_under_both_names(uploads: Uploads, tmp_p
         ("empty.pdf", b"", "upload_empty", "0 bytes"),
         ("blank.txt", b" \n\t\n ", "upload_empty", "blank space"),
         ("large.txt", b"word " * 600_000, "upload_too_large", "2 MiB"),
-        ("picture.pdf", PNG, "upload_unsupported", "Portable Network Graphics"),
+        ("picture.pdf", PNG, "upload_unsupported", "a picture; put it into a PDF"),
         ("noise.txt", b"\x00\x01\x02\x03" * 50, "upload_unsupported", "none of the kinds"),
     ],
 )
@@ -120,3 +120,50 @@ def test_broken_off_stream_leaves_nothing(uploads: Uploads, tmp_path: Path) -> N
     with pytest.raises(ConnectionResetError):
         uploads.accept("a.txt", Broken())
     assert stored(tmp_path) == []
+
+
+def test_half_a_file_of_a_killed_process_is_swept_and_one_being_written_is_not(
+    uploads: Uploads, tmp_path: Path
+) -> None:
+    being_written = uploads.begin("a.txt")
+    being_written.write(b"so far")
+    (tmp_path / "raw" / "uploads" / "killed.part").write_bytes(b"half")
+    uploads.sweep()
+    assert len(stored(tmp_path)) == 1
+    document = being_written.store()
+    being_written.discard()
+    assert stored(tmp_path) == [f"uploads/{document.id}/a.txt"]
+
+
+def test_an_upload_that_is_given_up_leaves_nothing(uploads: Uploads, tmp_path: Path) -> None:
+    incoming = uploads.begin("a.txt")
+    incoming.write(b"x" * 100_000)
+    incoming.discard()
+    assert stored(tmp_path) == []
+
+
+def test_room_for_the_ledger_and_the_index_is_not_used_up(ledger: Ledger, tmp_path: Path) -> None:
+    uploads = Uploads(tmp_path / "raw", ledger, max_bytes=2**20, reserve=2**60)
+    with pytest.raises(StorageFull, match="are kept for the index"):
+        uploads.accept("a.txt", io.BytesIO(b"words"))
+    assert stored(tmp_path) == []
+
+
+def test_a_ledger_that_cannot_grow_keeps_what_it_has_and_no_file_without_an_entry(
+    ledger: Ledger, uploads: Uploads, tmp_path: Path
+) -> None:
+    """SQLite's own limit stands for a full disk: its error is the same."""
+    kept = uploads.accept("kept.txt", io.BytesIO(b"kept"))
+    before = stored(tmp_path)
+    [(pages,)] = ledger._read("PRAGMA page_count")
+    ledger._read(f"PRAGMA max_page_count = {pages}")
+    refused = 0
+    for number in range(100):
+        try:
+            uploads.accept(f"{'n' * 150}{number}.txt", io.BytesIO(f"words {number}".encode()))
+            before = stored(tmp_path)
+        except StorageFull:
+            refused += 1
+    assert refused > 1
+    assert stored(tmp_path) == before
+    assert ledger.get(kept.id).name == "kept.txt"

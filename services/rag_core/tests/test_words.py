@@ -42,3 +42,32 @@ def test_scripts_without_blanks_are_taken_by_pairs_of_characters() -> None:
     assert words.content(text) == ["\u6cf5\u7684", "\u7684\u538b", "\u538b\u529b"]
     assert words.spans(f"x {text}", "\u538b\u529b?") == [(4, 6)]
     assert words.identifiers("read.table\u600e\u4e48\u7528\uff1f") == ["read.table"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("\u00dcberpr\u00fcfung", "Ueberpruefung"),
+        ("Stra\u00dfe", "strasse"),
+        ("K\u00fcndigungsfrist", "Kuendigungsfrist"),
+        ("entr\u00e9e", "entree"),
+        ("\u0153uvre", "oeuvre"),
+        ("Malm\u00f6", "Malmo"),
+        ("\uff76\uff9e\uff72\uff84\uff9e", "\u30ac\u30a4\u30c9"),  # kana of half and whole width
+        ("\uff21\uff22\uff23", "abc"),
+        ("\u0631\u064f\u0633\u064f\u0648\u0645\u064f", "\u0631\u0633\u0648\u0645"),  # Arabic vowels
+        ("\u0625\u0631\u0633\u0627\u0621", "\u0627\u0631\u0633\u0627\u0621"),  # Arabic alef with hamza
+    ],
+)
+def test_one_word_in_two_spellings_is_one(one: str, other: str) -> None:
+    assert words.words(one) == words.words(other) != frozenset()
+
+
+@pytest.mark.parametrize(("one", "other"), [("not", "note"), ("read", "road"), ("1.5", "15"), ("4", "6")])
+def test_two_words_stay_two(one: str, other: str) -> None:
+    assert words.folded(one) != words.folded(other)
+
+
+def test_thai_is_taken_by_pairs_with_its_vowels() -> None:
+    text = "\u0e04\u0e48\u0e32\u0e40\u0e0a\u0e48\u0e32\u0e40\u0e23\u0e37\u0e2d"
+    assert words.words(text[:6]) <= words.words(text)

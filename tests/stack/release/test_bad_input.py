@@ -81,7 +81,8 @@ def test_a_registry_that_refuses_the_login_is_named(
 def test_limits_over_the_hosts_memory_are_refused() -> None:
     """Preflight adds the limits up before anything is touched."""
     limits = {
-        "opensearch": 65536, "ollama": 65536, "rag-app": 640, "rag-worker": 640, "landing": 160, "edge": 128,
+        "opensearch": 65536, "ollama": 65536, "models": 64, "rag-app": 640, "rag-worker": 640, "landing": 160,
+        "edge": 128,
     }  # fmt: skip
     play("site.yml", "-e", json.dumps({"ragdock_memory_limits": limits})).refused("memory", "ragdock_")
 

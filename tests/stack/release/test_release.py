@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
@@ -69,6 +70,23 @@ def test_a_redeploy_drops_no_request(door: Door, api: Api, host: Host, changed: 
     same = {name: at for name, at in host.started().items() if "rag-app" not in name}
     assert same == untouched, "a service that did not change was restarted"
     assert len(host.ids("rag-app")) == 1, "the old container was left behind"
+
+
+@pytest.mark.usefixtures("lighthouse")
+def test_a_replaced_edge_refuses_no_connection(door: Door, host: Host) -> None:
+    """A new memory limit needs another edge: new connections wait, and answers go to their end."""
+    before = host.inspect("edge")[0]["Id"]
+    limits = {one["Config"]["Labels"]["com.docker.compose.service"]: one["HostConfig"]["Memory"] >> 20
+              for one in host.inspect()}  # fmt: skip
+    words = json.dumps({"ragdock_memory_limits": limits | {"edge": limits["edge"] + 16}})
+    with Load(door) as load, Streams(door) as streams:
+        time.sleep(5)
+        play("playbooks/deploy.yml", "-e", words).good()
+        time.sleep(5)
+    assert host.inspect("edge")[0]["Id"] != before
+    assert not load.tally.failed, load.tally.failed[:5]
+    assert not streams.cut, streams.cut[:5]
+    play("playbooks/deploy.yml").good()
 
 
 @pytest.fixture

@@ -196,3 +196,45 @@ def test_a_memory_that_cannot_be_read_is_made_anew(places: Places) -> None:
     Memory(places).save(damaged=["x"])
     (places.base / "memory.json").write_text('{"damaged": [')
     assert Memory(places).values == {}
+
+
+# --- a container that was taken over plants links ------------------------------------------------
+
+
+@pytest.fixture
+def planted(tmp_path: Path) -> tuple[Places, Path]:
+    """A host's directories, and a file that only root may read."""
+    places = Places(tmp_path)
+    for path in (places.ledger, places.analytics, places.work):
+        path.mkdir(parents=True)
+    secret = tmp_path / "secret"
+    secret.write_text("of another service")
+    return places, secret
+
+
+def test_a_link_among_the_click_logs_is_refused_and_nothing_of_it_is_read(
+    planted: tuple[Places, Path],
+) -> None:
+    places, secret = planted
+    (places.analytics / "a.csv").write_text("fine")
+    (places.analytics / "b.csv").symlink_to(secret)
+    with pytest.raises(BackupError, match=r"b\.csv is a symbolic link to"):
+        ragdock_collect.copy_analytics(places)
+    copies = [one.read_text() for one in (places.work / "analytics").iterdir()]
+    assert copies == ["fine"]
+
+
+def test_a_link_in_place_of_a_database_is_refused(planted: tuple[Places, Path]) -> None:
+    places, secret = planted
+    (places.ledger / "ledger.sqlite3").symlink_to(secret)
+    with pytest.raises(BackupError, match="is a symbolic link"):
+        ragdock_collect.copy_databases(places)
+
+
+def test_a_link_in_place_of_a_lock_makes_no_file_elsewhere(planted: tuple[Places, Path]) -> None:
+    places, secret = planted
+    elsewhere = secret.with_name("made-by-root")
+    (places.analytics / ".clicks.lock").symlink_to(elsewhere)
+    with pytest.raises(OSError, match="symbolic links"):
+        ragdock_collect.copy_analytics(places)
+    assert not elsewhere.exists()

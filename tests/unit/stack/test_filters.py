@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from io import StringIO
+
 import bcrypt
 import pytest
+from ansible.errors import AnsibleFilterError
+from dotenv import dotenv_values
 
-from roles.stack.filter_plugins.stack import stack_bcrypt, stack_config_hash, stack_model, stack_with_content
+from roles.stack.filter_plugins.stack import (
+    stack_bcrypt,
+    stack_config_hash,
+    stack_env,
+    stack_model,
+    stack_with_content,
+)
 
 SECRETS = [
     {"path": "rag-app/token", "target": "token", "uid": 1, "from": "api_token"},
@@ -53,3 +63,19 @@ def test_models_are_found_by_use() -> None:
     models = [{"name": "big", "use": ["chat"]}, {"name": "small", "use": ["embed"]}]
     assert stack_model(models, "chat") == "big"
     assert stack_model(models, "fallback", "big") == "big"
+
+
+@pytest.mark.parametrize(
+    "value", ["", "plain-1.2:x/y", "two words", "a # b", "$HOME ${HOME:-x}", 'say "so"', 5, " x ", "="]
+)
+def test_a_value_of_env_is_read_back_as_it_was(value: str | int) -> None:
+    # Compose fills in no variable between single quotes; this reader would.
+    text = f"NAME={stack_env(value, 'NAME')}\nNEXT=untouched\n"
+    read = dotenv_values(stream=StringIO(text), interpolate=False)
+    assert read == {"NAME": str(value), "NEXT": "untouched"}
+
+
+@pytest.mark.parametrize("value", ["a\nB=c", "a\r", "it's", "a\\", "\x00"])
+def test_a_value_that_env_cannot_hold_is_refused_by_name(value: str) -> None:
+    with pytest.raises(AnsibleFilterError, match="NAME cannot be written"):
+        stack_env(value, "NAME")

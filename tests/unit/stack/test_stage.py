@@ -20,7 +20,15 @@ from roles.stack.library.release_stage import (
 )
 from roles.stack.module_utils.ragdock_prune import unused_images
 
-LIMITS = {"opensearch": 2048, "ollama": 3328, "rag-app": 640, "rag-worker": 640, "landing": 160, "edge": 128}
+LIMITS = {
+    "opensearch": 2048,
+    "ollama": 3296,
+    "models": 64,
+    "rag-app": 640,
+    "rag-worker": 640,
+    "landing": 128,
+    "edge": 128,
+}
 MIB = 1024 * 1024
 
 

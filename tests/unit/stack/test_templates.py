@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,17 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from dotenv import dotenv_values
+
+from tests.unit.role_files import share
+
+share("stack", "verify")
+
+from ansible.module_utils.ragdock_promises_networks import NEEDS, NETWORKS, WAY_OUT  # noqa: E402
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
-SERVICES = ["edge", "landing", "ollama", "opensearch", "rag-app", "rag-worker"]
+SERVICES = ["edge", "landing", "models", "ollama", "opensearch", "rag-app", "rag-worker"]
 PASSWORDS = [*(f"opensearch_{user}_password" for user in ("app", "worker", "backup", "health")),
              "app_password", "api_token", "session_key"]  # fmt: skip
 Rendered = dict[str, Any]
@@ -155,11 +163,43 @@ def test_only_the_edge_is_published_and_only_on_80_and_443(plain: Rendered) -> N
     assert published == {"edge": ["80:80", "443:443"]}
 
 
-def test_what_holds_documents_has_no_way_out(plain: Rendered) -> None:
+def test_only_the_edge_has_a_way_out(plain: Rendered) -> None:
+    """`verify` tries what this says from inside each container."""
     found = compose(plain)
-    assert found["networks"]["data"] == {"internal": True}
-    inside = {name for name, one in found["services"].items() if one["networks"] == ["data"]}
-    assert inside == {"opensearch", "ollama", "rag-worker"}
+    outward = {name for name, one in found["networks"].items() if not one.get("internal")}
+    assert outward == {WAY_OUT}
+    on = {name: set(one["networks"]) for name, one in found["services"].items()}
+    assert {name for name, networks in on.items() if networks & outward} == {"edge"}
+    assert on == NETWORKS
+
+
+def test_who_asks_whom_shares_a_network_and_nobody_reaches_ollama_but_its_proxy() -> None:
+    assert all(NETWORKS[asker] & NETWORKS[asked] for asker, asked in NEEDS)
+    assert {name for name in NETWORKS if NETWORKS[name] & NETWORKS["ollama"]} == {"ollama", "models"}
+
+
+def test_every_line_of_env_is_given_to_a_container_and_every_wish_is_in_env(plain: Rendered) -> None:
+    wanted = set(re.findall(r"\$\{(\w+):?\?", plain["files"]["compose.yaml"]))
+    assert wanted == set(env(plain))
+
+
+@pytest.mark.parametrize(
+    ("service", "shared"), [("landing", []), ("rag-app", ["rag_core"]), ("rag-worker", ["rag_core"])]
+)
+def test_what_a_container_is_given_is_what_its_service_reads(
+    plain: Rendered, service: str, shared: list[str]
+) -> None:
+    """A variable that no settings class knows would be set in vain."""
+    classes = [
+        ROOT / "services" / name / "src" / name.replace("-", "_") / "settings.py"
+        for name in [service, *shared]
+    ]
+    known = {
+        name.upper()
+        for path in classes
+        for name in re.findall(r"^    (\w+): ", path.read_text(), re.MULTILINE)
+    }
+    assert set(compose(plain)["services"][service]["environment"]) <= known
 
 
 def test_every_image_is_named_by_digest(plain: Rendered) -> None:
@@ -194,11 +234,6 @@ def test_what_opensearch_reads_while_it_runs_starts_nothing_anew(
     before, after = (compose(one)["services"] for one in (plain, render(secret_values=new)))
     assert after["opensearch"] == before["opensearch"]
     assert after["rag-app"] != before["rag-app"]
-
-
-def test_every_variable_that_compose_wants_is_in_env(plain: Rendered) -> None:
-    wanted = set(re.findall(r"\$\{(\w+):?\?", plain["files"]["compose.yaml"]))
-    assert wanted <= set(env(plain))
 
 
 def test_the_users_file_holds_hashes_only(plain: Rendered, secret_values: dict[str, str]) -> None:
@@ -253,6 +288,32 @@ def test_a_setting_changes_its_line(
 def test_a_private_authoritys_root_goes_to_the_edge(plain: Rendered, other: Rendered) -> None:
     assert other["files"]["config/edge/acme-ca.pem"] == "the authority's root\n"
     assert "config/edge/acme-ca.pem" not in plain["files"]
+
+
+def test_values_that_preflight_accepts_are_read_back_as_they_were(render: Render) -> None:
+    """The strangest that pass: each file is read by its own reader and holds what was set, on one line."""
+    name = "hf.co/bartowski/Llama-3.2-1B-Instruct_x:Q4_K.M"
+    rendered = render(
+        ragdock_domain="xn--e1afmkfd.a-b.example.org",
+        ragdock_acme_email="o.p_s%+-1@a-b.example.org",
+        ragdock_acme_directory="https://acme.example.org:8443/dir/~a_b-c.d",
+        ragdock_analytics_enabled="true",
+        ragdock_analytics_provider="google",
+        ragdock_analytics_id="G-AB12CD34EF",
+        ragdock_ollama_timeout_seconds="120",
+        ragdock_models=[{"name": name, "use": ["chat", "embed"], "source": "library"}],
+    )
+    read = dotenv_values(stream=StringIO(rendered["files"][".env"]))
+    assert read == env(rendered)
+    assert (read["OLLAMA_MODEL"], read["OLLAMA_TIMEOUT"]) == (name, "120")
+    assert read["ANALYTICS_ID"] == "G-AB12CD34EF"
+    for path, text in rendered["files"].items():
+        if path.endswith((".yml", ".yaml")):
+            yaml.safe_load(text)
+    lines = rendered["files"]["config/edge/Caddyfile"].splitlines()
+    assert "\temail o.p_s%+-1@a-b.example.org" in lines
+    assert "\tacme_ca https://acme.example.org:8443/dir/~a_b-c.d" in lines
+    assert "https://xn--e1afmkfd.a-b.example.org {" in lines
 
 
 def test_rendering_again_gives_the_same_release(render: Render, plain: Rendered) -> None:

@@ -77,13 +77,13 @@ class PagesGuard:
             await send({"type": "websocket.close", "code": 1008})
             return
         request = Request(scope)
-        user = self._sessions.user_of(request.cookies.get(SESSION_COOKIE))
-        if user is None:
+        session = self._sessions.session_of(request.cookies.get(SESSION_COOKIE))
+        if session is None:
             await _to_login(request)(scope, receive, send)
         elif request.method not in _SAFE_METHODS and not from_own_page(request):
             await errors.answer(errors.CrossSite())(scope, receive, send)
         else:
-            scope.setdefault("state", {})["user"] = user
+            scope.setdefault("state", {}).update(user=session["user"], session=session["id"])
             await self._app(scope, receive, _with_policy(send))
 
     def _guards(self, path: str) -> bool:
@@ -94,7 +94,8 @@ def _with_policy(send: Send) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            headers["Content-Security-Policy"] = _PAGE_POLICY
+            # A page of our own, such as the one for an unknown path, has a stricter policy.
+            headers.setdefault("Content-Security-Policy", _PAGE_POLICY)
             headers["X-Content-Type-Options"] = "nosniff"
             headers["Referrer-Policy"] = "same-origin"
         await send(message)

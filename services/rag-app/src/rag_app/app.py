@@ -2,17 +2,20 @@
 
 import os
 import tempfile
+from functools import partial
 
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 
 from rag_app import errors, login
-from rag_app.access import PagesGuard
+from rag_app.access import PagesGuard, require_user
 from rag_app.api import conversations, documents, figures, questions, status
 from rag_app.backend import Backend
-from rag_app.limits import BodyLimit
+from rag_app.events import Events
+from rag_app.limits import BodyLimit, Pace, UploadSlots
 from rag_app.sessions import LoginBrake, Sessions
 from rag_app.settings import AppSettings
+from rag_app.surface import Surface
 from rag_app.ui import page
 from rag_app.ui.first import FirstScript
 from web_core.edge import TrustEdge
@@ -42,6 +45,8 @@ def create_app(settings: AppSettings) -> FastAPI:
     app.state.backend = backend
     app.state.sessions = sessions
     app.state.login_brake = LoginBrake()
+    app.state.upload_slots = UploadSlots(settings.upload_slots)
+    backend.uploads.sweep()
     errors.install(app)
     for part in (status, documents, questions, conversations, figures, login):
         app.include_router(part.router)
@@ -51,14 +56,19 @@ def create_app(settings: AppSettings) -> FastAPI:
         # Behind the edge the landing page answers here.
         return RedirectResponse(login.HOME)
 
-    page.mount(app, backend)
+    blocks = page.mount(app, backend)
     # The last one added is met first.
     app.add_middleware(FirstScript, path=page.PATH)
+    app.add_middleware(
+        Surface, prefix=page.PATH, events=Events.of(blocks), has_events=partial(page.has_events, blocks)
+    )
     app.add_middleware(PagesGuard, prefix=page.PATH, sessions=sessions)
     app.add_middleware(
         BodyLimit,
+        admit=require_user,
         upload_max_bytes=settings.upload_max_bytes,
         upload_paths=frozenset({"/api/documents"}),
+        pace=Pace(settings.body_grace_seconds, settings.body_least_bytes),
     )
     app.add_middleware(
         AccessLog, quiet=["/api/health", "/api/light", f"{page.PATH}/"], opaque=[f"{page.PATH}/"]

@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from rag_core.errors import RagError
 
 _log = structlog.stdlib.get_logger("rag_app.errors")
+_MIB = 1024 * 1024
 
 
 class ErrorDetail(BaseModel):
@@ -72,6 +73,34 @@ class Busy(AppError):
         self.headers = {"Retry-After": str(seconds)}
 
 
+class UploadsBusy(AppError):
+    """As many uploads are under way as this process takes."""
+
+    code = "uploads_busy"
+    http_status = 503
+    headers = MappingProxyType({"Retry-After": "5"})
+
+    def __init__(self, under_way: int) -> None:
+        super().__init__(f"{under_way} uploads are under way already; try again in about 5 seconds.")
+
+
+class TooSlow(AppError):
+    """The request's body did not arrive in time."""
+
+    code = "request_timeout"
+    http_status = 408
+
+    def __init__(self) -> None:
+        super().__init__("The request's body arrived too slowly and was given up; nothing of it was stored.")
+
+
+class BadForm(AppError):
+    """The body is no form with one file."""
+
+    code = "invalid_request"
+    http_status = 422
+
+
 class ClientGone(AppError):
     """The client hung up before its answer was there; nobody reads this."""
 
@@ -90,8 +119,10 @@ class TooLarge(AppError):
 
     def __init__(self, limit_bytes: int) -> None:
         super().__init__(
-            f"The file is larger than {limit_bytes // (1024 * 1024)} MiB,"
+            f"The file is larger than {limit_bytes // _MIB} MiB,"
             " the limit set by the administrator (UPLOAD_MAX_MIB)."
+            if limit_bytes >= _MIB
+            else f"The request is larger than {limit_bytes // 1024} KiB."
         )
 
 

@@ -1,47 +1,163 @@
-"""No request may bring more than it should: counted as it arrives, whatever it declares."""
+"""What a request may bring, checked before and while its body arrives.
 
+Nothing of a body is read until the sender is known: the API's own dependency runs after the framework has
+parsed the body, so the check stands here, in front of every route. A body that is too large, too slow or not
+wanted ends with an answer and a closed connection; the rest of it is not read.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag_app import errors
+from rag_core.errors import RagError
 
+_API = "/api"
+_PUBLIC = frozenset({"/api/health", "/api/light", "/api/openapi.json"})
 _FORM_OVERHEAD = 64 * 1024
 _ORDINARY_BODY = 1024 * 1024
+_LOGIN_BODY = 16 * 1024
+# Closing at once could take an answer back that the peer has not read while it was still sending.
+_LINGER_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How slow a body may be: `grace` seconds, and one more for each `least` bytes that have arrived.
+
+    Only the time spent waiting for the sender counts. What arrives slower than `least` bytes a second uses
+    up the grace and ends, so a body has an end whatever its sender does.
+    """
+
+    grace: float = 30.0
+    least: int = 8 * 1024
+
+    def left(self, waited: float, received: int) -> float:
+        """Seconds that the next piece may take."""
+        return self.grace + received / self.least - waited
+
+
+class UploadSlots:
+    """Uploads under way in this process; used from one event loop, so that a number is enough."""
+
+    def __init__(self, most: int) -> None:
+        """Allow `most` at the same time."""
+        self._most = most
+        self._taken = 0
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Take a slot for the body of the `with`; raises UploadsBusy when there is none."""
+        if self._taken >= self._most:
+            raise errors.UploadsBusy(self._taken)
+        self._taken += 1
+        try:
+            yield
+        finally:
+            self._taken -= 1
 
 
 class BodyLimit:
-    """ASGI middleware: bodies over the limit are answered with 413 and not read on."""
+    """ASGI middleware: asks who sends, then counts and times the body while the app reads it."""
 
-    def __init__(self, app: ASGIApp, upload_max_bytes: int, upload_paths: frozenset[str]) -> None:
-        """Wrap `app`; only `upload_paths` may take files."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        admit: Callable[[Request], object],
+        upload_max_bytes: int,
+        upload_paths: frozenset[str],
+        pace: Pace,
+    ) -> None:
+        """Wrap `app`; `admit` raises a RagError for who may not use the API; `upload_paths` take files."""
         self._app = app
+        self._admit = admit
         self._upload_max_bytes = upload_max_bytes
         self._upload_paths = upload_paths
+        self._pace = pace
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Count the body while the app reads it."""
+        """Refuse at once what can be refused by its head."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        takes_files = scope["path"].rstrip("/") in self._upload_paths
-        limit = self._upload_max_bytes + _FORM_OVERHEAD if takes_files else _ORDINARY_BODY
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if not declared.isdigit() or int(declared) > limit:
-            await errors.answer(errors.TooLarge(self._shown(takes_files)))(scope, receive, send)
+        body = _Body(scope, receive, send, self._limit(scope["path"]), self._shown(scope["path"]), self._pace)
+        try:
+            if _is_guarded(scope["path"]):
+                self._admit(Request(scope))
+            body.check_declared()
+        except RagError as error:
+            await errors.answer(error)(scope, body.receive, body.send)
             return
-        received = 0
+        await self._app(scope, body.receive, body.send)
 
-        async def counting_receive() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > limit:
-                # FastAPI turns any other exception of a body's reader into a plain 400.
-                message_text = errors.TooLarge(self._shown(takes_files)).message
-                raise HTTPException(errors.TooLarge.http_status, message_text)
-            return message
+    def _limit(self, path: str) -> int:
+        if path.rstrip("/") in self._upload_paths:
+            return self._upload_max_bytes + _FORM_OVERHEAD
+        return _LOGIN_BODY if path.rstrip("/") == "/login" else _ORDINARY_BODY
 
-        await self._app(scope, counting_receive, send)
+    def _shown(self, path: str) -> int:
+        return self._upload_max_bytes if path.rstrip("/") in self._upload_paths else self._limit(path)
 
-    def _shown(self, takes_files: bool) -> int:
-        return self._upload_max_bytes if takes_files else _ORDINARY_BODY
+
+class _Body:
+    """The body of one request, and the answer, which closes the connection when the body was not read."""
+
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, limit: int, shown: int, pace: Pace
+    ) -> None:
+        self._receive, self._send = receive, send
+        self._limit, self._pace = limit, pace
+        self._too_large = errors.TooLarge(shown)
+        headers = Headers(scope=scope)
+        self._declared = headers.get("content-length", "0")
+        self._whole = self._declared == "0" and "transfer-encoding" not in headers
+        self._received = 0
+        self._waited = 0.0
+        self._closes = False
+
+    def check_declared(self) -> None:
+        """Raise TooLarge for a body that says itself that it is over the limit."""
+        if not (self._declared.isascii() and self._declared.isdigit()) or int(self._declared) > self._limit:
+            raise self._too_large
+
+    async def receive(self) -> Message:
+        """The next piece, in time and within the limit."""
+        if self._whole:
+            return await self._receive()
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(self._pace.left(self._waited, self._received)):
+                message = await self._receive()
+        except TimeoutError:
+            # FastAPI turns any other exception of a body's reader into a plain 400.
+            raise HTTPException(errors.TooSlow.http_status, errors.TooSlow().message) from None
+        self._waited += time.monotonic() - began
+        self._received += len(message.get("body", b""))
+        self._whole = not message.get("more_body", False)
+        if self._received > self._limit:
+            self._whole = False
+            raise HTTPException(errors.TooLarge.http_status, self._too_large.message)
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Pass the answer on; the server would else read the rest of an unread body, however long."""
+        if message["type"] == "http.response.start" and not self._whole:
+            self._closes = True
+            MutableHeaders(scope=message)["Connection"] = "close"
+        if message["type"] == "http.response.body" and self._closes and not message.get("more_body", False):
+            await self._send({**message, "more_body": True})
+            await asyncio.sleep(_LINGER_SECONDS)
+            message = {"type": "http.response.body", "body": b""}
+        await self._send(message)
+
+
+def _is_guarded(path: str) -> bool:
+    return (path == _API or path.startswith(f"{_API}/")) and path not in _PUBLIC

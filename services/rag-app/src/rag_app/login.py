@@ -2,28 +2,20 @@
 
 from html import escape
 from http import HTTPStatus
-from importlib.resources import files
 from typing import Annotated
 from urllib.parse import urlsplit
 
 import structlog
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
+from starlette.concurrency import run_in_threadpool
 
 from rag_app.access import from_own_page
 from rag_app.sessions import FORM_COOKIE, SESSION_COOKIE, LoginBrake, Sessions, same
+from rag_app.shell import html_page
 
 HOME = "/app/"
 _log = structlog.stdlib.get_logger("rag_app.login")
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self';"
-        " base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "Referrer-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-}
 
 router = APIRouter(include_in_schema=False)
 
@@ -102,22 +94,35 @@ async def log_in(
 
 @router.post("/logout")
 async def log_out(request: Request) -> Response:
-    """End the session, in the browser and here."""
+    """End the session, in the browser and here; only a page of ours may ask for it."""
+    if not from_own_page(request):
+        return _ask("Another site asked to log you out. You are still logged in.", HTTPStatus.FORBIDDEN)
     sessions: Sessions = request.app.state.sessions
-    if from_own_page(request):
-        sessions.end(request.cookies.get(SESSION_COOKIE))
+    # In a thread: it waits while another process writes.
+    await run_in_threadpool(sessions.end, request.cookies.get(SESSION_COOKIE))
     response = RedirectResponse("/login", HTTPStatus.SEE_OTHER)
     response.delete_cookie(SESSION_COOKIE, secure=True, httponly=True, samesite="lax")
     return response
 
 
 @router.get("/logout")
-async def ask_before_logging_out(request: Request) -> Response:
+async def ask_before_logging_out() -> Response:
     """A link alone, which another site could make the browser follow, ends nothing."""
-    return _page(
-        '<h1>Log out?</h1><form method="post" action="/logout">'
-        '<button type="submit">Log out</button></form><p class="note"><a href="/app/">Back to the app</a></p>'
+    return _ask()
+
+
+def _ask(problem: str = "", status: HTTPStatus = HTTPStatus.OK) -> HTMLResponse:
+    return html_page(
+        f"<h1>Log out?</h1>{_problem(problem)}"
+        '<form method="post" action="/logout"><button type="submit">Log out</button></form>'
+        '<p class="note"><a href="/app/">Back to the app</a></p>',
+        status,
+        title="Log out",
     )
+
+
+def _problem(words: str) -> str:
+    return f'<p class="problem" role="alert">{escape(words)}</p>' if words else ""
 
 
 def _minutes(seconds: int) -> str:
@@ -137,9 +142,9 @@ def _form(
     # One nonce for all tabs of a browser, so that opening a second one does not break the first.
     nonce = request.cookies.get(FORM_COOKIE) or sessions.form_nonce()
     focus = ("", " autofocus") if user else (" autofocus", "")
-    response = _page(
+    response = html_page(
         f"""<h1>Sign in</h1>
-{f'<p class="problem" role="alert">{escape(problem)}</p>' if problem else ""}
+{_problem(problem)}
 <form method="post" action="/login">
 <input type="hidden" name="token" value="{sessions.form_token(nonce)}">
 <input type="hidden" name="next" value="{escape(next, quote=True)}">
@@ -158,12 +163,3 @@ def _form(
         FORM_COOKIE, nonce, max_age=3600, path="/login", secure=True, httponly=True, samesite="strict"
     )
     return response
-
-
-def _page(
-    content: str, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None
-) -> HTMLResponse:
-    shell = (files("rag_app") / "login.html").read_text(encoding="utf-8")
-    return HTMLResponse(
-        shell.replace("<!--content-->", content), status, headers={**_HEADERS, **(headers or {})}
-    )

@@ -54,11 +54,12 @@ def exposition(
     *,
     documents: dict[DocumentState, int],
     in_line: int,
+    partly_read: int = 0,
     words_seen: int = 0,
     words_lost: int = 0,
     miscounts: Mapping[tuple[str, str], int] | None = None,
 ) -> bytes:
-    """Everything in Prometheus' text format."""
+    """Everything in Prometheus' text format; `partly_read` is documents with unread parts."""
     now = CollectorRegistry(auto_describe=True)
     # The worker has no endpoint of its own: it leaves its totals in the ledger.
     seen = Counter("ragdock_ingested_words", "Words that parsers gave of documents.", registry=now)
@@ -78,6 +79,10 @@ def exposition(
     by_state = Gauge("ragdock_documents", "Documents by state.", ["state"], registry=now)
     for state, count in documents.items():
         by_state.labels(state.value).set(count)
+    partly = Gauge(
+        "ragdock_documents_partly_read", "Ready documents with a part that could not be read.", registry=now
+    )
+    partly.set(partly_read)
     line = Gauge("ragdock_questions_in_line", "Questions served or waiting.", registry=now)
     line.set(in_line)
     return generate_latest(_REGISTRY) + generate_latest(now)

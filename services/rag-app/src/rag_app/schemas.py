@@ -16,6 +16,7 @@ from rag_core.models import (
     Filters,
     Ingestion,
     Passage,
+    ReadingReport,
     SentenceSupport,
     Timings,
     Tokens,
@@ -39,6 +40,22 @@ class UploadAccepted(BaseModel):
     state: PublicState
 
 
+class ReportOut(BaseModel):
+    """What was read of a document, and what was not."""
+
+    parts: dict[str, int] = Field(description="how many of each kind of part were read, beside plain text")
+    remarks: list[str] = Field(description="worth knowing of what was read")
+    unread: list[str] = Field(description="parts that could not be read: where, what and why")
+    more: int = Field(description="further lines of the two lists above that were not kept")
+    words: int = Field(description="words that the parser gave")
+    words_lost: int = Field(description="of those, how many cannot be searched; anything but 0 is a fault")
+
+    @classmethod
+    def of(cls, report: ReadingReport) -> Self:
+        """From the ledger's view."""
+        return cls.model_validate(report.model_dump(mode="json"))
+
+
 class DocumentOut(BaseModel):
     """One document and where it stands."""
 
@@ -56,6 +73,7 @@ class DocumentOut(BaseModel):
     attempts: int
     created_at: datetime
     updated_at: datetime
+    report: ReportOut | None = Field(description="when ready: what was read, and what was not")
     tags: list[str] = Field(description="words that people put on it, in one spelling")
 
     @classmethod

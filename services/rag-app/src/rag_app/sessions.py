@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
+from rag_app.ended import EndedSessions
 from rag_app.settings import AppSettings
 
 SESSION_COOKIE = "ragdock_session"
@@ -35,7 +36,10 @@ class Sessions:
     """Issues and checks sessions; a session ends by logout, age, or a changed password."""
 
     settings: AppSettings
-    _ended: dict[str, float] = field(default_factory=dict, init=False)
+    _ended: EndedSessions = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._ended = EndedSessions(self.settings.ledger_path)
 
     @property
     def seconds(self) -> int:
@@ -60,16 +64,19 @@ class Sessions:
 
     def user_of(self, cookie: str | None) -> str | None:
         """The user of a session cookie, or None when it is not valid any more."""
+        session = self.session_of(cookie)
+        return None if session is None else session["user"]
+
+    def session_of(self, cookie: str | None) -> dict[str, str] | None:
+        """The session's user and id, or None when it is not valid any more."""
         session = self._read(cookie)
-        return None if session is None or session["id"] in self._ended else session["user"]
+        return None if session is None or session["id"] in self._ended else session
 
     def end(self, cookie: str | None) -> None:
-        """Make a session invalid, also for someone who kept its cookie."""
+        """Make a session invalid, also for someone who kept its cookie, and after a restart."""
         session = self._read(cookie)
-        now = time.time()
-        self._ended = {key: until for key, until in self._ended.items() if until > now}
         if session is not None:
-            self._ended[session["id"]] = now + self.seconds
+            self._ended.add(session["id"], self.seconds)
 
     def form_nonce(self) -> str:
         """A random value for the login form's cookie."""
@@ -101,18 +108,25 @@ class Sessions:
 
 @dataclass
 class LoginBrake:
-    """Counts failed logins for each client; too many in the window must wait."""
+    """Counts failed logins for each client; too many in the window must wait.
+
+    While very many fail from everywhere, each client has one try in the window instead of `failures`. Nobody
+    waits who has not failed: somebody who guesses from many addresses does not lock the owner out.
+    """
 
     failures: int = 5
     window_seconds: float = 300.0
     clients: int = 10_000
     """How many clients are remembered; the one not heard of longest goes first."""
+    everywhere: int = 100
+    """Failures of all clients in the window from which on each has one try."""
+    _all: deque[float] = field(default_factory=deque, init=False)
     _failed: OrderedDict[str, deque[float]] = field(default_factory=OrderedDict, init=False)
 
     def wait(self, client: str) -> int:
         """Seconds until this client may try again; 0 when it may now."""
         times = self._recent(client)
-        if len(times) < self.failures:
+        if len(times) < self._allowed():
             return 0
         return max(1, round(times[0] + self.window_seconds - time.monotonic()))
 
@@ -120,6 +134,9 @@ class LoginBrake:
         """Remember a failed login."""
         times = self._recent(client)
         times.append(time.monotonic())
+        self._all.append(times[-1])
+        if len(self._all) > self.everywhere:
+            self._all.popleft()
         self._failed[_network(client)] = times
         self._failed.move_to_end(_network(client))
         if len(self._failed) > self.clients:
@@ -128,6 +145,11 @@ class LoginBrake:
     def succeeded(self, client: str) -> None:
         """Forget the failures of a client that knows the password."""
         self._failed.pop(_network(client), None)
+
+    def _allowed(self) -> int:
+        """How many failures a client may have; of all clients' the last `everywhere` are remembered."""
+        many = len(self._all) >= self.everywhere and self._all[0] >= time.monotonic() - self.window_seconds
+        return 1 if many else self.failures
 
     def _recent(self, client: str) -> deque[float]:
         times = self._failed.get(_network(client), deque())

@@ -20,7 +20,9 @@ from rag_core.models import Frozen
 # The model stays loaded between questions; loading it again costs the first person half a second.
 KEEP_ALIVE = "30m"
 # Part of the contract: raise it when search_schema's mapping or analysis changes, and indexes are made anew.
-MAPPING_VERSION = 1
+MAPPING_VERSION = 2  # 2: analysers for more languages, parts of words, the file's name
+# What the proxy before Ollama answers in its place while it is away.
+_NOBODY_BEHIND = (502, 504)
 _WEIGHTS = re.compile(r"^FROM .*sha256[-:]([0-9a-f]{64})\s*$", re.M)
 
 
@@ -83,8 +85,11 @@ def translated(error: Exception, model: str, address: str) -> RagError:
             return OllamaRefused(
                 f"Ollama refused what {model!r} was given (HTTP {error.status_code}); its log says why"
             )
-        return OllamaUnavailable(f"Ollama refused {model!r} with HTTP {error.status_code}; its log says why")
-    if isinstance(error, httpx.TimeoutException):
+        if error.status_code not in _NOBODY_BEHIND:
+            return OllamaUnavailable(
+                f"Ollama refused {model!r} with HTTP {error.status_code}; its log says why"
+            )
+    elif isinstance(error, httpx.TimeoutException):
         return TooSlow(f"Ollama at {address} is too slow with {model!r}; it may be overloaded")
     return OllamaUnavailable(
         f"Ollama does not answer at {address}; playbooks/status.yml shows whether it runs"

@@ -2,6 +2,7 @@
 
     RagError
     ├── UploadRefused        the person's file; nothing was stored
+    │   └── StorageFull      the documents' disk has no room for it
     ├── ExtractionFailed     the file's content; kept in the ledger as the document's reason
     ├── DocumentNotFound
     ├── QuestionRefused      empty or over-long question
@@ -43,6 +44,13 @@ class UploadRefused(RagError):
 
     code = "upload_refused"
     http_status = 422
+
+
+class StorageFull(UploadRefused):
+    """The documents' disk has no room; everything stored before is as it was."""
+
+    code = "storage_full"
+    http_status = 507
 
 
 class ExtractionFailed(RagError):

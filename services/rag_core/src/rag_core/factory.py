@@ -35,7 +35,12 @@ def build_tags(settings: RagSettings) -> Tags:
 
 def build_uploads(settings: RagSettings, ledger: Ledger) -> Uploads:
     """Where files from people come in."""
-    return Uploads(settings.ingestion_input_dir, ledger, settings.upload_max_mib * 2**20)
+    return Uploads(
+        settings.ingestion_input_dir,
+        ledger,
+        settings.upload_max_mib * 2**20,
+        reserve=settings.upload_reserve_mib * 2**20,
+    )
 
 
 def build_embedder(settings: RagSettings) -> OllamaEmbedder:

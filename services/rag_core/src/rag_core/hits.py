@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
+from pydantic import Field
+
+from rag_core.fusion import fused
 from rag_core.models import Frozen
+from rag_core.words import words as content_words
 
 
 class Hit(Frozen):
@@ -27,36 +32,81 @@ class Hit(Frozen):
 
 
 class Findings(Frozen):
-    """What one search gave: chunks, best first, and in how many chunks each asked word stands."""
+    """What one search gave: chunks, best first, in how many chunks each asked word stands, likely names."""
 
     hits: tuple[Hit, ...]
     words: dict[str, int]
+    names: dict[str, str] = Field(default_factory=dict)  # documents whose name shares words with the question
 
 
-def findings(responses: Sequence[dict[str, Any]], *, vectors: bool) -> Findings:
-    """From the answers of one _msearch: fused, words alone, with `vectors` vectors alone, words counted."""
-    best = _found(responses[0])
-    lexical = _found(responses[1])
-    near = _found(responses[2]) if vectors else []
-    counted = responses[-1].get("aggregations", {}).get("words", {}).get("buckets", {})
-    words = {hit["_id"]: (rank, float(hit["_score"])) for rank, hit in enumerate(lexical, 1)}
+def findings(
+    question: str, legs: Sequence[dict[str, Any]], *, words: dict[str, int], names: dict[str, str]
+) -> Findings:
+    """From the answers to the legs: by words, by identifiers, by meaning; each may be {} for not asked."""
+    lexical, exact, near = (_found(leg) for leg in legs)
+    sources = {hit["_id"]: hit["_source"] for leg in (lexical, exact, near) for hit in leg}
+    scored = [[(hit["_id"], float(hit["_score"])) for hit in leg] for leg in (lexical, exact, near)]
+    scores = fused(scored, sure=scored[0] if lexical and _says_all(lexical[0]["_source"], question) else ())
+    said = {hit["_id"]: (rank, float(hit["_score"])) for rank, hit in enumerate(lexical, 1)}
     # The lucene engine scores cosine as (1 + cos) / 2.
     cosines = {hit["_id"]: (rank, 2 * float(hit["_score"]) - 1) for rank, hit in enumerate(near, 1)}
     return Findings(
-        hits=tuple(_hit(hit, words.get(hit["_id"]), cosines.get(hit["_id"])) for hit in best),
-        words={word: int(bucket["doc_count"]) for word, bucket in counted.items()},
+        hits=tuple(
+            _hit(found, sources[found], score, said.get(found), cosines.get(found))
+            for found, score in scores.items()
+        ),
+        words=words,
+        names=names,
     )
 
 
+def _says_all(source: dict[str, Any], question: str) -> bool:
+    """Whether a chunk holds every content word of a question of several."""
+    asked = content_words(question)
+    return len(asked) > 1 and asked <= content_words(f"{source['title']} {source['text']}")
+
+
+def led(first: Sequence[Hit], others: Sequence[Hit], *, certain: bool) -> tuple[Hit, ...]:
+    """Hits of documents that a question names, before the others; by turns when it may not mean them."""
+    if certain:
+        order = [*first, *others]
+    else:
+        turns = zip_longest(others, first)
+        order = [hit for pair in turns for hit in pair if hit is not None]
+    judged = {hit.chunk_id: hit for hit in [*first, *others]}  # with its ranks among all
+    return tuple(judged[chunk] for chunk in dict.fromkeys(hit.chunk_id for hit in order))
+
+
+def counted(response: dict[str, Any]) -> dict[str, int]:
+    """In how many chunks each asked word stands."""
+    buckets = response.get("aggregations", {}).get("words", {}).get("buckets", {})
+    return {word: int(bucket["doc_count"]) for word, bucket in buckets.items()}
+
+
+def called(response: dict[str, Any]) -> dict[str, str]:
+    """Documents by id, with their names, best first."""
+    return {hit["_source"]["document_id"]: hit["_source"]["name"] for hit in _found(response)}
+
+
+def in_order(response: dict[str, Any]) -> list[Hit]:
+    """Chunks as they stand in their document, found by no search."""
+    return [_hit(hit["_id"], hit["_source"], 0.0, None, None) for hit in _found(response)]
+
+
 def _found(response: dict[str, Any]) -> list[dict[str, Any]]:
-    hits: list[dict[str, Any]] = response["hits"]["hits"]
+    hits: list[dict[str, Any]] = response["hits"]["hits"] if response else []
     return hits
 
 
-def _hit(hit: dict[str, Any], words: tuple[int, float] | None, near: tuple[int, float] | None) -> Hit:
-    source = hit["_source"]
+def _hit(
+    chunk_id: str,
+    source: dict[str, Any],
+    score: float,
+    words: tuple[int, float] | None,
+    near: tuple[int, float] | None,
+) -> Hit:
     return Hit(
-        chunk_id=hit["_id"],
+        chunk_id=chunk_id,
         document_id=source["document_id"],
         ordinal=source["ordinal"],
         title=source["title"],
@@ -64,7 +114,7 @@ def _hit(hit: dict[str, Any], words: tuple[int, float] | None, near: tuple[int, 
         page_start=source["page_start"],
         page_end=source["page_end"],
         page_marks=tuple((int(a), int(b)) for a, b in source["page_marks"]["marks"]),
-        score=float(hit["_score"]),
+        score=score,
         similarity=near[1] if near else None,
         bm25_score=words[1] if words else None,
         bm25_rank=words[0] if words else None,

@@ -12,12 +12,14 @@ from opensearchpy.exceptions import NotFoundError
 from rag_core import hits, search_schema
 from rag_core.embed import Contract
 from rag_core.errors import ContractMismatch
-from rag_core.hits import Findings
+from rag_core.hits import Findings, Hit
 from rag_core.index_client import translate_status
 from rag_core.index_writing import IndexWriting, term
 
 # After a switch to a new index its contract is known as soon.
 _CONTRACT_SECONDS = 5.0
+# Documents whose name may be meant by a question.
+_NAMES = 20
 
 
 class SearchIndex(IndexWriting):
@@ -34,29 +36,50 @@ class SearchIndex(IndexWriting):
         only: Collection[str] | None = None,
         words: Collection[str] = (),
     ) -> Findings:
-        """The best chunks by fused rank; each search is also asked alone, for the ranks people may want.
+        """The best chunks by words, identifiers and meaning, fused.
 
-        Without a vector the words decide alone. `words` are counted: a word that no chunk holds tells much.
+        Without a vector the words decide alone. `words` are counted: a word that no chunk holds tells much,
+        and is looked for once more by its spelling.
         """
         ids = None if only is None else sorted(only)
-        legs = [search_schema.lexical(query, ids)]
-        if vector is not None:
-            legs.append(search_schema.nearest(vector, size, ids))
-        alone: list[dict[str, Any]] = [{"size": size, "_source": False, "query": leg} for leg in legs]
         exact = search_schema.exact(query, ids)
-        fused = {"hybrid": {"queries": [*legs, exact] if exact is not None else legs}}
-        bodies: list[dict[str, Any]] = [{"size": size, "query": fused}, *alone]
-        if words:
-            bodies.append(search_schema.holding(words, ids))
+        asked = {
+            "lexical": _listed(search_schema.lexical(query, ids), size),
+            "exact": _listed(exact, size),
+            "near": _listed(None if vector is None else search_schema.nearest(vector, size, ids), size),
+            "words": search_schema.holding(words, ids) if words else None,
+            "names": {
+                "size": _NAMES,
+                "_source": ["document_id", "name"],
+                "query": search_schema.named(query, ids),
+            },
+        }
+        found = self._together(asked)
+        held = hits.counted(found["words"])
+        akin = search_schema.akin(held)
+        if akin:
+            found |= self._together({"lexical": _listed(search_schema.lexical(query, ids, akin), size)})
+        legs = [found[leg] for leg in ("lexical", "exact", "near")]
+        return hits.findings(query, legs, words=held, names=hits.called(found["names"]))
+
+    def beginning(self, document_ids: Collection[str], *, size: int) -> list[Hit]:
+        """The first chunks of these documents, in their order."""
+        query = search_schema.beginning(document_ids)
+        body = {"size": size, "query": query, "sort": ["ordinal", "document_id"]}
         with self._translated():
-            body = "".join("{}\n" + json.dumps(one) + "\n" for one in bodies)
+            return hits.in_order(self._client.search(index=self._alias, body=body))
+
+    def _together(self, bodies: dict[str, dict[str, Any] | None]) -> dict[str, dict[str, Any]]:
+        """Several searches in one request; what is None is not asked and answers {}."""
+        wanted = {name: body for name, body in bodies.items() if body is not None}
+        body = "".join("{}\n" + json.dumps(one) + "\n" for one in wanted.values())
+        with self._translated():
             reply = self._client.msearch(body=body, index=self._alias)
-            for response in reply["responses"]:
-                if "error" in response:
-                    raise translate_status(
-                        int(response.get("status", 500)), str(response["error"].get("type"))
-                    )
-        return hits.findings(reply["responses"], vectors=vector is not None)
+        for response in reply["responses"]:
+            if "error" in response:
+                raise translate_status(int(response.get("status", 500)), str(response["error"].get("type")))
+        answered = dict(zip(wanted, reply["responses"], strict=True))
+        return {name: answered.get(name, {}) for name in bodies}
 
     def demand(self, contract: Contract) -> None:
         """Raise ContractMismatch unless the index holds vectors of the same model."""
@@ -118,3 +141,7 @@ class SearchIndex(IndexWriting):
         with self._translated():
             reply = self._client.search(index=self._alias, body=body)
         return [hit["_source"] for hit in reply["hits"]["hits"]]
+
+
+def _listed(query: dict[str, Any] | None, size: int) -> dict[str, Any] | None:
+    return None if query is None else {"size": size, "query": query}

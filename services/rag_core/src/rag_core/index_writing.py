@@ -87,12 +87,14 @@ class IndexWriting(IndexClient):
         kind: DocumentKind,
         chunks: Sequence[Chunk],
         vectors: Sequence[list[float]],
+        *,
+        name: str,
     ) -> None:
         """Write chunks; their ids follow from document and place, so writing twice changes nothing."""
         added = datetime.now(UTC).isoformat()
         self._write(
             [
-                _action(index, document_id, kind, chunk, vector, added)
+                _action(index, document_id, kind, chunk, vector, added, name)
                 for chunk, vector in zip(chunks, vectors, strict=True)
             ]
         )
@@ -141,7 +143,13 @@ class IndexWriting(IndexClient):
 
 
 def _action(
-    index: str, document_id: str, kind: DocumentKind, chunk: Chunk, vector: list[float], added: str
+    index: str,
+    document_id: str,
+    kind: DocumentKind,
+    chunk: Chunk,
+    vector: list[float],
+    added: str,
+    name: str,
 ) -> str:
     """One chunk as two lines of a bulk request."""
     action = {"index": {"_index": index, "_id": f"{document_id}-{chunk.ordinal:06d}"}}
@@ -149,6 +157,7 @@ def _action(
         "document_id": document_id,
         "ordinal": chunk.ordinal,
         "kind": kind.value,
+        "name": name,
         "title": chunk.title,
         "text": chunk.text,
         "page_start": chunk.page_start,

@@ -28,7 +28,8 @@ from rag_core.index import SearchIndex
 from rag_core.ledger import Job, Ledger
 from rag_core.ledger.pace import WORDS_LOST, WORDS_SEEN
 from rag_core.loss import LossMeter
-from rag_core.models import Document, DocumentState, Frozen
+from rag_core.models import Document, DocumentState, Frozen, ReadingReport
+from rag_core.reporting import Reporting
 
 LEASE_SECONDS = 120.0
 # What one document can be the cause of: it is set aside with the reason, and the next is taken.
@@ -69,8 +70,17 @@ class Filled(Frozen):
 
     pages: int
     chunks: int
-    words: int
-    words_lost: int
+    report: ReadingReport
+
+    @property
+    def figures(self) -> dict[str, int]:
+        """For the log."""
+        return {
+            "pages": self.pages,
+            "chunks": self.chunks,
+            "words": self.report.words,
+            "words_lost": self.report.words_lost,
+        }
 
 
 class _Stopped(Exception):  # noqa: N818 - control flow
@@ -160,12 +170,17 @@ class Ingestor:
         except _TakenBack:
             return Step(outcome=Outcome.DROPPED, document_id=document.id)
         kept = self._ledger.ready(
-            document.id, self._owner, pages=filled.pages, chunks=filled.chunks, home=shelf.index
+            document.id,
+            self._owner,
+            pages=filled.pages,
+            chunks=filled.chunks,
+            home=shelf.index,
+            report=filled.report,
         )
         if kept:
             self._ledger.worked(documents=1)
         outcome = Outcome.READY if kept else Outcome.DROPPED
-        return Step(outcome=outcome, document_id=document.id, **filled.model_dump())
+        return Step(outcome=outcome, document_id=document.id, **filled.figures)
 
     def _fill(
         self,
@@ -188,6 +203,7 @@ class Ingestor:
 
         head, rest = _headed(self._parser.parse(job.path, document.kind, go_on))
         pages = head.pages
+        reporting = Reporting()
 
         def read_to(page: int) -> None:
             nonlocal done
@@ -200,7 +216,9 @@ class Ingestor:
                 if isinstance(item, Block):
                     meter.seen(item)
                     yield item
-                elif isinstance(item, Pulse):
+                elif isinstance(item, Note):
+                    reporting.add(item)
+                else:
                     # A page may take many seconds (OCR): keep the lease, and ask whether to go on.
                     read_to(item.page)
                     go_on()
@@ -209,7 +227,7 @@ class Ingestor:
         while batch := list(islice(chunks, self._batch)):
             self._let_people_go_first(alive)
             vectors = self._embedder.embed([chunk.embedded for chunk in batch], model=shelf.contract.model)
-            self._index.put(shelf.index, document.id, document.kind, batch, vectors)
+            self._index.put(shelf.index, document.id, document.kind, batch, vectors, name=document.name)
             count += len(batch)
             for chunk in batch:
                 meter.kept(chunk)
@@ -220,7 +238,8 @@ class Ingestor:
             raise ExtractionFailed("the file holds no text to search", code="no_text")
         self._ledger.worked(pages=head.pages - done)
         self._ledger.tally({WORDS_SEEN: meter.words_seen, WORDS_LOST: meter.words_lost})
-        return Filled(pages=head.pages, chunks=count, words=meter.words_seen, words_lost=meter.words_lost)
+        read = reporting.report(words=meter.words_seen, words_lost=meter.words_lost)
+        return Filled(pages=head.pages, chunks=count, report=read)
 
     def _let_people_go_first(self, alive: Callable[[], bool]) -> None:
         """Wait while questions are in flight: a batch at the embedder would stand in their way."""
@@ -280,7 +299,12 @@ class Ingestor:
             filled = self._fill(job, target, alive, report)
             self._index.finish(target.index, document.id, filled.chunks)
             self._ledger.moved(
-                document.id, self._owner, pages=filled.pages, chunks=filled.chunks, home=target.index
+                document.id,
+                self._owner,
+                pages=filled.pages,
+                chunks=filled.chunks,
+                home=target.index,
+                report=filled.report,
             )
         except _TakenBack:
             return Step(outcome=Outcome.DROPPED, document_id=document.id)
@@ -297,7 +321,7 @@ class Ingestor:
             reason = f"it could not be read into the new index ({type(error).__name__}); try again"
             self._ledger.lost(document.id, self._owner, code="internal", reason=reason)
             return _faulty(document, error)
-        return Step(outcome=Outcome.MOVED, document_id=document.id, **filled.model_dump())
+        return Step(outcome=Outcome.MOVED, document_id=document.id, **filled.figures)
 
 
 def _faulty(document: Document, error: Exception) -> Step:

@@ -33,12 +33,27 @@ class DocumentKind(StrEnum):
     PPTX = "pptx"
     XLSX = "xlsx"
     CSV = "csv"
+    OPENDOCUMENT = "opendocument"
+    RTF = "rtf"
     EPUB = "epub"
     EMAIL = "email"
     HTML = "html"
+    XML = "xml"  # feeds, drawings, Office 2003, any other
+    NOTEBOOK = "notebook"
     MARKDOWN = "markdown"
     TEXT = "text"
     UNKNOWN = "unknown"  # a file put there by hand that cannot be read; kept as failed with its reason
+
+
+class ReadingReport(Frozen):
+    """What was read of a document, and what was not."""
+
+    parts: dict[str, int] = Field(default_factory=dict)  # kind ("table") -> how many were read
+    remarks: tuple[str, ...] = ()  # worth knowing of what was read, whole sentences
+    unread: tuple[str, ...] = ()  # parts that could not be read: where, what and why, whole sentences
+    more: int = 0  # further remarks and unread parts that are not listed
+    words: int = 0  # that the parser gave
+    words_lost: int = 0  # of those, how many stand in no chunk
 
 
 class Document(Frozen):
@@ -57,6 +72,7 @@ class Document(Frozen):
     size: int
     sha256: str
     attempts: int = 0
+    report: ReadingReport | None = None  # of the last reading that made it ready
     created_at: datetime
     updated_at: datetime
 
@@ -86,13 +102,14 @@ class Passage(Frozen):
     page_start: int
     page_end: int
     text: str
-    score: float  # fused (RRF) score; comparable within one result only
+    score: float  # fused score; comparable within one result only
     similarity: float | None = None  # cosine with the question, when the vector search saw it
     bm25_score: float | None = None
     bm25_rank: int | None = None
     vector_rank: int | None = None
     # (character offset in text, page that starts there), so a citation can name the exact page
     page_marks: tuple[tuple[int, int], ...] = ()
+    also_in: tuple[str, ...] = ()  # names of other documents that hold the same text word for word
 
 
 class Citation(Frozen):

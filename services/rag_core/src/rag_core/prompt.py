@@ -204,11 +204,30 @@ def defused(text: str) -> str:
     return _SPECIAL.sub(lambda found: f"{found[1]} {found[2]} {found[3]}", text)
 
 
+# A fence as a small model copies it: half of it, with another nonce, or as if it were a tag.
+_OPEN_SIGN, _CLOSE_SIGN = r"(?:[<\u00ab\u2039\uff1c]|&lt;)", r"(?:[>\u00bb\u203a\uff1e]|&gt;)"
+_JOIN = r"[-_#:\u2010-\u2015]"
+_GARBLED_NONCE = r"(?=[a-z]{0,15}\d|[0-9a-f]{6})[0-9a-z]"
+_GARBLED = re.compile(
+    "|".join(
+        (
+            rf"(?<!\w)(?:{_OPEN_SIGN}\s?){{1,3}}/?\s?passages?(?:\s?{_JOIN}\s?{_GARBLED_NONCE}{{1,16}}\b"
+            rf"|\s{_GARBLED_NONCE}{{1,16}}(?=\s?{_CLOSE_SIGN})|{_GARBLED_NONCE}{{1,16}}\b)"
+            rf"(?:\s?{_CLOSE_SIGN}){{0,3}}",
+            rf"(?<!\w){_OPEN_SIGN}{{1,3}}/?passages?(?!\w){_JOIN}?{_CLOSE_SIGN}{{0,3}}",
+            rf"(?<!\w)/?passages?{_JOIN}?{_GARBLED_NONCE}{{1,16}}(?:\s?{_CLOSE_SIGN}){{1,3}}",
+            rf"(?<!\w)passages?{_JOIN}{_GARBLED_NONCE}{{6,16}}\b",
+            rf"(?<!\w)(?:passages?{_JOIN}?{_CLOSE_SIGN}{{2,3}}|/passages?{_CLOSE_SIGN}{{1,3}})",
+        )
+    ),
+    re.IGNORECASE,
+)
+
+
 def without_fences(answer: str, nonce: str) -> str:
-    """The answer without fences that a small model copied into it."""
-    for fence in _fences(nonce):
-        answer = answer.replace(fence, "")
-    return answer
+    """The answer without fences that a small model copied into it, whole or garbled."""
+    answer = _GARBLED.sub("", answer).replace(f"passage-{nonce}", "")
+    return re.sub(r"\n{3,}", "\n\n", answer)
 
 
 def going_round(answer: str) -> bool:

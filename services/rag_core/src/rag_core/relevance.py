@@ -7,11 +7,16 @@ docs/decisions/0055-relevance.md.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from rag_core.models import Frozen, Passage
+from rag_core.naming import naming
 from rag_core.words import content, words
 
+_SPELLED = 5  # letters from which on a word is known by its spelling
+# Cut by a dictionary in the index and by pairs here, so its words cannot be counted.
+_THAI = re.compile("[\u0e00-\u0e7f]")
 # Share of a question's content words that one passage must hold to count without being near.
 _SAID = 0.6
 # Share of the nearest passage's cosine below which a passage speaks of something else.
@@ -31,7 +36,9 @@ class Verdict(Frozen):
 def telling(question: str) -> list[str]:
     """The question's words that can be known or unknown: no single letters, no numbers."""
     found = [
-        word for word in content(question) if not word.isdigit() and (len(word) > 1 or not word.isascii())
+        word
+        for word in content(question)
+        if not word.isdigit() and (len(word) > 1 or not word.isascii()) and not _THAI.match(word)
     ]
     return found[:_COUNTED]
 
@@ -78,10 +85,13 @@ def _nearest(passages: Sequence[Passage]) -> float | None:
 
 def says(passage: Passage, question: str) -> bool:
     """Whether the passage holds most content words of the question: several, one identifier, the only one."""
+    if naming(question, {passage.document_id: passage.document}).certain:
+        return True
     asked = {word for word in words(question) if not _slight(word)}
     if not asked:
         return _says_signs(passage, question)
-    shared = asked & words(f"{passage.title} {passage.text}")
+    held = words(f"{passage.title} {passage.text}")
+    shared = {word for word in asked if word in held or any(_akin(word, other) for other in held)}
     alone = len(question.split()) == 1
     tells = alone or len(shared) >= 2 or any(_identifier(word) for word in shared)
     return bool(shared) and tells and len(shared) >= _SAID * len(asked)
@@ -91,6 +101,25 @@ def _says_signs(passage: Passage, question: str) -> bool:
     """A question of signs alone, as an operator of a language is written."""
     signs = [sign for sign in question.split() if len(set(sign)) > 1 and not any(c.isalnum() for c in sign)]
     return bool(signs) and all(sign in passage.text for sign in signs)
+
+
+def _akin(word: str, other: str) -> bool:
+    """Whether a word is the other with one typing error, or a part of it: the index finds both."""
+    if not (len(word) >= _SPELLED and word.isalpha() and other.isalpha()):
+        return False
+    if len(word) > _SPELLED and len(other) > len(word) + 2:
+        return word in other
+    return word[0] == other[0] and abs(len(word) - len(other)) <= 1 and _one_error(word, other)
+
+
+def _one_error(word: str, other: str) -> bool:
+    """Whether one letter put in, left out, changed, or two changed places make them the same."""
+    start = next((n for n, (a, b) in enumerate(zip(word, other, strict=False)) if a != b), None)
+    if start is None:
+        return True
+    mine, others = word[start:], other[start:]
+    swapped = mine[:2] == others[1::-1] and mine[2:] == others[2:]
+    return mine[1:] == others[1:] or mine[1:] == others or mine == others[1:] or swapped
 
 
 def _slight(word: str) -> bool:

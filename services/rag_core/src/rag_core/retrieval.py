@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Collection
+import unicodedata
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from pydantic import Field
 
-from rag_core import measure, relevance
+from rag_core import hits, measure, naming, relevance
 from rag_core.embed import Embedder
 from rag_core.errors import (
     ContractMismatch,
@@ -32,8 +34,8 @@ _TRIES = 4
 _MAX_MERGED = 3
 _QUERY_PIECES = 256
 _ALL = 1_000_000
-# Share of two texts' words that may differ when they are held to be one.
-_DIFFERING = 0.1
+# Signs around a word that say nothing; not those of a number ("-5", "5 %").
+_AROUND = ".,;:!?\"'`*_()[]{}<>\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
 # Characters that chunks may share.
 _MOST_SHARED = 400
 _LEAST_SHARED = 20
@@ -129,10 +131,10 @@ class Retriever:
         vector = self._vector(query, timeout)
         embedded = time.monotonic()
         found, names = self._of_one_moment(query, vector, max(_CANDIDATES, 2 * top_k), filters)
-        shown = without_repeats([hit for hit in found.hits if hit.document_id in names])
+        shown, copies = without_repeats([hit for hit in found.hits if hit.document_id in names])
         groups = grouped(shown, top_k)
         return Found(
-            passages=tuple(passage(group, names) for group in groups),
+            passages=tuple(passage(group, names, copies) for group in groups),
             words=found.words,
             by_meaning=vector is not None,
             embed_seconds=embedded - began,
@@ -147,17 +149,31 @@ class Retriever:
         A search before a document's new version came, shown by a ledger that has switched to it already,
         would have neither version.
         """
-        telling = relevance.telling(query)
         for _ in range(_TRIES):
             generation = self._ledger.generation()
             only = self._matching(filters) if filters is not None and filters.given else None
             if only == []:
                 return Findings(hits=(), words={}), {}
-            found = self._index.search(query, vector, size=size, only=only, words=telling)
+            found = self._led(query, vector, size, only)
             names = self._ledger.visible({hit.document_id for hit in found.hits})
             if self._ledger.generation() == generation:
                 break
         return found, names
+
+    def _led(
+        self, query: str, vector: list[float] | None, size: int, only: Collection[str] | None
+    ) -> Findings:
+        """What the index holds, led by the documents that the question names."""
+        found = self._index.search(query, vector, size=size, only=only, words=relevance.telling(query))
+        called = naming.naming(query, found.names)
+        meant = called.certain or called.likely
+        if not meant:
+            return found
+        if called.whole:
+            first: Sequence[Hit] = self._index.beginning(meant, size=size)
+        else:
+            first = self._index.search(called.rest, vector, size=size, only=meant).hits
+        return found.model_copy(update={"hits": hits.led(first, found.hits, certain=bool(called.certain))})
 
     def generation(self) -> str:
         """Another value whenever the same question might find something else."""
@@ -212,25 +228,25 @@ class Retriever:
         return query
 
 
-def without_repeats(hits: list[Hit]) -> list[Hit]:
-    """Hits that say what a better one says already are left out: copies, new editions, running texts."""
-    kept: list[Hit] = []
-    said: list[tuple[str, frozenset[str]]] = []
+def without_repeats(hits: Sequence[Hit]) -> tuple[list[Hit], dict[str, tuple[str, ...]]]:
+    """Hits whose text a better one has word for word are left out; which documents had it, by its chunk.
+
+    A single word makes another statement: a name, a number, a "not".
+    """
+    kept: dict[str, Hit] = {}
+    copies: dict[str, list[str]] = {}
     for hit in hits:
-        key = re.sub(r"\W+", "", hit.text.lower())
-        tokens = frozenset(hit.text.lower().split())
-        if not any(key == other or _nearly_same(tokens, others) for other, others in said):
-            said.append((key, tokens))
-            kept.append(hit)
-    return kept
+        best = kept.setdefault(_said(hit), hit)
+        held = copies.setdefault(best.chunk_id, [])
+        if hit.document_id not in (best.document_id, *held):
+            held.append(hit.document_id)
+    return list(kept.values()), {chunk: tuple(held) for chunk, held in copies.items() if held}
 
 
-def _nearly_same(some: frozenset[str], others: frozenset[str]) -> bool:
-    """Whether two texts differ by a word here and there; a differing number is another statement."""
-    differing = some ^ others
-    if len(differing) > _DIFFERING * len(some | others):
-        return False
-    return not any(character.isdigit() for token in differing for character in token)
+def _said(hit: Hit) -> str:
+    """Headings and text by their words in their order; only case, blanks and signs around words differ."""
+    text = unicodedata.normalize("NFKC", f"{hit.title}\n{hit.text}").casefold()
+    return " ".join(bare for word in text.split() if (bare := word.strip(_AROUND) or word))
 
 
 def grouped(hits: list[Hit], top_k: int) -> list[Group]:
@@ -261,7 +277,10 @@ def _overlap(before: str, after: str) -> int:
     return next((n for n in range(most, _LEAST_SHARED, -1) if before.endswith(after[:n])), 0)
 
 
-def passage(group: Group, names: dict[str, str]) -> Passage:
+def passage(
+    group: Group, names: Mapping[str, str], copies: Mapping[str, Sequence[str]] = MappingProxyType({})
+) -> Passage:
+    """The group's chunks as one text; `copies` are the documents that hold a chunk word for word."""
     best = group.hits[0]
     text = ""
     marks: list[tuple[int, int]] = []
@@ -290,4 +309,7 @@ def passage(group: Group, names: dict[str, str]) -> Passage:
         bm25_rank=min((h.bm25_rank for h in group.hits if h.bm25_rank), default=None),
         vector_rank=min((h.vector_rank for h in group.hits if h.vector_rank), default=None),
         page_marks=tuple(marks),
+        also_in=tuple(
+            dict.fromkeys(names[one] for hit in group.hits for one in copies.get(hit.chunk_id, ()))
+        ),
     )

@@ -1,18 +1,26 @@
-"""What the index looks like: mapping, analysis, and the pipeline that fuses the two searches."""
+"""What the index looks like, and the queries that ask it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from rag_core import search_analysis
 from rag_core.embed import Contract
+from rag_core.models import Frozen
 from rag_core.words import identifiers, without_stop_words
 
+# The release before fuses in OpenSearch, by the index's own pipeline: after a rollback it asks this index.
 PIPELINE = "rag-rrf"
+# What is spelled nearly so, or holds the word as a part, never outweighs what holds the word itself.
+_PART_BOOST = 3.0
+_FUZZY_BOOST = 0.5
+_FEW = 3  # chunks that hold a word which is looked for as a part of others as well
+_SPELLED = 4  # letters from which on a word is looked for by its spelling
 
 
 def pipeline() -> dict[str, Any]:
-    """Reciprocal rank fusion of the lexical and the vector search."""
+    """Reciprocal rank fusion of a hybrid query; other queries pass through it unchanged."""
     return {
         "description": "Reciprocal rank fusion of BM25 and k-NN",
         "phase_results_processors": [
@@ -21,17 +29,20 @@ def pipeline() -> dict[str, Any]:
     }
 
 
+class Akin(Frozen):
+    """A word of a question that few chunks hold, or none."""
+
+    word: str
+    unknown: bool  # no chunk holds it: it may be a typing error
+
+
 def index(contract: Contract, alias: str) -> dict[str, Any]:
     """Settings, mapping and alias of a new index.
 
-    Text is analysed twice: as English words, and as identifiers cut at blanks, brackets and quotes, so that
-    `read.table`, `--no-keep-cr` or `/etc/fstab` is found as it is written.
+    Text is analysed as words, and as identifiers cut at blanks, brackets and quotes, so that `read.table`,
+    `--no-keep-cr` or `/etc/fstab` is found as it is written.
     """
-    text = {
-        "type": "text",
-        "analyzer": "rag_words",
-        "fields": {"identifiers": {"type": "text", "analyzer": "rag_identifiers", "norms": False}},
-    }
+    text = search_analysis.text_field()
     return {
         "aliases": {alias: {"is_write_index": True}},
         "settings": {
@@ -41,7 +52,7 @@ def index(contract: Contract, alias: str) -> dict[str, Any]:
                 "number_of_replicas": 0,
                 "refresh_interval": "30s",  # a document is refreshed once, when it is whole
                 "search.default_pipeline": f"{alias}-{PIPELINE}",
-                "analysis": _analysis(),
+                "analysis": search_analysis.analysis(),
             }
         },
         "mappings": {
@@ -52,6 +63,7 @@ def index(contract: Contract, alias: str) -> dict[str, Any]:
                 "document_id": {"type": "keyword"},
                 "ordinal": {"type": "integer"},
                 "kind": {"type": "keyword"},
+                "name": search_analysis.name_field(),
                 "title": text,
                 "text": text,
                 "page_start": {"type": "integer"},
@@ -73,35 +85,51 @@ def index(contract: Contract, alias: str) -> dict[str, Any]:
     }
 
 
-def _analysis() -> dict[str, Any]:
-    return {
-        "tokenizer": {
-            "rag_cut": {"type": "pattern", "pattern": "[\\s,;(){}\\[\\]<>\"'`\u2018\u2019\u201c\u201d|]+"}
-        },
-        "filter": {
-            "rag_ends": {"type": "pattern_replace", "pattern": "^[.:!?=]+|[.:!?=]+$", "replacement": ""},
-            "rag_some": {"type": "length", "min": 1, "max": 200},
-            "rag_stem": {"type": "stemmer", "language": "english"},
-        },
-        "analyzer": {
-            "rag_words": {
-                "type": "custom",
-                "tokenizer": "standard",
-                "filter": ["lowercase", "asciifolding", "rag_stem"],
-            },
-            "rag_identifiers": {
-                "type": "custom",
-                "tokenizer": "rag_cut",
-                "filter": ["lowercase", "rag_ends", "rag_some"],
-            },
-        },
-    }
+def lexical(query: str, only: list[str] | None, akin: Sequence[Akin] = ()) -> dict[str, Any]:
+    """BM25 over words and identifiers, in headings and text; stop words of a question weigh nothing.
+
+    `akin` are words of the question that hardly a chunk holds: what is spelled nearly so, or holds them
+    as a part, counts a little.
+    """
+    fields = ["text", "title", "text.identifiers^1.5", "title.identifiers", "text.thai", "title.thai"]
+    wanted = without_stop_words(query)
+    if not akin:
+        return _match(wanted, fields, only)
+    said = _match(wanted, fields, None)["bool"]["must"]
+    near = [clause for one in akin for clause in _akin(one)]
+    return {"bool": {"should": [*said, *near], "minimum_should_match": 1, **_filter(only)}}
 
 
-def lexical(query: str, only: list[str] | None) -> dict[str, Any]:
-    """BM25 over words and identifiers, in headings and text; stop words of a question weigh nothing."""
-    fields = ["text", "title", "text.identifiers^1.5", "title.identifiers"]
-    return _match(without_stop_words(query), fields, only)
+def akin(held: Mapping[str, int]) -> list[Akin]:
+    """Which of the counted words are worth a look by their spelling: those that few chunks hold."""
+    return [
+        Akin(word=word, unknown=chunks == 0)
+        for word, chunks in held.items()
+        if chunks <= _FEW and len(word) >= _SPELLED and word.isalpha()
+    ]
+
+
+def _akin(akin: Akin) -> list[dict[str, Any]]:
+    parts = {"query": akin.word, "minimum_should_match": "3<80%"}
+    found: list[dict[str, Any]] = [
+        {"constant_score": {"filter": {"match": {f"{field}.parts": parts}}, "boost": _PART_BOOST}}
+        for field in ("text", "title")
+    ]
+    if akin.unknown:
+        fuzzy = {"query": akin.word, "fuzziness": "AUTO:4,9", "prefix_length": 1, "max_expansions": 20}
+        found.append({"multi_match": {**fuzzy, "fields": ["text", "title"], "boost": _FUZZY_BOOST}})
+    return found
+
+
+def named(query: str, only: list[str] | None) -> dict[str, Any]:
+    """The first chunk of each document whose name shares words with the question."""
+    filters: list[dict[str, Any]] = [{"term": {"ordinal": 0}}, *_filter(only).get("filter", [])]
+    return {"bool": {"must": [{"match": {"name": query}}], "filter": filters}}
+
+
+def beginning(document_ids: Collection[str]) -> dict[str, Any]:
+    """The chunks of these documents, for a reader who begins at the beginning."""
+    return {"bool": {"filter": [{"terms": {"document_id": sorted(document_ids)}}]}}
 
 
 def exact(query: str, only: list[str] | None) -> dict[str, Any] | None:
@@ -133,7 +161,7 @@ def holding(words: Collection[str], only: list[str] | None) -> dict[str, Any]:
         word: {
             "multi_match": {
                 "query": word,
-                "fields": ["text", "title", "text.identifiers", "title.identifiers"],
+                "fields": ["text", "title", "text.identifiers", "title.identifiers", "name"],
                 "operator": "and",
             }
         }

@@ -51,6 +51,9 @@ class RagSettings(BaseSettings):
     ingestion_max_attempts: int = Field(default=3, ge=1)
     ledger_path: Path = Path("/data/ledger/ledger.sqlite3")
     upload_max_mib: int = Field(default=100, ge=1)
+    # Free space that uploads leave: the ledger lives on the same disk, and OpenSearch stops placing indices
+    # when less than 3 GiB are left, writing when less than 1 GiB.
+    upload_reserve_mib: int = Field(default=2048, ge=0)
 
     parse_stall_seconds: float = Field(
         default=60.0, gt=0

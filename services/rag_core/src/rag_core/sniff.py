@@ -9,15 +9,17 @@ import zipfile
 import zlib
 from pathlib import Path
 
-import puremagic
-
+from rag_core import encoding, signatures
 from rag_core.errors import UploadRefused
 from rag_core.models import DocumentKind
 
 _HEAD_BYTES = 64 * 1024
 _MARKDOWN_ENDINGS = {".md", ".markdown", ".mdown", ".mkd"}
 _TABLE_ENDINGS = {".csv", ".tsv", ".tab"}
-_ACCEPTED = "PDF, DOCX, PPTX, XLSX, CSV, HTML, EPUB, e-mail (.eml), Markdown and plain text are accepted"
+_ACCEPTED = (
+    "PDF, DOCX, PPTX, XLSX, OpenDocument, CSV, RTF, HTML, EPUB, e-mail (.eml, .msg, mbox), notebooks, XML,"
+    " Markdown and plain text are accepted"
+)
 # What zipfile raises for an archive, or a part of one, that is cut, missing, spoilt, or untrue of itself.
 DAMAGED_ARCHIVE = (
     zipfile.BadZipFile,
@@ -35,7 +37,9 @@ _ARCHIVES = {
     re.compile(r"ppt/presentation\d*\.xml"): DocumentKind.PPTX,
     re.compile(r"xl/workbook\d*\.xml"): DocumentKind.XLSX,
     re.compile(r"META-INF/container\.xml"): DocumentKind.EPUB,
+    re.compile(r"content\.xml"): DocumentKind.OPENDOCUMENT,
 }
+_IWORK = re.compile(r"^(?:Index/.*\.iwa|index\.apxl|Index\.zip|index\.xml|buildVersionHistory\.plist)")
 # What the beginning of a broken archive still says of it.
 _BEGINNINGS = {
     b"application/epub+zip": DocumentKind.EPUB,
@@ -44,13 +48,14 @@ _BEGINNINGS = {
     b"ppt/": DocumentKind.PPTX,
     b"xl/": DocumentKind.XLSX,
 }
-_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_OLD_OFFICE = {
-    "WordDocument": ("Word", ".docx"),
-    "PowerPoint Document": ("PowerPoint", ".pptx"),
-    "Workbook": ("Excel", ".xlsx"),
-}
 _MAIL_HEADER = re.compile(r"^([A-Za-z][A-Za-z0-9-]{1,60}):(?:[ \t]|$)")
+# The line before each message of a mailbox, and the length before one of Apple Mail.
+_BEFORE_HEADERS = re.compile(r"From \S.{0,200}|\d{1,12}\s{0,10}")
+_PLAIN_ENDINGS = {".txt", ".rst", ".vue", ".jsx", ".tsx", ".svelte"}
+_MARKUP = re.compile(
+    r"<(?:head|body|table|div|p|h[1-6]|meta|title|ul|ol|span|form|article|section|center|font|style)[\s>/]"
+)
+_XML = re.compile(r"<(?:svg|rss|feed|rdf:rdf|(?:[a-z0-9]{1,20}:)?(?:worddocument|package|workbook))[\s>]")
 _MAIL_KNOWN = {"from", "to", "subject", "date", "message-id", "mime-version", "received", "return-path"}
 _DELIMITERS = ",;\t"
 _TABLE_LINES = 50
@@ -69,11 +74,13 @@ def sniff(path: Path, name: str) -> DocumentKind:
         return DocumentKind.PDF
     if head.startswith(_ARCHIVE_MARKS):
         return _archive(path, name)
-    if head.startswith(_OLE):
-        raise _ole(path, name)
-    text = decode(head, partial=True)
-    if text is None:
-        raise _unsupported(path, name)
+    if head.startswith(signatures.OLE):
+        return _ole(path, name)
+    if head.startswith(b"{\\rtf"):
+        return DocumentKind.RTF
+    if (known := signatures.named(head)) is not None:
+        raise _refused(f"{name!r} is {known}")
+    text = _text(path, name, head)
     if not text.strip() and path.stat().st_size <= _HEAD_BYTES:
         raise UploadRefused("the file holds blank space only; there is nothing to read", code="upload_empty")
     return _of_text(text.lstrip("\ufeff"), Path(name).suffix.lower())
@@ -87,6 +94,12 @@ def _of_text(text: str, ending: str) -> DocumentKind:
         return DocumentKind.HTML
     if ending in {".html", ".htm", ".xhtml"} and start.startswith("<"):
         return DocumentKind.HTML
+    if _MARKUP.match(start) and ending not in _MARKDOWN_ENDINGS | _PLAIN_ENDINGS:
+        return DocumentKind.HTML
+    if start.startswith("<?xml") or (_XML.match(start) and ending not in _MARKDOWN_ENDINGS):
+        return DocumentKind.XML
+    if start.startswith("{") and (ending == ".ipynb" or '"cell_type"' in start):
+        return DocumentKind.NOTEBOOK
     if _is_mail(text):
         return DocumentKind.EMAIL
     if ending in _MARKDOWN_ENDINGS:
@@ -96,21 +109,18 @@ def _of_text(text: str, ending: str) -> DocumentKind:
     return DocumentKind.TEXT
 
 
-def decode(data: bytes, *, partial: bool = False) -> str | None:
-    """The text in these bytes, or None when they are none; `partial` ones may end within a character."""
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return data.decode("utf-16", errors="replace")
-    if b"\x00" in data:
-        return None
+def _text(path: Path, name: str, head: bytes) -> str:
+    """The beginning of a text; raises UploadRefused when it is none, or its encoding is not certain."""
     try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        if partial and error.start >= len(data) - 4:
-            return data[: error.start].decode("utf-8-sig")
-    # One byte a character, as older Windows programs write; control characters say that it is no text at all.
-    if sum(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in data) > len(data) // 1000:
-        return None
-    return data.decode("cp1252", errors="replace")
+        try:
+            how = encoding.of_bytes(head, partial=True)
+        except encoding.Unsure:
+            how = encoding.of_file(path)  # more of it may leave less doubt
+    except encoding.NotText:
+        raise _unsupported(name) from None
+    except encoding.Unsure as error:
+        raise UploadRefused(f"{name!r} is text, but {error}", code="upload_encoding") from None
+    return head.decode(how.codec, errors="replace")
 
 
 def delimiter(text: str, *, sure: bool) -> str | None:
@@ -139,7 +149,10 @@ def delimiter(text: str, *, sure: bool) -> str | None:
 def _is_mail(text: str) -> bool:
     """A block of headers, at least three of those that every message has, then a blank line."""
     known: set[str] = set()
-    for line in text.splitlines()[:200]:
+    lines = text.splitlines()[:200]
+    if lines and _BEFORE_HEADERS.fullmatch(lines[0]):
+        del lines[0]
+    for line in lines:
         if not line.strip():
             break
         found = _MAIL_HEADER.match(line)
@@ -177,15 +190,23 @@ def _by_beginning(path: Path, name: str) -> DocumentKind:
 
 def _no_document(names: set[str], name: str) -> UploadRefused:
     """A whole archive with none of our kinds in it."""
+    if any(_IWORK.search(part) for part in names):
+        return _refused(
+            f"{name!r} is a file of Pages, Numbers or Keynote; export it as PDF, DOCX, XLSX or PPTX"
+        )
+    if "mimetype" in names or "META-INF/manifest.xml" in names:
+        return _refused(f"{name!r} is an OpenDocument file without text; save it as PDF")
+    if any(part.startswith("visio/") for part in names):
+        return _refused(f"{name!r} is a Visio drawing; save it as PDF")
+    if "xl/workbook.bin" in names:
+        return _refused(f"{name!r} is a binary workbook (.xlsb); save it as .xlsx")
+    if any(part.endswith(".fdseq") for part in names):
+        return _refused(f"{name!r} is an XPS file; print it to PDF")
     if "[Content_Types].xml" in names:
         return _refused(
             f"{name!r} is an Office file without the text of a Word file, a presentation or a workbook: it is"
             " damaged, or of a kind that cannot be read. Open it with the program that made it, and save it"
             " as DOCX, PPTX, XLSX or PDF"
-        )
-    if {"META-INF/manifest.xml", "content.xml"} <= names:
-        return _refused(
-            f"{name!r} is an OpenDocument file, which cannot be read; save it as DOCX, PPTX, XLSX or PDF"
         )
     return _refused(
         f"{name!r} is a plain zip archive, and no Word file, presentation, workbook or book; unpack it, and"
@@ -193,30 +214,23 @@ def _no_document(names: set[str], name: str) -> UploadRefused:
     )
 
 
-def _ole(path: Path, name: str) -> UploadRefused:
-    """Office files locked with a password, and those of before 2007, share one container."""
-    data = path.read_bytes()
-    if "EncryptedPackage".encode("utf-16-le") in data:
-        return UploadRefused(
+def _ole(path: Path, name: str) -> DocumentKind:
+    """Office files that are locked or of before 2007, and Outlook's messages, share one container."""
+    found = signatures.Compound(path)
+    if found.is_locked:
+        raise UploadRefused(
             f"{name!r} is locked with a password; save a copy without one and upload that",
             code="upload_encrypted",
         )
-    for stream, (program, ending) in _OLD_OFFICE.items():
-        if stream.encode("utf-16-le") in data:
-            return _refused(
-                f"{name!r} is in {program}'s format of before 2007; open it and save it as {ending}"
-            )
-    return _unsupported(path, name)
+    if found.is_message:
+        return DocumentKind.EMAIL
+    raise _refused(f"{name!r} is {found.said}")
 
 
-def _unsupported(path: Path, name: str) -> UploadRefused:
-    try:
-        found = puremagic.magic_file(str(path))
-    except (puremagic.PureError, ValueError, OSError):
-        found = []
-    told = (found[0].name or found[0].mime_type) if found else ""
-    looks = f"it looks like {told}" if told not in ("", "data") else "its content is neither text nor known"
-    return _refused(f"{name!r} is none of the kinds that can be read: {looks}. {_ACCEPTED}")
+def _unsupported(name: str) -> UploadRefused:
+    return _refused(
+        f"{name!r} is none of the kinds that can be read: its content is neither text nor known. {_ACCEPTED}"
+    )
 
 
 def _refused(message: str) -> UploadRefused:

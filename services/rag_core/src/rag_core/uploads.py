@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import os
 import re
+import shutil
+import sqlite3
 import tempfile
-import time
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from rag_core.errors import UploadRefused
+from rag_core.errors import StorageFull, UploadRefused
 from rag_core.ledger import Ledger, document_id
 from rag_core.models import Document
 from rag_core.sniff import sniff
 
-_BLOCK = 1024 * 1024
+_MIB = 1024 * 1024
+_BLOCK = _MIB
+_FULL = (
+    "the documents' disk is full; delete documents, or ask the operator for a larger disk."
+    " Nothing of this file was stored"
+)
 _MAX_NAME_BYTES = 180
-_STALE_SECONDS = 24 * 3600.0
 _PART = ".part"
 # Control, format, surrogate and unassigned characters; they hide or reorder what a name shows.
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn"}
@@ -48,65 +57,147 @@ def safe_name(name: str) -> str:
 
 
 class Uploads:
-    """Takes files from people. `raw_dir` is INGESTION_INPUT_DIR; uploads stay below it in `uploads/`."""
+    """Takes files from people. `raw_dir` is INGESTION_INPUT_DIR; uploads stay below it in `uploads/`.
 
-    def __init__(self, raw_dir: Path, ledger: Ledger, max_bytes: int) -> None:
+    `reserve` bytes of the disk are left to the ledger and the index, which live on it as well.
+    """
+
+    def __init__(self, raw_dir: Path, ledger: Ledger, max_bytes: int, *, reserve: int = 0) -> None:
         self._dir = raw_dir / "uploads"
         self._ledger = ledger
         self._max_bytes = max_bytes
+        self._reserve = reserve
 
     def accept(self, filename: str, stream: Readable, *, replace: bool = True) -> Document:
-        """Store and queue; raises UploadRefused with nothing kept.
+        """Store and queue; raises UploadRefused with nothing kept. See Incoming.store for `replace`."""
+        incoming = self.begin(filename)
+        try:
+            while block := stream.read(_BLOCK):
+                incoming.write(block)
+            return incoming.store(replace=replace)
+        finally:
+            incoming.discard()
+
+    def begin(self, filename: str, *, expected: int = 0) -> Incoming:
+        """Begin an upload of about `expected` bytes; raises StorageFull when they would not fit.
+
+        Whoever begins one must call `discard` at the end, whether it was stored or not.
+        """
+        with _told_when_full():
+            self._dir.mkdir(parents=True, exist_ok=True)
+            self.sweep()
+            self._require_room(expected)
+            return Incoming(self, safe_name(filename))
+
+    def sweep(self) -> None:
+        """Remove what a killed process left half-written: a part file that nobody holds open."""
+        for part in self._dir.glob(f"*{_PART}"):
+            try:
+                with part.open("rb") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    part.unlink()
+            except (FileNotFoundError, BlockingIOError):
+                continue
+
+    def _require_room(self, size: int = 0) -> None:
+        free = shutil.disk_usage(self._dir).free
+        if free - size < self._reserve or not free:
+            left, kept = free // _MIB, self._reserve // _MIB
+            raise StorageFull(
+                f"the documents' disk has {left:,} MiB left, and {kept:,} MiB are kept"
+                " for the index and the ledger; delete documents, or ask the operator for a larger disk."
+                " Nothing of this file was stored"
+            )
+
+
+class Incoming:
+    """One upload on its way. Its part file is locked while it is written, and gone after `discard`."""
+
+    def __init__(self, uploads: Uploads, name: str) -> None:
+        self._uploads = uploads
+        self._name = name
+        self._digest = hashlib.sha256()
+        self._size = 0
+        self._file, self._part = _locked_part(uploads._dir)
+
+    def write(self, block: bytes) -> None:
+        """Append; raises UploadRefused when the file gets too large, and StorageFull."""
+        self._size += len(block)
+        if self._size > self._uploads._max_bytes:
+            limit = self._uploads._max_bytes // _MIB
+            raise UploadRefused(
+                f"{self._name!r} is larger than the {limit} MiB one upload may have; split it, or ask the"
+                " operator to raise ragdock_upload_max_mib",
+                code="upload_too_large",
+                http_status=413,
+            )
+        with _told_when_full():
+            self._uploads._require_room(len(block))
+            self._digest.update(block)
+            self._file.write(block)
+
+    def store(self, *, replace: bool = True) -> Document:
+        """Keep the file and queue it.
 
         With `replace` it takes the place of what was uploaded under this name, once it is ready. Not for
         files of a folder: the names of files in different folders repeat.
         """
-        name = safe_name(filename)
-        self._dir.mkdir(parents=True, exist_ok=True)
-        self._sweep()
-        handle, part = tempfile.mkstemp(dir=self._dir, suffix=_PART)
-        temporary = Path(part)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                size, sha256 = self._copy(name, stream, file)
-            kind = sniff(temporary, name)
+        moved: Path | None = None
+        sha256 = self._digest.hexdigest()
 
-            def store(known: Path | None) -> Path:
-                if known is not None and known.is_file():
-                    temporary.unlink()
-                    return known
-                target = self._dir / document_id(sha256) / name
-                target.parent.mkdir(exist_ok=True)
-                return temporary.replace(target)
+        def move(known: Path | None) -> Path:
+            nonlocal moved
+            if known is not None and known.is_file():
+                return known
+            target = self._uploads._dir / document_id(sha256) / self._name
+            target.parent.mkdir(exist_ok=True)
+            moved = target
+            return self._part.replace(target)
 
-            return self._ledger.enqueue(
-                sha256=sha256, kind=kind, size=size, name=name, store=store, replace=replace
-            )
-        finally:
-            temporary.unlink(missing_ok=True)
-
-    def _copy(self, name: str, stream: Readable, file: BinaryIO) -> tuple[int, str]:
-        digest = hashlib.sha256()
-        size = 0
-        while block := stream.read(_BLOCK):
-            size += len(block)
-            if size > self._max_bytes:
-                limit = self._max_bytes // (1024 * 1024)
-                raise UploadRefused(
-                    f"{name!r} is larger than the {limit} MiB one upload may have; split it, or ask the"
-                    " operator to raise ragdock_upload_max_mib",
-                    code="upload_too_large",
-                    http_status=413,
-                )
-            digest.update(block)
-            file.write(block)
-        return size, digest.hexdigest()
-
-    def _sweep(self) -> None:
-        """Remove what a killed process left half-written."""
-        for part in self._dir.glob(f"*{_PART}"):
+        with _told_when_full():
+            self._file.flush()
+            # A document that was taken must be there after a loss of power as well.
+            os.fsync(self._file.fileno())
+            kind = sniff(self._part, self._name)
             try:
-                if time.time() - part.stat().st_mtime > _STALE_SECONDS:
-                    part.unlink()
-            except FileNotFoundError:
-                continue
+                return self._uploads._ledger.enqueue(
+                    sha256=sha256, kind=kind, size=self._size, name=self._name, store=move, replace=replace
+                )
+            except BaseException:
+                if moved is not None:
+                    moved.unlink(missing_ok=True)
+                    with suppress(OSError):
+                        moved.parent.rmdir()
+                raise
+
+    def discard(self) -> None:
+        """Remove what is not stored."""
+        self._part.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._file.close()
+
+
+def _locked_part(folder: Path) -> tuple[BinaryIO, Path]:
+    while True:
+        handle, path = tempfile.mkstemp(dir=folder, suffix=_PART)
+        file = os.fdopen(handle, "wb")
+        fcntl.flock(file, fcntl.LOCK_EX)
+        # Another process may have swept it away before it was locked.
+        if os.fstat(handle).st_nlink:
+            return file, Path(path)
+        file.close()
+
+
+@contextmanager
+def _told_when_full() -> Iterator[None]:
+    """A full disk is told as one, wherever it is met: in the file, its folder or the ledger."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        raise StorageFull(_FULL) from error
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+            raise
+        raise StorageFull(_FULL) from error

@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 
-_WORD = re.compile(r"[^\W_]+(?:[._\-/][^\W_]+)*", re.UNICODE)
+# Letters and the marks on them: vowels of Arabic and Thai, accents written apart.
+_LETTERS = "(?:[^\\W_]|[\u0300-\u036f\u064b-\u065f\u0670\u0e31\u0e34-\u0e3a\u0e47-\u0e4e])+"
+_WORD = re.compile(f"{_LETTERS}(?:[._\\-/]{_LETTERS})*", re.UNICODE)
 # What ends an identifier in running text; the index cuts at the same signs (search_schema).
 _CUT = re.compile("[\\s,;(){}\\[\\]<>\"'`\u2018\u2019\u201c\u201d|]+")
 _ODD = re.compile(r"[^\W\d_](?=[A-Z])|^[A-Z]{3,}$|[\W\d_]")
 _CALLED = re.compile(r"(?<![\w.])([\w.]+)\(")
-# Scripts that put no blank between words; OpenSearch's cjk analyzer takes the same ones by pairs.
+# Scripts that put no blank between words, and Korean, whose particles stand at the word: taken by pairs.
 _CJK = re.compile(
-    "[\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\uff66-\uff9f]+"
+    "[\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\uff66-\uff9f\u0e00-\u0e7f]+"
 )
 _CJK_ENDS = "\u3002\uff01\uff1f\uff0c\u3001\uff1a\uff1b"
-_STOP = frozenset(
+# As OpenSearch's german_normalization: ae, oe, and ue unless it follows a vowel or q.
+_TWO_LETTERS = re.compile(r"([ao]|(?<![aeiouyq])u)e")
+_ONE_SPELLING = str.maketrans(
+    {
+        "\u0153": "oe",
+        "\u00e6": "ae",
+        "\u00f8": "o",
+        "\u0142": "l",
+        "\u0640": "",
+        "\u0649": "\u064a",
+        "\u06cc": "\u064a",
+        "\u06a9": "\u0643",
+    }
+)
+STOP = frozenset(
     """
     a about according also am an and answer any are as at be been but by can could describe did do
     document documents does e.g explain for from had has have how i i.e if in into is it its may me
@@ -28,12 +45,12 @@ _STOP = frozenset(
 
 def words(text: str) -> frozenset[str]:
     """Content words, cut to their stems roughly, so that plurals and tenses still meet."""
-    return frozenset(_stem(word.lower()) for word in content(text))
+    return frozenset(_stem(folded(word)) for word in content(unicodedata.normalize("NFKC", text)))
 
 
 def content(text: str) -> list[str]:
     """Content words as they are written, each once, in their order."""
-    return list(dict.fromkeys(word for word, _, _ in tokens(text) if word.lower() not in _STOP))
+    return list(dict.fromkeys(word for word, _, _ in tokens(text) if word.lower() not in STOP))
 
 
 def tokens(text: str) -> Iterator[tuple[str, int, int]]:
@@ -54,6 +71,20 @@ def _other(text: str, start: int, end: int) -> Iterator[tuple[str, int, int]]:
         yield part.group(), *part.span()
 
 
+def folded(text: str) -> str:
+    """Small letters without marks, one spelling for one word, as the index folds it (search_analysis).
+
+    Umlauts meet their two letters (`Ueberpruefung`), half a width its whole, Arabic words their bare letters.
+    """
+    text = unicodedata.normalize("NFKD", text).casefold()
+    if text.isascii():
+        return _TWO_LETTERS.sub(lambda found: found[1], text)
+    bare = "".join(sign for sign in text if not unicodedata.combining(sign) or "\u3099" <= sign <= "\u309a")
+    return _TWO_LETTERS.sub(
+        lambda found: found[1], unicodedata.normalize("NFC", bare.translate(_ONE_SPELLING))
+    )
+
+
 def topics(text: str) -> int:
     """How many content words a text has; two characters of a script without blanks are one."""
     found = content(text)
@@ -63,7 +94,7 @@ def topics(text: str) -> int:
 
 def without_stop_words(question: str) -> str:
     """The question for a search by words; itself when it has nothing but stop words."""
-    kept = [token for token in question.split() if token.lower().strip("?!.,:;") not in _STOP]
+    kept = [token for token in question.split() if token.lower().strip("?!.,:;") not in STOP]
     return " ".join(kept) or question
 
 
@@ -82,7 +113,7 @@ def spans(text: str, question: str) -> list[tuple[int, int]]:
     asked = words(question)
     found: list[tuple[int, int]] = []
     for word, start, end in tokens(text):
-        if _stem(word.lower()) not in asked:
+        if _stem(folded(word)) not in asked:
             continue
         if found and start < found[-1][1]:
             start = found.pop()[0]

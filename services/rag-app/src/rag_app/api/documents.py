@@ -1,15 +1,15 @@
 """Documents: bring, list, look at, remove."""
 
-from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, File, Query, Request, UploadFile
-from starlette.concurrency import run_in_threadpool
+from fastapi import APIRouter, Depends, Query, Request
 
 from rag_app.access import require_user
 from rag_app.backend import Backend
 from rag_app.errors import ErrorBody
+from rag_app.limits import UploadSlots
+from rag_app.receiving import FIELD, receive_file
 from rag_app.schemas import DocumentList, DocumentOut, PublicState, TagsIn, TagsOut, UploadAccepted
 from rag_core.errors import DocumentNotFound
 from rag_core.ledger import Ledger
@@ -28,6 +28,18 @@ router = APIRouter(
     dependencies=[Depends(require_user)],
     responses={HTTPStatus.UNAUTHORIZED.value: {"model": ErrorBody}},
 )
+_UPLOAD: dict[str, Any] = {
+    "type": "object",
+    "required": [FIELD],
+    "additionalProperties": False,
+    "properties": {
+        FIELD: {
+            "type": "string",
+            "contentMediaType": "application/octet-stream",
+            "description": "PDF (also scanned), DOCX, PPTX, XLSX, CSV, EPUB, e-mail, HTML, Markdown or text",
+        }
+    },
+}
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {HTTPStatus.NOT_FOUND.value: {"model": ErrorBody}}
 
 
@@ -49,15 +61,22 @@ def visible(ledger: Ledger, document_id: str) -> Document:
     "",
     status_code=HTTPStatus.ACCEPTED,
     responses={
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE.value: {"model": ErrorBody},
-        HTTPStatus.UNPROCESSABLE_ENTITY.value: {"model": ErrorBody},
+        status.value: {"model": ErrorBody}
+        for status in (
+            HTTPStatus.REQUEST_TIMEOUT,
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            HTTPStatus.INSUFFICIENT_STORAGE,
+        )
+    },
+    openapi_extra={
+        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _UPLOAD}}}
     },
 )
 async def upload(
-    file: Annotated[
-        UploadFile,
-        File(description="PDF (also scanned), DOCX, PPTX, XLSX, CSV, EPUB, e-mail, HTML, Markdown or text"),
-    ],
+    request: Request,
     backend: Annotated[Backend, Depends(backend_of)],
     replace: Annotated[
         bool, Query(description="Once ready, take the place of an upload of this name")
@@ -65,11 +84,13 @@ async def upload(
 ) -> UploadAccepted:
     """Store a file and queue it; the same content again gives the same id, other content another.
 
-    An upload of the same name answers till the new one is ready, and goes then; if the new one fails, both
-    stay listed.
+    One file in each request. An upload of the same name answers till the new one is ready, and goes then; if
+    the new one fails, both stay listed.
     """
-    accept = partial(backend.uploads.accept, replace=replace)
-    document = await run_in_threadpool(accept, file.filename or "", file.file)
+    # The body is read here and not by the framework, which would spool it before it asks who sends it.
+    slots: UploadSlots = request.app.state.upload_slots
+    with slots.one():
+        document = await receive_file(request, backend.uploads, replace=replace)
     return UploadAccepted.model_validate({"id": document.id, "state": document.state.value})
 
 

@@ -20,9 +20,11 @@ router = APIRouter(tags=["status"], dependencies=[Depends(require_user)])
 async def figures(backend: Annotated[Backend, Depends(backend_of)]) -> Response:
     """Prometheus' text format; the edge passes /api/metrics alone."""
     counts = await run_in_threadpool(backend.ledger.counts)
+    partly = await run_in_threadpool(backend.ledger.partly_read)
     seen, lost = [await run_in_threadpool(backend.ledger.tallied, name) for name in (WORDS_SEEN, WORDS_LOST)]
     told = metrics.exposition(
         documents=counts,
+        partly_read=partly,
         in_line=backend.gate.length,
         words_seen=seen,
         words_lost=lost,

@@ -15,6 +15,7 @@ from rag_app.api.questions import log_answer
 from rag_app.backend import Backend
 from rag_app.ui import only, render, talks
 from rag_app.ui.choices import Chosen, Controls
+from rag_app.ui.clicks import part
 from rag_app.ui.plain import count
 from rag_app.ui.reader import reader
 from rag_core.conversations import ConversationNotFound, Exchange, Feedback
@@ -24,6 +25,9 @@ from rag_core.models import Answer, AnswerEvent, Done, Retrieved, Switched, Toke
 _SHOW_EVERY_SECONDS = 0.12
 """A page redrawn for each token is slower than the model."""
 Messages = talks.Messages
+Kept = list[talks.Unsaved]
+_KEPT = 20
+"""Questions without a stored answer that a page goes on showing."""
 _REMEMBERED = 6
 """Exchanges of a conversation that a follow-up question may lean on."""
 _EXCHANGE = re.compile(r"rd-x-([0-9a-f]{16})")
@@ -40,7 +44,7 @@ def ask_tab(backend: Backend, controls: Controls, page: gr.Blocks) -> None:
     # Which conversation is shown: the browser tab remembers it, so that a new server can go on with it.
     talk = gr.Textbox("", visible="hidden", elem_id="rd-talk-id")
     with gr.Row(elem_id="rd-desk", equal_height=False):
-        listed = talks.panel(backend)
+        listed = talks.panel()
         with gr.Column(elem_id="rd-talk", min_width=280):
             chat = _chat()
             told = gr.HTML("", elem_id="rd-only", js_on_load=None, apply_default_css=False)
@@ -48,63 +52,67 @@ def ask_tab(backend: Backend, controls: Controls, page: gr.Blocks) -> None:
             asked_of = only.row(backend, page, told)
         reader(backend)
     again = _again()
-    asked, afresh = gr.State(""), gr.State("")
+    asked, afresh, unsaved = gr.State(""), gr.State(""), gr.State([])
 
-    def take(written: str, messages: Messages) -> tuple[object, str, str, Messages]:
+    def take(written: str, current: str, kept: Kept) -> tuple[object, str, str, Messages]:
         """Show the question at once; the line is free for the next one."""
         running = gr.Textbox(value="", submit_btn=False, stop_btn=True)
-        return running, written, "", [*messages, {"role": "user", "content": written}]
+        return running, written, "", _asking(backend, current, written, kept)
 
-    def take_again(
-        messages: Messages, current: str, event: gr.EventData
-    ) -> tuple[object, str, str, Messages]:
+    def take_again(current: str, kept: Kept, event: gr.EventData) -> tuple[object, str, str, Messages]:
         """The same question once more; the line keeps what somebody writes in it."""
-        exchange = str(event.exchange)[:64]
+        exchange = part(event, "exchange")
         written = _question_of(backend, current, exchange)
         running = gr.Textbox(submit_btn=False, stop_btn=True)
-        return running, written, exchange, [*messages, {"role": "user", "content": written}]
+        return running, written, exchange, _asking(backend, current, written, kept)
 
     async def answer(
-        written: str, exchange: str, messages: Messages, current: str, *chosen: object
-    ) -> AsyncIterator[tuple[Messages, str]]:
+        written: str, exchange: str, kept: Kept, current: str, *chosen: object
+    ) -> AsyncIterator[tuple[Messages, str, Kept]]:
+        exchanges = await run_in_threadpool(_exchanges, backend, current)
+        kept = [one for one in kept if not one.is_in(exchanges)][-_KEPT:]
+        earlier, question = talks.messages(exchanges, kept), {"role": "user", "content": written}
         many = len(controls.inputs)
         with_what, of_what = controls.read(chosen[:many]), chosen[many:]
         said = answering(backend, written, current, with_what, of_what=of_what, afresh=exchange)
         async for shown, now in said:
-            yield [*messages, {"role": "assistant", "content": shown}], now
+            asked_now = [question, {"role": "assistant", "content": shown}]
+            yield [*earlier, *asked_now], now, [*kept, talks.Unsaved(len(exchanges), asked_now)]
 
     def rest(current: str) -> tuple[object, str]:
         return gr.Textbox(submit_btn=True, stop_btn=False), talks.talks_html(backend, current)
 
-    def turn(current: str, event: gr.EventData) -> tuple[object, str, object, str]:
-        wanted = talks.act(backend, current, str(event.action), str(event.talk))
+    def turn(current: str, event: gr.EventData) -> tuple[object, str, object, str, Kept]:
+        wanted = talks.act(backend, current, part(event, "action"), part(event, "talk"))
         now, messages = talks.shown(backend, wanted)
-        return gr.Textbox(submit_btn=True, stop_btn=False), now, messages, talks.talks_html(backend, now)
+        ready = gr.Textbox(submit_btn=True, stop_btn=False)
+        return ready, now, messages, talks.talks_html(backend, now), []
 
-    def recall(kept: str) -> tuple[str, object, str]:
-        now, messages = talks.shown(backend, kept)
-        return now, messages, talks.talks_html(backend, now)
+    def recall(stored: str) -> tuple[str, object, str, Kept]:
+        now, messages = talks.shown(backend, stored)
+        return now, messages, talks.talks_html(backend, now), []
 
-    def rate(event: gr.LikeData) -> None:
+    def rate(event: gr.EventData) -> None:
         _rate(backend, event)
 
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    # The values come as rag_app.events has checked them: no component of Gradio's reads anything into them.
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "preprocess": False}
     taken = [question, asked, afresh, chat]
     running = []
     for begun in (
-        question.submit(take, [question, chat], taken, queue=False, **quiet),
-        again.click(take_again, [chat, talk], taken, queue=False, **quiet),
+        question.submit(take, [question, talk, unsaved], taken, queue=False, **quiet),
+        again.click(take_again, [talk, unsaved], taken, queue=False, **quiet),
     ):
-        wanted = [asked, afresh, chat, talk, *controls.inputs, *asked_of.inputs]
-        answered = begun.then(answer, wanted, [chat, talk], concurrency_limit=None, **quiet)
+        wanted = [asked, afresh, unsaved, talk, *controls.inputs, *asked_of.inputs]
+        answered = begun.then(answer, wanted, [chat, talk, unsaved], concurrency_limit=None, **quiet)
         answered.then(rest, talk, [question, listed], queue=False, **quiet)
         running.append(answered)
     question.stop(rest, talk, [question, listed], cancels=running, queue=False, **quiet)
-    listed.click(turn, talk, [question, talk, chat, listed], cancels=running, queue=False, **quiet)
+    listed.click(turn, talk, [question, talk, chat, listed, unsaved], cancels=running, queue=False, **quiet)
     # Through the queue: what went wrong is told by a notice, and those come that way only.
     chat.like(rate, None, None, **quiet)
     talk.change(None, talk, None, js=_KEEP, api_visibility="private")
-    page.load(recall, talk, [talk, chat, listed], js=_RECALL, queue=False, **quiet)
+    page.load(recall, talk, [talk, chat, listed, unsaved], js=_RECALL, queue=False, **quiet)
 
 
 def _chat() -> gr.Chatbot:
@@ -145,14 +153,16 @@ def _again() -> gr.HTML:
     return gr.HTML("", elem_id="rd-again", js_on_load=script, apply_default_css=False)
 
 
-def _rate(backend: Backend, event: gr.LikeData) -> None:
-    """Store a thumb; which answer it is for stands in the message itself."""
-    found = _EXCHANGE.search(str(event.value))
-    if found is None:
+def _rate(backend: Backend, event: gr.EventData) -> None:
+    """Store a thumb; which answer it is for stands in the foot of the message, that is last in it."""
+    sent = event._data
+    value, liked = (sent.get("value"), sent.get("liked")) if isinstance(sent, dict) else (None, None)
+    found = _EXCHANGE.findall(str(value))
+    if not found:
         return
     feedback: dict[object, Feedback | None] = {True: "up", "Like": "up", False: "down", "Dislike": "down"}
     try:
-        backend.conversations.rate(found[1], feedback.get(event.liked))
+        backend.conversations.rate(found[-1], feedback.get(liked) if isinstance(liked, str | bool) else None)
     except RagError as error:
         gr.Warning(error.message)
 
@@ -223,6 +233,14 @@ def _told(backend: Backend, talk: str, until: str = "") -> list[tuple[str, str]]
 def _question_of(backend: Backend, talk: str, exchange: str) -> str:
     """What an exchange asked; empty when it is gone."""
     return next((one.question for one in _exchanges(backend, talk) if one.id == exchange), "")
+
+
+def _asking(backend: Backend, talk: str, question: str, kept: Kept) -> Messages:
+    """The chat while a question waits for its answer."""
+    return [
+        *talks.messages(_exchanges(backend, talk), kept),
+        {"role": "user", "content": render.question_markdown(question)},
+    ]
 
 
 def _exchanges(backend: Backend, talk: str) -> Sequence[Exchange]:

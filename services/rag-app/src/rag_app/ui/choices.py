@@ -1,5 +1,6 @@
 """The Settings tab: how this browser tab wants its answers. Nothing here changes anybody else's."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +12,10 @@ from rag_app.backend import Backend
 _AUTOMATIC = "Automatic"
 _MOST_PASSAGES = 20
 _KEEP = "(...chosen) => { sessionStorage.setItem('ragdock-settings', JSON.stringify(chosen.slice(0, 3))) }"
+# A model that another release took away is not chosen any more.
 _RECALL = """(...own) => {
   const kept = JSON.parse(sessionStorage.getItem('ragdock-settings') ?? 'null');
-  return Array.isArray(kept) && kept.length === 3 ? kept : own.slice(0, 3);
+  return Array.isArray(kept) && kept.length === 3 && %s.includes(kept[0]) ? kept : own.slice(0, 3);
 }"""
 
 
@@ -94,7 +96,7 @@ def settings_tab(controls: Controls, page: gr.Blocks) -> None:
     for control in controls.inputs:
         control.render()  # type: ignore[no-untyped-call]
     reset = gr.Button("Back to the deployment's own", size="sm", elem_id="rd-reset")
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "preprocess": False}
     own = [control.value for control in controls.inputs]
     reset.click(lambda: own, None, controls.inputs, queue=False, **quiet)
     gr.on(
@@ -108,6 +110,6 @@ def settings_tab(controls: Controls, page: gr.Blocks) -> None:
         None,
         controls.inputs,
         controls.inputs,
-        js=_RECALL,
+        js=_RECALL % json.dumps([value for _, value in controls.model.choices]),
         api_visibility="private",
     )

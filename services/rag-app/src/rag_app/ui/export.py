@@ -1,9 +1,10 @@
-"""A conversation as Markdown, to keep or to send on."""
+"""A conversation as Markdown, to keep or to send on: whatever it quotes is text in it and nothing else."""
 
-import re
 from datetime import datetime
 
+from rag_app.ui import portable
 from rag_app.ui.plain import pages
+from rag_app.ui.portable import one_line
 from rag_app.ui.render import REASONS
 from rag_core.conversations import Conversation, Exchange
 
@@ -12,41 +13,41 @@ _LONGEST_QUOTE = 600
 
 def markdown(conversation: Conversation) -> str:
     """The whole conversation with its sources."""
-    head = f"# {_line(conversation.title)}\n\nAsked of Ragdock, {_when(conversation.created_at)}.\n"
+    head = f"# {one_line(conversation.title)}\n\nAsked of Ragdock, {_when(conversation.created_at)}.\n"
     return "\n".join([head, *(_exchange(one) for one in conversation.exchanges)])
 
 
 def _exchange(one: Exchange) -> str:
     answer = one.answer
-    parts = [f"## {_line(one.question)}", answer.answer.strip()]
+    parts = [f"## {one_line(one.question)}", portable.markdown(answer.answer)]
     if answer.reason in REASONS:
         parts.append(f"_{REASONS[answer.reason]}_")
     doubted = [sentence.text for sentence in answer.sentences if not sentence.citations]
     if answer.model and doubted:
-        listed = "\n".join(f"- {_line(sentence)}" for sentence in doubted)
+        listed = "\n".join(f"- {one_line(sentence)}" for sentence in doubted)
         parts.append(f"No passage supports, or not wholly:\n\n{listed}")
     if answer.citations:
         parts.append(
             "Sources:\n\n"
             + "\n".join(
-                f"{cited.number}. {_line(cited.document)}, {pages(cited.page_start, cited.page_end)}:"
+                f"{cited.number}. {one_line(cited.document)}, {pages(cited.page_start, cited.page_end)}:"
                 f" {_quote(cited.passage)}"
                 for cited in answer.citations
             )
         )
-    facts = [answer.model or "no model", f"{answer.timings.total:.1f} s", _when(one.asked_at)]
+    facts = [one_line(answer.model or "no model"), f"{answer.timings.total:.1f} s", _when(one.asked_at)]
     parts.append(f"_{', '.join(facts)}_")
     return "\n\n".join(parts) + "\n"
 
 
 def _quote(passage: str) -> str:
-    line = _line(passage)
-    return f"“{line if len(line) <= _LONGEST_QUOTE else line[:_LONGEST_QUOTE].rsplit(' ', 1)[0] + ' …'}”"
+    line = " ".join(passage.split())
+    # Cut before it is escaped: a cut escape would leave the sign bare.
+    return f"“{one_line(line) if len(line) <= _LONGEST_QUOTE else one_line(_cut(line)) + ' …'}”"
 
 
-def _line(value: str) -> str:
-    """One line that Markdown leaves as it is."""
-    return re.sub(r"([\\`*_\[\]<>#])", r"\\\1", " ".join(value.split()))
+def _cut(line: str) -> str:
+    return line[:_LONGEST_QUOTE].rsplit(" ", 1)[0]
 
 
 def _when(moment: datetime) -> str:

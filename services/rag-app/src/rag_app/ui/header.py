@@ -36,7 +36,12 @@ def header(backend: Backend, page: gr.Blocks) -> None:
         reading = await backend.monitor.reading()
         return badge_html(reading), notice_html(reading)
 
-    quiet: dict[str, Any] = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
+    quiet: dict[str, Any] = {
+        "show_progress": "hidden",
+        "queue": False,
+        "api_visibility": "private",
+        "preprocess": False,
+    }
     page.load(refresh, None, [badge, notice], **quiet)
     gr.Timer(_REFRESH_SECONDS).tick(refresh, None, [badge, notice], **quiet, trigger_mode="multiple")
 

@@ -45,7 +45,12 @@ def insights_tab(backend: Backend, tab: gr.Tab) -> None:
             _filled(gr.BarPlot, chunks_frame(backend), "chunks"),
         )
 
-    quiet: dict[str, Any] = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
+    quiet: dict[str, Any] = {
+        "show_progress": "hidden",
+        "queue": False,
+        "api_visibility": "private",
+        "preprocess": False,
+    }
     outputs = [summary, questions, seconds, support, thumbs, documents, chunks]
     tab.select(refresh, None, outputs, **quiet)
 

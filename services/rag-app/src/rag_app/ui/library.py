@@ -9,12 +9,15 @@ import structlog
 
 from rag_app.api.documents import SHOWN_STATES, visible
 from rag_app.backend import Backend
+from rag_app.ui.clicks import part
 from rag_app.ui.plain import ago, count, size, text
+from rag_app.ui.report import NOTED, has_notes, report_html, summary
 from rag_core.errors import RagError
 from rag_core.models import Document, DocumentState, Ingestion
 
 _SHOWN = 100
 _REFRESH_SECONDS = 2.0
+_LONGEST_TAGS = 2000
 _WORDS = {
     DocumentState.QUEUED: "Queued",
     DocumentState.PROCESSING: "Processing",
@@ -23,8 +26,8 @@ _WORDS = {
 }
 _DROP = """<div class="rd-dropzone"><label><b>Drop documents or folders here</b>
 <span class="rd-pick">or choose files</span><input type="file" multiple aria-label="Documents to add"></label>
-<p class="rd-hint">PDF (also scanned), Word, PowerPoint, Excel, CSV, EPUB, e-mail, HTML, Markdown or text;
-many at once, up to {limit} MB each.</p></div>
+<p class="rd-hint">PDF (also scanned), Word, PowerPoint, Excel, OpenDocument, RTF, CSV, EPUB, e-mail, HTML,
+XML, notebooks, Markdown or text; many at once, up to {limit} MB each.</p></div>
 <p id="rd-outcome" class="rd-outcome" role="status" hidden></p><ul class="rd-sending"></ul>"""
 _log = structlog.stdlib.get_logger("rag_app.library")
 
@@ -72,14 +75,21 @@ def library_tab(backend: Backend) -> None:
         return (gr.skip(), gr.skip(), doing) if now == before else (now, now, doing)
 
     def act(search_for: str, only: str, event: gr.EventData) -> tuple[str, str]:
-        refused = act_on(backend, str(event.action), str(event.document), str(getattr(event, "tags", "")))
+        refused = act_on(
+            backend, part(event, "action"), part(event, "document"), part(event, "tags", _LONGEST_TAGS)
+        )
         now = library_html(backend, search_for.strip(), only)
         # Only the table itself is remembered, so a refusal stays until the table changes.
         return refused + now, now
 
     # Not through Gradio's queue, and a new tick never waits for the one before: when the server
     # is replaced in the middle of a tick, the next one simply asks the new server.
-    quiet: dict[str, Any] = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
+    quiet: dict[str, Any] = {
+        "show_progress": "hidden",
+        "queue": False,
+        "api_visibility": "private",
+        "preprocess": False,
+    }
     asked: dict[str, Any] = {"inputs": [search, state, shown], "outputs": [table, shown, work]}
     gr.on([search.change, state.change], refresh, **asked, **quiet)
     table.click(act, [search, state], [table, shown], **quiet)
@@ -151,10 +161,13 @@ def _row(document: Document, tags: Sequence[str]) -> str:
     name = text(document.name)
     facts = [size(document.size), ago(document.created_at)]
     if document.state == DocumentState.READY:
-        facts[:0] = [count(document.pages or 0, "page"), count(document.chunks, "chunk")]
+        read = summary(document.report)
+        facts[:0] = [count(document.pages or 0, "page"), *read, count(document.chunks, "chunk")]
     others = ", ".join(text(other) for other in document.names if other != document.name)
     also = f'<p class="rd-facts rd-also">The same content as {others}</p>' if others else ""
     reason = f'<p class="rd-reason">{text(document.reason)}</p>' if document.reason else ""
+    noted = document.state == DocumentState.READY and has_notes(document.report)
+    notes = report_html(document.report) if document.state == DocumentState.READY else ""
     retry = (
         f'<button data-action="retry" aria-label="Try {name} again">Try again</button>'
         if document.state == DocumentState.FAILED
@@ -162,9 +175,11 @@ def _row(document: Document, tags: Sequence[str]) -> str:
     )
     return (
         f'<li class="rd-doc" data-document="{text(document.id)}" data-state="{document.state.value}">'
-        f'<span class="rd-state rd-{document.state.value}">{_WORDS[document.state]}</span>'
+        f'<span class="rd-state rd-{"noted" if noted else document.state.value}">'
+        f"{NOTED if noted else _WORDS[document.state]}</span>"
         f'<div class="rd-about"><p class="rd-name" dir="auto" title="{name}">{name}</p>'
-        f'<p class="rd-facts">{" · ".join(facts)}</p>{also}{_chips(tags)}{_progress(document)}{reason}</div>'
+        f'<p class="rd-facts">{" · ".join(facts)}</p>{also}{_chips(tags)}{_progress(document)}'
+        f"{reason}{notes}</div>"
         f'<div class="rd-actions">{retry}<button data-action="tag" data-name="{name}"'
         f' data-tags="{text(", ".join(tags))}" aria-label="Tags of {name}">Tags</button>'
         f'<button data-action="delete" data-name="{name}" aria-label="Delete {name}">Delete</button>'

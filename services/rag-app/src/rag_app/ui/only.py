@@ -13,6 +13,7 @@ from rag_app.ui.plain import text
 from rag_core.errors import QuestionRefused
 from rag_core.models import DocumentKind, DocumentState, Filters
 
+_LONGEST_DAY = 40
 _LISTED = 1000
 """Documents to choose from; a longer list is of no use to anybody."""
 _KINDS = {
@@ -21,15 +22,25 @@ _KINDS = {
     DocumentKind.PPTX: "PowerPoint",
     DocumentKind.XLSX: "Excel",
     DocumentKind.CSV: "CSV",
+    DocumentKind.OPENDOCUMENT: "OpenDocument",
+    DocumentKind.RTF: "RTF",
     DocumentKind.EPUB: "EPUB",
     DocumentKind.EMAIL: "E-mail",
     DocumentKind.HTML: "HTML",
+    DocumentKind.XML: "XML",
+    DocumentKind.NOTEBOOK: "Notebook",
     DocumentKind.MARKDOWN: "Markdown",
     DocumentKind.TEXT: "Text",
 }
 _KEEP = "(...chosen) => { sessionStorage.setItem('ragdock-only', JSON.stringify(chosen)); return chosen }"
 _RECALL = "() => [sessionStorage.getItem('ragdock-only') ?? '']"
-_QUIET: dict[str, Any] = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
+_QUIET: dict[str, Any] = {
+    "show_progress": "hidden",
+    "queue": False,
+    "api_visibility": "private",
+    # As rag_app.events has checked them: the documents and tags to choose from differ from page to page.
+    "preprocess": False,
+}
 
 
 @dataclass(frozen=True)
@@ -105,11 +116,18 @@ def recalled(stored: str, documents: Sequence[str], tags: Sequence[str]) -> list
             [one for one in some if one in documents],
             [one for one in kinds if one in list(_KINDS)],
             [one for one in marked if one in tags],
-            str(since) if since else None,
-            str(until) if until else None,
+            _recalled_day(since),
+            _recalled_day(until),
         ]
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return [[], [], [], None, None]
+
+
+def _recalled_day(stored: object) -> str | None:
+    """What was written in a day's field; `meant` says whether it is a day."""
+    return (
+        stored if isinstance(stored, str) and stored.isascii() and 0 < len(stored) <= _LONGEST_DAY else None
+    )
 
 
 def meant(values: Sequence[Any]) -> Filters:
@@ -154,6 +172,9 @@ def _midnight(written: str | None, *, after: bool = False) -> datetime | None:
         raise QuestionRefused(
             f"The filter's date {written.strip()[:20]!r} is no date: write it as 2026-01-31.", code="bad_date"
         ) from None
+    if after and day == date.max:
+        # No day comes after it: nothing is left out.
+        return None
     return datetime.combine(day + timedelta(days=after), time(), UTC)
 
 

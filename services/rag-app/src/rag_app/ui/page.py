@@ -72,12 +72,13 @@ def build_page(backend: Backend) -> gr.Blocks:
     return built
 
 
-def mount(app: FastAPI, backend: Backend) -> None:
-    """Serve the page below /app; the guard in front has checked the session."""
+def mount(app: FastAPI, backend: Backend) -> gr.Blocks:
+    """Serve the page below /app; the guards in front (access, surface) have checked the request."""
     assets = files("rag_app.ui") / "assets"
+    page: gr.Blocks = build_page(backend).queue(default_concurrency_limit=8, max_size=200)
     gr.mount_gradio_app(
         app,
-        build_page(backend).queue(default_concurrency_limit=8, max_size=200),
+        page,
         path=PATH,
         auth_dependency=_user,
         footer_links=[],
@@ -92,6 +93,14 @@ def mount(app: FastAPI, backend: Backend) -> None:
         css=(assets / "app.css").read_text(encoding="utf-8"),
         head=f"<script>{(assets / 'app.js').read_text(encoding='utf-8')}</script>",
     )
+    # Gradio checks which files may be read only once a page was "launched"; a mounted one never is.
+    page.has_launched = True
+    return page
+
+
+def has_events(page: gr.Blocks, session: str) -> bool:
+    """Whether a session of the page has ever joined the queue."""
+    return session in page._queue.pending_messages_per_session
 
 
 def _user(request: Request) -> str | None:

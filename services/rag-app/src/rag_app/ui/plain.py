@@ -5,6 +5,7 @@ value of gr.HTML, whose template engine would run `${...}` and `{{...}}` found i
 """
 
 import re
+import unicodedata
 from collections.abc import Collection
 from datetime import UTC, datetime
 from html import escape
@@ -14,6 +15,8 @@ from rag_core.words import tokens, words
 _TEMPLATE = str.maketrans({"$": "&#36;", "{": "&#123;", "}": "&#125;"})
 _LINK = str.maketrans({"[": "&#91;", "]": "&#93;", "!": "&#33;"})
 _ADDRESS = re.compile(r"(?i)(\bwww)\.|:(?=//)|(?<=mailto):")
+# Control characters, and those that some programs take for the end of a line.
+_BLANK = {"Cc", "Zl", "Zp"}
 # Stand for <mark> and </mark> until the text around them is harmless.
 _ON, _OFF = "\x02", "\x03"
 
@@ -29,8 +32,17 @@ def inert(escaped: str) -> str:
     return spelled.translate(_LINK)
 
 
+def printable(value: str) -> str:
+    """Text without control characters and other ends of lines: a blank line would end an HTML block."""
+    return "".join(" " if unicodedata.category(character) in _BLANK else character for character in value)
+
+
 def one_line(value: str) -> str:
     """Plain text for a line of the chat."""
+    return _line(printable(value))
+
+
+def _line(value: str) -> str:
     return inert(escape(" ".join(value.split()), quote=True))
 
 
@@ -39,8 +51,8 @@ def lines(value: str, terms: Collection[str] = ()) -> str:
     wanted = frozenset(terms)
 
     def line(raw: str) -> str:
-        bare = raw.replace(_ON, "").replace(_OFF, "")
-        return one_line(_marked(bare, wanted) if wanted else bare)
+        bare = printable(raw)
+        return _line(_marked(bare, wanted) if wanted else bare)
 
     shown = "<br>".join(line(raw) for raw in value.strip().splitlines())
     return shown.replace(_ON, "<mark>").replace(_OFF, "</mark>")

@@ -8,7 +8,9 @@ import gradio as gr
 
 from rag_app.api.documents import visible
 from rag_app.backend import Backend
+from rag_app.ui.clicks import part
 from rag_app.ui.plain import pages, text
+from rag_app.ui.report import report_html
 from rag_core import page_text
 from rag_core.errors import RagError
 from rag_core.models import Document
@@ -30,12 +32,12 @@ class Place:
     @classmethod
     def of(cls, event: gr.EventData) -> "Place":
         """From the click that asked for it."""
-        first = _number(getattr(event, "first", 1))
+        first = _number(part(event, "first"))
         return cls(
-            document=str(event.document)[:64],
+            document=part(event, "document"),
             first=first,
-            last=min(max(first, _number(getattr(event, "last", first))), first + _MOST_PAGES - 1),
-            passage=str(getattr(event, "passage", ""))[:_LONGEST_PASSAGE],
+            last=min(max(first, _number(part(event, "last"))), first + _MOST_PAGES - 1),
+            passage=part(event, "passage", _LONGEST_PASSAGE),
         )
 
 
@@ -47,7 +49,12 @@ def reader(backend: Backend) -> None:
     def read(event: gr.EventData) -> str:
         return page_html(backend, Place.of(event))
 
-    quiet: dict[str, Any] = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
+    quiet: dict[str, Any] = {
+        "show_progress": "hidden",
+        "queue": False,
+        "api_visibility": "private",
+        "preprocess": False,
+    }
     panel.click(read, None, panel, **quiet)
 
 
@@ -65,7 +72,7 @@ def page_html(backend: Backend, place: Place) -> str:
     cut = "" if shown.whole else '<p class="rd-facts">A long page: the part around the passage is shown.</p>'
     body = _body(shown) or '<p class="rd-facts">There is no text on this page.</p>'
     where = pages(place.first, place.last)
-    return _head(document.name, where) + _turning(document, place) + cut + body
+    return _head(document.name, where) + report_html(document.report) + _turning(document, place) + cut + body
 
 
 def _body(shown: page_text.PageText) -> str:

@@ -1,19 +1,14 @@
-"""An answer as the chat shows it: Markdown in which only what stands here is HTML."""
+"""An answer as the chat shows it: blocks of HTML, a line each, which the browser's Markdown leaves alone."""
 
 import re
 from collections.abc import Sequence
-from html import escape
 
-from rag_app.ui import why
-from rag_app.ui.plain import inert, lines, one_line, pages
+from rag_app.ui import markup, why
+from rag_app.ui.plain import lines, one_line, pages
 from rag_core.models import Answer, Citation, Passage, SentenceSupport
 from rag_core.words import words
 
-_CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]+`)", re.DOTALL)
-_MARK = re.compile(r"\[(\d{1,2}(?:\s*,\s*\d{1,2})*)\]")
 _WORD = re.compile(r"[^\W\d_]{2}")
-_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$", re.MULTILINE)
-_LINE_MARK = re.compile(r"\s*(?:(?:[-*+>]|#{1,6}|\d{1,3}[.)])\s+)*")
 
 # What the answer does not say itself; for the other reasons it does.
 REASONS = {
@@ -25,37 +20,29 @@ REASONS = {
 
 
 def model_markdown(written: str) -> str:
-    """A model's text as Markdown without HTML, links or images; [1] becomes a mark to click.
+    """A model's text as one HTML block; [1] becomes a mark to click.
 
     A document may tell the model to write an image whose address carries what was asked away.
     """
-    parts = _CODE.split(written)
-    return "".join(part if index % 2 else _prose(part) for index, part in enumerate(parts))
+    return _block(markup.html(written))
 
 
-def _prose(part: str) -> str:
-    pieces = _MARK.split(part)
-    shown = []
-    for index, piece in enumerate(pieces):
-        if index % 2:
-            shown += [_cite(number.strip()) for number in piece.split(",")]
-        else:
-            shown.append(inert(escape(piece, quote=False)))
-    return "".join(shown)
+def question_markdown(question: str) -> str:
+    """What somebody asked, as it was typed."""
+    return _block(f"<p>{lines(question)}</p>")
 
 
-def _cite(number: str) -> str:
-    # Gradio's sanitiser keeps classes, values and titles, and drops data and aria attributes.
-    return f'<button class="rd-cite" value="{number}" title="Read source {number}">{number}</button>'
+def _block(html: str) -> str:
+    return f'<div class="rd-said">{html}</div>'
 
 
 def answer_markdown(answer: Answer, question: str = "", exchange: str = "") -> str:
     """The finished message: answer, what to know about it, its sources, why it is this one."""
-    body = _body(answer)
-    parts = [body + _closing(body)]
+    judged = [(one.text, not one.citations) for one in _judged(answer)]
+    parts = [_block(markup.html(answer.answer.strip(), judged))]
     if answer.reason in REASONS:
         parts.append(note(REASONS[answer.reason], warn=True))
-    if any(not sentence.citations for sentence in _judged(answer)):
+    if any(in_doubt for _, in_doubt in judged):
         parts.append(note("Sentences marked ? are not wholly supported by any passage: do not rely on them."))
     if answer.citations:
         parts.append(_sources("Sources", [_citation(one, question) for one in answer.citations]))
@@ -65,41 +52,6 @@ def answer_markdown(answer: Answer, question: str = "", exchange: str = "") -> s
     parts.append(why.panel(answer))
     parts.append(_foot(answer, exchange))
     return "\n\n".join(part for part in parts if part)
-
-
-def _closing(markdown: str) -> str:
-    """What ends a block of code that a model left open; else all that follows would be code (CommonMark)."""
-    opened = ""
-    for found in _FENCE.finditer(markdown):
-        marks, rest = found.groups()
-        if not opened:
-            opened = "" if marks[0] == "`" and "`" in rest else marks
-        elif marks.startswith(opened) and not rest.strip():
-            opened = ""
-    return f"\n{opened}" if opened else ""
-
-
-def _body(answer: Answer) -> str:
-    """The text with its marks; a sentence that nothing supports is told apart."""
-    written = answer.answer.strip()
-    code = [found.span() for found in _CODE.finditer(written)]
-    shown, at = [], 0
-    for sentence in _judged(answer):
-        start = written.find(sentence.text, at)
-        end = start + len(sentence.text)
-        if start < 0 or any(start < stop and begin < end for begin, stop in code):
-            continue
-        if sentence.citations:
-            shown.append(model_markdown(written[at:end]))
-        else:
-            # A list's dash or a heading's # must stay at the beginning of its line.
-            start += len(_LINE_MARK.match(sentence.text)[0])  # type: ignore[index]
-            doubted = f'<span class="rd-unsupported">{model_markdown(written[start:end])}</span>'
-            mark = '<sup class="rd-doubt" title="No passage supports all of this sentence">?</sup>'
-            shown += [model_markdown(written[at:start]), doubted, mark]
-        at = end
-    shown.append(model_markdown(written[at:]))
-    return "".join(shown)
 
 
 def _judged(answer: Answer) -> Sequence[SentenceSupport]:
@@ -126,7 +78,7 @@ def _foot(answer: Answer, exchange: str) -> str:
 
 def note(words: str, *, warn: bool = False) -> str:
     """A line beside the answer that is ours, not the model's."""
-    return f'<div class="rd-note{" rd-warn" if warn else ""}">{escape(words)}</div>'
+    return f'<div class="rd-note{" rd-warn" if warn else ""}">{one_line(words)}</div>'
 
 
 def _sources(title: str, items: Sequence[str]) -> str:

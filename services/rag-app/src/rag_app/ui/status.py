@@ -23,7 +23,12 @@ def status_tab(backend: Backend, tab: gr.Tab, page: gr.Blocks) -> None:
         reading = await backend.monitor.reading()
         return await run_in_threadpool(status_html, backend, reading)
 
-    quiet: dict[str, Any] = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
+    quiet: dict[str, Any] = {
+        "show_progress": "hidden",
+        "queue": False,
+        "api_visibility": "private",
+        "preprocess": False,
+    }
     page.load(refresh, None, board, **quiet)
     tab.select(refresh, None, board, **quiet)
     gr.Timer(_REFRESH_SECONDS).tick(refresh, None, board, **quiet, trigger_mode="multiple")

@@ -1,5 +1,7 @@
-"""The list of conversations beside the chat: open, begin, delete, take along."""
+"""The list of conversations beside the chat: open, begin, delete, export."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
@@ -7,9 +9,8 @@ import gradio as gr
 
 from rag_app.backend import Backend
 from rag_app.ui import render
-from rag_app.ui.export import markdown
 from rag_app.ui.plain import ago, count, text
-from rag_core.conversations import Conversation, Feedback
+from rag_core.conversations import Conversation, Exchange, Feedback
 from rag_core.errors import RagError
 
 _SHOWN = 50
@@ -17,16 +18,23 @@ Messages = list[dict[str, Any]]
 _RATINGS: dict[Feedback | None, str | None] = {"up": "Like", "down": "Dislike", None: None}
 
 
-def panel(backend: Backend) -> gr.HTML:
+@dataclass(frozen=True)
+class Unsaved:
+    """A question whose answer failed, was stopped or is being written; the server keeps it for its page."""
+
+    after: int
+    """How many exchanges of the conversation stand before it."""
+    said: Messages
+
+    def is_in(self, exchanges: Sequence[Exchange]) -> bool:
+        """Whether it has been stored since."""
+        return len(exchanges) > self.after and exchanges[self.after].question == self.said[0]["content"]
+
+
+def panel() -> gr.HTML:
     """Build the list; its buttons send clicks with an action and a conversation."""
     script = (files("rag_app.ui") / "assets" / "talks.js").read_text(encoding="utf-8")
-
-    def export(talk: str) -> str:
-        return markdown(backend.conversations.get(str(talk)))
-
-    return gr.HTML(
-        "", elem_id="rd-talks", js_on_load=script, apply_default_css=False, server_functions=[export]
-    )
+    return gr.HTML("", elem_id="rd-talks", js_on_load=script, apply_default_css=False)
 
 
 def talks_html(backend: Backend, current: str) -> str:
@@ -71,16 +79,24 @@ def shown(backend: Backend, talk: str) -> tuple[str, Any]:
 
 def chat(conversation: Conversation | None) -> Any:
     """The chat's messages and what was thought of each."""
-    messages: Messages = []
-    ratings: list[str | None] = []
-    for exchange in conversation.exchanges if conversation else ():
-        said = render.answer_markdown(exchange.answer, exchange.question, exchange.id)
-        messages += [
-            {"role": "user", "content": exchange.question},
-            {"role": "assistant", "content": said},
-        ]
-        ratings.append(_RATINGS[exchange.feedback])
+    exchanges = conversation.exchanges if conversation else ()
     return gr.Chatbot(
-        value=messages,  # type: ignore[arg-type]
-        feedback_value=ratings,
+        value=messages(exchanges),  # type: ignore[arg-type]
+        feedback_value=[_RATINGS[exchange.feedback] for exchange in exchanges],
     )
+
+
+def messages(exchanges: Sequence[Exchange], unsaved: Sequence[Unsaved] = ()) -> Messages:
+    """What was asked and answered, as the chat shows it: from the server alone, never from a browser."""
+    shown: Messages = []
+    for number in range(len(exchanges) + 1):
+        for one in unsaved:
+            if one.after == number and not one.is_in(exchanges):
+                shown += one.said
+        for exchange in exchanges[number : number + 1]:
+            said = render.answer_markdown(exchange.answer, exchange.question, exchange.id)
+            shown += [
+                {"role": "user", "content": render.question_markdown(exchange.question)},
+                {"role": "assistant", "content": said},
+            ]
+    return shown

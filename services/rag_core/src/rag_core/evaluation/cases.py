@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +14,16 @@ from rag_core.errors import RagError
 from rag_core.models import Frozen
 
 UNANSWERABLE = "unanswerable"
+KINDS = (
+    "own words",
+    "identifier",
+    "follow-up",
+    "table",
+    "near-copy",
+    "file name",
+    "other language",
+    "typing error",
+)
 
 
 class BadCases(RagError):  # noqa: N818 - named for what happened
@@ -26,7 +37,17 @@ class Case(Frozen):
     """A question. A passage is right when it is of one of `documents` and holds one of `says`."""
 
     question: str = Field(min_length=1)
-    kind: Literal["own words", "identifier", "follow-up", "unanswerable"]
+    kind: Literal[
+        "own words",
+        "identifier",
+        "follow-up",
+        "table",
+        "near-copy",
+        "file name",
+        "other language",
+        "typing error",
+        "unanswerable",
+    ]
     documents: tuple[str, ...] = ()
     says: tuple[str, ...] = ()
     after: tuple[str, ...] = ()  # questions asked before in the same conversation
@@ -45,6 +66,18 @@ class Case(Frozen):
         """Whether a passage answers the question."""
         told = _plain(text)
         return document in self.documents and any(_plain(one) in told for one in self.says)
+
+    def within(self, passages: Sequence[tuple[str, str, str]], most: int) -> bool:
+        """Whether the answer stands in the first `most` words of passages (document, headings, text)."""
+        left = most
+        for document, title, text in passages:
+            said = text.split()
+            if self.holds(document, f"{title} {' '.join(said[:left])}"):
+                return True
+            left -= len(said)
+            if left <= 0:
+                break
+        return False
 
 
 def load(path: Path) -> list[Case]:

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rag_core.evaluation import measures
-from rag_core.evaluation.cases import Case
+from rag_core.evaluation.cases import KINDS, Case
 from rag_core.models import Frozen
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+
+WITHIN = (600, 2000)  # words that a reader, or a model, is given
 
 
 class Outcome(Frozen):
@@ -22,6 +25,7 @@ class Outcome(Frozen):
     case: Case
     right: tuple[bool, ...]
     refused: bool
+    within: tuple[bool, bool] = (False, False)  # the first 600 and 2,000 words hold the answer
     seconds: float
     cited: tuple[bool, ...] = ()
     answer_seconds: float | None = None
@@ -41,13 +45,16 @@ class Report(Frozen):
         kinds: list[tuple[str, Sequence[Outcome]]] = [("", asked)]
         kinds += [
             (f" ({kind})", [one for one in asked if one.case.kind == kind])
-            for kind in ("own words", "identifier", "follow-up")
+            for kind in KINDS
             if any(one.case.kind == kind for one in asked)
         ]
         for suffix, some in kinds:
             found[f"hit@1{suffix}"] = _mean(some, lambda one: measures.hit(one.right, 1))
             found[f"hit@3{suffix}"] = _mean(some, lambda one: measures.hit(one.right, 3))
             found[f"hit@5{suffix}"] = _mean(some, lambda one: measures.hit(one.right, 5))
+            for place, most in enumerate(WITHIN):
+                held = [float(one.within[place]) for one in some]
+                found[f"within {most} words{suffix}"] = measures.mean(held)
             found[f"MRR@10{suffix}"] = _mean(some, lambda one: measures.reciprocal_rank(one.right))
             found[f"nDCG@10{suffix}"] = _mean(
                 some, lambda one: measures.ndcg(one.right, relevant=len(one.case.documents))

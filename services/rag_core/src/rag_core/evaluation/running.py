@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from rag_core import followups
 from rag_core.errors import OllamaUnavailable
 from rag_core.evaluation.cases import Case
-from rag_core.evaluation.report import Outcome, Report
+from rag_core.evaluation.report import WITHIN, Outcome, Report
 from rag_core.models import Answer
 from rag_core.relevance import Verdict
 from rag_core.retrieval import Retriever
 
-_RANKED = 10
+_RANKED = 20  # enough for 2,000 words
 
 
 def run(
@@ -39,6 +39,7 @@ def run(
                 f"question {done} was searched by words alone, as the embedder does not answer;"
                 " such figures tell nothing. `ragdock doctor` names what is wrong"
             )
+        given = [(p.document, p.title, p.text) for p in found.passages]
         verdict = judge(case.question, case.history)
         written = answer(query) if answer is not None else None
         # Passages given for want of a model are no model's citations.
@@ -48,6 +49,7 @@ def run(
                 case=case,
                 right=tuple(case.holds(p.document, f"{p.title} {p.text}") for p in found.passages),
                 refused=not verdict.relevant,
+                within=(case.within(given, WITHIN[0]), case.within(given, WITHIN[1])),
                 seconds=seconds,
                 cited=tuple(case.holds(c.document, f"{c.title} {c.passage}") for c in told),
                 without_model=written is not None and written.reason == "no_model",

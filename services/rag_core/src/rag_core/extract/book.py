@@ -16,7 +16,7 @@ from rag_core.sniff import DAMAGED_ARCHIVE
 
 _CONTAINER = "META-INF/container.xml"
 _RIGHTS = "META-INF/encryption.xml"
-_PAGES = ("application/xhtml+xml", "text/html", "application/x-dtbook+xml")
+_PAGES = ("application/xhtml+xml", "text/html", "application/x-dtbook+xml", "image/svg+xml")
 
 
 def parse(path: Path, max_pages: int) -> Iterator[Item]:

@@ -14,43 +14,72 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from rag_core.extract.blocks import Block, Head, Item, Note, Ocr, Unreadable
+from rag_core.extract import blobs
+from rag_core.extract.blocks import Block, Head, Item, Note, Ocr, Part, Unreadable
 from rag_core.models import DocumentKind
+from rag_core.signatures import OLE
 
 _PULSE_SECONDS = 0.5
+_MAX_DEPTH = 3  # files within files
 
 
-def parse(path: Path, kind: DocumentKind, max_pages: int, reader: Ocr | None) -> Iterator[Item]:
-    """Head and blocks of one file."""
+def parse(
+    path: Path, kind: DocumentKind, max_pages: int, reader: Ocr | None, depth: int = 0
+) -> Iterator[Item]:
+    """Head and blocks of one file; `depth` counts the files that it lies in."""
+
+    def read(one: Path, its_kind: DocumentKind) -> Iterator[Item]:
+        if depth >= _MAX_DEPTH:
+            raise Unreadable("too_deep", "it lies too deep within other files; add it by itself")
+        return guarded(one, its_kind, max_pages, reader, depth + 1)
+
     match kind:
         case DocumentKind.PDF:
-            return _parser("pdf")(path, max_pages, reader)
+            return _parser("pdf")(path, max_pages, reader, read if depth < _MAX_DEPTH else None)
         case DocumentKind.DOCX:
-            return _parser("word")(path)
+            return _parser("word")(path, read)
         case DocumentKind.PPTX:
-            return _parser("slides")(path, max_pages)
+            return _parser("slides")(path, max_pages, read)
         case DocumentKind.XLSX:
-            return _parser("sheet")(path)
+            return _parser("sheet")(path, read)
         case DocumentKind.CSV:
             return _parser("values")(path)
         case DocumentKind.EPUB:
             return _parser("book")(path, max_pages)
         case DocumentKind.EMAIL:
-            return _parser("mail")(path, lambda one, its_kind: guarded(one, its_kind, max_pages, reader))
+            return _parser("outlook" if path.open("rb").read(8) == OLE else "mail")(path, read)
         case DocumentKind.HTML:
             return _parser("html")(path)
+        case DocumentKind.OPENDOCUMENT:
+            return _parser("opendocument")(path)
+        case DocumentKind.RTF:
+            return _parser("rtf")(path)
+        case DocumentKind.XML:
+            return _parser("markup")(path)
+        case DocumentKind.NOTEBOOK:
+            return _parser("notebook")(path)
         case DocumentKind.MARKDOWN | DocumentKind.TEXT:
             return _parser("text")(path, markdown=kind is DocumentKind.MARKDOWN)
         case DocumentKind.UNKNOWN:
             raise Unreadable("unsupported", "no parser reads this kind of file")
 
 
-def guarded(path: Path, kind: DocumentKind, max_pages: int, reader: Ocr | None) -> Iterator[Item]:
-    """The same; parsers raise anything on broken files, and it becomes the file's reason."""
+def guarded(
+    path: Path, kind: DocumentKind, max_pages: int, reader: Ocr | None, depth: int = 0
+) -> Iterator[Item]:
+    """The same without encoded data; what a parser raises on a broken file becomes the file's reason."""
+    cut = 0
     try:
-        yield from parse(path, kind, max_pages, reader)
+        for item in parse(path, kind, max_pages, reader, depth):
+            if isinstance(item, Block):
+                text, times = blobs.without(item.text)
+                cut += times
+                if times:
+                    item = replace(item, text=text)
+            yield item
     except (Unreadable, FileNotFoundError, MemoryError):
         raise
     except Exception as error:
@@ -59,6 +88,9 @@ def guarded(path: Path, kind: DocumentKind, max_pages: int, reader: Ocr | None) 
             f"the file is damaged: a part of it is cut, missing or spoilt ({_named(error)});"
             " open it with the program that made it and save it again, or copy or download it again",
         ) from error
+    if cut:
+        many = "1 stretch" if cut == 1 else f"{cut:,} stretches"
+        yield Note(Part.TEXT, 0, message=f"{many} of encoded data (base64, keys) left out: nobody reads them")
 
 
 def _named(error: Exception) -> str:
@@ -100,9 +132,27 @@ def answer(path: Path, kind: DocumentKind, max_pages: int, reader: Ocr | None) -
         ]
 
 
+_PARSERS = (
+    "book",
+    "html",
+    "mail",
+    "markup",
+    "notebook",
+    "opendocument",
+    "outlook",
+    "pdf",
+    "rtf",
+    "sheet",
+    "slides",
+    "text",
+    "values",
+    "word",
+)
+
+
 def load_all() -> None:
     """Load every parser, so that an image that lacks a library is found when it is built."""
-    for name in ("book", "html", "mail", "pdf", "sheet", "slides", "text", "values", "word"):
+    for name in _PARSERS:
         _parser(name)
 
 

@@ -10,27 +10,24 @@ from pathlib import Path
 from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning, Tag, XMLParsedAsHTMLWarning
 from bs4.element import CData, NavigableString
 
-from rag_core.extract.blocks import Block, BlockKind, Head, Item, Unreadable, blocks, tables
+from rag_core import encoding
+from rag_core.extract.blocks import Block, BlockKind, Head, Item, Note, Part, Unreadable, blocks, tables
 
-_DROPPED = [
-    "script",
-    "style",
-    "noscript",
-    "template",
-    "nav",
-    "svg",
-    "iframe",
-    "object",
-    "form",
-    "button",
-    "select",
-]
+_DROPPED = ["script", "style", "template", "nav", "iframe", "object", "button", "datalist"]
 _HEADINGS = ["h1", "h2", "h3", "h4", "h5", "h6"]
 _BOUNDARIES = {
-    "address", "article", "aside", "blockquote", "body", "center", "dd", "details", "div", "dl", "dt",
-    "figcaption", "figure", "footer", "header", "hr", "li", "main", "ol", "p", "section", "summary", "table",
-    "tr", "ul",
+    "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dialog",
+    "dir", "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "header", "hgroup", "hr",
+    "legend", "li", "main", "menu", "ol", "p", "pre", "search", "section", "summary", "table", "tbody",
+    "tfoot", "thead", "tr", "ul",
 }  # fmt: skip
+# They part words, though not paragraphs.
+_CELLS = {"td", "th", "option", "label", "textarea", "text", "tspan", "desc"}
+# Fields that nobody reads: pressed, hidden or secret.
+_SILENT = {"hidden", "submit", "button", "reset", "image", "file", "password"}
+_DECLARED = re.compile(rb"""(?:charset|encoding)[ \t\r\n]{0,5}=[ \t\r\n]{0,5}["']?([A-Za-z0-9_:.-]{2,40})""")
+_DECLARED_WITHIN = 64 * 1024
+_MOST_COLUMNS = 1000
 _TEXT = {NavigableString, CData}
 # Marks put into the text where a block begins; no text can hold them, control characters are cleaned away.
 _MARK = "\x00"
@@ -39,8 +36,12 @@ _KINDS = {"T": BlockKind.TEXT, "G": BlockKind.TABLE, "C": BlockKind.CODE}
 
 def parse(path: Path) -> Iterator[Item]:
     """Head and blocks of an HTML file; it has one page."""
-    title, found = read(path.read_bytes(), 1)
+    data = path.read_bytes()
+    markup, remark = decoded(data)
+    title, found = read(markup, 1)
     yield Head(title=title, pages=1)
+    if remark:
+        yield Note(Part.TEXT, 0, message=remark)
     empty = True
     for block in found:
         empty = False
@@ -51,18 +52,58 @@ def parse(path: Path) -> Iterator[Item]:
 
 def read(markup: bytes | str, page: int) -> tuple[str, Iterator[Block]]:
     """The title of a page of HTML and its blocks."""
+    if isinstance(markup, bytes):
+        markup = decoded(markup)[0]
     with warnings.catch_warnings():
         # XHTML is HTML with an XML declaration; the HTML parser reads it as browsers do.
         warnings.simplefilter("ignore", XMLParsedAsHTMLWarning)
         warnings.simplefilter("ignore", MarkupResemblesLocatorWarning)
         soup = BeautifulSoup(markup, "lxml")
     title = soup.title.get_text(" ", strip=True) if soup.title else ""
-    for dropped in soup.find_all([*_DROPPED, "title"]):
+    for dropped in soup.find_all(_DROPPED):
         dropped.decompose()
+    for dropped in soup.find_all("title"):
+        if dropped.find_parent("svg") is None:
+            dropped.decompose()
+    # What a browser without scripts shows is of interest only where there is nothing else.
+    for hidden in soup.find_all("noscript"):
+        hidden.extract()
+        if not soup.get_text(strip=True) and soup.body is not None:
+            soup.body.append(hidden)
+    _fill(soup)
     _mark(soup)
     text = _text(soup)
     soup.decompose()
     return title, (block for piece in text.split(_MARK) for block in _piece(piece, page))
+
+
+def decoded(data: bytes) -> tuple[str, str]:
+    """The markup as text, and a remark on its encoding where one is due."""
+    said = _DECLARED.search(data, 0, _DECLARED_WITHIN)
+    text, how = encoding.decoded(data, said[1].decode("ascii") if said else "")
+    # It is text now; what it says of its bytes would mislead the parser.
+    return re.sub(r"^\s{0,100}<\?xml[^>]{0,200}\?>", "", text, count=1), how.remark
+
+
+def _fill(soup: BeautifulSoup) -> None:
+    """Put what a person reads, but no text holds, into its place: values of fields, names of pictures."""
+    for field in soup.find_all("input"):
+        kind = str(field.get("type", "text")).lower()
+        if kind in {"checkbox", "radio"}:
+            shown = "[x]" if field.has_attr("checked") else "[ ]"
+        else:
+            shown = "" if kind in _SILENT else str(field.get("value", ""))
+        field.replace_with(NavigableString(f" {shown} "))
+    for choice in soup.find_all("select"):
+        options = choice.find_all("option")
+        chosen = [one for one in options if one.has_attr("selected")] or options[:1]
+        if choice.has_attr("multiple"):
+            chosen = [one for one in options if one.has_attr("selected")]
+        choice.replace_with(
+            NavigableString(f" {', '.join(one.get_text(' ', strip=True) for one in chosen)} ")
+        )
+    for picture in soup.find_all(["img", "area"]):
+        picture.replace_with(NavigableString(f" {picture.get('alt') or ''} "))
 
 
 def _mark(soup: BeautifulSoup) -> None:
@@ -73,7 +114,7 @@ def _mark(soup: BeautifulSoup) -> None:
         _replace(pre, "C", pre.get_text())
     for table in soup.find_all("table"):
         if table.find("table") is None:  # a table of tables is layout
-            rows = [[_inline(cell) for cell in row.find_all(["td", "th"])] for row in table.find_all("tr")]
+            rows = _rows(table)
             if any(len(row) > 1 for row in rows) and not table.find("pre"):
                 parts = [block.text for block in tables(rows, 1)]
                 _replace(table, "G", f"{_MARK}G".join(parts), marked=True)
@@ -87,15 +128,49 @@ def _text(soup: BeautifulSoup) -> str:
     around: list[Tag] = [soup]
     for node in soup.descendants:
         while around[-1] is not node.parent:
-            if around.pop().name in _BOUNDARIES:
+            closed = around.pop().name
+            if closed in _BOUNDARIES:
                 written.append(f"{_MARK}T")
+            elif closed in _CELLS:
+                written.append(" ")
         if isinstance(node, Tag):
             around.append(node)
             if node.name in _BOUNDARIES:
                 written.append(f"{_MARK}T{'- ' if node.name == 'li' else ''}")
+            elif node.name in _CELLS:
+                written.append(" ")
         elif type(node) in _TEXT:  # comments and the like are kinds of their own
             written.append(str(node))
     return "".join(written)
+
+
+def _rows(table: Tag) -> list[list[str]]:
+    """The cells of a table by their places: one over several rows is repeated in each of them."""
+    rows: list[list[str]] = []
+    above: dict[int, tuple[int, str]] = {}  # column -> further rows that its cell goes down, and its text
+    for row in table.find_all("tr"):
+        cells: list[str] = []
+
+        def reach(cells: list[str] = cells) -> None:
+            while (held := above.get(len(cells))) is not None and held[0] > 0:
+                above[len(cells)] = (held[0] - 1, held[1])
+                cells.append(held[1])
+
+        for cell in row.find_all(["td", "th"]):
+            reach()
+            text, wide, tall = _inline(cell), _span(cell, "colspan"), _span(cell, "rowspan")
+            for number in range(min(wide, _MOST_COLUMNS - len(cells))):
+                if tall > 1:
+                    above[len(cells)] = (tall - 1, "" if number else text)
+                cells.append("" if number else text)
+        reach()
+        rows.append(cells)
+    return rows
+
+
+def _span(cell: Tag, name: str) -> int:
+    said = str(cell.get(name, "1")).strip()
+    return max(1, int(said)) if said.isascii() and said.isdigit() and len(said) < 6 else 1
 
 
 def _replace(tag: Tag, kind: str, text: str, *, marked: bool = False) -> None:
@@ -104,6 +179,10 @@ def _replace(tag: Tag, kind: str, text: str, *, marked: bool = False) -> None:
 
 
 def _inline(tag: Tag) -> str:
+    parts = tag.find_all([*_BOUNDARIES, *_CELLS])
+    for part in parts:
+        part.insert(0, NavigableString(" "))
+        part.append(NavigableString(" "))
     return re.sub(r"\s+", " ", tag.get_text()).replace(_MARK, " ").strip()
 
 

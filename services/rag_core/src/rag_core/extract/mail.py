@@ -1,44 +1,76 @@
-"""E-mail (.eml): who, when, what about; the text; and the attachments, read as files of their own."""
+"""E-mail (.eml, .emlx, mbox): who, when, what about; every part of the text; attachments as files."""
 
 from __future__ import annotations
 
 import email
 import email.policy
-import tempfile
-from collections.abc import Callable, Iterator
+import math
+import re
+from collections.abc import Iterable, Iterator
 from email.message import EmailMessage
 from pathlib import Path
 
-from rag_core.errors import UploadRefused
-from rag_core.extract import html
-from rag_core.extract.blocks import Block, BlockKind, Head, Item, Pulse, Unreadable, blocks, clean
-from rag_core.models import DocumentKind
-from rag_core.sniff import sniff
+from rag_core import encoding
+from rag_core.extract import calendar, html, tnef
+from rag_core.extract.attached import MAX_FILES, Reader, attached, unread
+from rag_core.extract.blocks import Block, BlockKind, Head, Item, Note, Part, Pulse, Unreadable, blocks, clean
 
 _SHOWN = ("From", "To", "Cc", "Date", "Subject")
 _MAX_DEPTH = 3
-_MAX_ATTACHMENTS = 100
-# Attachments pass through the container's small memory disk.
-_MAX_ATTACHED_BYTES = 32 * 1024 * 1024
-
-Reader = Callable[[Path, DocumentKind], Iterator[Item]]
+# What stands between the letters of an mbox, and before a single one that a program exported.
+_SEPARATOR = re.compile(rb"From \S.{0,200}\d{4}\s*$")
+_LENGTH = re.compile(rb"\d{1,12}\s*$")  # Apple Mail's files begin with it
+_SIGNATURES = {"application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature"}
+_LOCKED = {"application/pkcs7-mime", "application/x-pkcs7-mime", "application/pgp-encrypted"}
+_TNEF = {"application/ms-tnef", "application/vnd.ms-tnef"}
 
 
 def parse(path: Path, read: Reader) -> Iterator[Item]:
-    """Head and blocks of a message.
+    """Head and blocks of a message, or of each message of a mailbox; a message of a mailbox is a page.
 
     `read` gives the blocks of an attached file; whatever is wrong with that must come as Unreadable.
     """
     with path.open("rb") as file:
-        message = email.message_from_binary_file(file, policy=email.policy.default)
-    assert isinstance(message, EmailMessage)  # noqa: S101 - what this policy makes
-    yield Head(title=_header(message, "Subject"), pages=1)
+        letters = sum(1 for _ in _letters(file))
     empty = True
-    for item in _message(message, read, 0):
-        empty = empty and not isinstance(item, Block)
-        yield item
+    with path.open("rb") as file:
+        for number, letter in enumerate(_letters(file), 1):
+            message = email.message_from_bytes(letter, policy=email.policy.default)
+            assert isinstance(message, EmailMessage)  # noqa: S101 - what this policy makes
+            subject = _header(message, "Subject")
+            if number == 1:
+                yield Head(title=subject if letters == 1 else "", pages=letters)
+            if letters > 1:
+                yield from blocks(BlockKind.HEADING, subject or f"Message {number}", number, 1)
+            for item in _Letter(read, number).items(message):
+                empty = empty and not isinstance(item, Block)
+                yield item
+            yield Pulse(number)
     if empty:
         raise Unreadable("no_text", "the message holds neither headers nor text")
+
+
+def _letters(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """The messages of a file: one, or those of a mailbox, told apart by their "From " lines."""
+    held: list[bytes] = []
+    blank, left = True, math.inf
+    for number, line in enumerate(lines):
+        if number == 0 and _LENGTH.fullmatch(line):
+            left = int(line)  # after the message Apple Mail keeps notes of its own
+            continue
+        if left <= 0:
+            break
+        left -= len(line)
+        if blank and _SEPARATOR.match(line):
+            if any(map(bytes.strip, held)):
+                yield b"".join(held)
+            held = []
+            continue
+        blank = not line.strip()
+        # A line of text that looked like a separator was quoted when it was stored.
+        held.append(line[1:] if line.startswith(b">From ") else line)
+    if held:
+        yield b"".join(held)
 
 
 def _header(message: EmailMessage, name: str) -> str:
@@ -53,67 +85,120 @@ def _header(message: EmailMessage, name: str) -> str:
         return ""
 
 
-def _message(message: EmailMessage, read: Reader, depth: int) -> Iterator[Item]:
-    lines = [f"{name}: {value}" for name in _SHOWN if (value := _header(message, name))]
-    yield from blocks(BlockKind.TEXT, "\n".join(lines), 1)
-    body = message.get_body(preferencelist=("plain", "html"))
-    if isinstance(body, EmailMessage):
-        text = _text(body)
-        if body.get_content_type() == "text/html":
-            yield from html.read(text, 1)[1]
-        else:
-            for paragraph in _unquoted(text).split("\n\n"):
-                yield from blocks(BlockKind.TEXT, paragraph, 1)
-    attached = [part for part in message.iter_attachments() if isinstance(part, EmailMessage)]
-    for number, part in enumerate(attached[:_MAX_ATTACHMENTS], 1):
-        name = part.get_filename() or f"part {number}"
-        yield from blocks(BlockKind.HEADING, f"Attachment: {name}", 1, 1 + depth)
-        if part.get_content_type() == "message/rfc822" and depth < _MAX_DEPTH:
+class _Letter:
+    """One message: what its parts give, in their order."""
+
+    def __init__(self, read: Reader, page: int) -> None:
+        self._read = read
+        self._page = page
+        self._files = 0
+        self._pictures = 0
+
+    def items(self, message: EmailMessage, depth: int = 0) -> Iterator[Item]:
+        """Headers, text and attachments of the message and of those within it."""
+        lines = [f"{name}: {value}" for name in _SHOWN if (value := _header(message, name))]
+        yield from blocks(BlockKind.TEXT, "\n".join(lines), self._page)
+        yield from self._part(message, depth)
+        if depth == 0 and self._pictures:
+            many = f"{self._pictures} pictures" if self._pictures > 1 else "a picture"
+            yield Note(Part.PICTURE, self._pictures, read=False, message=f"{many} in the text of the message")
+
+    def _part(self, part: EmailMessage, depth: int) -> Iterator[Item]:
+        kind = part.get_content_type()
+        if kind in _SIGNATURES:
+            return
+        if kind in _LOCKED or kind == "multipart/encrypted":
+            yield from unread(
+                "of this message", "it is encrypted; save it decrypted and add that", self._page
+            )
+        elif kind == "multipart/alternative":
+            yield from self._richest(part, depth)
+        elif part.is_multipart() and kind != "message/rfc822":
             for inner in part.iter_parts():
                 if isinstance(inner, EmailMessage):
-                    yield from _message(inner, read, depth + 1)
+                    yield from self._part(inner, depth)
+        elif kind == "message/rfc822":
+            yield from self._inner(part, depth)
+        elif part.is_attachment() or part.get_content_maintype() != "text" or part.get_filename():
+            yield from self._file(part, kind, depth)
         else:
-            yield from _attachment(part, name, read, depth)
-        yield Pulse(0)
+            yield from self._text(part, kind)
+
+    def _richest(self, part: EmailMessage, depth: int) -> Iterator[Item]:
+        """One of the editions of the same text: the HTML one when the plain one lacks its words."""
+        inner = [one for one in part.iter_parts() if isinstance(one, EmailMessage)]
+        plain = next((one for one in inner if one.get_content_type() == "text/plain"), None)
+        rest = [one for one in inner if one is not plain and one.get_content_type() != "text/calendar"]
+        if plain is not None and rest:
+            edition = [item for one in rest for item in self._part(one, depth)]
+            if _holds(_decoded(plain)[0], "\n".join(one.text for one in edition if isinstance(one, Block))):
+                yield from self._part(plain, depth)
+                yield from (item for item in edition if isinstance(item, Note))
+            else:
+                yield from edition
+        else:
+            for one in rest or ([plain] if plain is not None else []):
+                yield from self._part(one, depth)
+        for one in inner:
+            if one.get_content_type() == "text/calendar":
+                yield from self._part(one, depth)
+
+    def _text(self, part: EmailMessage, kind: str) -> Iterator[Item]:
+        text, how = _decoded(part)
+        if how.spoilt:
+            yield Note(Part.TEXT, 0, message=how.remark)
+        if kind == "text/html":
+            yield from html.read(text, self._page)[1]
+        elif kind == "text/calendar":
+            yield from calendar.read(text, self._page)
+        else:
+            for paragraph in _unquoted(text).split("\n\n"):
+                yield from blocks(BlockKind.TEXT, paragraph, self._page)
+
+    def _inner(self, part: EmailMessage, depth: int) -> Iterator[Item]:
+        name = part.get_filename() or "message"
+        for inner in part.iter_parts():
+            if isinstance(inner, EmailMessage):
+                yield from blocks(BlockKind.HEADING, f"Attachment: {name}", self._page, 1 + depth)
+                if depth < _MAX_DEPTH:
+                    yield from self.items(inner, depth + 1)
+                    yield Note(Part.ATTACHMENT)
+                else:
+                    yield from unread(
+                        name, "it lies too deep within other messages; add it by itself", self._page
+                    )
+
+    def _file(self, part: EmailMessage, kind: str, depth: int) -> Iterator[Item]:
+        data = _payload(part)
+        if part.get_content_maintype() == "image" and not part.is_attachment():
+            self._pictures += 1
+            return
+        self._files += 1
+        name = part.get_filename() or f"part {self._files}"
+        if self._files > MAX_FILES:
+            yield from unread(
+                name, f"only the first {MAX_FILES} attachments are read; add it by itself", self._page
+            )
+        elif kind in _TNEF or name.lower() == "winmail.dat":
+            yield from tnef.read(data, name, self._read, self._page, 1 + depth)
+        else:
+            yield from attached(data, name, self._read, self._page, 1 + depth)
+        yield Pulse(self._page)
 
 
-def _attachment(part: EmailMessage, name: str, read: Reader, depth: int) -> Iterator[Item]:
-    """The attached file's blocks; one that cannot be read is named with the reason, and spoils nothing."""
+def _holds(plain: str, other: str) -> bool:
+    """Whether the plain edition has nearly all words of the other one; a placeholder has not."""
+    wanted = set(re.findall(r"\w+", other.lower()))
+    return len(wanted & set(re.findall(r"\w+", plain.lower()))) * 10 >= len(wanted) * 8
+
+
+def _payload(part: EmailMessage) -> bytes:
     payload = part.get_payload(decode=True)
-    data = payload if isinstance(payload, bytes) else b""
-    yield from blocks(
-        BlockKind.TEXT, f"Attached file {name}, {part.get_content_type()}, {len(data):,} bytes.", 1
-    )
-    if len(data) > _MAX_ATTACHED_BYTES:
-        yield from blocks(BlockKind.TEXT, "It is too large to be read from here; add it by itself.", 1)
-        return
-    with tempfile.NamedTemporaryFile(prefix="attached-") as copy:
-        copy.write(data)
-        copy.flush()
-        path = Path(copy.name)
-        how_far = ""
-        try:
-            kind = sniff(path, name)
-            if kind is DocumentKind.EMAIL and depth >= _MAX_DEPTH:
-                return
-            for item in read(path, kind):
-                if isinstance(item, Block):
-                    how_far = " to its end"
-                    yield Block(item.kind, item.text, 1, item.level + 1 if item.level else item.level)
-                elif isinstance(item, Pulse):
-                    yield Pulse(0)
-        except (UploadRefused, Unreadable) as error:
-            yield from blocks(BlockKind.TEXT, f"It was not read{how_far}: {error.message}", 1)
+    return payload if isinstance(payload, bytes) else b""
 
 
-def _text(part: EmailMessage) -> str:
-    payload = part.get_payload(decode=True)
-    data = payload if isinstance(payload, bytes) else b""
-    charset = part.get_content_charset() or "utf-8"
-    try:
-        return data.decode(charset, errors="replace")
-    except LookupError:  # a charset that no one knows
-        return data.decode("utf-8", errors="replace")
+def _decoded(part: EmailMessage) -> tuple[str, encoding.Encoding]:
+    return encoding.decoded(_payload(part), part.get_content_charset() or "")
 
 
 def _unquoted(text: str) -> str:

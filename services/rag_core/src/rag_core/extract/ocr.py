@@ -5,77 +5,73 @@ from __future__ import annotations
 import csv
 import math
 import re
+import struct
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
 
 import pypdfium2 as pdfium
-import pypdfium2.raw as pdfium_c
 import pytesseract
 from PIL import Image
 
+from rag_core.extract.apart import apart
 from rag_core.extract.blocks import Ocr
 
 _DPI = 300
 _MAX_PIXELS = 14_000_000  # somewhat over A4 at 300 dpi; a poster is read at a lower resolution
+_DRAWING_SECONDS = 20.0
+_SIZE = struct.Struct("<II")
 # Words and lines that Tesseract itself does not believe in come from photographs and stains.
 _SURE_WORD = 30.0
 _SURE_LINE = 45.0
 _LINE_HYPHEN = re.compile(r"(?<=\w)[-\u2010]$")
-_FEW_LETTERS = 20
-_STAMP_LETTERS = 250  # what a library or a shop stamps on each scanned page
-_OUTLINES = 30
+
+Crop = tuple[float, float, float, float]
 
 
 class Unavailable(Exception):  # noqa: N818 - said of the program
     """Tesseract or the data of a language is not installed."""
 
 
-def wanted(page: pdfium.PdfPage, good: int, bad: int) -> bool:
-    """Whether the page's own text is of no use and something is drawn on it that could be read."""
-    if bad > good:
-        return True
-    if good >= _STAMP_LETTERS:
-        return False
+class Unread(Exception):  # noqa: N818 - said of the picture
+    """This one picture was not read; the message says why."""
+
+
+def lines(page: pdfium.PdfPage, ocr: Ocr, seconds: float, crop: Crop = (0.0, 0.0, 0.0, 0.0)) -> list[str]:
+    """The text on the page's picture, line by line. Raises Unavailable, or Unread after so many seconds.
+
+    `crop` is cut off at the page's left, bottom, right and top, in points as it is shown.
+    """
+    if seconds <= 0:
+        raise Unread("took too long to read")
     width, height = page.get_size()
-    covered = 0.0
-    drawn = 0
-    for thing in page.get_objects(max_depth=3):
-        if thing.type == pdfium_c.FPDF_PAGEOBJ_IMAGE:
-            left, bottom, right, top = thing.get_bounds()
-            covered += max(0.0, right - left) * max(0.0, top - bottom)
-        elif thing.type == pdfium_c.FPDF_PAGEOBJ_PATH:
-            drawn += 1
-    share = covered / max(1.0, width * height)
-    if good < _FEW_LETTERS:
-        return bool(share > 0.05 or drawn > _OUTLINES)
-    return bool(share > 0.8)
+    area = max(1.0, (width - crop[0] - crop[2]) * (height - crop[1] - crop[3]))
+    scale = min(_DPI / 72, math.sqrt(_MAX_PIXELS / area))
+    drawn = apart(partial(_drawn, page, scale, crop), _DRAWING_SECONDS, 3 * _MAX_PIXELS)
+    if drawn is None:
+        raise Unread("is damaged, or too large to be read")
+    size = _SIZE.unpack_from(drawn)
+    return _recognised(Image.frombytes("L", size, drawn[_SIZE.size :]), ocr, min(seconds, ocr.page_seconds))
 
 
-def lines(page: pdfium.PdfPage, ocr: Ocr) -> list[str]:
-    """The text on the page's picture, line by line; none when it takes too long. Raises Unavailable."""
-    width, height = page.get_size()
-    scale = min(_DPI / 72, math.sqrt(_MAX_PIXELS / max(1.0, width * height)))
-    bitmap = page.render(scale=scale, grayscale=True)
-    try:
-        return _recognised(bitmap.to_pil(), ocr)
-    finally:
-        bitmap.close()
+def _drawn(page: pdfium.PdfPage, scale: float, crop: Crop) -> bytes:
+    """The page's picture in shades of grey, after its size."""
+    picture: Image.Image = page.render(scale=scale, grayscale=True, crop=crop).to_pil()
+    return _SIZE.pack(*picture.size) + picture.tobytes()
 
 
-def _recognised(picture: Image.Image, ocr: Ocr) -> list[str]:
+def _recognised(picture: Image.Image, ocr: Ocr, seconds: float) -> list[str]:
     try:
         # Page segmentation 1 finds columns and turns a page that was scanned sideways.
-        table = str(
-            pytesseract.image_to_data(picture, lang=ocr.languages, config="--psm 1", timeout=ocr.page_seconds)
-        )
+        table = str(pytesseract.image_to_data(picture, lang=ocr.languages, config="--psm 1", timeout=seconds))
     except pytesseract.TesseractNotFoundError as error:
         raise Unavailable("Tesseract is not installed") from error
     except pytesseract.TesseractError as error:
         if "data file" in str(error) or "languages" in str(error):
             raise Unavailable(f"Tesseract has no data for {ocr.languages!r}") from error
-        return []  # this one picture is too much for it
-    except RuntimeError:  # the time was over
-        return []
+        raise Unread("is more than the program that reads pictures can take") from error
+    except RuntimeError as error:
+        raise Unread("took too long to read") from error
     return _text(table)
 
 

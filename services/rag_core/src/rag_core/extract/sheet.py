@@ -1,52 +1,139 @@
-"""XLSX by openpyxl: a sheet is a page under its name, its rows a Markdown table, read row by row."""
+"""XLSX by openpyxl: a sheet is a page under its name, its rows are read one by one as Excel shows them."""
 
 from __future__ import annotations
 
+import itertools
+import re
 import warnings
+import zipfile
 from collections.abc import Iterator
-from datetime import date, datetime, time
 from pathlib import Path
+from typing import Any
 
 import openpyxl
+from openpyxl.worksheet.formula import ArrayFormula
 
 from rag_core.extract import archive, strict
-from rag_core.extract.blocks import Block, BlockKind, Head, Item, Unreadable, blocks
+from rag_core.extract.attached import Reader
+from rag_core.extract.blocks import Block, BlockKind, Head, Item, Note, Part, Unreadable, blocks
+from rag_core.extract.charts import parsed
+from rag_core.extract.number_format import shown
 from rag_core.extract.rows import MAX_COLUMNS, rows_of
+from rag_core.extract.sheet_parts import Merged, Parts
+
+_WORKBOOK = re.compile(r"xl/workbook\d*\.xml")
 
 
-def parse(path: Path) -> Iterator[Item]:
-    """Head and blocks of a workbook: the values last calculated, not the formulas."""
+def parse(path: Path, read: Reader) -> Iterator[Item]:
+    """Head and blocks of a workbook; `read` gives the blocks of embedded files."""
     archive.check(path, "workbook", stream="xl/worksheets/")
     # openpyxl judges a path by its ending, which may be wrong or none; a file it judges by its content.
-    with strict.opened(path) as file, warnings.catch_warnings():
+    with strict.opened(path) as file, zipfile.ZipFile(file) as packed, warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # extensions that openpyxl does not keep
         book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+        formulas = None
         try:
             sheets = book.worksheets
             yield Head(title=(book.properties.title or "").strip(), pages=max(1, len(sheets)))
+            yield from _missing(packed, book)
             empty = True
             for number, sheet in enumerate(sheets, 1):
                 yield from blocks(BlockKind.HEADING, sheet.title, number, 1)
-                sheet.reset_dimensions()  # some programs write them wrong, and rows would be left out
-                values = sheet.iter_rows(values_only=True)
-                rows = ([_shown(value) for value in row[:MAX_COLUMNS]] for row in values)
-                for item in rows_of(rows, number):
+                parts = Parts(packed, str(sheet._worksheet_path))
+                if sheet.sheet_state != "visible":
+                    yield Note(
+                        Part.TEXT, 0, message=f"sheet {sheet.title} is hidden, and was read all the same"
+                    )
+                if parts.has_formulas():
+                    formulas = formulas or openpyxl.load_workbook(file, read_only=True)
+                one = _Sheet(
+                    sheet, formulas[sheet.title] if formulas and parts.has_formulas() else None, parts
+                )
+                for item in itertools.chain(
+                    rows_of(one.rows(), number), parts.beside(number, sheet.title, read)
+                ):
                     empty = empty and not isinstance(item, Block)
                     yield item
+                yield from one.remarks()
         finally:
             book.close()
+            if formulas is not None:
+                formulas.close()
     if empty:
-        raise Unreadable("no_text", "the workbook holds no values; pictures and charts cannot be read")
+        raise Unreadable(
+            "no_text", "the workbook holds no values; print it to PDF, whose pictures of text are read"
+        )
 
 
-def _shown(value: object) -> str:
-    """A cell as people read it: whole numbers without a point, dates without a midnight."""
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.10g}"
-    if isinstance(value, datetime):
-        return value.date().isoformat() if value.time() == time() else value.isoformat(" ", "minutes")
-    if isinstance(value, date | time):
-        return value.isoformat()
-    return str(value)
+def _missing(packed: zipfile.ZipFile, book: Any) -> Iterator[Item]:
+    """Sheets that the workbook names and the file does not hold."""
+    part = next((name for name in packed.namelist() if _WORKBOOK.fullmatch(name)), "")
+    root = parsed(packed.read(part)) if part else None
+    known = {sheet.title for sheet in (*book.worksheets, *book.chartsheets)}
+    for named in root.iterfind("{*}sheets/{*}sheet") if root is not None else ():
+        if (name := str(named.get("name"))) not in known:
+            message = f"sheet {name}: the file lacks it; open the workbook and save it again"
+            yield Note(Part.TEXT, read=False, message=message)
+
+
+class _Sheet:
+    """The cells of a sheet as a person reads them."""
+
+    def __init__(self, values: Any, formulas: Any | None, parts: Parts) -> None:
+        self._values = values
+        self._formulas = formulas
+        self._merged = parts.merged()
+        self._notes = parts.notes()
+        self._uncalculated = 0
+        self._wide = False
+
+    def rows(self) -> Iterator[list[str]]:
+        """Each row; a cell over several rows stands in each of them."""
+        self._values.reset_dimensions()  # some programs write them wrong, and rows would be left out
+        rows = self._values.iter_rows()
+        if self._formulas is None:
+            pairs: Iterator[tuple[Any, Any]] = ((row, ()) for row in rows)
+        else:
+            self._formulas.reset_dimensions()
+            pairs = itertools.zip_longest(rows, self._formulas.iter_rows(), fillvalue=())
+        open_ranges: dict[int, tuple[Merged, str]] = {}
+        coming = iter([*self._merged, Merged(1 << 30, 0, 0)])
+        following = next(coming)
+        for number, (row, written) in enumerate(pairs, 1):
+            self._wide = self._wide or len(row) > MAX_COLUMNS
+            cells = [self._shown(cell, written, i, number) for i, cell in enumerate(row[:MAX_COLUMNS])]
+            for column, (merged, said) in list(open_ranges.items()):
+                if number > merged.bottom:
+                    del open_ranges[column]
+                elif said:
+                    cells += [""] * (column - len(cells))
+                    cells[column - 1] = said
+            while following.top <= number:
+                said = cells[following.column - 1] if following.column <= len(cells) else ""
+                open_ranges[following.column] = (following, said)
+                following = next(coming)
+            yield cells
+
+    def remarks(self) -> Iterator[Item]:
+        """What the cells did not say."""
+        title = self._values.title
+        if self._notes:
+            yield Note(Part.COMMENT, len(self._notes))
+        if self._uncalculated:
+            many = "1 formula was" if self._uncalculated == 1 else f"{self._uncalculated:,} formulas were"
+            message = f"sheet {title}: {many} never calculated; open the workbook and save it"
+            yield Note(Part.FORMULA, self._uncalculated, read=False, message=message)
+        if self._wide:
+            message = f"sheet {title}: columns beyond the first {MAX_COLUMNS:,} were not read"
+            yield Note(Part.TABLE, read=False, message=message)
+
+    def _shown(self, cell: Any, written: Any, i: int, row: int) -> str:
+        said = shown(cell.value, getattr(cell, "number_format", None))
+        if cell.value is None and i < len(written):
+            formula = written[i].value
+            formula = formula.text if isinstance(formula, ArrayFormula) else formula
+            if isinstance(formula, str) and formula.startswith("="):
+                self._uncalculated += 1
+                said = formula
+        note = self._notes.get((row, i + 1)) if self._notes else None
+        return f"{said} (note: {note})".strip() if note else said

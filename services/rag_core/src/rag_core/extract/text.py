@@ -2,65 +2,69 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from rag_core.extract.blocks import MAX_BLOCK_CHARS, Block, BlockKind, Head, Item, Unreadable, blocks
-from rag_core.sniff import decode
+from rag_core import encoding
+from rag_core.extract.blocks import (
+    MAX_BLOCK_CHARS,
+    Block,
+    BlockKind,
+    Head,
+    Item,
+    Note,
+    Part,
+    Unreadable,
+    blocks,
+)
 
-_BLOCK_BYTES = 1024 * 1024
 _HASHES = re.compile(r"^ {0,3}(#{1,6})\s+")
 _UNDERLINE = re.compile(r"^(=+|-+|~+|\^+)\s*$")
 _UNDERLINE_LEVEL = {"=": 1, "-": 2, "~": 3, "^": 4}
-_FENCE = re.compile(r"^ {0,3}(```+|~~~~*|-{4,}$)")
+# CommonMark's fence; it may stand in a list or a quotation.
+_FENCE = re.compile(r"^[ \t]{0,40}(?:(?:[-*+>]|\d{1,9}[.)])[ \t]{0,10}){0,5}(`{3,}(?=[^`]*$)|~{3,})")
+_CLOSED = re.compile(r"^[ \t>]{0,80}(`{3,}|~{3,})[ \t]*$")
 _TABLE = re.compile(r"^\s*\|.*\|\s*$")
 
 
 def parse(path: Path, *, markdown: bool) -> Iterator[Item]:
     """Head and blocks of a text file; a form feed starts a page."""
-    encoding = encoding_of(path)
-    pages = 1 if markdown else 1 + _form_feeds(path, encoding)
+    how = encoding_of(path)
+    pages = 1 if markdown else 1 + _form_feeds(path, how.codec)
     yield Head(title="", pages=pages)
+    if how.remark:
+        yield Note(Part.TEXT, 0, message=how.remark)
     empty = True
-    for block in _blocks(_read_lines(path, encoding), markdown=markdown):
+    for block in blocks_of(_read_lines(path, how.codec), markdown=markdown):
         empty = False
         yield block
     if empty:
         raise Unreadable("no_text", "the file holds blank space only; there is nothing to read")
 
 
-def encoding_of(path: Path) -> str:
-    """The encoding to open the file with; raises Unreadable when it is no text."""
-    with path.open("rb") as file:
-        start = file.read(64 * 1024)
-        if decode(start, partial=True) is None:
-            raise Unreadable("corrupt", "the file is not text: it holds bytes that no text has")
-        if start.startswith((b"\xff\xfe", b"\xfe\xff")):
-            return "utf-16"
-        file.seek(0)
-        decoder = codecs.getincrementaldecoder("utf-8-sig")()
-        try:
-            while block := file.read(_BLOCK_BYTES):
-                decoder.decode(block)
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            return "cp1252"
-    return "utf-8-sig"
+def encoding_of(path: Path) -> encoding.Encoding:
+    """How to open the file; raises Unreadable when it is no text, or its encoding is not certain."""
+    try:
+        return encoding.of_file(path)
+    except encoding.NotText as error:
+        raise Unreadable("corrupt", "the file is not text: it holds bytes that no text has") from error
+    except encoding.Unsure as error:
+        raise Unreadable("unknown_encoding", f"the file is text, but {error}") from error
 
 
-def _read_lines(path: Path, encoding: str) -> Iterator[str]:
-    with path.open(encoding=encoding, errors="replace") as file:
+def _read_lines(path: Path, codec: str) -> Iterator[str]:
+    with path.open(encoding=codec, errors="replace") as file:
         while line := file.readline(MAX_BLOCK_CHARS):
             yield line
 
 
-def _form_feeds(path: Path, encoding: str) -> int:
-    return sum(line.count("\f") for line in _read_lines(path, encoding))
+def _form_feeds(path: Path, codec: str) -> int:
+    return sum(line.count("\f") for line in _read_lines(path, codec))
 
 
-def _blocks(lines: Iterator[str], *, markdown: bool) -> Iterator[Block]:
+def blocks_of(lines: Iterator[str], *, markdown: bool) -> Iterator[Block]:
+    """Paragraphs, headings, listings and tables of lines of text."""
     page = 1
     held: list[str] = []
     fence: str | None = None
@@ -78,13 +82,13 @@ def _blocks(lines: Iterator[str], *, markdown: bool) -> Iterator[Block]:
         line = line.rstrip("\n")
         if markdown and fence is not None:
             held.append(line)
-            if line.lstrip().startswith(fence):
+            if (closed := _CLOSED.match(line)) and closed[1].startswith(fence):
                 yield from flush(BlockKind.CODE)
                 fence = None
             continue
-        if markdown and (opened := _FENCE.match(line)) and opened.group(1)[0] in "`~":
+        if markdown and (opened := _FENCE.match(line)):
             yield from flush()
-            fence = opened.group(1)[:3]
+            fence = opened[1]
             held.append(line)
             continue
         if markdown and (head := _HASHES.match(line)):

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from rag_core.extract.blocks import Head, Item, Unreadable
+from rag_core.extract.blocks import Block, Head, Item, Note, Part, Unreadable
 from rag_core.extract.rows import MAX_COLUMNS, rows_of
 from rag_core.extract.text import encoding_of
 from rag_core.sniff import delimiter
@@ -14,11 +14,13 @@ from rag_core.sniff import delimiter
 
 def parse(path: Path) -> Iterator[Item]:
     """Head and blocks of a file of comma-, semicolon- or tab-separated values."""
-    encoding = encoding_of(path)
-    with path.open(encoding=encoding, errors="replace", newline="") as file:
+    how = encoding_of(path)
+    with path.open(encoding=how.codec, errors="replace", newline="") as file:
         start = file.read(64 * 1024)
         file.seek(0)
         yield Head(title="", pages=1)
+        if how.remark:
+            yield Note(Part.TEXT, 0, message=how.remark)
         csv.field_size_limit(1_000_000)
         rows = csv.reader(
             (line.replace("\0", "") for line in file), delimiter=delimiter(start, sure=False) or ","
@@ -26,7 +28,7 @@ def parse(path: Path) -> Iterator[Item]:
         empty = True
         try:
             for item in rows_of((row[:MAX_COLUMNS] for row in rows), 1):
-                empty = False
+                empty = empty and not isinstance(item, Block)
                 yield item
         except csv.Error as error:
             raise Unreadable(

@@ -1,23 +1,27 @@
 """DOCX by python-docx: headings by style, tables as Markdown, pages as Word last laid them out.
 
-What is read is what a person sees with all changes accepted: insertions, content controls, text boxes and
-notes, too; no deletions, no header or footer, and no table of contents, which only repeats the headings.
+What is read is what a person sees with all changes accepted: insertions, content controls, text boxes, notes,
+comments, automatic numbers, charts and embedded files, too; headers and footers once; no deletions, and no
+table of contents, which only repeats the headings.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from docx.opc.part import PartFactory
 from docx.package import Package
 from docx.parts.document import DocumentPart
-from docx.text.paragraph import Paragraph
 
 from rag_core.extract import archive, strict
-from rag_core.extract.blocks import Block, BlockKind, Head, Item, Unreadable, blocks, tables
+from rag_core.extract.attached import Reader
+from rag_core.extract.blocks import Block, BlockKind, Head, Item, Note, Part, Unreadable, blocks, tables
+from rag_core.extract.charts import chart, diagram, parsed
+from rag_core.extract.embedded import embedded
+from rag_core.extract.word_styles import Styles
 from rag_core.extract.word_xml import BOX, NOTES, cells, inside, notes, page_breaks, rows, text, w
 
 # Files with macros and templates (.docm, .dotx, .dotm) hold the same under names that python-docx refuses.
@@ -27,69 +31,77 @@ _ALIKE = (
     "application/vnd.openxmlformats-officedocument.wordprocessingml.template.main+xml",
 )
 PartFactory.part_type_for.update(dict.fromkeys(_ALIKE, DocumentPart))
-_HEADING = re.compile(r"^heading (\d)", re.I)
+_RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
+_PAGE_NUMBER = re.compile(r"(?:page|seite|p\.)?[\s\d./|-]{0,30}(?:of|von|/)?[\s\d]{0,10}", re.I)
+_PARTS = {"footnote": Part.NOTE, "endnote": Part.NOTE, "comment": Part.COMMENT}
 
 
-def parse(path: Path) -> Iterator[Item]:
-    """Head and blocks of a DOCX."""
+def parse(path: Path, read: Reader) -> Iterator[Item]:
+    """Head and blocks of a DOCX; `read` gives the blocks of files within it."""
     archive.check(path, "Word file")
     with strict.opened(path) as file:
         package: Any = Package.open(file)
     document = package.main_document_part.document
-    body = _Body(document)
+    body = _Body(document, read)
     yield Head(
         title=(document.core_properties.title or "").strip(), pages=1 + page_breaks(document.element.body)
     )
     empty = True
-    for block in body.blocks():
-        empty = False
-        yield block
+    for item in body.items():
+        empty = empty and not isinstance(item, Block)
+        yield item
     if empty:
-        raise Unreadable("no_text", "the Word file holds no text; pictures of text need OCR first")
+        raise Unreadable(
+            "no_text", "the Word file holds no text; print it to PDF, whose pictures of text are read"
+        )
 
 
 class _Body:
-    """The document's own text, without what stands on each page alike."""
+    """The document's text, and what stands on each page alike once."""
 
-    def __init__(self, document: Any) -> None:
+    def __init__(self, document: Any, read: Reader) -> None:
         self._document = document
+        self._read = read
+        self._styles = Styles(document.part)
         self._notes = {name: notes(document.part, name) for name in NOTES}
+        self._pictures = 0
 
-    def blocks(self) -> Iterator[Block]:
+    def items(self) -> Iterator[Item]:
         """All of it in reading order."""
+        yield from self._running("header")
         page = 1
         for element, shown in inside(self._document.element.body):
             # A break inside a paragraph comes before most of its text far more often than after it.
             page += page_breaks(element)
             if shown:
                 yield from self._element(element, page)
+        yield from self._running("footer")
+        if self._pictures:
+            many = "a picture" if self._pictures == 1 else f"{self._pictures} pictures"
+            message = f"{many} without a description, not read"
+            yield Note(Part.PICTURE, self._pictures, read=False, message=message)
 
-    def _element(self, element: Any, page: int) -> Iterator[Block]:
+    def _element(self, element: Any, page: int) -> Iterator[Item]:
         beside: list[Any] = []
-        if element.tag == w("tbl"):
+        if element.tag == w("altChunk"):
+            yield from self._part(element.get(f"{_RELATION}id"), page)
+        elif element.tag == w("tbl"):
+            yield Note(Part.TABLE)
             yield from tables(
                 ([self._cell(cell, beside) for cell in cells(row)] for row in rows(element)), page
             )
         else:
             yield from self._paragraph(element, beside, page)
         for one in beside:
-            if one.tag == BOX:
-                for part, shown in inside(one):
-                    if shown:
-                        yield from self._element(part, page)
-            else:
-                yield from blocks(BlockKind.TEXT, self._note(one), page)
+            yield from self._beside(one, page)
 
-    def _paragraph(self, element: Any, beside: list[Any], page: int) -> Iterator[Block]:
+    def _paragraph(self, element: Any, beside: list[Any], page: int) -> Iterator[Item]:
         said = text(element, beside)
-        style = Paragraph(element, self._document).style
-        name = (style.name or "") if style is not None else ""
-        heading = _HEADING.match(name)
-        if heading or name == "Title":
-            yield from blocks(BlockKind.HEADING, said, page, int(heading.group(1)) if heading else 1)
-        else:
-            marker = "- " if name.startswith("List") and said.strip() else ""
-            yield from blocks(BlockKind.TEXT, marker + said, page)
+        if not said.strip():
+            return
+        said = self._styles.label(element) + said.strip("\n")
+        level = self._styles.heading(element)
+        yield from blocks(BlockKind.HEADING if level else BlockKind.TEXT, said, page, level)
 
     def _cell(self, cell: Any | None, beside: list[Any]) -> str:
         """The text of a cell; None is a place that a merged cell covers. A table in a cell is its words."""
@@ -99,13 +111,67 @@ class _Body:
         for element, shown in inside(cell):
             if shown and element.tag == w("tbl"):
                 said += [self._cell(one, beside) for row in rows(element) for one in cells(row)]
-            elif shown:
-                said.append(text(element, beside))
+            elif shown and element.tag == w("p"):
+                words = text(element, beside)
+                said.append(self._styles.label(element) + words if words.strip() else "")
         return "\n".join(filter(None, said))
 
-    def _note(self, reference: Any) -> str:
+    def _beside(self, one: Any, page: int) -> Iterator[Item]:
+        """What a paragraph holds beside its text."""
+        name = str(one.tag).rpartition("}")[2]
+        if one.tag == BOX:
+            yield Note(Part.TEXT_BOX)
+            for part, shown in inside(one):
+                if shown:
+                    yield from self._element(part, page)
+        elif name == "docPr":
+            yield from self._picture(one, page)
+        elif name == "chart":
+            yield from chart(self._blob(one.get(f"{_RELATION}id")), page)
+        elif name == "relIds":
+            yield from diagram(self._blob(one.get(f"{_RELATION}dm")), page)
+        elif name == "OLEObject":
+            if one.get("Type") != "Link":
+                yield from self._part(one.get(f"{_RELATION}id"), page)
+        else:
+            yield from self._note(one, page)
+
+    def _picture(self, about: Any, page: int) -> Iterator[Item]:
+        if next(about.getparent().iter("{*}blip"), None) is None:
+            return  # a chart, a shape: it has words of its own
+        if (said := str(about.get("descr") or "").strip()) and not said.startswith("C:\\"):
+            yield from blocks(BlockKind.TEXT, f"Picture: {said}", page)
+        else:
+            self._pictures += 1
+
+    def _note(self, reference: Any, page: int) -> Iterator[Item]:
         for name, found in self._notes.items():
-            if reference.tag == w(f"{name}Reference"):
-                said = found.get(reference.get(w("id")), "")
-                return f"{name.capitalize()}: {said}" if said else ""
-        return ""
+            if reference.tag == w(f"{name}Reference") and (said := found.get(reference.get(w("id")), "")):
+                yield Note(_PARTS[name])
+                by = " by" if name == "comment" else ":"
+                yield from blocks(BlockKind.TEXT, f"{name.capitalize()}{by} {said}", page)
+
+    def _running(self, kind: str) -> Iterator[Item]:
+        """Each header or footer that says more than the page's number, once."""
+        seen: set[str] = set()
+        for relation in self._document.part.rels.values():
+            if relation.is_external or not relation.reltype.endswith(f"/{kind}"):
+                continue
+            root = parsed(relation.target_part.blob)
+            lines = (text(one, []).strip() for one in root.iter(w("p"))) if root is not None else iter(())
+            said = " ".join(line for line in lines if line)
+            if said and said not in seen and not _PAGE_NUMBER.fullmatch(said):
+                seen.add(said)
+                yield from blocks(BlockKind.TEXT, said, 1)
+
+    def _blob(self, relation: str | None) -> bytes:
+        found = self._document.part.rels.get(relation or "")
+        return b"" if found is None or found.is_external else bytes(found.target_part.blob)
+
+    def _part(self, relation: str | None, page: int) -> Iterator[Item]:
+        """Another file within this one."""
+        found = self._document.part.rels.get(relation or "")
+        if found is None or found.is_external:
+            return
+        name = PurePosixPath(str(found.target_part.partname)).name
+        yield from embedded(bytes(found.target_part.blob), name, self._read, page)

@@ -9,8 +9,27 @@ from docx.opc.constants import RELATIONSHIP_TYPE
 from docx.oxml.ns import qn
 from docx.oxml.parser import parse_xml
 
+from rag_core.extract.equations import linear
+
 _MARKUP = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
-NOTES = ("footnote", "endnote")
+NOTES = ("footnote", "endnote", "comment")
+_MATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}oMath"
+# What a drawing or an object refers to in other parts of the file.
+OBJECTS = {"chart", "relIds", "OLEObject"}
+# Signs of Microsoft's fonts of signs, as Unicode has them.
+_BOXES = {
+    "F0FE": "\u2611",
+    "F052": "\u2611",
+    "F0FD": "\u2612",
+    "F0A8": "\u2610",
+    "F06F": "\u2610",
+    "F0A3": "\u2610",
+    "F0FC": "\u2713",
+    "F0FB": "\u2717",
+    "F0E0": "\u2192",
+    "F0DF": "\u2190",
+    "F0B7": "\u2022",
+}
 
 
 def w(name: str) -> str:
@@ -19,6 +38,7 @@ def w(name: str) -> str:
 
 
 BOX = w("txbxContent")
+_ALTERNATIVES = f"{_MARKUP}AlternateContent"
 _CONTROL = w("sdt")
 # Around paragraphs, rows, cells and runs alike: what was inserted, moved here, or marked up for a program.
 _CLEAR = {w(name) for name in ("ins", "moveTo", "customXml", "smartTag", "sdtContent")}
@@ -38,6 +58,8 @@ def inside(container: Any) -> Iterator[tuple[Any, bool]]:
             yield child, True
         elif child.tag == _CONTROL and _is_contents(child):
             yield child, False
+        elif child.tag == w("altChunk"):
+            yield child, True
         elif child.tag == _CONTROL or child.tag in _CLEAR:
             yield from inside(child)
 
@@ -77,7 +99,8 @@ def notes(part: Any, name: str) -> dict[str, str]:
             for note in parse_xml(relation.target_part.blob).iter(w(name)):
                 paragraphs = (text(one, []).strip() for one in note.iter(w("p")))
                 if note.get(w("type"), "normal") == "normal":
-                    found[note.get(w("id"))] = " ".join(filter(None, paragraphs))
+                    who = f"{note.get(w('author'))}: " if note.get(w("author")) else ""
+                    found[note.get(w("id"))] = who + " ".join(filter(None, paragraphs))
     return found
 
 
@@ -91,8 +114,40 @@ def _pieces(element: Any, beside: list[Any]) -> Iterator[str]:
             yield "\n" if child.get(w("type"), "textWrapping") == "textWrapping" else ""
         elif child.tag == BOX or child.tag in _REFERENCES:
             beside.append(child)
+        elif child.tag == _MATH:
+            yield linear(child)
+        elif child.tag == w("sym"):
+            yield _BOXES.get(str(child.get(w("char"))).upper(), "")
+        elif child.tag == w("ffData"):
+            yield _field(child)
+        elif child.tag == _ALTERNATIVES:
+            chosen = child.find(f"{_MARKUP}Choice")
+            yield from _pieces(chosen if chosen is not None else child, beside)
+        elif isinstance(child.tag, str) and child.tag.endswith("}textpath"):
+            yield f"{child.get('string') or ''} "
+        elif (isinstance(child.tag, str) and child.tag.rpartition("}")[2] in OBJECTS) or (
+            isinstance(child.tag, str) and child.tag.rpartition("}")[2] == "docPr"
+        ):
+            beside.append(child)
         elif child.tag not in _UNSEEN:
             yield from _pieces(child, beside)
+
+
+def _field(data: Any) -> str:
+    """What a form's field shows that no run of text does: a box, ticked or not; a choice from a list."""
+    box = data.find(w("checkBox"))
+    if box is not None:
+        said = box.find(w("checked"))
+        said = said if said is not None else box.find(w("default"))
+        return "\u2611 " if said is not None and said.get(w("val"), "1") in {"1", "true", "on"} else "\u2610 "
+    choices = data.find(w("ddList"))
+    if choices is not None:
+        entries = [one.get(w("val"), "") for one in choices.iterfind(w("listEntry"))]
+        chosen = choices.find(w("result"))
+        chosen = chosen if chosen is not None else choices.find(w("default"))
+        place = _number(chosen, 0)
+        return str(entries[place]) if place < len(entries) else ""
+    return ""
 
 
 def _parts(container: Any, name: str, properties: str) -> Iterator[Any]:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rag_core.ledger import schema
-from rag_core.models import Document, DocumentKind, DocumentState
+from rag_core.models import Document, DocumentKind, DocumentState, ReadingReport
 from rag_core.store import Store
 
 SELECT = """
@@ -37,7 +37,7 @@ def bump(db: sqlite3.Connection) -> None:
 def requeue(db: sqlite3.Connection, document_id: str, now: float, *, only: str) -> None:
     db.execute(
         "UPDATE documents SET state='queued', code=NULL, reason=NULL, attempts=0, crashes=0, not_before=0,"  # noqa: S608
-        f" pages_done=0, lease_owner=NULL, lease_until=0, updated_at=? WHERE id=? AND {only}",
+        f" report=NULL, pages_done=0, lease_owner=NULL, lease_until=0, updated_at=? WHERE id=? AND {only}",
         (now, document_id),
     )
 
@@ -83,6 +83,7 @@ def as_document(row: sqlite3.Row) -> Document:
         size=row["size"],
         sha256=row["sha256"],
         attempts=row["attempts"],
+        report=ReadingReport.model_validate_json(row["report"]) if row["report"] else None,
         created_at=datetime.fromtimestamp(row["created_at"], UTC),
         updated_at=datetime.fromtimestamp(row["updated_at"], UTC),
     )

@@ -51,6 +51,14 @@ class Reading(Database):
         found = {row["state"]: int(row["many"]) for row in rows}
         return {state: found.get(state.value, 0) for state in DocumentState}
 
+    def partly_read(self) -> int:
+        """How many ready documents have a part that could not be read."""
+        rows = self._read(
+            "SELECT count(*) AS many FROM documents WHERE state = 'ready'"
+            " AND json_array_length(report, '$.unread') > 0"
+        )
+        return int(rows[0]["many"])
+
     def visible(self, ids: Collection[str]) -> dict[str, str]:
         """Of these ids the ones people may see in answers (ready), each with its name.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from rag_core.ledger.database import SELECT, as_document, bump
 from rag_core.ledger.pace import TARGET
 from rag_core.ledger.work import Job, Work
+from rag_core.models import ReadingReport
 
 _STALE = "state = 'ready' AND home IS NOT ?"
 
@@ -54,13 +55,15 @@ class Rebuilding(Work):
             document_id, owner, "lease_until=?", (self._clock() + lease_seconds,), states=("ready",)
         )
 
-    def moved(self, document_id: str, owner: str, *, pages: int, chunks: int, home: str) -> bool:
+    def moved(
+        self, document_id: str, owner: str, *, pages: int, chunks: int, home: str, report: ReadingReport
+    ) -> bool:
         """The document's chunks are all in the index `home`, too."""
         return self._held(
             document_id,
             owner,
-            "home=?, pages=?, pages_done=?, chunks=?, attempts=0, lease_owner=NULL, lease_until=0",
-            (home, pages, pages, chunks),
+            "home=?, report=?, pages=?, pages_done=?, chunks=?, attempts=0, lease_owner=NULL, lease_until=0",
+            (home, report.model_dump_json(), pages, pages, chunks),
             states=("ready",),
         )
 

@@ -63,6 +63,10 @@ STEPS: tuple[str, ...] = (
     -- Questions in flight. A row outlives its process no longer than `until`.
     CREATE TABLE asking (token TEXT PRIMARY KEY, until REAL NOT NULL);
     """,
+    """
+    -- What was read of a ready document and what was not, as JSON (models.ReadingReport).
+    ALTER TABLE documents ADD COLUMN report TEXT;
+    """,
 )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rag_core.ledger.database import SELECT, as_document, bump, drop_replaced
 from rag_core.ledger.reading import Reading
-from rag_core.models import Document, Frozen
+from rag_core.models import Document, Frozen, ReadingReport
 
 # A document that was in hand each time the worker was killed is given up after this many kills.
 MAX_CRASHES = 10
@@ -77,7 +77,14 @@ class Work(Reading):
         )
 
     def ready(
-        self, document_id: str, owner: str, *, pages: int, chunks: int, home: str | None = None
+        self,
+        document_id: str,
+        owner: str,
+        *,
+        pages: int,
+        chunks: int,
+        home: str | None = None,
+        report: ReadingReport | None = None,
     ) -> bool:
         """The document's chunks are all searchable; what it replaces goes in the same moment."""
         now = self._clock()
@@ -85,8 +92,8 @@ class Work(Reading):
             document_id,
             owner,
             "state='ready', code=NULL, reason=NULL, pages=?, pages_done=?, chunks=?, attempts=0, crashes=0,"
-            " lease_owner=NULL, lease_until=0, home=?, updated_at=?",
-            (pages, pages, chunks, home, now),
+            " lease_owner=NULL, lease_until=0, home=?, report=?, updated_at=?",
+            (pages, pages, chunks, home, report.model_dump_json() if report else None, now),
             after=lambda db: _switch(db, document_id, now),
         )
 

@@ -2,6 +2,7 @@
 // and its own second try. Nothing waits for ever: a file that makes no progress is tried again, then told.
 const AT_ONCE = 3;
 const TRIES = 3;
+const TURNS = 60;
 const SILENCE_MS = 60000;
 const SHOWN = 40;
 const zone = element.querySelector(".rd-dropzone");
@@ -33,7 +34,7 @@ const row = (job) => {
   if (job.state === "failed") {
     const again = make("button", "Try again");
     again.type = "button";
-    again.addEventListener("click", () => { Object.assign(job, { state: "waiting", tries: 0 }); next(); });
+    again.addEventListener("click", () => { Object.assign(job, { state: "waiting", tries: 0, turns: 0 }); next(); });
     line.append(make("span", job.reason, "rd-reason"));
     if (job.again) line.append(again);
   }
@@ -55,6 +56,12 @@ const show = () => {
 };
 const fail = (job, reason, again) => Object.assign(job, { state: "failed", reason, again });
 
+// As many uploads are under way as the server takes: our turn comes, so this is no failed try.
+const busy = (job, seconds) => {
+  Object.assign(job, { state: "pausing", turns: (job.turns ?? 0) + 1 });
+  setTimeout(() => { job.state = "waiting"; next(); }, 1000 * seconds);
+  next();
+};
 const later = (job, reason) => {
   job.tries += 1;
   if (job.tries >= TRIES) fail(job, reason, true);
@@ -86,6 +93,8 @@ const send = (job) => {
       fail(job, reason, false);
       return next();
     }
+    const pause = Number(request.getResponseHeader("Retry-After"));
+    if (request.status === 503 && pause && (job.turns ?? 0) < TURNS) return busy(job, pause);
     later(job, reason);
   });
   request.open("POST", `/api/documents${job.inFolder ? "?replace=false" : ""}`);

@@ -9,7 +9,9 @@ wide.addEventListener("change", settle);
 const save = async (button) => {
   button.disabled = true;
   try {
-    const file = new Blob([await server.export(button.dataset.talk)], { type: "text/markdown" });
+    const answer = await fetch(`/api/conversations/${encodeURIComponent(button.dataset.talk)}/export`);
+    if (!answer.ok) return window.alert(`Not exported: ${(await answer.json()).error.message}`);
+    const file = new Blob([await answer.text()], { type: "text/markdown" });
     const link = document.createElement("a");
     link.href = URL.createObjectURL(file);
     link.download = "conversation.md";

@@ -1,116 +1,140 @@
-"""A PDF from its head to its last block, window after window of pages; and what is wrong with a bad one."""
+"""A PDF from its head to its last block, window after window of pages."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 import pypdfium2 as pdfium
 
-from rag_core.extract.blocks import Head, Item, Ocr, Pulse, Unreadable
-from rag_core.extract.pdf import headings, tables
+from rag_core.extract.attached import Reader as FileReader
+from rag_core.extract.blocks import Block, BlockKind, Head, Item, Note, Ocr, Part, Pulse, blocks
+from rag_core.extract.pdf import embedded, failures, headings, tables
 from rag_core.extract.pdf.line import Line
 from rag_core.extract.pdf.paragraphs import page_blocks
-from rag_core.extract.pdf.reading import Pictures, legibility, page_lines
+from rag_core.extract.pdf.pictures import Pictures
+from rag_core.extract.pdf.reading import Page, Reader
 from rag_core.extract.pdf.running import Running
-from rag_core.extract.pdf.scale import sampled
+from rag_core.extract.pdf.scale import Scale, sampled
 
 _WINDOW = 40  # pages looked at together for running headers
 _SCANNED_WINDOW = 8  # a scanned page takes seconds: fewer are waited for
-_TREE = {"pages": rb"/Type\s*/Pages\b", "page": rb"/Type\s*/Page\b", "none": rb"/Count\s+0\b"}
 
 
-def parse(path: Path, max_pages: int, reader: Ocr | None = None) -> Iterator[Item]:
-    """Head and blocks of a PDF; pages without usable text are read by `reader` from their picture."""
-    document = _open(path)
+def parse(
+    path: Path, max_pages: int, reader: Ocr | None = None, attached: FileReader | None = None
+) -> Iterator[Item]:
+    """Head, blocks and notes of a PDF; pages without usable text are read by `reader` from their picture.
+
+    `attached` reads the files inside; without it they are named as unread.
+    """
+    document = failures.opened(path)
     try:
-        pages = len(document)
-        if pages == 0:
-            raise Unreadable("no_pages", "the PDF has no pages")
-        if pages > max_pages:
-            raise Unreadable(
-                "too_many_pages",
-                f"the PDF has {pages:,} pages, more than the {max_pages:,} allowed; split it",
-            )
+        pages = failures.checked(document, max_pages)
         title = str(document.get_metadata_dict().get("Title") or "")
         yield Head(title=title.strip(), pages=pages)
-        titles = headings.outline(document)
-        # Bookmarks on one page name the document or where it came from; they are no outline of it.
-        scale = None if len(titles) > 1 else (yield from sampled(document))
-        readable = unreadable = 0
-        pictures = Pictures(reader)
-        above: Line | None = None  # the last on the page before
-        start = 0
-        while start < pages:
-            window: list[list[Line]] = []
-            seen = pictures.seen
-            while start + len(window) < pages and len(window) < _WINDOW:
-                window.append(page_lines(document, start + len(window), pictures, scale))
-                yield Pulse(start + len(window))
-                if pictures.seen > seen and len(window) >= _SCANNED_WINDOW:
-                    break
-            running = Running(window, start + 1)
-            scale = scale and headings.learnt(scale, window, start)
-            for number, lines in enumerate(window, start=start + 1):
-                good, bad = legibility(lines)
-                readable += good
-                unreadable += bad
-                here = titles.get(number, [])
-                own = running.without(lines, number, partial(headings.likely, titles=here, scale=scale))
-                tables.continued(above, own)
-                above = own[-1] if own else None
-                own = headings.by_type(own, scale) if scale else own
-                yield from page_blocks(headings.by_outline(own, here), number)
-            start += len(window)
-        if readable == 0 or unreadable > readable:
-            raise _nothing(pages, readable, unreadable, pictures)
+        yield from _Reading(document, pages, reader).items(attached)
     finally:
         document.close()
 
 
-def _nothing(pages: int, readable: int, unreadable: int, pictures: Pictures) -> Unreadable:
-    why = f" ({pictures.missing})" if pictures.missing and pictures.seen else ""
-    if unreadable > readable:
-        return Unreadable(
-            "unreadable_fonts",
-            f"the PDF's fonts do not say which letters they show, so its text cannot be read{why};"
-            " print it to a new PDF, or run it through OCR",
-        )
-    if pictures.seen and not pictures.missing:
-        return Unreadable(
-            "no_text",
-            f"none of the PDF's {pages} pages holds text, and none was recognised in their pictures;"
-            " if it is a scan, scan it sharper or in its right language",
-        )
-    if pictures.seen:
-        return Unreadable(
-            "no_text",
-            f"none of the PDF's {pages} pages holds text{why}; it is likely a scan: run it through OCR first",
-        )
-    return Unreadable("no_text", f"the PDF's {pages} pages are blank: they hold neither text nor pictures")
+class _Reading:
+    """One document while it is read."""
+
+    def __init__(self, document: pdfium.PdfDocument, pages: int, reader: Ocr | None) -> None:
+        self._document, self._pages = document, pages
+        self._pictures = Pictures(reader)
+        self._running = Running(pages)
+        self._titles = headings.outline(document)
+        self._scale: Scale | None = None
+        self._above: Line | None = None  # the last on the page before
+        self._readable = self._unreadable = 0
+        self._tables = self._fields = self._comments = 0
+        self._pinned: list[tuple[int, int]] = []
+        self._broken: list[int] = []
+        self._played: list[int] = []
+
+    def items(self, attached: FileReader | None) -> Iterator[Item]:
+        """All but the head."""
+        form = failures.form(self._document)
+        # Bookmarks on one page name the document or where it came from; they are no outline of it.
+        self._scale = None if len(self._titles) > 1 else (yield from sampled(self._document))
+        reader = Reader(self._document, self._pictures, self._scale)
+        start = 0
+        while start < self._pages:
+            window: list[Page] = []
+            seen = self._pictures.seen
+            while start + len(window) < self._pages and len(window) < _WINDOW:
+                window.append(reader.page(start + len(window)))
+                yield Pulse(start + len(window))
+                if self._pictures.seen > seen and len(window) >= _SCANNED_WINDOW:
+                    break
+            yield from self._window(window, start)
+            start += len(window)
+        inside = False
+        for item in embedded.files(self._document, self._pinned, attached):
+            inside = inside or isinstance(item, Block)
+            yield item
+        beside = inside or bool(self._fields or self._comments)
+        if self._unreadable > self._readable or (self._readable == 0 and not beside):
+            raise failures.nothing(self._pages, self._readable, self._unreadable, self._pictures)
+        yield from self._notes(form)
+
+    def _window(self, window: Sequence[Page], start: int) -> Iterator[Item]:
+        found = [page.lines for page in window]
+        self._running.learn(found, start + 1)
+        self._scale = self._scale and headings.learnt(self._scale, found, start)
+        for number, page in enumerate(window, start + 1):
+            self._readable += page.legible[0]
+            self._unreadable += page.legible[1]
+            here = self._titles.get(number, [])
+            heading = partial(headings.likely, titles=here, scale=self._scale)
+            kept = self._running.without(page.lines, number, heading)
+            own = kept.lines
+            tables.continued(self._above, own)
+            self._above = own[-1] if own else None
+            own = headings.by_type(own, self._scale) if self._scale else own
+            self._tables += sum(bool(line.rows) for line in own)
+            yield from page_blocks(kept.above, number)
+            yield from page_blocks(headings.by_outline(own, here), number)
+            yield from page_blocks(kept.below, number)
+            yield from self._beside(page, number)
+
+    def _beside(self, page: Page, number: int) -> Iterator[Block]:
+        beside = page.beside
+        self._fields += len(beside.fields)
+        self._comments += len(beside.comments)
+        self._pinned += [(number - 1, place) for place in beside.files]
+        self._broken += [number] if page.broken else []
+        self._played += [number] * beside.played
+        yield from blocks(BlockKind.TEXT, "\n".join(beside.fields), number)
+        for comment in beside.comments:
+            yield from blocks(BlockKind.TEXT, comment, number)
+
+    def _notes(self, form: int) -> Iterator[Note]:
+        read = {
+            Part.TABLE: self._tables,
+            Part.FORM_FIELD: self._fields,
+            Part.COMMENT: self._comments,
+            Part.RUNNING_LINE: self._running.left_out,
+        }
+        yield from (Note(part, count) for part, count in read.items() if count)
+        yield from self._pictures.notes()
+        if self._broken:
+            message = f"{_where(self._broken)}: damaged and not read; copy or download the file again"
+            yield Note(Part.TEXT, len(self._broken), read=False, message=message)
+        if self._played:
+            message = f"{_where(self._played)}: films, sounds or models, which are not read"
+            yield Note(Part.PICTURE, len(self._played), read=False, message=message)
+        if form in failures.XFA:
+            message = (
+                "the document holds an XFA form: what its pages and plain fields show was read, and the rest"
+                " was not; print it to a new PDF to have all of it"
+            )
+            yield Note(Part.FORM_FIELD, read=False, message=message)
 
 
-def _open(path: Path) -> pdfium.PdfDocument:
-    try:
-        return pdfium.PdfDocument(path)
-    except pdfium.PdfiumError as error:
-        data = path.read_bytes()
-        said = str(error).lower()
-        # Pdfium tells of the failure before where it knows no reason for this one.
-        if ("password" in said or "security" in said) and b"/Encrypt" in data:
-            raise Unreadable(
-                "encrypted", "the PDF is locked with a password; save a copy without one and upload that"
-            ) from error
-        raise _damage(data) from error
-
-
-def _damage(data: bytes) -> Unreadable:
-    """Pdfium says "data format error" for all of these; people need to know which."""
-    found = {name: re.search(rule, data) for name, rule in _TREE.items()}
-    if found["pages"] and found["none"] and not found["page"]:
-        return Unreadable("no_pages", "the PDF has no pages")
-    if b"%%EOF" not in data[-2048:]:
-        return Unreadable("corrupt", "the PDF breaks off before its end; copy or download it again")
-    return Unreadable("corrupt", "the PDF is damaged and cannot be opened; copy or download it again")
+def _where(numbers: Sequence[int]) -> str:
+    first, last = numbers[0], numbers[-1]
+    return f"page {first}" if first == last else f"pages {first} to {last}"

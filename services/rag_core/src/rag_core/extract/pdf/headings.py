@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pypdfium2 as pdfium
 
-from rag_core.extract.pdf.line import WORD, Line
+from rag_core.extract.pdf.line import WORD, Line, listed
 from rag_core.extract.pdf.scale import MAX_LEVEL, Scale
 
 _NUMBERING = re.compile(
@@ -94,7 +94,12 @@ def _heads(run: list[Line], before: list[Line], scale: Scale, usual: float) -> b
     face, text = run[0].face, " ".join(line.text for line in run)
     if face is None or not scale.stands_out(face) or len(run) > _MOST_LINES:
         return False
-    if not WORD.search(text) or text.endswith(_UNFINISHED) or text.count(")") > text.count("("):
+    if (
+        listed(text)
+        or not WORD.search(text)
+        or text.endswith(_UNFINISHED)
+        or text.count(")") > text.count("(")
+    ):
         return False
     if scale.larger(face):
         return True

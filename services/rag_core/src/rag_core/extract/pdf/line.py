@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from typing import NamedTuple
 
 WORD = re.compile(r"[^\W\d_]{2}")
 _HYPHEN = re.compile(r"[\x02\ufffe\u00ad](?:\r?\n)?")
+# Pdfium knows the soft hyphen and "-" at a line's end, and marks them; the others it leaves as they are.
+_OTHER_HYPHEN = re.compile(r"(?<=[^\W\d_])[\u2010\u2011][ \t]?(?=\r?\n[^\W\d_])")
+_LISTED = re.compile(r" \.\.\. \S{1,20}(?: \S{1,20})?$")
+_HYPHENS = "-\u2010\u2011"
+_MARKED = "\x02\ufffe\u00ad"
+_MARKS = "-.,;:!?()[]\"'\u2018\u2019\u201c\u201d"
+_PARTED = re.compile(r"([^\W\d_]{1,40})[\x02\ufffe\u00ad](?:\r?\n)?([^\W\d_]{1,40})")
 # Up to the end of a line; a word parted there goes on in the next.
 _LINE = re.compile(r"(?:[\x02\ufffe\u00ad](?:\r?\n)?|[^\r\n\v\f\x1c-\x1e\x85\u2028\u2029])+")
 
@@ -26,7 +33,9 @@ class Line:
 
     `face` is None where nobody looked: the document has an outline, or the text comes from a picture. `y` is
     the height of its base line over the page's foot in points. `rows` are a table's cells, `columns` its
-    borders from left to right in points; a table's `text` is that of all its cells.
+    borders from left to right in points; a table's `text` is that of all its cells. `place` is where it
+    begins in the page's text. Where a page begins and ends, `apart` are numbers at the line's ends that wide
+    blanks part from its words, and `share` is its height on the page, from 0 to 1.
     """
 
     text: str
@@ -35,6 +44,9 @@ class Line:
     level: int = 0
     rows: tuple[tuple[str, ...], ...] = ()
     columns: tuple[float, ...] = ()
+    place: int = -1
+    apart: tuple[str, ...] = ()
+    share: float | None = None
 
 
 def places(text: str) -> Iterator[tuple[int, str]]:
@@ -45,6 +57,28 @@ def places(text: str) -> Iterator[tuple[int, str]]:
             yield match.end() - len(raw), raw.rstrip()
 
 
-def whole(raw: str) -> str:
-    """The line without the hyphen of a word that was parted at a line's end."""
+def marked(text: str) -> str:
+    """Pdfium's text with its own mark for each hyphen at a line's end that it does not know."""
+    return _OTHER_HYPHEN.sub("\x02", text) if "\u2010" in text or "\u2011" in text else text
+
+
+def compounds(text: str) -> set[str]:
+    """The words with a hyphen of their own, in lower case."""
+    if not any(hyphen in text for hyphen in _HYPHENS):
+        return set()
+    words = text.lower().replace("\u2010", "-").replace("\u2011", "-").split()
+    return {word.strip(_MARKS) for word in words if "-" in word}
+
+
+def whole(raw: str, known: Set[str] = frozenset()) -> str:
+    """The line without the hyphens of words parted at a line's end, but for words `known` to have one."""
+    if not any(mark in raw for mark in _MARKED):
+        return raw
+    if known:
+        raw = _PARTED.sub(lambda m: m[0] if f"{m[1]}-{m[2]}".lower() not in known else f"{m[1]}-{m[2]}", raw)
     return _HYPHEN.sub("", raw)
+
+
+def listed(line: str) -> bool:
+    """Whether a line is one of a price list or a table of contents: dots lead to a number."""
+    return _LISTED.search(line) is not None

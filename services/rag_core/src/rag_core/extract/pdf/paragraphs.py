@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Iterator
 
 from rag_core.extract.blocks import Block, BlockKind, blocks, tables
-from rag_core.extract.pdf.line import Line
+from rag_core.extract.pdf.line import Line, listed
 
 _BULLET = re.compile(r"^\s*(?:[\u2022\u25cf\u25aa\u2013*-]|\(?\d{1,3}[.)])\s")
 
@@ -41,5 +41,5 @@ def _joined(lines: list[str], full: float) -> str:
     for i, line in enumerate(lines):
         text += line
         if i + 1 < len(lines):
-            text += " " if len(line) > 0.7 * full else "\n"
+            text += " " if len(line) > 0.7 * full and not listed(line) else "\n"
     return text

@@ -1,82 +1,136 @@
-"""One page's lines: its own text, or what is read from its picture when that is no use."""
+"""One page's lines in reading order, whether from its text or its pictures, and what stands beside them."""
 
 from __future__ import annotations
 
+import math
 import re
-import unicodedata
-from collections.abc import Iterable
 from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
-from rag_core.extract import ocr
-from rag_core.extract.blocks import Ocr
-from rag_core.extract.pdf import tables, typeface
-from rag_core.extract.pdf.line import Line, places, whole
+from rag_core.extract.pdf import order, tables, typeface
+from rag_core.extract.pdf.line import Line, compounds, marked, places, whole
+from rag_core.extract.pdf.notes import Beside, beside
+from rag_core.extract.pdf.pictures import Pictures, legibility
+from rag_core.extract.pdf.placement import share
+from rag_core.extract.pdf.rules import objects
 from rag_core.extract.pdf.scale import Scale
 
-# A line of a table of contents or an index: dots, then page numbers.
-_LEADER = re.compile(r"(?<!\.)(?<!\.\s)(?:(?:\.\s?){4,}|(?:\.\s){2,})\s*[\divxlc]+(?:\s*,\s*\d+)*\s*$")
+_RIM = 3  # lines at the top of a page, and at its foot, where a page number may stand
+_RIM_NUMBER = re.compile(r"^(\d{1,5})\s|\s(\d{1,5})$")
+_SAMPLED = 40  # letters on a page; with fewer it is not asked how they are turned
+_WIDE = 1.5  # times the height of a digit; more than a blank between words
+_LEADER = re.compile(
+    r"[ \u00a0]?(?:\.[ \u00a0]?){5,}|(?: \.){2,} (?=(?:\d{1,5}|[ivxlc]{1,7})$)|[ \u00a0]?\u2026{2,}[ \u00a0]?"
+)
 
 
-class Pictures:
-    """Reads pages from their picture until it is found that nothing here can."""
+@dataclass(slots=True)
+class Page:
+    """A page as it was read."""
 
-    def __init__(self, reader: Ocr | None) -> None:
-        self._reader = reader
-        self.missing = "" if reader else "reading pictures of text is switched off"
-        self.seen = 0
+    lines: list[Line] = field(default_factory=list)
+    beside: Beside = field(default_factory=Beside)
+    legible: tuple[int, int] = (0, 0)  # characters that can be read, and that cannot
+    broken: bool = False
 
-    def lines(self, page: pdfium.PdfPage, own: list[Line]) -> list[Line]:
-        """The page's own lines, or those in its picture when these are no use."""
-        good, bad = legibility(own)
-        if not ocr.wanted(page, good, bad):
-            return own
-        self.seen += 1
-        if self._reader is None:
-            return own
+
+class Reader:
+    """Reads the pages of a document one by one, and learns its words with a hyphen on the way."""
+
+    def __init__(self, document: pdfium.PdfDocument, pictures: Pictures, scale: Scale | None) -> None:
+        self._document = document
+        self._pictures = pictures
+        self._scale = scale
+        self._compounds: set[str] = set()
+        self._form: Any = document.formenv.raw if document.formenv else None
+
+    def page(self, index: int) -> Page:
+        """The page counted from 0; with a scale, its lines say how each is set."""
         try:
-            found = [Line(text) for text in ocr.lines(page, self._reader)]
-        except ocr.Unavailable as error:
-            self._reader, self.missing = None, str(error)
-            return own
-        return found if bad > good or legibility(found)[0] > good else own
+            page = self._document[index]
+        except pdfium.PdfiumError:
+            return Page(broken=True)  # the others are still worth having
+        with closing(page), closing(_upright(page)) as textpage:
+            drawn = objects(page)
+            own = self._own(page, textpage, drawn)
+            legible = legibility(own)
+            lines = self._pictures.lines(page, textpage, drawn, own, legible, index + 1)
+            if lines is not own:
+                legible = legibility(lines)
+            return Page(lines, beside(page, textpage, self._form), legible)
+
+    def _own(
+        self, page: pdfium.PdfPage, textpage: pdfium.PdfTextPage, drawn: dict[int, list[Any]]
+    ) -> list[Line]:
+        text = textpage.get_text_range()
+        found, rest = tables.found(page, textpage, text, drawn)
+        self._compounds |= compounds(text)
+        rotation = page.get_rotation()
+        lines = None
+        if not found and order.jumping(textpage, rotation):
+            lines = order.by_columns(textpage, rest, rotation)
+        for place, raw in places(marked(rest)) if lines is None else lines:
+            line = Line(_led(whole(raw, self._compounds)))
+            if self._scale is not None:
+                index = pdfium_c.FPDFText_GetCharIndexFromTextIndex(textpage.raw, place)
+                line.face = self._scale.face(textpage, index, raw)
+                line.y = typeface.height(textpage, index)
+            found.append((place, line))
+        if lines is None:
+            found.sort(key=lambda one: one[0])
+        for place, line in found:
+            line.place = place
+        own = [line for _, line in found]
+        numbers = range(len(own))
+        for i in {*numbers[:_RIM], *numbers[-_RIM:]}:
+            own[i].apart = _apart(own[i], textpage)
+            own[i].share = share(page, textpage, own[i])
+        return own
 
 
-def page_lines(
-    document: pdfium.PdfDocument, index: int, pictures: Pictures, scale: Scale | None
-) -> list[Line]:
-    """The lines of a page, counted from 0; with a scale, how each is set."""
-    try:
-        page = document[index]
-    except pdfium.PdfiumError:
-        return []  # one broken page; the others are still worth having
-    with closing(page):
-        with closing(page.get_textpage()) as textpage:
-            own = _own(page, textpage, scale)
-        return [line for line in pictures.lines(page, own) if line.rows or not _LEADER.search(line.text)]
+def _upright(page: pdfium.PdfPage) -> pdfium.PdfTextPage:
+    """The page's text, after the page was turned to have it upright: pdfium takes its lines from the left."""
+    textpage = page.get_textpage()
+    count = textpage.count_chars()
+    sample = {count // 4, count // 2, 3 * count // 4} if count >= _SAMPLED else ()
+    angles = {-round(math.degrees(pdfium_c.FPDFText_GetCharAngle(textpage.raw, i))) % 360 for i in sample}
+    if len(angles) != 1 or (angle := angles.pop()) not in (90, 180, 270) or angle == page.get_rotation():
+        return textpage
+    textpage.close()
+    page.set_rotation(angle)
+    return page.get_textpage()
 
 
-def legibility(lines: Iterable[Line]) -> tuple[int, int]:
-    """How many characters can be read, and how many a font hides."""
-    good = bad = 0
-    for line in lines:
-        for c in line.text:
-            if c == "\ufffd" or unicodedata.category(c) in {"Co", "Cn", "Cc"}:
-                bad += 1
-            elif not c.isspace():
-                good += 1
-    return good, bad
+def _led(text: str) -> str:
+    """The line with three dots in place of those that lead to its number, which may be a hundred."""
+    if ". ." not in text and "...." not in text and "\u2026" not in text:
+        return text
+    return _LEADER.sub(" ... ", text).strip()
 
 
-def _own(page: pdfium.PdfPage, textpage: pdfium.PdfTextPage, scale: Scale | None) -> list[Line]:
-    found, rest = tables.found(page, textpage, textpage.get_text_range())
-    for place, raw in places(rest):
-        line = Line(whole(raw))
-        if scale is not None:
-            index = pdfium_c.FPDFText_GetCharIndexFromTextIndex(textpage.raw, place)
-            line.face = scale.face(textpage, index, raw)
-            line.y = typeface.height(textpage, index)
-        found.append((place, line))
-    return [line for _, line in sorted(found, key=lambda one: one[0])]
+def _apart(line: Line, textpage: pdfium.PdfTextPage) -> tuple[str, ...]:
+    """The numbers at a line's ends that wide blanks part from its words."""
+    if line.rows:
+        return ()
+    return tuple(
+        match[1] or match[2]
+        for match in _RIM_NUMBER.finditer(line.text)
+        if _gap(textpage, line.place + match.start(), line.place + match.end() - 1)
+    )
+
+
+def _gap(textpage: pdfium.PdfTextPage, first: int, last: int) -> bool:
+    """Whether a wide blank stands between two places of the text: a number, and the word beside it."""
+    raw, box = textpage.raw, pdfium_c.FS_RECTF()
+    spans: list[tuple[float, float, float]] = []
+    for place in range(max(0, first - 1), last + 2):
+        index = pdfium_c.FPDFText_GetCharIndexFromTextIndex(raw, place)
+        visible = pdfium_c.FPDFText_GetUnicode(raw, index) > ord(" ")
+        if visible and pdfium_c.FPDFText_GetLooseCharBox(raw, index, box):
+            spans.append((box.left, box.right, box.top - box.bottom))
+    return any(b[0] - a[1] > _WIDE * a[2] for a, b in pairwise(spans))

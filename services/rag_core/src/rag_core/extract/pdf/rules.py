@@ -6,7 +6,7 @@ Coordinates are points of the page as it is shown, x to the right and y upwards,
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -51,15 +51,22 @@ def turned(rotation: int, x: float, y: float) -> Point:
             return x, y
 
 
-def rules(page: pdfium.PdfPage) -> Rules:
+def objects(page: pdfium.PdfPage) -> dict[int, list[Any]]:
+    """What is drawn on the page, by pdfium's kinds; what lies within a form is not looked for."""
+    raw = page.raw
+    found: dict[int, list[Any]] = {}
+    for i in range(pdfium_c.FPDFPage_CountObjects(raw)):
+        one = pdfium_c.FPDFPage_GetObject(raw, i)
+        found.setdefault(pdfium_c.FPDFPageObj_GetType(one), []).append(one)
+    return found
+
+
+def rules(page: pdfium.PdfPage, drawn: Mapping[int, Sequence[Any]]) -> Rules:
     """The lines drawn on the page itself; those in forms placed on it are not looked for."""
     found = Rules([], [])
-    raw = page.raw
-    count = pdfium_c.FPDFPage_CountObjects(raw)
-    if count > _MAX_OBJECTS:
+    if sum(map(len, drawn.values())) > _MAX_OBJECTS:
         return found
-    objects = (pdfium_c.FPDFPage_GetObject(raw, i) for i in range(count))
-    paths = [one for one in objects if pdfium_c.FPDFPageObj_GetType(one) == pdfium_c.FPDF_PAGEOBJ_PATH]
+    paths = drawn.get(pdfium_c.FPDF_PAGEOBJ_PATH, [])
     segments = sum(map(_segments, paths))
     if (len(paths) < _LEAST_PATHS and segments < 2 * _LEAST_PATHS) or segments > _MAX_SEGMENTS:
         return found

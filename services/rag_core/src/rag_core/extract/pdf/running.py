@@ -1,71 +1,162 @@
-"""Running headers, footers and printed page numbers: what stands at the rim of page after page."""
+"""Running headers, footers and printed page numbers: what stands at the rim of page after page.
+
+Only two things run: a line whose very text comes again on neighbouring pages, and a line in which nothing
+changes but a page number that counts along with the pages. Everything else at a page's rim is the page's own:
+totals, dates, numbers of invoices and exhibits. The first of each kind of running line stays in the document.
+"""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from rag_core.extract.pdf.line import Line
 
 _REPEATS = 3
 _HEADER_ROWS = 3  # of a table that is a page's header
-_OUTER_NUMBER = re.compile(r"^(\d{1,5})\b|\b(\d{1,5})$")
-_PAGE_NUMBER = re.compile(
-    r"^[\s\-\u2013]*(?:page\s*)?(?:\d{1,5}|[ivxlc]{1,7})(?:\s*(?:of|/)\s*\d{1,5})?[\s\-\u2013]*$", re.I
-)
+_LEAST_LINES = 5  # on a page; a shorter one has no rim
+_LONGEST = 300  # characters of a running line
+_PLACES = 200  # down the page
+_MARGIN = 0.15  # of the page
+_DENSE = 0.75  # of the pages from the first to the last, or of every second one
+_WORD = r"(?:page|pages|pg\.?|p\.|sheet|folio|seite|s\.|blatt|p[áa]gina|p[áa]g\.?|strana|стр\.?|第)"
+_ROMAN = r"m{0,3}(?:c[md]|d?c{0,3})(?:x[cl]|l?x{0,3})(?:i[xv]|v?i{0,3})"
+# A number where page numbers are: alone, after "page", after a bar or a dash, or before "of 9" and "/9".
+_AFTER_WORD = re.compile(rf"(?:^|(?<=\W)){_WORD}\s{{0,3}}(\d{{1,5}}|[ivxlcdm]{{1,9}})(?![\da-z])", re.I)
+_AFTER_SIGN = re.compile(r"(?:^|[|\u00b7\u2022\u2013\u2014,]|\s-)\s{0,3}(\d{1,5})(?=\s*(?:$|/\s*\d|of\s+\d))")
+_BEFORE_SIGN = re.compile(r"^(\d{1,5})\s{0,3}(?:[|\u00b7\u2022\u2013\u2014]|-\s)")
+_OF_ALL = re.compile(r"^\W*(\d{1,5})\s?/\s?\d{1,5}\W*$")
+_ALONE = re.compile(r"^\W*(\d{1,5}|[ivxlcdm]{1,9})\W*$", re.I)
+_NUMBERS = re.compile(r"\d+")
+_PURE = re.compile(rf"(?:{_WORD.replace('.', '')})?#(?:(?:of|von|de|sur|di|van|из)?\d{{1,5}})?页?", re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The lines of a page that are its own, and running lines that are met for the first time."""
+
+    lines: list[Line]
+    above: list[Line] = field(default_factory=list)
+    below: list[Line] = field(default_factory=list)
 
 
 class Running:
-    """What runs through a window of neighbouring pages, of which the first has the number `first`."""
+    """What runs through a document of so many pages, learnt from windows of neighbouring pages."""
 
-    def __init__(self, window: Sequence[list[Line]], first: int) -> None:
-        shapes = Counter(shape for lines in window for shape in {_shape(lines[i]) for i in _edges(lines)})
-        self._shapes = {shape for shape, times in shapes.items() if times >= _REPEATS}
-        self._texts = Counter(line.text for lines in window for line in lines)
-        # Distances that stay the same from page to page: those numbers are printed page numbers.
-        seen = Counter(
-            offset
-            for number, lines in enumerate(window, first)
-            for offset in {o for _, o in _labels(lines, number)}
-        )
-        self._offsets = {offset for offset, times in seen.items() if times >= _REPEATS}
+    def __init__(self, pages: int) -> None:
+        self._pages = pages
+        self._running: set[str] = set()
+        self._met: set[str] = set()
+        self.left_out = 0
 
-    def without(self, lines: list[Line], number: int, heading: Callable[[Line], bool]) -> list[Line]:
-        """The lines of page `number` that are its own.
+    def learn(self, window: Sequence[list[Line]], first: int) -> None:
+        """Find what runs through a window of pages, of which the first has the number `first`."""
+        met: dict[str, set[int]] = defaultdict(set)
+        counted: set[str] = set()
+        shapes: dict[str, set[str]] = defaultdict(set)
+        for number, lines in enumerate(window, first):
+            for side, i in _rim(lines):
+                text = _text(lines[i])
+                for key in self._counting(lines[i], side, number):
+                    met[key].add(number)
+                    counted.add(key)
+                if _at_margin(lines[i]):
+                    key = _place(side, lines[i]) + text
+                    met[key].add(number)
+                    shapes[_place(side, lines[i]) + _NUMBERS.sub("#", text)].add(key)
+        often = {key for key, numbers in met.items() if len(numbers) >= _REPEATS}
+        self._running = often & counted
+        for texts in shapes.values():
+            # Where lines that differ in their numbers do not all repeat, the numbers are what they tell.
+            if texts <= often:
+                self._running |= {one for one in texts if _dense(met[one])}
 
-        "3.8 Release 4.1" over one page and "3.9 Release 4.2" over the next differ in their numbers only: a
-        line that looks like a `heading` runs only if its very text comes again.
-        """
-        drop = {
-            i
-            for i in _edges(lines)
-            if _PAGE_NUMBER.match(lines[i].text)
-            or (
-                _shape(lines[i]) in self._shapes and (self._texts[lines[i].text] > 1 or not heading(lines[i]))
-            )
-        }
-        drop |= {
-            i for i, offset in _labels(lines, number) if offset in self._offsets and not heading(lines[i])
-        }
-        return [line for i, line in enumerate(lines) if i not in drop]
+    def without(self, lines: list[Line], number: int, heading: Callable[[Line], bool]) -> Kept:
+        """What page `number` keeps; a line that looks like a `heading` runs only if its very text repeats."""
+        drop: dict[int, str] = {}
+        for side, i in _rim(lines):
+            keys = [] if heading(lines[i]) else list(self._counting(lines[i], side, number))
+            keys.append(_place(side, lines[i]) + _text(lines[i]))
+            found = next((key for key in keys if key in self._running), None)
+            if found is not None:
+                drop[i] = found
+        above, below = list[Line](), list[Line]()
+        for i, key in sorted(drop.items()):
+            self.left_out += 1
+            said = key.partition(":")[2]
+            if said not in self._met and not _page_number(said):
+                self._met.add(said)
+                self.left_out -= 1
+                (above if key[0] == "t" else below).append(lines[i])
+        return Kept([line for i, line in enumerate(lines) if i not in drop], above, below)
+
+    def _counting(self, line: Line, side: str, number: int) -> Iterator[str]:
+        """The line without its page number, for each that may be one, and how far that is from the real."""
+        text = _text(line)
+        for start, end, worded in _labels(line, text):
+            printed, sign = _value(text[start:end])
+            # Years and numbers of tickets count along as well, by chance.
+            if printed and (worded or sign == "i" or printed <= self._pages):
+                yield f"{_place(side, line)}{text[:start]}#{text[end:]}\0{sign}{number - printed}"
 
 
-def _shape(line: Line) -> str:
-    """A line without its numbers; a longer table with them, for months of figures differ in nothing else."""
-    if len(line.rows) > _HEADER_ROWS:
-        return line.text
-    return re.sub(r"\d+", "#", line.text.lower()).strip()
+def _place(side: str, line: Line) -> str:
+    """Where a line stands: what runs is at the same place on each page."""
+    return f"{side}{'' if line.share is None else round(line.share * _PLACES)}:"
 
 
-def _edges(lines: list[Line]) -> list[int]:
-    return sorted({0, 1, len(lines) - 2, len(lines) - 1} & set(range(len(lines)))) if len(lines) > 4 else []
+def _at_margin(line: Line) -> bool:
+    """Whether a line stands where headers and footers are; what was read from a picture may be anywhere."""
+    return line.share is None or not _MARGIN < line.share < 1 - _MARGIN
 
 
-def _labels(lines: list[Line], number: int) -> Iterator[tuple[int, int]]:
-    """(line, distance to the real page number) of numbers at the rim of the first and last line."""
-    for i in (0, len(lines) - 1) if len(lines) > 4 else ():
-        if lines[i].rows:
-            continue
-        for found in _OUTER_NUMBER.finditer(lines[i].text):
-            yield i, number - int(found.group(1) or found.group(2))
+def _text(line: Line) -> str:
+    return line.text.strip() if len(line.rows) <= _HEADER_ROWS else "\0" + line.text
+
+
+def _rim(lines: Sequence[Line]) -> Iterator[tuple[str, int]]:
+    """(side, place) of the lines that a page begins and ends with, at most three each."""
+    if len(lines) < _LEAST_LINES:
+        return
+    deep = min(3, (len(lines) - 1) // 2)
+    for i in range(deep):
+        for side, place in (("t", i), ("b", len(lines) - 1 - i)):
+            if len(lines[place].text) <= _LONGEST:
+                yield side, place
+
+
+def _labels(line: Line, text: str) -> Iterator[tuple[int, int, bool]]:
+    """Where the numbers stand that may be page numbers, and whether a word says that they are."""
+    seen: set[int] = set()
+    for rule in (_AFTER_WORD, _ALONE, _AFTER_SIGN, _BEFORE_SIGN, _OF_ALL):
+        if (found := rule.search(text)) and found.start(1) not in seen:
+            seen.add(found.start(1))
+            yield found.start(1), found.end(1), rule is _AFTER_WORD
+    for number in line.apart:
+        start = 0 if text.startswith(number) else len(text) - len(number)
+        if start not in seen and (text.startswith(number) or text.endswith(number)):
+            yield start, start + len(number), False
+
+
+def _value(label: str) -> tuple[int, str]:
+    """What a page number says, and its kind; 0 when it is none."""
+    if label.isdecimal():
+        return int(label), "1"
+    if not re.fullmatch(_ROMAN, label, re.I):
+        return 0, "i"
+    signs = [{"i": 1, "v": 5, "x": 10, "l": 50, "c": 100, "d": 500, "m": 1000}[c] for c in label.lower()]
+    following = [*signs[1:], 0]
+    return sum(-a if a < b else a for a, b in zip(signs, following, strict=True)), "i"
+
+
+def _page_number(key: str) -> bool:
+    """Whether a running line says nothing but the page's number."""
+    return bool(_PURE.fullmatch(re.sub(r"[^\w#]+", "", key.partition("\0")[0])))
+
+
+def _dense(numbers: set[int]) -> bool:
+    """Whether pages follow each other, or every second one does: a word that comes now and then is text."""
+    step = 2 if len({number % 2 for number in numbers}) == 1 else 1
+    return len(numbers) >= _DENSE * ((max(numbers) - min(numbers)) // step + 1)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
@@ -41,14 +42,14 @@ class _Filling:
 
 
 def found(
-    page: pdfium.PdfPage, textpage: pdfium.PdfTextPage, text: str
+    page: pdfium.PdfPage, textpage: pdfium.PdfTextPage, text: str, drawn: Mapping[int, Sequence[Any]]
 ) -> tuple[list[tuple[int, Line]], str]:
     """Tables with the place of their first letter in the page's text, and the text without theirs.
 
     The text keeps its length: a letter in a table becomes the end of a line.
     """
     size = page.get_size()
-    ruled = [grid for grid in grids(rules(page)) if _largest(grid) < _LARGEST_CELL * size[0] * size[1]]
+    ruled = [grid for grid in grids(rules(page, drawn)) if _largest(grid) < _LARGEST_CELL * size[0] * size[1]]
     if not ruled:
         return [], text
     tables: list[tuple[int, Line]] = []

@@ -1,0 +1,19 @@
+"""Sessions that were ended before their time, kept in the ledger's file: a restart does not revive them."""
+
+from rag_core.store import Store
+
+
+class EndedSessions(Store):
+    """Ids of ended sessions until they would have ended by themselves; two containers may share them."""
+
+    tables = "CREATE TABLE IF NOT EXISTS ended_sessions (id TEXT PRIMARY KEY, until REAL NOT NULL)"
+
+    def add(self, session_id: str, seconds: float) -> None:
+        """End a session; it is remembered for `seconds`, after which its cookie is too old anyway."""
+        now = self._clock()
+        with self._write() as db:
+            db.execute("DELETE FROM ended_sessions WHERE until <= ?", (now,))
+            db.execute("INSERT OR REPLACE INTO ended_sessions VALUES (?, ?)", (session_id, now + seconds))
+
+    def __contains__(self, session_id: str) -> bool:
+        return bool(self._read("SELECT 1 FROM ended_sessions WHERE id = ?", (session_id,)))

@@ -1,0 +1,56 @@
+"""A file that lies in another: read as a part of it, or named with the reason why it was not."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from rag_core.errors import UploadRefused
+from rag_core.extract.blocks import Block, BlockKind, Item, Note, Part, Pulse, Unreadable, blocks
+from rag_core.models import DocumentKind
+from rag_core.sniff import sniff
+
+# Attachments pass through the container's small memory disk.
+MAX_BYTES = 32 * 1024 * 1024
+MAX_FILES = 100
+
+Reader = Callable[[Path, DocumentKind], Iterator[Item]]
+
+
+def attached(data: bytes, name: str, read: Reader, page: int, level: int = 1) -> Iterator[Item]:
+    """Blocks of an attached file, on the page that it is attached to, and a note of how it went.
+
+    `read` gives a file's blocks; whatever is wrong with one must come as Unreadable.
+    """
+    yield from blocks(BlockKind.HEADING, f"Attachment: {name}", page, level)
+    if len(data) > MAX_BYTES:
+        yield from unread(name, "it is too large to be read from here; add it by itself", page)
+        return
+    with tempfile.NamedTemporaryFile(prefix="attached-") as copy:
+        copy.write(data)
+        copy.flush()
+        path = Path(copy.name)
+        begun = False
+        try:
+            for item in read(path, sniff(path, name)):
+                match item:
+                    case Block():
+                        begun = True
+                        yield replace(item, page=page, level=item.level + level if item.level else 0)
+                    case Note():
+                        yield replace(item, message=item.message and f"attachment {name}: {item.message}")
+                    case Pulse():
+                        yield Pulse(page)
+        except (UploadRefused, Unreadable) as error:
+            how = "was not read to its end" if begun else "was not read"
+            yield from unread(name, error.message, page, how)
+            return
+    yield Note(Part.ATTACHMENT, message=f"attachment {name} was read as part of this document")
+
+
+def unread(name: str, why: str, page: int, how: str = "was not read") -> Iterator[Item]:
+    """Words and a note in place of an attachment that is not, or not all, part of the document's text."""
+    yield from blocks(BlockKind.TEXT, f"The attached file {name} {how}: {why}.", page)
+    yield Note(Part.ATTACHMENT, read=False, message=f"attachment {name} {how}: {why}")

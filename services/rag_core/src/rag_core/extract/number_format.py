@@ -1,0 +1,255 @@
+"""Values of cells as Excel shows them by their number format.
+
+The format language: ECMA-376 part 1, section 18.8.31 (numFmts). What it draws for alignment only (`_x`, `*x`)
+is a blank or nothing here; colours and locales are left out, and names of months are English.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import date, datetime, time, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
+from functools import lru_cache
+
+_TOKENS = re.compile(
+    r'"(?P<text>[^"]*)"?|\\(?P<sign>.)|_(?P<space>.)|\*(?P<fill>.)|\[(?P<bracket>[^\]]*)\]'
+    r"|(?P<half>AM/PM|A/P)|(?P<general>General)|(?P<time>y+|m+|d+|h+|s+(?:\.0+)?)|(?P<exponent>E[+-])"
+    r"|(?P<digits>[0#?.,/]+)|(?P<other>.)",
+    re.I | re.S,
+)
+_CONDITION = re.compile(r"(<=|>=|<>|<|>|=)(-?[\d.]+)$")
+_ELAPSED = re.compile(r"[hms]+$", re.I)
+_MOST = 1e20  # beyond, and for what is no number, places make no sense
+_EPOCH = datetime(1899, 12, 30)
+Token = tuple[str, str]
+
+
+def shown(value: object, code: str | None) -> str:
+    """A cell's value as its format shows it; whatever the format cannot show comes as it is."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).upper()
+    sections = _sections(code or "General")
+    if isinstance(value, str):
+        return _text(value, sections) or value
+    if isinstance(value, datetime | date | time | timedelta):
+        return _moment(value, sections[0]) or str(value)
+    if isinstance(value, int | float):
+        # A format may hide a value (;;;), but it is there, and others count on it.
+        return (_number(float(value), sections) if abs(value) < _MOST else "") or _general(float(value))
+    return str(value)
+
+
+@lru_cache(maxsize=4096)
+def _sections(code: str) -> tuple[tuple[Token, ...], ...]:
+    sections: list[list[Token]] = [[]]
+    for found in _TOKENS.finditer(code):
+        kind = str(found.lastgroup)
+        if kind == "other" and found[0] == ";":
+            sections.append([])
+        else:
+            sections[-1].append((kind, found[kind]))
+    return tuple(map(tuple, sections[:4]))
+
+
+def _text(value: str, sections: tuple[tuple[Token, ...], ...]) -> str:
+    """The fourth section, or a single one with @, is for text."""
+    section = sections[3] if len(sections) > 3 else sections[0]
+    if ("other", "@") not in section:
+        return value
+    return "".join(value if one == ("other", "@") else _plain(one) for one in section).strip()
+
+
+def _plain(token: Token) -> str:
+    kind, said = token
+    if kind in {"text", "sign"}:
+        return said
+    if kind == "space":
+        return " "
+    if kind == "bracket":  # a currency stands in brackets with its locale: [$€-407]
+        return (
+            said[1:].rpartition("-")[0] or said[1:]
+            if said.startswith("$") and not said.startswith("$-")
+            else ""
+        )
+    return said if kind == "other" and said not in "@%" else ""
+
+
+def _number(value: float, sections: tuple[tuple[Token, ...], ...]) -> str:
+    section, magnitude = _chosen(value, sections)
+    if not section:
+        return ""
+    if _is_time(section):
+        return _moment(value, section)
+    kinds = {kind for kind, _ in section}
+    if "general" in kinds or not kinds & {"digits"}:
+        said = "".join(_general(magnitude) if kind == "general" else _plain((kind, t)) for kind, t in section)
+        if "general" not in kinds and ("other", "@") in section:
+            said = _general(magnitude)
+        return said.strip()
+    if any(kind == "other" and said == "%" for kind, said in section):
+        hundreds = sum(said == "%" for kind, said in section if kind == "other")
+        magnitude = float(Decimal(repr(magnitude)) * 100**hundreds)
+    return _digits(magnitude, section).strip()
+
+
+def _chosen(value: float, sections: tuple[tuple[Token, ...], ...]) -> tuple[tuple[Token, ...], float]:
+    """The section for a value: by its condition, else for positive, negative and zero, in this order."""
+    numeric = sections[:3] if len(sections) > 3 else sections
+    for section in numeric:
+        for kind, said in section:
+            if kind == "bracket" and (found := _CONDITION.match(said)):
+                limit, sign = float(found[2]), found[1]
+                holds = {"<": value < limit, ">": value > limit, "<=": value <= limit, ">=": value >= limit,
+                         "=": value == limit, "<>": value != limit}[sign]  # fmt: skip
+                if holds:
+                    return section, abs(value) if len(numeric) > 1 else value
+    if value < 0 and len(numeric) > 1:
+        return numeric[1], -value
+    if value == 0 and len(numeric) > 2:
+        return numeric[2], value
+    return numeric[0], value
+
+
+def _general(value: float) -> str:
+    return (
+        str(int(value))
+        if math.isfinite(value) and value.is_integer() and abs(value) < 1e15
+        else f"{value:.10g}"
+    )
+
+
+def _digits(value: float, section: tuple[Token, ...]) -> str:
+    """A value in the places that the section has for digits; what stands between them stays."""
+    places = "".join(said for kind, said in section if kind == "digits")
+    if "/" in places:
+        return _fraction(value, section, places)
+    value /= 1000 ** (len(places) - len(places.rstrip(",")))
+    whole, _, decimals = places.rstrip(",").partition(".")
+    sign, value = "-" if value < 0 else "", abs(value)
+    exponent = any(kind == "exponent" for kind, _ in section)
+    if exponent:
+        decimals = decimals[: len(decimals) - len(_after_exponent(section))]
+        text = f"{value:.{len(decimals)}E}"
+        mantissa, _, power = text.partition("E")
+        figure = f"{mantissa}E{power[0]}{power[1:].zfill(len(_after_exponent(section)))}"
+    else:
+        # Half a unit goes up, as in Excel, and by the figure that is written: 2.675 is 2.68.
+        exact = Decimal(repr(value)).quantize(Decimal(1).scaleb(-len(decimals)), ROUND_HALF_UP)
+        figure = _optional(f"{exact:{',' if ',' in whole else ''}f}", decimals)
+        lacking = whole.count("0") - len(figure.partition(".")[0].replace(",", ""))
+        figure = "0" * lacking + figure
+        if not whole.count("0") and figure.startswith("0.") and decimals:
+            figure = figure[1:]
+    return (sign if figure.strip("0.,") else "") + _around(figure, section).lstrip()
+
+
+def _after_exponent(section: tuple[Token, ...]) -> str:
+    after = False
+    for kind, said in section:
+        if after and kind == "digits":
+            return said
+        after = after or kind == "exponent"
+    return "00"
+
+
+def _optional(figure: str, decimals: str) -> str:
+    """Without the zeros for which the format has no place (#, ?)."""
+    spare = len(decimals) - len(decimals.rstrip("#?"))
+    while spare and figure.endswith("0"):
+        figure, spare = figure[:-1], spare - 1
+    return figure.rstrip(".") if decimals and not decimals.strip("#?") else figure
+
+
+def _around(figure: str, section: tuple[Token, ...]) -> str:
+    """The figure in the place of the section's digits, with its other signs around."""
+    written: list[str] = []
+    done = False
+    for kind, said in section:
+        if kind in {"digits", "exponent"}:
+            written.append("" if done else figure)
+            done = True
+        else:
+            written.append(said if kind == "other" and said == "%" else _plain((kind, said)))
+    return "".join(written)
+
+
+def _fraction(value: float, section: tuple[Token, ...], places: str) -> str:
+    below = places.rpartition("/")[2]
+    most = int(below) if below.isdigit() and int(below) else 10 ** max(1, len(below)) - 1
+    whole, rest = divmod(abs(value), 1)
+    part = Fraction(round(rest * most), most) if below.isdigit() else Fraction(rest).limit_denominator(most)
+    said = f"{int(whole)} {part.numerator}/{part.denominator}" if whole and part else str(part or int(whole))
+    return ("-" if value < 0 else "") + said
+
+
+def _is_time(section: tuple[Token, ...]) -> bool:
+    return any(kind == "time" or (kind == "bracket" and _ELAPSED.match(said)) for kind, said in section)
+
+
+def _moment(value: object, section: tuple[Token, ...]) -> str:
+    """A date, a time or a duration by its format; by ISO 8601 where the format shows none."""
+    if isinstance(value, int | float):
+        days = float(value)
+    elif isinstance(value, timedelta):
+        days = value / timedelta(days=1)
+    elif isinstance(value, time):
+        days = (value.hour * 3600 + value.minute * 60 + value.second) / 86_400
+    else:
+        whole = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)  # type: ignore[attr-defined]
+        days = (whole.replace(tzinfo=None) - _EPOCH) / timedelta(days=1)
+    if not _is_time(section):
+        if isinstance(value, datetime) and value.time() == time():
+            return value.date().isoformat()
+        return value.isoformat() if isinstance(value, datetime | date | time) else _general(days)
+    try:
+        moment = _EPOCH + timedelta(seconds=round(days * 86_400, 3))
+    except OverflowError:
+        return _general(days)
+    half = any(kind == "half" for kind, _ in section)
+    written: list[str] = []
+    for index, (kind, said) in enumerate(section):
+        if kind == "time":
+            written.append(_unit(said.lower(), moment, half=half, minutes=_is_minutes(section, index)))
+        elif kind == "bracket" and _ELAPSED.match(said):
+            unit = {"h": 3600, "m": 60, "s": 1}[said[0].lower()]
+            written.append(str(int(round(days * 86_400) // unit)).zfill(len(said)))
+        elif kind == "half":
+            written.append("AM" if moment.hour < 12 else "PM")
+        else:
+            written.append(said if kind == "digits" else _plain((kind, said)))
+    return "".join(written).strip()
+
+
+def _is_minutes(section: tuple[Token, ...], index: int) -> bool:
+    """Whether an m is of minutes: it follows hours, or seconds follow it."""
+    units = [(i, said.lower()) for i, (kind, said) in enumerate(section)
+             if kind == "time" or (kind == "bracket" and _ELAPSED.match(said))]  # fmt: skip
+    at = next((place for place, (i, _) in enumerate(units) if i == index), 0)
+    before = units[at - 1][1] if at else ""
+    after = units[at + 1][1] if at + 1 < len(units) else ""
+    return before.startswith("h") or after.startswith("s")
+
+
+def _unit(said: str, moment: datetime, *, half: bool, minutes: bool) -> str:
+    width = len(said)
+    match said[0]:
+        case "y":
+            return f"{moment.year % 100:02}" if width <= 2 else f"{moment.year:04}"
+        case "m" if minutes:
+            return str(moment.minute).zfill(min(width, 2))
+        case "m":
+            names = {3: f"{moment:%b}", 4: f"{moment:%B}", 5: f"{moment:%B}"[0]}
+            return names.get(width, str(moment.month).zfill(min(width, 2)))
+        case "d":
+            return {3: f"{moment:%a}", 4: f"{moment:%A}"}.get(width, str(moment.day).zfill(min(width, 2)))
+        case "h":
+            hour = (moment.hour % 12 or 12) if half else moment.hour
+            return str(hour).zfill(min(width, 2))
+        case _:
+            seconds, _, parts = said.partition(".")
+            tail = f".{moment.microsecond:06}"[: len(parts) + 1] if parts else ""
+            return str(moment.second).zfill(min(len(seconds), 2)) + tail

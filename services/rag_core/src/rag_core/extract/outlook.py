@@ -1,0 +1,58 @@
+"""Outlook's messages (.msg) by python-oxmsg: who, when, what about, the text, the attachments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from oxmsg import Message
+
+from rag_core import encoding
+from rag_core.extract import html
+from rag_core.extract.attached import MAX_FILES, Reader, attached, unread
+from rag_core.extract.blocks import Block, BlockKind, Head, Item, Note, Part, Pulse, Unreadable, blocks
+
+_MESSAGE_CLASS_LOCKED = "smime"
+
+
+def parse(path: Path, read: Reader) -> Iterator[Item]:
+    """Head and blocks of a message that Outlook saved."""
+    message = Message.load(str(path))
+    subject = message.subject or ""
+    yield Head(title=subject, pages=1)
+    if _MESSAGE_CLASS_LOCKED in str(message.message_class or "").lower() and not message.body:
+        raise Unreadable("encrypted", "the message is encrypted; save it decrypted and add that")
+    empty = True
+    for item in _items(message, subject, read):
+        empty = empty and not isinstance(item, Block)
+        yield item
+    if empty:
+        raise Unreadable("no_text", "the message holds neither headers nor text")
+
+
+def _items(message: Message, subject: str, read: Reader) -> Iterator[Item]:
+    people = ", ".join(filter(None, (_person(one) for one in message.recipients)))
+    when = message.sent_date.strftime("%a, %d %b %Y %H:%M %z") if message.sent_date else ""
+    lines = {"From": message.sender or "", "To": people, "Date": when, "Subject": subject}
+    yield from blocks(BlockKind.TEXT, "\n".join(f"{name}: {said}" for name, said in lines.items() if said), 1)
+    markup = message.html_body
+    if message.body and message.body.strip():
+        for paragraph in message.body.replace("\r\n", "\n").split("\n\n"):
+            yield from blocks(BlockKind.TEXT, paragraph, 1)
+    elif markup:
+        yield from html.read(markup if isinstance(markup, str) else encoding.decoded(markup)[0], 1)[1]
+    for number, part in enumerate(message.attachments, 1):
+        name = part.file_name or f"attachment {number}"
+        if number > MAX_FILES:
+            yield from unread(name, f"only the first {MAX_FILES} attachments are read; add it by itself", 1)
+        elif (data := part.file_bytes) is None:
+            why = "it is a message or an object within the message; save it by itself and add that"
+            yield Note(Part.ATTACHMENT, read=False, message=f"attachment {name} was not read: {why}")
+        else:
+            yield from attached(data, name, read, 1)
+        yield Pulse(1)
+
+
+def _person(recipient: object) -> str:
+    name, address = getattr(recipient, "name", "") or "", getattr(recipient, "email_address", "") or ""
+    return f"{name} <{address}>" if name and address and name != address else name or address

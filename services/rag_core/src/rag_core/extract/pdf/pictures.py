@@ -1,0 +1,184 @@
+"""Pages whose text is in pictures: which part of a page is read from how it looks, and what became of it."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import time
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import pypdfium2 as pdfium
+import pypdfium2.raw as pdfium_c
+
+from rag_core.extract import ocr
+from rag_core.extract.blocks import Note, Ocr, Part
+from rag_core.extract.pdf.line import Line
+from rag_core.extract.pdf.placement import Box, Picture, height, merged, pictures, uncovered
+
+_FEW_LETTERS = 20
+_STAMP_LETTERS = 250  # what a library or a shop stamps on each scanned page
+_OUTLINES = 30
+_LEAST_SHARE = 0.04  # of the page; a smaller picture is a logo or a sign
+_LEAST_PIXELS = (150, 40)
+_MOST_PIXELS = 400_000_000
+_MOST_ON_A_PAGE = 8
+_MOST_IN_ALL = 300  # on pages with text; it takes Tesseract a second or more for each
+_EMPTY = "without text"
+
+
+class Pictures:
+    """Reads what pages show in pictures, unless nothing here can, and notes what was not read."""
+
+    def __init__(self, reader: Ocr | None) -> None:
+        self._reader = reader
+        self.missing = "" if reader else "reading pictures of text is switched off"
+        self.seen = 0
+        self._read = self._tried = 0
+        self._met: set[bytes] = set()
+        self._unread: dict[str, list[int]] = defaultdict(list)
+
+    def lines(
+        self,
+        page: pdfium.PdfPage,
+        textpage: pdfium.PdfTextPage,
+        drawn: Mapping[int, Sequence[Any]],
+        own: list[Line],
+        legible: tuple[int, int],
+        number: int,
+    ) -> list[Line]:
+        """The page's own lines, those in its picture when these are no use, or both in their order."""
+        images, forms = drawn.get(pdfium_c.FPDF_PAGEOBJ_IMAGE, ()), drawn.get(pdfium_c.FPDF_PAGEOBJ_FORM, ())
+        good, bad = legible
+        if not images and not forms and bad <= good and good >= _FEW_LETTERS:
+            return own
+        width, height = page.get_size()
+        whole = max(1.0, width * height)
+        found = list(pictures(page, images, forms))
+        huge = next((p for p in found if p.pixels[0] * p.pixels[1] > _MOST_PIXELS), None)
+        share = sum(picture.box.area for picture in found) / whole
+        outlines = len(drawn.get(pdfium_c.FPDF_PAGEOBJ_PATH, ())) + len(forms)
+        useless = bad > good or (good < _FEW_LETTERS and (share > 0.05 or outlines > _OUTLINES))
+        if useless or (good < _STAMP_LETTERS and share > 0.8):
+            self.seen += 1
+            if huge:
+                self._too_large(huge, number)
+                return own
+            until = time.monotonic() + (self._reader.page_seconds if self._reader else 0)
+            seen = self._seen(page, number, until)
+            return seen if seen and (bad > good or legibility(seen)[0] > good) else own
+        parts = [
+            part
+            for picture in merged(found)
+            if picture.box.area >= _LEAST_SHARE * whole
+            and picture.pixels[0] >= _LEAST_PIXELS[0]
+            and picture.pixels[1] >= _LEAST_PIXELS[1]
+            and self._new(picture)
+            for part in uncovered(page, textpage, picture.box)
+            if part.area >= _LEAST_SHARE * whole
+        ]
+        if parts and huge:
+            self.seen += 1
+            self._too_large(huge, number)
+            return own
+        return self._beside(page, textpage, own, parts, number) if parts else own
+
+    @property
+    def too_much(self) -> str:
+        """Why a picture was not read that may well show text; empty when there is none."""
+        for why, numbers in self._unread.items():
+            if why != _EMPTY and not self.missing:
+                return f"page {numbers[0]}: a picture {why}"
+        return ""
+
+    def notes(self) -> Iterator[Note]:
+        """What was read from pictures, and what was not and why."""
+        if self._read:
+            yield Note(Part.PICTURE, self._read)
+        for why, numbers in self._unread.items():
+            count = len(numbers)
+            where = (
+                f"page {numbers[0]}" if numbers[0] == numbers[-1] else f"pages {numbers[0]} to {numbers[-1]}"
+            )
+            what = f"a picture {why}" if count == 1 else f"{count:,} pictures, each of which {why}"
+            if why == _EMPTY:
+                what = f"a picture {why}" if count == 1 else f"{count:,} pictures {why}"
+            yield Note(Part.PICTURE, count, read=False, message=f"{where}: {what}")
+
+    def _beside(
+        self,
+        page: pdfium.PdfPage,
+        textpage: pdfium.PdfTextPage,
+        own: list[Line],
+        parts: list[Box],
+        number: int,
+    ) -> list[Line]:
+        """The page's lines, and among them those in its pictures, each where it stands."""
+        self.seen += 1
+        heights = [height(page, textpage, line) for line in own]
+        until = time.monotonic() + (self._reader.page_seconds if self._reader else 0)
+        placed: dict[int, list[Line]] = defaultdict(list)
+        for count, part in enumerate(sorted(parts, key=lambda box: -box.top)):
+            if count >= _MOST_ON_A_PAGE or self._tried >= _MOST_IN_ALL:
+                self._unread["was not read, being one of very many"].append(number)
+                continue
+            self._tried += 1
+            below = (i for i, y in enumerate(heights) if y is not None and y < (part.bottom + part.top) / 2)
+            placed[next(below, len(own))].extend(self._seen(page, number, until, part))
+        lines: list[Line] = []
+        for i in range(len(own) + 1):
+            lines += placed.get(i, [])
+            lines += own[i : i + 1]
+        return lines
+
+    def _seen(self, page: pdfium.PdfPage, number: int, until: float, part: Box | None = None) -> list[Line]:
+        """The lines in the picture of a page, or of a part of it."""
+        if self._reader is None:
+            self._unread[f"was not read: {self.missing}"].append(number)
+            return []
+        width, height = page.get_size()
+        crop = (part.left, part.bottom, width - part.right, height - part.top) if part else (0.0,) * 4
+        try:
+            found = ocr.lines(page, self._reader, until - time.monotonic(), crop)
+        except ocr.Unavailable as error:
+            self._reader, self.missing = None, str(error)
+            return self._seen(page, number, until, part)
+        except ocr.Unread as error:
+            self._unread[str(error)].append(number)
+            return []
+        if found:
+            self._read += 1
+        else:
+            self._unread[_EMPTY].append(number)
+        return [Line(text) for text in found]
+
+    def _too_large(self, picture: Picture, number: int) -> None:
+        width, height = picture.pixels
+        self._unread[f"of {width:,} by {height:,} dots is too large to be read"].append(number)
+
+    def _new(self, picture: Picture) -> bool:
+        """Whether a picture is met for the first time; what is on page after page is a letterhead's."""
+        data = hashlib.sha256()
+        for image in picture.images:
+            size = pdfium_c.FPDFImageObj_GetImageDataRaw(image, None, 0)
+            buffer = ctypes.create_string_buffer(max(1, size))
+            pdfium_c.FPDFImageObj_GetImageDataRaw(image, buffer, size)
+            data.update(buffer)
+        mark = data.digest()
+        if mark in self._met:
+            return False
+        self._met.add(mark)
+        return True
+
+
+def legibility(lines: Iterable[Line]) -> tuple[int, int]:
+    """How many characters can be read, and how many a font hides."""
+    good = bad = 0
+    for c, times in Counter("".join(line.text for line in lines)).items():
+        if c == "\ufffd" or unicodedata.category(c) in {"Co", "Cn", "Cc"}:
+            bad += times
+        elif not c.isspace():
+            good += times
+    return good, bad

@@ -1,0 +1,146 @@
+"""Automatic numbers of paragraphs ("3.2", "(a)", "IV."), as Word counts them.
+
+ECMA-376 part 1, section 17.9: numbering.xml has definitions (abstractNum) of nine levels, instances (num) of
+them that may override a level, and paragraphs or their styles name an instance and a level.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from docx.oxml.ns import qn
+
+_PLACE = re.compile(r"%([1-9])")
+_ROMAN = ((1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"), (40, "xl"),
+          (10, "x"), (9, "ix"), (5, "v"), (4, "iv"), (1, "i"))  # fmt: skip
+_LEVELS = 9
+_BULLET = "- "
+
+
+@dataclass(slots=True)
+class _Level:
+    start: int
+    form: str
+    text: str
+    legal: bool = False  # every level in it is counted in figures
+
+
+@dataclass(slots=True)
+class _List:
+    """One sequence of numbers: instances of one definition go on with it, unless they start anew."""
+
+    counts: list[int | None] = field(default_factory=lambda: [None] * _LEVELS)
+
+
+class Numbering:
+    """The numbers of one document, asked for paragraph by paragraph in their order."""
+
+    def __init__(self, root: Any | None) -> None:
+        self._levels: dict[str, dict[int, _Level]] = {}
+        self._definition: dict[str, str] = {}
+        self._starts: dict[str, dict[int, int]] = {}
+        self._lists: dict[str, _List] = {}
+        self._started: set[str] = set()
+        self._by_style: dict[str, str] = {}
+        if root is not None:
+            self._learn(root)
+
+    def label(self, instance: str, level: int) -> str:
+        """What stands before the next paragraph of this list and level, with a blank; empty: nothing does."""
+        definition = self._definition.get(instance)
+        levels = self._levels.get(definition or "", {})
+        if definition is None or level not in levels:
+            return ""
+        kept = self._lists.setdefault(definition, _List())
+        if instance not in self._started:
+            self._started.add(instance)
+            for at, start in self._starts.get(instance, {}).items():
+                kept.counts[at] = start - 1
+        now = levels[level]
+        before = kept.counts[level]
+        kept.counts[level] = now.start if before is None else before + 1
+        for deeper in range(level + 1, _LEVELS):
+            kept.counts[deeper] = None
+        if now.form in {"bullet", "none"} or not now.text:
+            return _BULLET if now.form == "bullet" else ""
+
+        def counted(found: re.Match[str]) -> str:
+            at = int(found[1]) - 1
+            its = levels.get(at, _Level(1, "decimal", ""))
+            value = kept.counts[at]
+            return _figure(value if value is not None else its.start, "decimal" if now.legal else its.form)
+
+        return _PLACE.sub(counted, now.text).strip() + " "
+
+    def _learn(self, root: Any) -> None:
+        linked: dict[str, str] = {}
+        for one in root.iterfind(qn("w:abstractNum")):
+            number = str(one.get(qn("w:abstractNumId")))
+            self._levels[number] = {_index(level): _level(level) for level in one.iterfind(qn("w:lvl"))}
+            if (style := one.find(qn("w:styleLink"))) is not None:
+                self._by_style[str(style.get(qn("w:val")))] = number
+            if (style := one.find(qn("w:numStyleLink"))) is not None:
+                linked[number] = str(style.get(qn("w:val")))
+        for number, style in linked.items():
+            self._levels[number] = self._levels[number] or self._levels.get(self._by_style.get(style, ""), {})
+        for one in root.iterfind(qn("w:num")):
+            instance = str(one.get(qn("w:numId")))
+            definition = str(_value(one.find(qn("w:abstractNumId"))))
+            changes = list(one.iterfind(qn("w:lvlOverride")))
+            if any(change.find(qn("w:lvl")) is not None for change in changes):
+                # A list of its own: its levels differ.
+                own = dict(self._levels.get(definition, {}))
+                own |= {
+                    _index(c): _level(c.find(qn("w:lvl"))) for c in changes if c.find(qn("w:lvl")) is not None
+                }
+                definition = f"{definition} of {instance}"
+                self._levels[definition] = own
+            self._definition[instance] = definition
+            self._starts[instance] = {
+                _index(change): int(_value(start) or 1)
+                for change in changes
+                if (start := change.find(qn("w:startOverride"))) is not None
+            }
+
+
+def _level(element: Any) -> _Level:
+    start, form, text = (element.find(qn(f"w:{name}")) for name in ("start", "numFmt", "lvlText"))
+    return _Level(
+        start=int(_value(start) or 1) if start is not None else 0,
+        form=_value(form) or "decimal",
+        text=_value(text),
+        legal=element.find(qn("w:isLgl")) is not None,
+    )
+
+
+def _index(element: Any) -> int:
+    said = str(element.get(qn("w:ilvl"), "0"))
+    return min(int(said), _LEVELS - 1) if said.isdigit() else 0
+
+
+def _value(element: Any | None) -> str:
+    return str(element.get(qn("w:val"), "")) if element is not None else ""
+
+
+def _figure(value: int, form: str) -> str:
+    match form:
+        case "lowerLetter" | "upperLetter":
+            letter = chr(ord("a") + (value - 1) % 26) * ((value - 1) // 26 + 1) if value > 0 else ""
+            return letter.upper() if form == "upperLetter" else letter
+        case "lowerRoman" | "upperRoman":
+            said = ""
+            for worth, sign in _ROMAN:
+                said += sign * (value // worth)
+                value %= worth
+            return said.upper() if form == "upperRoman" else said
+        case "decimalZero":
+            return f"{value:02}"
+        case "ordinal":
+            ending = "th" if 10 < value % 100 < 14 else {1: "st", 2: "nd", 3: "rd"}.get(value % 10, "th")
+            return f"{value}{ending}"
+        case "bullet" | "none":
+            return ""
+        case _:
+            return str(value)

@@ -1,0 +1,47 @@
+"""Work in a process of its own gives its bytes, or nothing; it never harms the process that asked."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rag_core.extract.apart import apart
+
+
+def test_bytes_come_back_whole() -> None:
+    assert apart(lambda: b"tide" * 1_000_000, 30, 4_000_000) == b"tide" * 1_000_000
+
+
+def dies() -> bytes:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return b""
+
+
+def fails() -> bytes:
+    raise ValueError
+
+
+def hangs() -> bytes:
+    time.sleep(60)
+    return b""
+
+
+@pytest.mark.parametrize("work", [dies, fails, hangs, lambda: bytes(3_000_000)])
+def test_work_that_goes_wrong_gives_nothing(work: Callable[[], bytes]) -> None:
+    started = time.monotonic()
+    assert apart(work, 0.5, 2_000_000) is None
+    assert time.monotonic() - started < 20
+
+
+def test_no_process_and_no_file_is_left_behind() -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for work in (dies, fails, lambda: b"tide"):
+        apart(work, 5, 100)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)

@@ -1,0 +1,249 @@
+"""HTML as programs write it, and the kinds of text that are no prose: each read as what it is, or refused."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rag_core.errors import UploadRefused
+from rag_core.extract import Block, Limits, Note, Parser
+from rag_core.models import DocumentKind
+from rag_core.sniff import sniff
+
+LIMITS = Limits(stall_seconds=60, cpu_seconds=60, memory_mib=1024, max_pages=50)
+BLOB = "QmFzZTY0IGRhdGE9K3x0Y1dLm5pQz0A7" * 40
+
+
+@pytest.fixture(scope="module")
+def parser() -> Iterator[Parser]:
+    with Parser(LIMITS) as one:
+        yield one
+
+
+def read(parser: Parser, path: Path, content: str | bytes, kind: DocumentKind) -> tuple[str, list[Note]]:
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert sniff(path, path.name) is kind
+    items = list(parser.parse(path, kind))
+    text = "\n".join(item.text for item in items if isinstance(item, Block))
+    return text, [item for item in items if isinstance(item, Note)]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("<form><div><p>Dredged by the Perseverance.</p></div></form>", "Dredged by the Perseverance."),
+        ("<label>Customer</label><input value='Philomena Garrick'>", "Customer Philomena Garrick"),
+        ("<p>Colour <select><option>Ochre<option selected>Vermilion</select></p>", "Colour Vermilion"),
+        ("<p>Paid <input type=checkbox checked> Sent <input type=checkbox></p>", "Paid [x] Sent [ ]"),
+        ("<fieldset><legend>Crew</legend><textarea>Ada and Bo</textarea></fieldset>", "Ada and Bo"),
+        ("<p>See <img src=x alt='the lighthouse at dusk'> here</p>", "See the lighthouse at dusk here"),
+        ("<svg><title>Plan</title><text>North <tspan>mole</tspan></text></svg>", "North mole"),
+        ("<noscript><p>Shown without scripts.</p></noscript>", "Shown without scripts."),
+        ("<details><summary>More</summary><p>Hidden depth</p></details>", "Hidden depth"),
+        (
+            "<table><tr><td>Lantern</td><td>38</td><td><table><tr><td>x</td></tr></table></td></tr></table>",
+            "Lantern 38",
+        ),
+        ("<dl><dt>Keeper</dt><dd>Ada</dd></dl>", "Keeper\nAda"),
+    ],
+)
+def test_what_a_page_shows_is_read(parser: Parser, tmp_path: Path, body: str, said: str) -> None:
+    page = f"<!DOCTYPE html><html><body>{body}</body></html>"
+    assert said in read(parser, tmp_path / "a.html", page, DocumentKind.HTML)[0]
+
+
+@pytest.mark.parametrize("kind", ["hidden", "password", "submit", "button"])
+def test_fields_that_nobody_reads_are_left_out(parser: Parser, tmp_path: Path, kind: str) -> None:
+    page = f"<html><body><p>Text</p><input type={kind} value=wEPDwUKLTQ5></body></html>"
+    assert "wEPDw" not in read(parser, tmp_path / "a.html", page, DocumentKind.HTML)[0]
+
+
+def test_cells_over_several_rows_and_columns_keep_their_places(parser: Parser, tmp_path: Path) -> None:
+    page = (
+        "<html><table><tr><th rowspan=2>Port</th><th colspan=2>Summer</th><th>Winter</th></tr>"
+        "<tr><th>Day</th><th>Night</th><th>Day</th></tr><tr><td>Elm</td><td>1</td><td>2</td><td>3</td></tr></table>"
+    )
+    lines = read(parser, tmp_path / "a.html", page, DocumentKind.HTML)[0].splitlines()
+    assert [lines[0], *lines[2:]] == [
+        "| Port | Summer |  | Winter |",
+        "| Port | Day | Night | Day |",
+        "| Elm | 1 | 2 | 3 |",
+    ]
+
+
+@pytest.mark.parametrize("charset", ["iso-8859-1", "latin1", "windows-1252", "us-ascii"])
+def test_a_page_in_latin1_means_windows_1252(parser: Parser, tmp_path: Path, charset: str) -> None:
+    page = f"<html><head><meta charset={charset}></head><body><p>L’œuvre coûte 7 €</p></body></html>"
+    text, _ = read(parser, tmp_path / "a.html", page.encode("cp1252"), DocumentKind.HTML)
+    assert "L’œuvre coûte 7 €" in text
+
+
+@pytest.mark.parametrize("name", ["export.xls", "page", "saved.aspx"])
+def test_a_table_under_another_name_is_html(parser: Parser, tmp_path: Path, name: str) -> None:
+    text, _ = read(
+        parser, tmp_path / name, "<table><tr><td>Vessel</td><td>Berth</td></tr></table>", DocumentKind.HTML
+    )
+    assert "| Vessel | Berth |" in text
+
+
+def test_rtf_gives_its_words_in_their_letters(parser: Parser, tmp_path: Path) -> None:
+    rtf = (
+        r"{\rtf1\ansi\ansicpg1252{\fonttbl{\f0 Calibri;}}\f0 Hafenmeister Gr\'fcnwald\par "
+        r"\u1055?\u1088?\u1080?\par {\pict\pngblip " + "89504e47" * 60 + "}}"
+    )
+    text, notes = read(parser, tmp_path / "a.rtf", rtf, DocumentKind.RTF)
+    assert "Hafenmeister Grünwald" in text
+    assert "При" in text
+    assert "fonttbl" not in text
+    assert [note.read for note in notes] == [False]
+
+
+def test_a_notebook_gives_text_and_code_and_names_its_pictures(parser: Parser, tmp_path: Path) -> None:
+    cells = [
+        {"cell_type": "markdown", "source": ["# Salinity\n", "Six stations."]},
+        {
+            "cell_type": "code",
+            "source": "mean(x)",
+            "outputs": [{"data": {"image/png": BLOB, "text/plain": ["34.5"]}}, {"text": ["done\n"]}],
+        },
+    ]
+    text, notes = read(
+        parser, tmp_path / "n.ipynb", json.dumps({"cells": cells, "nbformat": 4}), DocumentKind.NOTEBOOK
+    )
+    for said in ("Salinity", "Six stations.", "mean(x)", "34.5", "done"):
+        assert said in text
+    assert BLOB[:40] not in text
+    assert [note.count for note in notes if not note.read] == [1]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('<?xml version="1.0"?><rss><channel><item><title>Ice</title><description>&lt;p&gt;Says'
+         " &lt;b&gt;Moor&lt;/b&gt;&lt;/p&gt;</description></item></channel></rss>", "Says Moor"),
+        ('<feed xmlns="http://www.w3.org/2005/Atom"><entry><title>A</title><content>Held fast</content>'
+         "</entry></feed>", "Held fast"),
+        ('<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0L1 1"/><text>Plan by Quill</text></svg>',
+         "Plan by Quill"),
+        ('<?xml version="1.0"?><w:wordDocument xmlns:w="urn:w"><w:body><w:p><w:r><w:t>The windlass </w:t>'
+         "</w:r><w:r><w:t>was repaired.</w:t></w:r></w:p></w:body></w:wordDocument>",
+         "The windlass was repaired."),
+        ('<?xml version="1.0"?><Workbook xmlns="urn:s"><Worksheet><Table><Row><Cell><Data>Port</Data></Cell>'
+         "<Cell><Data>7</Data></Cell></Row></Table></Worksheet></Workbook>", "| Port | 7 |"),
+        ('<?xml version="1.0"?><catalogue><book id="1"><name>Of <i>tides</i></name></book></catalogue>',
+         "Of tides"),
+    ],
+    ids=["rss", "atom", "svg", "word 2003", "excel 2003", "other"],
+)  # fmt: skip
+def test_xml_gives_its_words_without_tags(parser: Parser, tmp_path: Path, content: str, said: str) -> None:
+    text, _ = read(parser, tmp_path / "a.xml", content, DocumentKind.XML)
+    assert said in text
+    assert "<" not in text
+    assert "M0 0" not in text
+
+
+def test_xml_of_a_stranger_opens_no_file(parser: Parser, tmp_path: Path) -> None:
+    evil = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/hostname">]><a>kept &x;</a>'
+    text, _ = read(parser, tmp_path / "a.xml", evil, DocumentKind.XML)
+    assert text == "kept &x;"
+
+
+def test_opendocument_gives_headings_lists_tables_and_notes(parser: Parser, tmp_path: Path) -> None:
+    spaces = " ".join(
+        f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{full}:1.0"'
+        for name, full in (("office", "office"), ("text", "text"), ("table", "table"))
+    )
+    content = (
+        f"<office:document-content {spaces}><office:body><office:text>"
+        '<text:h text:outline-level="2">Tides</text:h><text:p>Twice<text:s text:c="2"/>a day'
+        "<text:note><text:note-body><text:p>nearly</text:p></text:note-body></text:note></text:p>"
+        "<text:list><text:list-item><text:p>Brest</text:p></text:list-item></text:list>"
+        '<table:table><table:table-row><table:table-cell table:number-columns-repeated="2"><text:p>7</text:p>'
+        "</table:table-cell></table:table-row></table:table></office:text></office:body></office:document-content>"
+    )
+    with zipfile.ZipFile(tmp_path / "a.odt", "w") as packed:
+        packed.writestr("mimetype", "application/vnd.oasis.opendocument.text")
+        packed.writestr("content.xml", content)
+    text, _ = read(parser, tmp_path / "a.odt", (tmp_path / "a.odt").read_bytes(), DocumentKind.OPENDOCUMENT)
+    assert text == "Tides\nTwice  a day (note: nearly)\n- Brest\n| 7 | 7 |\n| --- | --- |"
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        "{}",
+        "key: {}\n",
+        "![x](data:image/png;base64,{})",
+        "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----",
+    ],
+)
+@pytest.mark.parametrize("name", ["a.txt", "a.md", "a.html"])
+def test_encoded_data_never_reaches_the_index(parser: Parser, tmp_path: Path, around: str, name: str) -> None:
+    wrapped = "\n".join(BLOB[i : i + 64] for i in range(0, len(BLOB), 64))
+    blob = wrapped if "BEGIN" in around else BLOB
+    content = f"The keeper is Ada.\n\n{around.format(blob)}\n\nThe end."
+    if name == "a.html":
+        content = f"<html><body><p>{content}</p></body></html>"
+    path = tmp_path / name
+    path.write_text(content)
+    items = list(parser.parse(path, sniff(path, name)))
+    text = "\n".join(item.text for item in items if isinstance(item, Block))
+    assert BLOB[64:104] not in text
+    assert "The keeper is Ada." in text
+    assert "The end." in text
+    assert any("encoded data" in item.message for item in items if isinstance(item, Note))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "GATTACA" * 60,
+        "=" * 300,
+        "https://example.org/" + "a/" * 200,
+        "Donaudampfschiff" * 20,
+        "0123456789" * 40,
+    ],
+)
+def test_long_words_that_are_no_data_stay(parser: Parser, tmp_path: Path, text: str) -> None:
+    assert text in read(parser, tmp_path / "a.txt", f"Before {text} after", DocumentKind.TEXT)[0]
+
+
+@pytest.mark.parametrize(
+    "listing",
+    ["````md\n```sh\n# no heading\n```\n````", "~~~\n```\n# no heading\n~~~", "- ```\n  # no heading\n  ```",
+     "```\n# no heading"],
+    ids=["longer fence", "other sign", "in a list", "left open"],
+)  # fmt: skip
+def test_what_stands_in_a_fence_is_no_heading(parser: Parser, tmp_path: Path, listing: str) -> None:
+    (tmp_path / "a.md").write_text(f"# Handbook\n\n{listing}\n")
+    items = parser.parse(tmp_path / "a.md", DocumentKind.MARKDOWN)
+    assert [item.text for item in items if isinstance(item, Block) and item.level] == ["Handbook"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\x89PNG\r\n\x1a\n" + bytes(40), "a picture; put it into a PDF"),
+        (b"\xff\xd8\xff\xe0" + bytes(40), "a picture; put it into a PDF"),
+        (b"\0\0\0\x18ftypheic" + bytes(40), "a picture; put it into a PDF"),
+        (b"%!PS-Adobe-3.0\nshowpage", "PostScript; convert it to PDF"),
+        (b"7z\xbc\xaf'\x1c" + bytes(40), "an archive; unpack it"),
+        (b"Rar!\x1a\x07\x01" + bytes(40), "an archive; unpack it"),
+        (b"ID3\x04" + bytes(40), "sound or video"),
+        (b"\0\0\0\x18ftypisom" + bytes(40), "sound or video"),
+        (b"MZ\x90\0" + bytes(40), "a program"),
+        (b"\0\x01\0\0Standard ACE DB\0", "a database; export"),
+        (b"\xe4\x52\x5c\x7b\x8c\xd8\xa7\x4d" + bytes(40), "a OneNote section"),
+        (b"!BDN" + bytes(40), "an Outlook mailbox"),
+        (b"SQLite format 3\0" + bytes(40), "a database"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_by_its_right_name(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "report.pdf"
+    path.write_bytes(content)
+    with pytest.raises(UploadRefused, match=f"^'report.pdf' is {said}"):
+        sniff(path, path.name)

@@ -1,0 +1,54 @@
+"""Assumes: a deployed stack (`make up`). One file for each attacker of SECURITY.md; each tries what he could.
+
+Bounded on purpose: a few hundred requests, nothing aimed at any machine but the stack's own.
+"""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.stack.conftest import api, bin_of_documents, door, host
+from tests.stack.host import Host
+
+__all__ = ["api", "bin_of_documents", "door", "host"]
+HERE = Path(__file__).parent
+Inside = Callable[[str, str], Any]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything here needs a stack."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.stack)
+
+
+@pytest.fixture(scope="session")
+def inside(host: Host) -> Inside:
+    """Run a Python script as root of the host in a service's network; what it prints last, as JSON.
+
+    More than whoever took the container over could do: the network's rules are all that is left in the way.
+    """
+
+    def run(service: str, script: str) -> Any:
+        pid = str(host.inspect(service)[0]["State"]["Pid"])
+        said = host.run("nsenter", "-t", pid, "-n", "python3", "-", given=textwrap.dedent(script))
+        return json.loads(said.splitlines()[-1])
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def addresses(host: Host) -> dict[str, list[str]]:
+    """Service -> its addresses on its networks."""
+    return {
+        one["Config"]["Labels"]["com.docker.compose.service"]: [
+            at["IPAddress"] for at in one["NetworkSettings"]["Networks"].values()
+        ]
+        for one in host.inspect()
+    }

@@ -1,0 +1,167 @@
+"""Somebody on the internet without a password."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.stack.door import Door, value
+from tests.stack.host import Host
+
+PRIVATE = ["/api/documents", "/api/status", "/api/metrics", "/api/conversations", "/api/documents/x/original"]
+
+
+@pytest.mark.parametrize("path", PRIVATE)
+@pytest.mark.parametrize("token", ["", "wrong", "x" * 4000])
+def test_nothing_is_told_without_a_password(door: Door, path: str, token: str) -> None:
+    with door.client(token=token) as http:
+        reply = http.get(path)
+    assert reply.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND), reply.text
+    assert "error" in reply.json()
+
+
+def test_pages_lead_to_the_login(door: Door) -> None:
+    with door.client(token="") as http:
+        for path in ("/app/", "/app/config", "/app/gradio_api/info", "/app/gradio_api/file=/etc/passwd"):
+            reply = http.get(path)
+            assert reply.status_code in (
+                HTTPStatus.UNAUTHORIZED,
+                HTTPStatus.SEE_OTHER,
+                HTTPStatus.NOT_FOUND,
+            ), path
+            assert "root:" not in reply.text
+
+
+# A network beside the host's, all of whose addresses are one machine's: it comes by the published port, as
+# anybody does. Fewer than a hundred failures in all, since from there on everybody has one try, tests too.
+NETWORK = """
+ip netns add ragdock-test
+ip link add rdtest0 type veth peer name rdtest1 netns ragdock-test
+ip address add 10.77.0.1/24 dev rdtest0
+ip link set rdtest0 up
+ip -n ragdock-test address add 10.77.0.2/24 dev rdtest1
+ip -n ragdock-test link set rdtest1 up
+ip -n ragdock-test link set lo up
+ip -n ragdock-test route add local 10.77.1.0/24 dev lo
+ip route add 10.77.1.0/24 via 10.77.0.2
+"""
+GUESS = """
+import http.client, json, re, socket, ssl
+trust = ssl._create_unverified_context()
+def guess(source, password, headers):
+    asked = http.client.HTTPSConnection({name!r}, context=trust)
+    plain = socket.create_connection(("10.77.0.1", 443), 10, source_address=(source, 0))
+    asked.sock = trust.wrap_socket(plain, server_hostname={name!r})
+    asked.request("GET", "/login")
+    page = asked.getresponse()
+    cookie = page.getheader("Set-Cookie").partition(";")[0]
+    token = re.search(r'name="token" value="([^"]+)"', page.read().decode()).group(1)
+    asked.request("POST", "/login", f"user=ragdock&password={{password}}&token={{token}}",
+                  {{"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded", **headers}})
+    return asked.getresponse().status
+print(json.dumps([guess(*one) for one in {guesses!r}]))
+"""
+Guess = tuple[str, str, dict[str, str]]
+Guesser = Callable[[list[Guess]], list[int]]
+
+
+@pytest.fixture
+def guesser(host: Host, door: Door) -> Iterator[Guesser]:
+    """Tries the login from addresses of choice."""
+
+    def run(guesses: list[Guess]) -> list[int]:
+        script = GUESS.format(name=urlsplit(door.url).hostname, guesses=guesses)
+        said = host.run("ip", "netns", "exec", "ragdock-test", "python3", "-", given=script)
+        codes: list[int] = json.loads(said.splitlines()[-1])
+        return codes
+
+    host.shell(NETWORK)
+    try:
+        yield run
+    finally:
+        host.run("ip", "netns", "del", "ragdock-test")
+
+
+def test_an_address_that_is_made_up_escapes_no_limit(guesser: Guesser) -> None:
+    """X-Forwarded-For and its kin are the edge's to write: forty made-up addresses are one client."""
+    names = ("X-Forwarded-For", "X-Real-IP", "CF-Connecting-IP", "True-Client-IP", "X-Client-IP")
+    own = f"10.77.1.{secrets.randbelow(100) + 1}"
+    codes = guesser(
+        [
+            (own, "wrong", dict.fromkeys(names, f"203.0.113.{at}") | {"Forwarded": f"for=203.0.113.{at}"})
+            for at in range(40)
+        ]
+    )
+    assert codes == [HTTPStatus.UNAUTHORIZED] * 5 + [HTTPStatus.TOO_MANY_REQUESTS] * 35
+
+
+def test_each_of_many_addresses_has_five_tries_and_nobody_else_is_locked_out(guesser: Guesser) -> None:
+    sources = [f"10.77.1.{secrets.randbelow(10) * 10 + 100 + at}" for at in range(10)]
+    codes = guesser([(source, "wrong", {}) for source in sources for _ in range(7)])
+    assert codes.count(HTTPStatus.UNAUTHORIZED) <= 50
+    assert set(codes) == {HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS}
+    assert guesser([("10.77.1.254", value("password"), {})]) == [HTTPStatus.SEE_OTHER]
+
+
+def slowloris(door: Door, lines: list[bytes], seconds: float) -> float:
+    """How long the edge bears a request that never ends."""
+    parts = urlsplit(door.url)
+    assert parts.hostname
+    began = time.monotonic()
+    with (
+        socket.create_connection((parts.hostname, parts.port or 443), 10) as raw,
+        door.trust().wrap_socket(raw, server_hostname=parts.hostname) as tls,
+    ):
+        tls.settimeout(seconds)
+        tls.sendall(b"".join(lines).replace(b"HOST", parts.hostname.encode()))
+        # Closed without a word, or refused and closed.
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            while tls.recv(4096):
+                pass
+    return time.monotonic() - began
+
+
+def test_a_request_that_never_ends_is_ended(door: Door) -> None:
+    """Headers get ten seconds, the login form fifteen."""
+    half_headers = [b"GET / HTTP/1.1\r\nHost: HOST\r\nX-Slow: "]
+    half_form = [
+        b"POST /login HTTP/1.1\r\nHost: HOST\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        b"Content-Length: 60000\r\n\r\nuser="
+    ]
+    with ThreadPoolExecutor(2) as threads:
+        waits: list[Any] = list(threads.map(lambda one: slowloris(door, one, 30), (half_headers, half_form)))
+    assert waits[0] < 15
+    assert waits[1] < 20
+
+
+def test_what_is_too_large_is_refused(door: Door) -> None:
+    with door.client(token="") as http:
+        long = http.post("/login", content=b"x" * (65 << 10), headers={"Content-Type": "text/plain"})
+        assert long.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        assert http.get("/", headers={"X-Long": "x" * (2 << 20)}).status_code in (431, 400)
+
+
+def test_old_tls_and_plain_http_get_nothing(door: Door) -> None:
+    parts = urlsplit(door.url)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    with (
+        socket.create_connection((parts.hostname or "", parts.port or 443), 10) as raw,
+        pytest.raises((ssl.SSLError, ConnectionError)),
+    ):
+        context.wrap_socket(raw, server_hostname=parts.hostname)

@@ -1,0 +1,69 @@
+"""Somebody whose file is brought in by a person who trusts it."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import pytest
+
+from tests.stack import papers
+from tests.stack.door import Api
+from tests.stack.host import Host
+
+SECRET = "/run/secrets/opensearch_password"  # where the worker has it
+ENTITY = f'<!DOCTYPE d [<!ENTITY leak SYSTEM "file://{SECRET}">]>'
+WORDML = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+
+
+def with_entity(keyword: str) -> bytes:
+    """A .docx whose text asks the reader to put a file of its container in."""
+    made = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(papers.good("docx", keyword))) as whole,
+        zipfile.ZipFile(made, "w") as out,
+    ):
+        for one in whole.infolist():
+            text = whole.read(one)
+            if one.filename == "word/document.xml":
+                head, _, rest = text.decode().partition("?>")
+                text = f"{head}?>{ENTITY}{rest.replace('</w:t>', ' &leak;</w:t>', 1)}".encode()
+            out.writestr(one, text)
+    return made.getvalue()
+
+
+def files(keyword: str) -> dict[str, bytes]:
+    """Name -> a file that asks for the worker's password in its format's way, beside an honest sentence."""
+    story = papers.story(keyword)
+    return {
+        "entity.docx": with_entity(keyword),
+        "entity.html": f"<?xml version='1.0'?>{ENTITY}<html><p>{story} &leak;</p></html>".encode(),
+        "frame.html": f"<html><body><p>{story}</p><iframe src='file://{SECRET}'></iframe>"
+        f"<img src='http://169.254.169.254/latest/meta-data/'><object data='file://{SECRET}'></object>"
+        "</body></html>".encode(),
+        "include.md": f"{story}\n\n![x](file://{SECRET})\n\n{{{{ include '{SECRET}' }}}}\n".encode(),
+        "attached.eml": (
+            f"From: a@example.org\nSubject: {keyword}\nMIME-Version: 1.0\n"
+            f'Content-Type: message/external-body; access-type=local-file; name="{SECRET}"\n\n'
+            f"Content-Type: text/plain\n\n{story}\n"
+        ).encode(),
+    }
+
+
+@pytest.mark.parametrize("name", sorted(files("x")))
+def test_a_file_cannot_have_the_readers_own_files_read(
+    api: Api, host: Host, bin_of_documents: list[str], name: str
+) -> None:
+    """It is read without what it asks for, or refused; the worker's password is in no passage."""
+    secret = host.run("cat", "/opt/ragdock/secrets/rag-worker/opensearch_password").strip()
+    keyword = papers.word()
+    reply = api.upload(name, files(keyword)[name])
+    if reply.status_code != 202:
+        assert secret not in reply.text
+        return
+    bin_of_documents.append(reply.json()["id"])
+    document = api.settled(bin_of_documents[-1], seconds=120)
+    assert secret not in str(document)
+    found = api.search(f"What is said of {keyword}?", top_k=20)
+    assert not any(secret in one["passage"] for one in found)
+    assert document["state"] == "failed" or any(keyword in one["passage"] for one in found)
