@@ -28,7 +28,7 @@ from bench.reading import tika
 from bench.reading.truths import words
 from rag_core.chunk import Chunker
 from rag_core.errors import ExtractionFailed, UploadRefused
-from rag_core.extract import Block, Limits, Note, Parser
+from rag_core.extract import Block, BlockKind, Head, Limits, Note, Parser
 from rag_core.sniff import sniff
 
 LIMITS = Limits(
@@ -72,6 +72,8 @@ def outcome(path: Path, truth: str | None, parser: Parser) -> Outcome:
         for item in parser.parse(path, kind):
             if isinstance(item, Block):
                 blocks.append(item)
+            elif isinstance(item, Head) and item.title:
+                blocks.append(Block(BlockKind.HEADING, item.title, 1, 0))
             elif isinstance(item, Note) and not item.read:
                 notes.append(item.message)
     except ExtractionFailed as error:

@@ -151,7 +151,10 @@ def test_the_chat_is_what_the_store_holds(backend: Backend) -> None:
     exchange = backend.conversations.get(talk).exchanges[0]
     shown = _asking(backend, talk, "second", [])
     assert [message["role"] for message in shown] == ["user", "assistant", "user"]
-    assert [shown[0]["content"], shown[2]["content"]] == ["first", "second"]
+    assert [shown[0]["content"], shown[2]["content"]] == [
+        render.question_markdown("first"),
+        render.question_markdown("second"),
+    ]
     assert shown[1]["content"] == render.answer_markdown(ANSWER, "first", exchange.id)
     for unknown in ("", "gone", "../../etc/passwd", "'; --", "\x00"):
         assert _asking(backend, unknown, "second", []) == [{"role": "user", "content": "second"}]
@@ -163,7 +166,11 @@ def test_a_question_that_was_stopped_stays_where_it_was_asked(backend: Backend) 
     stopped = Unsaved(1, [{"role": "user", "content": "stopped"}, {"role": "assistant", "content": "half"}])
     before_all = Unsaved(0, [{"role": "user", "content": "failed"}])
     shown = messages(exchanges, [stopped, before_all])
-    assert [one["content"] for one in shown if one["role"] == "user"] == ["failed", "first", "stopped"]
+    assert [one["content"] for one in shown if one["role"] == "user"] == [
+        "failed",
+        render.question_markdown("first"),
+        "stopped",
+    ]
     ask(backend, "stopped", talk=talk)
     exchanges = backend.conversations.get(talk).exchanges
     assert stopped.is_in(exchanges)

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from rag_app.events import MOST_BYTES, Events
+from rag_app.ui import render
 
 from .conftest import TOKEN, Live
 
@@ -293,7 +294,7 @@ def test_a_question_may_speak_of_files(person: httpx.Client, functions: list[dic
     body = {"data": [asked, "", None], "fn_index": take["id"], "session_hash": "asks"}
     answer = person.post(RUN, json=body)
     shown = answer.json()["data"][-1]
-    assert [message["content"][0]["text"] for message in shown] == [asked]
+    assert [message["content"][0]["text"] for message in shown] == [render.question_markdown(asked)]
 
 
 def _page_with(kind: Any, **options: object) -> gr.Blocks:

@@ -106,7 +106,8 @@ def test_answer_that_goes_round_is_noticed_and_said_once() -> None:
 
 def test_copied_fence_is_taken_out_of_the_answer() -> None:
     assert (
-        prompt.without_fences("<<passage-abcd\nThe answer.\npassage-abcd>>", "abcd").strip() == "The answer."
+        prompt.without_fences("<<passage-1f0abcde\nThe answer.\npassage-1f0abcde>>", "1f0abcde").strip()
+        == "The answer."
     )
 
 

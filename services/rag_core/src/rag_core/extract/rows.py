@@ -14,6 +14,7 @@ _LOOKED_AT = 25
 # A head of more characters would leave no room for rows in a chunk: the columns are parted, each part with
 # the first one.
 _HEAD_CHARS = 240
+_COLUMN_CHARS = 16
 _BATCH = 200
 # A cell of more characters is given by itself, under the name of its column.
 _LONG_CELL = 500
@@ -93,7 +94,8 @@ def _columns(head: list[str], width: int) -> Iterator[list[int]]:
     """The columns of each part: all, unless their names take too much room."""
     columns, room = [0], _HEAD_CHARS
     for i in range(1, width):
-        size = len(head[i]) + 3 if i < len(head) else 3
+        # The head stands twice: its names, and the line below them.
+        size = _COLUMN_CHARS + (len(head[i]) if i < len(head) else 0)
         if size > room and len(columns) > 1:
             yield columns
             columns, room = [0], _HEAD_CHARS
