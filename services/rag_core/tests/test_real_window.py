@@ -30,7 +30,7 @@ TEXTS = {
 
 @pytest.fixture(scope="module")
 def chat(ollama_address: str) -> Iterator[Chat]:
-    one = Chat(address=ollama_address, timeout=120, num_ctx=2048, max_tokens=16, threads=2)
+    one = Chat(address=ollama_address, timeout=120, num_ctx=2048, max_tokens=2, threads=1)
     yield one
     one.close()
 

@@ -23,15 +23,21 @@ _ENOUGH_SHORT = 0.2
 def clauses(claim: str) -> list[str]:
     """The clauses that a sentence joins; none when it is of one piece."""
     found: list[str] = []
-    open_ = ""
+    pieces: list[str] = []
+    meant: set[str] = set()
     for piece in _JOINT.split(claim):
-        open_ = f"{open_} {piece}".strip()
-        if len(content(open_)) >= _LEAST:
-            found.append(open_)
-            open_ = ""
-    if open_ and found:
-        found[-1] += f" {open_}"
+        pieces.append(piece)
+        meant |= content(piece)
+        if len(meant) >= _LEAST:
+            found.append(_together(pieces))
+            pieces, meant = [], set()
+    if found and (rest := _together(pieces)):
+        found[-1] += f" {rest}"
     return found if len(found) > 1 else []
+
+
+def _together(pieces: list[str]) -> str:
+    return " ".join(piece.strip() for piece in pieces).strip()
 
 
 def nearest(clause: str, said: Sequence[frozenset[str]]) -> tuple[int, float]:

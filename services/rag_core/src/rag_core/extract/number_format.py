@@ -14,13 +14,13 @@ from fractions import Fraction
 from functools import lru_cache
 
 _TOKENS = re.compile(
-    r'"(?P<text>[^"]*)"?|\\(?P<sign>.)|_(?P<space>.)|\*(?P<fill>.)|\[(?P<bracket>[^\]]*)\]'
+    r'"(?P<text>[^"]*)"?|\\(?P<sign>.)|_(?P<space>.)|\*(?P<fill>.)|\[(?P<bracket>[^\[\]]*)\]'
     r"|(?P<half>AM/PM|A/P)|(?P<general>General)|(?P<time>y+|m+|d+|h+|s+(?:\.0+)?)|(?P<exponent>E[+-])"
     r"|(?P<digits>[0#?.,/]+)|(?P<other>.)",
     re.I | re.S,
 )
 _CONDITION = re.compile(r"(<=|>=|<>|<|>|=)(-?[\d.]+)$")
-_ELAPSED = re.compile(r"[hms]+$", re.I)
+_ELAPSED = re.compile(r"^[hms]+$", re.I)
 _MOST = 1e20  # beyond, and for what is no number, places make no sense
 _EPOCH = datetime(1899, 12, 30)
 Token = tuple[str, str]
