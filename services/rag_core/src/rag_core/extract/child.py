@@ -50,7 +50,9 @@ def parse(
         case DocumentKind.EPUB:
             return _parser("book")(path, max_pages)
         case DocumentKind.EMAIL:
-            return _parser("outlook" if path.open("rb").read(8) == OLE else "mail")(path, read)
+            with path.open("rb") as file:
+                from_outlook = file.read(len(OLE)) == OLE
+            return _parser("outlook" if from_outlook else "mail")(path, read)
         case DocumentKind.HTML:
             return _parser("html")(path)
         case DocumentKind.OPENDOCUMENT:
