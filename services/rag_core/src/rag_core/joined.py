@@ -23,12 +23,14 @@ _ENOUGH_SHORT = 0.2
 def clauses(claim: str) -> list[str]:
     """The clauses that a sentence joins; none when it is of one piece."""
     found: list[str] = []
-    open_ = ""
+    open_, said = "", frozenset[str]()
     for piece in _JOINT.split(claim):
         open_ = f"{open_} {piece}".strip()
-        if len(content(open_)) >= _LEAST:
+        # Piece by piece: many that say nothing would be read again with each that follows.
+        said |= content(piece)
+        if len(said) >= _LEAST:
             found.append(open_)
-            open_ = ""
+            open_, said = "", frozenset()
     if open_ and found:
         found[-1] += f" {open_}"
     return found if len(found) > 1 else []

@@ -14,7 +14,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 _TOKENS = re.compile(
-    r'"(?P<text>[^"]*)"?|\\(?P<sign>.)|_(?P<space>.)|\*(?P<fill>.)|\[(?P<bracket>[^\]]*)\]'
+    r'"(?P<text>[^"]*)"?|\\(?P<sign>.)|_(?P<space>.)|\*(?P<fill>.)|\[(?P<bracket>[^\]]{0,255})\]'
     r"|(?P<half>AM/PM|A/P)|(?P<general>General)|(?P<time>y+|m+|d+|h+|s+(?:\.0+)?)|(?P<exponent>E[+-])"
     r"|(?P<digits>[0#?.,/]+)|(?P<other>.)",
     re.I | re.S,

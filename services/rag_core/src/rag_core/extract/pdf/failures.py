@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from rag_core.extract.pdf.pictures import Pictures
 
 XFA = {pdfium_c.FORMTYPE_XFA_FULL, pdfium_c.FORMTYPE_XFA_FOREGROUND}
-_TREE = {"pages": rb"/Type\s*/Pages\b", "page": rb"/Type\s*/Page\b", "none": rb"/Count\s+0\b"}
+_TREE = {
+    "pages": re.compile(rb"/Type\s*/Pages\b"),
+    "page": re.compile(rb"/Type\s*/Page\b"),
+    "none": re.compile(rb"/Count\s+0\b"),
+}
 _WAITING = re.compile(r"please\s+wait|adobe\s+(?:acrobat\s+)?reader", re.I)
 _RIGHTS = (b"/Adobe.APS", b"/Adobe.PubSec", b"/MicrosoftIRMServices", b"/FoxitConnectedPDFDRM")
 _PROBED = 20  # pages of an XFA form
@@ -117,7 +121,7 @@ def nothing(pages: int, readable: int, unreadable: int, pictures: Pictures) -> U
 
 def _damage(data: bytes) -> Unreadable:
     """Pdfium says "data format error" for all of these; people need to know which."""
-    found = {name: re.search(rule, data) for name, rule in _TREE.items()}
+    found = {name: rule.search(data) for name, rule in _TREE.items()}
     if found["pages"] and found["none"] and not found["page"]:
         return Unreadable("no_pages", "the PDF has no pages")
     if b"%%EOF" not in data[-2048:]:

@@ -108,7 +108,7 @@ def _beside(one: Widget, textpage: pdfium.PdfTextPage, *, after: bool) -> str:
         if not found.strip():
             found = textpage.get_text_bounded(one.left, one.top, one.right, one.top + 2 * _ROW)
     words = " ".join(found.split())
-    parts = [part for part in re.split(r"\s*[_\u2026]{2,}\s*|:\s+", words.rstrip(": ")) if part]
+    parts = [part for part in re.split(r"(?:(?<!\s)\s+)?[_\u2026]{2,}\s*|:\s+", words.rstrip(": ")) if part]
     return (parts[0] if after else parts[-1])[:200] if parts else ""
 
 

@@ -22,7 +22,7 @@ _PLACES = 200  # down the page
 _MARGIN = 0.15  # of the page
 _DENSE = 0.75  # of the pages from the first to the last, or of every second one
 _WORD = r"(?:page|pages|pg\.?|p\.|sheet|folio|seite|s\.|blatt|p[áa]gina|p[áa]g\.?|strana|стр\.?|第)"
-_ROMAN = r"m{0,3}(?:c[md]|d?c{0,3})(?:x[cl]|l?x{0,3})(?:i[xv]|v?i{0,3})"
+_ROMAN = re.compile(r"m{0,3}(?:c[md]|d?c{0,3})(?:x[cl]|l?x{0,3})(?:i[xv]|v?i{0,3})", re.I)
 # A number where page numbers are: alone, after "page", after a bar or a dash, or before "of 9" and "/9".
 _AFTER_WORD = re.compile(rf"(?:^|(?<=\W)){_WORD}\s{{0,3}}(\d{{1,5}}|[ivxlcdm]{{1,9}})(?![\da-z])", re.I)
 _AFTER_SIGN = re.compile(r"(?:^|[|\u00b7\u2022\u2013\u2014,]|\s-)\s{0,3}(\d{1,5})(?=\s*(?:$|/\s*\d|of\s+\d))")
@@ -144,7 +144,7 @@ def _value(label: str) -> tuple[int, str]:
     """What a page number says, and its kind; 0 when it is none."""
     if label.isdecimal():
         return int(label), "1"
-    if not re.fullmatch(_ROMAN, label, re.I):
+    if not _ROMAN.fullmatch(label):
         return 0, "i"
     signs = [{"i": 1, "v": 5, "x": 10, "l": 50, "c": 100, "d": 500, "m": 1000}[c] for c in label.lower()]
     following = [*signs[1:], 0]
