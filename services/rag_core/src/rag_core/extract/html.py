@@ -23,6 +23,7 @@ _BOUNDARIES = {
 }  # fmt: skip
 # They part words, though not paragraphs.
 _CELLS = {"td", "th", "option", "label", "textarea", "text", "tspan", "desc"}
+_PARTED = _BOUNDARIES | _CELLS
 # Fields that nobody reads: pressed, hidden or secret.
 _SILENT = {"hidden", "submit", "button", "reset", "image", "file", "password"}
 _DECLARED = re.compile(rb"""(?:charset|encoding)[ \t\r\n]{0,5}=[ \t\r\n]{0,5}["']?([A-Za-z0-9_:.-]{2,40})""")
@@ -60,16 +61,16 @@ def read(markup: bytes | str, page: int) -> tuple[str, Iterator[Block]]:
         warnings.simplefilter("ignore", MarkupResemblesLocatorWarning)
         soup = BeautifulSoup(markup, "lxml")
     title = soup.title.get_text(" ", strip=True) if soup.title else ""
-    for dropped in soup.find_all(_DROPPED):
-        dropped.decompose()
+    for dropped in _outermost(soup, {*_DROPPED}):
+        _become(dropped, "")
     for dropped in soup.find_all("title"):
         if dropped.find_parent("svg") is None:
-            dropped.decompose()
+            _become(dropped, "")
     # What a browser without scripts shows is of interest only where there is nothing else.
-    for hidden in soup.find_all("noscript"):
-        hidden.extract()
-        if not soup.get_text(strip=True) and soup.body is not None:
-            soup.body.append(hidden)
+    hidden = [(one, one.get_text()) for one in _outermost(soup, {"noscript"})]
+    if "".join(text for _, text in hidden).split() != soup.get_text().split():
+        for one, _ in hidden:
+            _become(one, "")
     _fill(soup)
     _mark(soup)
     text = _text(soup)
@@ -93,36 +94,53 @@ def _fill(soup: BeautifulSoup) -> None:
             shown = "[x]" if field.has_attr("checked") else "[ ]"
         else:
             shown = "" if kind in _SILENT else str(field.get("value", ""))
-        field.replace_with(NavigableString(f" {shown} "))
-    for choice in soup.find_all("select"):
+        _become(field, f" {shown} ")
+    for choice in _outermost(soup, {"select"}):
         options = choice.find_all("option")
         chosen = [one for one in options if one.has_attr("selected")] or options[:1]
         if choice.has_attr("multiple"):
             chosen = [one for one in options if one.has_attr("selected")]
-        choice.replace_with(
-            NavigableString(f" {', '.join(one.get_text(' ', strip=True) for one in chosen)} ")
-        )
+        _become(choice, f" {', '.join(one.get_text(' ', strip=True) for one in chosen)} ")
     for picture in soup.find_all(["img", "area"]):
-        picture.replace_with(NavigableString(f" {picture.get('alt') or ''} "))
+        _become(picture, f" {picture.get('alt') or ''} ")
 
 
 def _mark(soup: BeautifulSoup) -> None:
     """Put the text of listings, tables and headings in their place, between marks, for one flat walk."""
     for line_break in soup.find_all("br"):
-        line_break.replace_with(NavigableString("\n"))
-    for pre in soup.find_all("pre"):
+        _become(line_break, "\n")
+    for pre in _outermost(soup, {"pre"}):
         _replace(pre, "C", pre.get_text())
+    layout = _layout(soup)
     for table in soup.find_all("table"):
-        if table.find("table") is None:  # a table of tables is layout
+        if id(table) not in layout:
             rows = _rows(table)
             if any(len(row) > 1 for row in rows) and not table.find("pre"):
                 parts = [block.text for block in tables(rows, 1)]
                 _replace(table, "G", f"{_MARK}G".join(parts), marked=True)
-    for heading in soup.find_all(_HEADINGS):
+    for heading in _outermost(soup, {*_HEADINGS}):
         _replace(heading, heading.name[1], _inline(heading))
 
 
-def _text(soup: BeautifulSoup) -> str:
+def _layout(soup: BeautifulSoup) -> set[int]:
+    """The tables of tables, by id, in one walk: asking each for those in it takes its depth each time."""
+    layout: set[int] = set()
+    around: list[Tag] = [soup]
+    open_: list[Tag] = []
+    for node in soup.descendants:
+        while around[-1] is not node.parent:
+            closed = around.pop()
+            if open_ and open_[-1] is closed:
+                open_.pop()
+        if isinstance(node, Tag):
+            around.append(node)
+            if node.name == "table":
+                layout.update(map(id, open_[-1:]))
+                open_.append(node)
+    return layout
+
+
+def _text(soup: Tag, boundary: str = f"{_MARK}T", item: str = "- ") -> str:
     """All text in order, marked where a block begins or ends: in one walk, so that depth costs nothing."""
     written: list[str] = []
     around: list[Tag] = [soup]
@@ -130,13 +148,13 @@ def _text(soup: BeautifulSoup) -> str:
         while around[-1] is not node.parent:
             closed = around.pop().name
             if closed in _BOUNDARIES:
-                written.append(f"{_MARK}T")
+                written.append(boundary)
             elif closed in _CELLS:
                 written.append(" ")
         if isinstance(node, Tag):
             around.append(node)
             if node.name in _BOUNDARIES:
-                written.append(f"{_MARK}T{'- ' if node.name == 'li' else ''}")
+                written.append(f"{boundary}{item if node.name == 'li' else ''}")
             elif node.name in _CELLS:
                 written.append(" ")
         elif type(node) in _TEXT:  # comments and the like are kinds of their own
@@ -148,7 +166,7 @@ def _rows(table: Tag) -> list[list[str]]:
     """The cells of a table by their places: one over several rows is repeated in each of them."""
     rows: list[list[str]] = []
     above: dict[int, tuple[int, str]] = {}  # column -> further rows that its cell goes down, and its text
-    for row in table.find_all("tr"):
+    for row in _cells(table):
         cells: list[str] = []
 
         def reach(cells: list[str] = cells) -> None:
@@ -156,15 +174,41 @@ def _rows(table: Tag) -> list[list[str]]:
                 above[len(cells)] = (held[0] - 1, held[1])
                 cells.append(held[1])
 
-        for cell in row.find_all(["td", "th"]):
+        for cell, written in row:
             reach()
-            text, wide, tall = _inline(cell), _span(cell, "colspan"), _span(cell, "rowspan")
+            text, wide, tall = _squeezed(written), _span(cell, "colspan"), _span(cell, "rowspan")
             for number in range(min(wide, _MOST_COLUMNS - len(cells))):
                 if tall > 1:
                     above[len(cells)] = (tall - 1, "" if number else text)
                 cells.append("" if number else text)
         reach()
         rows.append(cells)
+    return rows
+
+
+def _cells(table: Tag) -> list[list[tuple[Tag, list[str]]]]:
+    """The rows of cells, each with what it says; one within another, which nobody closed, comes after it."""
+    rows: list[list[tuple[Tag, list[str]]]] = []
+    around: list[Tag] = [table]
+    open_: list[tuple[Tag, list[str]]] = []
+    for node in table.descendants:
+        while around[-1] is not node.parent:
+            closed = around.pop()
+            if open_ and open_[-1][0] is closed:
+                open_.pop()
+            elif open_ and closed.name in _PARTED:
+                open_[-1][1].append(" ")
+        if isinstance(node, Tag):
+            around.append(node)
+            if node.name == "tr":
+                rows.append([])
+            elif node.name in {"td", "th"} and rows:
+                open_.append((node, []))
+                rows[-1].append(open_[-1])
+            elif open_ and node.name in _PARTED:
+                open_[-1][1].append(" ")
+        elif type(node) in _TEXT and open_:
+            open_[-1][1].append(str(node))
     return rows
 
 
@@ -175,15 +219,38 @@ def _span(cell: Tag, name: str) -> int:
 
 def _replace(tag: Tag, kind: str, text: str, *, marked: bool = False) -> None:
     text = text if marked else text.replace(_MARK, " ")
-    tag.replace_with(NavigableString(f"{_MARK}{kind}{text}{_MARK}T"))
+    _become(tag, f"{_MARK}{kind}{text}{_MARK}T")
+
+
+def _become(tag: Tag, text: str) -> None:
+    """The text in place of the tag, which stays as an inline one: replacing it would count all its siblings."""
+    tag.clear()
+    tag.name = "span"
+    tag.append(NavigableString(text))
+
+
+def _outermost(soup: BeautifulSoup, names: set[str]) -> list[Tag]:
+    """The tags of these names that lie in no other of them: those within go with them."""
+    found: list[Tag] = []
+    around: list[Tag] = [soup]
+    within = 0
+    for node in soup.descendants:
+        while around[-1] is not node.parent:
+            within -= around.pop().name in names
+        if isinstance(node, Tag):
+            around.append(node)
+            if node.name in names:
+                found += [] if within else [node]
+                within += 1
+    return found
 
 
 def _inline(tag: Tag) -> str:
-    parts = tag.find_all([*_BOUNDARIES, *_CELLS])
-    for part in parts:
-        part.insert(0, NavigableString(" "))
-        part.append(NavigableString(" "))
-    return re.sub(r"\s+", " ", tag.get_text()).replace(_MARK, " ").strip()
+    return _squeezed([_text(tag, boundary=" ", item="")])
+
+
+def _squeezed(written: list[str]) -> str:
+    return re.sub(r"\s+", " ", "".join(written)).replace(_MARK, " ").strip()
 
 
 def _piece(piece: str, page: int) -> Iterator[Block]:
