@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import zipfile
 import zlib
 from pathlib import Path
 
-from rag_core import encoding, signatures
+from rag_core import delimited, encoding, signatures
 from rag_core.errors import UploadRefused
 from rag_core.models import DocumentKind
 
 _HEAD_BYTES = 64 * 1024
 _MARKDOWN_ENDINGS = {".md", ".markdown", ".mdown", ".mkd"}
-_TABLE_ENDINGS = {".csv", ".tsv", ".tab"}
+_TABLE_ENDINGS = {".csv", ".tsv", ".tab", ".psv"}
 _ACCEPTED = (
     "PDF, DOCX, PPTX, XLSX, OpenDocument, CSV, RTF, HTML, EPUB, e-mail (.eml, .msg, mbox), notebooks, XML,"
     " Markdown and plain text are accepted"
@@ -57,8 +55,6 @@ _MARKUP = re.compile(
 )
 _XML = re.compile(r"<(?:svg|rss|feed|rdf:rdf|(?:[a-z0-9]{1,20}:)?(?:worddocument|package|workbook))[\s>]")
 _MAIL_KNOWN = {"from", "to", "subject", "date", "message-id", "mime-version", "received", "return-path"}
-_DELIMITERS = ",;\t"
-_TABLE_LINES = 50
 
 
 def sniff(path: Path, name: str) -> DocumentKind:
@@ -104,9 +100,9 @@ def _of_text(text: str, ending: str) -> DocumentKind:
         return DocumentKind.EMAIL
     if ending in _MARKDOWN_ENDINGS:
         return DocumentKind.MARKDOWN
-    if delimiter(text, sure=ending not in _TABLE_ENDINGS):
-        return DocumentKind.CSV
-    return DocumentKind.TEXT
+    named = ending in _TABLE_ENDINGS
+    is_table = delimited.form(text) is not None if named else delimited.is_table(text)
+    return DocumentKind.CSV if is_table else DocumentKind.TEXT
 
 
 def _text(path: Path, name: str, head: bytes) -> str:
@@ -121,29 +117,6 @@ def _text(path: Path, name: str, head: bytes) -> str:
     except encoding.Unsure as error:
         raise UploadRefused(f"{name!r} is text, but {error}", code="upload_encoding") from None
     return head.decode(how.codec, errors="replace")
-
-
-def delimiter(text: str, *, sure: bool) -> str | None:
-    """What separates the values when the text is a table: each line has the same number of them.
-
-    `sure` asks for more lines and more columns, for a file whose name does not say that it is a table.
-    """
-    lines = text.splitlines()[: _TABLE_LINES + 1]
-    # The last line may be cut off where the look ended.
-    kept = "\n".join(lines[:-1] if len(lines) > _TABLE_LINES or len(text) > 60_000 else lines)
-    best: tuple[int, str] | None = None
-    for mark in _DELIMITERS:
-        try:
-            rows = [row for row in csv.reader(io.StringIO(kept), delimiter=mark, strict=True) if row]
-        except csv.Error:
-            continue
-        widths = {len(row) for row in rows}
-        least = 2 if not sure or mark == "\t" else 3
-        if len(widths) == 1 and len(rows) >= (4 if sure else 1) and (width := widths.pop()) >= least:
-            if sure and any(len(cell) > 300 for row in rows for cell in row):
-                continue
-            best = max(best or (0, ""), (width, mark))
-    return best[1] if best else None
 
 
 def _is_mail(text: str) -> bool:

@@ -33,11 +33,12 @@ def rows_of(rows: Iterable[list[str]], page: int) -> Iterator[Item]:
 
 def _narrowed(rows: Iterable[list[str]]) -> Iterator[list[str]]:
     """Rows without the empty columns at their left and right."""
-    first: int | None = None
-    for row in rows:
+    rows = iter(rows)
+    start = list(itertools.islice(rows, _LOOKED_AT))
+    # The head of the column with the names of the rows is often blank: the first row alone does not tell.
+    first = min(next(i for i, cell in enumerate(row) if cell) for row in start)
+    for row in itertools.chain(start, rows):
         filled = [i for i, cell in enumerate(row) if cell]
-        if first is None:
-            first = filled[0]
         yield row[min(first, filled[0]) : filled[-1] + 1]
 
 

@@ -1,4 +1,4 @@
-"""CSV: comma-, semicolon- or tab-separated values as a Markdown table, read row by row."""
+"""CSV: values separated by commas, semicolons, tabs or pipes as a Markdown table, read row by row."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
+from rag_core import delimited
 from rag_core.extract.blocks import Block, Head, Item, Note, Part, Unreadable
 from rag_core.extract.rows import MAX_COLUMNS, rows_of
 from rag_core.extract.text import encoding_of
-from rag_core.sniff import delimiter
 
 
 def parse(path: Path) -> Iterator[Item]:
-    """Head and blocks of a file of comma-, semicolon- or tab-separated values."""
+    """Head and blocks of a file of separated values."""
     how = encoding_of(path)
     with path.open(encoding=how.codec, errors="replace", newline="") as file:
         start = file.read(64 * 1024)
@@ -22,9 +22,12 @@ def parse(path: Path) -> Iterator[Item]:
         if how.remark:
             yield Note(Part.TEXT, 0, message=how.remark)
         csv.field_size_limit(1_000_000)
-        rows = csv.reader(
-            (line.replace("\0", "") for line in file), delimiter=delimiter(start, sure=False) or ","
-        )
+        form = delimited.form(start) or delimited.Form(",", 1)
+        lines = (line.replace("\0", "") for line in file)
+        if delimited.declared(start.partition("\n")[0]) is not None:
+            next(lines)
+        counted = _Counted(lines)
+        rows = _joined(delimited.rows(counted, form), form.width)
         empty = True
         try:
             for item in rows_of((row[:MAX_COLUMNS] for row in rows), 1):
@@ -32,7 +35,35 @@ def parse(path: Path) -> Iterator[Item]:
                 yield item
         except csv.Error as error:
             raise Unreadable(
-                "corrupt", f"the table breaks its own rules in line {rows.line_num} ({error})"
+                "corrupt", f"the table breaks its own rules in line {counted.number} ({error})"
             ) from error
     if empty:
         raise Unreadable("no_text", "the table holds no values; there is nothing to read")
+
+
+class _Counted:
+    """Lines, and the number of those taken."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self.number = 0
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._lines:
+            self.number += 1
+            yield line
+
+
+def _joined(rows: Iterator[list[str]], width: int) -> Iterator[list[str]]:
+    """Rows without the blank lines that only part the rows of one table, whose head goes for all of them."""
+    before = 0
+    blank: list[list[str]] = []
+    for row in rows:
+        if not row:
+            blank = [row]
+            continue
+        if before != width or len(row) != width:
+            yield from blank
+        blank = []
+        before = len(row)
+        yield row
