@@ -1,4 +1,4 @@
-"""Delimited text as programs export it and people edit it: which mark parts it, and the head of every part."""
+"""Delimited text as programs export it and people edit it: which mark parts it; the head of every part."""
 
 from __future__ import annotations
 
