@@ -223,7 +223,7 @@ def _replace(tag: Tag, kind: str, text: str, *, marked: bool = False) -> None:
 
 
 def _become(tag: Tag, text: str) -> None:
-    """The text in place of the tag, which stays as an inline one: replacing it would count all its siblings."""
+    """The text in place of the tag, which stays as an inline one: replacing it counts all its siblings."""
     tag.clear()
     tag.name = "span"
     tag.append(NavigableString(text))
