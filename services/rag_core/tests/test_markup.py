@@ -43,6 +43,7 @@ def read(parser: Parser, path: Path, content: str | bytes, kind: DocumentKind) -
         ("<p>See <img src=x alt='the lighthouse at dusk'> here</p>", "See the lighthouse at dusk here"),
         ("<svg><title>Plan</title><text>North <tspan>mole</tspan></text></svg>", "North mole"),
         ("<noscript><p>Shown without scripts.</p></noscript>", "Shown without scripts."),
+        ("<noscript>Shown</noscript>\n<noscript>without scripts.</noscript>", "Shown without scripts."),
         ("<details><summary>More</summary><p>Hidden depth</p></details>", "Hidden depth"),
         (
             "<table><tr><td>Lantern</td><td>38</td><td><table><tr><td>x</td></tr></table></td></tr></table>",

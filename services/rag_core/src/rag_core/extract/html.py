@@ -68,7 +68,7 @@ def read(markup: bytes | str, page: int) -> tuple[str, Iterator[Block]]:
             _become(dropped, "")
     # What a browser without scripts shows is of interest only where there is nothing else.
     hidden = [(one, one.get_text()) for one in _outermost(soup, {"noscript"})]
-    if "".join(text for _, text in hidden).split() != soup.get_text().split():
+    if _letters("".join(text for _, text in hidden)) != _letters(soup.get_text()):
         for one, _ in hidden:
             _become(one, "")
     _fill(soup)
@@ -223,7 +223,7 @@ def _replace(tag: Tag, kind: str, text: str, *, marked: bool = False) -> None:
 
 
 def _become(tag: Tag, text: str) -> None:
-    """The text in place of the tag, which stays as an inline one: to replace it would count its siblings."""
+    """The text in place of the tag, which stays as an inline one: replacing it counts all its siblings."""
     tag.clear()
     tag.name = "span"
     tag.append(NavigableString(text))
@@ -247,6 +247,10 @@ def _outermost(soup: BeautifulSoup, names: set[str]) -> list[Tag]:
 
 def _inline(tag: Tag) -> str:
     return _squeezed([_text(tag, boundary=" ", item="")])
+
+
+def _letters(text: str) -> str:
+    return "".join(text.split())
 
 
 def _squeezed(written: list[str]) -> str:

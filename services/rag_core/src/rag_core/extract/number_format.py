@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import date, datetime, time, timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
 
@@ -22,6 +22,8 @@ _TOKENS = re.compile(
 _CONDITION = re.compile(r"(<=|>=|<>|<|>|=)(-?[\d.]+)$")
 _ELAPSED = re.compile(r"^[hms]+$", re.I)
 _MOST = 1e20  # beyond, and for what is no number, places make no sense
+_LONGEST = 255  # characters of a format that Excel takes
+_EXACT = Context(prec=_LONGEST + 25)  # its places, and the figures before them
 _EPOCH = datetime(1899, 12, 30)
 Token = tuple[str, str]
 
@@ -32,14 +34,17 @@ def shown(value: object, code: str | None) -> str:
         return ""
     if isinstance(value, bool):
         return str(value).upper()
-    sections = _sections(code or "General")
+    sections = _sections(code if code and len(code) <= _LONGEST else "General")
     if isinstance(value, str):
         return _text(value, sections) or value
     if isinstance(value, datetime | date | time | timedelta):
         return _moment(value, sections[0]) or str(value)
     if isinstance(value, int | float):
         # A format may hide a value (;;;), but it is there, and others count on it.
-        return (_number(float(value), sections) if abs(value) < _MOST else "") or _general(float(value))
+        try:
+            return (_number(float(value), sections) if abs(value) < _MOST else "") or _general(float(value))
+        except ArithmeticError:  # so many places, per cents or thousands that no number fits
+            return _general(float(value))
     return str(value)
 
 
@@ -138,7 +143,7 @@ def _digits(value: float, section: tuple[Token, ...]) -> str:
         figure = f"{mantissa}E{power[0]}{power[1:].zfill(len(_after_exponent(section)))}"
     else:
         # Half a unit goes up, as in Excel, and by the figure that is written: 2.675 is 2.68.
-        exact = Decimal(repr(value)).quantize(Decimal(1).scaleb(-len(decimals)), ROUND_HALF_UP)
+        exact = Decimal(repr(value)).quantize(Decimal(1).scaleb(-len(decimals)), ROUND_HALF_UP, _EXACT)
         figure = _optional(f"{exact:{',' if ',' in whole else ''}f}", decimals)
         lacking = whole.count("0") - len(figure.partition(".")[0].replace(",", ""))
         figure = "0" * lacking + figure
