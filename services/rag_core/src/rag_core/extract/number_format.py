@@ -104,14 +104,18 @@ def _number(value: float, sections: tuple[tuple[Token, ...], ...]) -> str:
 def _chosen(value: float, sections: tuple[tuple[Token, ...], ...]) -> tuple[tuple[Token, ...], float]:
     """The section for a value: by its condition, else for positive, negative and zero, in this order."""
     numeric = sections[:3] if len(sections) > 3 else sections
+    others = list(numeric)
     for section in numeric:
         for kind, said in section:
             if kind == "bracket" and (found := _CONDITION.match(said)):
+                others.remove(section)
                 limit, sign = float(found[2]), found[1]
                 holds = {"<": value < limit, ">": value > limit, "<=": value <= limit, ">=": value >= limit,
                          "=": value == limit, "<>": value != limit}[sign]  # fmt: skip
                 if holds:
                     return section, abs(value) if len(numeric) > 1 else value
+    if len(others) < len(numeric):  # what no condition is true of goes to the section without one
+        return (others[0], value) if others else ((("general", "General"),), value)
     if value < 0 and len(numeric) > 1:
         return numeric[1], -value
     if value == 0 and len(numeric) > 2:
@@ -140,7 +144,8 @@ def _digits(value: float, section: tuple[Token, ...]) -> str:
         decimals = decimals[: len(decimals) - len(_after_exponent(section))]
         text = f"{value:.{len(decimals)}E}"
         mantissa, _, power = text.partition("E")
-        figure = f"{mantissa}E{power[0]}{power[1:].zfill(len(_after_exponent(section)))}"
+        power_places = len(_after_exponent(section))
+        figure = f"{mantissa}E{power[0]}{str(int(power[1:])).zfill(power_places)}"
     else:
         # Half a unit goes up, as in Excel, and by the figure that is written: 2.675 is 2.68.
         exact = Decimal(repr(value)).quantize(Decimal(1).scaleb(-len(decimals)), ROUND_HALF_UP, _EXACT)
@@ -161,6 +166,16 @@ def _after_exponent(section: tuple[Token, ...]) -> str:
     return "00"
 
 
+def _parted(figure: str, section: tuple[Token, ...]) -> list[str]:
+    """The figure in as many parts as other signs cut its places into: 000-0000 for a telephone number."""
+    runs = [len(said) for kind, said in section if kind == "digits"]
+    parts: list[str] = []
+    for width in reversed(runs[1:]):
+        figure, part = figure[: max(0, len(figure) - width)], figure[max(0, len(figure) - width) :]
+        parts.append(part)
+    return [figure, *reversed(parts)]
+
+
 def _optional(figure: str, decimals: str) -> str:
     """Without the zeros for which the format has no place (#, ?)."""
     spare = len(decimals) - len(decimals.rstrip("#?"))
@@ -171,12 +186,14 @@ def _optional(figure: str, decimals: str) -> str:
 
 def _around(figure: str, section: tuple[Token, ...]) -> str:
     """The figure in the place of the section's digits, with its other signs around."""
+    runs = [said for kind, said in section if kind == "digits"]
+    parted = len(runs) > 1 and not "".join(runs).strip("0#?")
+    parted = parted and not any(kind == "exponent" for kind, _ in section)
+    coming = iter(_parted(figure, section) if parted else [figure])
     written: list[str] = []
-    done = False
     for kind, said in section:
         if kind in {"digits", "exponent"}:
-            written.append("" if done else figure)
-            done = True
+            written.append(next(coming, ""))
         else:
             written.append(said if kind == "other" and said == "%" else _plain((kind, said)))
     return "".join(written)
