@@ -17,7 +17,7 @@ import ollama
 import structlog
 
 from rag_core import prompt, stopping
-from rag_core.embed import CLIENT_ERRORS, KEEP_ALIVE, translated
+from rag_core.embed import CLIENT_ERRORS, KEEP_ALIVE, TooSlow, translated
 from rag_core.errors import InputTooLong
 from rag_core.models import Frozen
 
@@ -25,6 +25,7 @@ _log = structlog.get_logger()
 
 CUT_BY_LENGTH = "cut_by_length"
 CUT_BY_TIME = "cut_by_time"
+_UNLOAD_SECONDS = 5.0
 
 
 class Ending(Frozen):
@@ -86,8 +87,22 @@ class Chat:
         `timeout` shortens the deployment's own for this answer, never lengthens it.
         """
         allowed = min(timeout or self._timeout, self._timeout)
+        begun = False
         with self._waiting(allowed) as client:
-            return (yield from self._said(client, model, messages, time.monotonic() + allowed))
+            said = self._said(client, model, messages, time.monotonic() + allowed)
+            try:
+                while True:
+                    piece = next(said)
+                    begun = True
+                    yield piece
+            except StopIteration as end:
+                return cast("Ending", end.value)
+            except TooSlow:
+                if not begun and allowed == self._timeout:
+                    self._unload(model)
+                raise
+            finally:
+                said.close()
 
     def _made(self, seconds: float) -> _Client:
         # The client's timeout bounds each silence, the deadline below the whole answer.
@@ -141,6 +156,22 @@ class Chat:
                 self._miscounted(model, "refused", counted, 0)
             raise ours from error
         return Ending(cut=CUT_BY_TIME)
+
+    def _unload(self, model: str) -> None:
+        """Have Ollama load the model anew for the next question: this one got no word in all of its time.
+
+        Seen with 0.17.4: somebody hangs up between two words, and the request that is over keeps the model's
+        only place for ever (its stream's goroutine waits for a reader that has left). An unloaded model takes
+        the place along; one that is merely slow is only unloaded once its other requests have ended.
+        """
+        _log.error("model silent, unloading it", model=model, seconds=self._timeout)
+        client = self._made(_UNLOAD_SECONDS)
+        try:
+            client.chat(model, messages=[], keep_alive=0)
+        except CLIENT_ERRORS as error:
+            _log.error("model not unloaded", model=model, error=type(error).__name__)
+        finally:
+            client.close()  # type: ignore[no-untyped-call]
 
     def _compare(self, model: str, counted: prompt.Size, read: int) -> None:
         """What the model read against what was counted; a count of 0 says nothing."""
