@@ -74,7 +74,7 @@ def test_citation_opens_the_highlighted_passage_and_the_talk_is_kept(researcher:
     written = Path(download.value.path()).read_text()
     assert f"## {QUESTION}" in written
     # What the smallest model adds of its own may cost its sentence the source; then there is none to name.
-    assert f"{NOTE}, page 1" in written.replace("\\", "") or not is_cited
+    assert f"{NOTE}`, page 1" in written or not is_cited
 
     researcher.once("dialog", lambda dialog: dialog.accept())
     row = researcher.locator("#rd-talks li", has=researcher.locator("[aria-current]"))
