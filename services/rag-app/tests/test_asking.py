@@ -157,7 +157,9 @@ def test_the_chat_is_what_the_store_holds(backend: Backend) -> None:
     ]
     assert shown[1]["content"] == render.answer_markdown(ANSWER, "first", exchange.id)
     for unknown in ("", "gone", "../../etc/passwd", "'; --", "\x00"):
-        assert _asking(backend, unknown, "second", []) == [{"role": "user", "content": "second"}]
+        assert _asking(backend, unknown, "second", []) == [
+            {"role": "user", "content": render.question_markdown("second")}
+        ]
 
 
 def test_a_question_that_was_stopped_stays_where_it_was_asked(backend: Backend) -> None:
@@ -176,7 +178,10 @@ def test_a_question_that_was_stopped_stays_where_it_was_asked(backend: Backend) 
     assert stopped.is_in(exchanges)
     assert not before_all.is_in(exchanges)
     shown = messages(exchanges, [stopped])
-    assert [one["content"] for one in shown if one["role"] == "user"] == ["first", "stopped"]
+    assert [one["content"] for one in shown if one["role"] == "user"] == [
+        render.question_markdown("first"),
+        render.question_markdown("stopped"),
+    ]
 
 
 @pytest.mark.parametrize("sent", [None, {}, "x", {"value": 7}, {"value": "rd-x-zz"}, {"liked": True}])
