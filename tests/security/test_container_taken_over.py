@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.ragdock.host.plugins.module_utils.verify.networks import (
+    NEEDS,
+    NETWORKS,
+    PORTS,
+    WAY_OUT,
+)
 from sandbox import settings
 from tests.security.conftest import Inside
 from tests.stack.host import PROJECT, Host
 from tests.stack.plays import play
-from tests.unit.role_files import share
-
-share("stack", "verify")
-
-from ansible.module_utils.ragdock_promises_networks import NEEDS, NETWORKS, PORTS, WAY_OUT  # noqa: E402
 
 CONNECT = """
 import json, socket

@@ -12,7 +12,7 @@ import argparse
 import contextlib
 import fcntl
 import hashlib
-import importlib.util
+import importlib
 import json
 import os
 import subprocess
@@ -42,15 +42,12 @@ class BusyError(Exception):
     """Another job runs, so this one did not start; said in its log."""
 
 
-def load(path: Path) -> ModuleType:
-    """A file of the deployer as a module."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise FileNotFoundError(path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module
+def helper(settings: dict[str, Any], name: str) -> ModuleType:
+    """A part of the collection ragdock.host, from the host's own copy."""
+    collections = str(Path(settings["root"]) / "deployer" / "collections")
+    if collections not in sys.path:
+        sys.path.insert(0, collections)
+    return importlib.import_module(f"ansible_collections.ragdock.host.plugins.module_utils.{name}")
 
 
 class Runner:
@@ -64,8 +61,8 @@ class Runner:
         self.root = Path(settings["root"])
         self.deployer = self.root / "deployer"
         self.marker = self.root / "state" / "running" / f"{job}.json"
-        self.records = load(self.deployer / "roles/monitoring/module_utils/ragdock_jobs.py")
-        self.processes = load(self.deployer / "roles/monitoring/module_utils/ragdock_processes.py")
+        self.records = helper(settings, "jobs")
+        self.processes = helper(settings, "processes")
 
     @contextlib.contextmanager
     def alone(self, log: IO[str]) -> Iterator[int]:
@@ -120,7 +117,7 @@ class Runner:
 
     def free_lock(self, pid: int, log: IO[str]) -> None:
         """Give back the deployment's lock when this job's own dead run left it."""
-        locks = load(self.deployer / "roles/preflight/library/deploy_lock.py")
+        locks = helper(self.settings, "aws.deploy_lock")
         where = {
             "region_name": self.settings["region"],
             "endpoint_url": self.settings["endpoint_url"] or None,
@@ -131,7 +128,7 @@ class Runner:
             if holder and holder.get("machine") == os.uname().nodename and holder.get("pid") == pid:
                 lock.remove()
                 say(log, "the deployment's lock, left by this run, was freed")
-        except (locks.BotoCoreError, locks.ClientError) as error:
+        except locks.UNREADABLE as error:
             # The next run sees that the holder is dead.
             say(log, f"the deployment's lock could not be read: {error}")
 
@@ -286,7 +283,7 @@ def settle(log: IO[str]) -> None:
 
 def after_boot(settings: dict[str, Any]) -> int:
     """Finish what a reboot interrupted on purpose, then run what was due while the host was down."""
-    times = load(Path(settings["root"]) / "deployer/roles/monitoring/module_utils/ragdock_schedule.py")
+    times = helper(settings, "schedule")
     # What was due before the schedule was written was not missed.
     since = datetime.fromtimestamp(SETTINGS.stat().st_mtime, UTC)
     codes = [0]

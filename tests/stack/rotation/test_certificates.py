@@ -8,9 +8,10 @@ from http import HTTPStatus
 
 import httpx
 import pytest
-from ansible.module_utils import ragdock_secret_store as secret_store
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from ansible_collections.ragdock.host.plugins.module_utils import secret_store
 from tests.stack.door import CHECKOUT, Door, value
 from tests.stack.host import Host
 from tests.stack.plays import Run, play
@@ -115,6 +116,7 @@ def test_the_hosts_own_job_renews_what_ends_soon(
 ) -> None:
     """Nobody need remember a day two years from now."""
     key = load_pem_private_key(node.secret(f"{CA}_key").encode(), None)
+    assert isinstance(key, EllipticCurvePrivateKey)
     signer = secret_store.Pair(key, node.stored(CA))
     monkeypatch.setattr(secret_store, "LEAF_LIFE", dt.timedelta(days=40))
     wanted = {

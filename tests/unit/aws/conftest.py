@@ -8,9 +8,6 @@ from typing import Any
 import pytest
 
 from tests.local_aws import client, local_aws
-from tests.unit.role_files import share
-
-share("aws_secrets")
 
 
 @pytest.fixture(scope="session")

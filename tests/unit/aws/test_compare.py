@@ -6,9 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.role_files import load
-
-compare = load("aws_state/module_utils/ragdock_compare.py")
+from ansible_collections.ragdock.host.plugins.module_utils.aws import compare
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.unit.aws import iam
-from tests.unit.role_files import ROLES
+from tests.unit.role_files import PLUGINS, ROLES
 
 NAME, REGION, ACCOUNT = "demo", "eu-central-1", "123456789012"
 BUCKET = f"ragdock-{NAME}-{ACCOUNT}"
@@ -57,19 +57,19 @@ UNBOUNDED = {
 # Programs on the host that are not ours, and what they ask for.
 OTHERS = {
     "ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer",  # docker pull
-    "ecr:GetAuthorizationToken",  # ragdock_registry.py, without boto3
+    "ecr:GetAuthorizationToken",  # module_utils/registry.py, without boto3
     "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetBucketLocation", "s3:GetObject", "s3:ListBucket",
     "s3:PutObject",  # restic
     "ec2:CreateTags", "ssm:AddTagsToResource",  # a snapshot or a parameter that is born with its tags
 }  # fmt: skip
 PROGRAMS = (
-    "aws_secrets/lookup_plugins/aws_secrets_read.py",
-    "aws_secrets/module_utils/ragdock_secret_store.py",
-    "backup/module_utils/ragdock_collect.py",
-    "backup/module_utils/ragdock_retention.py",
-    "monitoring/module_utils/ragdock_jobs.py",
-    "patching/library/patch_volumes.py",
-    "preflight/library/deploy_lock.py",
+    "lookup/aws_secrets_read.py",
+    "module_utils/aws/deploy_lock.py",
+    "module_utils/backup/collect.py",
+    "module_utils/backup/retention.py",
+    "module_utils/jobs.py",
+    "module_utils/secret_store.py",
+    "modules/patch_volumes.py",
 )
 
 
@@ -105,7 +105,7 @@ def test_metrics_go_into_the_deployments_own_namespace() -> None:
 def test_what_the_hosts_programs_call_is_granted_and_nothing_else() -> None:
     """Read from the code: jobs run with these rights and with no operator to ask."""
     granted = {action for one in STATEMENTS for action in one["Action"]}
-    asked = OTHERS.union(*(iam.asked_by(ROLES / program) for program in PROGRAMS))
+    asked = OTHERS.union(*(iam.asked_by(PLUGINS / program) for program in PROGRAMS))
     agent = {action for one in rendered("session") for action in one["Action"]}
     assert asked - granted == set()
     assert granted - asked == agent

@@ -13,9 +13,8 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.unit.role_files import ROLES, load
-
-lock_file = load("preflight/library/deploy_lock.py")
+from ansible_collections.ragdock.host.plugins.module_utils.aws import deploy_lock as lock_file
+from tests.unit.role_files import COLLECTIONS
 
 
 @pytest.fixture
@@ -120,11 +119,10 @@ def test_the_run_is_the_outermost_ansible_playbook() -> None:
 
 
 RUN = """
-import importlib.util, sys, time
+import sys, time
+sys.path.insert(0, sys.argv[1])
+from ansible_collections.ragdock.host.plugins.module_utils.aws import deploy_lock as module
 sys.argv[0] = "ansible-playbook"
-spec = importlib.util.spec_from_file_location("deploy_lock", sys.argv[1])
-module = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(module)
 lock = module.Lock(module.boto3.client("ssm", config=module.QUICK), sys.argv[2])
 me = module.myself("deploy")
 assert module.take(lock, me, False)["held"]
@@ -141,7 +139,7 @@ def test_however_a_run_ends_its_lock_is_freed(lock: Any, aws_server: str, ending
         "AWS_ENDPOINT_URL": aws_server, "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local",
     }  # fmt: skip
-    words = [sys.executable, "-c", RUN, str(ROLES / "preflight/library/deploy_lock.py"), lock.name]
+    words = [sys.executable, "-c", RUN, str(COLLECTIONS), lock.name]
     with subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, start_new_session=True
     ) as run:

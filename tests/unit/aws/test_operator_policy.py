@@ -12,7 +12,7 @@ import yaml
 from botocore import xform_name
 
 from tests.unit.aws import iam
-from tests.unit.role_files import ROLES
+from tests.unit.role_files import PLUGINS, ROLES
 
 POLICY: dict[str, Any] = json.loads((ROLES.parent / "docs/policies/operator.json").read_text())
 STATEMENTS = iam.statements(POLICY)
@@ -20,11 +20,16 @@ GRANTED = [action for statement in STATEMENTS for action in statement["Action"]]
 CALLS = yaml.safe_load(Path(__file__).with_name("calls.yml").read_text())
 MODULE = re.compile(r"^\s+((?:amazon|community)\.aws\.\w+):", re.MULTILINE)
 # Programs that run on the host alone, with its own role's rights.
-HOSTS_OWN = {"ragdock_collect.py", "ragdock_jobs.py", "ragdock_retention.py", "patch_volumes.py"}
+HOSTS_OWN = {
+    "module_utils/backup/collect.py",
+    "module_utils/backup/retention.py",
+    "module_utils/jobs.py",
+    "modules/patch_volumes.py",
+}
 OWN_CODE = {
-    str(path.relative_to(ROLES)): found
-    for path in sorted(ROLES.rglob("*.py"))
-    if path.name not in HOSTS_OWN and (found := iam.asked_by(path))
+    name: found
+    for path in sorted(PLUGINS.rglob("*.py"))
+    if (name := str(path.relative_to(PLUGINS))) not in HOSTS_OWN and (found := iam.asked_by(path))
 }
 
 
@@ -37,7 +42,7 @@ def operation_of(command: str) -> str:
 COMMAND = re.compile(r"\baws (ec2|ecr|s3api|sns|ssm|cloudwatch) ([a-z]+(?:-[a-z]+)+)")
 TOLD = {
     f"{service}:{operation_of(command)}"
-    for path in [*ROLES.rglob("*"), *(ROLES.parent / "docs").rglob("*.md")]
+    for path in [*ROLES.rglob("*"), *PLUGINS.rglob("*"), *(ROLES.parent / "docs").rglob("*.md")]
     if path.suffix in (".md", ".j2", ".py", ".yml")
     for service, command in COMMAND.findall(path.read_text())
     if not command.startswith(("instance-", "volume-"))

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.unit.role_files import ROLES, load
+from ansible_collections.ragdock.host.plugins.filter import aws_plan as plan
+from tests.unit.role_files import ROLES
 
-plan = load("aws_state/filter_plugins/aws_plan.py")
 PRICES = yaml.safe_load((ROLES / "aws_host/files/prices.yml").read_text())
 HOST = {"type": "t3.large", "root_gib": 20, "data_gib": 40, "bucket": "b", "monitoring": False, "domain": ""}
 

@@ -12,9 +12,10 @@ import pytest
 import yaml
 from cryptography import x509
 
-from tests.unit.role_files import ROLES, load
+from ansible_collections.ragdock.host.plugins.module_utils.secret_store import Store, password
+from ansible_collections.ragdock.host.plugins.modules import aws_secrets_make as maker
+from tests.unit.role_files import ROLES
 
-maker = load("aws_secrets/library/aws_secrets_make.py")
 PARAMS = yaml.safe_load((ROLES / "aws_secrets/defaults/main.yml").read_text())
 WANTED = {
     "passwords": PARAMS["aws_secrets_passwords"],
@@ -26,7 +27,7 @@ WANTED = {
 @pytest.fixture
 def store(ssm: Any, request: pytest.FixtureRequest) -> Any:
     """A path of its own for each test."""
-    return maker.Store(ssm, f"/ragdock/{request.node.name}/", {"ragdock:name": "unit"})
+    return Store(ssm, f"/ragdock/{request.node.name}/", {"ragdock:name": "unit"})
 
 
 def values(store: Any) -> dict[str, bytes]:
@@ -92,7 +93,7 @@ def test_secrets_are_encrypted_parameters(store: Any) -> None:
 
 def test_passwords_are_long_and_different() -> None:
     """40 letters and digits: 238 bits, and nothing that a shell or a file would have to quote."""
-    made = {maker.password() for _ in range(100)}
+    made = {password() for _ in range(100)}
     assert len(made) == 100
     assert {len(item) for item in made} == {40}
     assert all(item.isalnum() and item.isascii() for item in made)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.unit.role_files import ROLES, load
+from ansible_collections.ragdock.host.plugins.filter import preflight
+from tests.unit.role_files import ROLES
 
-preflight = load("preflight/filter_plugins/preflight.py")
 SPEC = yaml.safe_load((ROLES / "preflight/meta/argument_specs.yml").read_text())["argument_specs"][
     "settings"
 ]["options"]

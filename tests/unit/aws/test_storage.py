@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.unit.role_files import load
+from ansible_collections.ragdock.host.plugins.module_utils.aws import read_services
 
 
 @pytest.fixture
@@ -32,5 +32,6 @@ def test_the_days_for_which_a_bucket_locks_objects_are_read(s3: Any, days: int) 
         s3.put_object_lock_configuration(
             Bucket=bucket, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": retention}
         )
-    found = load("aws_state/module_utils/ragdock_read_services.py").storage(s3, bucket)
+    found = read_services.storage(s3, bucket)
+    assert found["bucket"] is not None
     assert found["bucket"]["object_lock_days"] == days

@@ -6,13 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.ragdock.host.plugins.module_utils.backup.common import Places, Settings
+from ansible_collections.ragdock.host.plugins.module_utils.restic import Repository
 from tests.unit.real_restic import restic as restic
-from tests.unit.role_files import share
-
-share("stack", "backup")
-
-from ansible.module_utils.ragdock_backup import Places, Settings  # noqa: E402
-from ansible.module_utils.ragdock_restic import Repository  # noqa: E402
 
 PARTS = 28
 

@@ -8,17 +8,18 @@ import threading
 from pathlib import Path
 
 import pytest
-from ansible.module_utils import ragdock_collect, ragdock_documents, ragdock_upload
-from ansible.module_utils.ragdock_backup import Places, Settings
-from ansible.module_utils.ragdock_collect import Files
-from ansible.module_utils.ragdock_restic import Repository
+
+from ansible_collections.ragdock.host.plugins.module_utils.backup import collect, documents, upload
+from ansible_collections.ragdock.host.plugins.module_utils.backup.collect import Files
+from ansible_collections.ragdock.host.plugins.module_utils.backup.common import Places, Settings
+from ansible_collections.ragdock.host.plugins.module_utils.restic import Repository
 
 
 @pytest.fixture
 def begun(places: Places) -> Places:
     """A backup has begun: its directories are there, and the manifest's."""
     places.snapshots.mkdir()
-    ragdock_collect.fresh_work(places)
+    collect.fresh_work(places)
     (places.work / "manifest.json").write_text("{}")
     return places
 
@@ -33,7 +34,7 @@ def bring(places: Places, *names: str) -> None:
 
 def moment(places: Places) -> Files:
     """The moment, and what the manifest says of it."""
-    ragdock_documents.hold(places)
+    documents.hold(places)
     files = Files(places)
     files.collect()
     return files
@@ -51,21 +52,21 @@ def test_a_library_from_which_people_delete_is_backed_up_whole(
     wanted = [f"{number:03d}" for number in range(60)]
     bring(begun, *wanted)
     files = moment(begun)
-    upload = {one: (begun.raw / "uploads" / one) for one in wanted}
+    folders = {one: (begun.raw / "uploads" / one) for one in wanted}
     half = len(wanted) // 2
 
     def delete(some: list[str]) -> None:
         for one in some:
-            (upload[one] / f"{one}.txt").unlink()
-            upload[one].rmdir()
+            (folders[one] / f"{one}.txt").unlink()
+            folders[one].rmdir()
 
     delete(wanted[:half])
     meanwhile = threading.Thread(target=delete, args=(wanted[half:],))
     meanwhile.start()
-    arrived, _ = ragdock_upload.upload(repository, settings, "20260310T020000Z", "r1", full=False)
+    arrived, _ = upload.upload(repository, settings, "20260310T020000Z", "r1", full=False)
     meanwhile.join()
     assert list((begun.raw / "uploads").iterdir()) == []
-    ragdock_upload.compare(repository, arrived, begun, files)
+    upload.compare(repository, arrived, begun, files)
     repository.restore(arrived, tmp_path / "back")
     back = tmp_path / "back" / str(begun.raw).lstrip("/") / "uploads"
     assert {one: (back / one / f"{one}.txt").read_text() for one in wanted} == {
@@ -80,8 +81,8 @@ def test_what_comes_after_the_moment_is_not_in_it(
     bring(begun, "before")
     files = moment(begun)
     bring(begun, "after")
-    arrived, _ = ragdock_upload.upload(repository, settings, "20260310T020000Z", "r1", full=False)
-    ragdock_upload.compare(repository, arrived, begun, files)
+    arrived, _ = upload.upload(repository, settings, "20260310T020000Z", "r1", full=False)
+    upload.compare(repository, arrived, begun, files)
     there = [Path(path).stem for path in repository.files(arrived) if "/data/raw/" in path]
     assert (names(files), there) == (["before"], ["before"])
 
@@ -92,11 +93,11 @@ def test_a_second_backup_reads_no_document_again(
     """Although each got a second name, and lost it: a million documents must not be read each night."""
     (begun.raw / "large").write_bytes(os.urandom(300_000))
     first = moment(begun)
-    ragdock_upload.upload(repository, settings, "20260310T020000Z", "r1", full=False)
-    ragdock_collect.fresh_work(begun)
+    upload.upload(repository, settings, "20260310T020000Z", "r1", full=False)
+    collect.fresh_work(begun)
     (begun.work / "manifest.json").write_text("{}")
     second = moment(begun)
-    arrived, figures = ragdock_upload.upload(repository, settings, "20260311T020000Z", "r1", full=False)
+    arrived, figures = upload.upload(repository, settings, "20260311T020000Z", "r1", full=False)
     assert (first.read_bytes, second.read_bytes) == (300_002, 2)
     assert first.entries == second.entries
     assert figures["bytes_added"] < 10_000
@@ -121,7 +122,7 @@ def test_files_that_change_after_they_were_hashed_are_noticed(begun: Places) -> 
 def test_the_moment_settles_what_changed_since_names_were_first_given(begun: Places) -> None:
     """Deleted before the moment, brought before it, and another content under the same name."""
     bring(begun, "kept", "deleted", "replaced")
-    ragdock_documents.hold(begun)
+    documents.hold(begun)
     shutil.rmtree(begun.raw / "uploads" / "deleted")
     replaced = begun.raw / "uploads" / "replaced" / "replaced.txt"
     (replaced.parent / "beside").write_text("new content")
@@ -140,7 +141,7 @@ def test_directories_keep_their_owner_and_mode(begun: Places) -> None:
     folder = begun.raw / "uploads"
     folder.chmod(0o2770)
     os.chown(folder, 10001, 10002)
-    ragdock_documents.hold(begun)
+    documents.hold(begun)
     found = (begun.held / "uploads").stat()
     assert (found.st_uid, found.st_gid, found.st_mode & 0o7777) == (10001, 10002, 0o2770)
 
@@ -150,10 +151,10 @@ def test_unfinished_uploads_and_links_are_left_out_and_nothing_stays(begun: Plac
     bring(begun, "one")
     (begun.raw / "two.pdf.part").write_text("half")
     (begun.raw / "elsewhere").symlink_to("/etc/passwd")
-    ragdock_documents.hold(begun)
+    documents.hold(begun)
     held = [path.name for path in begun.held.rglob("*") if not path.is_dir()]
     assert held == ["one.txt"]
-    ragdock_collect.clear_work(begun)
+    collect.clear_work(begun)
     assert not begun.held.exists()
     one = begun.raw / "uploads" / "one" / "one.txt"
     assert (one.read_text(), one.stat().st_nlink) == ("content of one", 1)
@@ -164,7 +165,7 @@ def test_nobody_else_sees_what_restic_sees(begun: Places, repository: Repository
     bring(begun, "one")
     moment(begun)
     before = Path("/proc/self/mountinfo").read_text()
-    ragdock_upload.upload(repository, settings, "20260310T020000Z", "r1", full=False)
+    upload.upload(repository, settings, "20260310T020000Z", "r1", full=False)
     bring(begun, "two")
     assert Path("/proc/self/mountinfo").read_text() == before
     assert not (begun.held / "uploads" / "two").exists()

@@ -7,10 +7,10 @@ import random
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.ragdock_backup import Places, Settings
-from ansible.module_utils.ragdock_restic import Repository
 
-from tests.unit.backup.test_steps import step
+from ansible_collections.ragdock.host.plugins.module_utils.backup.common import Places, Settings
+from ansible_collections.ragdock.host.plugins.module_utils.restic import Repository
+from ansible_collections.ragdock.host.plugins.modules import backup_prepare, backup_tend
 
 
 def never(*words: str) -> tuple[int, str, str]:
@@ -47,13 +47,13 @@ def test_damage_is_found_named_and_healed(
     settings = dataclasses.replace(settings, location=repository.location)
     words = ("backup", "--host", "lab", str(papers))
     repository.run(*words, "--tag", "backup:20260310T020000Z,release:r1")
-    tending = step("backup_tend").Tending(settings, repository)
+    tending = backup_tend.Tending(settings, repository)
     assert tending.check(read_all=True) == []
     pack = damage(repository)
     assert tending.check(read_all=True) == [pack]
     tending.memory.save(damaged=[pack])
 
-    healing = step("backup_prepare").Preparation(settings, repository, False, never)
+    healing = backup_prepare.Preparation(settings, repository, False, never)
     healing.heal()
     assert healing.healed == [pack]
     repository.run(*words, "--force", "--tag", "backup:20260311T020000Z,release:r1")
@@ -71,9 +71,9 @@ def test_what_cannot_be_healed_is_said_to_be_lost(
     del places
     settings = dataclasses.replace(settings, location=repository.location)
     repository.run("backup", "--host", "lab", str(papers), "--tag", "backup:20260310T020000Z,release:r1")
-    tending = step("backup_tend").Tending(settings, repository)
+    tending = backup_tend.Tending(settings, repository)
     tending.memory.save(damaged=[damage(repository)])
-    step("backup_prepare").Preparation(settings, repository, False, never).heal()
+    backup_prepare.Preparation(settings, repository, False, never).heal()
     for path in papers.iterdir():
         path.write_text("something else")
     repository.run(

@@ -20,16 +20,18 @@ from typing import Any
 import boto3
 import pytest
 import yaml
-from ansible.module_utils import ragdock_retention
-from ansible.module_utils.ragdock_backup import BackupError, Places, Settings
-from ansible.module_utils.ragdock_restic import Repository
 from botocore.exceptions import ClientError
 from moto.core.authorization import enable_iam_authentication
 
+from ansible_collections.ragdock.host.plugins.module_utils.aws import read_services
+from ansible_collections.ragdock.host.plugins.module_utils.backup import retention
+from ansible_collections.ragdock.host.plugins.module_utils.backup.common import BackupError, Places, Settings
+from ansible_collections.ragdock.host.plugins.module_utils.restic import Repository
+from ansible_collections.ragdock.host.plugins.modules import bucket_as_of
 from sandbox.aws import corrections
 from tests.local_aws import client, local_aws
 from tests.unit.aws.test_host_policy import BUCKET, NAME, rendered
-from tests.unit.role_files import ROLES, load
+from tests.unit.role_files import COLLECTIONS, ROLES
 
 DAYS = 14
 DAY = 86400.0
@@ -59,7 +61,8 @@ def played(at: str, folder: Path, role: dict[str, str], **other: Any) -> subproc
     play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "vars": variables}
     tasks = {"tasks": [{"ansible.builtin.import_role": role}]}
     (folder / "play.yml").write_text(json.dumps([play | tasks]))
-    environment = dict(os.environ, ANSIBLE_ROLES_PATH=str(ROLES), AWS_ENDPOINT_URL=at, AWS_REGION="us-east-1")
+    environment = dict(os.environ, AWS_ENDPOINT_URL=at, AWS_REGION="us-east-1")
+    environment |= {"ANSIBLE_ROLES_PATH": str(ROLES), "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS)}
     environment |= {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
     program, file = Path(sys.executable).with_name("ansible-playbook"), folder / "play.yml"
     words = [str(program), "-i", "localhost,", str(file)]
@@ -73,7 +76,7 @@ def make_bucket(at: str, folder: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
-class Signed(Repository):  # type: ignore[misc] # it has no type where roles are loaded
+class Signed(Repository):
     """As a program that signs in: restic asks for keys, whatever they are."""
 
     def environment(self, descriptor: int) -> dict[str, str]:
@@ -155,7 +158,7 @@ def person(at: str, name: str, policy: dict[str, Any]) -> Any:
 
 def as_of() -> ModuleType:
     """The module behind playbooks/undelete.yml."""
-    return load("aws_storage/library/bucket_as_of.py")
+    return bucket_as_of
 
 
 def undelete(at: Locked, moment: dt.datetime, s3: Any = None) -> dict[str, int]:
@@ -192,7 +195,9 @@ def test_the_role_makes_a_bucket_that_locks_each_object(locked: Locked) -> None:
 
 def test_what_the_role_made_is_what_it_wants(aws: str) -> None:
     """Or each run would make it anew; and no rule ends a version that is current."""
-    found = load("aws_state/module_utils/ragdock_read_services.py").storage(client("s3", aws), BUCKET)
+    found = read_services.storage(client("s3", aws), BUCKET)
+    assert found["bucket"]
+    assert found["bucket_lifecycle"]
     assert found["bucket"]["object_lock_days"] == DAYS
     (rule,) = found["bucket_lifecycle"]["rules"]
     wanted = yaml.safe_load((ROLES / "aws_storage/vars/main.yml").read_text())["_aws_storage_rule"]
@@ -338,15 +343,15 @@ def test_what_a_kept_backup_needs_is_locked_anew_before_its_lock_ends(
     locked.back_up(1)
     locked.back_up(2)
     everything = len(locked.objects())
-    assert ragdock_retention.renew(settings, started, locked.s3) == everything, "a first night knows nothing"
-    assert ragdock_retention.renew(settings, started + DAY, locked.s3) == 0
+    assert retention.renew(settings, started, locked.s3) == everything, "a first night knows nothing"
+    assert retention.renew(settings, started + DAY, locked.s3) == 0
     before = locked_until(locked)
     locked.repository.run("forget", "--keep-last", "1", "--prune")
     forgotten = set(before) - set(locked.objects())
     assert forgotten
 
     later = started + (DAYS / 2 + 1) * DAY
-    renewed = ragdock_retention.renew(settings, later, locked.s3)
+    renewed = retention.renew(settings, later, locked.s3)
     needed = set(locked.objects()) & set(before)
     after = locked_until(locked)
     assert renewed == len(locked.objects())
@@ -359,7 +364,7 @@ def test_what_a_kept_backup_needs_is_locked_anew_before_its_lock_ends(
             assert locked.s3.head_object(**words)["ObjectLockRetainUntilDate"] == before[one["Key"]]
     # As if the days had been raised: what was stored before is locked for less than the new ones.
     longer = dataclasses.replace(settings, lock_days=2 * DAYS)
-    assert ragdock_retention.renew(longer, later, locked.s3) == len(locked.objects())
+    assert retention.renew(longer, later, locked.s3) == len(locked.objects())
 
 
 def test_the_hosts_rights_are_enough_to_lock_anew(locked: Locked, settings: Settings, places: Places) -> None:
@@ -372,7 +377,7 @@ def test_the_hosts_rights_are_enough_to_lock_anew(locked: Locked, settings: Sett
     host = person(locked.at, "host", {"Version": "2012-10-17", "Statement": rights})
     everything = len(locked.objects())
     with enable_iam_authentication():
-        assert ragdock_retention.renew(settings, time.time(), host) == everything
+        assert retention.renew(settings, time.time(), host) == everything
 
 
 def test_a_lock_that_is_asked_of_a_bucket_without_one_is_told(
@@ -385,11 +390,11 @@ def test_a_lock_that_is_asked_of_a_bucket_without_one_is_told(
     where = f"s3:{locked.at}/never-locked/backup"
     settings = dataclasses.replace(settings, location=where, lock_days=DAYS)
     with pytest.raises(BackupError, match="Has the bucket Object Lock"):
-        ragdock_retention.renew(settings, time.time(), locked.s3)
+        retention.renew(settings, time.time(), locked.s3)
 
 
 @pytest.mark.parametrize("where", ["/srv/backups", "sftp:user@host:/srv/backups"])
 def test_a_repository_elsewhere_has_no_lock(settings: Settings, where: str) -> None:
     """Nothing is asked of AWS."""
     settings = dataclasses.replace(settings, location=where, lock_days=DAYS)
-    assert ragdock_retention.renew(settings, time.time()) == 0
+    assert retention.renew(settings, time.time()) == 0

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils import ragdock_choice, ragdock_documents, ragdock_restic, ragdock_upload
-from ansible.module_utils.ragdock_backup import Places, Settings
-from ansible.module_utils.ragdock_choice import Backup
-from ansible.module_utils.ragdock_restic import Repository, ResticError
 
+from ansible_collections.ragdock.host.plugins.module_utils import restic
+from ansible_collections.ragdock.host.plugins.module_utils.backup import catalog, documents, upload
+from ansible_collections.ragdock.host.plugins.module_utils.backup.catalog import Backup
+from ansible_collections.ragdock.host.plugins.module_utils.backup.common import Places, Settings
+from ansible_collections.ragdock.host.plugins.module_utils.restic import Repository, ResticError
+from ansible_collections.ragdock.host.plugins.modules import backup_prepare
 from tests.local_aws import client, local_aws
-from tests.unit.role_files import load
 
 NOW = dt.datetime(2026, 3, 10, 12, 0, tzinfo=dt.UTC)
 LONG_AFTER = dt.datetime(2036, 1, 1, tzinfo=dt.UTC)
@@ -73,20 +74,20 @@ def test_an_upload_counts_only_when_it_was_compared(
     for folder in (places.work, places.snapshots):
         folder.mkdir()
     (places.raw / "paper.txt").write_text("a document")
-    ragdock_documents.hold(places)
-    killed, _ = ragdock_upload.upload(repository, settings, "20260311T020000Z", "r1", full=False)
+    documents.hold(places)
+    killed, _ = upload.upload(repository, settings, "20260311T020000Z", "r1", full=False)
     assert [one.id for one in repository.backups()] == ["20260310T020000Z"]
 
-    looking = load("backup/library/backup_prepare.py").Preparation(settings, repository, True, None)
+    looking = backup_prepare.Preparation(settings, repository, True, None)
     looking.open(begin_anew=False)
     assert len(looking.cleared) == 1
     assert killed in {one.snapshot for one in repository.uploads()}, "check mode removed it"
-    following = load("backup/library/backup_prepare.py").Preparation(settings, repository, False, None)
+    following = backup_prepare.Preparation(settings, repository, False, None)
     following.open(begin_anew=False)
     assert "20260311T020000Z was never compared" in following.cleared[0]
     assert [one.id for one in repository.uploads()] == ["20260310T020000Z"]
 
-    arrived, _ = ragdock_upload.upload(repository, settings, "20260312T020000Z", "r1", full=False)
+    arrived, _ = upload.upload(repository, settings, "20260312T020000Z", "r1", full=False)
     sent = repository.files(arrived)
     assert sent
     counted = repository.count(arrived, "20260312T020000Z")
@@ -185,7 +186,7 @@ def test_the_lock_of_a_killed_restic_is_removed(repository: Repository, papers: 
 )
 def test_failures_are_told_apart(code: int, text: str, kind: str) -> None:
     """The operator's message depends on it."""
-    assert ragdock_restic.kind_of(code, text) == kind
+    assert restic.kind_of(code, text) == kind
 
 
 @pytest.mark.parametrize(
@@ -209,7 +210,7 @@ def test_a_backup_is_chosen_by_id_or_time_and_never_from_the_future(wanted: str,
         made(dt.datetime(2026, 3, 9, 2, tzinfo=dt.UTC)),
         made(LONG_AFTER),
     ]
-    chosen = ragdock_choice.choose(backups, wanted, NOW)
+    chosen = catalog.choose(backups, wanted, NOW)
     assert chosen == (None if index is None else backups[index])
 
 
@@ -221,19 +222,14 @@ def test_a_backup_is_proven_by_its_last_drill() -> None:
             (1, "a", True), (2, "b", True), (3, "", False), (4, "a", True), (5, "c", False), (6, "b", False)
         )
     ]  # fmt: skip
-    assert ragdock_choice.proofs(drills) == {"a": "2026-03-04T03:00:00Z"}
-    assert list(ragdock_choice.proofs(drills[:4])) == ["b", "a"]
+    assert catalog.proofs(drills) == {"a": "2026-03-04T03:00:00Z"}
+    assert list(catalog.proofs(drills[:4])) == ["b", "a"]
 
 
 def test_a_bucket_is_named_as_restic_wants_it() -> None:
     """By region on AWS, by its address elsewhere."""
-    assert (
-        ragdock_restic.location("b", "backup", "eu-west-1", "")
-        == "s3:https://s3.eu-west-1.amazonaws.com/b/backup"
-    )
-    assert (
-        ragdock_restic.location("b", "backup", "eu-west-1", "http://x:5000/") == "s3:http://x:5000/b/backup"
-    )
+    assert restic.location("b", "backup", "eu-west-1", "") == "s3:https://s3.eu-west-1.amazonaws.com/b/backup"
+    assert restic.location("b", "backup", "eu-west-1", "http://x:5000/") == "s3:http://x:5000/b/backup"
 
 
 def test_a_bucket_that_is_gone_is_told_from_an_empty_one() -> None:
@@ -241,9 +237,9 @@ def test_a_bucket_that_is_gone_is_told_from_an_empty_one() -> None:
     with local_aws() as at:
         client("s3", at).create_bucket(Bucket="kept")
         gone = {
-            name: ragdock_restic.bucket_is_gone(ragdock_restic.location(name, "backup", "us-east-1", at))
+            name: restic.bucket_is_gone(restic.location(name, "backup", "us-east-1", at))
             for name in ("kept", "lost")
         }
     assert gone == {"kept": False, "lost": True}
-    assert not ragdock_restic.bucket_is_gone(f"s3:{at}/kept/backup")
-    assert not ragdock_restic.bucket_is_gone("/srv/backups")
+    assert not restic.bucket_is_gone(f"s3:{at}/kept/backup")
+    assert not restic.bucket_is_gone("/srv/backups")

@@ -7,24 +7,25 @@ import itertools
 import sqlite3
 import threading
 from pathlib import Path
-from types import ModuleType
 
 import pytest
-from ansible.module_utils import ragdock_collect, ragdock_quiet
-from ansible.module_utils.ragdock_backup import BackupError, Memory, Places, Settings, advice, what_stands
-from ansible.module_utils.ragdock_choice import Backup
-from ansible.module_utils.ragdock_restic import ResticError
 
+from ansible_collections.ragdock.host.plugins.module_utils.backup import collect, quiesce
+from ansible_collections.ragdock.host.plugins.module_utils.backup.catalog import Backup
+from ansible_collections.ragdock.host.plugins.module_utils.backup.common import (
+    BackupError,
+    Memory,
+    Places,
+    Settings,
+    advice,
+    what_stands,
+)
+from ansible_collections.ragdock.host.plugins.module_utils.restic import ResticError
+from ansible_collections.ragdock.host.plugins.modules import backup_tend
 from tests.unit.backup.conftest import PARTS
-from tests.unit.role_files import load
 
 DAY = 86400.0
 NOW = 1_800_000_000.0
-
-
-def step(name: str) -> ModuleType:
-    """A module of the role."""
-    return load(f"backup/library/{name}.py")
 
 
 # --- the repository is read through --------------------------------------------------------------
@@ -35,8 +36,8 @@ def test_everything_is_read_once_in_a_round_of_nights() -> None:
     read: dict[str, float] = {}
     seen: list[int] = []
     for night in range(2 * PARTS):
-        read = step("backup_tend").complete(read, PARTS, NOW + night * DAY)
-        due = step("backup_tend").due_parts(read, PARTS, NOW + night * DAY)
+        read = backup_tend.complete(read, PARTS, NOW + night * DAY)
+        due = backup_tend.due_parts(read, PARTS, NOW + night * DAY)
         assert len(due) == 1
         seen += due
         read |= {str(part): NOW + night * DAY for part in due}
@@ -47,7 +48,7 @@ def test_everything_is_read_once_in_a_round_of_nights() -> None:
 def test_missed_nights_are_made_up_for(missed: int) -> None:
     """A host that was down for weeks has still read everything within a month of running."""
     read = {str(part): NOW - part * DAY for part in range(1, PARTS + 1)}
-    due = step("backup_tend").due_parts(read, PARTS, NOW + missed * DAY)
+    due = backup_tend.due_parts(read, PARTS, NOW + missed * DAY)
     overdue = [part for part in range(1, PARTS + 1) if part + missed >= PARTS]
     assert due == sorted(overdue)
 
@@ -55,8 +56,8 @@ def test_missed_nights_are_made_up_for(missed: int) -> None:
 def test_a_part_read_in_the_future_is_due() -> None:
     """The clock was wrong when it was read."""
     read = {str(part): NOW - DAY for part in range(1, PARTS + 1)} | {"5": NOW + 3650 * DAY}
-    read = step("backup_tend").complete(read, PARTS, NOW)
-    assert step("backup_tend").due_parts(read, PARTS, NOW) == [5]
+    read = backup_tend.complete(read, PARTS, NOW)
+    assert backup_tend.due_parts(read, PARTS, NOW) == [5]
 
 
 # --- what is kept --------------------------------------------------------------------------------
@@ -66,9 +67,7 @@ def test_the_policy_spares_what_is_new_or_proven_and_counts_no_future_one(settin
     """Whatever the clock said when the others were made."""
     now = dt.datetime(2026, 3, 10, tzinfo=dt.UTC)
     future = Backup("20360101T000000Z", "f" * 64, now.replace(year=2036), "", (), (), 0)
-    words = step("backup_tend").forget_words(
-        settings, ["20260310T000000Z", "20260308T000000Z"], [future], now
-    )
+    words = backup_tend.forget_words(settings, ["20260310T000000Z", "20260308T000000Z"], [future], now)
     kept = [(word, value) for word, value in itertools.pairwise(words) if word.startswith("--keep-")]
     assert kept == [
         ("--keep-daily", "8"),
@@ -84,7 +83,7 @@ def test_the_policy_spares_what_is_new_or_proven_and_counts_no_future_one(settin
 
 def test_a_backup_that_does_not_fit_is_refused_with_numbers(places: Places) -> None:
     """Found, needed and what to do; and one byte more would have been enough."""
-    room = ragdock_collect.enough_room
+    room = collect.enough_room
     assert room(places, 10 << 20, 2048, lambda _: 2058 << 20) == ""
     told = room(places, 10 << 20, 2048, lambda _: (2058 << 20) - 1)
     assert "2057 MiB" in told
@@ -95,22 +94,22 @@ def test_a_backup_that_does_not_fit_is_refused_with_numbers(places: Places) -> N
 def test_room_is_asked_for_what_is_new(places: Places) -> None:
     """The node's copies lie on the data volume; the repository takes them and new documents too."""
     (places.raw / "paper.txt").write_bytes(b"x" * 1000)
-    assert ragdock_collect.room_needed(places, 500) == (500, 1500)
+    assert collect.room_needed(places, 500) == (500, 1500)
     Memory(places, "files").save(**{str(places.raw / "paper.txt"): []})
-    assert ragdock_collect.room_needed(places, 500) == (500, 500)
+    assert collect.room_needed(places, 500) == (500, 500)
 
 
 def test_a_repository_on_another_disk_is_asked_for_room_of_its_own(tmp_path: Path) -> None:
     """The one that holds it, whether the repository is there already or will be made."""
-    assert ragdock_collect.folder_of("s3:https://s3.eu-central-1.amazonaws.com/bucket/backup") is None
-    assert ragdock_collect.folder_of("sftp:user@host:/srv/backups") is None
+    assert collect.folder_of("s3:https://s3.eu-central-1.amazonaws.com/bucket/backup") is None
+    assert collect.folder_of("sftp:user@host:/srv/backups") is None
     location = tmp_path / "repository"
-    assert ragdock_collect.folder_of(str(location / "not" / "mounted")) is None
-    assert ragdock_collect.folder_of(str(location)) == tmp_path
+    assert collect.folder_of(str(location / "not" / "mounted")) is None
+    assert collect.folder_of(str(location)) == tmp_path
     location.mkdir()
-    assert ragdock_collect.folder_of(str(location)) == location
+    assert collect.folder_of(str(location)) == location
 
-    enough, own = ragdock_collect.enough_there, ragdock_collect.OWN_MIB
+    enough, own = collect.enough_there, collect.OWN_MIB
     assert enough(location, 10 << 20, lambda _: (10 + own) << 20) == ""
     told = enough(location, 10 << 20, lambda _: ((10 + own) << 20) - 1)
     for words in (str(location), f"Only {9 + own} MiB", "store 10 MiB", "ragdock_backup_keep_"):
@@ -144,7 +143,7 @@ def test_a_database_in_use_is_copied_whole(places: Places, tmp_path: Path) -> No
     try:
         for _ in range(10):
             target.unlink(missing_ok=True)
-            ragdock_quiet.copy_database(source, target)
+            quiesce.copy_database(source, target)
             copy = sqlite3.connect(target)
             assert copy.execute("SELECT count(*) FROM pairs WHERE left != right").fetchone() == (0,)
             copy.close()
@@ -219,7 +218,7 @@ def test_a_link_among_the_click_logs_is_refused_and_nothing_of_it_is_read(
     (places.analytics / "a.csv").write_text("fine")
     (places.analytics / "b.csv").symlink_to(secret)
     with pytest.raises(BackupError, match=r"b\.csv is a symbolic link to"):
-        ragdock_collect.copy_analytics(places)
+        collect.copy_analytics(places)
     copies = [one.read_text() for one in (places.work / "analytics").iterdir()]
     assert copies == ["fine"]
 
@@ -228,7 +227,7 @@ def test_a_link_in_place_of_a_database_is_refused(planted: tuple[Places, Path]) 
     places, secret = planted
     (places.ledger / "ledger.sqlite3").symlink_to(secret)
     with pytest.raises(BackupError, match="is a symbolic link"):
-        ragdock_collect.copy_databases(places)
+        collect.copy_databases(places)
 
 
 def test_a_link_in_place_of_a_lock_makes_no_file_elsewhere(planted: tuple[Places, Path]) -> None:
@@ -236,5 +235,5 @@ def test_a_link_in_place_of_a_lock_makes_no_file_elsewhere(planted: tuple[Places
     elsewhere = secret.with_name("made-by-root")
     (places.analytics / ".clicks.lock").symlink_to(elsewhere)
     with pytest.raises(OSError, match="symbolic links"):
-        ragdock_collect.copy_analytics(places)
+        collect.copy_analytics(places)
     assert not elsewhere.exists()

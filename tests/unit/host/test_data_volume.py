@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.host.conftest import load
+from ansible_collections.ragdock.host.plugins.modules import data_volume
 
-data_volume = load("data_volume")
 MEBIBYTE = 1 << 20
 
 

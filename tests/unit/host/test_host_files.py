@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.unit.host.conftest import Runner, load
+from ansible_collections.ragdock.host.plugins.modules import host_files
+from tests.unit.host.conftest import Runner
 
-host_files = load("host_files")
 ME = {"owner": str(os.getuid()), "group": str(os.getgid())}
 
 

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.host.conftest import Runner, load
-
-host_services = load("host_services")
+from ansible_collections.ragdock.host.plugins.modules import host_services
+from tests.unit.host.conftest import Runner
 
 SHOWN = """\
 LoadState=loaded

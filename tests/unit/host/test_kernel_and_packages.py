@@ -7,10 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.host.conftest import Runner, load
-
-host_sysctls = load("host_sysctls")
-host_packages = load("host_packages")
+from ansible_collections.ragdock.host.plugins.modules import host_packages, host_sysctls
+from tests.unit.host.conftest import Runner
 
 
 @pytest.fixture

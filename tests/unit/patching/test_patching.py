@@ -6,39 +6,18 @@ import json
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
-from ansible.module_utils import basic
+
+from ansible_collections.ragdock.host.plugins.module_utils import jobs as records
+from ansible_collections.ragdock.host.plugins.module_utils.verify import jobs as status
+from ansible_collections.ragdock.host.plugins.modules import patch_packages as packages
+from ansible_collections.ragdock.host.plugins.modules import patch_volumes as volumes
 
 ROOT = Path(__file__).parents[3]
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
-
-
-def load(path: str) -> ModuleType:
-    """A file of a role, which finds its neighbours as Ansible would let it."""
-    name = Path(path).stem
-    full = f"ansible.module_utils.{name}" if "module_utils" in path else name
-    spec = spec_from_file_location(full, ROOT / "roles" / path)
-    assert spec
-    assert spec.loader
-    module = module_from_spec(spec)
-    sys.modules[full] = module
-    if "module_utils" in path:
-        setattr(sys.modules["ansible.module_utils"], name, module)
-    spec.loader.exec_module(module)
-    return module
-
-
-assert basic
-records = load("monitoring/module_utils/ragdock_jobs.py")
-schedule = load("monitoring/module_utils/ragdock_schedule.py")
-packages = load("patching/library/patch_packages.py")
-volumes = load("patching/library/patch_volumes.py")
-status = load("verify/module_utils/ragdock_status_jobs.py")
 
 
 def newer(name: str, *labels: str) -> Any:

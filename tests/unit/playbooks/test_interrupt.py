@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-CHECKOUT = Path(__file__).parents[3]
+COLLECTIONS = Path(__file__).parents[3] / "collections"
 # Stands for ansible-playbook's main process: it takes Ctrl-C, then tidies up as `tidy` says.
 RUN = """
 import threading, time
-from playbooks.callback_plugins.interrupt import CallbackModule
+from ansible_collections.ragdock.host.plugins.callback.interrupt import CallbackModule
 CallbackModule(grace_seconds={grace})
 try:
     print("runs", flush=True)
@@ -30,7 +30,7 @@ def interrupted(tidy: str, grace: int) -> tuple[int, str, str]:
     """Exit code, output and error of a run that gets Ctrl-C."""
     with subprocess.Popen(
         [sys.executable, "-c", RUN.format(tidy=tidy, grace=grace)],
-        cwd=CHECKOUT,
+        cwd=COLLECTIONS,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -6,15 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from playbooks.callback_plugins.progress import HEARTBEAT_SECONDS
+from ansible_collections.ragdock.host.plugins.callback.progress import HEARTBEAT_SECONDS
 
-CHECKOUT = Path(__file__).parents[3]
+COLLECTIONS = Path(__file__).parents[3] / "collections"
 PROMISED_SILENCE_SECONDS = 20
 # Stands for ansible-playbook's main process while a task takes five beats.
 RUN = """
 import time
 from types import SimpleNamespace
-from playbooks.callback_plugins.progress import CallbackModule
+from ansible_collections.ragdock.host.plugins.callback.progress import CallbackModule
 
 def named(name):
     return SimpleNamespace(get_name=lambda: name)
@@ -32,7 +32,7 @@ progress.v2_playbook_on_stats(None)
 def test_a_long_task_beats_and_the_end_tells_the_time_of_each_stage() -> None:
     """A quick task is not mentioned: its name has just been printed."""
     told = subprocess.run(
-        [sys.executable, "-c", RUN], cwd=CHECKOUT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", RUN], cwd=COLLECTIONS, capture_output=True, text=True, check=True
     ).stdout
     assert told.count("... Every image is in the registry (") >= 2
     assert "... The release runs" not in told

@@ -9,12 +9,17 @@ from typing import Any
 import pytest
 import yaml
 from ansible.errors import AnsibleActionFail
-from ansible.module_utils.ragdock_cluster import Cluster
-from ansible.module_utils.ragdock_ollama import Puller, full_name
 
-from roles.stack.action_plugins.ollama_models import hash_of, tree_of
-from roles.stack.library.ollama_models import Record, fingerprint, missing_models
-from roles.stack.library.opensearch_users import Reconciler, mapping_of, rights, same_mapping
+from ansible_collections.ragdock.host.plugins.action.ollama_models import hash_of, tree_of
+from ansible_collections.ragdock.host.plugins.module_utils.cluster import Cluster
+from ansible_collections.ragdock.host.plugins.module_utils.ollama import Puller, full_name
+from ansible_collections.ragdock.host.plugins.modules.ollama_models import Record, fingerprint, missing_models
+from ansible_collections.ragdock.host.plugins.modules.opensearch_users import (
+    Reconciler,
+    mapping_of,
+    rights,
+    same_mapping,
+)
 
 ROLES: dict[str, Any] = yaml.safe_load(
     (Path(__file__).parents[3] / "roles/stack/files/opensearch_roles.yml").read_text()
@@ -92,7 +97,7 @@ def test_the_puller_is_as_locked_up_as_the_server() -> None:
     assert "--publish" not in text
 
 
-class Memory(Cluster):  # type: ignore[misc] # it has no type where roles are loaded
+class Memory(Cluster):
     """OpenSearch's security API in memory."""
 
     def __init__(self) -> None:

@@ -7,10 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils import ragdock_secret_store as store
-from ansible.module_utils.ragdock_promises import Deployment, LookError, Row, judged, parse_env, rows_of
-from ansible.module_utils.ragdock_promises_host import is_local, listening
-from ansible.module_utils.ragdock_promises_secrets import (
+
+from ansible_collections.ragdock.host.plugins.filter.verify_table import verify_broken, verify_table
+from ansible_collections.ragdock.host.plugins.module_utils import secret_store as store
+from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import (
+    Deployment,
+    LookError,
+    Row,
+    judged,
+    parse_env,
+    rows_of,
+)
+from ansible_collections.ragdock.host.plugins.module_utils.verify.host import is_local, listening
+from ansible_collections.ragdock.host.plugins.module_utils.verify.secrets import (
     CHUNK,
     LEAST_DAYS,
     Needle,
@@ -19,9 +28,7 @@ from ansible.module_utils.ragdock_promises_secrets import (
     needles,
     pieces,
 )
-from ansible.module_utils.ragdock_promises_services import door_ca
-
-from roles.verify.filter_plugins.verify_table import verify_broken, verify_table
+from ansible_collections.ragdock.host.plugins.module_utils.verify.services import door_ca
 
 TCP = """\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode

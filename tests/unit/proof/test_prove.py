@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.ragdock_door import Door
 
-from roles.stack.library import prove
+from ansible_collections.ragdock.host.plugins.module_utils.endpoint import Door
+from ansible_collections.ragdock.host.plugins.modules import prove
 from tests.unit.proof.little_door import CONTRACT, NAME, TOKEN, LittleDoor, authority, serving
 
 # Fault of the door -> the step that must be named, and words of what was answered.

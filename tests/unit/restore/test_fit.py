@@ -11,17 +11,22 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from ansible.module_utils import ragdock_ledger, ragdock_preparation
-from ansible.module_utils.ragdock_engine import Engine
-from ansible.module_utils.ragdock_fit import embedder_refusal, ledger_refusal, version_refusal
-from ansible.module_utils.ragdock_throwaway import (
+
+from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine
+from ansible_collections.ragdock.host.plugins.module_utils.restore import ledger as ledgers
+from ansible_collections.ragdock.host.plugins.module_utils.restore import preparation
+from ansible_collections.ragdock.host.plugins.module_utils.restore.compatibility import (
+    embedder_refusal,
+    ledger_refusal,
+    version_refusal,
+)
+from ansible_collections.ragdock.host.plugins.module_utils.restore.throwaway import (
     MARGIN_MIB,
     NAME,
     Throwaway,
     available_mib,
     memory_refusal,
 )
-
 from rag_core.ledger import Ledger, schema
 
 CHECKOUT = Path(__file__).parents[3]
@@ -76,19 +81,19 @@ def test_an_older_ledger_is_brought_up_to_date_by_the_code_that_a_restore_runs(t
     path = tmp_path / "ledger.sqlite3"
     with closing(Ledger(tmp_path / "now.sqlite3")) as ledger:
         ledger.counts()
-    now = ragdock_ledger.facts(tmp_path / "now.sqlite3").version
+    now = ledgers.facts(tmp_path / "now.sqlite3").version
     assert now == len(schema.STEPS)
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         for statement in schema.STEPS[0].split(";"):
             db.execute(statement)
         db.execute("PRAGMA user_version = 1")
-    assert ragdock_ledger.facts(path).version == 1
-    script = ragdock_preparation.MIGRATE.replace("/ledger/", f"{tmp_path}/")
+    assert ledgers.facts(path).version == 1
+    script = preparation.MIGRATE.replace("/ledger/", f"{tmp_path}/")
     libraries = CHECKOUT / "services" / "rag_core" / "src"
     subprocess.run(
         [sys.executable, "-c", script], check=True, env={**os.environ, "PYTHONPATH": str(libraries)}
     )
-    assert ragdock_ledger.facts(path).version == now
+    assert ledgers.facts(path).version == now
 
 
 def test_a_drill_that_would_starve_the_stack_is_refused_with_figures() -> None:

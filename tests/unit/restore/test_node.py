@@ -6,8 +6,9 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
-from ansible.module_utils import ragdock_node
-from ansible.module_utils.ragdock_https import UnreachableError
+
+from ansible_collections.ragdock.host.plugins.module_utils.https import UnreachableError, trust
+from ansible_collections.ragdock.host.plugins.module_utils.restore.node import NAME, Plain
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -31,7 +32,7 @@ def test_a_node_without_tls_answers_and_is_named_when_it_is_gone() -> None:
     port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
-    node = ragdock_node.Plain(ragdock_node.NAME, "127.0.0.1", port, ragdock_node.trust(""))
+    node = Plain(NAME, "127.0.0.1", port, trust(""))
     try:
         reply = node.send("GET", "/", timeout=5)
     finally:

@@ -7,7 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.ragdock_swap import Move, Places, back, files_below, forward, plan
+
+from ansible_collections.ragdock.host.plugins.module_utils.restore.file_moves import (
+    Move,
+    Places,
+    back,
+    files_below,
+    forward,
+    plan,
+)
 
 
 def tree(root: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Assumes nothing: roles' files are loaded as Ansible ships them, and the Parameter Store is a local one."""
+"""Assumes nothing: the Parameter Store is a local one."""
 
 from __future__ import annotations
 
@@ -8,14 +8,10 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from ansible_collections.ragdock.host.plugins.module_utils.secret_store import Store
 from tests.unit.real_restic import restic as restic
-from tests.unit.role_files import share
 
 PATH = "/ragdock/tried/"
-
-share("aws_secrets", "backup", "stack")
-
-from ansible.module_utils.ragdock_secret_store import Store  # noqa: E402 - found only by now
 
 
 @pytest.fixture

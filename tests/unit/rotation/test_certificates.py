@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible.module_utils import ragdock_secret_store as secret_store
-from ansible.module_utils.ragdock_secret_store import Store
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from tests.unit.role_files import ROLES, load
+from ansible_collections.ragdock.host.plugins.filter import stack
+from ansible_collections.ragdock.host.plugins.lookup.aws_secrets_read import settled
+from ansible_collections.ragdock.host.plugins.module_utils import secret_store
+from ansible_collections.ragdock.host.plugins.module_utils.secret_store import Store
+from ansible_collections.ragdock.host.plugins.modules import aws_secrets_make as maker
+from ansible_collections.ragdock.host.plugins.modules import rotation_store as rotation
+from tests.unit.role_files import ROLES
 
-rotation = load("rotation/library/rotation_store.py")
-maker = load("aws_secrets/library/aws_secrets_make.py")
-stack = load("stack/filter_plugins/stack.py")
-settled = load("aws_secrets/lookup_plugins/aws_secrets_read.py").settled
 PAIRS = yaml.safe_load((ROLES / "aws_secrets/defaults/main.yml").read_text())["aws_secrets_certificates"]
 EDGE = "edge_ca"
 CA, LEAVES = "opensearch_ca", ["opensearch_node", "opensearch_admin"]

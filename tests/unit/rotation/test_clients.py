@@ -9,12 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from ansible_collections.ragdock.host.plugins.filter import stack
 from rag_app.sessions import either
 from rag_core.errors import OpenSearchRefused
 from rag_core.index_client import IndexClient
-from tests.unit.role_files import load
-
-stack = load("stack/filter_plugins/stack.py")
 
 
 class Engine(ThreadingHTTPServer):

@@ -14,13 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils import ragdock_cluster as cluster
-from ansible.module_utils import ragdock_secret_store as secret_store
-from ansible.module_utils.ragdock_secret_store import Pair, issue
 
-from tests.unit.role_files import load
+from ansible_collections.ragdock.host.plugins.module_utils import cluster, secret_store
+from ansible_collections.ragdock.host.plugins.module_utils.secret_store import Pair, issue
+from ansible_collections.ragdock.host.plugins.modules import opensearch_certificates as module
 
-module = load("stack/library/opensearch_certificates.py")
 NODE = {"common_name": "opensearch", "names": ["opensearch"], "usages": ["server", "client"]}
 ADMIN = {"common_name": "ragdock-admin", "usages": ["client"]}
 
@@ -169,7 +167,7 @@ def test_an_authority_changes_by_way_of_both(engine: Engine, old: Signed) -> Non
     engine.bring(new, {"node.pem": new.node()})
     engine.bring(new, {"ca.pem": new.authority})
     assert engine.restarts == 0
-    with pytest.raises(module.ClusterError, match="another"):
+    with pytest.raises(cluster.ClusterError, match="another"):
         engine.bring(old)
 
 

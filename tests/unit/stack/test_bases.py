@@ -8,10 +8,18 @@ import re
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.ragdock_bases import RECIPE_LABEL, Base, Lock, arguments, bases, bases_of, held
-from ansible.module_utils.ragdock_build import BuildError
 
-from roles.stack.library import base_images
+from ansible_collections.ragdock.host.plugins.module_utils.images.bases import (
+    RECIPE_LABEL,
+    Base,
+    Lock,
+    arguments,
+    bases,
+    bases_of,
+    held,
+)
+from ansible_collections.ragdock.host.plugins.module_utils.images.build import BuildError
+from ansible_collections.ragdock.host.plugins.modules import base_images
 from sandbox import images
 
 OLD, NEW = (f"sha256:{digit * 64}" for digit in "12")

@@ -10,7 +10,15 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.ragdock_build import BuildError, build_command, context_tar, inputs, sources, tag
+
+from ansible_collections.ragdock.host.plugins.module_utils.images.build import (
+    BuildError,
+    build_command,
+    context_tar,
+    inputs,
+    sources,
+    tag,
+)
 
 ROLE = Path(__file__).parents[3] / "roles" / "stack"
 

@@ -9,7 +9,7 @@ import pytest
 from ansible.errors import AnsibleFilterError
 from dotenv import dotenv_values
 
-from roles.stack.filter_plugins.stack import (
+from ansible_collections.ragdock.host.plugins.filter.stack import (
     stack_bcrypt,
     stack_config_hash,
     stack_env,

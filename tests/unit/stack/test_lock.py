@@ -6,7 +6,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.ragdock_lock import locked
+
+from ansible_collections.ragdock.host.plugins.module_utils.locks import locked
 
 
 def test_the_second_is_refused_in_the_callers_words_and_its_block_does_not_run(tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ import dataclasses
 from typing import Any
 
 import pytest
-from ansible.module_utils.ragdock_engine import Container, parse_container
-from ansible.module_utils.ragdock_roll import Plan, plan
+
+from ansible_collections.ragdock.host.plugins.module_utils.docker import Container, parse_container
+from ansible_collections.ragdock.host.plugins.module_utils.releases.rolling import Plan, plan
 
 SPECS = {"opensearch": "o1", "rag-worker": "w1", "rag-app": "a1", "edge": "e1"}
 

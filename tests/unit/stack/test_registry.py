@@ -8,7 +8,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.ragdock_registry import (
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials as Known
+
+from ansible_collections.ragdock.host.plugins.module_utils.registry import (
     Credentials,
     RegistryError,
     logged_in,
@@ -16,9 +20,6 @@ from ansible.module_utils.ragdock_registry import (
     registry_of,
     signed_headers,
 )
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials as Known
 
 REGISTRY = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
 

@@ -6,7 +6,8 @@ import datetime as dt
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.ragdock_release import (
+
+from ansible_collections.ragdock.host.plugins.module_utils.releases.store import (
     ReleaseError,
     Store,
     content_hash,

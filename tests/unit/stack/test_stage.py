@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.ragdock_release import Release
 
-from roles.stack.library.release_fetch import edge_check
-from roles.stack.library.release_stage import (
+from ansible_collections.ragdock.host.plugins.module_utils.releases.prune import unused_images
+from ansible_collections.ragdock.host.plugins.module_utils.releases.store import Release
+from ansible_collections.ragdock.host.plugins.modules.release_fetch import edge_check
+from ansible_collections.ragdock.host.plugins.modules.release_stage import (
     diff,
     disk_refusal,
     ensure_directory,
     memory_refusal,
     secrets_drift,
 )
-from roles.stack.module_utils.ragdock_prune import unused_images
 
 LIMITS = {
     "opensearch": 2048,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 import re
 import subprocess
 import sys
@@ -21,11 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from dotenv import dotenv_values
 
-from tests.unit.role_files import share
-
-share("stack", "verify")
-
-from ansible.module_utils.ragdock_promises_networks import NEEDS, NETWORKS, WAY_OUT  # noqa: E402
+from ansible_collections.ragdock.host.plugins.module_utils.verify.networks import NEEDS, NETWORKS, WAY_OUT
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -88,7 +83,6 @@ def render(tmp_path_factory: pytest.TempPathFactory, secret_values: dict[str, st
             [Path(sys.executable).parent / "ansible-playbook", "-i", "localhost,", HERE / "render.yml",
              "-e", f"@{here / 'vars.json'}", "-e", f"ansible_python_interpreter={sys.executable}"],
             cwd=ROOT, capture_output=True, text=True, check=False, timeout=120,
-            env={**os.environ, "ANSIBLE_FILTER_PLUGINS": str(ROOT / "roles/stack/filter_plugins")},
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
         found: Rendered = json.loads((here / "out.json").read_text())

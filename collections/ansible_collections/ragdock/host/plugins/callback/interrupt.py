@@ -1,0 +1,56 @@
+"""Ctrl-C always ends a run.
+
+Ansible tells its workers to stop, too, and one that is stopped while it hands over a result keeps the lock
+of the results' queue: the main process then waits for that lock for ever. So the first Ctrl-C also sets the
+kernel's alarm, which needs no lock.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Any
+
+from ansible.plugins.callback import CallbackBase
+
+DOCUMENTATION = """
+name: interrupt
+type: notification
+short_description: Makes sure that an interrupted run ends
+description:
+  - Gives a run that was interrupted some seconds to tidy up, then ends it.
+  - The deployment's lock that such a run leaves is recognised as dead by the next one.
+requirements:
+  - enable it in C(callbacks_enabled)
+"""
+
+GRACE_SECONDS = 20
+
+
+class CallbackModule(CallbackBase):
+    """An alarm that Ctrl-C sets."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "notification"
+    CALLBACK_NAME = "ragdock.host.interrupt"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self, grace_seconds: int = GRACE_SECONDS) -> None:
+        super().__init__()
+        self._main = os.getpid()
+        self._grace = grace_seconds
+        signal.signal(signal.SIGINT, self._interrupted)
+
+    def _interrupted(self, number: int, frame: Any) -> None:
+        del number, frame
+        if os.getpid() != self._main:
+            # A worker that has not come to its own handler yet: it has begun nothing.
+            os._exit(1)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(self._grace)
+        sys.stderr.write(
+            f"\nInterrupted: the run ends within {self._grace} s. What it had begun is completed or undone "
+            "by the next run: start the same command again.\n"
+        )
+        raise KeyboardInterrupt

@@ -1,0 +1,183 @@
+"""One changing run at a time for each deployment: a lock in the Parameter Store."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import signal
+import socket
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import psutil
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+QUICK = Config(connect_timeout=5, read_timeout=20, retries={"max_attempts": 4, "mode": "standard"})
+# What reading or writing the lock raises when AWS refuses or does not answer.
+UNREADABLE = (BotoCoreError, ClientError)
+SETTLE_SECONDS = 1.0
+WATCH_SECONDS = 0.5
+MOST_FILES = 4096
+
+
+def run_process(start: psutil.Process) -> psutil.Process:
+    """The ansible-playbook that START belongs to: the outermost one above it; itself when there is none."""
+    owner = start
+    for process in start.parents():
+        if any("ansible-playbook" in word for word in process.cmdline()):
+            owner = process
+    return owner
+
+
+def myself(verb: str) -> dict[str, Any]:
+    """The holder as it is written into the lock."""
+    process = run_process(psutil.Process())
+    return {
+        "who": getpass.getuser(),
+        "machine": socket.gethostname(),
+        "pid": process.pid,
+        "started": round(process.create_time(), 2),
+        "verb": verb,
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Do two holders name the same run?"""
+    return all(one.get(key) == other.get(key) for key in ("machine", "pid", "started"))
+
+
+def dead(holder: dict[str, Any], machine: str) -> bool:
+    """Is the holder a run of this machine whose process is gone (or whose number another process got)?"""
+    if holder.get("machine") != machine:
+        return False
+    try:
+        return bool(abs(psutil.Process(holder["pid"]).create_time() - holder["started"]) > 1)
+    except psutil.NoSuchProcess:
+        return True
+
+
+def describe(holder: dict[str, Any]) -> str:
+    """A holder in words."""
+    return "'{verb}' of {who} on {machine} (process {pid}, since {since})".format(
+        **{key: holder.get(key, "?") for key in ("verb", "who", "machine", "pid", "since")}
+    )
+
+
+def refusal(holder: dict[str, Any], machine: str) -> str:
+    """Why the lock is not given, and what to do."""
+    first = f"Another run works on this deployment: {describe(holder)}."
+    if holder.get("machine") == machine:
+        return f"{first} Wait for it to end, or stop it. Nothing was changed."
+    return (
+        f"{first} Wait for it to end. When you have made sure on that machine that it no longer "
+        "runs, repeat your command with -e break_lock=true. Nothing was changed."
+    )
+
+
+class Lock:
+    """The parameter that is the lock."""
+
+    def __init__(self, ssm: Any, name: str) -> None:
+        self.ssm = ssm
+        self.name = name
+
+    def holder(self) -> dict[str, Any] | None:
+        """Who holds the lock now."""
+        try:
+            return dict(json.loads(self.ssm.get_parameter(Name=self.name)["Parameter"]["Value"]))
+        except self.ssm.exceptions.ParameterNotFound:
+            return None
+
+    def create(self, holder: dict[str, Any]) -> bool:
+        """Take a free lock; false when somebody else was first."""
+        try:
+            self.ssm.put_parameter(Name=self.name, Value=json.dumps(holder), Type="String", Overwrite=False)
+        except self.ssm.exceptions.ParameterAlreadyExists:
+            return False
+        return True
+
+    def remove(self) -> None:
+        """Free the lock."""
+        try:
+            self.ssm.delete_parameter(Name=self.name)
+        except self.ssm.exceptions.ParameterNotFound:
+            return
+
+
+def take(lock: Lock, me: dict[str, Any], take_from_other: bool) -> dict[str, Any]:
+    """Hold the lock or return the reason why not."""
+    if lock.create(me):
+        return {"held": True}
+    holder = lock.holder()
+    if holder and same(holder, me):
+        return {"held": True}
+    if (
+        holder
+        and not dead(holder, me["machine"])
+        and not (take_from_other and holder.get("machine") != me["machine"])
+    ):
+        return {"held": False, "refusal": refusal(holder, me["machine"])}
+    lock.remove()
+    if lock.create(me):
+        # Two runs may have found the same dead holder: by now the later one has removed
+        # the earlier one's lock.
+        time.sleep(SETTLE_SECONDS)
+    winner = lock.holder()
+    if winner is None and lock.create(me):
+        # The dead run's own watcher was freeing its lock at that moment.
+        winner = me
+    if not winner or not same(winner, me):
+        return {"held": False, "refusal": refusal(winner or me, me["machine"])}
+    return {"held": True, "taken_from": holder}
+
+
+def gone(holder: dict[str, Any]) -> bool:
+    """Has the holder's process ended?  One that nobody waits for is no life."""
+    if dead(holder, holder["machine"]):
+        return True
+    try:
+        return bool(psutil.Process(holder["pid"]).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
+def free_at_the_end(lock: Lock, me: dict[str, Any]) -> None:
+    """Wait until the run has ended and free its lock, unless it did or another run holds it by now."""
+    while not gone(me):
+        time.sleep(WATCH_SECONDS)
+    holder = lock.holder()
+    if holder and same(holder, me):
+        lock.remove()
+
+
+def watch(lock: Lock, me: dict[str, Any]) -> None:
+    """Leave a process behind that frees the lock when the run has ended.
+
+    In a session of its own, so that Ctrl-C and a closed terminal do not reach it, and with none of
+    the run's files open: nobody waits for it.
+    """
+    if child := os.fork():
+        # It ends as soon as its own child stands apart.
+        os.waitpid(child, 0)
+        return
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    status = 1
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for number in range(3):
+            os.dup2(nothing, number)
+        os.closerange(3, MOST_FILES)
+        os.chdir("/")
+        free_at_the_end(Lock(boto3.client("ssm", config=QUICK), lock.name), me)
+        status = 0
+    finally:
+        os._exit(status)

@@ -1,0 +1,258 @@
+"""What a backup brings together beside OpenSearch's snapshot: copies, files, versions."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ansible_collections.ragdock.host.plugins.module_utils.aws.session import client
+from ansible_collections.ragdock.host.plugins.module_utils.backup import manifests, quiesce
+from ansible_collections.ragdock.host.plugins.module_utils.backup.common import (
+    BackupError,
+    Memory,
+    Places,
+    Settings,
+)
+from ansible_collections.ragdock.host.plugins.module_utils.backup.documents import documents, release
+from ansible_collections.ragdock.host.plugins.module_utils.locks import locked
+from ansible_collections.ragdock.host.plugins.module_utils.releases.store import Release, Store
+
+Json = dict[str, Any]
+SECURITY = ("roles.yml", "roles_mapping.yml")
+PATIENCE_SECONDS = 10.0
+MIB = 1 << 20
+# Locks, indices and what a removal of old backups writes anew, on a disk that is the repository's own.
+OWN_MIB = 64
+Free = Callable[[Path], int]
+
+
+def state_of(path: Path) -> list[int]:
+    """What changes when a file's content does; not its ctime, which a second name changes too."""
+    found = path.stat()
+    return [found.st_size, found.st_mtime_ns, found.st_ino]
+
+
+def fresh_work(places: Places) -> None:
+    """An empty work directory; what a killed run left is gone."""
+    clear_work(places)
+    places.work.mkdir(mode=0o700)
+
+
+def clear_work(places: Places) -> None:
+    """Nothing of a backup is left but the backup."""
+    shutil.rmtree(places.work, ignore_errors=True)
+    release(places)
+
+
+def databases(places: Places) -> list[Path]:
+    """The ledger, and whatever else keeps its rows beside it."""
+    found = sorted(places.ledger.glob("*.sqlite3"))
+    for path in found:
+        if path.is_symlink():
+            raise linked(path)
+    return found
+
+
+def copy_databases(places: Places) -> None:
+    """Every database, as of one moment each."""
+    for path in databases(places):
+        quiesce.copy_database(path, places.work / path.name)
+
+
+def ledger_version(places: Places) -> int:
+    """The version of the copied ledger's schema: a restore refuses one that its software does not know."""
+    path = places.work / manifests.LEDGER
+    if not path.is_file():
+        return 0
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+@contextlib.contextmanager
+def _unwritten(path: Path) -> Iterator[None]:
+    """While this holds, the landing page does not write or rotate."""
+    refusal = BackupError(
+        f"{path} has been locked for {PATIENCE_SECONDS:.0f} s: the landing page hangs in the "
+        "middle of a write. `docker compose -p ragdock restart landing` on the host ends it."
+    )
+    with locked(path, PATIENCE_SECONDS, refusal, pause=0.05):
+        yield
+
+
+def copy_analytics(places: Places) -> None:
+    """All CSV files, while the writer cannot rotate them."""
+    target = places.work / "analytics"
+    target.mkdir(mode=0o700)
+    with contextlib.ExitStack() as locks:
+        for lock in sorted(places.analytics.glob(".*.lock")):
+            locks.enter_context(_unwritten(lock))
+        for path in sorted(places.analytics.glob("*.csv")):
+            copy_file(path, target / path.name)
+
+
+def linked(path: Path) -> BackupError:
+    """A container writes to this directory as itself; by a link, root would read for it."""
+    return BackupError(
+        f"{path} is a symbolic link to {path.readlink()}. No service makes links there: somebody took "
+        "the container over, or made it by hand. Nothing was read of it; find out, then remove it."
+    )
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """A copy with its times, of the file itself and never of what it links to."""
+    try:
+        descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise linked(source) from error
+        raise
+    with os.fdopen(descriptor, "rb") as here, target.open("wb") as there:
+        shutil.copyfileobj(here, there)
+        found = os.fstat(here.fileno())
+    target.chmod(found.st_mode & 0o777)
+    os.utime(target, ns=(found.st_atime_ns, found.st_mtime_ns))
+
+
+def copy_release(places: Places) -> Release:
+    """The release that serves, with its record; and the rights of OpenSearch's users."""
+    release = Store(places.root).current()
+    if release is None:
+        raise BackupError("No release serves on this host: there is nothing to back up. Run site.yml first.")
+    shutil.copytree(release.path, places.work / "release", ignore=shutil.ignore_patterns("logs"))
+    security = places.work / "security"
+    security.mkdir(mode=0o700)
+    for name in SECURITY:
+        shutil.copy2(places.root / "config" / "opensearch" / "security" / name, security / name)
+    return release
+
+
+def secret_versions(settings: Settings) -> dict[str, int]:
+    """Name -> version of the deployment's secrets; their values are not asked for."""
+    path = f"/ragdock/{settings.name}/"
+    try:
+        pages = (
+            client(settings, "ssm")
+            .get_paginator("get_parameters_by_path")
+            .paginate(Path=path, WithDecryption=False)
+        )
+        found = [one for page in pages for one in page["Parameters"] if one["Type"] == "SecureString"]
+    except (BotoCoreError, ClientError) as error:
+        raise BackupError(
+            f"The versions of the secrets under {path} could not be read by the host's role: {error}. "
+            "playbooks/provision.yml gives the role its rights."
+        ) from error
+    return {one["Name"].removeprefix(path): one["Version"] for one in found}
+
+
+def write_secrets(places: Places, versions: Mapping[str, int]) -> None:
+    """Which version each secret had: enough to know whether it was rotated since, of no use to a thief."""
+    text = json.dumps(versions, indent=1, sort_keys=True) + "\n"
+    (places.work / "secrets.json").write_text(text, encoding="utf-8")
+
+
+class Files:
+    """Entries of the manifest, and the proof that the files did not change since they were read."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._memory = Memory(places, "files")
+        self.entries: list[Json] = []
+        # Path in the backup -> where it is held, and its state there.
+        self.held: dict[str, tuple[Path, list[int]]] = {}
+        self.read_bytes = 0
+
+    def collect(self) -> None:
+        """Hash the copies, and of the documents those that changed since the last backup."""
+        known = self._memory.values
+        kept: Json = {}
+        for held in documents(self._places.held):
+            path = self._places.raw / held.relative_to(self._places.held)
+            state = state_of(held)
+            *before, digest = known.get(str(path), [""])
+            if before != state:
+                digest = self._hash(held)
+            kept[str(path)] = [*state, digest]
+            self._add(path, held, state, digest)
+        for path in manifests.files_below(self._places.work):
+            self._add(path, path, state_of(path), self._hash(path))
+        self._memory.values = {}
+        self._memory.save(**kept)
+
+    def _hash(self, path: Path) -> str:
+        self.read_bytes += path.stat().st_size
+        digest: str = manifests.hash_file(path)
+        return digest
+
+    def _add(self, path: Path, held: Path, state: list[int], digest: str) -> None:
+        self.entries.append({"path": str(path), "size": state[0], "sha256": digest})
+        self.held[str(path)] = (held, state)
+
+    def changed(self) -> list[str]:
+        """Files whose content is no longer what the manifest says."""
+        wrong = []
+        for entry in self.entries:
+            path, state = self.held[entry["path"]]
+            try:
+                same = state_of(path) == state or (manifests.hash_file(path) == entry["sha256"])
+            except FileNotFoundError:
+                same = False
+            if not same:
+                wrong.append(entry["path"])
+        return wrong
+
+
+def room_needed(places: Places, new_segments: int) -> tuple[int, int]:
+    """Bytes that a backup may write: copies on the data volume, and what is new in the repository."""
+
+    def size(paths: list[Path]) -> int:
+        total = 0
+        for path in paths:
+            # Deleted since it was listed: it needs no room.
+            with contextlib.suppress(FileNotFoundError):
+                total += path.stat().st_size
+        return total
+
+    copies = new_segments + size(databases(places)) * 2 + size(list(places.analytics.glob("*.csv")))
+    known = Memory(places, "files").values
+    unknown = size([path for path in documents(places.raw) if str(path) not in known])
+    return copies, copies + unknown
+
+
+def folder_of(location: str) -> Path | None:
+    """The directory whose disk a repository at a path takes room of; None for one elsewhere, or not there."""
+    path = Path(location)
+    found = (one for one in (path, path.parent) if location.startswith("/") and one.is_dir())
+    return next(found, None)
+
+
+def enough_room(places: Places, needed: int, reserve_mib: int, free: Free) -> str:
+    """Empty when a backup fits on the data volume; else why not."""
+    left = free(places.root)
+    if left - needed >= reserve_mib * MIB:
+        return ""
+    return (
+        f"Only {left // MIB} MiB of the data volume are free; this backup may write {needed // MIB} MiB and "
+        f"must leave {reserve_mib} MiB, or OpenSearch would stop taking documents. Nothing was begun. Raise "
+        "ragdock_data_volume_gib and run site.yml, or delete documents that are not needed."
+    )
+
+
+def enough_there(folder: Path, needed: int, free: Free) -> str:
+    """Empty when what is new fits on the other disk that holds the repository; else why not."""
+    left = free(folder)
+    if left - needed >= OWN_MIB * MIB:
+        return ""
+    return (
+        f"Only {left // MIB} MiB of the disk of {folder} are free; this backup may store {needed // MIB} MiB "
+        f"there and restic needs {OWN_MIB} MiB for itself. Nothing was begun. Make room on that disk, or "
+        "keep fewer backups (ragdock_backup_keep_*)."
+    )

@@ -1,0 +1,106 @@
+"""Documents as of the backup's moment: each gets a second name, so deleting it meanwhile takes nothing away.
+
+A second name (hard link) costs neither room nor time to speak of, and its content is the document's own.
+restic sees these in the place of the documents, so their paths in a backup are those on the host.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+from pathlib import Path
+
+from ansible_collections.ragdock.host.plugins.module_utils.backup.common import Places
+
+# An upload that is still coming in; restic is told to leave it out too.
+UNFINISHED = "*.part"
+
+
+def documents(root: Path) -> list[Path]:
+    """Every document that is whole; what vanishes meanwhile is left out."""
+    found: list[Path] = []
+    folders = [root]
+    while folders:
+        here = _inside(folders.pop())
+        found += here.files
+        folders += here.folders
+    return sorted(found)
+
+
+class _Inside:
+    """What lies in one directory: documents with their inode, and directories."""
+
+    def __init__(self) -> None:
+        self.files: dict[Path, int] = {}
+        self.folders: list[Path] = []
+
+
+def _inside(folder: Path) -> _Inside:
+    """Told by the directory alone, without a look at each file."""
+    found = _Inside()
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        for one in entries:
+            path = folder / one.name
+            if one.is_dir(follow_symlinks=False):
+                found.folders.append(path)
+            elif one.is_file(follow_symlinks=False) and not path.match(UNFINISHED):
+                found.files[path] = one.inode()
+    return found
+
+
+def release(places: Places) -> None:
+    """The second names are gone; documents that were deleted meanwhile go with them."""
+    shutil.rmtree(places.held, ignore_errors=True)
+
+
+def hold(places: Places) -> None:
+    """Every document that is there now has a second name, and nothing else has one.
+
+    Done a second time it costs a look at each directory: so the moment itself is short.
+    """
+    places.held.mkdir(mode=0o700, exist_ok=True)
+    _hold(places.raw, places.held)
+
+
+def _hold(folder: Path, beside: Path) -> None:
+    wanted, had = _inside(folder), _inside(beside)
+    folders = {beside / path.name for path in wanted.folders}
+    for path in folders.difference(had.folders):
+        path.mkdir()
+    for path in set(had.folders) - folders:
+        shutil.rmtree(path)
+    for path, inode in had.files.items():
+        if wanted.files.get(folder / path.name) != inode:
+            path.unlink()
+    for path, inode in wanted.files.items():
+        if had.files.get(beside / path.name) != inode:
+            # Deleted between the two: it is not there at the moment.
+            with contextlib.suppress(FileNotFoundError):
+                os.link(path, beside / path.name)
+    for path in wanted.folders:
+        _hold(path, beside / path.name)
+    with contextlib.suppress(FileNotFoundError):
+        _same_rights(folder.stat(), beside)
+
+
+def _same_rights(wanted: os.stat_result, beside: Path) -> None:
+    """A restore gives directories their owner and mode back from here."""
+    found = beside.stat()
+    if (found.st_uid, found.st_gid) != (wanted.st_uid, wanted.st_gid):
+        os.chown(beside, wanted.st_uid, wanted.st_gid)
+    if found.st_mode != wanted.st_mode:
+        beside.chmod(stat.S_IMODE(wanted.st_mode))
+    if found.st_mtime_ns != wanted.st_mtime_ns:
+        os.utime(beside, ns=(wanted.st_atime_ns, wanted.st_mtime_ns))
+
+
+def in_their_place(places: Places) -> tuple[str, ...]:
+    """What a command is begun with that is to see these documents where the live ones are; nobody else does.
+
+    The mount is in a name space of the command's own and goes with it, however it ends.
+    """
+    script = 'mount --bind "$0" "$1" && shift && exec "$@"'
+    private = ("unshare", "--mount", "--propagation", "private")
+    return (*private, "sh", "-c", script, str(places.held), str(places.raw))

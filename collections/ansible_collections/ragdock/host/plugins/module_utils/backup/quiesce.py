@@ -1,0 +1,90 @@
+"""A moment in which nothing writes: the worker stands still while a view of its work is taken.
+
+A frozen worker must never stay frozen, whatever becomes of us: before it is stopped, a timer of
+systemd is set that lets it go on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from ansible_collections.ragdock.host.plugins.module_utils.containers import LABEL, ContainerError, Run
+
+WORKER = "rag-worker"
+BUSY_SECONDS = 0.5
+
+
+def _ids(run: Run, project: str, *filters: str) -> list[str]:
+    wanted = [f"label={LABEL}.project={project}", f"label={LABEL}.service={WORKER}", *filters]
+    code, out, err = run(["docker", "ps", "--quiet", *(word for one in wanted for word in ("--filter", one))])
+    if code != 0:
+        raise ContainerError(
+            f"docker ps ended with {code}: {err.strip()}. `systemctl status docker` on the host."
+        )
+    ids: list[str] = out.split()
+    return ids
+
+
+def let_go(run: Run, project: str) -> list[str]:
+    """Workers that an earlier run left standing still go on; their ids."""
+    stuck = _ids(run, project, "status=paused")
+    if stuck:
+        code, _, err = run(["docker", "unpause", *stuck])
+        if code != 0:
+            raise ContainerError(f"the worker stands still and cannot be let go: {err.strip()}")
+    return stuck
+
+
+@contextlib.contextmanager
+def held(run: Run, project: str, seconds: float) -> Iterator[None]:
+    """The workers stand still, for no longer than `seconds`."""
+    ids = _ids(run, project, "status=running")
+    if not ids:
+        yield
+        return
+    guard = f"ragdock-let-go-{os.getpid()}"
+    # Without the property a timer may be a minute late.
+    words = ["systemd-run", "--quiet", "--collect", "--unit", guard, "--timer-property=AccuracySec=1s"]
+    words += [f"--on-active={seconds:.0f}"]
+    code, _, err = run([*words, "docker", "unpause", *ids])
+    if code != 0:
+        raise ContainerError(f"no timer could be set that would let the worker go on: {err.strip()}")
+    try:
+        code, _, err = run(["docker", "pause", *ids])
+        if code != 0:
+            raise ContainerError(f"the worker could not be held: {err.strip()}")
+        yield
+    finally:
+        let_go(run, project)
+        run(["systemctl", "stop", f"{guard}.timer"])
+
+
+def writable(database: Path) -> bool:
+    """Whether nobody stands still in the middle of a write to it."""
+    connection = sqlite3.connect(database, timeout=BUSY_SECONDS, isolation_level=None)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ROLLBACK")
+    except sqlite3.OperationalError:
+        return False
+    finally:
+        connection.close()
+    return True
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """A whole copy of a database in use, by SQLite's own means, checked."""
+    with (
+        contextlib.closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as here,
+        contextlib.closing(sqlite3.connect(target)) as there,
+    ):
+        here.backup(there)
+        # One file, whoever opens it next.
+        there.execute("PRAGMA journal_mode = DELETE")
+        (verdict,) = there.execute("PRAGMA integrity_check").fetchone()
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(f"{source} is damaged: {verdict}")

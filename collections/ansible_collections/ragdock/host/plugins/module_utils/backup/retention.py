@@ -1,0 +1,83 @@
+"""Object Lock counts from when a file was stored; what a kept backup still needs is locked anew in time.
+
+restic stores the same content once, so the newest backup may need a file of last year. Without this such
+a file could be destroyed, and every backup that needs it, while all that is new is locked.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ansible_collections.ragdock.host.plugins.module_utils.aws.session import client
+from ansible_collections.ragdock.host.plugins.module_utils.backup.common import (
+    BackupError,
+    Memory,
+    Places,
+    Settings,
+)
+from ansible_collections.ragdock.host.plugins.module_utils.restic import in_s3
+
+DAY = 86400.0
+AT_ONCE = 8
+
+
+def in_use(s3: Any, bucket: str, prefix: str) -> dict[str, float]:
+    """Every file of the repository, and when it was stored; locks of restic's come and go."""
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/")
+    return {
+        one["Key"]: one["LastModified"].timestamp()
+        for page in pages
+        for one in page.get("Contents", [])
+        if not one["Key"].startswith(f"{prefix}/locks/")
+    }
+
+
+def due(stored: Mapping[str, float], until: Mapping[str, float], days: int, now: float) -> list[str]:
+    """Files whose lock ends before half of its days have passed again."""
+    return [
+        key
+        for key, when in stored.items()
+        if max(when + days * DAY, until.get(key, 0.0)) < now + days * DAY / 2
+    ]
+
+
+def lock(s3: Any, bucket: str, keys: list[str], until: float) -> None:
+    """Lock the present version of each of these for longer."""
+    retention = {"Mode": "GOVERNANCE", "RetainUntilDate": dt.datetime.fromtimestamp(until, dt.UTC)}
+
+    def one(key: str) -> None:
+        s3.put_object_retention(Bucket=bucket, Key=key, Retention=retention)
+
+    with ThreadPoolExecutor(AT_ONCE) as several:
+        list(several.map(one, keys))
+
+
+def renew(settings: Settings, now: float, s3: Any = None) -> int:
+    """Lock anew what is due; how many files that were."""
+    _, bucket, prefix = in_s3(settings.location)
+    if not settings.lock_days or not bucket:
+        return 0
+    memory = Memory(Places(settings.root), "retention")
+    # With other days than now, what was stored then is locked for less than we would think.
+    known = memory.values.get("until", {}) if memory.values.get("days") == settings.lock_days else None
+    try:
+        s3 = s3 or client(settings, "s3")
+        stored = in_use(s3, bucket, prefix)
+        keys = list(stored) if known is None else due(stored, known, settings.lock_days, now)
+        until = now + settings.lock_days * DAY
+        lock(s3, bucket, keys, until)
+    except (BotoCoreError, ClientError) as error:
+        raise BackupError(
+            f"The files of the repository could not be locked anew for {settings.lock_days} days: {error}. "
+            "The backup itself is stored and counts. Has the bucket Object Lock, and the host's role its "
+            "right? playbooks/plan.yml shows what differs, playbooks/provision.yml gives the right."
+        ) from error
+    memory.values = {}
+    kept = {key: when for key, when in (known or {}).items() if key in stored}
+    memory.save(days=settings.lock_days, until=kept | dict.fromkeys(keys, until))
+    return len(keys)

@@ -1,0 +1,62 @@
+"""Everything goes to the repository, and what arrived is compared with what was sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.ragdock.host.plugins.module_utils.backup import manifests
+from ansible_collections.ragdock.host.plugins.module_utils.backup.catalog import UNPROVEN
+from ansible_collections.ragdock.host.plugins.module_utils.backup.collect import Files
+from ansible_collections.ragdock.host.plugins.module_utils.backup.common import ChangedError, Places, Settings
+from ansible_collections.ragdock.host.plugins.module_utils.backup.documents import UNFINISHED, in_their_place
+from ansible_collections.ragdock.host.plugins.module_utils.backup.manifests import ManifestError
+from ansible_collections.ragdock.host.plugins.module_utils.restic import Repository
+
+
+def upload(
+    repository: Repository, settings: Settings, name: str, release: str, full: bool
+) -> tuple[str, dict[str, Any]]:
+    """Store what becomes a backup once it was compared; restic's id of it, and figures."""
+    places = Places(settings.root)
+    tags = ["--tag", f"backup:{name}", "--tag", f"release:{release}", "--tag", UNPROVEN]
+    paths = [str(path) for path in (places.snapshots, places.raw, places.work)]
+    words = [
+        "backup",
+        "--host",
+        settings.name,
+        *tags,
+        "--exclude",
+        UNFINISHED,
+        # A second name that comes and goes changes it, and nothing else of a document.
+        "--ignore-ctime",
+        *(["--force"] if full else []),
+    ]
+    messages = repository.watched(
+        *(*words, *paths),
+        done_so_far=lambda one: float(one.get("bytes_done", 0)),
+        begun_with=in_their_place(places),
+    )
+    summary = next(one for one in messages if one.get("message_type") == "summary")
+    figures = {
+        "bytes": int(summary["total_bytes_processed"]),
+        "bytes_added": int(summary.get("data_added_packed", summary["data_added"])),
+    }
+    return str(summary["snapshot_id"]), figures
+
+
+def compare(repository: Repository, snapshot: str, places: Places, files: Files) -> None:
+    """What arrived is what the manifest says, and the manifest is what the source still says."""
+    manifest = places.work / "manifest.json"
+    if repository.read(snapshot, str(manifest)) != manifest.read_text(encoding="utf-8"):
+        raise ManifestError("the manifest in the repository is another than the one that was sent")
+    there = repository.files(snapshot)
+    wrong = [
+        f"{one['path']} ({there.get(one['path'], 'no')} bytes in the repository)"
+        for one in files.entries
+        if there.get(one["path"]) != one["size"]
+    ]
+    changed = files.changed()
+    if changed:
+        raise ChangedError(f"files changed while they were read: {manifests.told(changed)}")
+    if wrong:
+        raise ManifestError(f"the repository holds something else: {manifests.told(wrong)}")

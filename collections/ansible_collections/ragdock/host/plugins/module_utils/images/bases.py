@@ -1,0 +1,132 @@
+"""Base images: what a Dockerfile starts from, and the digest that each is held to.
+
+A Dockerfile names its base in an argument (ARG PYTHON_IMAGE=python:3.13-slim@sha256:...). Where the
+Dockerfile knows no digest, the one that the first build met is kept in a lock file and holds from then on.
+A machine without Docker Hub has an image of that name that was built there: it has no digest to be held to.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.ragdock.host.plugins.module_utils.images.build import BuildError
+from ansible_collections.ragdock.host.plugins.module_utils.releases.store import write_atomically
+
+ARGUMENT = re.compile(r"^ARG\s+(\w+_IMAGE)=(\S+)\s*$", re.MULTILINE)
+# Carried by an image that was built from a recipe under an upstream image's name. Engines that keep images in
+# containerd give such an image a digest too, but one that no registry knows.
+RECIPE_LABEL = "ragdock.recipe"
+_SHAPE = (
+    f'{{{{json .Created}}}} {{{{json (index .Config.Labels "{RECIPE_LABEL}")}}}} {{{{json .RepoDigests}}}}'
+)
+# Exit code, standard output, standard error of `docker <words>`.
+Docker = Callable[[list[str]], tuple[int, str, str]]
+
+
+@dataclass(frozen=True)
+class Base:
+    """An image that a Dockerfile starts from."""
+
+    argument: str
+    name: str
+    digest: str = ""
+
+    @property
+    def repository(self) -> str:
+        """The name without its tag."""
+        return self.name.rpartition(":")[0] or self.name
+
+
+def bases(dockerfile: str) -> list[Base]:
+    """What the Dockerfile's stages start from, in its order."""
+    found = []
+    for argument, ref in ARGUMENT.findall(dockerfile):
+        name, _, digest = ref.partition("@")
+        found.append(Base(argument, name, digest))
+    return found
+
+
+def bases_of(dockerfiles: Iterable[Path]) -> list[Base]:
+    """Every base image of these Dockerfiles once, by name."""
+    found = {base.name: base for path in dockerfiles for base in bases(path.read_text(encoding="utf-8"))}
+    return [found[name] for name in sorted(found)]
+
+
+@dataclass(frozen=True)
+class Lock:
+    """Digests that first builds met, in a file of the deployment's state."""
+
+    path: Path
+
+    def digest(self, name: str) -> str:
+        """The one that holds; empty when the name was never met."""
+        return str(self._read().get(name, {}).get("digest", ""))
+
+    def hold(self, name: str, digest: str) -> None:
+        """From now on it is this one."""
+        met = f"{dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
+        known = self._read() | {name: {"digest": digest, "met": met}}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(self.path, json.dumps(known, indent=2, sort_keys=True) + "\n")
+
+    def _read(self) -> dict[str, Any]:
+        return dict(json.loads(self.path.read_text(encoding="utf-8"))) if self.path.is_file() else {}
+
+
+@dataclass(frozen=True)
+class Here:
+    """An image of this machine: when it was made, and the digest upstream knows it by (empty: built here)."""
+
+    created: str
+    digests: tuple[str, ...]
+
+
+def here(docker: Docker, base: Base, ref: str) -> Here | None:
+    """The image, if this machine has it."""
+    code, out, _ = docker(["image", "inspect", "--format", _SHAPE, ref])
+    if code != 0:
+        return None
+    created, recipe, names = out.strip().split(" ", 2)
+    upstream = [] if json.loads(recipe) else json.loads(names) or []
+    pairs = [str(one).partition("@") for one in upstream]
+    digests = tuple(digest for repository, _, digest in pairs if repository == base.repository)
+    return Here(str(json.loads(created)), digests)
+
+
+def held(docker: Docker, base: Base, lock: Lock) -> str:
+    """The reference to build from. What has no digest yet is pulled once, and its digest kept."""
+    present = here(docker, base, base.name)
+    if present is not None and not present.digests:
+        return base.name
+    digest = base.digest or lock.digest(base.name)
+    if not digest:
+        digest = present.digests[0] if present else _pulled(docker, base)
+        lock.hold(base.name, digest)
+    return f"{base.name}@{digest}"
+
+
+def _pulled(docker: Docker, base: Base) -> str:
+    code, _, err = docker(["pull", "--quiet", base.name])
+    found = here(docker, base, base.name) if code == 0 else None
+    if found is None or not found.digests:
+        reason = err.strip()[-300:] or "it came without a digest"
+        raise BuildError(
+            f"The base image {base.name} could not be pulled: {reason}. "
+            "Its registry has to be reachable from this machine, or an image of that name has to be here "
+            "(the sandbox builds one)."
+        )
+    return found.digests[0]
+
+
+def arguments(refs: Mapping[str, str]) -> list[str]:
+    """Words for `docker build`: each argument, and the bases as a label of the image."""
+    words = [word for name in sorted(refs) for word in ("--build-arg", f"{name}={refs[name]}")]
+    if refs:
+        words += ["--label", f"ragdock.bases={' '.join(refs[name] for name in sorted(refs))}"]
+    return words

@@ -1,0 +1,302 @@
+"""Brings the running stack to a release: the least that is needed, in an order that answers every request.
+
+Three ways, by service:
+- held: opensearch, ollama, models, rag-worker, edge. Compose replaces the container when its specification
+  changed; while that is the edge, new connections wait.
+- rolled: rag-app, landing. A new container starts beside the old one; while both live, the edge is pinned to
+  the one that serves. When the new one is healthy the edge is pinned to it, and the old one is told to
+  end: it finishes what it was answering, nothing new reaches it. Then the edge goes by the service's name.
+- reloaded: the edge's own configuration, when it changed. `caddy reload` swaps it without ending an answer.
+
+Each step is found again by looking (containers, their specification hash, the live configuration), never by
+remembering, so a run that was killed anywhere is completed by the next one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ansible_collections.ragdock.host.plugins.module_utils.docker import Container, Engine, EngineError
+from ansible_collections.ragdock.host.plugins.module_utils.releases.hold import connections_wait
+from ansible_collections.ragdock.host.plugins.module_utils.releases.store import (
+    Release,
+    sync_tree,
+    write_atomically,
+)
+
+HELD = ("opensearch", "ollama", "models", "rag-worker")
+ROLLED = ("rag-app", "landing")
+EDGE = "edge"
+ADMIN = "unix//run/caddy/admin.sock"
+DRAIN_SECONDS = 150
+LOOK_SECONDS = 5.0
+LOADED = "edge-loaded"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one look says has to be done."""
+
+    up: tuple[str, ...]
+    roll: tuple[str, ...]
+    remove: tuple[str, ...]
+
+    @property
+    def nothing(self) -> bool:
+        """The stack is as wanted."""
+        return not (self.up or self.roll or self.remove)
+
+
+def plan(specs: dict[str, str], containers: list[Container]) -> Plan:
+    """Compare wanted specifications with what there is."""
+    up: list[str] = []
+    roll: list[str] = []
+    for service, spec in specs.items():
+        mine = [one for one in containers if one.service == service]
+        if len(mine) == 1 and mine[0].spec == spec and mine[0].well:
+            continue
+        (roll if service in ROLLED else up).append(service)
+    order = (*HELD, EDGE)
+    up.sort(key=lambda service: order.index(service) if service in order else -1)
+    return Plan(tuple(up), tuple(roll), tuple(one.id for one in containers if one.service not in specs))
+
+
+def refuses_handshakes(host: str = "127.0.0.1", port: int = 443) -> bool:
+    """Whether the edge answers, and has no certificate to show."""
+    anybody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    anybody.check_hostname = False
+    anybody.verify_mode = ssl.CERT_NONE
+    try:
+        with socket.create_connection((host, port), LOOK_SECONDS) as plain, anybody.wrap_socket(plain):
+            return False
+    except ssl.SSLError:
+        return True
+    except OSError:
+        return False
+
+
+@dataclass
+class Starter:
+    """Starts one release on this host."""
+
+    engine: Engine
+    release: Release
+    root: Path
+    patience: float
+    say: Callable[[str], None] = lambda _text: None
+    done: list[str] = field(default_factory=list)
+
+    @property
+    def live(self) -> Path:
+        """The configuration that containers have mounted."""
+        return self.root / "config"
+
+    def did(self, what: str) -> None:
+        """Note one thing that changed."""
+        self.done.append(what)
+        self.say(what)
+
+    def wanted_config(self) -> dict[str, str]:
+        """The release's configuration files, by path below config/."""
+        return {
+            name.split("/", 1)[1]: text
+            for name, text in self.release.files().items()
+            if name.startswith("config/")
+        }
+
+    def look(self) -> Plan:
+        """What has to be done."""
+        return plan(self.engine.specs(self.release.path), self.engine.containers())
+
+    def stale_config(self) -> list[str]:
+        """Live configuration files that differ from the release's."""
+        wanted = self.wanted_config()
+        here = {str(one.relative_to(self.live)) for one in self.live.rglob("*") if one.is_file()}
+        differing = [
+            name
+            for name, text in wanted.items()
+            if name not in here or (self.live / name).read_text() != text
+        ]
+        return sorted(differing + [name for name in here if name not in wanted])
+
+    def start(self) -> None:
+        """Bring the stack there."""
+        # A pin that a killed run left behind holds until its service is whole again.
+        pins = {
+            f"{EDGE}/upstreams/{service}": self.upstream(service).read_text()
+            for service in ROLLED
+            if self.upstream(service).is_file()
+        }
+        for name in sync_tree(self.live, self.wanted_config() | pins):
+            self.did(f"config/{name} written")
+        todo = self.look()
+        for container_id in todo.remove:
+            self.engine.run("rm", "--force", container_id)
+            self.did(f"container {container_id[:12]} of a service that is no more removed")
+        held = [service for service in todo.up if service != EDGE]
+        if held:
+            self.up(held)
+        edge_exists = any(one.service == EDGE for one in self.engine.containers())
+        if EDGE in todo.up and edge_exists:
+            # Before the others: the pins are written for the edge of this release.
+            self.start_edge()
+        for service in todo.roll:
+            self.roll(service, pinned=edge_exists)
+        for service in ROLLED:
+            self.unpin(service)
+        if EDGE in todo.up and not edge_exists:
+            self.start_edge()
+        self.reload_edge()
+
+    def start_edge(self) -> None:
+        """The edge runs as this release wants it, with the live configuration."""
+        self.forget_loaded()
+        with connections_wait():
+            self.up([EDGE])
+        self.note_loaded()
+
+    def up(self, services: list[str]) -> None:
+        """Let compose make these services as wanted, and wait until each is healthy."""
+        before = set()
+        for one in self.engine.containers():
+            if one.service in services and one.well:
+                before.add(one.id)
+            elif one.service in services and one.health == "unhealthy":
+                # Compose leaves a container alone that runs as specified, well or not.
+                self.engine.run("restart", one.id, timeout=DRAIN_SECONDS)
+        done = self.engine.compose(
+            self.release.path, "up", "--detach", "--no-deps", "--no-build", "--pull", "never", *services,
+            timeout=self.patience, check=False,
+        )  # fmt: skip
+        if done.returncode != 0:
+            raise EngineError(
+                f"compose could not start {', '.join(services)}: {done.stderr.strip()[-800:]}", services[0]
+            )
+        for one in self.engine.containers():
+            if one.service in services:
+                self.engine.wait(one.id, self.patience)
+                if one.id not in before:
+                    self.did(f"{one.service} started")
+
+    def roll(self, service: str, *, pinned: bool) -> None:
+        """Replace a stateless service without losing a request."""
+        spec = self.engine.specs(self.release.path)[service]
+        mine: list[Container] = []
+        for one in self.engine.containers():
+            if one.service == service and (
+                one.well or (one.spec == spec and one.state == "running" and one.health == "starting")
+            ):
+                mine.append(one)
+            elif one.service == service:
+                # Neither serves nor is on its way: it would only confuse the count.
+                self.engine.run("rm", "--force", one.id)
+                self.did(f"{one.told()}: removed")
+        serving = [one for one in mine if one.well]
+        if pinned and serving:
+            newest = next((one for one in serving if one.spec == spec), serving[0])
+            self.pin(service, newest.name)
+        found = next((one for one in mine if one.spec == spec), None)
+        new = self.engine.wait((found or self.beside(service, spec)).id, self.patience)
+        if pinned:
+            self.pin(service, new.name)
+        self.did(f"{service} {'kept' if found else 'started'} as {new.name}")
+        for one in mine:
+            if one.id != new.id:
+                self.drain(one)
+
+    def beside(self, service: str, spec: str) -> Container:
+        """A new container of a service, the ones that run left alone."""
+        count = 1 + sum(one.service == service for one in self.engine.containers())
+        self.engine.compose(
+            self.release.path, "up", "--detach", "--no-deps", "--no-build", "--pull", "never",
+            "--no-recreate", "--scale", f"{service}={count}", service, timeout=self.patience,
+        )  # fmt: skip
+        for one in self.engine.containers():
+            if one.service == service and one.spec == spec:
+                return one
+        raise EngineError(
+            f"compose made no new container of {service}; `docker ps --all` on the host shows what there is.",
+            service,
+        )
+
+    def drain(self, old: Container) -> None:
+        """End a container that gets no new request; it finishes those it has (stop_grace_period)."""
+        self.engine.run("stop", old.id, timeout=DRAIN_SECONDS, check=False)
+        self.engine.run("rm", "--force", old.id, check=False)
+
+    def upstream(self, service: str) -> Path:
+        """The file that tells the edge where a service is; it reads it for each request."""
+        return self.live / EDGE / "upstreams" / service
+
+    def pin(self, service: str, container: str) -> None:
+        """The edge sends a service's requests to one container."""
+        write_atomically(self.upstream(service), f"{container}\n")
+
+    def unpin(self, service: str) -> None:
+        """The edge finds a service by its name again, as the release says."""
+        wanted = self.wanted_config()[f"{EDGE}/upstreams/{service}"]
+        if self.upstream(service).read_text() != wanted:
+            write_atomically(self.upstream(service), wanted)
+
+    def reload_edge(self) -> None:
+        """The running edge has the live configuration."""
+        if self.loaded() != self.edge_config():
+            self.caddy_reload()
+            if "pki {" in (self.live / EDGE / "Caddyfile").read_text() and refuses_handshakes():
+                # Caddy drops what another authority signed, and has a new one signed at the next load only.
+                self.caddy_reload("--force")
+            self.note_loaded()
+            self.did("edge reloaded")
+
+    def caddy_reload(self, *how: str) -> None:
+        """Swap the configuration of the running edge; connections stay."""
+        edges = [one for one in self.engine.containers() if one.service == EDGE and one.state == "running"]
+        for edge in edges:
+            done = self.engine.run(
+                "exec",
+                edge.id,
+                "caddy",
+                "reload",
+                "--config",
+                "/etc/caddy/Caddyfile",
+                "--address",
+                ADMIN,
+                *how,
+                check=False,
+            )
+            if done.returncode != 0:
+                raise EngineError(
+                    f"The edge refused its configuration and keeps the old one: {done.stderr.strip()[-600:]}",
+                    EDGE,
+                )
+
+    @property
+    def mark(self) -> Path:
+        """Where the hash of the configuration that the edge runs with is noted."""
+        return self.root / "state" / LOADED
+
+    def edge_config(self) -> str:
+        """Hash of the edge's live configuration, without what it reads anew for each request."""
+        files = sorted(
+            one for one in (self.live / EDGE).rglob("*") if one.is_file() and one.parent.name != "upstreams"
+        )
+        text = "".join(f"{one.relative_to(self.live)}\n{one.read_text()}\n" for one in files)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def loaded(self) -> str:
+        """The noted hash; empty while a reload is under way."""
+        return self.mark.read_text().strip() if self.mark.is_file() else ""
+
+    def forget_loaded(self) -> None:
+        """From here on the note does not hold."""
+        self.mark.unlink(missing_ok=True)
+
+    def note_loaded(self) -> None:
+        """The edge runs with the live configuration."""
+        self.mark.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(self.mark, self.edge_config() + "\n")

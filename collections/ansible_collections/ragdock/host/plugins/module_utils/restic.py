@@ -1,0 +1,341 @@
+"""The encrypted repository of backups, as `restic` commands with readable failures.
+
+The password is handed over in memory: restic reads it from a file that has no name (memfd), so it
+stands in no argument list, no environment and on no disk. restic signs in to S3 as the host's role.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.ragdock.host.plugins.module_utils.backup.catalog import (
+    UNPROVEN,
+    Backup,
+    parse_backup,
+)
+
+PROGRAM = "restic"
+# A restic that is told to end removes its lock; it is told so by the kernel when we die.
+BOUNDED = ("setpriv", "--pdeathsig", "TERM", "ionice", "-c", "3")
+PROBE_SECONDS = 60.0
+ANONYMOUS_SECONDS = 10.0
+
+# What restic says -> what kind of failure it is. Exit codes 10 to 12 say it since 0.17.
+CODES = {10: "absent", 11: "locked", 12: "password"}
+WORDS = (
+    ("password", ("wrong password", "no key found")),
+    ("bucket", ("nosuchbucket", "bucket does not exist", "specified bucket does not exist")),
+    ("denied", ("access denied", "accessdenied", "no credentials found", "invalidaccesskeyid", "forbidden")),
+    ("space", ("no space left", "disk quota")),
+    ("unreachable", ("no route to host", "connection refused", "no such host", "i/o timeout")),
+    ("locked", ("already locked", "unable to create lock")),
+    ("absent", ("unable to open config file", "is there a repository")),
+)  # fmt: skip
+
+
+class ResticError(Exception):
+    """restic failed; `kind` is a word of WORDS, or stalled, incomplete or failed."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    def messages(self) -> list[dict[str, Any]]:
+        """The JSON lines of its output."""
+        return [found for line in self.out.splitlines() if (found := as_message(line))]
+
+
+def as_message(line: str) -> dict[str, Any]:
+    """One JSON line; an empty dictionary for any other."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def kind_of(code: int, text: str) -> str:
+    """The kind of a failure."""
+    low = text.lower()
+    if code in CODES:
+        return CODES[code]
+    return next((kind for kind, words in WORDS if any(word in low for word in words)), "failed")
+
+
+def said(done: Done) -> str:
+    """The last words of a command that failed, without JSON around them."""
+    lines = [line.strip() for line in (done.err or done.out).splitlines() if line.strip()]
+    told = []
+    for line in lines:
+        message = as_message(line)
+        error = message.get("error")
+        told.append(
+            str(message.get("message") or (error or {}).get("message") if message else line)
+            if message and (message.get("message") or isinstance(error, dict))
+            else line
+        )
+    return " | ".join(dict.fromkeys(told[-4:]))[:700]
+
+
+def location(bucket: str, prefix: str, region: str, endpoint_url: str) -> str:
+    """restic's name of a folder in a bucket."""
+    server = endpoint_url.rstrip("/") or f"https://s3.{region}.amazonaws.com"
+    return f"s3:{server}/{bucket}/{prefix}"
+
+
+def in_s3(location: str) -> tuple[str, str, str]:
+    """Server, bucket and prefix of such a name; empty for a repository elsewhere."""
+    if not location.startswith("s3:"):
+        return "", "", ""
+    scheme, _, host, bucket, prefix = location.removeprefix("s3:").split("/", 4)
+    return f"{scheme}//{host}", bucket, prefix
+
+
+def bucket_is_gone(location: str) -> bool:
+    """Whether S3 says that the bucket of this repository is not there; False when it says anything else.
+
+    restic cannot tell it from an empty bucket: a HEAD has no body to say so. S3 tells anybody.
+    """
+    server, bucket, _ = in_s3(location)
+    if not server:
+        return False
+    try:
+        urllib.request.urlopen(f"{server}/{bucket}", timeout=ANONYMOUS_SECONDS).close()  # noqa: S310 - our own setting
+    except urllib.error.HTTPError as error:
+        return error.code == 404
+    except OSError:
+        return False
+    return False
+
+
+@dataclass(frozen=True)
+class Repository:
+    """One restic repository."""
+
+    location: str
+    password: str = field(repr=False)
+    region: str = ""
+    # On the data volume: restic's default, and that of /tmp, is the root volume.
+    cache: Path = field(kw_only=True)
+    processors: int = 1
+    upload_kib: int = 0
+    stall_seconds: float = 300.0
+
+    @contextlib.contextmanager
+    def _started(
+        self, words: Sequence[str], directory: Path | None = None, begun_with: Sequence[str] = ()
+    ) -> Iterator[subprocess.Popen[str]]:
+        descriptor = os.memfd_create("restic", 0)
+        try:
+            os.write(descriptor, self.password.encode())
+            limit = ["--limit-upload", str(self.upload_kib)] if self.upload_kib else []
+            self.cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+            process = subprocess.Popen(
+                [*BOUNDED, *begun_with, PROGRAM, *limit, *words],
+                env=self.environment(descriptor),
+                pass_fds=(descriptor,),
+                cwd=directory,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+            )
+        finally:
+            os.close(descriptor)
+        with process:
+            try:
+                yield process
+            finally:
+                if process.poll() is None:
+                    process.terminate()
+
+    def environment(self, descriptor: int) -> dict[str, str]:
+        """Nothing of ours but what restic needs: no key of an operator may stand in for the host's role."""
+        return {
+            "PATH": os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin"),
+            "HOME": os.environ.get("HOME", "/root"),
+            "RESTIC_REPOSITORY": self.location,
+            # Opened anew at each reading, so always read from its beginning.
+            "RESTIC_PASSWORD_FILE": f"/proc/self/fd/{descriptor}",
+            "RESTIC_CACHE_DIR": str(self.cache),
+            # Packs are put together here before they go out: not on the root volume.
+            "TMPDIR": str(self.cache),
+            "RESTIC_PROGRESS_FPS": "0.5",
+            "GOMAXPROCS": str(self.processors),
+        } | ({"AWS_DEFAULT_REGION": self.region} if self.region else {})
+
+    def run(
+        self,
+        *words: str,
+        seconds: float | None = None,
+        good: Sequence[int] = (0,),
+        directory: Path | None = None,
+    ) -> Done:
+        """A command to its end."""
+        with self._started(words, directory) as process:
+            try:
+                out, err = process.communicate(timeout=seconds)
+            except subprocess.TimeoutExpired:
+                process.terminate()
+                out, err = process.communicate()
+                message = f"restic {words[0]} did not end within {seconds:.0f} s: {said(Done(-1, out, err))}"
+                raise ResticError(kind_of(-1, err + out).replace("failed", "unreachable"), message) from None
+        done = Done(process.returncode, out, err)
+        return self.judged(words, done, good)
+
+    @staticmethod
+    def judged(words: Sequence[str], done: Done, good: Sequence[int] = (0,)) -> Done:
+        """A command that must have ended well."""
+        if done.code not in good:
+            kind = "incomplete" if done.code == 3 else kind_of(done.code, done.err + done.out)
+            raise ResticError(kind, f"restic {words[0]} ended with {done.code}: {said(done)}")
+        return done
+
+    def watched(
+        self,
+        *words: str,
+        done_so_far: Callable[[dict[str, Any]], float],
+        begun_with: Sequence[str] = (),
+    ) -> list[dict[str, Any]]:
+        """A long command with --json, ended when for `stall_seconds` nothing gets done; its messages.
+
+        restic itself would try a dead connection again for a quarter of an hour, file after file.
+        """
+        kept: list[dict[str, Any]] = []
+        best, stalled = -1.0, threading.Event()
+        with self._started([*words, "--json"], begun_with=begun_with) as process:
+
+            def stop() -> None:
+                stalled.set()
+                process.terminate()
+
+            errors: list[str] = []
+            assert process.stdout is not None and process.stderr is not None  # noqa: S101, PT018 - both are pipes
+            # Read beside: a pipe that nobody empties would stop restic.
+            reader = threading.Thread(target=lambda: errors.extend(process.stderr or ()), daemon=True)
+            reader.start()
+            timer = threading.Timer(self.stall_seconds, stop)
+            timer.start()
+            for line in process.stdout:
+                message = as_message(line)
+                if message.get("message_type") != "status":
+                    kept.append(message or {"message_type": "text", "text": line})
+                progress = done_so_far(message)
+                if progress > best:
+                    best = progress
+                    timer.cancel()
+                    timer = threading.Timer(self.stall_seconds, stop)
+                    timer.start()
+            process.wait()
+            timer.cancel()
+            reader.join()
+        err = "".join(errors)
+        if stalled.is_set():
+            raise ResticError(
+                "stalled",
+                f"restic {words[0]} got nothing done for {self.stall_seconds:.0f} s: "
+                f"{said(Done(process.returncode, '', err)) or 'it said nothing'}",
+            )
+        self.judged(words, Done(process.returncode, "\n".join(map(json.dumps, kept)), err), (0,))
+        return kept
+
+    def exists(self) -> bool:
+        """Whether there is a repository that this password opens."""
+        try:
+            self.run("cat", "config", "--no-lock", seconds=PROBE_SECONDS)
+        except ResticError as error:
+            if error.kind == "absent":
+                return False
+            raise
+        return True
+
+    def version(self) -> str:
+        """Of restic."""
+        return (self.run("version").out.split() or ["", ""])[1]
+
+    def init(self) -> None:
+        """Make the repository."""
+        self.run("init", seconds=PROBE_SECONDS)
+
+    def unlock(self) -> None:
+        """Remove locks whose holder is dead; those of a living restic stay."""
+        self.run("unlock", seconds=PROBE_SECONDS)
+
+    def _keys(self) -> list[dict[str, Any]]:
+        found = json.loads(self.run("key", "list", "--json", "--no-lock", seconds=PROBE_SECONDS).out)
+        return [dict(one) for one in found]
+
+    def key(self) -> str:
+        """The key that our password opens."""
+        return next(str(one["id"]) for one in self._keys() if one.get("current"))
+
+    def key_ids(self) -> list[str]:
+        """All keys: each is a password that opens the repository."""
+        return [str(one["id"]) for one in self._keys()]
+
+    def add_key(self, password: str) -> None:
+        """Let another password open the repository too; in memory, as ours."""
+        descriptor = os.memfd_create("restic-new", 0)
+        try:
+            os.write(descriptor, password.encode())
+            given = f"/proc/{os.getpid()}/fd/{descriptor}"
+            self.run("key", "add", "--new-password-file", given, seconds=PROBE_SECONDS)
+        finally:
+            os.close(descriptor)
+
+    def uploads(self) -> list[Backup]:
+        """Everything of ours, oldest first, whether it counts or not; snapshots of others are left out."""
+        done = self.run("snapshots", "--json", "--no-lock")
+        listed = (parse_backup(one) for one in json.loads(done.out) or [])
+        return sorted((one for one in listed if one), key=lambda one: (one.time, one.id))
+
+    def backups(self) -> list[Backup]:
+        """All that counts as a backup, oldest first."""
+        return [one for one in self.uploads() if one.counts]
+
+    def count(self, snapshot: str, name: str) -> str:
+        """An upload that was compared is a backup from now on; its id, which restic changes with its tags."""
+        self.run("tag", "--remove", UNPROVEN, snapshot)
+        found = [one.snapshot for one in self.backups() if one.id == name]
+        if len(found) != 1:
+            raise ResticError("failed", f"restic lists {len(found)} backups named {name} after it was tagged")
+        return str(found[0])
+
+    def files(self, snapshot: str) -> dict[str, int]:
+        """Path -> size of every file in a snapshot."""
+        listed = self.run("ls", "--json", "--no-lock", snapshot).messages()
+        return {one["path"]: int(one.get("size", 0)) for one in listed if one.get("type") == "file"}
+
+    def read(self, snapshot: str, path: str) -> str:
+        """The text of one file of a snapshot."""
+        return self.run("dump", "--no-lock", snapshot, path).out
+
+    def restore(self, snapshot: str, target: Path, paths: Sequence[str] = ()) -> None:
+        """Bring a snapshot, or some of its paths, below a directory; every restored byte is verified."""
+        include = [word for path in paths for word in ("--include", path)]
+        self.watched(
+            *("restore", snapshot, "--target", str(target), "--verify", *include),
+            done_so_far=lambda message: float(
+                message.get("bytes_restored") or message.get("seconds_elapsed") or 0
+            ),
+        )

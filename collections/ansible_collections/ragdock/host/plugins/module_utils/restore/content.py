@@ -1,0 +1,192 @@
+"""What a backup brings: which parts a scope needs, fetched, compared with its manifest, put in place."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.ragdock.host.plugins.module_utils.backup import manifests
+from ansible_collections.ragdock.host.plugins.module_utils.backup.catalog import Backup
+from ansible_collections.ragdock.host.plugins.module_utils.restic import Repository
+
+ALL, INDEX, ANALYTICS, DOCUMENTS, FILE = "all", "index", "analytics", "documents", "file"
+TOPS: dict[str, tuple[str, ...]] = {
+    ALL: ("raw/", "analytics/"),
+    DOCUMENTS: ("raw/",),
+    ANALYTICS: ("analytics/",),
+    INDEX: (),
+}
+SCOPES = (ALL, INDEX, ANALYTICS, DOCUMENTS, FILE)
+ROOT = "/opt/ragdock"
+WORK = f"{ROOT}/backup/work"
+SNAPSHOTS = f"{ROOT}/snapshots"
+RAW = f"{ROOT}/data/raw"
+LEDGER = str(manifests.LEDGER)
+MIB = 1 << 20
+# OpenSearch places no index on a volume with less than 3 GiB free (the low watermark of its configuration).
+WATERMARK = 3 << 30
+Json = dict[str, Any]
+
+
+class ContentError(Exception):
+    """The backup cannot give what is wanted; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """A chosen backup and its manifest."""
+
+    backup: Backup
+    manifest: Json
+
+    @property
+    def indices(self) -> dict[str, Json]:
+        """Indices that serve, by name; others are safety copies of an earlier restore."""
+        return {name: one for name, one in self.manifest["indices"].items() if one["alias"]}
+
+    def of_index(self, name: str) -> Json:
+        """The manifest, as if it held one index only."""
+        golden = [one for one in self.manifest["golden"] if one.get("index", name) == name]
+        return {**self.manifest, "indices": {name: self.manifest["indices"][name]}, "golden": golden}
+
+    @property
+    def documents(self) -> int:
+        """Files that people brought."""
+        return sum(1 for path in self.live_paths() if path.startswith("raw/"))
+
+    def live_paths(self) -> dict[str, Json]:
+        """Path below data/ -> the manifest's entry, for every file that has a place among live data."""
+        return {place: one for one in self.manifest["files"] if (place := live_path(str(one["path"])))}
+
+    def wanted(self, scope: str, file: str) -> dict[str, Json]:
+        """The files that a scope brings, by their path below data/."""
+        paths = self.live_paths()
+        if scope == FILE:
+            name = found_file(paths, file)
+            return {name: paths[name]}
+        tops = {ALL: ("raw/", "analytics/"), DOCUMENTS: ("raw/",), ANALYTICS: ("analytics/",), INDEX: ()}[
+            scope
+        ]
+        return {path: entry for path, entry in paths.items() if path.startswith(tuple(tops))}
+
+    def size(self, scope: str, file: str, repository_bytes: int) -> int:
+        """Bytes of disk that restoring takes at most; the index is there twice, as snapshot and as index."""
+        files = sum(int(one["size"]) for one in self.wanted(scope, file).values())
+        return files + (2 * repository_bytes if scope in (ALL, INDEX) else 0)
+
+
+def live_path(path: str) -> str:
+    """Where a file of the backup belongs, below data/; empty for one that has no such place."""
+    for top, place in ((f"{ROOT}/data/", ""), (f"{WORK}/analytics/", "analytics/")):
+        if path.startswith(top):
+            return place + path.removeprefix(top)
+    return ""
+
+
+def found_file(paths: Mapping[str, Json], wanted: str) -> str:
+    """The one file that is meant: by its path on the host, its path below data/, or its name."""
+    known = wanted.removeprefix(f"{ROOT}/data/").removeprefix("/data/").lstrip("/")
+    if known in paths:
+        return known
+    named = [path for path in paths if path.rsplit("/", 1)[-1] == wanted or path.endswith(f"/{known}")]
+    if len(named) == 1:
+        return named[0]
+    if named:
+        listed = ", ".join(f"{ROOT}/data/{path}" for path in named[:10])
+        raise ContentError(f"{len(named)} files of the backup are called '{wanted}'. Name one: {listed}")
+    raise ContentError(
+        f"The backup holds no file '{wanted}' (it holds {len(paths)} files below {ROOT}/data). "
+        "Name it by its path on the host or by its file name, or choose another backup: -e backup=<id>"
+    )
+
+
+def load(repository: Repository, backup: Backup) -> Content:
+    """The manifest of a backup."""
+    text = repository.read(backup.snapshot, f"{WORK}/manifest.json")
+    return Content(backup, manifests.read(text))
+
+
+def repository(location: str, password: str, region: str, root: Path) -> Repository:
+    """Where backups are; restic's cache is the one of the backup."""
+    return Repository(location, password=password, region=region, cache=root / "backup" / "cache")
+
+
+def parts(scope: str, entry: str) -> list[str]:
+    """Paths of the backup that a scope needs; `entry` is the one file of scope file."""
+    return {
+        ALL: [SNAPSHOTS, RAW, WORK],
+        INDEX: [SNAPSHOTS, WORK],
+        ANALYTICS: [WORK],
+        DOCUMENTS: [RAW, WORK],
+        FILE: [WORK, entry],
+    }[scope]
+
+
+def room_refusal(needed: int, free: int, where: Path) -> str:
+    """Why it does not fit; empty when it does."""
+    if free - needed >= WATERMARK:
+        return ""
+    return (
+        f"Restoring needs {needed // MIB} MiB and OpenSearch wants {WATERMARK // MIB} MiB to stay free, but "
+        f"{where} has {free // MIB} MiB free. Make the volume larger (ragdock_data_volume_gib, then "
+        "playbooks/provision.yml and playbooks/configure.yml), or remove safety copies of earlier restores "
+        "below /opt/ragdock/restore."
+    )
+
+
+def fetch(repository: Repository, content: Content, staged: Path, scope: str, file: str, free: int) -> None:
+    """Bring what a scope needs below a directory; every byte is verified against its hash."""
+    sizes = repository.files(content.backup.snapshot)
+    snapshots = sum(size for path, size in sizes.items() if path.startswith(f"{SNAPSHOTS}/"))
+    refusal = room_refusal(content.size(scope, file, snapshots), free, staged.parent)
+    if refusal:
+        raise ContentError(refusal)
+    if staged.exists():
+        shutil.rmtree(staged)
+    staged.mkdir(mode=0o700, parents=True)
+    wanted = content.wanted(scope, file)
+    entry = str(next(iter(wanted.values()))["path"]) if scope == FILE else ""
+    repository.restore(content.backup.snapshot, staged, parts(scope, entry))
+
+
+def check(content: Content, staged: Path, scope: str, file: str) -> None:
+    """Every file that was fetched is the one of the manifest."""
+    entries = content.manifest["files"]
+    if scope != ALL:
+        chosen = {str(one["path"]) for one in content.wanted(scope, file).values()}
+        chosen |= {str(one["path"]) for one in entries if str(one["path"]).startswith(f"{WORK}/")}
+        entries = [one for one in entries if str(one["path"]) in chosen]
+    wrong = manifests.compare_files(entries, staged)
+    if wrong:
+        raise ContentError(
+            f"The backup is not what its manifest says: {manifests.told(wrong)}. Choose another one: "
+            "playbooks/restore.yml -e list=true shows them; playbooks/backup.yml says what is damaged."
+        )
+
+
+def sort_out(staged: Path, live: Path) -> None:
+    """Give what was fetched the places it has among live data: staged/data/raw, staged/data/analytics."""
+    data = staged / "data"
+    data.mkdir(mode=0o700)
+    for source, name in ((RAW, "raw"), (f"{WORK}/analytics", "analytics")):
+        found = staged / source.lstrip("/")
+        if not found.is_dir():
+            continue
+        found.rename(data / name)
+        like = (live / name).stat()
+        for path in (data / name, *(data / name).rglob("*")):
+            os.chown(path, like.st_uid, like.st_gid, follow_symlinks=False)
+
+
+def ledger_of(staged: Path) -> Path:
+    """The backup's ledger."""
+    return staged / WORK.lstrip("/") / LEDGER
+
+
+def repository_of(staged: Path) -> Path:
+    """The backup's OpenSearch repository."""
+    return staged / SNAPSHOTS.lstrip("/")

@@ -1,0 +1,117 @@
+"""What a restore has begun, on the disk before it is done: the next run completes or undoes it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.ragdock.host.plugins.module_utils import locks
+from ansible_collections.ragdock.host.plugins.module_utils.releases.store import write_atomically
+from ansible_collections.ragdock.host.plugins.module_utils.restore.file_moves import Move, Places
+
+LOCK_SECONDS = 60.0
+# Nothing that is live was touched; the live state is being replaced; it is replaced and was let loose.
+PREPARING, SWITCHING, SWITCHED = "preparing", "switching", "switched"
+
+
+@dataclass
+class Index:
+    """One index of the backup and its place here."""
+
+    name: str
+    alias: str
+    new: str
+    old: list[str]
+
+
+@dataclass
+class Entry:
+    """One restore."""
+
+    moment: str
+    backup: str
+    scope: str
+    began: float
+    phase: str = PREPARING
+    file: str = ""
+    indices: list[Index] = field(default_factory=list)
+    moves: list[Move] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
+    ledger: bool = False
+
+
+class Desk:
+    """Directories of a restore, and its journal."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.place = root / "restore"
+        self.journal = self.place / "journal.json"
+        self.staged = self.place / "staged"
+        # OpenSearch reads only below its own mount.
+        self.repository = root / "snapshots" / "restored"
+
+    def open(self) -> None:
+        """Make the directory, closed to others: it holds documents."""
+        self.place.mkdir(mode=0o700, exist_ok=True)
+
+    @property
+    def ledger(self) -> Path:
+        """The live ledger."""
+        return self.root / "data" / "ledger" / "ledger.sqlite3"
+
+    def places(self, entry: Entry) -> Places:
+        """Where the files of a restore come from and go to."""
+        return Places(self.root / "data", self.staged / "data", self.aside(entry.moment) / "data")
+
+    def aside(self, moment: str) -> Path:
+        """Where a restore keeps what it replaced."""
+        return self.place / f"before-{moment}"
+
+    def read(self) -> Entry | None:
+        """The restore that was begun and not ended."""
+        if not self.journal.is_file():
+            return None
+        raw: dict[str, Any] = json.loads(self.journal.read_text(encoding="utf-8"))
+        raw["indices"] = [Index(**one) for one in raw["indices"]]
+        raw["moves"] = [Move(**one) for one in raw["moves"]]
+        return Entry(**raw)
+
+    def write(self, entry: Entry) -> None:
+        """Make it durable, the directory's entry too."""
+        write_atomically(self.journal, json.dumps(asdict(entry), indent=1) + "\n", 0o600)
+        handle = os.open(self.place, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def clear(self) -> None:
+        """Remove what was fetched, then the journal."""
+        for path in (self.staged, self.repository):
+            if path.exists():
+                shutil.rmtree(path)
+        self.journal.unlink(missing_ok=True)
+
+    def kept(self) -> Iterator[Path]:
+        """Safety copies, newest first."""
+        yield from sorted(self.place.glob("before-*"), reverse=True)
+
+
+@contextlib.contextmanager
+def locked(root: Path) -> Iterator[None]:
+    """One step at a time: the run of an operator who was cut off may still be at work."""
+    (root / "state").mkdir(mode=0o755, parents=True, exist_ok=True)
+    path = root / "state" / "restore.lock"
+    refusal = OSError(
+        f"Another restore has been at work on this host for {LOCK_SECONDS:.0f} s "
+        f"(`fuser {path}` names its process). Let it end, then run this again."
+    )
+    with locks.locked(path, LOCK_SECONDS, refusal):
+        yield

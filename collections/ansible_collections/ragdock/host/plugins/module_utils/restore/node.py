@@ -1,0 +1,191 @@
+"""An OpenSearch node as a restore needs it: the stack's own, asked as its admin, or a throwaway one."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import ssl
+import tempfile
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+from ansible_collections.ragdock.host.plugins.module_utils.backup.snapshots import Search, SearchError
+from ansible_collections.ragdock.host.plugins.module_utils.containers import (
+    ContainerError,
+    Run,
+    address,
+    serving,
+)
+from ansible_collections.ragdock.host.plugins.module_utils.https import (
+    Endpoint,
+    Json,
+    Reply,
+    UnreachableError,
+    trust,
+)
+
+PORT = 9200
+NAME = "opensearch"
+LONG_SECONDS = 3600.0
+REPOSITORY = "ragdock-restore"
+# What a restore adds to an index's name.
+SUFFIX = re.compile(r"-r\d{8}t\d{6}z\Z")
+
+
+@dataclass(frozen=True)
+class Plain(Endpoint):
+    """A server without TLS, on a network that leads nowhere."""
+
+    scheme: ClassVar[str] = "http"
+
+    def connection(self, timeout: float) -> http.client.HTTPConnection:
+        """One without TLS."""
+        return http.client.HTTPConnection(self.address, self.port, timeout=timeout)
+
+
+@dataclass(frozen=True)
+class Stack(Endpoint):
+    """The stack's node, found anew for each request: it may be restarted meanwhile."""
+
+    run: Run
+    project: str
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        timeout: float,
+        headers: dict[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Reply:
+        """One request, one answer."""
+        try:
+            host = address(serving(self.run, self.project, NAME))
+        except ContainerError as error:
+            raise UnreachableError(str(error)) from error
+        found = Endpoint(self.name, host, self.port, self.context)
+        return found.send(method, path, timeout=timeout, headers=headers, body=body)
+
+
+class Node(Search):
+    """What a restore asks beside what a backup asks."""
+
+    def ready(self, patience: float) -> None:
+        """Wait until the node serves requests."""
+        until = time.monotonic() + patience
+        while True:
+            try:
+                self.ask("GET", "/_cluster/health", seconds=10)
+                return
+            except SearchError as error:
+                if time.monotonic() > until:
+                    raise SearchError(f"OpenSearch was not ready within {patience:.0f} s: {error}") from error
+            time.sleep(1)
+
+    def version(self) -> str:
+        """Its version, such as 2.19.1."""
+        return str(self.ask("GET", "/")["version"]["number"])
+
+    def exists(self, index: str) -> bool:
+        """Whether there is an index of exactly this name."""
+        rows = self.ask("GET", f"/_cat/indices/{quote(index)}?h=index&format=json", absent={})
+        return any(row.get("index") == index for row in rows.get("value", []))
+
+    def behind(self, alias: str) -> list[str]:
+        """Indices that an alias leads to; an index of that very name counts too."""
+        found = sorted(self.ask("GET", f"/_alias/{quote(alias)}", absent={}))
+        named = [name for name in found if name not in ("error", "status")]
+        return named or ([alias] if self.exists(alias) else [])
+
+    def delete(self, indices: Iterable[str]) -> None:
+        """Remove indices; those that are not there are fine."""
+        for index in indices:
+            self.ask("DELETE", f"/{quote(index)}", absent={})
+
+    def forget_documents(self, index: str, documents: Iterable[str]) -> None:
+        """Remove every chunk of these documents."""
+        ids = list(documents)
+        if ids:
+            path = f"/{quote(index)}/_delete_by_query?refresh=true&conflicts=proceed"
+            self.ask("POST", path, {"query": {"terms": {"document_id": ids}}}, seconds=LONG_SECONDS)
+
+    def switch(self, alias: str, new: str | None, old: Iterable[str]) -> None:
+        """Let an alias lead to another index, in one moment."""
+        actions: list[Json] = [
+            # An index in the alias's own place (an automatic creation) goes; its twin was made before.
+            {"remove_index": {"index": index}}
+            if index == alias
+            else {"remove": {"index": index, "alias": alias, "must_exist": False}}
+            for index in old
+        ]
+        if new is not None:
+            actions.append({"add": {"index": new, "alias": alias, "is_write_index": True}})
+        if actions:
+            self.ask("POST", "/_aliases", {"actions": actions})
+
+    def twin(self, index: str, name: str) -> None:
+        """The same index under another name too; its segments are linked, so it costs no space."""
+        if self.exists(name):
+            return
+        self.ask("PUT", f"/{quote(index)}/_settings", {"index.blocks.write": True})
+        self.ask("PUT", f"/{quote(index)}/_clone/{quote(name)}", {}, seconds=LONG_SECONDS)
+        self.ask("GET", f"/_cluster/health/{quote(name)}?wait_for_status=yellow&timeout=120s", seconds=150)
+        for one in (index, name):
+            self.ask("PUT", f"/{quote(one)}/_settings", {"index.blocks.write": None})
+
+    def pipeline_of(self, index: str) -> str:
+        """The search pipeline that an index goes through; empty when it is there or none is named."""
+        found: dict[str, Any] = self.ask("GET", f"/{quote(index)}/_settings")
+        settings = next(iter(found.values()))["settings"]["index"]
+        name = str(settings.get("search", {}).get("default_pipeline", ""))
+        there = self.ask("GET", "/_search/pipeline", absent={}) if name else {}
+        return "" if name in there else name
+
+    def without_pipeline(self, index: str) -> None:
+        """Let an index be asked where its search pipeline is not: golden queries go through none."""
+        self.ask("PUT", f"/{quote(index)}/_settings", {"index.search.default_pipeline": "_none"})
+
+    def open_copy(self, place: str) -> None:
+        """Open a restored repository beside the live one, for reading only."""
+        body = {"type": "fs", "settings": {"location": place, "readonly": True}}
+        self.ask("PUT", f"/_snapshot/{REPOSITORY}?verify=false", body, seconds=120)
+
+    def close_copy(self) -> None:
+        """Close it again."""
+        self.ask("DELETE", f"/_snapshot/{REPOSITORY}", absent={}, seconds=120)
+
+    def bring(self, snapshot: str, index: str, name: str) -> None:
+        """Restore one index of a snapshot under another name: whole, or an error."""
+        found = self.restore(snapshot, [index], ("^.+$", name), LONG_SECONDS, REPOSITORY)
+        shards = found["shards"]
+        if not shards["total"] or shards["successful"] != shards["total"]:
+            raise SearchError(f"the snapshot of {index} is not whole: {json.dumps(shards)}")
+
+
+def new_name(index: str, moment: str) -> str:
+    """The name under which an index is restored: its own, and the moment; never one that is taken."""
+    return f"{SUFFIX.sub('', index)}-r{moment.lower()}"
+
+
+def throwaway(host: str) -> Node:
+    """A node without security."""
+    return Node(Plain(NAME, host, PORT, ssl.create_default_context()))
+
+
+def as_admin(run: Run, project: str, ca: str, cert: str, key: str) -> Node:
+    """The stack's node, with the admin certificate."""
+    context = trust(ca)
+    # OpenSSL reads keys from files only: a private directory, gone at once.
+    with tempfile.TemporaryDirectory() as private:
+        files = Path(private, "cert.pem"), Path(private, "key.pem")
+        files[0].write_text(cert, encoding="utf-8")
+        files[1].touch(mode=0o600)
+        files[1].write_text(key, encoding="utf-8")
+        context.load_cert_chain(*files)
+    return Node(Stack(NAME, "", PORT, context, run, project))

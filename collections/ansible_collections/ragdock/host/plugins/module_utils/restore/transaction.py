@@ -1,0 +1,192 @@
+"""One restore as a transaction: prepare beside, switch, and either keep it or bring back what was.
+
+preparing   the backup is fetched, checked and restored under new index names; nothing live is touched
+switching   the worker rests; files, ledger and alias change; answers go on being given from one or the other
+switched    the restored state is live; whoever comes next keeps it
+
+The journal says which, before it is so. A run that finds one of another run undoes the first two and
+completes the third.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shutil
+import time
+from dataclasses import dataclass, field
+
+from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine
+from ansible_collections.ragdock.host.plugins.module_utils.restore import content as parts
+from ansible_collections.ragdock.host.plugins.module_utils.restore import ledger as ledgers
+from ansible_collections.ragdock.host.plugins.module_utils.restore.file_moves import back, forward
+from ansible_collections.ragdock.host.plugins.module_utils.restore.journal import (
+    PREPARING,
+    SWITCHED,
+    SWITCHING,
+    Desk,
+    Entry,
+    Index,
+)
+from ansible_collections.ragdock.host.plugins.module_utils.restore.node import Node
+from ansible_collections.ragdock.host.plugins.module_utils.restore.preparation import (
+    NODE_SECONDS,
+    WORKER,
+    RestoreError,
+)
+
+STOP_SECONDS = 120.0
+# Where the containers see the host's data directory.
+INSIDE = "/data/"
+
+
+@dataclass
+class Transaction:
+    """All that one restore does on the host."""
+
+    desk: Desk
+    node: Node
+    engine: Engine
+    seconds: dict[str, float] = field(default_factory=dict)
+    figures: dict[str, int] = field(default_factory=dict)
+
+    # --- begin -----------------------------------------------------------------------------------
+
+    def settle(self) -> str:
+        """Complete or undo what an earlier run left; says which, or nothing."""
+        entry = self.desk.read()
+        if entry is None:
+            return ""
+        self.node.ready(NODE_SECONDS)
+        if entry.phase == SWITCHED:
+            self.finish(entry)
+            return f"the restore of {entry.backup}, interrupted after its switch, is complete"
+        self.undo(entry)
+        return (
+            f"the restore of {entry.backup}, interrupted while {entry.phase}, is undone: all is as before it"
+        )
+
+    def begin(self, backup: str, scope: str, file: str) -> Entry:
+        """A new journal."""
+        self.desk.open()
+        moment = f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}"
+        entry = Entry(moment=moment, backup=backup, scope=scope, began=time.time(), file=file)
+        self.desk.write(entry)
+        return entry
+
+    # --- switch ----------------------------------------------------------------------------------
+
+    def switch(self, entry: Entry) -> None:
+        """The restored state becomes the live one."""
+        clock = time.monotonic()
+        entry.phase = SWITCHING
+        aside = self.desk.aside(entry.moment)
+        workers = [one for one in self.engine.containers() if one.service == WORKER]
+        running = [one.id for one in workers if one.state == "running"]
+        entry.stopped = [] if entry.scope == parts.ANALYTICS else running
+        self.desk.write(entry)
+        aside.mkdir(mode=0o700)
+        self._rest(entry)
+        # Asked again: until now the worker may have made an index where there was none.
+        for one in entry.indices:
+            one.old = self.node.behind(one.alias)
+        olds = [(old, one.alias) for one in entry.indices for old in one.old]
+        kept = [twin_name(old, entry.moment) if old == alias else old for old, alias in olds]
+        about = {"backup": entry.backup, "scope": entry.scope, "indices": kept}
+        (aside / "about.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+        if entry.scope != parts.ANALYTICS:
+            ledgers.copy(self.desk.ledger, aside / parts.LEDGER)
+            entry.ledger = True
+        self.desk.write(entry)
+        for one in entry.indices:
+            if one.alias in one.old:
+                self.node.twin(one.alias, twin_name(one.alias, entry.moment))
+        forward(self.desk.places(entry), entry.moves)
+        self._ledger(entry)
+        for one in entry.indices:
+            self.node.switch(one.alias, one.new, one.old)
+        entry.phase = SWITCHED
+        self.desk.write(entry)
+        self._wake(entry)
+        self.seconds["switch"] = round(time.monotonic() - clock, 1)
+
+    def _ledger(self, entry: Entry) -> None:
+        live, theirs = self.desk.ledger, parts.ledger_of(self.desk.staged)
+        if entry.scope == parts.ALL:
+            self.figures["arrived"] = ledgers.replace(live, theirs, entry.began)
+        elif entry.scope == parts.INDEX:
+            again, orphans = ledgers.fit_to_index(live, theirs)
+            for one in entry.indices:
+                self.node.forget_documents(one.new, orphans)
+            self.figures["read_again"] = again
+        elif entry.scope in (parts.DOCUMENTS, parts.FILE):
+            paths = [f"{INSIDE}{move.path}" for move in entry.moves] if entry.scope == parts.FILE else None
+            if entry.scope == parts.FILE and not paths:
+                paths = [f"{INSIDE}{entry.file}"]
+            self.figures["read_again"] = ledgers.bring_back(live, theirs, paths)
+
+    # --- the two ends ----------------------------------------------------------------------------
+
+    def finish(self, entry: Entry) -> None:
+        """Keep it: what was fetched goes, safety copies older than this one too."""
+        self._wake(entry)
+        if entry.indices:
+            self.node.close_copy()
+        aliases = {one.alias for one in entry.indices}
+        here = {name: led for alias in aliases for name, led in self.node.indices(f"{alias}*").items()}
+        for old in [path for path in self.desk.kept() if path != self.desk.aside(entry.moment)]:
+            about = old / "about.json"
+            names = json.loads(about.read_text(encoding="utf-8"))["indices"] if about.is_file() else []
+            if names and not entry.indices:
+                continue  # still the newest safety copy of an index
+            self.node.delete(name for name in names if name in here and not here[name])
+            shutil.rmtree(old)
+        self.desk.clear()
+
+    def undo(self, entry: Entry) -> None:
+        """Bring back what was; doing it twice is fine."""
+        self.node.ready(NODE_SECONDS)
+        if entry.phase != PREPARING:
+            self._rest(entry)
+            for one in entry.indices:
+                self._alias_back(one, entry.moment)
+            aside = self.desk.aside(entry.moment)
+            if entry.ledger and (aside / parts.LEDGER).is_file():
+                ledgers.replace(self.desk.ledger, aside / parts.LEDGER, entry.began, exact=True)
+            back(self.desk.places(entry), entry.moves)
+            if aside.exists():
+                shutil.rmtree(aside)
+        for one in entry.indices:
+            self.node.delete([one.new])
+        if entry.indices:
+            self.node.close_copy()
+        self._wake(entry)
+        self.desk.clear()
+
+    def _alias_back(self, one: Index, moment: str) -> None:
+        now = self.node.behind(one.alias)
+        if one.new in now:
+            old = [twin_name(name, moment) if name == one.alias else name for name in one.old]
+            self.node.switch(one.alias, old[0] if old else None, [name for name in now if name not in old])
+        elif one.alias in one.old:
+            # Not switched yet: the index still stands under its own name, its copy is needless.
+            self.node.delete([twin_name(one.alias, moment)])
+
+    # --- helpers ---------------------------------------------------------------------------------
+
+    def _rest(self, entry: Entry) -> None:
+        """The worker ends what it does; questions are answered all the while."""
+        for container in entry.stopped:
+            self.engine.run("stop", container, timeout=STOP_SECONDS)
+
+    def _wake(self, entry: Entry) -> None:
+        for container in entry.stopped:
+            # A deployment may have replaced it meanwhile: then the new one runs.
+            done = self.engine.run("start", container, check=False)
+            if done.returncode != 0 and "No such container" not in done.stderr:
+                raise RestoreError(f"{WORKER} did not start again: {done.stderr.strip()}")
+
+
+def twin_name(alias: str, moment: str) -> str:
+    """The safety copy of an index that stands in the alias's own place."""
+    return f"{alias}-before-r{moment.lower()}"

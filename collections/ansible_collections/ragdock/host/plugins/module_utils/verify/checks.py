@@ -1,0 +1,130 @@
+"""What a promise is, and what is looked at to judge it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.ragdock.host.plugins.module_utils.containers import (
+    LABEL,
+    ContainerError,
+    Run,
+    inspect,
+)
+from ansible_collections.ragdock.host.plugins.module_utils.https import UnreachableError
+
+SERVICES = ("edge", "landing", "rag-app", "rag-worker", "opensearch", "models", "ollama")
+
+
+class LookError(Exception):
+    """Something could not be looked at; the text says what."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One promise: held or not, the figure that shows it, and what to do when it is not."""
+
+    area: str
+    promise: str
+    held: bool
+    figure: str
+    hint: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For Ansible."""
+        return asdict(self)
+
+
+@dataclass
+class Deployment:
+    """The deployment on this host, read once."""
+
+    root: Path
+    name: str  # of the public door
+    project: str
+    run: Run
+    patience: float = 10.0
+    outside: str = ""  # a URL that the host reaches and no container but the edge may
+    containers: list[dict[str, Any]] = field(default_factory=list)
+    release: dict[str, Any] = field(default_factory=dict)
+    env: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def current(self) -> Path:
+        """Directory of the release that serves."""
+        return self.root / "current"
+
+    def read(self) -> Deployment:
+        """Ask the engine and read the release; what is missing stays empty and its promises will say so."""
+        code, out, err = self.run(
+            ["docker", "ps", "--all", "--quiet", "--filter", f"label={LABEL}.project={self.project}"]
+        )
+        if code != 0:
+            raise LookError(
+                f"docker ps ended with {code}: {err.strip()}. On the host: systemctl status docker"
+            )
+        self.containers = inspect(self.run, *out.split()) if out.split() else []
+        record = self.current / "release.json"
+        if record.is_file():
+            self.release = json.loads(record.read_text(encoding="utf-8"))
+        settings = self.current / ".env"
+        if settings.is_file():
+            self.env = dict(parse_env(settings.read_text(encoding="utf-8")))
+        return self
+
+    def of(self, service: str) -> dict[str, Any]:
+        """The running container of a service."""
+        for one in self.containers:
+            if service_of(one) == service and one["State"]["Status"] == "running":
+                return one
+        raise LookError(f"service {service} does not run")
+
+    def secret(self, service: str, name: str) -> str:
+        """A secret as a service is given it."""
+        for mount in self.of(service)["Mounts"]:
+            if mount["Destination"] == f"/run/secrets/{name}":
+                return Path(mount["Source"]).read_text(encoding="utf-8").strip()
+        raise LookError(f"service {service} is given no secret named {name}")
+
+
+def service_of(container: dict[str, Any]) -> str:
+    """Compose service of a container."""
+    return str((container["Config"].get("Labels") or {}).get(f"{LABEL}.service", ""))
+
+
+def name_of(container: dict[str, Any]) -> str:
+    """Name of a container."""
+    return str(container["Name"]).lstrip("/")
+
+
+def parse_env(text: str) -> Iterator[tuple[str, str]]:
+    """Name and value of each line of an env file."""
+    for line in text.splitlines():
+        name, equals, value = line.partition("=")
+        if equals and not name.lstrip().startswith("#"):
+            yield name.strip(), value.strip().strip("'\"")
+
+
+def judged(area: str, promise: str, offenders: Iterable[str], figure: str, hint: str) -> Row:
+    """A promise that holds when nothing offends it."""
+    found = list(offenders)
+    return Row(area, promise, not found, "; ".join(found) if found else figure, hint if found else "")
+
+
+Check = Callable[[Deployment], Iterator[Row]]
+
+
+def rows_of(deployment: Deployment, checks: Iterable[tuple[str, Check]]) -> list[Row]:
+    """Every promise; one that could not be looked at is not held, and the others are still told."""
+    rows: list[Row] = []
+    for area, check in checks:
+        try:
+            rows.extend(check(deployment))
+        except (LookError, ContainerError, UnreachableError, OSError, ValueError, KeyError) as error:
+            name = check.__name__.replace("_", " ")
+            told = str(error) if not isinstance(error, KeyError) else f"no {error} in what was read"
+            rows.append(Row(area, f"{name} can be looked at", False, told, "Cure what is named first."))
+    return rows

@@ -1,0 +1,100 @@
+"""Promises that what stands is what was deployed, and that the jobs of the schedule do run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ansible_collections.ragdock.host.plugins.module_utils import jobs as records
+from ansible_collections.ragdock.host.plugins.module_utils import schedule
+from ansible_collections.ragdock.host.plugins.module_utils.releases.store import Release, Store, content_hash
+from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import (
+    Deployment,
+    LookError,
+    Row,
+    judged,
+    service_of,
+)
+
+AREA = "drift"
+AGAIN = "Somebody changed it on the host. playbooks/deploy.yml puts back what was deployed."
+SPEC = "com.docker.compose.config-hash"
+SCHEDULE = Path("/etc/ragdock/schedule.json")
+# Judged by its own run.
+OURSELVES = "drift"
+PROVEN_BY_DRIFT = ("backup", "drill", "patch", "prune", "renew")
+
+
+def serving(deployment: Deployment) -> Release:
+    """The release that serves."""
+    release = Store(deployment.root).current()
+    if release is None:
+        raise LookError("no release serves: run playbooks/deploy.yml")
+    return release
+
+
+def release_files(deployment: Deployment) -> Iterator[Row]:
+    """The release's files are those whose hash its record holds."""
+    release = serving(deployment)
+    files = release.files()
+    same = content_hash(files) == release.record["content"]
+    offenders = [] if same else [f"the {len(files)} files of {release.id} are not those of its record"]
+    yield judged(AREA, "the release's files are as deployed", offenders, f"{len(files)} files", AGAIN)
+
+
+def live_config(deployment: Deployment) -> Iterator[Row]:
+    """What the services read is what the release holds."""
+    files = serving(deployment).files()
+    wanted = {name: text for name, text in files.items() if name.startswith("config/")}
+    offenders = [
+        f"{deployment.root / name} differs"
+        for name, text in sorted(wanted.items())
+        # The pins of a roll are the one thing there that changes while a release serves.
+        if "/upstreams/" not in name
+        and (
+            not (deployment.root / name).is_file()
+            or (deployment.root / name).read_text(encoding="utf-8") != text
+        )
+    ]
+    yield judged(AREA, "services read the release's configuration", offenders, f"{len(wanted)} files", AGAIN)
+
+
+def container_specs(deployment: Deployment) -> Iterator[Row]:
+    """Each container was made from the release's compose file."""
+    release = serving(deployment)
+    words = ["docker", "compose", "--project-name", deployment.project, "--project-directory"]
+    code, out, err = deployment.run([*words, str(release.path), "config", "--hash", "*"])
+    if code:
+        raise LookError(f"docker compose config ended with {code}: {err.strip()}")
+    wanted = dict(line.split() for line in out.splitlines() if line.strip())
+    offenders = [
+        f"{one['Name'].lstrip('/')} was not made from {release.id}"
+        for one in deployment.containers
+        if (one["Config"].get("Labels") or {}).get(SPEC) != wanted.get(service_of(one))
+    ]
+    there = {service_of(one) for one in deployment.containers}
+    offenders += [f"service {name} has no container" for name in sorted(set(wanted) - there)]
+    figure = f"{len(deployment.containers)} containers"
+    yield judged(AREA, "containers are those of the release", offenders, figure, AGAIN)
+
+
+def jobs(deployment: Deployment) -> Iterator[Row]:
+    """No job's last success is older than its schedule promises."""
+    if not SCHEDULE.is_file():
+        raise LookError(f"{SCHEDULE} is not there: run playbooks/configure.yml")
+    plan = json.loads(SCHEDULE.read_text(encoding="utf-8"))["jobs"]
+    since, now = datetime.fromtimestamp(SCHEDULE.stat().st_mtime, UTC), datetime.now(UTC)
+    late, on_time = [], 0
+    for job in PROVEN_BY_DRIFT:
+        times = schedule.parse(plan[job]["schedule"]) if job in plan else None
+        if times is None:
+            continue
+        state = records.read_state(deployment.root, job)
+        if schedule.overdue(times, state, since, now):
+            late.append(f"{job} last succeeded {state.get('last_success') or 'never'}")
+        else:
+            on_time += 1
+    hint = "/var/log/ragdock/<job>.log on the host says why; `ragdock-job <job>` there runs it now."
+    yield judged(AREA, "every job succeeded as often as scheduled", late, f"{on_time} on time", hint)

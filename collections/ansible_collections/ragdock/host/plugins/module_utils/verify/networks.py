@@ -1,0 +1,224 @@
+"""Checks of what containers reach, tried from inside each one's network: a setting only says what should be.
+
+The probes run in threads of this process that enter a container's network namespace, so that they need no
+program of the image and work in all of them alike.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from ansible_collections.ragdock.host.plugins.module_utils.containers import networks
+from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import (
+    Deployment,
+    LookError,
+    Row,
+    judged,
+    name_of,
+    service_of,
+)
+
+AREA = "networks"
+METADATA = ("169.254.169.254", 80)
+PROBE_SECONDS = 2.0
+# A name that nobody can own (RFC 6761): whoever says even that there is none of it is outside.
+OUTSIDE_NAME = "ragdock-verify.invalid"
+ENGINE_DNS = ("127.0.0.11", 53)
+TOLD_BY_SOMEBODY = (0, 3)
+CLONE_NEWNET = 0x40000000
+WAY_OUT = "edge"
+# Service -> its networks, as compose/compose.yaml.j2 has them.
+NETWORKS = {
+    "edge": {"edge", "app", "landing"},
+    "landing": {"landing"},
+    "rag-app": {"app", "data"},
+    "rag-worker": {"data"},
+    "opensearch": {"data"},
+    "models": {"data", "ollama"},
+    "ollama": {"ollama"},
+}
+PORTS = {"edge": 443, "landing": 3000, "rag-app": 7860, "opensearch": 9200, "models": 11434, "ollama": 11434}
+# Who asks whom.
+NEEDS = {
+    ("edge", "rag-app"),
+    ("edge", "landing"),
+    ("rag-app", "opensearch"),
+    ("rag-app", "models"),
+    ("rag-worker", "opensearch"),
+    ("rag-worker", "models"),
+    ("models", "ollama"),
+}
+COMPOSE = "Correct `networks` in compose/compose.yaml.j2 and run playbooks/deploy.yml."
+FIREWALL = "Run playbooks/configure.yml: it loads the firewall that keeps containers from 169.254.0.0/16."
+Address = tuple[str, int]
+
+
+def within(container: dict[str, Any], probe: Callable[[], list[str]]) -> list[str]:
+    """What a probe returns in a container's network; a thread of its own enters it and ends there."""
+    found: list[str] = []
+
+    def run() -> None:
+        with Path(f"/proc/{container['State']['Pid']}/ns/net").open("rb") as network:
+            if ctypes.CDLL(None, use_errno=True).setns(network.fileno(), CLONE_NEWNET) != 0:
+                found.append(f"its network cannot be entered: {os.strerror(ctypes.get_errno())}")
+                return
+        found.extend(probe())
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    return found
+
+
+def connects(at: Address) -> bool:
+    """Whether somebody accepts a connection there."""
+    try:
+        socket.create_connection(at, PROBE_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
+def resolves(name: str, server: Address = ENGINE_DNS) -> bool:
+    """Whether the engine's resolver has an answer from outside for a name."""
+    labels = b"".join(struct.pack("B", len(part)) + part.encode() for part in name.split("."))
+    query = struct.pack(">6H", 0x5244, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">2H", 1, 1)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        asked.settimeout(PROBE_SECONDS)
+        try:
+            asked.sendto(query, server)
+            reply = asked.recv(512)
+        except OSError:
+            return False
+    return len(reply) > 3 and reply[3] & 0x0F in TOLD_BY_SOMEBODY
+
+
+def outside(url: str) -> tuple[str, Address]:
+    """Host and address of the place outside that no container but the edge may reach."""
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)
+    try:
+        return host, (socket.gethostbyname(host), port)
+    except OSError as error:
+        raise LookError(f"{host} (verify_outside) cannot be resolved on the host: {error}") from error
+
+
+def running(deployment: Deployment) -> list[dict[str, Any]]:
+    """The containers that have a network to enter."""
+    return [one for one in deployment.containers if one["State"]["Status"] == "running"]
+
+
+def each(
+    deployment: Deployment, probe: Callable[[dict[str, Any]], Callable[[], list[str]]]
+) -> dict[str, list[str]]:
+    """Container -> what its probe found, all at once."""
+    all_of = running(deployment)
+    with ThreadPoolExecutor(max_workers=max(len(all_of), 1)) as threads:
+        found = threads.map(lambda one: within(one, probe(one)), all_of)
+        return dict(zip(map(name_of, all_of), found, strict=True))
+
+
+def judged_each(promise: str, found: dict[str, list[str]], figure: str, hint: str) -> Row:
+    """A check that passes when no container found anything."""
+    return judged(
+        AREA, promise, [f"{name}: {what}" for name, ends in found.items() for what in ends], figure, hint
+    )
+
+
+def as_written(deployment: Deployment) -> Iterator[Row]:
+    """Each container is on its service's networks, and all but the edge's are internal."""
+    project, wrong = deployment.project, []
+    for one in running(deployment):
+        wanted = sorted(f"{project}_{name}" for name in NETWORKS.get(service_of(one), ()))
+        if (on := sorted(networks(one))) != wanted:
+            wrong.append(f"{name_of(one)} is on {', '.join(on) or 'none'}")
+    internal = sorted(set().union(*NETWORKS.values()) - {WAY_OUT})
+    names = [f"{project}_{name}" for name in (*internal, WAY_OUT)]
+    _, out, _ = deployment.run(
+        ["docker", "network", "inspect", "--format", "{{.Name}} {{.Internal}} {{.EnableIPv6}}", *names]
+    )
+    have = dict(line.split(" ", 1) for line in out.splitlines())
+    wrong += [
+        f"{name}: internal, IPv6 are {have.get(name, 'unknown')}"
+        for name in names
+        if have.get(name) != ("false false" if name == f"{project}_{WAY_OUT}" else "true false")
+    ]
+    figure = f"{', '.join(internal)} are internal, none has IPv6"
+    yield judged(AREA, "the edge alone is on a network with a way out", wrong, figure, COMPOSE)
+
+
+def ways_out(deployment: Deployment) -> Iterator[Row]:
+    """Nothing but the edge reaches or asks anybody outside; nothing at all reaches the metadata."""
+
+    def leaves(one: dict[str, Any], at: Address) -> Callable[[], list[str]]:
+        def probe() -> list[str]:
+            if service_of(one) == WAY_OUT:
+                return []
+            found = [f"{at[0]}:{at[1]} reached"] if connects(at) else []
+            return found + ([f"{OUTSIDE_NAME} was asked for outside"] if resolves(OUTSIDE_NAME) else [])
+
+        return probe
+
+    count = len(running(deployment))
+    host, at = outside(deployment.outside)
+    if not connects(at):
+        figure = f"the host itself does not reach {host}:{at[1]}, so nothing is shown"
+        yield Row(
+            AREA,
+            "no container but the edge gets out",
+            False,
+            figure,
+            "Set verify_outside to what it reaches.",
+        )
+    else:
+        found = each(deployment, lambda one: leaves(one, at))
+        figure = f"{host}:{at[1]} and outside names refused in {count - 1} of {count - 1}"
+        yield judged_each("no container but the edge gets out", found, figure, COMPOSE)
+    metadata = each(deployment, lambda _: lambda: ["reached"] if connects(METADATA) else [])
+    yield judged_each(
+        "instance metadata cannot be reached", metadata, f"refused in {count} of {count}", FIREWALL
+    )
+
+
+def among_each_other(deployment: Deployment) -> Iterator[Row]:
+    """Each service reaches what it asks, and nobody with whom it shares no network."""
+    there = [
+        (service_of(one), (at, PORTS[service_of(one)]))
+        for one in running(deployment)
+        if service_of(one) in PORTS
+        for at in networks(one).values()
+    ]
+
+    def strays(one: dict[str, Any]) -> Callable[[], list[str]]:
+        mine = service_of(one)
+        apart = [
+            (other, at) for other, at in there
+            if other != mine and not NETWORKS.get(mine, set()) & NETWORKS[other]
+        ]  # fmt: skip
+        needed = {other for asker, other in NEEDS if asker == mine}
+
+        def probe() -> list[str]:
+            with_threads = [f"reaches {other} at {at[0]}:{at[1]}" for other, at in apart if connects(at)]
+            return with_threads + [
+                f"does not reach {other}"
+                for other in sorted(needed)
+                if not any(connects(at) for name, at in there if name == other)
+            ]
+
+        return probe
+
+    found = each(deployment, strays)
+    apart = sum(
+        other != mine and not NETWORKS[mine] & NETWORKS[other] for mine in NETWORKS for other in PORTS
+    )
+    figure = f"{len(NEEDS)} connections open, {apart} refused"
+    yield judged_each("each service reaches what it asks and nothing else", found, figure, COMPOSE)

@@ -1,0 +1,225 @@
+"""Promises about what the services answer: the door, OpenSearch, the models."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import secrets
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.ragdock.host.plugins.module_utils.containers import address
+from ansible_collections.ragdock.host.plugins.module_utils.endpoint import Door
+from ansible_collections.ragdock.host.plugins.module_utils.https import Endpoint, Reply, trust
+from ansible_collections.ragdock.host.plugins.module_utils.ollama import PORT as OLLAMA_PORT
+from ansible_collections.ragdock.host.plugins.module_utils.ollama import Ollama
+from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import Deployment, Row, judged
+
+DOOR = "door"
+SEARCH = "opensearch"
+MODELS = "models"
+LEAST_DAYS = 14
+LOCAL = "127.0.0.1"
+# Where the edge sees an authority of ours, or the private one that its certificates come from.
+AUTHORITIES = {"/etc/edge-ca": "edge_ca_cert", "/etc/caddy": "acme-ca.pem"}
+USERS = {"ragdock_app": "rag-app", "ragdock_worker": "rag-worker"}
+NOBODY = "ragdock-verify-no-such-document"
+# Each would change a model or reach another machine; without a body none does even where it is let through.
+REFUSED = (
+    ("POST", "/api/pull"), ("POST", "/api/push"), ("POST", "/api/create"), ("POST", "/api/copy"),
+    ("DELETE", "/api/delete"), ("POST", "/api/generate"), ("POST", "/api/chat/../pull"),
+    ("POST", "//api/pull"),
+)  # fmt: skip
+REPAIR = "Run playbooks/deploy.yml: it repairs users, roles and mappings."
+LOGS = "`docker compose -p ragdock logs --tail 50 {}` on the host says why."
+
+
+def door_ca(deployment: Deployment) -> str:
+    """Who vouches for the door's certificate, as PEM; empty when the world's authorities do."""
+    sources = {mount["Destination"]: mount["Source"] for mount in deployment.of("edge")["Mounts"]}
+    files = [Path(sources[seen], file) for seen, file in AUTHORITIES.items() if seen in sources]
+    return next((path.read_text(encoding="utf-8") for path in files if path.is_file()), "")
+
+
+def door(deployment: Deployment) -> Iterator[Row]:
+    """TLS, redirect, pages, API, refusals: asked at the host's own port 443."""
+    name, ca = deployment.name, door_ca(deployment)
+    asked = Door(name, LOCAL, 443, ca, deployment.secret("rag-app", "api_token"))
+    limit = deployment.patience
+    with (
+        socket.create_connection((LOCAL, 443), limit) as plain,
+        trust(ca).wrap_socket(plain, server_hostname=name) as tls,
+    ):
+        certificate, version = tls.getpeercert() or {}, tls.version()
+    ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
+    left = (ends - datetime.now(UTC)).total_seconds() / 3600
+    told = f"{left / 24:.0f} days" if left > 48 else f"{left:.0f} hours"
+    # An own authority renews its short-lived certificates by itself; a public one a month ahead.
+    enough = left > (0 if ca else LEAST_DAYS * 24)
+    figure = f"{version}, valid for {told}"
+    yield Row(DOOR, f"certificate of {name} verifies", enough, figure, LOGS.format("edge"))
+
+    began = time.monotonic()
+    landing = asked.ask("GET", "/", timeout=limit)
+    seconds = time.monotonic() - began
+    hsts = landing.headers.get("strict-transport-security", "")
+    yield Row(DOOR, "HSTS is sent", "max-age=" in hsts, hsts or "not sent", LOGS.format("edge"))
+    yield Row(DOOR, "plain HTTP is sent to HTTPS", *_redirect(name, limit), LOGS.format("edge"))
+    page = landing.status == 200 and b"<html" in landing.body.lower()
+    yield Row(
+        DOOR, "landing page answers", page, f"{landing.status} in {seconds:.2f} s", LOGS.format("landing")
+    )
+
+    app = LOGS.format("rag-app")
+    for path in ("/login", "/api/health"):
+        reply = asked.ask("GET", path, timeout=limit, token="")
+        yield Row(DOOR, f"{path} answers", reply.status == 200, str(reply.status), app)
+    offers = [
+        f"{what} was answered {reply.excerpt()[:80]}"
+        for what, reply in (
+            ("a wrong token", asked.ask("GET", "/api/status", timeout=limit, token=secrets.token_hex(24))),
+            ("no token", asked.ask("GET", "/api/documents", timeout=limit, token="")),
+        )
+        if reply.status != 401
+    ]
+    yield judged(DOOR, "a wrong token and none are refused", offers, "401, 401", app)
+    status = asked.ask("GET", "/api/status", timeout=limit)
+    documents = status.json().get("documents", {})
+    figure = ", ".join(f"{count} {state}" for state, count in documents.items()) or status.excerpt()[:120]
+    yield Row(DOOR, "the token opens /api/status", status.status == 200, figure, app)
+
+
+def _redirect(name: str, limit: float) -> tuple[bool, str]:
+    connection = http.client.HTTPConnection(LOCAL, 80, timeout=limit)
+    try:
+        connection.request("GET", "/", headers={"Host": name})
+        answer = connection.getresponse()
+        where = answer.getheader("Location") or ""
+    finally:
+        connection.close()
+    return answer.status in (301, 308) and where.startswith("https://"), f"{answer.status} {where}".strip()
+
+
+class _Search:
+    """OpenSearch, asked as somebody."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        ca = deployment.secret("rag-app", "opensearch_ca")
+        at = address(deployment.of("opensearch"))
+        self._endpoint = Endpoint("opensearch", at, 9200, trust(ca))
+        self._limit = deployment.patience
+        self.index = deployment.env["OPENSEARCH_INDEX"]
+
+    def ask(self, method: str, path: str, user: str = "", password: str = "", value: Any = None) -> Reply:
+        """One request; without a user, an anonymous one."""
+        headers = {"Content-Type": "application/json"}
+        if user:
+            credentials = base64.b64encode(f"{user}:{password}".encode()).decode()
+            headers["Authorization"] = f"Basic {credentials}"
+        body = None if value is None else json.dumps(value).encode()
+        return self._endpoint.send(method, path, timeout=self._limit, headers=headers, body=body)
+
+
+def search_engine(deployment: Deployment) -> Iterator[Row]:
+    """Security, health, rights: tried with requests that change nothing even if they were let through."""
+    search = _Search(deployment)
+    anonymous = search.ask("GET", "/_cluster/health")
+    figure = str(anonymous.status)
+    yield Row(SEARCH, "anonymous requests are refused", anonymous.status == 401, figure, REPAIR)
+    passwords = {user: deployment.secret(service, "opensearch_password") for user, service in USERS.items()}
+    health = search.ask("GET", "/_cluster/health", "ragdock_app", passwords["ragdock_app"])
+    colour = str(health.json().get("status", health.excerpt()))
+    yield Row(
+        SEARCH, "cluster is green or yellow", colour in ("green", "yellow"), colour, LOGS.format("opensearch")
+    )
+
+    wrong = []
+    for user, password in passwords.items():
+        info = search.ask("GET", "/_plugins/_security/authinfo", user, password)
+        roles = info.json().get("roles")
+        if roles != [user]:
+            wrong.append(f"{user} holds {roles or info.excerpt()}")
+    # An update of a document that does not exist: 403 without the right, 404 with it.
+    update = f"/{search.index}/_update/{NOBODY}"
+    write = search.ask("POST", update, "ragdock_app", passwords["ragdock_app"], {"doc": {"title": "-"}})
+    if write.status != 403:
+        wrong.append(f"ragdock_app may write ({write.status})")
+    other = search.ask("DELETE", f"/{NOBODY}", "ragdock_worker", passwords["ragdock_worker"])
+    if other.status != 403:
+        wrong.append(f"ragdock_worker may delete other indices ({other.status})")
+    users = search.ask(
+        "GET", "/_plugins/_security/api/internalusers", "ragdock_worker", passwords["ragdock_worker"]
+    )
+    if users.status not in (401, 403):
+        wrong.append(f"ragdock_worker may read users ({users.status})")
+    yield judged(SEARCH, "each client has its own rights only", wrong, "5 trespasses refused", REPAIR)
+
+
+def models(deployment: Deployment) -> Iterator[Row]:
+    """Models named in the settings are present, and the index was made with the embedder that runs."""
+    ollama = Ollama(address(deployment.of("ollama")))
+    served = ollama.served()
+    keys = ("OLLAMA_MODEL", "OLLAMA_FALLBACK_MODEL", "EMBEDDING_MODEL_NAME")
+    wanted = sorted({deployment.env[key] for key in keys if deployment.env.get(key)})
+    missing = [f"{name} is missing" for name in wanted if not served.get(name)]
+    missing += [] if wanted else ["no model is named in the release's .env"]
+    record = deployment.root / "state" / "models.json"
+    made = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
+    changed = [
+        f"{name} is not what was deployed"
+        for name in wanted
+        if served.get(name) and served.get(name) != made.get(name, {}).get("digest")
+    ]
+    hint = "Run playbooks/deploy.yml: it brings models back."
+    yield judged(
+        MODELS, "configured models are present, as deployed", missing + changed, ", ".join(wanted), hint
+    )
+
+    search = _Search(deployment)
+    password = deployment.secret("rag-app", "opensearch_password")
+    mapping = search.ask("GET", f"/{search.index}/_mapping", "ragdock_app", password)
+    promise = "index holds vectors of the embedder that runs"
+    if mapping.status == 404:
+        yield Row(MODELS, promise, True, "no index yet: made with the first document")
+        return
+    first: dict[str, Any] = next(iter(mapping.json().values()), {})
+    contract = first.get("mappings", {}).get("_meta", {}).get("embedding", {})
+    weights = ollama.weights(deployment.env["EMBEDDING_MODEL_NAME"])
+    same = (
+        contract.get("digest") == weights and contract.get("model") == deployment.env["EMBEDDING_MODEL_NAME"]
+    )
+    figure = (
+        f"{contract.get('model')}, {contract.get('dimension')} dimensions, {str(contract.get('digest'))[:12]}"
+    )
+    hint = f"The embedder is {weights[:12]} now: bring the old model back, or ingest into a new index."
+    yield Row(MODELS, promise, same, figure, hint)
+
+
+def model_proxy(deployment: Deployment) -> Iterator[Row]:
+    """Services reach Ollama by its proxy alone, and by it what they need: nothing that changes a model."""
+    at = address(deployment.of("models"))
+
+    def status(method: str, path: str) -> int:
+        connection = http.client.HTTPConnection(at, OLLAMA_PORT, timeout=deployment.patience)
+        try:
+            connection.request(method, path)
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+    passed = [
+        f"{method} {path} was answered {got}"
+        for method, path in REFUSED
+        if (got := status(method, path)) != 403
+    ]
+    if (got := status("GET", "/api/tags")) != 200:
+        passed.append(f"GET /api/tags was answered {got}")
+    figure = f"{len(REFUSED)} requests refused, /api/tags answered"
+    hint = "Correct compose/models/Caddyfile.j2 and run playbooks/deploy.yml."
+    yield judged(MODELS, "services cannot pull, change or delete models", passed, figure, hint)

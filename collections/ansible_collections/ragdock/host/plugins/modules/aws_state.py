@@ -1,0 +1,118 @@
+"""Reads everything that one deployment has in AWS and compares it with what it wants."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+from ansible.module_utils.basic import AnsibleModule
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ansible_collections.ragdock.host.plugins.module_utils.aws.compare import compare
+from ansible_collections.ragdock.host.plugins.module_utils.aws.read_ec2 import host, network
+from ansible_collections.ragdock.host.plugins.module_utils.aws.read_services import (
+    dns,
+    identity,
+    observability,
+    registry,
+    secrets,
+    storage,
+)
+
+DOCUMENTATION = r"""
+module: aws_state
+short_description: Compare a deployment's AWS resources with what is wanted
+description:
+  - Reads, in one process, every AWS resource of one deployment (found by tag or by name) and
+    compares it with what its roles want. The roles then run a module only for what differs,
+    so a run that changes nothing costs one module, not thirty.
+  - Changes nothing. In check mode it reports what the roles would change, with a diff.
+options:
+  name: {description: The deployment's name., type: str, required: true}
+  wanted: {description: Properties by resource., type: dict, required: true}
+  services: {description: Services that have a repository., type: list, elements: str, required: true}
+  bucket: {description: The backup bucket; empty for none., type: str, default: ""}
+  zone: {description: Id of the Route 53 zone; empty for none., type: str, default: ""}
+  domain: {description: The public host name., type: str, default: ""}
+  everything: {description: Call every wanted resource different., type: bool, default: false}
+author: [Ragdock]
+"""
+
+EXAMPLES = r"""
+- name: What AWS has is known
+  aws_state:
+    name: research
+    wanted: {vpc: {cidr: 10.20.0.0/16}}
+    services: [rag-app]
+"""
+
+RETURN = r"""
+existing: {description: Properties by resource; null for what is not there., type: dict, returned: always}
+differs: {description: Differences by resource., type: dict, returned: always}
+to_do: {description: Names of what to make or change; empty in check mode., type: list, returned: always}
+"""
+
+# A first answer within seconds or a clear failure: nobody waits minutes for a wrong address.
+QUICK = Config(connect_timeout=5, read_timeout=30, retries={"max_attempts": 4, "mode": "standard"})
+
+
+def read(params: dict[str, Any]) -> dict[str, Any]:
+    """Every resource of the deployment, by name."""
+    session, name = boto3.session.Session(), params["name"]
+
+    def client(service: str) -> Any:
+        return session.client(service, config=QUICK)  # type: ignore[call-overload]
+
+    ec2 = client("ec2")
+    found: dict[str, Any] = {**network(ec2, name), **host(ec2, name)}
+    found |= identity(client("iam"), f"ragdock-{name}-host", "host")
+    found |= registry(client("ecr"), f"ragdock/{name}/", params["services"])
+    found |= storage(client("s3"), params["bucket"])
+    found |= secrets(client("ssm"), f"/ragdock/{name}/")
+    instance = (found["instance"] or {}).get("id", "")
+    found |= observability(client("sns"), client("cloudwatch"), name, instance)
+    if params["zone"]:
+        found |= dns(
+            client("route53"), params["zone"], params["domain"], (found["address"] or {}).get("ip", "")
+        )
+    return found
+
+
+def main() -> None:
+    """Run as an Ansible module."""
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "wanted": {"type": "dict", "required": True},
+            "services": {"type": "list", "elements": "str", "required": True},
+            "bucket": {"type": "str", "default": ""},
+            "zone": {"type": "str", "default": ""},
+            "domain": {"type": "str", "default": ""},
+            "everything": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        existing = read(module.params)
+    except (BotoCoreError, ClientError, LookupError) as error:
+        module.fail_json(
+            msg=f"AWS could not tell what deployment '{module.params['name']}' has: {error}. "
+            "Nothing was changed. Compare your rights with docs/policies/operator.json and run again."
+        )
+    wanted = module.params["wanted"]
+    differs = compare(existing, wanted)
+    to_do = sorted(wanted) if module.params["everything"] else sorted(differs)
+    before = "".join(f"{name}: {'absent' if existing.get(name) is None else 'differs'}\n" for name in differs)
+    after = "".join(f"{name}: {'; '.join(lines)}\n" for name, lines in differs.items())
+    module.exit_json(
+        changed=module.check_mode and bool(differs),
+        existing=existing,
+        differs=differs,
+        to_do=[] if module.check_mode else to_do,
+        diff={"before": before, "after": after, "before_header": "AWS", "after_header": "wanted"},
+    )
+
+
+if __name__ == "__main__":
+    main()

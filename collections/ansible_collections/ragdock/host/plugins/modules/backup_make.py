@@ -1,0 +1,322 @@
+#!/usr/bin/python
+"""Ansible module: one backup, from the source to the repository, compared with the source read again."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import time
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ragdock.host.plugins.module_utils.backup import (
+    collect,
+    documents,
+    manifests,
+    quiesce,
+    upload,
+)
+from ansible_collections.ragdock.host.plugins.module_utils.backup.collect import Files
+from ansible_collections.ragdock.host.plugins.module_utils.backup.common import (
+    FAILURES,
+    SPEC,
+    BackupError,
+    ChangedError,
+    Memory,
+    Places,
+    Settings,
+    advice,
+    gentle,
+    what_stands,
+)
+from ansible_collections.ragdock.host.plugins.module_utils.backup.manifests import Known
+from ansible_collections.ragdock.host.plugins.module_utils.backup.snapshots import (
+    PREFIX,
+    Search,
+    SearchError,
+    snapshot_name,
+    until,
+)
+from ansible_collections.ragdock.host.plugins.module_utils.restic import Repository
+
+DOCUMENTATION = r"""
+---
+module: backup_make
+short_description: Makes one backup
+description:
+  - Copies the ledger, begins a snapshot of the indices and freezes a view of them in one moment in which
+    nothing is written. When something was, it is done again with the worker standing still.
+  - Writes the manifest from the frozen view, uploads all of it with restic, compares what arrived with the
+    manifest and the manifest with the source read again. Only then does it count as a backup; what does not
+    match is removed.
+options:
+  settings: {description: What the steps of a backup share., type: dict, required: true}
+  secrets: {description: Passwords and OpenSearch's authority., type: dict, required: true}
+  id: {description: What the backup is called., type: str, required: true}
+  full: {description: "Read all files again, not only those that changed.", type: bool, default: false}
+author: Ragdock
+"""
+
+EXAMPLES = r"""
+- name: The backup is made
+  backup_make:
+    settings: "{{ _backup_settings }}"
+    secrets: "{{ _backup_secrets }}"
+    id: "{{ __backup_prepared.id }}"
+"""
+
+RETURN = r"""
+figures: {description: "Sizes, counts and seconds.", returned: success, type: dict}
+snapshot: {description: restic's own id., returned: success, type: str}
+stands: {description: What an operator has if this backup fails., returned: always, type: str}
+"""
+
+ATTEMPTS = 3
+DECIDED_SECONDS = 20.0
+DAY = 86400
+
+
+class Making:
+    """One backup."""
+
+    def __init__(
+        self, settings: Settings, search: Search, repository: Repository, name: str, run: Any
+    ) -> None:
+        self.settings = settings
+        self.search = search
+        self.repository = repository
+        self.id = name
+        self.snapshot = snapshot_name(name)
+        self.run = run
+        self.places = Places(settings.root)
+        self.memory = Memory(self.places)
+        self.figures: dict[str, Any] = {}
+        self.views = contextlib.ExitStack()
+
+    # --- the moment ------------------------------------------------------------------------------
+
+    def view(self, indices: dict[str, list[str]], hold: bool) -> dict[str, str]:
+        """Ledger copied, documents held, views frozen, snapshot begun, no write between; index -> view."""
+        moment = (
+            quiesce.held(self.run, self.settings.project, self.settings.hold_seconds)
+            if hold
+            else contextlib.nullcontext()
+        )
+        # Most of the work before the moment, which then only adds what has changed since.
+        documents.hold(self.places)
+        began = time.monotonic()
+        with moment:
+            if hold and not all(map(quiesce.writable, collect.databases(self.places))):
+                raise ChangedError("a writer of the ledger stood still in the middle of a write")
+            before = {name: self.search.sequence(name) for name in indices}
+            collect.copy_databases(self.places)
+            documents.hold(self.places)
+            views = {}
+            for name in indices:
+                self.search.refresh(name)
+                views[name] = self.views.enter_context(self.search.frozen(name))
+            if indices:
+                self.search.begin(self.snapshot, list(indices))
+                if not until(lambda: self.search.decided(self.snapshot), DECIDED_SECONDS):
+                    raise ChangedError("the snapshot did not begin in time")
+            after = {name: self.search.sequence(name) for name in indices}
+            if before != after:
+                raise ChangedError("documents were written meanwhile")
+        self.figures["held_seconds"] = round(time.monotonic() - began, 2) if hold else 0
+        return views
+
+    # --- what it holds ---------------------------------------------------------------------------
+
+    def index(self, name: str, aliases: list[str], pit: str) -> tuple[dict[str, Any], dict[str, str]]:
+        """The manifest's entry of an index and the hashes of its documents; reads what changed."""
+        identity = self.search.identity(name)
+        memory = Memory.of_index(self.places, identity)
+        known: dict[str, Known] = {key: (one[0], one[1], one[2]) for key, one in memory.values.items()}
+        turn = int(time.time() // DAY) % self.settings.read_all_days
+        found = manifests.remembered_hashes(
+            self.search,
+            pit,
+            known,
+            lambda one: manifests.turn_of(one, self.settings.read_all_days) == turn,
+        )
+        memory.values = {}
+        memory.save(**found)
+        self.figures["documents"] = self.figures.get("documents", 0) + len(found)
+        fresh = sum(known.get(key) != one for key, one in found.items())
+        self.figures["documents_read"] = self.figures.get("documents_read", 0) + fresh
+        hashes = {key: one[2] for key, one in found.items()}
+        return manifests.describe_index(self.search, name, aliases, hashes), hashes
+
+    def golden(self, views: dict[str, str], hashes: dict[str, dict[str, str]]) -> list[dict[str, Any]]:
+        """Golden queries and what they find."""
+        found = []
+        for name, pit in views.items():
+            queries = manifests.golden_queries(
+                self.search, pit, hashes[name], self.settings.golden, self.settings.golden_count
+            )
+            for query in queries:
+                hits = manifests.golden_hits(self.search, query, pit=pit)
+                found.append({"index": name, "query": query, "hits": hits})
+        return found
+
+    def manifest(self, indices: dict[str, list[str]], views: dict[str, str]) -> Files:
+        """Everything is read once and written down; the files it names."""
+        entries, hashes = {}, {}
+        for name, aliases in indices.items():
+            entries[name], hashes[name] = self.index(name, aliases, views[name])
+        golden = self.golden(views, hashes)
+        collect.copy_analytics(self.places)
+        release = collect.copy_release(self.places)
+        versions = collect.secret_versions(self.settings)
+        collect.write_secrets(self.places, versions)
+        files = Files(self.places)
+        files.collect()
+        text = manifests.write(
+            {
+                "id": self.id,
+                "created": f"{dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%SZ}",
+                "release": release.id,
+                "versions": {
+                    "opensearch": self.search.version(),
+                    "ledger": collect.ledger_version(self.places),
+                    "ollama": release.images.get("ollama", {}).get("ref", ""),
+                    "opensearch_image": release.images.get("opensearch", {}).get("ref", ""),
+                    "ragdock": release.record.get("git_revision", ""),
+                    "restic": self.repository.version(),
+                },
+                "snapshot": self.snapshot if indices else "",
+                "indices": entries,
+                "files": files.entries,
+                "golden": golden,
+                "secrets": versions,
+                "settings_hash": release.record["content"],
+            }
+        )
+        (self.places.work / "manifest.json").write_text(text, encoding="utf-8")
+        self.figures |= {"files": len(files.entries), "indices": len(entries), "golden_queries": len(golden)}
+        return files
+
+    # --- all of it -------------------------------------------------------------------------------
+
+    def serving(self) -> dict[str, list[str]]:
+        """Indices that a backup holds; none on a stack that has never read a document."""
+        found: dict[str, list[str]] = self.search.serving(self.settings.pattern)
+        others = [] if found else list(self.search.indices(self.settings.pattern))
+        if others:
+            raise BackupError(
+                f"No alias serves any of the indices {', '.join(others)}: nobody gets answers, and a backup "
+                "would hold no passages. `docker compose -p ragdock logs rag-worker` on the host says why; "
+                "playbooks/restore.yml -e scope=index brings the index of the newest backup back."
+            )
+        return found
+
+    def replaced(self, indices: dict[str, list[str]]) -> bool:
+        """Whether other indices serve by now."""
+        with contextlib.suppress(*FAILURES):
+            return bool(self.search.serving(self.settings.pattern) != indices)
+        return False
+
+    def attempt(self, hold: bool, full: bool) -> str:
+        """One attempt; leaves nothing when it fails."""
+        collect.fresh_work(self.places)
+        indices = self.serving()
+        arrived = ""
+        with self.views:
+            try:
+                views = self.view(indices, hold)
+                if indices:
+                    done = self.search.finished(self.snapshot, self.settings.snapshot_seconds)
+                    self.figures["shards"] = done["shards"]["successful"]
+                segments = {
+                    self.search.identity(name): sorted(self.search.segments(name)) for name in indices
+                }
+                files = self.manifest(indices, views)
+                self.prune_snapshots()
+                arrived = self.upload(full)
+                upload.compare(self.repository, arrived, self.places, files)
+                counted = str(self.repository.count(arrived, self.id))
+            except FAILURES as error:
+                # What cannot be removed now does not count, and the next backup removes it.
+                with contextlib.suppress(*FAILURES):
+                    self.search.forget(self.snapshot)
+                collect.clear_work(self.places)
+                with contextlib.suppress(*FAILURES):
+                    if arrived:
+                        self.repository.run("forget", arrived)
+                if isinstance(error, SearchError) and self.replaced(indices):
+                    raise ChangedError("a rebuilt index took the place of the one that served") from error
+                raise
+        self.memory.save(segments=segments, last={"id": self.id, "time": time.time()})
+        Memory.forget_indices(self.places, but=segments)
+        collect.clear_work(self.places)
+        return counted
+
+    def upload(self, full: bool) -> str:
+        """To the repository; restic's id of what arrived."""
+        release = manifests.read((self.places.work / "manifest.json").read_text())["release"]
+        snapshot, figures = upload.upload(self.repository, self.settings, self.id, release, full)
+        self.figures |= figures
+        return str(snapshot)
+
+    def prune_snapshots(self) -> None:
+        """OpenSearch keeps the newest few; the repository of backups has the others."""
+        ours = [name for name in self.search.snapshots() if name.startswith(PREFIX) and name != self.snapshot]
+        surplus = ours[: max(0, len(ours) + 1 - self.settings.snapshots_kept)]
+        for name in surplus:
+            self.search.forget(name)
+        self.figures |= {
+            "snapshots_deleted": len(surplus),
+            "bytes_cleaned": self.search.tidy() if surplus else 0,
+        }
+
+    def run_all(self, full: bool) -> str:
+        """Attempts, until the source holds still."""
+        told: list[str] = []
+        for number in range(ATTEMPTS):
+            try:
+                self.figures = {"attempts": number + 1}
+                return self.attempt(hold=number > 0, full=full)
+            except ChangedError as error:
+                told.append(str(error))
+        raise BackupError(
+            f"The source did not hold still in {ATTEMPTS} attempts: {'; '.join(dict.fromkeys(told))}. "
+            f"Who writes there? Bring big files to {self.places.raw} by upload or `mv`, not by a slow copy."
+        )
+
+
+def main() -> None:
+    """Make it."""
+    module = AnsibleModule(
+        argument_spec=SPEC
+        | {"id": {"type": "str", "required": True}, "full": {"type": "bool", "default": False}},
+        supports_check_mode=True,
+    )
+    settings = Settings.of(module.params["settings"])
+    places = Places(settings.root)
+    stands = what_stands(Memory(places))
+    if module.check_mode:
+        module.exit_json(changed=True, figures={}, snapshot="", stands=stands)
+    began = time.monotonic()
+    try:
+        gentle(settings)
+        with places.alone():
+            search = settings.search(module.run_command, module.params["secrets"])
+            making = Making(
+                settings,
+                search,
+                settings.repository(module.params["secrets"]),
+                module.params["id"],
+                module.run_command,
+            )
+            snapshot = making.run_all(module.params["full"])
+    except FAILURES as error:
+        module.fail_json(msg=advice(error, settings), stands=stands)
+        raise AssertionError from error  # fail_json does not return
+    figures = making.figures | {"id": making.id, "made_seconds": round(time.monotonic() - began, 1)}
+    module.exit_json(changed=True, figures=json.loads(json.dumps(figures)), snapshot=snapshot, stands=stands)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,212 @@
+#!/usr/bin/python
+"""Ansible module: the repository keeps what the policy says, and is read through, a part each night."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ragdock.host.plugins.module_utils.backup.catalog import Backup, proofs
+from ansible_collections.ragdock.host.plugins.module_utils.backup.common import (
+    FAILURES,
+    SPEC,
+    BackupError,
+    Memory,
+    Places,
+    Settings,
+    advice,
+    gentle,
+    what_stands,
+)
+from ansible_collections.ragdock.host.plugins.module_utils.backup.retention import renew
+from ansible_collections.ragdock.host.plugins.module_utils.jobs import read_history
+from ansible_collections.ragdock.host.plugins.module_utils.restic import Repository
+
+DOCUMENTATION = r"""
+---
+module: backup_tend
+short_description: Forgets by policy and checks the repository
+description:
+  - Keeps so many days, weeks and months. The backup just made is kept whatever the clock says, so is the
+    one that a drill proved last, and one dated in the future takes the place of none.
+  - Reads a part of all data each night; the part not read for longest, and all that are overdue.
+  - Locks what is still needed anew, where the bucket has Object Lock.
+  - Damage fails, is remembered, and is healed by the next backup.
+options:
+  settings: {description: What the steps of a backup share., type: dict, required: true}
+  secrets: {description: Passwords and OpenSearch's authority., type: dict, required: true}
+  id: {description: The backup just made., type: str, required: true}
+  healed: {description: What was healed before it was made., type: list, elements: str, default: []}
+  read_all: {description: Read all data now., type: bool, default: false}
+author: Ragdock
+"""
+
+EXAMPLES = r"""
+- name: The repository is tended
+  backup_tend:
+    settings: "{{ _backup_settings }}"
+    secrets: "{{ _backup_secrets }}"
+    id: "{{ __backup_prepared.id }}"
+"""
+
+RETURN = r"""
+figures: {description: What was forgotten and read., returned: success, type: dict}
+stands: {description: What an operator has when this fails., returned: always, type: str}
+"""
+
+DAY = 86400.0
+PACK = re.compile(r"\b[0-9a-f]{64}\b")
+
+
+def complete(read: Mapping[str, float], parts: int, now: float) -> dict[str, float]:
+    """When each part was read; one that never was counts as read in its place of a round that began before.
+
+    To be written down: so it gets older like the others. A repository is not read through on its first night.
+    """
+    known = {
+        str(part): float(read.get(str(part), now - (parts - part + 1) * DAY)) for part in range(1, parts + 1)
+    }
+    # A time in the future is from a clock that was wrong.
+    return {part: when if when <= now else 0.0 for part, when in known.items()}
+
+
+def due_parts(read: Mapping[str, float], parts: int, now: float) -> list[int]:
+    """The parts (from 1) to read now: the one not read for longest, and every one that is overdue."""
+    oldest = min(read, key=lambda part: (read[part], int(part)))
+    overdue = [part for part, when in read.items() if now - when >= parts * DAY]
+    return sorted({int(oldest), *map(int, overdue)})
+
+
+def forget_words(
+    settings: Settings, spared: Sequence[str], backups: list[Backup], now: dt.datetime
+) -> list[str]:
+    """The policy, as restic takes it; whatever it says, the spared ids stay."""
+    # A future date would take the place of an honest backup in each count.
+    extra = sum(one.future(now) for one in backups)
+    counts = {"daily": settings.keep_daily, "weekly": settings.keep_weekly, "monthly": settings.keep_monthly}
+    words = [word for unit, count in counts.items() for word in (f"--keep-{unit}", str(count + extra))]
+    words += [word for name in spared for word in ("--keep-tag", f"backup:{name}")]
+    return ["forget", "--host", settings.name, "--group-by", "host", *words]
+
+
+class Tending:
+    """The steps."""
+
+    def __init__(self, settings: Settings, repository: Repository) -> None:
+        self.settings = settings
+        self.repository = repository
+        self.memory = Memory(Places(settings.root))
+        self.figures: dict[str, Any] = {}
+
+    def forget(self, name: str) -> None:
+        """Keep by policy, and besides what was just made and what a drill proved last."""
+        before = self.repository.backups()
+        known = {one.id for one in before}
+        proven = [one for one in proofs(read_history(self.settings.root, "drill")) if one in known]
+        words = forget_words(self.settings, [name, *proven[-1:]], before, dt.datetime.now(dt.UTC))
+        self.repository.run(*words, "--prune")
+        after = self.repository.backups()
+        if name not in {one.id for one in after}:
+            raise BackupError(
+                f"restic forgot the backup that was just made ({name}): see `restic snapshots`."
+            )
+        self.figures |= {"backups": len(after), "forgotten": len(before) - len(after)}
+
+    def check(self, read_all: bool) -> list[str]:
+        """Read what is due; the damaged files, or what restic says of other damage."""
+        parts = self.settings.read_all_days
+        now = time.time()
+        read = complete(self.memory.values.get("read", {}), parts, now)
+        due = list(range(1, parts + 1)) if read_all else due_parts(read, parts, now)
+        subsets = {"100%": due} if read_all else {f"{part}/{parts}": [part] for part in due}
+        damaged: list[str] = []
+        for subset, covered in subsets.items():
+            done = self.repository.run("check", "--json", f"--read-data-subset={subset}", good=(0, 1))
+            messages = done.messages()
+            summary = next((one for one in messages if one.get("message_type") == "summary"), None)
+            if done.code and summary is None:
+                # It could not look at all; an error that is told like any other.
+                self.repository.judged(("check",), done)
+            broken = list((summary or {}).get("broken_packs") or [])
+            if done.code:
+                damaged += broken or sorted(set(PACK.findall(done.err))) or ["its structure"]
+            else:
+                read |= {str(part): now for part in covered}
+        self.memory.save(read=read)
+        self.figures["parts_read"] = len(due)
+        return sorted(set(damaged))
+
+    def lost(self) -> list[str]:
+        """Backups in which something cannot be had any more."""
+        done = self.repository.run("repair", "snapshots", "--dry-run", good=(0, 1))
+        ids, current = set(), ""
+        for line in done.out.splitlines():
+            begins = re.match(r"snapshot ([0-9a-f]{8})", line)
+            current = begins[1] if begins else current
+            # Under each snapshot stands what it misses; under a whole one nothing.
+            if not begins and re.match(r"\s+(file|dir)", line):
+                ids.add(current)
+        return [one.id for one in self.repository.backups() if one.snapshot[:8] in ids]
+
+
+def main() -> None:
+    """Tend it."""
+    module = AnsibleModule(
+        argument_spec=SPEC
+        | {
+            "id": {"type": "str", "required": True},
+            "healed": {"type": "list", "elements": "str", "default": []},
+            "read_all": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    settings = Settings.of(module.params["settings"])
+    places = Places(settings.root)
+    if module.check_mode:
+        module.exit_json(changed=False, figures={}, stands=what_stands(Memory(places)))
+    began = time.monotonic()
+    step = Tending(settings, settings.repository(module.params["secrets"]))
+    try:
+        gentle(settings)
+        with places.alone():
+            damaged = step.check(module.params["read_all"])
+            step.memory.save(damaged=damaged)
+            if damaged:
+                lost = step.lost() if module.params["healed"] else []
+                raise BackupError(told(damaged, lost, module.params["id"]))
+            step.forget(module.params["id"])
+            step.figures["locked_anew"] = renew(settings, time.time())
+    except FAILURES as error:
+        module.fail_json(msg=advice(error, settings), stands=what_stands(step.memory), figures=step.figures)
+        raise AssertionError from error  # fail_json does not return
+    step.figures["tended_seconds"] = round(time.monotonic() - began, 1)
+    module.exit_json(
+        changed=bool(step.figures["forgotten"]), figures=step.figures, stands=what_stands(step.memory)
+    )
+
+
+def told(damaged: list[str], lost: list[str], name: str) -> str:
+    """What damage means and what happens next."""
+    names = ", ".join(one[:12] for one in damaged[:5])
+    first = (
+        f"The repository is damaged: {len(damaged)} of its files do not read as they were written ({names})."
+    )
+    if lost:
+        return (
+            f"{first} What they held is no longer on the host: something is missing from the backups "
+            f"{', '.join(lost)}. All others are whole. docs/backups.md ('The repository is damaged') says "
+            "how to let go of what is lost."
+        )
+    return (
+        f"{first} Backup {name} itself was stored, and nothing was forgotten. The next backup heals what it "
+        "can from what is still on the host: run playbooks/backup.yml now, or wait for the night."
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+#!/usr/bin/python
+"""Ansible module: how old the base images are, and whether their registry gives newer ones; only looks."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ragdock.host.plugins.module_utils.images.bases import (
+    Base,
+    Docker,
+    Lock,
+    bases_of,
+    here,
+)
+
+DOCUMENTATION = r"""
+---
+module: base_images
+short_description: Tells the age of the base images, and what their registry gives for the same name now
+description:
+  - Looks at the Dockerfiles' base images on this machine and in their registry; changes nothing.
+  - A registry that does not answer is told as such and is no failure.
+options:
+  checkout: {description: Directory below which the contexts are., type: path, required: true}
+  images: {description: "Name -> {context, dockerfile}.", type: dict, required: true}
+  base_lock: {description: File that keeps digests of base images., type: path, required: true}
+  patience: {description: Seconds that the registry may take., type: int, default: 10}
+author: Ragdock
+"""
+
+EXAMPLES = r"""
+- name: The base images are known
+  base_images:
+    checkout: "{{ playbook_dir | dirname }}"
+    images: {edge: {context: services/edge, dockerfile: Dockerfile}}
+    base_lock: .ragdock/demo/base-images.json
+"""
+
+RETURN = r"""
+rows:
+  description: For each image its name, services on it, what it is held to, its age, what the registry has.
+  returned: always
+  type: list
+  elements: list
+"""
+
+BUILT_HERE = "none: built on this machine"
+UNPINNED = "none yet: the first build keeps the one it meets"
+SILENT = "does not answer"
+# Security fixes of a base reach an image only when it is built again on a newer one.
+OLD_DAYS = 60
+SHOWN = len("sha256:") + 12
+
+
+def short(digest: str) -> str:
+    """Enough of a digest for a table."""
+    return digest[:SHOWN]
+
+
+def age(created: str, now: dt.datetime) -> str:
+    """A day and how long ago it was; images whose builders hide the time say 1970 or earlier."""
+    made = dt.datetime.fromisoformat(created[:19]).replace(tzinfo=dt.UTC)
+    if made.year <= dt.datetime.fromtimestamp(0, dt.UTC).year:
+        return "not told by its makers"
+    days = (now - made).days
+    return f"{made:%Y-%m-%d}, {days} day{'' if days == 1 else 's'} ago{', old' if days > OLD_DAYS else ''}"
+
+
+def created_in(image: Any) -> str:
+    """The time in what imagetools says of an image: one configuration, or one for each platform."""
+    if not isinstance(image, dict):
+        return ""
+    if "created" in image:
+        return str(image["created"])
+    found = image.get("linux/amd64") or next(iter(image.values()), None)
+    return created_in(found)
+
+
+def asked(docker: Docker, ref: str, what: str) -> Any:
+    """A part of what the registry says of an image; None when it does not answer."""
+    code, out, _ = docker(["buildx", "imagetools", "inspect", "--format", f"{{{{json .{what}}}}}", ref])
+    try:
+        return json.loads(out) if code == 0 else None
+    except ValueError:
+        return None
+
+
+def row(docker: Docker, base: Base, lock: Lock, now: dt.datetime) -> list[str]:
+    """Name; what it is held to; when that was built; what the registry gives for the name now."""
+    local = here(docker, base, base.name)
+    digest = base.digest or lock.digest(base.name)
+    manifest = asked(docker, base.name, "Manifest")
+    newest = str(manifest.get("digest", "")) if isinstance(manifest, dict) else ""
+    created = ""
+    if local is not None and not local.digests:
+        held, created = BUILT_HERE, local.created
+    else:
+        held = short(digest) or UNPINNED
+        same = here(docker, base, f"{base.name}@{digest}") if digest else local
+        created = same.created if same else ""
+        if not created and newest:
+            created = created_in(asked(docker, f"{base.name}@{digest}" if digest else base.name, "Image"))
+    # In full: it is what a Dockerfile is given to take the newer image.
+    told = SILENT if not newest else "the same" if newest == digest else newest
+    return [base.name, held, age(created, now) if created else "unknown here", told]
+
+
+def main() -> None:
+    """Read the arguments, look, report."""
+    module = AnsibleModule(
+        argument_spec={
+            "checkout": {"type": "path", "required": True},
+            "images": {"type": "dict", "required": True},
+            "base_lock": {"type": "path", "required": True},
+            "patience": {"type": "int", "default": 10},
+        },
+        supports_check_mode=True,
+    )
+    wanted = module.params
+
+    def docker(words: list[str]) -> tuple[int, str, str]:
+        try:
+            done = subprocess.run(
+                ["docker", *words], capture_output=True, text=True, timeout=wanted["patience"], check=False
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return 1, "", str(error)
+        return done.returncode, done.stdout, done.stderr
+
+    checkout = Path(wanted["checkout"])
+    files = {name: checkout / one["context"] / one["dockerfile"] for name, one in wanted["images"].items()}
+    found, lock, now = bases_of(files.values()), Lock(Path(wanted["base_lock"])), dt.datetime.now(dt.UTC)
+    on: dict[str, list[str]] = {}
+    for service in sorted(files):
+        for base in bases_of([files[service]]):
+            on.setdefault(base.name, []).append(service)
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        told = list(pool.map(lambda base: row(docker, base, lock, now), found))
+    rows = [[name, ", ".join(on[name]), *rest] for name, *rest in told]
+    module.exit_json(changed=False, rows=rows)
+
+
+if __name__ == "__main__":
+    main()

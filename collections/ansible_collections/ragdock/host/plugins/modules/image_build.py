@@ -1,0 +1,323 @@
+#!/usr/bin/python
+"""Ansible module: every image of a list is in the registry, built only when its inputs changed."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import os
+import ssl
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ragdock.host.plugins.module_utils.images.bases import Lock, arguments, bases, held
+from ansible_collections.ragdock.host.plugins.module_utils.images.build import (
+    DOCKERFILE,
+    BuildError,
+    Input,
+    build_command,
+    context_tar,
+    inputs,
+    tag,
+)
+from ansible_collections.ragdock.host.plugins.module_utils.registry import logged_in, registry_of
+
+DOCUMENTATION = r"""
+---
+module: image_build
+short_description: Builds images whose inputs changed and pushes them to ECR
+description:
+  - The tag of an image is a hash of what its Dockerfile copies.
+  - A tag that the registry has is not built again.
+  - Base images are held to the digest in the Dockerfile, else to the one that the first build met.
+  - Needs boto3, and credentials that may push in the environment (AWS_REGION, AWS_PROFILE and so on).
+  - In check mode it says what would be built; the reference of such an image is its tag, not a digest.
+options:
+  checkout: {description: Directory below which the contexts are., type: path, required: true}
+  images:
+    description: Name -> {context, dockerfile}; the dockerfile is below the context.
+    type: dict
+    required: true
+  epoch: {description: Part of every tag., type: str, default: ""}
+  repository_prefix:
+    description: What stands before the image's name in its ECR repository.
+    type: str
+    required: true
+  base_lock: {description: File that keeps digests of base images., type: path, required: true}
+  log_directory: {description: Where the log of each build is kept., type: path, required: true}
+  ca_file: {description: "CA bundle given to builds as secret C(ca); empty: none.", type: str, default: ""}
+  timeout: {description: Seconds that one build may take., type: int, default: 1800}
+author: Ragdock
+"""
+
+EXAMPLES = r"""
+- name: Images are in the registry
+  image_build:
+    checkout: "{{ playbook_dir | dirname }}"
+    images:
+      landing: {context: services, dockerfile: landing/Dockerfile}
+    repository_prefix: ragdock/demo
+    base_lock: .ragdock/demo/base-images.json
+    log_directory: .ragdock/demo/logs
+"""
+
+RETURN = r"""
+images: {description: "Name -> {ref, tag, size}.", returned: success, type: dict}
+built:
+  description: Names that were built (in check mode those that would be).
+  returned: success
+  type: list
+  elements: str
+log: {description: The log of the build that failed., returned: failure, type: str}
+"""
+
+ACCEPT = ", ".join(
+    f"application/vnd.{kind}+json"
+    for kind in (
+        "docker.distribution.manifest.v2",
+        "oci.image.manifest.v1",
+        "docker.distribution.manifest.list.v2",
+        "oci.image.index.v1",
+    )
+)
+
+
+@dataclass(frozen=True)
+class Login:
+    """How to talk to the registry."""
+
+    registry: str
+    password: str
+
+
+def login(prefix: str, name: str) -> tuple[Login, str]:
+    """A registry login, and the registry's name in front of the repositories."""
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        client = boto3.client("ecr")
+        uri = client.describe_repositories(repositoryNames=[f"{prefix}/{name}"])["repositories"][0][
+            "repositoryUri"
+        ]
+        encoded = client.get_authorization_token()["authorizationData"][0]["authorizationToken"]
+    except (BotoCoreError, ClientError) as error:
+        raise BuildError(
+            f"ECR did not answer for {prefix}/{name}: {error}. "
+            "playbooks/provision.yml makes the repository; your user needs the rights in docs/policies/."
+        ) from error
+    registry = registry_of(uri)
+    return Login(registry, base64.b64decode(encoded).decode().split(":", 1)[1]), registry
+
+
+def trust(registry: str) -> ssl.SSLContext:
+    """The system's authorities and the one that Docker knows for this registry (/etc/docker/certs.d)."""
+    context = ssl.create_default_context()
+    own = Path("/etc/docker/certs.d") / registry / "ca.crt"
+    if own.is_file():
+        context.load_verify_locations(own)
+    return context
+
+
+def ask_manifest(by: Login, repository: str, reference: str) -> tuple[str, dict[str, Any]]:
+    """Digest and manifest of a tag; an empty digest when the registry does not have it."""
+    connection = http.client.HTTPSConnection(by.registry, timeout=20, context=trust(by.registry))
+    basic = base64.b64encode(f"AWS:{by.password}".encode()).decode()
+    try:
+        connection.request(
+            "GET",
+            f"/v2/{repository}/manifests/{reference}",
+            headers={"Accept": ACCEPT, "Authorization": f"Basic {basic}"},
+        )
+        answer = connection.getresponse()
+        body = answer.read()
+    except OSError as error:
+        raise BuildError(
+            f"The registry {by.registry} does not answer: {error}. Is it reachable from this machine?"
+        ) from error
+    finally:
+        connection.close()
+    if answer.status == 404:
+        return "", {}
+    if answer.status in (401, 403):
+        raise BuildError(
+            f"The registry {by.registry} refuses this machine's login for {repository}: {answer.status}. The "
+            "AWS credentials of this run need the rights to ECR of docs/policies/operator.json. "
+            "Nothing was pushed, and what runs goes on."
+        )
+    if answer.status != 200:
+        raise BuildError(
+            f"The registry {by.registry} refused to say whether {repository}:{reference} is there: "
+            f"{answer.status} {body[:200]!r}"
+        )
+    return answer.headers["Docker-Content-Digest"], json.loads(body)
+
+
+def pushed(by: Login, repository: str, reference: str) -> dict[str, Any] | None:
+    """The image as a release names it, if the registry has it."""
+    digest, manifest = ask_manifest(by, repository, reference)
+    if not digest:
+        return None
+    size = sum(int(layer["size"]) for layer in manifest.get("layers", []))
+    return {"ref": f"{by.registry}/{repository}@{digest}", "tag": reference, "size": size}
+
+
+def run(
+    words: list[str],
+    log: Path,
+    timeout: float,
+    *,
+    stdin: bytes = b"",
+    environment: dict[str, str] | None = None,
+) -> int:
+    """A docker command whose output goes to the end of a log file."""
+    with log.open("ab") as out:
+        out.write(f"$ docker {' '.join(words)}\n".encode())
+        out.flush()
+        try:
+            return subprocess.run(
+                ["docker", *words],
+                input=stdin,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                timeout=timeout,
+                check=False,
+                env=environment,
+            ).returncode
+        except FileNotFoundError as error:
+            raise BuildError("There is no `docker` on this machine. `make deps` installs it.") from error
+        except subprocess.TimeoutExpired as error:
+            raise BuildError(f"`docker {words[0]}` did not end in {timeout:.0f} s. Its log: {log}") from error
+
+
+def tail(log: Path, count: int = 15) -> str:
+    """The last lines of a log, for a message."""
+    return "\n".join(log.read_text(errors="replace").strip().splitlines()[-count:])
+
+
+@dataclass(frozen=True)
+class Builder:
+    """Builds and pushes one image after the other."""
+
+    by: Login
+    logs: Path
+    lock: Lock
+    ca_file: str
+    timeout: float
+
+    def make(self, name: str, repository: str, files: list[Input], reference: str) -> dict[str, Any]:
+        """Build and push one image."""
+        ref = f"{self.by.registry}/{repository}:{reference}"
+        log = self.logs / f"build-{name}.log"
+        log.write_bytes(b"")
+        dockerfile = next(one.data.decode() for one in files if one.name == DOCKERFILE)
+        refs = {base.argument: held(docker, base, self.lock) for base in bases(dockerfile)}
+        if (
+            run(
+                build_command(ref, self.ca_file, arguments(refs)),
+                log,
+                self.timeout,
+                stdin=context_tar(files),
+                environment=buildkit(),
+            )
+            != 0
+        ):
+            raise BuildError(
+                f"The image {name} does not build. Correct services/{name}/Dockerfile. "
+                f"Log: {log}. It ends with:\n{tail(log)}"
+            )
+        with logged_in(self.by.registry, self.by.password) as environment:
+            if run(["push", ref], log, self.timeout, environment=environment) != 0:
+                raise BuildError(
+                    f"The registry refused the image {name}. Log: {log}. It ends with:\n{tail(log, 5)}"
+                )
+        found = pushed(self.by, repository, reference)
+        if found is None:
+            raise BuildError(
+                f"The registry took {ref} and does not have it now. Is something removing images from it?"
+            )
+        return found
+
+
+def docker(words: list[str]) -> tuple[int, str, str]:
+    """A docker command's exit code and words; a pull may take minutes."""
+    done = subprocess.run(["docker", *words], capture_output=True, text=True, timeout=1800, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def buildkit() -> dict[str, str]:
+    """The environment of a build: the operator's own, so that their logins for base images count."""
+    return {**os.environ, "DOCKER_BUILDKIT": "1"}
+
+
+def build(wanted: dict[str, Any], *, check: bool) -> dict[str, Any]:
+    """Do all of it; the result for Ansible."""
+    began = time.monotonic()
+    images: dict[str, dict[str, Any]] = wanted["images"]
+    prefix = wanted["repository_prefix"]
+    contexts = {name: Path(wanted["checkout"]) / one["context"] for name, one in images.items()}
+    files = {name: inputs(contexts[name], contexts[name] / images[name]["dockerfile"]) for name in images}
+    tags = {name: tag(files[name], wanted["epoch"]) for name in images}
+    try:
+        by, _ = login(prefix, next(iter(images)))
+    except BuildError:
+        if check:
+            unbuilt = {
+                name: {"ref": f"{prefix}/{name}:{tags[name]}", "tag": tags[name], "size": 0}
+                for name in images
+            }
+            return {"changed": True, "built": sorted(images), "images": unbuilt}
+        raise
+    with ThreadPoolExecutor(max_workers=len(images)) as pool:
+        found = dict(
+            zip(
+                images, pool.map(lambda name: pushed(by, f"{prefix}/{name}", tags[name]), images), strict=True
+            )
+        )
+    missing = [name for name, one in found.items() if one is None]
+    logs = Path(wanted["log_directory"])
+    if missing and not check:
+        logs.mkdir(parents=True, exist_ok=True)
+    builder = Builder(by, logs, Lock(Path(wanted["base_lock"])), wanted["ca_file"], wanted["timeout"])
+    for name in missing:
+        repository = f"{prefix}/{name}"
+        would = {"ref": f"{by.registry}/{repository}:{tags[name]}", "tag": tags[name], "size": 0}
+        found[name] = would if check else builder.make(name, repository, files[name], tags[name])
+    return {
+        "changed": bool(missing),
+        "built": missing,
+        "images": found,
+        "seconds": round(time.monotonic() - began, 1),
+    }
+
+
+def main() -> None:
+    """Read the arguments, do it, report."""
+    module = AnsibleModule(
+        argument_spec={
+            "checkout": {"type": "path", "required": True},
+            "images": {"type": "dict", "required": True},
+            "epoch": {"type": "str", "default": ""},
+            "repository_prefix": {"type": "str", "required": True},
+            "base_lock": {"type": "path", "required": True},
+            "log_directory": {"type": "path", "required": True},
+            "ca_file": {"type": "str", "default": ""},
+            "timeout": {"type": "int", "default": 1800},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**build(module.params, check=module.check_mode))
+    except BuildError as error:
+        module.fail_json(msg=f"{error}\nNothing on the host was touched: what served before still serves.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+#!/usr/bin/python
+"""Ansible module: puts on record how a job of this host went."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ragdock.host.plugins.module_utils.jobs import (
+    JOBS,
+    LINES_KEPT,
+    Outcome,
+    put_metrics,
+    write_record,
+)
+
+DOCUMENTATION = r"""
+---
+module: job_record
+short_description: Puts on record how a job of this host went
+description:
+  - Replaces state/<job>.json, adds a line to state/history/<job>.jsonl and tells CloudWatch.
+  - A metric that cannot be put is said in the result; the job is no worse for it.
+  - In check mode nothing is written.
+options:
+  job: {description: The job., type: str, required: true}
+  ok: {description: Whether it did what it is for., type: bool, required: true}
+  started: {description: When it began (seconds since the epoch); 0 is unknown., type: float, default: 0}
+  reason: {description: "Why it failed, or a remark.", type: str, default: ""}
+  figures: {description: "What it proved or moved; numbers become metrics.", type: dict, default: {}}
+  root: {description: Where Ragdock lives on the host., type: path, default: /opt/ragdock}
+  namespace: {description: CloudWatch namespace; empty to tell it nothing., type: str, default: ""}
+  region: {description: AWS region., type: str, default: ""}
+  endpoint_url: {description: Address of the AWS API; empty for AWS itself., type: str, default: ""}
+  keep: {description: Lines of history that stay., type: int, default: 400}
+author: Ragdock
+"""
+
+EXAMPLES = r"""
+- name: The backup is on record
+  job_record:
+    job: backup
+    ok: true
+    started: 1790000000
+    figures: {bytes_added: 4096}
+    namespace: Ragdock/demo
+    region: eu-central-1
+"""
+
+RETURN = r"""
+entry: {description: What was written., type: dict, returned: success}
+metric_problem: {description: Why CloudWatch was not told; empty when it was., type: str, returned: success}
+"""
+
+
+def main() -> None:
+    """Write it down."""
+    module = AnsibleModule(
+        argument_spec={
+            "job": {"type": "str", "required": True, "choices": list(JOBS)},
+            "ok": {"type": "bool", "required": True},
+            "started": {"type": "float", "default": 0},
+            "reason": {"type": "str", "default": ""},
+            "figures": {"type": "dict", "default": {}},
+            "root": {"type": "path", "default": "/opt/ragdock"},
+            "namespace": {"type": "str", "default": ""},
+            "region": {"type": "str", "default": ""},
+            "endpoint_url": {"type": "str", "default": ""},
+            "keep": {"type": "int", "default": LINES_KEPT},
+        },
+        supports_check_mode=True,
+    )
+    wanted, now = module.params, time.time()
+    if module.check_mode:
+        module.exit_json(changed=False, entry={}, metric_problem="")
+    outcome = Outcome(
+        wanted["job"], wanted["ok"], wanted["started"] or now, now, wanted["reason"], wanted["figures"]
+    )
+    try:
+        entry = write_record(Path(wanted["root"]), outcome, wanted["keep"])
+    except OSError as error:
+        module.fail_json(
+            msg=f"How the {wanted['job']} went could not be written below {wanted['root']}/state: {error}. "
+            "The disk may be full (`df -h /opt/ragdock`); until then, status.yml calls the job overdue."
+        )
+        raise AssertionError from error  # fail_json does not return
+    problem = ""
+    if wanted["namespace"]:
+        problem = put_metrics(entry, wanted["namespace"], wanted["region"], wanted["endpoint_url"])
+    if problem:
+        module.warn(f"CloudWatch was not told how the {wanted['job']} went: {problem}")
+    module.exit_json(changed=True, entry=entry, metric_problem=problem)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,248 @@
+#!/usr/bin/python
+"""Ansible module: OpenSearch's secret files are as wanted, and it takes them while it runs."""
+
+from __future__ import annotations
+
+import base64
+import socket
+import ssl
+import time
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from ansible_collections.ragdock.host.plugins.module_utils.cluster import PORT, Cluster, ClusterError
+from ansible_collections.ragdock.host.plugins.module_utils.containers import (
+    ContainerError,
+    Run,
+    address,
+    serving,
+)
+from ansible_collections.ragdock.host.plugins.module_utils.https import UnreachableError
+from ansible_collections.ragdock.host.plugins.module_utils.releases.store import Store, ensure_secret
+
+DOCUMENTATION = r"""
+---
+module: opensearch_certificates
+short_description: Brings OpenSearch's certificates to its files, and its files to the node that runs
+description:
+  - Writes the secret files that are given; those that are as wanted stay.
+  - Asks the running node to take what its files hold; one that has it already changes nothing.
+  - A node that does not trust the admin certificate, or that we do not trust, is started anew.
+  - A node that does not run, or that runs as an older release made it, is left to the release's start.
+  - With a certificate that has ended nothing is asked; the rotation goes on to a new one.
+options:
+  root: {description: Where Ragdock lives on the host., type: path, required: true}
+  project: {description: Compose project whose service C(opensearch) it is., type: str, default: ragdock}
+  server_name: {description: Name in the node's certificate., type: str, default: opensearch}
+  admin_cert: {description: PEM of the admin client certificate., type: str, required: true}
+  admin_key: {description: PEM of its key (PKCS#8)., type: str, required: true}
+  files:
+    description: Files below root/secrets; empty leaves all as they are.
+    type: list
+    elements: dict
+    suboptions:
+      path: {description: Below root/secrets., type: str, required: true}
+      uid: {description: Owner and group., type: int, required: true}
+      content_base64: {description: The secret in base64., type: str, required: true}
+  patience: {description: Seconds to wait until the node answers., type: int, default: 120}
+author: Ragdock
+"""
+
+EXAMPLES = r"""
+- name: OpenSearch serves the certificates of its files
+  opensearch_certificates:
+    root: /opt/ragdock
+    admin_cert: "{{ secrets.opensearch_admin_cert }}"
+    admin_key: "{{ secrets.opensearch_admin_key }}"
+"""
+
+RETURN = r"""
+written: {description: Files that were not as wanted., returned: success, type: list, elements: str}
+restarted: {description: Whether the node had to start anew., returned: success, type: bool}
+"""
+
+HERE = "secrets/opensearch"
+SERVE_SECONDS = 10.0
+LOOK_SECONDS = 5.0
+START_SECONDS = 150
+
+
+def certificate_of(text: str) -> bytes:
+    """The first certificate of a PEM file, in DER."""
+    return x509.load_pem_x509_certificate(text.encode()).public_bytes(Encoding.DER)
+
+
+def served(host: str, port: int = PORT) -> bytes:
+    """The certificate that a node shows, in DER; empty while nothing answers."""
+    anybody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    anybody.check_hostname = False
+    anybody.verify_mode = ssl.CERT_NONE
+    try:
+        with (
+            socket.create_connection((host, port), LOOK_SECONDS) as plain,
+            anybody.wrap_socket(plain) as tls,
+        ):
+            return tls.getpeercert(binary_form=True) or b""
+    except OSError:
+        return b""
+
+
+def mounts(container: dict[str, Any], directory: Path) -> bool:
+    """Whether a container has the directory, and so sees a file that was replaced."""
+    return any(one.get("Source") == str(directory) for one in container.get("Mounts") or [])
+
+
+class Node:
+    """The one node of this host's stack."""
+
+    def __init__(self, run: Run, wanted: dict[str, Any]) -> None:
+        self.run = run
+        self.wanted = wanted
+        self.files = Path(wanted["root"]) / HERE
+        self.find = partial(serving, run, wanted["project"], "opensearch")
+        self.restarted = False
+
+    def runs(self) -> bool:
+        """It is there, and sees a file that was replaced; one of an older release will start anew."""
+        try:
+            return mounts(self.find(), self.files)
+        except ContainerError:
+            return False
+
+    def ended(self) -> bool:
+        """A certificate with which it would be asked has ended: first there must be a new one."""
+        texts = (self.wanted["admin_cert"], (self.files / "node.pem").read_text(encoding="utf-8"))
+        ends = [x509.load_pem_x509_certificate(text.encode()).not_valid_after_utc for text in texts]
+        return min(ends) < datetime.now(UTC)
+
+    def bring(self) -> bool:
+        """Let it serve what its files hold; says whether it showed another certificate or was restarted."""
+        container = self.find()
+        before = self.seen(address(container))
+        if not self.reload():
+            # Neither end trusts the other any more: whoever asks it is refused already.
+            self.restart(container["Id"])
+            if not self.reload():
+                raise ClusterError("started anew, it refuses the admin certificate: its authority is another")
+        return self.settle() != before or self.restarted
+
+    def seen(self, host: str) -> bytes:
+        """What it shows; it may just be starting."""
+        until = time.monotonic() + self.wanted["patience"]
+        while not (shown := served(host)):
+            if time.monotonic() > until:
+                raise ClusterError(f"nothing answered at {host}:{PORT} within {self.wanted['patience']} s")
+            time.sleep(1)
+        return shown
+
+    def reload(self) -> bool:
+        """As the admin, ask it to read its files; says whether the two trust each other."""
+        admin = (self.wanted["admin_cert"], self.wanted["admin_key"])
+        ca = (self.files / "ca.pem").read_text(encoding="utf-8")
+        until = time.monotonic() + self.wanted["patience"]
+        while True:
+            cluster = Cluster(address(self.find()), self.wanted["server_name"], ca, admin)
+            try:
+                cluster.reload_certificates()
+            except UnreachableError as error:
+                if isinstance(error.__cause__, ssl.SSLError):
+                    return False
+                last: Exception = error
+            except ClusterError as error:
+                # It may just be starting; what it refuses then, it takes a moment later.
+                last = error
+            else:
+                return True
+            if time.monotonic() > until:
+                raise last
+            time.sleep(1)
+
+    def restart(self, container: str) -> None:
+        """Start it anew: it reads its files then."""
+        code, _, err = self.run(["docker", "restart", "--time", "60", container])
+        if code:
+            raise ContainerError(f"docker restart of opensearch ended with {code}: {err.strip()}")
+        self.restarted = True
+        until = time.monotonic() + START_SECONDS
+        while not served(address(self.find())):
+            if time.monotonic() > until:
+                raise ContainerError(
+                    f"opensearch did not answer within {START_SECONDS} s of its restart. "
+                    "`docker compose -p ragdock logs --tail 50 opensearch` on the host says why."
+                )
+            time.sleep(1)
+
+    def settle(self) -> bytes:
+        """It shows what its file holds."""
+        until = time.monotonic() + SERVE_SECONDS
+        wanted = certificate_of((self.files / "node.pem").read_text(encoding="utf-8"))
+        while served(address(self.find())) != wanted:
+            if time.monotonic() > until:
+                raise ClusterError(
+                    "it was asked to read its files and shows another certificate than "
+                    f"{self.files}/node.pem holds. "
+                    "`docker compose -p ragdock logs --tail 50 opensearch` on the host says why"
+                )
+            time.sleep(0.5)
+        return wanted
+
+
+def bring(run: Run, wanted: dict[str, Any], *, check: bool) -> dict[str, Any]:
+    """Do all of it; the result for Ansible."""
+    root = Path(wanted["root"])
+    written = [
+        one["path"]
+        for one in wanted["files"]
+        if ensure_secret(
+            root / "secrets" / one["path"],
+            base64.b64decode(one["content_base64"]).decode(),
+            one["uid"],
+            check=check,
+        )
+    ]
+    node = Node(run, wanted)
+    changed = bool(written)
+    if not check and node.runs() and not node.ended():
+        changed = node.bring() or changed
+    return {"written": written, "restarted": node.restarted, "changed": changed}
+
+
+def main() -> None:
+    """Read the arguments, do it, report."""
+    file = {
+        "path": {"type": "str", "required": True},
+        "uid": {"type": "int", "required": True},
+        "content_base64": {"type": "str", "required": True, "no_log": True},
+    }
+    module = AnsibleModule(
+        argument_spec={
+            "root": {"type": "path", "required": True},
+            "project": {"type": "str", "default": "ragdock"},
+            "server_name": {"type": "str", "default": "opensearch"},
+            "admin_cert": {"type": "str", "required": True},
+            "admin_key": {"type": "str", "required": True, "no_log": True},
+            "files": {"type": "list", "elements": "dict", "default": [], "options": file},
+            "patience": {"type": "int", "default": 120},
+        },
+        supports_check_mode=True,
+    )
+    wanted = module.params
+    try:
+        if module.check_mode:
+            module.exit_json(**bring(module.run_command, wanted, check=True))
+        with Store(Path(wanted["root"])).locked():
+            result = bring(module.run_command, wanted, check=False)
+    except (ContainerError, ClusterError, UnreachableError) as error:
+        module.fail_json(msg=f"OpenSearch did not take the certificates of its files: {error}.")
+        raise AssertionError from error  # fail_json does not return
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+#!/usr/bin/python
+"""Ansible module: the patched host restarts, and comes back well."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ragdock.host.plugins.module_utils.jobs import replace
+from ansible_collections.ragdock.host.plugins.module_utils.processes import boot
+
+DOCUMENTATION = r"""
+---
+module: patch_host
+short_description: The patched host restarts, and comes back well
+description:
+  - C(restart) restarts the host some seconds later, so that the run that asked can end. With C(notes),
+    the host's own ragdock-after-boot service goes on after the boot.
+  - C(resume) gives those notes back and forgets them.
+  - C(settle) waits until every container of the stack is healthy, after another boot when one is named.
+options:
+  step: {description: What to do., type: str, choices: [restart, resume, settle], required: true}
+  root: {description: Where Ragdock lives on the host., type: path, default: /opt/ragdock}
+  project: {description: Compose project., type: str, default: ragdock}
+  notes: {description: What the run after the boot must know., type: dict, default: {}}
+  boot: {description: The boot that must be over., type: str, default: ""}
+  patience: {description: Seconds that the stack may take., type: int, default: 600}
+author: Ragdock
+"""
+
+EXAMPLES = r"""
+- name: The stack is well
+  patch_host:
+    step: settle
+"""
+
+RETURN = r"""
+boot: {description: Names this boot., type: str, returned: always}
+notes: {description: What was noted before the boot., type: dict, returned: always}
+"""
+
+NOTES = "patch-resume.json"
+DELAY_SECONDS = 10
+POLL_SECONDS = 3.0
+
+
+def unwell(project: str) -> list[str]:
+    """Containers that are not healthy, in words."""
+    words = ["docker", "ps", "--all", "--filter", f"label=com.docker.compose.project={project}"]
+    asked = subprocess.run(
+        [*words, "--format", "{{.Names}} {{.Status}}"], capture_output=True, text=True, check=False
+    )
+    if asked.returncode:
+        return [f"docker does not answer: {asked.stderr.strip()}"]
+    return [line for line in asked.stdout.splitlines() if "(healthy)" not in line] or (
+        [] if asked.stdout.strip() else ["no container of the stack is there"]
+    )
+
+
+def settle(wanted: dict[str, Any]) -> None:
+    """Wait; raises with what is not well."""
+    until = time.monotonic() + wanted["patience"]
+    while True:
+        trouble = (
+            ["the host has not restarted yet"] if wanted["boot"] == boot() else unwell(wanted["project"])
+        )
+        if not trouble:
+            return
+        if time.monotonic() > until:
+            raise RuntimeError(f"not well after {wanted['patience']} s: {'; '.join(trouble)}")
+        time.sleep(POLL_SECONDS)
+
+
+def main() -> None:
+    """Do the step."""
+    module = AnsibleModule(
+        argument_spec={
+            "step": {"type": "str", "choices": ["restart", "resume", "settle"], "required": True},
+            "root": {"type": "path", "default": "/opt/ragdock"},
+            "project": {"type": "str", "default": "ragdock"},
+            "notes": {"type": "dict", "default": {}},
+            "boot": {"type": "str", "default": ""},
+            "patience": {"type": "int", "default": 600},
+        },
+        supports_check_mode=True,
+    )
+    wanted: dict[str, Any] = module.params
+    found: dict[str, Any] = {}
+    path = Path(wanted["root"]) / "state" / NOTES
+    if module.check_mode:
+        module.exit_json(changed=False, boot=boot(), notes={})
+    try:
+        if wanted["step"] == "settle":
+            settle(wanted)
+        elif wanted["step"] == "resume":
+            found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+            path.unlink(missing_ok=True)
+        else:
+            if wanted["notes"]:
+                replace(path, json.dumps(wanted["notes"], indent=2, sort_keys=True) + "\n")
+            words = ["systemd-run", f"--on-active={DELAY_SECONDS}", "systemctl", "reboot"]
+            subprocess.run(words, check=True, capture_output=True, text=True)
+    except (RuntimeError, OSError, ValueError, subprocess.CalledProcessError) as error:
+        module.fail_json(msg=f"{wanted['step']}: {error}")
+    module.exit_json(changed=wanted["step"] == "restart", boot=boot(), notes=found)
+
+
+if __name__ == "__main__":
+    main()

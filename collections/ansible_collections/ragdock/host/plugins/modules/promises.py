@@ -1,0 +1,126 @@
+#!/usr/bin/python
+"""Ansible module: looks at every promise of a deployment, on its host, and changes nothing."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ragdock.host.plugins.module_utils.containers import ContainerError
+from ansible_collections.ragdock.host.plugins.module_utils.verify import (
+    containers,
+    drift,
+    host,
+    networks,
+    secrets,
+    services,
+)
+from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import (
+    Check,
+    Deployment,
+    LookError,
+    rows_of,
+)
+
+DOCUMENTATION = r"""
+---
+module: promises
+short_description: Looks at every promise of a deployment and changes nothing
+description:
+  - Gathers in one call what the containers are and may do, what the host shows to the network, where secrets
+    stand, what the door, OpenSearch and the models answer.
+  - The action plugin of the same name adds the public door as asked from the operator's machine.
+options:
+  name: {description: Public name or address of the deployment., type: str, required: true}
+  root: {description: Where Ragdock lives on the host., type: path, default: /opt/ragdock}
+  project: {description: Compose project., type: str, default: ragdock}
+  outside:
+    description: URL outside the host that the host reaches and no container but the edge may.
+    type: str
+    required: true
+  drift: {description: Look also whether what stands is what was deployed., type: bool, default: false}
+author: Ragdock
+"""
+
+EXAMPLES = r"""
+- name: Promises are looked at
+  promises:
+    name: "{{ verify_name }}"
+    outside: "{{ verify_outside }}"
+"""
+
+RETURN = r"""
+began: {description: "When the look began, in seconds since the epoch.", type: float, returned: success}
+rows: {description: Area and promise with held and figure and hint., type: list, returned: success}
+certificate_days: {description: Days until the first certificate ends., type: int, returned: success}
+ca: {description: PEM of the door's own authority; empty with a public one., type: str, returned: success}
+"""
+
+CHECKS: tuple[tuple[str, Check], ...] = (
+    (services.DOOR, services.door),
+    (containers.AREA, containers.what_runs),
+    (containers.AREA, containers.what_they_may),
+    (containers.AREA, containers.limits),
+    (containers.AREA, containers.published),
+    (networks.AREA, networks.as_written),
+    (networks.AREA, networks.ways_out),
+    (networks.AREA, networks.among_each_other),
+    (services.MODELS, services.model_proxy),
+    (services.SEARCH, services.search_engine),
+    (services.MODELS, services.models),
+    (secrets.AREA, secrets.modes),
+    (secrets.AREA, secrets.nowhere_else),
+    (secrets.AREA, secrets.certificates),
+    (host.AREA, host.sockets),
+    (host.AREA, host.room),
+    (host.AREA, host.clock),
+    (host.AREA, host.releases),
+)
+DRIFT: tuple[tuple[str, Check], ...] = (
+    (drift.AREA, drift.release_files),
+    (drift.AREA, drift.live_config),
+    (drift.AREA, drift.container_specs),
+    (drift.AREA, drift.jobs),
+)
+
+
+def main() -> None:
+    """Look."""
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "root": {"type": "path", "default": "/opt/ragdock"},
+            "project": {"type": "str", "default": "ragdock"},
+            "outside": {"type": "str", "required": True},
+            "drift": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    wanted, began = module.params, time.time()
+    deployment = Deployment(
+        Path(wanted["root"]), wanted["name"], wanted["project"], module.run_command, outside=wanted["outside"]
+    )
+    try:
+        deployment.read()
+        ca = services.door_ca(deployment)
+        days = secrets.certificate_days(deployment.root / "secrets", datetime.now(UTC))
+    except (LookError, ContainerError, OSError, ValueError) as error:
+        module.fail_json(
+            msg=f"The deployment cannot be looked at: {error}. Is anything deployed? playbooks/status.yml"
+        )
+        raise AssertionError from error  # fail_json does not return
+    rows = rows_of(deployment, CHECKS + DRIFT if wanted["drift"] else CHECKS)
+    module.exit_json(
+        changed=False,
+        began=began,
+        ca=ca,
+        certificate_days=min(days.values(), default=0),
+        rows=[row.as_dict() for row in rows],
+    )
+
+
+if __name__ == "__main__":
+    main()

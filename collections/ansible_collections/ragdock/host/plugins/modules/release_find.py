@@ -1,0 +1,61 @@
+#!/usr/bin/python
+"""Ansible module: which release a name means; only looks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ragdock.host.plugins.module_utils.releases.store import (
+    ReleaseError,
+    Store,
+    contract_warning,
+)
+
+DOCUMENTATION = r"""
+---
+module: release_find
+short_description: Finds a release on the host
+description:
+  - An empty name means the release that served before the current one.
+  - An unknown name fails with the valid ones.
+  - Warns when that release would make the index anew (the records' index contracts differ).
+options:
+  root: {description: Where Ragdock lives on the host., type: path, required: true}
+  id: {description: The release, or empty., type: str, default: ""}
+author: Ragdock
+"""
+
+EXAMPLES = r"""
+- name: The release to go back to is known
+  release_find:
+    root: /opt/ragdock
+"""
+
+RETURN = r"""
+id: {description: The release., returned: success, type: str}
+serving: {description: The release that serves., returned: success, type: str}
+"""
+
+
+def main() -> None:
+    """Read the arguments, look, report."""
+    module = AnsibleModule(
+        argument_spec={"root": {"type": "path", "required": True}, "id": {"type": "str", "default": ""}},
+        supports_check_mode=True,
+    )
+    store = Store(Path(module.params["root"]))
+    try:
+        found = store.wanted(module.params["id"])
+    except ReleaseError as error:
+        module.fail_json(msg=str(error))
+    current = store.current()
+    warning = contract_warning(found, current)
+    if warning:
+        module.warn(warning)
+    module.exit_json(changed=False, id=found.id, serving=current.id if current else "")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+#!/usr/bin/python
+"""Ansible module: old releases and images go; what serves, what served before and what backups need stays."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
+from ansible_collections.ragdock.host.plugins.module_utils.releases.prune import prune, unused_images
+from ansible_collections.ragdock.host.plugins.module_utils.releases.store import ReleaseError, Store
+from ansible_collections.ragdock.host.plugins.module_utils.restic import Repository, ResticError
+
+DOCUMENTATION = r"""
+---
+module: release_prune
+short_description: Old releases and images go
+description:
+  - Never the current release, the one before it, or one that a kept backup was made of; nor their images.
+  - Of images, only those of this deployment's own repositories, and layers that no image names any more.
+options:
+  root: {description: Where Ragdock lives on the host., type: path, required: true}
+  project: {description: Compose project., type: str, default: ragdock}
+  keep: {description: How many releases stay., type: int, required: true}
+  repository: {description: Where the backups are; those of no backup are not needed., type: str, default: ""}
+  region: {description: AWS region., type: str, default: ""}
+  password: {description: The repository's password., type: str, default: ""}
+author: Ragdock
+"""
+
+EXAMPLES = r"""
+- name: Old releases are gone
+  release_prune:
+    root: /opt/ragdock
+    keep: 3
+"""
+
+RETURN = r"""
+pruned: {description: What was removed., type: list, returned: success}
+figures: {description: Releases and images that went and the bytes they took., type: dict, returned: success}
+began: {description: "When it began, in seconds since the epoch.", type: float, returned: success}
+"""
+
+
+def of_backups(wanted: dict[str, Any]) -> set[str]:
+    """Releases that backups were made of. Backups that cannot be read are an error: then nothing goes."""
+    if not wanted["repository"]:
+        return set()
+    cache = Path(wanted["root"]) / "backup" / "cache"
+    repository = Repository(
+        wanted["repository"], password=wanted["password"], region=wanted["region"], cache=cache
+    )
+    return {one.release for one in repository.backups()} if repository.exists() else set()
+
+
+def work(wanted: dict[str, Any], *, check: bool) -> dict[str, Any]:
+    """Do it, or say what would be done."""
+    root = Path(wanted["root"])
+    store, engine = Store(root), Engine(wanted["project"])
+    needed = of_backups(wanted)
+    if check:
+        doomed = [path.name for path in store.doomed(wanted["keep"]) if path.name not in needed]
+        have = engine.run(
+            "image", "ls", "--digests", "--format", "{{.Repository}}@{{.Digest}}"
+        ).stdout.split()
+        stays = [release for release in store.all() if release.id not in doomed]
+        gone = doomed + unused_images(have, stays)
+        return {"changed": bool(gone), "pruned": gone, "figures": {}}
+    before = shutil.disk_usage(root).free
+    with store.locked():
+        gone = prune(store, engine, wanted["keep"], needed)
+        # Left by pulls and builds; nothing can name them.
+        engine.run("image", "prune", "--force", timeout=600)
+    images = [name for name in gone if "@" in name]
+    freed = max(0, shutil.disk_usage(root).free - before)
+    figures = {
+        "releases": len(gone) - len(images),
+        "images": len(images),
+        "bytes_freed": freed,
+        "kept": len(store.all()),
+    }
+    return {"changed": bool(gone), "pruned": gone, "figures": figures}
+
+
+def main() -> None:
+    """Prune."""
+    module = AnsibleModule(
+        argument_spec={
+            "root": {"type": "path", "required": True},
+            "project": {"type": "str", "default": "ragdock"},
+            "keep": {"type": "int", "required": True},
+            "repository": {"type": "str", "default": ""},
+            "region": {"type": "str", "default": ""},
+            "password": {"type": "str", "default": "", "no_log": True},
+        },
+        supports_check_mode=True,
+    )
+    began = time.time()
+    try:
+        result = work(module.params, check=module.check_mode)
+    except (ReleaseError, EngineError, ResticError, OSError) as error:
+        module.fail_json(msg=f"{error} What serves was not touched.", began=began)
+        raise AssertionError from error  # fail_json does not return
+    module.exit_json(began=began, **result)
+
+
+if __name__ == "__main__":
+    main()

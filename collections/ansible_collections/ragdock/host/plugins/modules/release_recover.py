@@ -1,0 +1,126 @@
+#!/usr/bin/python
+"""Ansible module: sets a failed release aside, with its logs, and starts the one that served."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
+from ansible_collections.ragdock.host.plugins.module_utils.releases.rolling import Starter
+from ansible_collections.ragdock.host.plugins.module_utils.releases.store import (
+    ReleaseError,
+    Store,
+    write_atomically,
+)
+
+DOCUMENTATION = r"""
+---
+module: release_recover
+short_description: Goes back to the release that serves
+description:
+  - Keeps the end of every container's log with the failed release, and renames it to <id>.failed.
+  - Starts the current release again, with the same code that starts any release.
+options:
+  root: {description: Where Ragdock lives on the host., type: path, required: true}
+  project: {description: Compose project., type: str, default: ragdock}
+  failed: {description: The release that did not go live., type: str, required: true}
+  reason: {description: What broke; kept with the release., type: str, required: true}
+  verb:
+    description: Which verb failed. A release that was gone back to keeps its name and can be tried again.
+    choices: [deploy, rollback]
+    required: true
+    type: str
+  patience: {description: Seconds that each service may take to become healthy., type: int, default: 300}
+author: Ragdock
+"""
+
+EXAMPLES = r"""
+- name: The release that served before serves again
+  release_recover:
+    root: /opt/ragdock
+    failed: 20260101T000000-0123abcd
+    verb: deploy
+    reason: "{{ ansible_failed_result.msg }}"
+"""
+
+RETURN = r"""
+serving: {description: The release that was started again; empty for none., returned: always, type: str}
+logs: {description: Directory of the kept logs., returned: always, type: str}
+actions: {description: What was done., returned: always, type: list, elements: str}
+trouble: {description: Why the old release did not start either; else empty., returned: always, type: str}
+seconds: {description: How long it took., returned: always, type: float}
+"""
+
+
+def keep_logs(engine: Engine, where: Path, reason: str) -> list[str]:
+    """Write what broke and the end of each container's log; those that are not well first."""
+    where.mkdir(mode=0o750, parents=True, exist_ok=True)
+    write_atomically(where / "reason.txt", reason.rstrip() + "\n", 0o640)
+    containers = sorted(engine.containers(), key=lambda one: one.well)
+    for one in containers:
+        write_atomically(where / f"{one.name}.log", engine.log(one.id), 0o640)
+    return [one.told() for one in containers if not one.well]
+
+
+def recover(wanted: dict[str, Any]) -> dict[str, Any]:
+    """Do all of it; the result for Ansible."""
+    began = time.monotonic()
+    root = Path(wanted["root"])
+    store, engine = Store(root), Engine(wanted["project"])
+    # An older release that was gone back to is not to blame for what failed around it: it can be tried again.
+    kept = root / "state" / f"rollback-{wanted['failed']}"
+    logs = (kept if wanted["verb"] == "rollback" else store.fail(wanted["failed"])) / "logs"
+    unwell = keep_logs(engine, logs, wanted["reason"])
+    current = store.current()
+    result: dict[str, Any] = {
+        "changed": True,
+        "logs": str(logs),
+        "unwell": unwell,
+        "actions": [],
+        "trouble": "",
+        "serving": "",
+    }
+    if current:
+        starter = Starter(engine, current, root, wanted["patience"])
+        result["serving"] = current.id
+        try:
+            starter.start()
+        except (EngineError, ReleaseError) as error:
+            result["trouble"] = str(error)
+        result["actions"] = starter.done
+    else:
+        # Nothing unproven stands behind the public door; data and kept logs stay.
+        engine.run("compose", "--project-name", engine.project, "down", timeout=wanted["patience"])
+        result["actions"] = ["the containers of the failed first release were removed"]
+    return {**result, "seconds": round(time.monotonic() - began, 2)}
+
+
+def main() -> None:
+    """Read the arguments, do it, report."""
+    module = AnsibleModule(
+        argument_spec={
+            "root": {"type": "path", "required": True},
+            "project": {"type": "str", "default": "ragdock"},
+            "failed": {"type": "str", "required": True},
+            "reason": {"type": "str", "required": True},
+            "verb": {"type": "str", "choices": ["deploy", "rollback"], "required": True},
+            "patience": {"type": "int", "default": 300},
+        },
+        supports_check_mode=True,
+    )
+    if module.check_mode:
+        module.exit_json(changed=False, serving="", logs="", actions=[], trouble="", seconds=0.0)
+    try:
+        with Store(Path(module.params["root"])).locked():
+            result = recover(module.params)
+        module.exit_json(**result)
+    except (EngineError, ReleaseError, OSError) as error:
+        module.fail_json(msg=f"Going back from {module.params['failed']} failed: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+#!/usr/bin/python
+"""Ansible module: the running stack is as one release wants it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
+from ansible_collections.ragdock.host.plugins.module_utils.releases.rolling import Starter
+from ansible_collections.ragdock.host.plugins.module_utils.releases.store import ReleaseError, Store
+
+DOCUMENTATION = r"""
+---
+module: release_start
+short_description: Brings the running stack to a release
+description:
+  - Looks at what runs (containers, their specification and health, the live configuration).
+  - Does the least that is needed.
+  - Stateless services are replaced without losing a request; for a new configuration the edge is reloaded.
+  - Does not make the release the current one; C(release_switch) does, after the proof.
+options:
+  root: {description: Where Ragdock lives on the host., type: path, required: true}
+  project: {description: Compose project., type: str, default: ragdock}
+  id: {description: The release., type: str, required: true}
+  patience: {description: Seconds that each service may take to become healthy., type: int, default: 300}
+author: Ragdock
+"""
+
+EXAMPLES = r"""
+- name: The release runs
+  release_start:
+    root: /opt/ragdock
+    id: 20260101T000000-0123abcd
+"""
+
+RETURN = r"""
+id: {description: The release., returned: success, type: str}
+actions: {description: What was done, in order., returned: success, type: list, elements: str}
+seconds: {description: How long it took., returned: success, type: float}
+service: {description: The service that did not start., returned: failure, type: str}
+"""
+
+
+def start(wanted: dict[str, Any], *, check: bool) -> dict[str, Any]:
+    """Do all of it; the result for Ansible."""
+    began = time.monotonic()
+    root = Path(wanted["root"])
+    store, engine = Store(root), Engine(wanted["project"])
+    name = wanted["id"]
+    if check and store.get(name) is None:
+        return {
+            "changed": True,
+            "id": name,
+            "actions": ["would start the release (it is not on the host yet)"],
+        }
+    release = store.wanted(name)
+    starter = Starter(engine, release, root, wanted["patience"])
+    if check:
+        todo = starter.look()
+        actions = [f"would start {service}" for service in (*todo.up, *todo.roll)]
+        actions += [f"would write config/{path}" for path in starter.stale_config()]
+        return {"changed": bool(actions or todo.remove), "id": release.id, "actions": actions}
+    with store.locked():
+        starter.start()
+    seconds = round(time.monotonic() - began, 2)
+    return {"changed": bool(starter.done), "id": release.id, "actions": starter.done, "seconds": seconds}
+
+
+def main() -> None:
+    """Read the arguments, do it, report."""
+    module = AnsibleModule(
+        argument_spec={
+            "root": {"type": "path", "required": True},
+            "project": {"type": "str", "default": "ragdock"},
+            "id": {"type": "str", "required": True},
+            "patience": {"type": "int", "default": 300},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**start(module.params, check=module.check_mode))
+    except EngineError as error:
+        module.fail_json(msg=str(error), service=error.service)
+    except ReleaseError as error:
+        module.fail_json(msg=str(error), service="")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+#!/usr/bin/python
+"""Ansible module: makes a proven release the current one and prunes old ones by count."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
+from ansible_collections.ragdock.host.plugins.module_utils.releases.prune import prune
+from ansible_collections.ragdock.host.plugins.module_utils.releases.store import (
+    RECORD,
+    Release,
+    ReleaseError,
+    Store,
+    write_atomically,
+)
+
+DOCUMENTATION = r"""
+---
+module: release_switch
+short_description: Makes a release the current one
+description:
+  - Points C(current) to the release by one rename and appends a line to state/deployments.jsonl.
+  - Adds to the release's record what it makes an index with, as the proof heard it.
+  - Tells the running services which release serves (state/serving/release.json).
+  - Removes releases and images beyond the count.
+  - Never removes the current release, the one before it or their images.
+options:
+  root: {description: Where Ragdock lives on the host., type: path, required: true}
+  project: {description: Compose project., type: str, default: ragdock}
+  id: {description: The release., type: str, required: true}
+  keep: {description: How many releases stay., type: int, required: true}
+  entry: {description: What else the line of history says., type: dict, default: {}}
+  contract: {description: index_contract of /api/status; empty when nobody asked., type: dict, default: {}}
+author: Ragdock
+"""
+
+EXAMPLES = r"""
+- name: The release is the current one
+  release_switch:
+    root: /opt/ragdock
+    id: 20260101T000000-0123abcd
+    keep: 3
+"""
+
+RETURN = r"""
+previous: {description: The release that served before., returned: success, type: str}
+pruned: {description: Releases and images that were removed., returned: success, type: list, elements: str}
+"""
+
+
+def announce(root: Path, release: Release) -> None:
+    """Tell the running services which release serves."""
+    where = root / "state" / "serving"
+    where.mkdir(mode=0o755, parents=True, exist_ok=True)
+    where.chmod(0o755)
+    write_atomically(where / RECORD, (release.path / RECORD).read_text())
+
+
+def switch(wanted: dict[str, Any], *, check: bool) -> dict[str, Any]:
+    """Do all of it; the result for Ansible."""
+    root = Path(wanted["root"])
+    store, engine = Store(root), Engine(wanted["project"])
+    before = store.current()
+    previous = before.id if before else ""
+    if check:
+        return {"changed": previous != wanted["id"], "previous": previous, "pruned": []}
+    noted = store.note_contract(wanted["id"], wanted["contract"])
+    release = store.wanted(wanted["id"])
+    if previous != release.id:
+        now = dt.datetime.now(dt.UTC)
+        store.switch(release.id, {"at": f"{now:%Y-%m-%dT%H:%M:%SZ}", "before": previous, **wanted["entry"]})
+    announce(root, release)
+    pruned = prune(store, engine, wanted["keep"])
+    changed = previous != release.id or noted or bool(pruned)
+    return {"changed": changed, "previous": previous, "pruned": pruned}
+
+
+def main() -> None:
+    """Read the arguments, do it, report."""
+    module = AnsibleModule(
+        argument_spec={
+            "root": {"type": "path", "required": True},
+            "project": {"type": "str", "default": "ragdock"},
+            "id": {"type": "str", "required": True},
+            "keep": {"type": "int", "required": True},
+            "entry": {"type": "dict", "default": {}},
+            "contract": {"type": "dict", "default": {}},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        if module.check_mode:
+            module.exit_json(**switch(module.params, check=True))
+        with Store(Path(module.params["root"])).locked():
+            result = switch(module.params, check=False)
+        module.exit_json(**result)
+    except (ReleaseError, EngineError, OSError) as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()

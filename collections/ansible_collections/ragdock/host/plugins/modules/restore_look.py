@@ -1,0 +1,221 @@
+#!/usr/bin/python
+"""Ansible module: which backups there are, which is meant, whether it can be restored here; read-only."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ragdock.host.plugins.module_utils.backup import manifests
+from ansible_collections.ragdock.host.plugins.module_utils.backup.catalog import proofs
+from ansible_collections.ragdock.host.plugins.module_utils.backup.snapshots import SearchError
+from ansible_collections.ragdock.host.plugins.module_utils.containers import ContainerError, address, serving
+from ansible_collections.ragdock.host.plugins.module_utils.jobs import read_history
+from ansible_collections.ragdock.host.plugins.module_utils.ollama import Ollama, OllamaError
+from ansible_collections.ragdock.host.plugins.module_utils.releases.store import Store
+from ansible_collections.ragdock.host.plugins.module_utils.restic import ResticError
+from ansible_collections.ragdock.host.plugins.module_utils.restore import content as parts
+from ansible_collections.ragdock.host.plugins.module_utils.restore import ledger as ledgers
+from ansible_collections.ragdock.host.plugins.module_utils.restore.backups import (
+    NoSuchBackupError,
+    backups_of,
+    chosen,
+    rows,
+)
+from ansible_collections.ragdock.host.plugins.module_utils.restore.compatibility import (
+    embedder_refusal,
+    ledger_refusal,
+    version_refusal,
+)
+from ansible_collections.ragdock.host.plugins.module_utils.restore.journal import Desk
+from ansible_collections.ragdock.host.plugins.module_utils.restore.node import as_admin
+
+DOCUMENTATION = r"""
+---
+module: restore_look
+short_description: Which backups there are, and whether one can be restored here
+description:
+  - Reads the repository and the host; changes nothing.
+  - C(refusals) says why the chosen backup cannot be restored; empty when it can.
+options:
+  repository: {description: restic's name of the repository., type: str, required: true}
+  region: {description: AWS region., type: str, default: ""}
+  password: {description: Its password., type: str, required: true}
+  root: {description: Where Ragdock lives on the host., type: path, default: /opt/ragdock}
+  project: {description: Compose project., type: str, default: ragdock}
+  wanted: {description: "An id, a time, or latest.", type: str, default: latest}
+  scope: {description: "What to restore; empty to list only.", type: str, default: ""}
+  file: {description: The file of scope file., type: str, default: ""}
+  only_empty: {description: The host must hold no documents yet., type: bool, default: false}
+  ca: {description: PEM of the authority of OpenSearch's certificates., type: str, default: ""}
+  admin_cert: {description: PEM of the admin client certificate., type: str, default: ""}
+  admin_key: {description: PEM of its key., type: str, default: ""}
+author: Ragdock
+"""
+
+EXAMPLES = r"""
+- name: Backups are listed
+  restore_look:
+    repository: s3:https://s3.eu-central-1.amazonaws.com/bucket/backup
+    password: "{{ secrets.restic_password }}"
+"""
+
+RETURN = r"""
+rows: {description: A row for each backup., type: list, returned: success}
+backup: {description: The chosen backup's id., type: str, returned: with a scope}
+about: {description: What it holds., type: dict, returned: with a scope}
+refusals: {description: Why it cannot be restored here., type: list, returned: with a scope}
+holds: {description: Documents on the host now., type: int, returned: with a scope}
+pending: {description: The backup whose restore was interrupted here., type: str, returned: with a scope}
+differing: {description: What would change., type: dict, returned: with a scope}
+"""
+
+
+class Look:
+    """One look; each part gives words for what speaks against the restore."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self.wanted: dict[str, Any] = module.params
+        self.run = module.run_command
+        self.root = Path(self.wanted["root"])
+        self.repository = parts.repository(
+            self.wanted["repository"], self.wanted["password"], self.wanted["region"], self.root
+        )
+
+    def all(self) -> dict[str, Any]:
+        """The answer."""
+        known = backups_of(self.repository)
+        table = rows(known, proofs(read_history(self.root, "drill")))
+        if not self.wanted["scope"]:
+            return {"rows": table}
+        backup = chosen(known, self.wanted["wanted"], dt.datetime.now(dt.UTC))
+        content = parts.load(self.repository, backup)
+        scope, file = self.wanted["scope"], self.wanted["file"]
+        holds = self.documents()
+        entry = Desk(self.root).read()
+        return {
+            "rows": table,
+            "backup": backup.id,
+            "about": self.about(content),
+            "refusals": self.refusals(content, scope, file),
+            "holds": holds,
+            "pending": entry.backup if entry else "",
+            "differing": self.differing(content, scope, file),
+        }
+
+    def documents(self) -> int:
+        """Documents that the host has now."""
+        ledger = self.root / "data" / "ledger" / parts.LEDGER
+        return ledgers.facts(ledger).documents if ledger.is_file() else 0
+
+    @staticmethod
+    def about(content: parts.Content) -> dict[str, Any]:
+        """The backup in figures."""
+        return {
+            "made": f"{content.backup.time:%Y-%m-%d %H:%M:%S} UTC",
+            "release": content.backup.release,
+            "files": len(content.manifest["files"]),
+            "documents": content.documents,
+            "chunks": sum(int(one["documents"]) for one in content.indices.values()),
+            "bytes": content.backup.size,
+        }
+
+    def refusals(self, content: parts.Content, scope: str, file: str) -> list[str]:
+        """Why not; each complete with what to do."""
+        content.wanted(scope, file)
+        if Store(self.root).current() is None:
+            return [
+                "Nothing serves on this host, so nothing can be restored into it. Run playbooks/deploy.yml."
+            ]
+        found = []
+        if (
+            self.wanted["wanted"] in ("latest", "newest", "")
+            and not content.documents
+            and not content.indices
+        ):
+            found.append(
+                f"The newest backup, {content.backup.id}, holds no documents. If it is meant, name it: "
+                f"-e backup={content.backup.id}. Other backups: playbooks/restore.yml -e list=true"
+            )
+        found.append(
+            parts.room_refusal(content.size(scope, file, 0), shutil.disk_usage(self.root).free, self.root)
+        )
+        versions = content.manifest.get("versions", {})
+        ledger = self.root / "data" / "ledger" / parts.LEDGER
+        if scope != parts.ANALYTICS and ledger.is_file():
+            found.append(ledger_refusal(int(versions.get("ledger", 0)), ledgers.facts(ledger).version))
+        if scope in (parts.ALL, parts.INDEX) and content.indices:
+            keys = (self.wanted[key] for key in ("ca", "admin_cert", "admin_key"))
+            node = as_admin(self.run, self.wanted["project"], *keys)
+            node.ready(120)
+            found.append(version_refusal(str(versions.get("opensearch", "")), node.version()))
+            found += self.embedders(content)
+        return [text for text in found if text]
+
+    def embedders(self, content: parts.Content) -> list[str]:
+        """Whether the running embedder is the one that made the backup's vectors."""
+        release = Store(self.root).current()
+        lines = (release.files().get(".env", "") if release else "").splitlines()
+        name = dict(line.split("=", 1) for line in lines if "=" in line).get("EMBEDDING_MODEL_NAME", "")
+        ollama = Ollama(address(serving(self.run, self.wanted["project"], "ollama")))
+        weights = ollama.weights(name)
+        contracts = [dict(one["mappings_meta"]).get("embedding", {}) for one in content.indices.values()]
+        return [embedder_refusal(contract, name, weights) for contract in contracts]
+
+    def differing(self, content: parts.Content, scope: str, file: str) -> dict[str, Any]:
+        """Files that would be replaced, brought or moved aside."""
+        wanted = content.wanted(scope, file)
+        live = self.root / "data"
+        changed = [
+            path for path, entry in wanted.items() if manifests.compare_files([{**entry, "path": path}], live)
+        ]
+        here = {f"raw/{path.relative_to(live / 'raw')}" for path in manifests.files_below(live / "raw")}
+        return {
+            "brought": sorted(path for path in changed if not (live / path).exists()),
+            "replaced": sorted(path for path in changed if (live / path).exists()),
+            "aside": sorted(here - set(wanted)) if scope == parts.ALL else [],
+            "indices": sorted(content.indices) if scope in (parts.ALL, parts.INDEX) else [],
+        }
+
+
+def main() -> None:
+    """Look."""
+    module = AnsibleModule(
+        argument_spec={
+            "repository": {"type": "str", "required": True},
+            "region": {"type": "str", "default": ""},
+            "password": {"type": "str", "required": True, "no_log": True},
+            "root": {"type": "path", "default": "/opt/ragdock"},
+            "project": {"type": "str", "default": "ragdock"},
+            "wanted": {"type": "str", "default": "latest"},
+            "scope": {"type": "str", "default": "", "choices": ["", *parts.SCOPES]},
+            "file": {"type": "str", "default": ""},
+            "only_empty": {"type": "bool", "default": False},
+            "ca": {"type": "str", "default": ""},
+            "admin_cert": {"type": "str", "default": ""},
+            "admin_key": {"type": "str", "default": "", "no_log": True},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(changed=False, **Look(module).all())
+    except (
+        ResticError,
+        NoSuchBackupError,
+        parts.ContentError,
+        manifests.ManifestError,
+        ledgers.LedgerError,
+        SearchError,
+        ContainerError,
+        OllamaError,
+        OSError,
+    ) as error:
+        module.fail_json(msg=f"{error} Nothing was changed.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+#!/usr/bin/python
+"""Ansible module: one step of a restore; each leaves the host in a state that the next run understands."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ragdock.host.plugins.module_utils.backup import manifests
+from ansible_collections.ragdock.host.plugins.module_utils.backup.snapshots import SearchError
+from ansible_collections.ragdock.host.plugins.module_utils.containers import ContainerError
+from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
+from ansible_collections.ragdock.host.plugins.module_utils.restic import ResticError
+from ansible_collections.ragdock.host.plugins.module_utils.restore import content as parts
+from ansible_collections.ragdock.host.plugins.module_utils.restore import ledger as ledgers
+from ansible_collections.ragdock.host.plugins.module_utils.restore.backups import (
+    NoSuchBackupError,
+    backups_of,
+    chosen,
+)
+from ansible_collections.ragdock.host.plugins.module_utils.restore.journal import Desk, locked
+from ansible_collections.ragdock.host.plugins.module_utils.restore.node import as_admin
+from ansible_collections.ragdock.host.plugins.module_utils.restore.preparation import (
+    Preparation,
+    RestoreError,
+)
+from ansible_collections.ragdock.host.plugins.module_utils.restore.transaction import Transaction
+
+DOCUMENTATION = r"""
+---
+module: restore_run
+short_description: One step of a restore
+description:
+  - C(settle) completes or undoes what an interrupted restore left.
+  - C(prepare) fetches the backup, checks it and restores its index under a new name; nothing live is touched.
+  - C(switch) makes it live; questions are answered all the while.
+  - C(finish) keeps it; C(undo) brings back what was there before. Both end the restore.
+options:
+  step:
+    description: Which.
+    type: str
+    choices: [settle, prepare, switch, finish, undo]
+    required: true
+  repository: {description: restic's name of the repository., type: str, default: ""}
+  region: {description: AWS region., type: str, default: ""}
+  password: {description: Its password., type: str, default: ""}
+  root: {description: Where Ragdock lives on the host., type: path, default: /opt/ragdock}
+  project: {description: Compose project., type: str, default: ragdock}
+  backup: {description: Id of the backup., type: str, default: ""}
+  scope: {description: What to restore., type: str, default: all}
+  file: {description: The file of scope file., type: str, default: ""}
+  ca: {description: PEM of the authority of OpenSearch's certificates., type: str, required: true}
+  admin_cert: {description: PEM of the admin client certificate., type: str, required: true}
+  admin_key: {description: PEM of its key., type: str, required: true}
+author: Ragdock
+"""
+
+EXAMPLES = r"""
+- name: The restored state is live
+  restore_run:
+    step: switch
+    ca: "{{ secrets.opensearch_ca_cert }}"
+    admin_cert: "{{ secrets.opensearch_admin_cert }}"
+    admin_key: "{{ secrets.opensearch_admin_key }}"
+"""
+
+RETURN = r"""
+told: {description: What was completed or undone; empty for nothing., type: str, returned: success}
+seconds: {description: Seconds by step., type: dict, returned: success}
+figures: {description: Counts., type: dict, returned: success}
+aside: {description: Where the replaced files are kept., type: str, returned: success}
+"""
+
+
+def run(module: AnsibleModule) -> dict[str, Any]:
+    """Do the step; the result for Ansible."""
+    wanted = module.params
+    desk = Desk(Path(wanted["root"]))
+    keys = (wanted[key] for key in ("ca", "admin_cert", "admin_key"))
+    node = as_admin(module.run_command, wanted["project"], *keys)
+    work = Transaction(desk, node, Engine(wanted["project"]))
+    step, told = wanted["step"], ""
+    entry = desk.read()
+    if module.check_mode:
+        left = entry is not None and step == "settle"
+        told = f"an interrupted restore of {entry.backup} would be settled" if left and entry else ""
+        return {"changed": left, "told": told, "seconds": {}, "figures": {}, "aside": ""}
+    if step == "settle":
+        told = work.settle()
+        return {"changed": bool(told), "told": told, "seconds": {}, "figures": {}, "aside": ""}
+    if step == "prepare":
+        if entry is not None:
+            raise RestoreError("another restore was begun and not ended; run playbooks/restore.yml again")
+        repository = parts.repository(wanted["repository"], wanted["password"], wanted["region"], desk.root)
+        backup = chosen(backups_of(repository), wanted["backup"], dt.datetime.now(dt.UTC))
+        content = parts.load(repository, backup)
+        file = next(iter(content.wanted(parts.FILE, wanted["file"]))) if wanted["scope"] == parts.FILE else ""
+        entry = work.begin(backup.id, wanted["scope"], file)
+        preparation = Preparation(desk, node, work.engine, work.seconds, work.figures)
+        preparation.run(entry, repository, content)
+    elif entry is None:
+        if step != "undo":
+            raise RestoreError(f"there is no restore to {step}: nothing was prepared")
+    elif step == "switch":
+        work.switch(entry)
+    elif step == "finish":
+        work.finish(entry)
+    else:
+        work.undo(entry)
+        told = f"the restore of {entry.backup} is undone"
+    aside = str(desk.aside(entry.moment)) if entry else ""
+    return {
+        "changed": entry is not None,
+        "told": told,
+        "seconds": work.seconds,
+        "figures": work.figures,
+        "aside": aside,
+    }
+
+
+def main() -> None:
+    """Read the arguments, do it, report."""
+    module = AnsibleModule(
+        argument_spec={
+            "step": {
+                "type": "str",
+                "required": True,
+                "choices": ["settle", "prepare", "switch", "finish", "undo"],
+            },
+            "repository": {"type": "str", "default": ""},
+            "region": {"type": "str", "default": ""},
+            "password": {"type": "str", "default": "", "no_log": True},
+            "root": {"type": "path", "default": "/opt/ragdock"},
+            "project": {"type": "str", "default": "ragdock"},
+            "backup": {"type": "str", "default": ""},
+            "scope": {"type": "str", "default": parts.ALL, "choices": list(parts.SCOPES)},
+            "file": {"type": "str", "default": ""},
+            "ca": {"type": "str", "required": True},
+            "admin_cert": {"type": "str", "required": True},
+            "admin_key": {"type": "str", "required": True, "no_log": True},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        with locked(Path(module.params["root"])):
+            result = run(module)
+        module.exit_json(**result)
+    except (
+        RestoreError,
+        ResticError,
+        NoSuchBackupError,
+        parts.ContentError,
+        manifests.ManifestError,
+        ledgers.LedgerError,
+        SearchError,
+        ContainerError,
+        EngineError,
+        OSError,
+    ) as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()

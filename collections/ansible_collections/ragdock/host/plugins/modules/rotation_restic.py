@@ -1,0 +1,98 @@
+#!/usr/bin/python
+"""Ansible module: the backups' repository takes a new password beside the old one, and loses the old one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ragdock.host.plugins.module_utils.restic import (
+    PROBE_SECONDS,
+    Repository,
+    ResticError,
+)
+
+DOCUMENTATION = r"""
+---
+module: rotation_restic
+short_description: Adds a password to the backups' repository, or removes the old one
+description:
+  - Adding what opens the repository already, and removing what is gone, change nothing.
+  - Only the key that the old password opened is removed; keys that somebody added by hand stay.
+options:
+  location: {description: restic's name of the repository., type: str, required: true}
+  region: {description: Region of the bucket., type: str, default: ""}
+  root: {description: Where Ragdock lives., type: path, default: /opt/ragdock}
+  password: {description: The password that opens it now., type: str, required: true}
+  new_password: {description: The one to add; empty adds none., type: str, default: ""}
+  remove: {description: The key to remove; empty removes none., type: str, default: ""}
+author: Ragdock
+"""
+
+EXAMPLES = r"""
+- name: The repository takes both passwords
+  rotation_restic: {location: /mnt/backups, password: "{{ old }}", new_password: "{{ new }}"}
+"""
+
+RETURN = r"""
+key: {description: Key of the present password; empty without a repository., returned: success, type: str}
+"""
+
+
+def opens(repository: Repository) -> str:
+    """The key that a repository's password opens; empty when it opens none."""
+    try:
+        return str(repository.key())
+    except ResticError as error:
+        if error.kind == "password":
+            return ""
+        raise
+
+
+def change(params: dict[str, Any]) -> dict[str, Any]:
+    """Do it; the result for Ansible."""
+    cache = Path(params["root"]) / "backup" / "cache"
+    repository = Repository(params["location"], params["password"], params["region"], cache=cache)
+    try:
+        mine = repository.key()
+    except ResticError as error:
+        if error.kind != "absent":
+            raise
+        # No backup was made yet: the first one begins with the new password.
+        return {"changed": False, "key": ""}
+    changed = False
+    new = params["new_password"]
+    if new and not opens(Repository(params["location"], new, params["region"], cache=cache)):
+        repository.add_key(new)
+        changed = True
+    if params["remove"] and params["remove"] != mine and params["remove"] in repository.key_ids():
+        repository.run("key", "remove", params["remove"], seconds=PROBE_SECONDS)
+        changed = True
+    return {"changed": changed, "key": mine}
+
+
+def main() -> None:
+    """Run as an Ansible module."""
+    module = AnsibleModule(
+        argument_spec={
+            "location": {"type": "str", "required": True},
+            "region": {"type": "str", "default": ""},
+            "root": {"type": "path", "default": "/opt/ragdock"},
+            "password": {"type": "str", "required": True, "no_log": True},
+            "new_password": {"type": "str", "default": "", "no_log": True},
+            "remove": {"type": "str", "default": ""},
+        }
+    )
+    try:
+        module.exit_json(**change(module.params))
+    except ResticError as error:
+        module.fail_json(
+            msg=f"The repository {module.params['location']} did not change its password: {error}. "
+            "Backups go on with the present one. Run playbooks/rotate.yml again when the repository answers."
+        )
+
+
+if __name__ == "__main__":
+    main()

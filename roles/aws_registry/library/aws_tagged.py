@@ -1,1 +1,0 @@
-../../aws_state/library/aws_tagged.py

@@ -1,1 +1,0 @@
-../../host_baseline/library/host_services.py

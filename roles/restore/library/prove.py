@@ -1,1 +1,0 @@
-../../stack/library/prove.py

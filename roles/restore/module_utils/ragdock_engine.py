@@ -1,1 +1,0 @@
-../../stack/module_utils/ragdock_engine.py

@@ -1,1 +1,0 @@
-../../monitoring/module_utils/ragdock_jobs.py

@@ -1,1 +1,0 @@
-../../verify/filter_plugins/verify_table.py

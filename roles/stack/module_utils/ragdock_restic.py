@@ -1,1 +1,0 @@
-../../backup/module_utils/ragdock_restic.py
