@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jinja2 import Template
 
 from tests.local_aws import local_aws
-from tests.unit.role_files import COLLECTIONS
+from tests.unit.role_files import COLLECTIONS, ROLES
 
-ROOT = Path(__file__).parents[3]
 # Stands where ansible-playbook does: the runner only sees a program, its exit code and what it leaves.
 GOOD = """
 import sys; sys.path.insert(0, {collections!r})
@@ -45,7 +45,8 @@ class Bench:
         }  # fmt: skip
         self.settings = where / "schedule.json"
         self.settings.write_text(json.dumps(settings))
-        text = (ROOT / "roles/schedule/files/ragdock-job.py").read_text()
+        module = self.collections / "ansible_collections/ragdock/host/scripts/ragdock_job.py"
+        text = module.read_text()
         for old, new in (
             ("/etc/ragdock/schedule.json", self.settings),
             ("/run/lock/ragdock-job.lock", where / "job.lock"),
@@ -56,8 +57,10 @@ class Bench:
         text = text.replace('"PATH": "', f'"PATH": "{self.programs}:')
         # Whoever tests need not wait for a stack that is not there.
         text = text.replace("SETTLE_SECONDS = 600.0", "SETTLE_SECONDS = 0.0")
+        module.write_text(text)
         self.runner = where / "ragdock-job"
-        self.runner.write_text(text)
+        launcher = Template((ROLES / "schedule/templates/ragdock-job.j2").read_text())
+        self.runner.write_text(launcher.render(schedule_root=self.root))
         self.log = where / "log"
 
     def change(self, **settings: Any) -> None:

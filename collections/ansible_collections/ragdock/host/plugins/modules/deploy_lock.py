@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import boto3
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ragdock.host.plugins.module_utils.aws.deploy_lock import (
-    QUICK,
     UNREADABLE,
     Lock,
     describe,
@@ -64,10 +62,7 @@ def main() -> None:
     )
     if module.check_mode:
         module.exit_json(changed=False, held=False)
-    lock, me = (
-        Lock(boto3.client("ssm", config=QUICK), module.params["parameter"]),
-        myself(module.params["verb"]),
-    )
+    lock, me = Lock.connect(module.params["parameter"]), myself(module.params["verb"])
     try:
         if module.params["state"] == "absent":
             holder = lock.holder()

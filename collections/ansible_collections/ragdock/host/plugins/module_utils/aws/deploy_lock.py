@@ -86,6 +86,11 @@ class Lock:
         self.ssm = ssm
         self.name = name
 
+    @classmethod
+    def connect(cls, name: str, **where: str | None) -> Lock:
+        """The lock of this name, in the Parameter Store that this process's settings or WHERE name."""
+        return cls(boto3.client("ssm", config=QUICK, **where), name)  # type: ignore[call-overload]
+
     def holder(self) -> dict[str, Any] | None:
         """Who holds the lock now."""
         try:
@@ -177,7 +182,7 @@ def watch(lock: Lock, me: dict[str, Any]) -> None:
             os.dup2(nothing, number)
         os.closerange(3, MOST_FILES)
         os.chdir("/")
-        free_at_the_end(Lock(boto3.client("ssm", config=QUICK), lock.name), me)
+        free_at_the_end(Lock.connect(lock.name), me)
         status = 0
     finally:
         os._exit(status)

@@ -1,9 +1,8 @@
-#!/usr/bin/python3
 """Runs one job of the schedule: ragdock-job backup | drill | patch | prune | renew | drift | after-boot.
 
 The work is the playbook of that name in the deployer's directory. Here is only what a playbook cannot
 do for itself: one at a time, gently, not for ever, with a log, and with a record even of its own death.
-Written by Ragdock (role schedule); docs/schedule.md explains it.
+docs/schedule.md explains it.
 """
 
 from __future__ import annotations
@@ -12,17 +11,16 @@ import argparse
 import contextlib
 import fcntl
 import hashlib
-import importlib
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from types import ModuleType
 from typing import IO, Any
+
+from ansible_collections.ragdock.host.plugins.module_utils import jobs, processes, schedule
 
 SETTINGS = Path("/etc/ragdock/schedule.json")
 LOCK = Path("/run/lock/ragdock-job.lock")
@@ -42,14 +40,6 @@ class BusyError(Exception):
     """Another job runs, so this one did not start; said in its log."""
 
 
-def helper(settings: dict[str, Any], name: str) -> ModuleType:
-    """A part of the collection ragdock.host, from the host's own copy."""
-    collections = str(Path(settings["root"]) / "deployer" / "collections")
-    if collections not in sys.path:
-        sys.path.insert(0, collections)
-    return importlib.import_module(f"ansible_collections.ragdock.host.plugins.module_utils.{name}")
-
-
 class Runner:
     """One job from its start to its record."""
 
@@ -61,8 +51,6 @@ class Runner:
         self.root = Path(settings["root"])
         self.deployer = self.root / "deployer"
         self.marker = self.root / "state" / "running" / f"{job}.json"
-        self.records = helper(settings, "jobs")
-        self.processes = helper(settings, "processes")
 
     @contextlib.contextmanager
     def alone(self, log: IO[str]) -> Iterator[int]:
@@ -94,10 +82,10 @@ class Runner:
 
     def record(self, began: float, reason: str, log: IO[str]) -> None:
         """Put a failure on record that the playbook itself could not."""
-        outcome = self.records.Outcome(self.job, False, began, time.time(), reason)
-        entry = self.records.write_record(self.root, outcome)
+        outcome = jobs.Outcome(self.job, False, began, time.time(), reason)
+        entry = jobs.write_record(self.root, outcome)
         namespace, region = self.settings["namespace"], self.settings["region"]
-        problem = self.records.put_metrics(entry, namespace, region, self.settings["endpoint_url"])
+        problem = jobs.put_metrics(entry, namespace, region, self.settings["endpoint_url"])
         say(log, f"failed: {reason}" + (f" CloudWatch was not told: {problem}" if problem else ""))
 
     def known(self) -> str:
@@ -117,12 +105,14 @@ class Runner:
 
     def free_lock(self, pid: int, log: IO[str]) -> None:
         """Give back the deployment's lock when this job's own dead run left it."""
-        locks = helper(self.settings, "aws.deploy_lock")
+        # boto3 takes a while to load, and few runs need it.
+        from ansible_collections.ragdock.host.plugins.module_utils.aws import deploy_lock as locks
+
         where = {
             "region_name": self.settings["region"],
             "endpoint_url": self.settings["endpoint_url"] or None,
         }
-        lock = locks.Lock(locks.boto3.client("ssm", config=locks.QUICK, **where), self.settings["lock"])
+        lock = locks.Lock.connect(self.settings["lock"], **where)
         try:
             holder = lock.holder()
             if holder and holder.get("machine") == os.uname().nodename and holder.get("pid") == pid:
@@ -154,7 +144,7 @@ class Runner:
             "PYTHONUNBUFFERED": "1",
         }
         # The lock's descriptor goes along: should this runner be killed, the playbook still holds it.
-        self.processes.adopt_orphans()
+        processes.adopt_orphans()
         process = subprocess.Popen(
             words,
             cwd=self.deployer,
@@ -169,20 +159,20 @@ class Runner:
         try:
             return process.pid, process.wait(self.settings["jobs"][self.job]["timeout_minutes"] * 60)
         except subprocess.TimeoutExpired:
-            self.processes.end_offspring()
+            processes.end_offspring()
             process.wait()
             return process.pid, TIMED_OUT
 
     def mark(self, pid: int, before: str) -> None:
         """What the next boot finds when this one ends too early."""
         self.marker.parent.mkdir(parents=True, exist_ok=True)
-        self.records.replace(
+        jobs.replace(
             self.marker,
             json.dumps(
                 {
                     "job": self.job,
                     "pid": pid,
-                    "boot": self.processes.boot(),
+                    "boot": processes.boot(),
                     "began": time.time(),
                     "before": before,
                     "again": self.again,
@@ -240,7 +230,7 @@ class Runner:
     def unfinished(self) -> dict[str, Any]:
         """The mark of a run that a restart of the host cut short; empty without one."""
         mark = self.read_mark()
-        return mark if mark.get("boot") != self.processes.boot() else {}
+        return mark if mark.get("boot") != processes.boot() else {}
 
 
 @contextlib.contextmanager
@@ -283,7 +273,6 @@ def settle(log: IO[str]) -> None:
 
 def after_boot(settings: dict[str, Any]) -> int:
     """Finish what a reboot interrupted on purpose, then run what was due while the host was down."""
-    times = helper(settings, "schedule")
     # What was due before the schedule was written was not missed.
     since = datetime.fromtimestamp(SETTINGS.stat().st_mtime, UTC)
     codes = [0]
@@ -291,9 +280,9 @@ def after_boot(settings: dict[str, Any]) -> int:
         settle(log)
         # A patch that waits for this very boot comes first.
         for job in sorted(settings["jobs"], key=lambda job: job != "patch"):
-            runner, due = Runner(job, settings), times.parse(settings["jobs"][job]["schedule"])
-            state, resume = runner.records.read_state(runner.root, job), []
-            again = due is not None and times.missed(due, state, since, datetime.now(UTC))
+            runner, due = Runner(job, settings), schedule.parse(settings["jobs"][job]["schedule"])
+            state, resume = jobs.read_state(runner.root, job), []
+            again = due is not None and schedule.missed(due, state, since, datetime.now(UTC))
             mark = runner.unfinished()
             if mark:
                 runner.marker.unlink()
@@ -327,7 +316,3 @@ def main() -> int:
         return after_boot(settings) if job == AFTER_BOOT else Runner(job, settings).run([])
     except BusyError:
         return BUSY
-
-
-if __name__ == "__main__":
-    sys.exit(main())
