@@ -183,7 +183,6 @@ def main() -> None:
             step.figures["locked_anew"] = renew(settings, time.time())
     except FAILURES as error:
         module.fail_json(msg=advice(error, settings), stands=what_stands(step.memory), figures=step.figures)
-        raise AssertionError from error  # fail_json does not return
     step.figures["tended_seconds"] = round(time.monotonic() - began, 1)
     module.exit_json(
         changed=bool(step.figures["forgotten"]), figures=step.figures, stands=what_stands(step.memory)

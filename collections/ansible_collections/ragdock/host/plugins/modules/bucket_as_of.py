@@ -211,13 +211,11 @@ def main() -> None:
             carry_out(s3, bucket, made)
     except MomentError as error:
         module.fail_json(msg=f"{error} Nothing was destroyed; run it again as often as you like.")
-        raise AssertionError from error  # fail_json does not return
     except (BotoCoreError, ClientError) as error:
         module.fail_json(
             msg=f"{bucket} could not be brought to that moment: {error}. Nothing was destroyed; what is back "
             "is back. docs/policies/operator.json lists the rights that this needs. Run it again."
         )
-        raise AssertionError from error  # fail_json does not return
     module.exit_json(changed=bool(made.markers or made.rewrites or made.newer), **figures(made))
 
 

@@ -17,6 +17,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ragdock.host.plugins.module_utils.commands import Changes
+
 DOCUMENTATION = r"""
 module: host_files
 short_description: Directories, files and absent paths, made true in one call
@@ -180,7 +182,7 @@ def unified(path: Path, before: str, after: str) -> str:
 class HostFiles:
     """One call's work: what differs, what is written, what is put back."""
 
-    def __init__(self, module: AnsibleModule) -> None:
+    def __init__(self, module: Changes) -> None:
         self.module = module
         self.changed: list[str] = []
         self.diffs: list[str] = []

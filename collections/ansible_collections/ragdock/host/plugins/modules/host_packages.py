@@ -7,6 +7,8 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ragdock.host.plugins.module_utils.commands import Commands
+
 DOCUMENTATION = r"""
 module: host_packages
 short_description: Debian packages, installed when one is missing
@@ -52,7 +54,7 @@ def parse_installed(output: str) -> set[str]:
     return {name for name, status in pairs if status == INSTALLED}
 
 
-def missing(module: AnsibleModule, names: list[str]) -> list[str]:
+def missing(module: Commands, names: list[str]) -> list[str]:
     """Those of the packages that dpkg does not call installed."""
     # dpkg-query ends with 1 when it does not know one of the names; its answer for the others stands.
     _, out, _ = module.run_command(

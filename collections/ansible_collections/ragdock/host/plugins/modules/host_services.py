@@ -10,6 +10,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ragdock.host.plugins.module_utils.commands import Changes
+
 DOCUMENTATION = r"""
 module: host_services
 short_description: systemd units enabled, running, and running what their files say
@@ -149,7 +151,7 @@ def newer(paths: list[str], since: float) -> str | None:
 class HostServices:
     """One call's work."""
 
-    def __init__(self, module: AnsibleModule) -> None:
+    def __init__(self, module: Changes) -> None:
         self.module = module
         self.actions: list[str] = []
 

@@ -165,7 +165,6 @@ def main() -> None:
         module.fail_json(
             msg=f"Models could not be made present: {error}", progress=progress, changed=bool(progress)
         )
-        raise AssertionError from error  # fail_json does not return
     module.exit_json(
         changed=bool(missing),
         missing=[model["name"] for model in missing],

@@ -240,7 +240,6 @@ def main() -> None:
             result = bring(module.run_command, wanted, check=False)
     except (ContainerError, ClusterError, UnreachableError) as error:
         module.fail_json(msg=f"OpenSearch did not take the certificates of its files: {error}.")
-        raise AssertionError from error  # fail_json does not return
     module.exit_json(**result)
 
 

@@ -206,7 +206,6 @@ def main() -> None:
         done = reconciler.repaired if reconciler else []
         why = f"Users of OpenSearch could not be reconciled: {error}"
         module.fail_json(msg=why, repaired=done, changed=bool(done))
-        raise AssertionError from error  # fail_json does not return
     module.exit_json(changed=bool(reconciler.repaired), repaired=reconciler.repaired, users=users)
 
 

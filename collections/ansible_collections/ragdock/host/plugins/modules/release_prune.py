@@ -104,7 +104,6 @@ def main() -> None:
         result = work(module.params, check=module.check_mode)
     except (ReleaseError, EngineError, ResticError, OSError) as error:
         module.fail_json(msg=f"{error} What serves was not touched.", began=began)
-        raise AssertionError from error  # fail_json does not return
     module.exit_json(began=began, **result)
 
 
