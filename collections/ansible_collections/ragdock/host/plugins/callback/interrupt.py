@@ -7,14 +7,7 @@ kernel's alarm, which needs no lock.
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
-from typing import Any
-
-from ansible.plugins.callback import CallbackBase
-
-DOCUMENTATION = """
+DOCUMENTATION = r"""
 name: interrupt
 type: notification
 short_description: Makes sure that an interrupted run ends
@@ -23,7 +16,15 @@ description:
   - The deployment's lock that such a run leaves is recognised as dead by the next one.
 requirements:
   - enable it in C(callbacks_enabled)
+author: ["Ragdock (!UNKNOWN)"]
 """
+
+import os
+import signal
+import sys
+from typing import Any
+
+from ansible.plugins.callback import CallbackBase
 
 GRACE_SECONDS = 20
 

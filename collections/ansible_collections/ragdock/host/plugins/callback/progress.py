@@ -7,13 +7,7 @@ stage, and the slowest tasks.
 
 from __future__ import annotations
 
-import threading
-import time
-from typing import Any
-
-from ansible.plugins.callback import CallbackBase
-
-DOCUMENTATION = """
+DOCUMENTATION = r"""
 name: progress
 type: notification
 short_description: Shows stage, elapsed time and a sign of life during long tasks
@@ -22,7 +16,14 @@ description:
   - Prints the seconds spent in each play when the run ends.
 requirements:
   - enable it in C(callbacks_enabled)
+author: ["Ragdock (!UNKNOWN)"]
 """
+
+import threading
+import time
+from typing import Any
+
+from ansible.plugins.callback import CallbackBase
 
 HEARTBEAT_SECONDS = 15.0
 SLOWEST_TASKS = 3

@@ -5,14 +5,6 @@ The lookup of amazon.aws does the same, but prints the values at verbosity 4.
 
 from __future__ import annotations
 
-from typing import Any
-
-import boto3
-from ansible.errors import AnsibleLookupError
-from ansible.plugins.lookup import LookupBase
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-
 DOCUMENTATION = r"""
 name: aws_secrets_read
 short_description: Every secret under one path of the Parameter Store
@@ -25,8 +17,16 @@ options:
   endpoint_url: {description: Address of the AWS API., type: str}
   access_key: {description: Key for an API that checks none., type: str}
   secret_key: {description: Its secret half., type: str}
-author: [Ragdock]
+author: ["Ragdock (!UNKNOWN)"]
 """
+
+from typing import Any
+
+import boto3
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 NEXT = "_next"
 # Whoever trusts one of these trusts its successor too, for as long as it is being rotated.

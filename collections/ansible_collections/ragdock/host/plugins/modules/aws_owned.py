@@ -1,13 +1,7 @@
+#!/usr/bin/python
 """Lists everything in AWS that belongs to one deployment, however it came to be."""
 
 from __future__ import annotations
-
-from typing import Any, NamedTuple
-
-import boto3
-from ansible.module_utils.basic import AnsibleModule
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
 DOCUMENTATION = r"""
 module: aws_owned
@@ -18,7 +12,7 @@ description:
 options:
   name: {description: The deployment's name., type: str, required: true}
   bucket: {description: The backup bucket; empty for none., type: str, default: ""}
-author: [Ragdock]
+author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
@@ -30,6 +24,13 @@ EXAMPLES = r"""
 RETURN = r"""
 owned: {description: Kind and id of each., type: list, elements: dict, returned: always}
 """
+
+from typing import Any, NamedTuple
+
+import boto3
+from ansible.module_utils.basic import AnsibleModule
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 QUICK = Config(connect_timeout=5, read_timeout=30, retries={"max_attempts": 4, "mode": "standard"})
 

@@ -1,3 +1,4 @@
+#!/usr/bin/python
 """Makes a deployment's missing secrets and stores them; never reads, changes or returns one that exists.
 
 The values are born and stored in this one process: no task argument, no result and no temporary
@@ -5,20 +6,6 @@ file holds them. A CA's own key is read back only to sign a missing leaf.
 """
 
 from __future__ import annotations
-
-from typing import Any
-
-import boto3
-from ansible.module_utils.basic import AnsibleModule
-from botocore.exceptions import BotoCoreError, ClientError
-
-from ansible_collections.ragdock.host.plugins.module_utils.secret_store import (
-    QUICK,
-    Pair,
-    Store,
-    issue,
-    password,
-)
 
 DOCUMENTATION = r"""
 module: aws_secrets_make
@@ -42,7 +29,7 @@ options:
     default: []
   deployment: {description: Organisation in the certificates., type: str, default: ""}
   tags: {description: Tags of the parameters., type: dict, default: {}}
-author: [Ragdock]
+author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
@@ -58,6 +45,20 @@ RETURN = r"""
 made: {description: Names of the secrets that were made., type: list, returned: always}
 removed: {description: Names of the secrets that were removed., type: list, returned: always}
 """
+
+from typing import Any
+
+import boto3
+from ansible.module_utils.basic import AnsibleModule
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ansible_collections.ragdock.host.plugins.module_utils.secret_store import (
+    QUICK,
+    Pair,
+    Store,
+    issue,
+    password,
+)
 
 
 def make(store: Store, params: dict[str, Any], dry: bool) -> list[str]:

@@ -1,13 +1,7 @@
+#!/usr/bin/python
 """Tags repositories and alarms, for which the collections' own modules take no tags."""
 
 from __future__ import annotations
-
-from typing import Any
-
-import boto3
-from ansible.module_utils.basic import AnsibleModule
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
 DOCUMENTATION = r"""
 ---
@@ -18,7 +12,7 @@ description:
 options:
   arns: {description: What to tag., type: list, elements: str, required: true}
   tags: {description: The tags., type: dict, required: true}
-author: [Ragdock]
+author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
@@ -31,6 +25,13 @@ EXAMPLES = r"""
 RETURN = r"""
 tagged: {description: What was tagged., type: list, returned: success}
 """
+
+from typing import Any
+
+import boto3
+from ansible.module_utils.basic import AnsibleModule
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 QUICK = Config(connect_timeout=5, read_timeout=30, retries={"max_attempts": 4, "mode": "standard"})
 

@@ -3,6 +3,38 @@
 
 from __future__ import annotations
 
+DOCUMENTATION = r"""
+---
+module: backup_make
+short_description: Makes one backup
+description:
+  - Copies the ledger, begins a snapshot of the indices and freezes a view of them in one moment in which
+    nothing is written. When something was, it is done again with the worker standing still.
+  - Writes the manifest from the frozen view, uploads all of it with restic, compares what arrived with the
+    manifest and the manifest with the source read again. Only then does it count as a backup; what does not
+    match is removed.
+options:
+  settings: {description: What the steps of a backup share., type: dict, required: true}
+  secrets: {description: Passwords and OpenSearch's authority., type: dict, required: true}
+  id: {description: What the backup is called., type: str, required: true}
+  full: {description: "Read all files again, not only those that changed.", type: bool, default: false}
+author: ["Ragdock (!UNKNOWN)"]
+"""
+
+EXAMPLES = r"""
+- name: The backup is made
+  backup_make:
+    settings: "{{ _backup_settings }}"
+    secrets: "{{ _backup_secrets }}"
+    id: "{{ __backup_prepared.id }}"
+"""
+
+RETURN = r"""
+figures: {description: "Sizes, counts and seconds.", returned: success, type: dict}
+snapshot: {description: restic's own id., returned: success, type: str}
+stands: {description: What an operator has if this backup fails., returned: always, type: str}
+"""
+
 import contextlib
 import datetime as dt
 import json
@@ -40,38 +72,6 @@ from ansible_collections.ragdock.host.plugins.module_utils.backup.snapshots impo
     until,
 )
 from ansible_collections.ragdock.host.plugins.module_utils.restic import Repository
-
-DOCUMENTATION = r"""
----
-module: backup_make
-short_description: Makes one backup
-description:
-  - Copies the ledger, begins a snapshot of the indices and freezes a view of them in one moment in which
-    nothing is written. When something was, it is done again with the worker standing still.
-  - Writes the manifest from the frozen view, uploads all of it with restic, compares what arrived with the
-    manifest and the manifest with the source read again. Only then does it count as a backup; what does not
-    match is removed.
-options:
-  settings: {description: What the steps of a backup share., type: dict, required: true}
-  secrets: {description: Passwords and OpenSearch's authority., type: dict, required: true}
-  id: {description: What the backup is called., type: str, required: true}
-  full: {description: "Read all files again, not only those that changed.", type: bool, default: false}
-author: Ragdock
-"""
-
-EXAMPLES = r"""
-- name: The backup is made
-  backup_make:
-    settings: "{{ _backup_settings }}"
-    secrets: "{{ _backup_secrets }}"
-    id: "{{ __backup_prepared.id }}"
-"""
-
-RETURN = r"""
-figures: {description: "Sizes, counts and seconds.", returned: success, type: dict}
-snapshot: {description: restic's own id., returned: success, type: str}
-stands: {description: What an operator has if this backup fails., returned: always, type: str}
-"""
 
 ATTEMPTS = 3
 DECIDED_SECONDS = 20.0

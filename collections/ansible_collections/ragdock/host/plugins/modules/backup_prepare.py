@@ -3,6 +3,35 @@
 
 from __future__ import annotations
 
+DOCUMENTATION = r"""
+---
+module: backup_prepare
+short_description: Makes sure that a backup may begin
+description:
+  - Refuses early when the disk has no room, the repository is not to be used or OpenSearch is not well.
+  - Clears away what a killed run left, heals a repository in which damage was found.
+options:
+  settings: {description: What the steps of a backup share., type: dict, required: true}
+  secrets: {description: Passwords and OpenSearch's authority., type: dict, required: true}
+  new_repository: {description: Begin anew where the repository is gone., type: bool, default: false}
+author: ["Ragdock (!UNKNOWN)"]
+"""
+
+EXAMPLES = r"""
+- name: A backup may begin
+  backup_prepare:
+    settings: "{{ _backup_settings }}"
+    secrets: "{{ _backup_secrets }}"
+"""
+
+RETURN = r"""
+id: {description: What the backup will be called., returned: success, type: str}
+healed: {description: Damaged files of the repository that were repaired., returned: success, type: list}
+cleared: {description: What a killed run had left., returned: success, type: list}
+stands: {description: What an operator has if this backup fails., returned: always, type: str}
+started: {description: When it began (seconds since the epoch)., returned: always, type: float}
+"""
+
 import datetime as dt
 import shutil
 import time
@@ -33,35 +62,6 @@ from ansible_collections.ragdock.host.plugins.module_utils.restic import (
     ResticError,
     bucket_is_gone,
 )
-
-DOCUMENTATION = r"""
----
-module: backup_prepare
-short_description: Makes sure that a backup may begin
-description:
-  - Refuses early when the disk has no room, the repository is not to be used or OpenSearch is not well.
-  - Clears away what a killed run left, heals a repository in which damage was found.
-options:
-  settings: {description: What the steps of a backup share., type: dict, required: true}
-  secrets: {description: Passwords and OpenSearch's authority., type: dict, required: true}
-  new_repository: {description: Begin anew where the repository is gone., type: bool, default: false}
-author: Ragdock
-"""
-
-EXAMPLES = r"""
-- name: A backup may begin
-  backup_prepare:
-    settings: "{{ _backup_settings }}"
-    secrets: "{{ _backup_secrets }}"
-"""
-
-RETURN = r"""
-id: {description: What the backup will be called., returned: success, type: str}
-healed: {description: Damaged files of the repository that were repaired., returned: success, type: list}
-cleared: {description: What a killed run had left., returned: success, type: list}
-stands: {description: What an operator has if this backup fails., returned: always, type: str}
-started: {description: When it began (seconds since the epoch)., returned: always, type: float}
-"""
 
 HALF_MADE = ("IN_PROGRESS", "PARTIAL", "FAILED", "INCOMPATIBLE")
 DAMAGED = "damaged"

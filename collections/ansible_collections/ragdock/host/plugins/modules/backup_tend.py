@@ -3,6 +3,38 @@
 
 from __future__ import annotations
 
+DOCUMENTATION = r"""
+---
+module: backup_tend
+short_description: Forgets by policy and checks the repository
+description:
+  - Keeps so many days, weeks and months. The backup just made is kept whatever the clock says, so is the
+    one that a drill proved last, and one dated in the future takes the place of none.
+  - Reads a part of all data each night; the part not read for longest, and all that are overdue.
+  - Locks what is still needed anew, where the bucket has Object Lock.
+  - Damage fails, is remembered, and is healed by the next backup.
+options:
+  settings: {description: What the steps of a backup share., type: dict, required: true}
+  secrets: {description: Passwords and OpenSearch's authority., type: dict, required: true}
+  id: {description: The backup just made., type: str, required: true}
+  healed: {description: What was healed before it was made., type: list, elements: str, default: []}
+  read_all: {description: Read all data now., type: bool, default: false}
+author: ["Ragdock (!UNKNOWN)"]
+"""
+
+EXAMPLES = r"""
+- name: The repository is tended
+  backup_tend:
+    settings: "{{ _backup_settings }}"
+    secrets: "{{ _backup_secrets }}"
+    id: "{{ __backup_prepared.id }}"
+"""
+
+RETURN = r"""
+figures: {description: What was forgotten and read., returned: success, type: dict}
+stands: {description: What an operator has when this fails., returned: always, type: str}
+"""
+
 import datetime as dt
 import re
 import time
@@ -26,38 +58,6 @@ from ansible_collections.ragdock.host.plugins.module_utils.backup.common import 
 from ansible_collections.ragdock.host.plugins.module_utils.backup.retention import renew
 from ansible_collections.ragdock.host.plugins.module_utils.jobs import read_history
 from ansible_collections.ragdock.host.plugins.module_utils.restic import Repository
-
-DOCUMENTATION = r"""
----
-module: backup_tend
-short_description: Forgets by policy and checks the repository
-description:
-  - Keeps so many days, weeks and months. The backup just made is kept whatever the clock says, so is the
-    one that a drill proved last, and one dated in the future takes the place of none.
-  - Reads a part of all data each night; the part not read for longest, and all that are overdue.
-  - Locks what is still needed anew, where the bucket has Object Lock.
-  - Damage fails, is remembered, and is healed by the next backup.
-options:
-  settings: {description: What the steps of a backup share., type: dict, required: true}
-  secrets: {description: Passwords and OpenSearch's authority., type: dict, required: true}
-  id: {description: The backup just made., type: str, required: true}
-  healed: {description: What was healed before it was made., type: list, elements: str, default: []}
-  read_all: {description: Read all data now., type: bool, default: false}
-author: Ragdock
-"""
-
-EXAMPLES = r"""
-- name: The repository is tended
-  backup_tend:
-    settings: "{{ _backup_settings }}"
-    secrets: "{{ _backup_secrets }}"
-    id: "{{ __backup_prepared.id }}"
-"""
-
-RETURN = r"""
-figures: {description: What was forgotten and read., returned: success, type: dict}
-stands: {description: What an operator has when this fails., returned: always, type: str}
-"""
 
 DAY = 86400.0
 PACK = re.compile(r"\b[0-9a-f]{64}\b")

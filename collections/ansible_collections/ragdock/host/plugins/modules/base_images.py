@@ -3,23 +3,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import json
-import subprocess
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.ragdock.host.plugins.module_utils.images.bases import (
-    Base,
-    Docker,
-    Lock,
-    bases_of,
-    here,
-)
-
 DOCUMENTATION = r"""
 ---
 module: base_images
@@ -32,7 +15,7 @@ options:
   images: {description: "Name -> {context, dockerfile}.", type: dict, required: true}
   base_lock: {description: File that keeps digests of base images., type: path, required: true}
   patience: {description: Seconds that the registry may take., type: int, default: 10}
-author: Ragdock
+author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
@@ -50,6 +33,23 @@ rows:
   type: list
   elements: list
 """
+
+import datetime as dt
+import json
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ragdock.host.plugins.module_utils.images.bases import (
+    Base,
+    Docker,
+    Lock,
+    bases_of,
+    here,
+)
 
 BUILT_HERE = "none: built on this machine"
 UNPINNED = "none yet: the first build keeps the one it meets"

@@ -3,17 +3,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import hashlib
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
-
-import boto3
-from ansible.module_utils.basic import AnsibleModule
-from botocore.exceptions import BotoCoreError, ClientError
-
 DOCUMENTATION = r"""
 ---
 module: bucket_as_of
@@ -26,7 +15,7 @@ options:
   bucket: {description: The bucket., type: str, required: true}
   prefix: {description: Objects below this folder., type: str, required: true}
   moment: {description: "A time such as 2026-11-20T12:00, UTC by default.", type: str, required: true}
-author: Ragdock
+author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
@@ -43,6 +32,17 @@ overwritten: {description: Objects that had been overwritten and are back., retu
 newer: {description: Objects that are newer than the moment and hidden now., returned: success, type: int}
 unchanged: {description: Objects that were as they had been., returned: success, type: int}
 """
+
+import datetime as dt
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from ansible.module_utils.basic import AnsibleModule
+from botocore.exceptions import BotoCoreError, ClientError
 
 # A lock that restic removed must not come back: it would keep everybody out.
 PASSING = "locks/"

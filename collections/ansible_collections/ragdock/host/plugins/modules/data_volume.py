@@ -3,16 +3,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import fcntl
-import json
-import os
-import stat
-import struct
-from pathlib import Path
-
-from ansible.module_utils.basic import AnsibleModule
-
 DOCUMENTATION = r"""
 module: data_volume
 short_description: A data volume, formatted once in its life and mounted under a stable name
@@ -44,6 +34,7 @@ options:
 attributes:
   check_mode: {support: full}
   diff_mode: {support: none}
+author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
@@ -65,6 +56,16 @@ uuid:
   type: str
   returned: always
 """
+
+import ctypes
+import fcntl
+import json
+import os
+import stat
+import struct
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
 
 MEBIBYTE = 1 << 20
 FILE_SYSTEM = "ext4"

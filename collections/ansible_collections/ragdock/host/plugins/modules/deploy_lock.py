@@ -3,18 +3,6 @@
 
 from __future__ import annotations
 
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.ragdock.host.plugins.module_utils.aws.deploy_lock import (
-    UNREADABLE,
-    Lock,
-    describe,
-    myself,
-    same,
-    take,
-    watch,
-)
-
 DOCUMENTATION = r"""
 module: deploy_lock
 short_description: Hold the deployment's lock for the run that called
@@ -33,7 +21,7 @@ options:
     choices: [present, absent]
     default: present
   take_from_other: {description: Take the lock of another machine's run., type: bool, default: false}
-author: [Ragdock]
+author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
@@ -47,6 +35,18 @@ RETURN = r"""
 held: {description: Whether this run now holds the lock., type: bool, returned: always}
 taken_from: {description: The dead or broken holder, if there was one., type: dict, returned: when taken over}
 """
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ragdock.host.plugins.module_utils.aws.deploy_lock import (
+    UNREADABLE,
+    Lock,
+    describe,
+    myself,
+    same,
+    take,
+    watch,
+)
 
 
 def main() -> None:

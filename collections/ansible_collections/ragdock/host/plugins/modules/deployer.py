@@ -3,13 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import tarfile
-from collections.abc import Iterator
-from pathlib import Path
-
-from ansible.module_utils.basic import AnsibleModule
-
 DOCUMENTATION = r"""
 ---
 module: deployer
@@ -21,7 +14,7 @@ options:
   path: {description: Directory on the host., type: path, required: true}
   digest: {description: Hash of all files; the action plugin sets it., type: str, required: true}
   archive: {description: The files on the host. Set by the action plugin., type: path, default: ""}
-author: Ragdock
+author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
@@ -37,6 +30,13 @@ RETURN = r"""
 changed_paths: {description: Files that were made, changed or removed., type: list, returned: when sent}
 digest: {description: Hash over all names and contents., type: str, returned: always}
 """
+
+import hashlib
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
 
 CACHE = "__pycache__"
 

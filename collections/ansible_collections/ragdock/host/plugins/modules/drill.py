@@ -3,6 +3,42 @@
 
 from __future__ import annotations
 
+DOCUMENTATION = r"""
+---
+module: drill
+short_description: Proves a backup by restoring it beside the live stack
+description:
+  - Fetches the backup, compares every file with the manifest, reads the ledger, restores the indices into
+    a throwaway OpenSearch, compares their documents and runs the golden queries.
+  - The throwaway node and what was fetched are removed, also those of a drill that was killed.
+options:
+  repository: {description: restic's name of the repository., type: str, required: true}
+  region: {description: AWS region., type: str, default: ""}
+  password: {description: Its password., type: str, required: true}
+  root: {description: Where Ragdock lives on the host., type: path, default: /opt/ragdock}
+  project: {description: Compose project., type: str, default: ragdock}
+  wanted: {description: "An id, a time, or latest.", type: str, default: latest}
+  memory_mib: {description: Memory of the throwaway OpenSearch., type: int, default: 1024}
+  secrets: {description: Names of the deployment's secrets., type: list, elements: str, default: []}
+  promised:
+    description: Whether this run makes a backup first, which check mode does not.
+    type: bool
+    default: false
+author: ["Ragdock (!UNKNOWN)"]
+"""
+
+EXAMPLES = r"""
+- name: The newest backup is proven
+  drill:
+    repository: s3:https://s3.eu-central-1.amazonaws.com/bucket/backup
+    password: "{{ secrets.restic_password }}"
+"""
+
+RETURN = r"""
+figures: {description: "Seconds, counts and bytes; the backup's id.", type: dict, returned: always}
+swept: {description: What an earlier drill had left., type: list, returned: always}
+"""
+
 import datetime as dt
 import shutil
 import signal
@@ -31,42 +67,6 @@ from ansible_collections.ragdock.host.plugins.module_utils.restore.throwaway imp
     available_mib,
     memory_refusal,
 )
-
-DOCUMENTATION = r"""
----
-module: drill
-short_description: Proves a backup by restoring it beside the live stack
-description:
-  - Fetches the backup, compares every file with the manifest, reads the ledger, restores the indices into
-    a throwaway OpenSearch, compares their documents and runs the golden queries.
-  - The throwaway node and what was fetched are removed, also those of a drill that was killed.
-options:
-  repository: {description: restic's name of the repository., type: str, required: true}
-  region: {description: AWS region., type: str, default: ""}
-  password: {description: Its password., type: str, required: true}
-  root: {description: Where Ragdock lives on the host., type: path, default: /opt/ragdock}
-  project: {description: Compose project., type: str, default: ragdock}
-  wanted: {description: "An id, a time, or latest.", type: str, default: latest}
-  memory_mib: {description: Memory of the throwaway OpenSearch., type: int, default: 1024}
-  secrets: {description: Names of the deployment's secrets., type: list, elements: str, default: []}
-  promised:
-    description: Whether this run makes a backup first, which check mode does not.
-    type: bool
-    default: false
-author: Ragdock
-"""
-
-EXAMPLES = r"""
-- name: The newest backup is proven
-  drill:
-    repository: s3:https://s3.eu-central-1.amazonaws.com/bucket/backup
-    password: "{{ secrets.restic_password }}"
-"""
-
-RETURN = r"""
-figures: {description: "Seconds, counts and bytes; the backup's id.", type: dict, returned: always}
-swept: {description: What an earlier drill had left., type: list, returned: always}
-"""
 
 RELEASE_FILES = ("compose.yaml", ".env", RECORD)
 FAILURES = (

@@ -3,22 +3,6 @@
 
 from __future__ import annotations
 
-import difflib
-import errno
-import grp
-import os
-import pwd
-import shutil
-import stat
-import tempfile
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.ragdock.host.plugins.module_utils.commands import Changes
-
 DOCUMENTATION = r"""
 module: host_files
 short_description: Directories, files and absent paths, made true in one call
@@ -68,6 +52,7 @@ options:
 attributes:
   check_mode: {support: full}
   diff_mode: {support: full}
+author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
@@ -85,6 +70,22 @@ changed_paths:
   elements: str
   returned: always
 """
+
+import difflib
+import errno
+import grp
+import os
+import pwd
+import shutil
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ragdock.host.plugins.module_utils.commands import Changes
 
 
 class FilesError(Exception):

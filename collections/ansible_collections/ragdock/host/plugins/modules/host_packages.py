@@ -3,12 +3,6 @@
 
 from __future__ import annotations
 
-import os
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.ragdock.host.plugins.module_utils.commands import Commands
-
 DOCUMENTATION = r"""
 module: host_packages
 short_description: Debian packages, installed when one is missing
@@ -29,6 +23,7 @@ options:
 attributes:
   check_mode: {support: full}
   diff_mode: {support: none}
+author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
@@ -44,6 +39,12 @@ installed:
   elements: str
   returned: always
 """
+
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ragdock.host.plugins.module_utils.commands import Commands
 
 INSTALLED = "installed"
 

@@ -3,15 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.ragdock.host.plugins.module_utils.commands import Changes
-
 DOCUMENTATION = r"""
 module: host_services
 short_description: systemd units enabled, running, and running what their files say
@@ -61,6 +52,7 @@ options:
 attributes:
   check_mode: {support: full}
   diff_mode: {support: none}
+author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
@@ -77,6 +69,15 @@ actions:
   elements: str
   returned: always
 """
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ragdock.host.plugins.module_utils.commands import Changes
 
 PROPERTIES = (
     "LoadState,ActiveState,UnitFileState,ConditionResult,ConditionTimestamp,"

@@ -3,10 +3,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from ansible.module_utils.basic import AnsibleModule
-
 DOCUMENTATION = r"""
 module: host_sysctls
 short_description: Kernel settings, kept for the next boot and true now
@@ -29,6 +25,7 @@ options:
 attributes:
   check_mode: {support: full}
   diff_mode: {support: full}
+author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
@@ -45,6 +42,10 @@ changed_settings:
   elements: str
   returned: always
 """
+
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
 
 PROC = Path("/proc/sys")
 HEADER = "# Written by Ragdock (role host_baseline); a change here is undone by the next run.\n"

@@ -3,32 +3,6 @@
 
 from __future__ import annotations
 
-import base64
-import http.client
-import json
-import os
-import ssl
-import subprocess
-import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.ragdock.host.plugins.module_utils.images.bases import Lock, arguments, bases, held
-from ansible_collections.ragdock.host.plugins.module_utils.images.build import (
-    DOCKERFILE,
-    BuildError,
-    Input,
-    build_command,
-    context_tar,
-    inputs,
-    tag,
-)
-from ansible_collections.ragdock.host.plugins.module_utils.registry import logged_in, registry_of
-
 DOCUMENTATION = r"""
 ---
 module: image_build
@@ -54,7 +28,7 @@ options:
   log_directory: {description: Where the log of each build is kept., type: path, required: true}
   ca_file: {description: "CA bundle given to builds as secret C(ca); empty: none.", type: str, default: ""}
   timeout: {description: Seconds that one build may take., type: int, default: 1800}
-author: Ragdock
+author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
@@ -77,6 +51,32 @@ built:
   elements: str
 log: {description: The log of the build that failed., returned: failure, type: str}
 """
+
+import base64
+import http.client
+import json
+import os
+import ssl
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ragdock.host.plugins.module_utils.images.bases import Lock, arguments, bases, held
+from ansible_collections.ragdock.host.plugins.module_utils.images.build import (
+    DOCKERFILE,
+    BuildError,
+    Input,
+    build_command,
+    context_tar,
+    inputs,
+    tag,
+)
+from ansible_collections.ragdock.host.plugins.module_utils.registry import logged_in, registry_of
 
 ACCEPT = ", ".join(
     f"application/vnd.{kind}+json"

@@ -3,19 +3,6 @@
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.ragdock.host.plugins.module_utils.jobs import (
-    JOBS,
-    LINES_KEPT,
-    Outcome,
-    put_metrics,
-    write_record,
-)
-
 DOCUMENTATION = r"""
 ---
 module: job_record
@@ -35,7 +22,7 @@ options:
   region: {description: AWS region., type: str, default: ""}
   endpoint_url: {description: Address of the AWS API; empty for AWS itself., type: str, default: ""}
   keep: {description: Lines of history that stay., type: int, default: 400}
-author: Ragdock
+author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
@@ -53,6 +40,19 @@ RETURN = r"""
 entry: {description: What was written., type: dict, returned: success}
 metric_problem: {description: Why CloudWatch was not told; empty when it was., type: str, returned: success}
 """
+
+import time
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ragdock.host.plugins.module_utils.jobs import (
+    JOBS,
+    LINES_KEPT,
+    Outcome,
+    put_metrics,
+    write_record,
+)
 
 
 def main() -> None:

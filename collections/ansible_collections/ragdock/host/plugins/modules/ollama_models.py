@@ -8,19 +8,6 @@ only that.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import tempfile
-import time
-from pathlib import Path
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.ragdock.host.plugins.module_utils.containers import ContainerError, address, serving
-from ansible_collections.ragdock.host.plugins.module_utils.ollama import Ollama, OllamaError, Puller
-
 DOCUMENTATION = r"""
 ---
 module: ollama_models
@@ -43,7 +30,7 @@ options:
   pull_network: {description: Docker network with a way out., type: str, default: bridge}
   plan: {description: Only say what is missing. Set by the action plugin., type: bool, default: false}
   staged: {description: SHA-256 -> path on the host. Set by the action plugin., type: dict, default: {}}
-author: Ragdock
+author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
@@ -59,6 +46,19 @@ needed: {description: SHA-256 of the files that the host lacks., type: list, ret
 models: {description: Model -> digest, as recorded., type: dict, returned: success}
 progress: {description: What was done, a line each., type: list, returned: always}
 """
+
+import hashlib
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ragdock.host.plugins.module_utils.containers import ContainerError, address, serving
+from ansible_collections.ragdock.host.plugins.module_utils.ollama import Ollama, OllamaError, Puller
 
 
 def fingerprint(model: dict[str, Any]) -> str:

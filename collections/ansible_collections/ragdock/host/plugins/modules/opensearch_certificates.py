@@ -3,29 +3,6 @@
 
 from __future__ import annotations
 
-import base64
-import socket
-import ssl
-import time
-from datetime import UTC, datetime
-from functools import partial
-from pathlib import Path
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-
-from ansible_collections.ragdock.host.plugins.module_utils.cluster import PORT, Cluster, ClusterError
-from ansible_collections.ragdock.host.plugins.module_utils.containers import (
-    ContainerError,
-    Run,
-    address,
-    serving,
-)
-from ansible_collections.ragdock.host.plugins.module_utils.https import UnreachableError
-from ansible_collections.ragdock.host.plugins.module_utils.releases.store import Store, ensure_secret
-
 DOCUMENTATION = r"""
 ---
 module: opensearch_certificates
@@ -51,7 +28,7 @@ options:
       uid: {description: Owner and group., type: int, required: true}
       content_base64: {description: The secret in base64., type: str, required: true}
   patience: {description: Seconds to wait until the node answers., type: int, default: 120}
-author: Ragdock
+author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
@@ -66,6 +43,29 @@ RETURN = r"""
 written: {description: Files that were not as wanted., returned: success, type: list, elements: str}
 restarted: {description: Whether the node had to start anew., returned: success, type: bool}
 """
+
+import base64
+import socket
+import ssl
+import time
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from ansible_collections.ragdock.host.plugins.module_utils.cluster import PORT, Cluster, ClusterError
+from ansible_collections.ragdock.host.plugins.module_utils.containers import (
+    ContainerError,
+    Run,
+    address,
+    serving,
+)
+from ansible_collections.ragdock.host.plugins.module_utils.https import UnreachableError
+from ansible_collections.ragdock.host.plugins.module_utils.releases.store import Store, ensure_secret
 
 HERE = "secrets/opensearch"
 SERVE_SECONDS = 10.0

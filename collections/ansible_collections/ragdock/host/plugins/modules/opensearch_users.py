@@ -3,16 +3,6 @@
 
 from __future__ import annotations
 
-import time
-from functools import partial
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.ragdock.host.plugins.module_utils.cluster import API, Cluster, ClusterError
-from ansible_collections.ragdock.host.plugins.module_utils.containers import ContainerError, address, serving
-from ansible_collections.ragdock.host.plugins.module_utils.https import UnreachableError
-
 DOCUMENTATION = r"""
 ---
 module: opensearch_users
@@ -30,7 +20,7 @@ options:
   roles: {description: Roles in the security plugin's format., type: dict, required: true}
   passwords: {description: User -> password. Each holds the role of its name., type: dict, required: true}
   patience: {description: Seconds to wait until the node answers., type: int, default: 120}
-author: Ragdock
+author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
@@ -48,6 +38,16 @@ RETURN = r"""
 repaired: {description: What had drifted and was repaired., returned: always, type: list, elements: str}
 users: {description: User -> the roles it holds now., returned: success, type: dict}
 """
+
+import time
+from functools import partial
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ragdock.host.plugins.module_utils.cluster import API, Cluster, ClusterError
+from ansible_collections.ragdock.host.plugins.module_utils.containers import ContainerError, address, serving
+from ansible_collections.ragdock.host.plugins.module_utils.https import UnreachableError
 
 SETTLE_SECONDS = 15.0
 DESCRIPTION = "made by Ragdock's deploy"

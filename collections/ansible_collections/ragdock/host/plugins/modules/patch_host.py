@@ -3,17 +3,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import time
-from pathlib import Path
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.ragdock.host.plugins.module_utils.jobs import replace
-from ansible_collections.ragdock.host.plugins.module_utils.processes import boot
-
 DOCUMENTATION = r"""
 ---
 module: patch_host
@@ -30,7 +19,7 @@ options:
   notes: {description: What the run after the boot must know., type: dict, default: {}}
   boot: {description: The boot that must be over., type: str, default: ""}
   patience: {description: Seconds that the stack may take., type: int, default: 600}
-author: Ragdock
+author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
@@ -43,6 +32,17 @@ RETURN = r"""
 boot: {description: Names this boot., type: str, returned: always}
 notes: {description: What was noted before the boot., type: dict, returned: always}
 """
+
+import json
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ragdock.host.plugins.module_utils.jobs import replace
+from ansible_collections.ragdock.host.plugins.module_utils.processes import boot
 
 NOTES = "patch-resume.json"
 DELAY_SECONDS = 10

@@ -3,17 +3,6 @@
 
 from __future__ import annotations
 
-import importlib
-import os
-import re
-import subprocess
-from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-
 DOCUMENTATION = r"""
 ---
 module: patch_packages
@@ -30,7 +19,7 @@ options:
     required: true
   scope: {description: Which archive may bring them., type: str, choices: [security, all], required: true}
   lock_timeout: {description: Seconds to wait for another apt., type: int, default: 600}
-author: Ragdock
+author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
@@ -47,6 +36,17 @@ upgraded:
   returned: always
 restart: {description: Why the host should restart; empty when it need not., type: list, returned: always}
 """
+
+import importlib
+import os
+import re
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
 
 ENGINE = ("docker", "containerd", "runc")
 # What keeps running in memory until the host restarts, whatever is restarted by itself.

@@ -3,12 +3,6 @@
 
 from __future__ import annotations
 
-import os
-import time
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-
 DOCUMENTATION = r"""
 ---
 module: patch_volumes
@@ -24,7 +18,7 @@ options:
   endpoint_url: {description: Address of the AWS API., type: str, default: ""}
   keep: {description: Snapshots of each volume that stay., type: int, required: true}
   patience: {description: Seconds that snapshots may take., type: int, default: 3600}
-author: Ragdock
+author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
@@ -42,6 +36,12 @@ snapshots: {description: Snapshot with volume and device and zone., type: list, 
 removed: {description: Ids of older snapshots that were removed., type: list, returned: success}
 seconds: {description: How long it took., type: float, returned: success}
 """
+
+import os
+import time
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
 
 PURPOSE = "before-patch"
 POLL_SECONDS = 5.0

@@ -1,16 +1,7 @@
+#!/usr/bin/python
 """Asks AWS whether this run may start: account, region, name, instance type, image, domain."""
 
 from __future__ import annotations
-
-import difflib
-import secrets
-from typing import Any
-
-import boto3
-from ansible.module_utils.basic import AnsibleModule
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound
-from botocore.parsers import ResponseParserError
 
 DOCUMENTATION = r"""
 module: preflight_aws
@@ -30,7 +21,7 @@ options:
   ami_id: {description: A fixed image., type: str, default: ""}
   ami_parameter: {description: The parameter that names the image., type: str, required: true}
   domain: {description: The public host name., type: str, default: ""}
-author: [Ragdock]
+author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
@@ -52,6 +43,16 @@ ami_id: {description: The image a new host would get., type: str, returned: alwa
 memory_mib: {description: Memory of the instance type., type: int, returned: always}
 zone_id: {description: Route 53 zone of the domain; empty without one., type: str, returned: always}
 """
+
+import difflib
+import secrets
+from typing import Any
+
+import boto3
+from ansible.module_utils.basic import AnsibleModule
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound
+from botocore.parsers import ResponseParserError
 
 QUICK = Config(connect_timeout=5, read_timeout=20, retries={"max_attempts": 3, "mode": "standard"})
 EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")

@@ -3,6 +3,40 @@
 
 from __future__ import annotations
 
+DOCUMENTATION = r"""
+---
+module: promises
+short_description: Looks at every promise of a deployment and changes nothing
+description:
+  - Gathers in one call what the containers are and may do, what the host shows to the network, where secrets
+    stand, what the door, OpenSearch and the models answer.
+  - The action plugin of the same name adds the public door as asked from the operator's machine.
+options:
+  name: {description: Public name or address of the deployment., type: str, required: true}
+  root: {description: Where Ragdock lives on the host., type: path, default: /opt/ragdock}
+  project: {description: Compose project., type: str, default: ragdock}
+  outside:
+    description: URL outside the host that the host reaches and no container but the edge may.
+    type: str
+    required: true
+  drift: {description: Look also whether what stands is what was deployed., type: bool, default: false}
+author: ["Ragdock (!UNKNOWN)"]
+"""
+
+EXAMPLES = r"""
+- name: Promises are looked at
+  promises:
+    name: "{{ verify_name }}"
+    outside: "{{ verify_outside }}"
+"""
+
+RETURN = r"""
+began: {description: "When the look began, in seconds since the epoch.", type: float, returned: success}
+rows: {description: Area and promise with held and figure and hint., type: list, returned: success}
+certificate_days: {description: Days until the first certificate ends., type: int, returned: success}
+ca: {description: PEM of the door's own authority; empty with a public one., type: str, returned: success}
+"""
+
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,40 +58,6 @@ from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import 
     LookError,
     rows_of,
 )
-
-DOCUMENTATION = r"""
----
-module: promises
-short_description: Looks at every promise of a deployment and changes nothing
-description:
-  - Gathers in one call what the containers are and may do, what the host shows to the network, where secrets
-    stand, what the door, OpenSearch and the models answer.
-  - The action plugin of the same name adds the public door as asked from the operator's machine.
-options:
-  name: {description: Public name or address of the deployment., type: str, required: true}
-  root: {description: Where Ragdock lives on the host., type: path, default: /opt/ragdock}
-  project: {description: Compose project., type: str, default: ragdock}
-  outside:
-    description: URL outside the host that the host reaches and no container but the edge may.
-    type: str
-    required: true
-  drift: {description: Look also whether what stands is what was deployed., type: bool, default: false}
-author: Ragdock
-"""
-
-EXAMPLES = r"""
-- name: Promises are looked at
-  promises:
-    name: "{{ verify_name }}"
-    outside: "{{ verify_outside }}"
-"""
-
-RETURN = r"""
-began: {description: "When the look began, in seconds since the epoch.", type: float, returned: success}
-rows: {description: Area and promise with held and figure and hint., type: list, returned: success}
-certificate_days: {description: Days until the first certificate ends., type: int, returned: success}
-ca: {description: PEM of the door's own authority; empty with a public one., type: str, returned: success}
-"""
 
 CHECKS: tuple[tuple[str, Check], ...] = (
     (services.DOOR, services.door),

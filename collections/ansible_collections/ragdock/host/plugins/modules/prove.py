@@ -3,18 +3,6 @@
 
 from __future__ import annotations
 
-import json
-import re
-import secrets
-import time
-from http import HTTPStatus
-from typing import Any, NoReturn
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.ragdock.host.plugins.module_utils.endpoint import Door, Stopwatch, multipart
-from ansible_collections.ragdock.host.plugins.module_utils.https import Reply, UnreachableError
-
 DOCUMENTATION = r"""
 ---
 module: prove
@@ -33,7 +21,7 @@ options:
   story: {description: What to tell., type: str, choices: [light, full], default: full}
   patience: {description: Seconds that indexing and answering may each take., type: int, default: 180}
   project: {description: Compose project, for the hints., type: str, default: ragdock}
-author: Ragdock
+author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
@@ -50,6 +38,18 @@ story: {description: The story that was told., returned: always, type: str}
 status: {description: What /api/status answered., returned: success, type: dict}
 step: {description: The step that failed., returned: failure, type: str}
 """
+
+import json
+import re
+import secrets
+import time
+from http import HTTPStatus
+from typing import Any, NoReturn
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ragdock.host.plugins.module_utils.endpoint import Door, Stopwatch, multipart
+from ansible_collections.ragdock.host.plugins.module_utils.https import Reply, UnreachableError
 
 REQUEST_SECONDS = 15.0
 POLL_SECONDS = 1.0

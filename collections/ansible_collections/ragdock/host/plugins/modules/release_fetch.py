@@ -3,6 +3,33 @@
 
 from __future__ import annotations
 
+DOCUMENTATION = r"""
+---
+module: release_fetch
+short_description: Pulls a release's images by digest and makes the release complete
+description:
+  - Pulls what this host does not hold, with the credentials of the instance's role; no token stays on disk.
+  - Lets the edge's own new image check the edge's configuration.
+  - Renames releases/<id>.tmp to releases/<id>. Nothing that runs is touched.
+options:
+  root: {description: Where Ragdock lives on the host., type: path, required: true}
+  project: {description: Compose project., type: str, default: ragdock}
+  id: {description: The release., type: str, required: true}
+  endpoint_url: {description: Address of the AWS API; empty for AWS itself., type: str, default: ""}
+author: ["Ragdock (!UNKNOWN)"]
+"""
+
+EXAMPLES = r"""
+- name: The release's images are on the host
+  release_fetch:
+    root: /opt/ragdock
+    id: 20260101T000000-0123abcd
+"""
+
+RETURN = r"""
+pulled: {description: References that were pulled., returned: success, type: list, elements: str}
+"""
+
 import json
 from pathlib import Path
 from typing import Any
@@ -24,33 +51,6 @@ from ansible_collections.ragdock.host.plugins.module_utils.releases.store import
     ReleaseError,
     Store,
 )
-
-DOCUMENTATION = r"""
----
-module: release_fetch
-short_description: Pulls a release's images by digest and makes the release complete
-description:
-  - Pulls what this host does not hold, with the credentials of the instance's role; no token stays on disk.
-  - Lets the edge's own new image check the edge's configuration.
-  - Renames releases/<id>.tmp to releases/<id>. Nothing that runs is touched.
-options:
-  root: {description: Where Ragdock lives on the host., type: path, required: true}
-  project: {description: Compose project., type: str, default: ragdock}
-  id: {description: The release., type: str, required: true}
-  endpoint_url: {description: Address of the AWS API; empty for AWS itself., type: str, default: ""}
-author: Ragdock
-"""
-
-EXAMPLES = r"""
-- name: The release's images are on the host
-  release_fetch:
-    root: /opt/ragdock
-    id: 20260101T000000-0123abcd
-"""
-
-RETURN = r"""
-pulled: {description: References that were pulled., returned: success, type: list, elements: str}
-"""
 
 PULL_SECONDS = 1800
 

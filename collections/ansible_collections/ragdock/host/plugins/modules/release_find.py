@@ -3,16 +3,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.ragdock.host.plugins.module_utils.releases.store import (
-    ReleaseError,
-    Store,
-    contract_warning,
-)
-
 DOCUMENTATION = r"""
 ---
 module: release_find
@@ -24,7 +14,7 @@ description:
 options:
   root: {description: Where Ragdock lives on the host., type: path, required: true}
   id: {description: The release, or empty., type: str, default: ""}
-author: Ragdock
+author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
@@ -37,6 +27,16 @@ RETURN = r"""
 id: {description: The release., returned: success, type: str}
 serving: {description: The release that serves., returned: success, type: str}
 """
+
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ragdock.host.plugins.module_utils.releases.store import (
+    ReleaseError,
+    Store,
+    contract_warning,
+)
 
 
 def main() -> None:

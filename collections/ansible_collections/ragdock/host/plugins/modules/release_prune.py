@@ -3,18 +3,6 @@
 
 from __future__ import annotations
 
-import shutil
-import time
-from pathlib import Path
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
-from ansible_collections.ragdock.host.plugins.module_utils.releases.prune import prune, unused_images
-from ansible_collections.ragdock.host.plugins.module_utils.releases.store import ReleaseError, Store
-from ansible_collections.ragdock.host.plugins.module_utils.restic import Repository, ResticError
-
 DOCUMENTATION = r"""
 ---
 module: release_prune
@@ -29,7 +17,7 @@ options:
   repository: {description: Where the backups are; those of no backup are not needed., type: str, default: ""}
   region: {description: AWS region., type: str, default: ""}
   password: {description: The repository's password., type: str, default: ""}
-author: Ragdock
+author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
@@ -44,6 +32,18 @@ pruned: {description: What was removed., type: list, returned: success}
 figures: {description: Releases and images that went and the bytes they took., type: dict, returned: success}
 began: {description: "When it began, in seconds since the epoch.", type: float, returned: success}
 """
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
+from ansible_collections.ragdock.host.plugins.module_utils.releases.prune import prune, unused_images
+from ansible_collections.ragdock.host.plugins.module_utils.releases.store import ReleaseError, Store
+from ansible_collections.ragdock.host.plugins.module_utils.restic import Repository, ResticError
 
 
 def of_backups(wanted: dict[str, Any]) -> set[str]:

@@ -3,20 +3,6 @@
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
-from ansible_collections.ragdock.host.plugins.module_utils.releases.rolling import Starter
-from ansible_collections.ragdock.host.plugins.module_utils.releases.store import (
-    ReleaseError,
-    Store,
-    write_atomically,
-)
-
 DOCUMENTATION = r"""
 ---
 module: release_recover
@@ -35,7 +21,7 @@ options:
     required: true
     type: str
   patience: {description: Seconds that each service may take to become healthy., type: int, default: 300}
-author: Ragdock
+author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
@@ -54,6 +40,20 @@ actions: {description: What was done., returned: always, type: list, elements: s
 trouble: {description: Why the old release did not start either; else empty., returned: always, type: str}
 seconds: {description: How long it took., returned: always, type: float}
 """
+
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
+from ansible_collections.ragdock.host.plugins.module_utils.releases.rolling import Starter
+from ansible_collections.ragdock.host.plugins.module_utils.releases.store import (
+    ReleaseError,
+    Store,
+    write_atomically,
+)
 
 
 def keep_logs(engine: Engine, where: Path, reason: str) -> list[str]:

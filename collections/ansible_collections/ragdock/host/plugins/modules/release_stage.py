@@ -3,28 +3,6 @@
 
 from __future__ import annotations
 
-import base64
-import datetime as dt
-import math
-import os
-import re
-import shutil
-import tempfile
-from pathlib import Path
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
-from ansible_collections.ragdock.host.plugins.module_utils.releases.store import (
-    ReleaseError,
-    Store,
-    content_hash,
-    ensure_secret,
-    release_id,
-    write_tree,
-)
-
 DOCUMENTATION = r"""
 ---
 module: release_stage
@@ -58,7 +36,7 @@ options:
       content_base64: {description: The secret in base64., type: str, required: true}
   memory_limits: {description: Service -> MiB., type: dict, required: true}
   memory_reserve: {description: MiB that the host keeps for itself., type: int, required: true}
-author: Ragdock
+author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
@@ -77,6 +55,28 @@ pending: {description: It does not serve yet., returned: always, type: bool}
 staged: {description: It was written now and is not complete., returned: always, type: bool}
 serving: {description: The release that serves; empty when none does., returned: always, type: str}
 """
+
+import base64
+import datetime as dt
+import math
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
+from ansible_collections.ragdock.host.plugins.module_utils.releases.store import (
+    ReleaseError,
+    Store,
+    content_hash,
+    ensure_secret,
+    release_id,
+    write_tree,
+)
 
 UNPACKED = 3.5  # size of an image on disk, as a multiple of what the registry sends
 DISK_RESERVE_MIB = 1024

@@ -3,16 +3,6 @@
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
-from ansible_collections.ragdock.host.plugins.module_utils.releases.rolling import Starter
-from ansible_collections.ragdock.host.plugins.module_utils.releases.store import ReleaseError, Store
-
 DOCUMENTATION = r"""
 ---
 module: release_start
@@ -27,7 +17,7 @@ options:
   project: {description: Compose project., type: str, default: ragdock}
   id: {description: The release., type: str, required: true}
   patience: {description: Seconds that each service may take to become healthy., type: int, default: 300}
-author: Ragdock
+author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
@@ -43,6 +33,16 @@ actions: {description: What was done, in order., returned: success, type: list, 
 seconds: {description: How long it took., returned: success, type: float}
 service: {description: The service that did not start., returned: failure, type: str}
 """
+
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
+from ansible_collections.ragdock.host.plugins.module_utils.releases.rolling import Starter
+from ansible_collections.ragdock.host.plugins.module_utils.releases.store import ReleaseError, Store
 
 
 def start(wanted: dict[str, Any], *, check: bool) -> dict[str, Any]:

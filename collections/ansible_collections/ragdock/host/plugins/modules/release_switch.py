@@ -3,22 +3,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from pathlib import Path
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
-from ansible_collections.ragdock.host.plugins.module_utils.releases.prune import prune
-from ansible_collections.ragdock.host.plugins.module_utils.releases.store import (
-    RECORD,
-    Release,
-    ReleaseError,
-    Store,
-    write_atomically,
-)
-
 DOCUMENTATION = r"""
 ---
 module: release_switch
@@ -36,7 +20,7 @@ options:
   keep: {description: How many releases stay., type: int, required: true}
   entry: {description: What else the line of history says., type: dict, default: {}}
   contract: {description: index_contract of /api/status; empty when nobody asked., type: dict, default: {}}
-author: Ragdock
+author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
@@ -51,6 +35,22 @@ RETURN = r"""
 previous: {description: The release that served before., returned: success, type: str}
 pruned: {description: Releases and images that were removed., returned: success, type: list, elements: str}
 """
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
+from ansible_collections.ragdock.host.plugins.module_utils.releases.prune import prune
+from ansible_collections.ragdock.host.plugins.module_utils.releases.store import (
+    RECORD,
+    Release,
+    ReleaseError,
+    Store,
+    write_atomically,
+)
 
 
 def announce(root: Path, release: Release) -> None:

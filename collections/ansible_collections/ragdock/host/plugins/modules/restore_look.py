@@ -3,6 +3,46 @@
 
 from __future__ import annotations
 
+DOCUMENTATION = r"""
+---
+module: restore_look
+short_description: Which backups there are, and whether one can be restored here
+description:
+  - Reads the repository and the host; changes nothing.
+  - C(refusals) says why the chosen backup cannot be restored; empty when it can.
+options:
+  repository: {description: restic's name of the repository., type: str, required: true}
+  region: {description: AWS region., type: str, default: ""}
+  password: {description: Its password., type: str, required: true}
+  root: {description: Where Ragdock lives on the host., type: path, default: /opt/ragdock}
+  project: {description: Compose project., type: str, default: ragdock}
+  wanted: {description: "An id, a time, or latest.", type: str, default: latest}
+  scope: {description: "What to restore; empty to list only.", type: str, default: ""}
+  file: {description: The file of scope file., type: str, default: ""}
+  only_empty: {description: The host must hold no documents yet., type: bool, default: false}
+  ca: {description: PEM of the authority of OpenSearch's certificates., type: str, default: ""}
+  admin_cert: {description: PEM of the admin client certificate., type: str, default: ""}
+  admin_key: {description: PEM of its key., type: str, default: ""}
+author: ["Ragdock (!UNKNOWN)"]
+"""
+
+EXAMPLES = r"""
+- name: Backups are listed
+  restore_look:
+    repository: s3:https://s3.eu-central-1.amazonaws.com/bucket/backup
+    password: "{{ secrets.restic_password }}"
+"""
+
+RETURN = r"""
+rows: {description: A row for each backup., type: list, returned: success}
+backup: {description: The chosen backup's id., type: str, returned: with a scope}
+about: {description: What it holds., type: dict, returned: with a scope}
+refusals: {description: Why it cannot be restored here., type: list, returned: with a scope}
+holds: {description: Documents on the host now., type: int, returned: with a scope}
+pending: {description: The backup whose restore was interrupted here., type: str, returned: with a scope}
+differing: {description: What would change., type: dict, returned: with a scope}
+"""
+
 import datetime as dt
 import shutil
 from pathlib import Path
@@ -33,46 +73,6 @@ from ansible_collections.ragdock.host.plugins.module_utils.restore.compatibility
 )
 from ansible_collections.ragdock.host.plugins.module_utils.restore.journal import Desk
 from ansible_collections.ragdock.host.plugins.module_utils.restore.node import as_admin
-
-DOCUMENTATION = r"""
----
-module: restore_look
-short_description: Which backups there are, and whether one can be restored here
-description:
-  - Reads the repository and the host; changes nothing.
-  - C(refusals) says why the chosen backup cannot be restored; empty when it can.
-options:
-  repository: {description: restic's name of the repository., type: str, required: true}
-  region: {description: AWS region., type: str, default: ""}
-  password: {description: Its password., type: str, required: true}
-  root: {description: Where Ragdock lives on the host., type: path, default: /opt/ragdock}
-  project: {description: Compose project., type: str, default: ragdock}
-  wanted: {description: "An id, a time, or latest.", type: str, default: latest}
-  scope: {description: "What to restore; empty to list only.", type: str, default: ""}
-  file: {description: The file of scope file., type: str, default: ""}
-  only_empty: {description: The host must hold no documents yet., type: bool, default: false}
-  ca: {description: PEM of the authority of OpenSearch's certificates., type: str, default: ""}
-  admin_cert: {description: PEM of the admin client certificate., type: str, default: ""}
-  admin_key: {description: PEM of its key., type: str, default: ""}
-author: Ragdock
-"""
-
-EXAMPLES = r"""
-- name: Backups are listed
-  restore_look:
-    repository: s3:https://s3.eu-central-1.amazonaws.com/bucket/backup
-    password: "{{ secrets.restic_password }}"
-"""
-
-RETURN = r"""
-rows: {description: A row for each backup., type: list, returned: success}
-backup: {description: The chosen backup's id., type: str, returned: with a scope}
-about: {description: What it holds., type: dict, returned: with a scope}
-refusals: {description: Why it cannot be restored here., type: list, returned: with a scope}
-holds: {description: Documents on the host now., type: int, returned: with a scope}
-pending: {description: The backup whose restore was interrupted here., type: str, returned: with a scope}
-differing: {description: What would change., type: dict, returned: with a scope}
-"""
 
 
 class Look:

@@ -3,32 +3,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from pathlib import Path
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.ragdock.host.plugins.module_utils.backup import manifests
-from ansible_collections.ragdock.host.plugins.module_utils.backup.snapshots import SearchError
-from ansible_collections.ragdock.host.plugins.module_utils.containers import ContainerError
-from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
-from ansible_collections.ragdock.host.plugins.module_utils.restic import ResticError
-from ansible_collections.ragdock.host.plugins.module_utils.restore import content as parts
-from ansible_collections.ragdock.host.plugins.module_utils.restore import ledger as ledgers
-from ansible_collections.ragdock.host.plugins.module_utils.restore.backups import (
-    NoSuchBackupError,
-    backups_of,
-    chosen,
-)
-from ansible_collections.ragdock.host.plugins.module_utils.restore.journal import Desk, locked
-from ansible_collections.ragdock.host.plugins.module_utils.restore.node import as_admin
-from ansible_collections.ragdock.host.plugins.module_utils.restore.preparation import (
-    Preparation,
-    RestoreError,
-)
-from ansible_collections.ragdock.host.plugins.module_utils.restore.transaction import Transaction
-
 DOCUMENTATION = r"""
 ---
 module: restore_run
@@ -55,7 +29,7 @@ options:
   ca: {description: PEM of the authority of OpenSearch's certificates., type: str, required: true}
   admin_cert: {description: PEM of the admin client certificate., type: str, required: true}
   admin_key: {description: PEM of its key., type: str, required: true}
-author: Ragdock
+author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
@@ -73,6 +47,32 @@ seconds: {description: Seconds by step., type: dict, returned: success}
 figures: {description: Counts., type: dict, returned: success}
 aside: {description: Where the replaced files are kept., type: str, returned: success}
 """
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ragdock.host.plugins.module_utils.backup import manifests
+from ansible_collections.ragdock.host.plugins.module_utils.backup.snapshots import SearchError
+from ansible_collections.ragdock.host.plugins.module_utils.containers import ContainerError
+from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
+from ansible_collections.ragdock.host.plugins.module_utils.restic import ResticError
+from ansible_collections.ragdock.host.plugins.module_utils.restore import content as parts
+from ansible_collections.ragdock.host.plugins.module_utils.restore import ledger as ledgers
+from ansible_collections.ragdock.host.plugins.module_utils.restore.backups import (
+    NoSuchBackupError,
+    backups_of,
+    chosen,
+)
+from ansible_collections.ragdock.host.plugins.module_utils.restore.journal import Desk, locked
+from ansible_collections.ragdock.host.plugins.module_utils.restore.node import as_admin
+from ansible_collections.ragdock.host.plugins.module_utils.restore.preparation import (
+    Preparation,
+    RestoreError,
+)
+from ansible_collections.ragdock.host.plugins.module_utils.restore.transaction import Transaction
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:

@@ -3,17 +3,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.ragdock.host.plugins.module_utils.restic import (
-    PROBE_SECONDS,
-    Repository,
-    ResticError,
-)
-
 DOCUMENTATION = r"""
 ---
 module: rotation_restic
@@ -28,7 +17,7 @@ options:
   password: {description: The password that opens it now., type: str, required: true}
   new_password: {description: The one to add; empty adds none., type: str, default: ""}
   remove: {description: The key to remove; empty removes none., type: str, default: ""}
-author: Ragdock
+author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
@@ -39,6 +28,17 @@ EXAMPLES = r"""
 RETURN = r"""
 key: {description: Key of the present password; empty without a repository., returned: success, type: str}
 """
+
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ragdock.host.plugins.module_utils.restic import (
+    PROBE_SECONDS,
+    Repository,
+    ResticError,
+)
 
 
 def opens(repository: Repository) -> str:

@@ -1,3 +1,4 @@
+#!/usr/bin/python
 """Ansible module: how far each secret's rotation is, and its next step, in the Parameter Store.
 
 `<name>_next` beside `<name>` is the whole memory of a rotation. While the two differ it has begun: both
@@ -6,23 +7,6 @@ Of a certificate's pair the certificate says so; its key goes first each time.
 """
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any
-
-import boto3
-from ansible.module_utils.basic import AnsibleModule
-from botocore.exceptions import BotoCoreError, ClientError
-from cryptography import x509
-
-from ansible_collections.ragdock.host.plugins.module_utils.secret_store import (
-    QUICK,
-    Store,
-    countersign,
-    issue,
-    password,
-)
 
 DOCUMENTATION = r"""
 module: rotation_store
@@ -52,7 +36,7 @@ options:
   due_days: {description: A certificate that ends sooner is due., type: int, default: 0}
   notes: {description: Name and a word to keep until the end (restic's old key)., type: dict, default: {}}
   tags: {description: Tags of the parameters., type: dict, default: {}}
-author: [Ragdock]
+author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
@@ -67,6 +51,23 @@ resumed: {description: Names that an earlier run left half-way., type: list, ret
 ends: {description: Certificate -> days until it ends., type: dict, returned: success}
 notes: {description: Kept words by name., type: dict, returned: success}
 """
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+from ansible.module_utils.basic import AnsibleModule
+from botocore.exceptions import BotoCoreError, ClientError
+from cryptography import x509
+
+from ansible_collections.ragdock.host.plugins.module_utils.secret_store import (
+    QUICK,
+    Store,
+    countersign,
+    issue,
+    password,
+)
 
 NEXT, NOTE, CROSS = "_next", "_old_key", "_cross"
 ALL, DUE = "all", "due"

@@ -3,6 +3,33 @@
 
 from __future__ import annotations
 
+DOCUMENTATION = r"""
+---
+module: stack_status
+short_description: What runs on this host, since when, from which release
+description:
+  - Reads containers, release, disk, memory, documents by state and the last backup. Changes nothing.
+options:
+  name: {description: Public name or address of the deployment., type: str, required: true}
+  root: {description: Where Ragdock lives on the host., type: path, default: /opt/ragdock}
+  project: {description: Compose project., type: str, default: ragdock}
+author: ["Ragdock (!UNKNOWN)"]
+"""
+
+EXAMPLES = r"""
+- name: State is read
+  stack_status:
+    name: "{{ verify_name }}"
+"""
+
+RETURN = r"""
+services: {description: A row for each container., type: list, returned: success}
+facts: {description: Pairs of name and value about the host., type: list, returned: success}
+jobs: {description: A row for each job of the schedule., type: list, returned: success}
+picture: {description: How the drills went., type: str, returned: success}
+loss: {description: What a loss of the host would cost now., type: str, returned: success}
+"""
+
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -23,33 +50,6 @@ from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import 
 )
 from ansible_collections.ragdock.host.plugins.module_utils.verify.jobs import glance
 from ansible_collections.ragdock.host.plugins.module_utils.verify.services import LOCAL, door_ca
-
-DOCUMENTATION = r"""
----
-module: stack_status
-short_description: What runs on this host, since when, from which release
-description:
-  - Reads containers, release, disk, memory, documents by state and the last backup. Changes nothing.
-options:
-  name: {description: Public name or address of the deployment., type: str, required: true}
-  root: {description: Where Ragdock lives on the host., type: path, default: /opt/ragdock}
-  project: {description: Compose project., type: str, default: ragdock}
-author: Ragdock
-"""
-
-EXAMPLES = r"""
-- name: State is read
-  stack_status:
-    name: "{{ verify_name }}"
-"""
-
-RETURN = r"""
-services: {description: A row for each container., type: list, returned: success}
-facts: {description: Pairs of name and value about the host., type: list, returned: success}
-jobs: {description: A row for each job of the schedule., type: list, returned: success}
-picture: {description: How the drills went., type: str, returned: success}
-loss: {description: What a loss of the host would cost now., type: str, returned: success}
-"""
 
 GIB = 1 << 30
 NO_BACKUP = "none yet: playbooks/backup.yml makes one"
