@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from ansible_collections.ragdock.host.plugins.module_utils import secret_store
+from ansible_collections.ragdock.host.plugins.module_utils import certificates
 from tests.stack.door import CHECKOUT, Door, value
 from tests.stack.host import Host
 from tests.stack.plays import Run, play
@@ -117,14 +117,14 @@ def test_the_hosts_own_job_renews_what_ends_soon(
     """Nobody need remember a day two years from now."""
     key = load_pem_private_key(node.secret(f"{CA}_key").encode(), None)
     assert isinstance(key, EllipticCurvePrivateKey)
-    signer = secret_store.Pair(key, node.stored(CA))
-    monkeypatch.setattr(secret_store, "LEAF_LIFE", dt.timedelta(days=40))
+    signer = certificates.Pair(key, node.stored(CA))
+    monkeypatch.setattr(certificates, "LEAF_LIFE", dt.timedelta(days=40))
     wanted = {
         "common_name": "opensearch",
         "names": ["opensearch", "localhost", "127.0.0.1"],
         "usages": ["server", "client"],
     }
-    ending = secret_store.issue(wanted, node.name, signer)
+    ending = certificates.issue(wanted, node.name, signer)
     for half, text in zip(("key", "cert"), ending.pem(), strict=True):
         node.put(f"opensearch_node_{half}", text)
     started = host.started()
@@ -153,7 +153,7 @@ def test_who_trusts_the_doors_old_authority_follows_to_the_new(door: Door) -> No
         with trusting.client(seconds=30) as http:
             assert http.get("/api/health").status_code == HTTPStatus.OK
     stranger = Door(
-        door.url, value("token"), secret_store.issue({"common_name": "X"}, "tried", None).pem()[1]
+        door.url, value("token"), certificates.issue({"common_name": "X"}, "tried", None).pem()[1]
     )
     with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"), stranger.client() as http:
         http.get("/api/health")

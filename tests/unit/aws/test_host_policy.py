@@ -57,7 +57,6 @@ UNBOUNDED = {
 # Programs on the host that are not ours, and what they ask for.
 OTHERS = {
     "ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer",  # docker pull
-    "ecr:GetAuthorizationToken",  # module_utils/registry.py, without boto3
     "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetBucketLocation", "s3:GetObject", "s3:ListBucket",
     "s3:PutObject",  # restic
     "ec2:CreateTags", "ssm:AddTagsToResource",  # a snapshot or a parameter that is born with its tags
@@ -68,6 +67,7 @@ PROGRAMS = (
     "module_utils/backup/collect.py",
     "module_utils/backup/retention.py",
     "module_utils/jobs.py",
+    "module_utils/registry.py",
     "module_utils/secret_store.py",
     "modules/patch_volumes.py",
 )

@@ -123,7 +123,7 @@ import sys, time
 sys.path.insert(0, sys.argv[1])
 from ansible_collections.ragdock.host.plugins.module_utils.aws import deploy_lock as module
 sys.argv[0] = "ansible-playbook"
-lock = module.Lock(module.boto3.client("ssm", config=module.QUICK), sys.argv[2])
+lock = module.Lock.connect(sys.argv[2])
 me = module.myself("deploy")
 assert module.take(lock, me, False)["held"]
 module.watch(lock, me)

@@ -24,6 +24,7 @@ HOSTS_OWN = {
     "module_utils/backup/collect.py",
     "module_utils/backup/retention.py",
     "module_utils/jobs.py",
+    "module_utils/registry.py",
     "modules/patch_volumes.py",
 }
 OWN_CODE = {

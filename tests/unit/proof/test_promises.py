@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.ragdock.host.plugins.filter.verify_table import verify_broken, verify_table
-from ansible_collections.ragdock.host.plugins.module_utils import secret_store as store
+from ansible_collections.ragdock.host.plugins.module_utils import certificates as maker
 from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import (
     Deployment,
     LookError,
@@ -76,8 +76,8 @@ def test_a_certificate_that_ends_soon_is_named(
     (secrets / "node.key").write_text(KEY)
     for name, days in (("ca.pem", 400), ("node.pem", left)):
         # A moment more, so that whole days are left.
-        monkeypatch.setattr(store, "CA_LIFE", timedelta(days=days, minutes=1))
-        made = store.issue({"common_name": name}, "test", None)
+        monkeypatch.setattr(maker, "CA_LIFE", timedelta(days=days, minutes=1))
+        made = maker.issue({"common_name": name}, "test", None)
         (secrets / name).write_text(made.pem()[1])
     deployment = Deployment(tmp_path, "example.org", "ragdock", lambda _words: (0, "", ""))
     (row,) = certificates(deployment)

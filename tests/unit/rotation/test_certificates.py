@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from ansible_collections.ragdock.host.plugins.filter import stack
 from ansible_collections.ragdock.host.plugins.lookup.aws_secrets_read import settled
-from ansible_collections.ragdock.host.plugins.module_utils import secret_store
+from ansible_collections.ragdock.host.plugins.module_utils import certificates
 from ansible_collections.ragdock.host.plugins.module_utils.secret_store import Store
 from ansible_collections.ragdock.host.plugins.modules import aws_secrets_make as maker
 from ansible_collections.ragdock.host.plugins.modules import rotation_store as rotation
@@ -181,7 +181,7 @@ def test_due_are_those_that_end_soon(
     store: Store, monkeypatch: pytest.MonkeyPatch, days: int, *, due: bool
 ) -> None:
     """The setting's number of days; nothing is made new for nothing."""
-    monkeypatch.setattr(secret_store, "LEAF_LIFE", timedelta(days=days))
+    monkeypatch.setattr(certificates, "LEAF_LIFE", timedelta(days=days))
     maker.make(store, {"passwords": [], "certificates": PAIRS, "deployment": "tried"}, dry=False)
     assert step(store, "begin", "due", dry=True)["begun"] == (LEAVES if due else [])
 
@@ -190,7 +190,7 @@ def test_a_leaf_is_not_due_under_an_authority_that_ends_itself(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A new one would end with it, and be due again the next day: the authority is what is due."""
-    monkeypatch.setattr(secret_store, "CA_LIFE", timedelta(days=40))
+    monkeypatch.setattr(certificates, "CA_LIFE", timedelta(days=40))
     maker.make(store, {"passwords": [], "certificates": PAIRS, "deployment": "tried"}, dry=False)
     assert step(store, "begin", "due", names=LEAVES, dry=True)["begun"] == []
     told = step(store, "begin", "due", dry=True)
@@ -208,7 +208,7 @@ def test_the_hosts_own_job_leaves_alone_what_an_operator_began(filled: Store) ->
 def test_no_leaf_outlives_its_authority(filled: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is told of its end would be wrong."""
     soon = datetime.now(UTC) + timedelta(days=10)
-    monkeypatch.setattr(secret_store, "CA_LIFE", timedelta(days=10))
+    monkeypatch.setattr(certificates, "CA_LIFE", timedelta(days=10))
     list(rotate(filled, CA))
     found = x509.load_pem_x509_certificate(filled.value("opensearch_node_cert"))
     assert abs(found.not_valid_after_utc - soon) < timedelta(minutes=1)

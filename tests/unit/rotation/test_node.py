@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.ragdock.host.plugins.module_utils import cluster, secret_store
-from ansible_collections.ragdock.host.plugins.module_utils.secret_store import Pair, issue
+from ansible_collections.ragdock.host.plugins.module_utils import certificates, cluster
+from ansible_collections.ragdock.host.plugins.module_utils.certificates import Pair, issue
 from ansible_collections.ragdock.host.plugins.modules import opensearch_certificates as module
 
 NODE = {"common_name": "opensearch", "names": ["opensearch"], "usages": ["server", "client"]}
@@ -146,7 +146,7 @@ def test_a_new_certificate_is_served_without_a_restart(engine: Engine, old: Sign
     new = old.node()
     told = engine.bring(old, {"node.pem": new})
     assert told == {"written": ["opensearch/node.pem"], "restarted": False, "changed": True}
-    assert engine.shows() == module.certificate_of(new)
+    assert engine.shows() == certificates.der_of(new.encode())
     assert engine.bring(old, {"node.pem": new}) == {"written": [], "restarted": False, "changed": False}
     assert engine.restarts == 0
 
@@ -156,7 +156,7 @@ def test_what_a_killed_run_wrote_is_taken_by_the_next(engine: Engine, old: Signe
     new = old.node()
     (engine.files / "node.pem").write_text(new)
     assert engine.bring(old)["changed"]
-    assert engine.shows() == module.certificate_of(new)
+    assert engine.shows() == certificates.der_of(new.encode())
     assert engine.restarts == 0
 
 
@@ -193,7 +193,7 @@ def test_with_a_certificate_that_has_ended_nothing_is_asked(
 ) -> None:
     """A restart would meet it again, and fail; the rotation must come to the new one first."""
     with monkeypatch.context() as patched:
-        patched.setattr(secret_store, "LEAF_LIFE", timedelta(minutes=-1))
+        patched.setattr(certificates, "LEAF_LIFE", timedelta(minutes=-1))
         ended = old.node()
     assert engine.bring(old, {"node.pem": ended})["written"]
     assert engine.restarts == 0

@@ -1,44 +1,55 @@
-"""A host with nothing but Python signs like AWS's own library; docker's token is seen by nobody else."""
+"""The host's role gets a token; docker's token is seen by nobody else."""
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import subprocess
 from pathlib import Path
 
 import pytest
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials as Known
+from botocore.exceptions import ClientError
 
+from ansible_collections.ragdock.host.plugins.module_utils import registry
 from ansible_collections.ragdock.host.plugins.module_utils.registry import (
-    Credentials,
     RegistryError,
+    ecr_token,
     logged_in,
     region_of,
     registry_of,
-    signed_headers,
 )
+from tests.local_aws import local_aws
 
 REGISTRY = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
 
 
-@pytest.mark.parametrize("url", ["https://api.ecr.eu-central-1.amazonaws.com/", "http://10.99.0.2:5000/"])
-def test_the_signature_is_the_one_of_botocore(url: str) -> None:
-    target = "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken"
-    mine = signed_headers(
-        url, "{}", target, "eu-central-1", Credentials("AKID", "secret", "session"), dt.datetime.now(dt.UTC)
-    )
-    request = AWSRequest("POST", url, data="{}")
-    request.headers["content-type"] = "application/x-amz-json-1.1"
-    request.headers["x-amz-target"] = target
-    signer = SigV4Auth(Known("AKID", "secret", "session"), "ecr", "eu-central-1")
-    request.context["timestamp"] = mine["x-amz-date"]
-    request.headers["x-amz-date"] = mine["x-amz-date"]
-    request.headers["x-amz-security-token"] = "session"
-    expected = signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request)
-    assert mine["authorization"].endswith(f"Signature={expected}")
+def test_the_hosts_role_gets_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a local AWS, which knows no wrong keys."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
+    with local_aws() as address:
+        assert ecr_token("eu-central-1", address)
+
+
+def test_a_host_without_a_role_is_told_who_attaches_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its metadata service is there, and has no credentials."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+    with pytest.raises(RegistryError, match=r"no role credentials.*provision\.yml attaches"):
+        ecr_token("eu-central-1", "http://127.0.0.1:9")
+
+
+def test_a_refused_token_names_the_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As ECR words it."""
+
+    class Refusing:
+        def get_authorization_token(self) -> None:
+            raise ClientError({"Error": {"Message": "not authorized"}}, "GetAuthorizationToken")
+
+    monkeypatch.setattr(registry, "host_client", lambda *_: Refusing())
+    with pytest.raises(RegistryError, match=r"not authorized.*ecr:GetAuthorizationToken"):
+        ecr_token("eu-central-1", "")
 
 
 def test_docker_gets_the_token_from_its_own_environment_only() -> None:

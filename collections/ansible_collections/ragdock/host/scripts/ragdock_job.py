@@ -108,17 +108,14 @@ class Runner:
         # boto3 takes a while to load, and few runs need it.
         from ansible_collections.ragdock.host.plugins.module_utils.aws import deploy_lock as locks
 
-        where = {
-            "region_name": self.settings["region"],
-            "endpoint_url": self.settings["endpoint_url"] or None,
-        }
-        lock = locks.Lock.connect(self.settings["lock"], **where)
+        region, endpoint_url = self.settings["region"], self.settings["endpoint_url"] or None
+        lock = locks.Lock.connect(self.settings["lock"], region, endpoint_url)
         try:
             holder = lock.holder()
             if holder and holder.get("machine") == os.uname().nodename and holder.get("pid") == pid:
                 lock.remove()
                 say(log, "the deployment's lock, left by this run, was freed")
-        except locks.UNREADABLE as error:
+        except locks.UnreadableError as error:
             # The next run sees that the holder is dead.
             say(log, f"the deployment's lock could not be read: {error}")
 

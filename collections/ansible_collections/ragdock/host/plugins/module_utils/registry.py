@@ -1,4 +1,4 @@
-"""ECR from a host with nothing but Python: role credentials, a token, and docker logged in without a trace.
+"""ECR: a token by the rights of the host's role, and docker logged in without a trace.
 
 The token is handed to docker through a credential helper that reads it from
 the environment of that one docker process: it stands in no file and in no
@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import datetime as dt
-import hashlib
-import hmac
 import json
 import os
 import tempfile
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-METADATA = "http://169.254.169.254"
+from ansible_collections.ragdock.host.plugins.module_utils.aws.session import host_client, quick
+
+with contextlib.suppress(ImportError):
+    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
 TOKEN_VARIABLE = "RAGDOCK_REGISTRY_TOKEN"  # noqa: S105 - a name, not a token
 HELPER = f"""#!/bin/sh
 # Answers docker's question for credentials; anything but `get` is a no-op.
@@ -34,15 +32,6 @@ printf '{{"ServerURL":"%s","Username":"AWS","Secret":"%s"}}' "$server" "${TOKEN_
 
 class RegistryError(Exception):
     """The registry or its credentials cannot be had; the text says what to do."""
-
-
-@dataclass(frozen=True)
-class Credentials:
-    """What signs a request to AWS."""
-
-    key: str
-    secret: str
-    session: str
 
 
 def registry_of(ref: str) -> str:
@@ -58,92 +47,29 @@ def region_of(registry: str) -> str:
     return parts[3]
 
 
-def _hmac(key: bytes, text: str) -> bytes:
-    return hmac.new(key, text.encode(), hashlib.sha256).digest()
+def token_of(answer: Mapping[str, Any]) -> str:
+    """The password in ECR's answer to a request for an authorization token."""
+    encoded = answer["authorizationData"][0]["authorizationToken"]
+    return base64.b64decode(encoded).decode().split(":", 1)[1]
 
 
-def signed_headers(
-    url: str, body: str, target: str, region: str, by: Credentials, now: dt.datetime
-) -> dict[str, str]:
-    """Headers of a signed (version 4) JSON request to ECR's API."""
-    stamp = f"{now:%Y%m%dT%H%M%SZ}"
-    headers = {
-        "content-type": "application/x-amz-json-1.1",
-        "host": urllib.parse.urlsplit(url).netloc,
-        "x-amz-date": stamp,
-        "x-amz-security-token": by.session,
-        "x-amz-target": target,
-    }
-    names = ";".join(headers)
-    canonical = "\n".join(
-        [
-            *("POST", "/", ""),
-            *(f"{name}:{value}" for name, value in headers.items()),
-            *("", names, hashlib.sha256(body.encode()).hexdigest()),
-        ]
-    )
-    scope = f"{now:%Y%m%d}/{region}/ecr/aws4_request"
-    to_sign = "\n".join(["AWS4-HMAC-SHA256", stamp, scope, hashlib.sha256(canonical.encode()).hexdigest()])
-    key = f"AWS4{by.secret}".encode()
-    for part in scope.split("/"):
-        key = _hmac(key, part)
-    signature = hmac.new(key, to_sign.encode(), hashlib.sha256).hexdigest()
-    headers["authorization"] = (
-        f"AWS4-HMAC-SHA256 Credential={by.key}/{scope}, SignedHeaders={names}, Signature={signature}"
-    )
-    return headers
-
-
-def _ask(
-    url: str, timeout: float, *, method: str = "GET", headers: Mapping[str, str] | None = None, body: str = ""
-) -> str:
-    request = urllib.request.Request(  # noqa: S310 - http(s) only: AWS's own addresses
-        url, method=method, headers=dict(headers or {}), data=body.encode() if body else None
-    )
-    with urllib.request.urlopen(request, timeout=timeout) as answer:  # noqa: S310
-        text: str = answer.read().decode()
-    return text
-
-
-def role_credentials() -> Credentials:
-    """Credentials of the instance's role, from its metadata service (version 2)."""
+def ecr_token(region: str, endpoint_url: str) -> str:
+    """A registry password, good for twelve hours, had with the rights of the host's role."""
     try:
-        token = _ask(
-            f"{METADATA}/latest/api/token",
-            5,
-            method="PUT",
-            headers={"X-aws-ec2-metadata-token-ttl-seconds": "60"},
-        )
-        known = {"X-aws-ec2-metadata-token": token}
-        base = f"{METADATA}/latest/meta-data/iam/security-credentials/"
-        role = _ask(base, 5, headers=known).split()[0]
-        found = json.loads(_ask(base + role, 5, headers=known))
-    except (OSError, ValueError, IndexError) as error:
+        ecr = host_client("ecr", region, endpoint_url, quick())
+        return token_of(ecr.get_authorization_token())
+    except ClientError as error:
         raise RegistryError(
-            f"The instance metadata service gave no role credentials: {error}. "
+            f"ECR refused a token: {error}. The host's role needs ecr:GetAuthorizationToken; "
+            "playbooks/provision.yml grants it."
+        ) from error
+    except NoCredentialsError as error:
+        raise RegistryError(
+            "The instance metadata service gave no role credentials. "
             "The host needs them to pull from ECR; playbooks/provision.yml attaches the instance profile."
         ) from error
-    return Credentials(found["AccessKeyId"], found["SecretAccessKey"], found["Token"])
-
-
-def ecr_token(region: str, endpoint_url: str, by: Credentials) -> str:
-    """A registry password, good for twelve hours."""
-    url = (endpoint_url or f"https://api.ecr.{region}.amazonaws.com").rstrip("/") + "/"
-    target = "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken"
-    now = dt.datetime.now(dt.UTC)
-    try:
-        text = _ask(
-            url, 20, method="POST", headers=signed_headers(url, "{}", target, region, by, now), body="{}"
-        )
-        encoded = json.loads(text)["authorizationData"][0]["authorizationToken"]
-    except urllib.error.HTTPError as error:
-        raise RegistryError(
-            f"ECR refused a token ({error.code}): {error.read().decode(errors='replace')[:300]}. "
-            "The host's role needs ecr:GetAuthorizationToken; playbooks/provision.yml grants it."
-        ) from error
-    except (OSError, ValueError, KeyError, IndexError) as error:
-        raise RegistryError(f"ECR at {url} gave no token: {error}. Can the host reach AWS?") from error
-    return base64.b64decode(encoded).decode().split(":", 1)[1]
+    except (BotoCoreError, KeyError, IndexError) as error:
+        raise RegistryError(f"ECR gave no token: {error}. Can the host reach AWS?") from error
 
 
 @contextlib.contextmanager

@@ -25,14 +25,16 @@ RETURN = r"""
 owned: {description: Kind and id of each., type: list, elements: dict, returned: always}
 """
 
+from contextlib import suppress
 from typing import Any, NamedTuple
 
-import boto3
 from ansible.module_utils.basic import AnsibleModule
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
-QUICK = Config(connect_timeout=5, read_timeout=30, retries={"max_attempts": 4, "mode": "standard"})
+from ansible_collections.ragdock.host.plugins.module_utils.aws.session import clients
+from ansible_collections.ragdock.host.plugins.module_utils.libraries import require
+
+with suppress(ImportError):
+    from botocore.exceptions import BotoCoreError, ClientError
 
 
 class Kind(NamedTuple):
@@ -166,11 +168,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    session, name = boto3.session.Session(), module.params["name"]
-
-    def client(service: str) -> Any:
-        return session.client(service, config=QUICK)  # type: ignore[call-overload]
-
+    require(module, "boto3")
+    client, name = clients(), module.params["name"]
     try:
         found = in_ec2(client("ec2"), name) + elsewhere(client, name, module.params["bucket"])
         known = {item["id"] for item in found}

@@ -46,19 +46,18 @@ made: {description: Names of the secrets that were made., type: list, returned: 
 removed: {description: Names of the secrets that were removed., type: list, returned: always}
 """
 
+from contextlib import suppress
 from typing import Any
 
-import boto3
 from ansible.module_utils.basic import AnsibleModule
-from botocore.exceptions import BotoCoreError, ClientError
 
-from ansible_collections.ragdock.host.plugins.module_utils.secret_store import (
-    QUICK,
-    Pair,
-    Store,
-    issue,
-    password,
-)
+from ansible_collections.ragdock.host.plugins.module_utils.aws.session import clients
+from ansible_collections.ragdock.host.plugins.module_utils.certificates import Pair, issue
+from ansible_collections.ragdock.host.plugins.module_utils.libraries import require
+from ansible_collections.ragdock.host.plugins.module_utils.secret_store import PATIENT, Store, password
+
+with suppress(ImportError):
+    from botocore.exceptions import BotoCoreError, ClientError
 
 
 def make(store: Store, params: dict[str, Any], dry: bool) -> list[str]:
@@ -105,11 +104,12 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    require(module, "boto3", "cryptography")
     params = module.params
     made: list[str] = []
     removed: list[str] = []
     try:
-        store = Store(boto3.client("ssm", config=QUICK), params["path"], params["tags"])
+        store = Store(clients(PATIENT)("ssm"), params["path"], params["tags"])
         if params["state"] == "present":
             made = make(store, params, module.check_mode)
         else:

@@ -36,12 +36,10 @@ differs: {description: Differences by resource., type: dict, returned: always}
 to_do: {description: Names of what to make or change; empty in check mode., type: list, returned: always}
 """
 
+from contextlib import suppress
 from typing import Any
 
-import boto3
 from ansible.module_utils.basic import AnsibleModule
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
 from ansible_collections.ragdock.host.plugins.module_utils.aws.compare import compare
 from ansible_collections.ragdock.host.plugins.module_utils.aws.read_ec2 import host, network
@@ -53,18 +51,16 @@ from ansible_collections.ragdock.host.plugins.module_utils.aws.read_services imp
     secrets,
     storage,
 )
+from ansible_collections.ragdock.host.plugins.module_utils.aws.session import clients
+from ansible_collections.ragdock.host.plugins.module_utils.libraries import require
 
-# A first answer within seconds or a clear failure: nobody waits minutes for a wrong address.
-QUICK = Config(connect_timeout=5, read_timeout=30, retries={"max_attempts": 4, "mode": "standard"})
+with suppress(ImportError):
+    from botocore.exceptions import BotoCoreError, ClientError
 
 
 def read(params: dict[str, Any]) -> dict[str, Any]:
     """Every resource of the deployment, by name."""
-    session, name = boto3.session.Session(), params["name"]
-
-    def client(service: str) -> Any:
-        return session.client(service, config=QUICK)  # type: ignore[call-overload]
-
+    client, name = clients(), params["name"]
     ec2 = client("ec2")
     found: dict[str, Any] = {**network(ec2, name), **host(ec2, name)}
     found |= identity(client("iam"), f"ragdock-{name}-host", "host")
@@ -94,6 +90,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    require(module, "boto3")
     try:
         existing = read(module.params)
     except (BotoCoreError, ClientError, LookupError) as error:

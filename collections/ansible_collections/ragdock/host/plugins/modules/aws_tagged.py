@@ -26,14 +26,16 @@ RETURN = r"""
 tagged: {description: What was tagged., type: list, returned: success}
 """
 
+from contextlib import suppress
 from typing import Any
 
-import boto3
 from ansible.module_utils.basic import AnsibleModule
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
-QUICK = Config(connect_timeout=5, read_timeout=30, retries={"max_attempts": 4, "mode": "standard"})
+from ansible_collections.ragdock.host.plugins.module_utils.aws.session import clients
+from ansible_collections.ragdock.host.plugins.module_utils.libraries import require
+
+with suppress(ImportError):
+    from botocore.exceptions import BotoCoreError, ClientError
 
 
 def tag(client: Any, arn: str, tags: dict[str, str]) -> None:
@@ -57,11 +59,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    session = boto3.session.Session()
-
-    def client(service: str) -> Any:
-        return session.client(service, config=QUICK)  # type: ignore[call-overload]
-
+    require(module, "boto3")
+    client = clients()
     arns = module.params["arns"]
     try:
         for arn in arns if not module.check_mode else ():

@@ -71,6 +71,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.backup.snapshots impo
     snapshot_name,
     until,
 )
+from ansible_collections.ragdock.host.plugins.module_utils.libraries import require
 from ansible_collections.ragdock.host.plugins.module_utils.restic import Repository
 
 ATTEMPTS = 3
@@ -293,6 +294,7 @@ def main() -> None:
         | {"id": {"type": "str", "required": True}, "full": {"type": "bool", "default": False}},
         supports_check_mode=True,
     )
+    require(module, "boto3")
     settings = Settings.of(module.params["settings"])
     places = Places(settings.root)
     stands = what_stands(Memory(places))

@@ -57,6 +57,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.backup.snapshots impo
     Search,
     snapshot_name,
 )
+from ansible_collections.ragdock.host.plugins.module_utils.libraries import require
 from ansible_collections.ragdock.host.plugins.module_utils.restic import (
     Repository,
     ResticError,
@@ -188,6 +189,7 @@ def main() -> None:
         argument_spec=SPEC | {"new_repository": {"type": "bool", "default": False}},
         supports_check_mode=True,
     )
+    require(module, "boto3")
     began = time.time()
     settings = Settings.of(module.params["settings"])
     repository = settings.repository(module.params["secrets"])

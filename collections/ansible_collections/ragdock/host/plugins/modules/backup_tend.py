@@ -57,6 +57,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.backup.common import 
 )
 from ansible_collections.ragdock.host.plugins.module_utils.backup.retention import renew
 from ansible_collections.ragdock.host.plugins.module_utils.jobs import read_history
+from ansible_collections.ragdock.host.plugins.module_utils.libraries import require
 from ansible_collections.ragdock.host.plugins.module_utils.restic import Repository
 
 DAY = 86400.0
@@ -165,6 +166,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    require(module, "boto3")
     settings = Settings.of(module.params["settings"])
     places = Places(settings.root)
     if module.check_mode:

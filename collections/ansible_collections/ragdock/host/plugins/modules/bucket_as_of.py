@@ -37,12 +37,17 @@ import datetime as dt
 import hashlib
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
 from ansible.module_utils.basic import AnsibleModule
-from botocore.exceptions import BotoCoreError, ClientError
+
+from ansible_collections.ragdock.host.plugins.module_utils.libraries import require
+
+with suppress(ImportError):
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
 
 # A lock that restic removed must not come back: it would keep everybody out.
 PASSING = "locks/"
@@ -195,6 +200,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    require(module, "boto3")
     bucket, prefix = module.params["bucket"], module.params["prefix"]
     try:
         s3 = boto3.client("s3")

@@ -39,14 +39,15 @@ taken_from: {description: The dead or broken holder, if there was one., type: di
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ragdock.host.plugins.module_utils.aws.deploy_lock import (
-    UNREADABLE,
     Lock,
+    UnreadableError,
     describe,
     myself,
     same,
     take,
     watch,
 )
+from ansible_collections.ragdock.host.plugins.module_utils.libraries import require
 
 
 def main() -> None:
@@ -60,6 +61,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    require(module, "boto3", "psutil")
     if module.check_mode:
         module.exit_json(changed=False, held=False)
     lock, me = Lock.connect(module.params["parameter"]), myself(module.params["verb"])
@@ -70,7 +72,7 @@ def main() -> None:
                 lock.remove()
             module.exit_json(changed=False, held=False)
         result = take(lock, me, module.params["take_from_other"])
-    except UNREADABLE as error:
+    except UnreadableError as error:
         module.fail_json(
             msg=f"The lock {lock.name} could not be read or written: {error}. "
             "Compare your rights with docs/policies/operator.json. Nothing was changed."

@@ -60,12 +60,14 @@ import ssl
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ragdock.host.plugins.module_utils.aws.session import clients
 from ansible_collections.ragdock.host.plugins.module_utils.images.bases import Lock, arguments, bases, held
 from ansible_collections.ragdock.host.plugins.module_utils.images.build import (
     DOCKERFILE,
@@ -76,7 +78,11 @@ from ansible_collections.ragdock.host.plugins.module_utils.images.build import (
     inputs,
     tag,
 )
-from ansible_collections.ragdock.host.plugins.module_utils.registry import logged_in, registry_of
+from ansible_collections.ragdock.host.plugins.module_utils.libraries import require
+from ansible_collections.ragdock.host.plugins.module_utils.registry import logged_in, registry_of, token_of
+
+with suppress(ImportError):
+    from botocore.exceptions import BotoCoreError, ClientError
 
 ACCEPT = ", ".join(
     f"application/vnd.{kind}+json"
@@ -99,22 +105,19 @@ class Login:
 
 def login(prefix: str, name: str) -> tuple[Login, str]:
     """A registry login, and the registry's name in front of the repositories."""
-    import boto3
-    from botocore.exceptions import BotoCoreError, ClientError
-
     try:
-        client = boto3.client("ecr")
+        client = clients()("ecr")
         uri = client.describe_repositories(repositoryNames=[f"{prefix}/{name}"])["repositories"][0][
             "repositoryUri"
         ]
-        encoded = client.get_authorization_token()["authorizationData"][0]["authorizationToken"]
+        password = token_of(client.get_authorization_token())
     except (BotoCoreError, ClientError) as error:
         raise BuildError(
             f"ECR did not answer for {prefix}/{name}: {error}. "
             "playbooks/provision.yml makes the repository; your user needs the rights in docs/policies/."
         ) from error
     registry = registry_of(uri)
-    return Login(registry, base64.b64decode(encoded).decode().split(":", 1)[1]), registry
+    return Login(registry, password), registry
 
 
 def trust(registry: str) -> ssl.SSLContext:
@@ -313,6 +316,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    require(module, "boto3")
     try:
         module.exit_json(**build(module.params, check=module.check_mode))
     except BuildError as error:

@@ -54,9 +54,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
+from ansible_collections.ragdock.host.plugins.module_utils.certificates import certificate_of, der_of
 from ansible_collections.ragdock.host.plugins.module_utils.cluster import PORT, Cluster, ClusterError
 from ansible_collections.ragdock.host.plugins.module_utils.containers import (
     ContainerError,
@@ -65,17 +64,13 @@ from ansible_collections.ragdock.host.plugins.module_utils.containers import (
     serving,
 )
 from ansible_collections.ragdock.host.plugins.module_utils.https import UnreachableError
+from ansible_collections.ragdock.host.plugins.module_utils.libraries import require
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import Store, ensure_secret
 
 HERE = "secrets/opensearch"
 SERVE_SECONDS = 10.0
 LOOK_SECONDS = 5.0
 START_SECONDS = 150
-
-
-def certificate_of(text: str) -> bytes:
-    """The first certificate of a PEM file, in DER."""
-    return x509.load_pem_x509_certificate(text.encode()).public_bytes(Encoding.DER)
 
 
 def served(host: str, port: int = PORT) -> bytes:
@@ -117,8 +112,8 @@ class Node:
 
     def ended(self) -> bool:
         """A certificate with which it would be asked has ended: first there must be a new one."""
-        texts = (self.wanted["admin_cert"], (self.files / "node.pem").read_text(encoding="utf-8"))
-        ends = [x509.load_pem_x509_certificate(text.encode()).not_valid_after_utc for text in texts]
+        texts = (self.wanted["admin_cert"].encode(), (self.files / "node.pem").read_bytes())
+        ends = [certificate_of(text).not_valid_after_utc for text in texts]
         return min(ends) < datetime.now(UTC)
 
     def bring(self) -> bool:
@@ -181,7 +176,7 @@ class Node:
     def settle(self) -> bytes:
         """It shows what its file holds."""
         until = time.monotonic() + SERVE_SECONDS
-        wanted = certificate_of((self.files / "node.pem").read_text(encoding="utf-8"))
+        wanted = der_of((self.files / "node.pem").read_bytes())
         while served(address(self.find())) != wanted:
             if time.monotonic() > until:
                 raise ClusterError(
@@ -232,6 +227,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    require(module, "cryptography")
     wanted = module.params
     try:
         if module.check_mode:

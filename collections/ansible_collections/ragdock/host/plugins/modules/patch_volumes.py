@@ -39,9 +39,18 @@ seconds: {description: How long it took., type: float, returned: success}
 
 import os
 import time
+from contextlib import suppress
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ragdock.host.plugins.module_utils.aws.session import host_client, quick
+from ansible_collections.ragdock.host.plugins.module_utils.libraries import require
+
+with suppress(ImportError):
+    from botocore.exceptions import BotoCoreError, ClientError
+
+ATTEMPTS = 5
 
 PURPOSE = "before-patch"
 POLL_SECONDS = 5.0
@@ -113,12 +122,7 @@ def doomed(snapshots: list[dict[str, Any]], keep: int) -> list[str]:
 
 def work(wanted: dict[str, Any]) -> dict[str, Any]:
     """All of it."""
-    import boto3
-    from botocore.config import Config
-
-    quick = Config(connect_timeout=5, read_timeout=30, retries={"max_attempts": 5, "mode": "standard"})
-    session = boto3.session.Session(region_name=wanted["region"])
-    ec2: Any = session.client("ec2", endpoint_url=wanted["endpoint_url"] or None, config=quick)
+    ec2 = host_client("ec2", wanted["region"], wanted["endpoint_url"], quick(ATTEMPTS))
     began, found = time.monotonic(), volumes(ec2, wanted["instance"])
     if not found:
         raise RuntimeError(f"no volume is attached to {wanted['instance']}")
@@ -148,12 +152,12 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    require(module, "boto3")
     if module.check_mode:
         module.exit_json(changed=False, snapshots=[], removed=[], seconds=0)
-    # Where boto3 is broken, that is the message, too.
     try:
         result = work(module.params)
-    except Exception as error:  # noqa: BLE001 -- botocore's classes are known only once it is imported
+    except (BotoCoreError, ClientError, RuntimeError, TimeoutError) as error:
         module.fail_json(
             msg=f"The volumes could not be kept: {type(error).__name__}: {error}. Nothing was patched. "
             "Its rights are those of roles/aws_identity/templates/snapshots.json.j2: site.yml grants them."

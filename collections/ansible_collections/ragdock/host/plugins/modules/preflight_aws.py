@@ -46,15 +46,21 @@ zone_id: {description: Route 53 zone of the domain; empty without one., type: st
 
 import difflib
 import secrets
+from contextlib import suppress
 from typing import Any
 
-import boto3
 from ansible.module_utils.basic import AnsibleModule
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound
-from botocore.parsers import ResponseParserError
 
-QUICK = Config(connect_timeout=5, read_timeout=20, retries={"max_attempts": 3, "mode": "standard"})
+from ansible_collections.ragdock.host.plugins.module_utils.aws.session import quick
+from ansible_collections.ragdock.host.plugins.module_utils.libraries import require
+
+with suppress(ImportError):
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound
+    from botocore.parsers import ResponseParserError
+
+ATTEMPTS = 3
+
 EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
 
 
@@ -82,7 +88,7 @@ def region_problem(session: Any, region: str) -> str | None:
 
 def account_of(session: Any, wanted: str) -> str:
     """The account of the credentials, or a refusal that says what is wrong with them."""
-    client = session.client("sts", config=QUICK)
+    client = session.client("sts", config=quick(ATTEMPTS))
     try:
         found = str(client.get_caller_identity()["Account"])
     except ResponseParserError:
@@ -209,14 +215,16 @@ def examine(params: dict[str, Any]) -> dict[str, Any]:
     if problem:
         raise RefusalError(problem)
     facts: dict[str, Any] = {"account": account_of(session, params["account"]), "zone_id": ""}
-    ec2, ssm = session.client("ec2", config=QUICK), session.client("ssm", config=QUICK)
+    ec2, ssm = session.client("ec2", config=quick(ATTEMPTS)), session.client("ssm", config=quick(ATTEMPTS))
     checks: dict[str, Any] = {
         "memory_mib": lambda: memory_of(ec2, params),
         "ami_id": lambda: image_of(ssm, params),
         "identity": lambda: identity_of(ec2, params),
     }
     if params["domain"]:
-        checks["zone_id"] = lambda: zone_of(session.client("route53", config=QUICK), params["domain"])
+        checks["zone_id"] = lambda: zone_of(
+            session.client("route53", config=quick(ATTEMPTS)), params["domain"]
+        )
     problems = []
     for fact, check in checks.items():
         try:
@@ -251,6 +259,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    require(module, "boto3")
     try:
         facts = examine(module.params)
     except RefusalError as refusal:

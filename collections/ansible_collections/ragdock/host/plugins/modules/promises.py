@@ -44,6 +44,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ragdock.host.plugins.module_utils.containers import ContainerError
+from ansible_collections.ragdock.host.plugins.module_utils.libraries import require
 from ansible_collections.ragdock.host.plugins.module_utils.verify import (
     containers,
     drift,
@@ -99,6 +100,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    require(module, "cryptography")
     wanted, began = module.params, time.time()
     deployment = Deployment(
         Path(wanted["root"]), wanted["name"], wanted["project"], module.run_command, outside=wanted["outside"]

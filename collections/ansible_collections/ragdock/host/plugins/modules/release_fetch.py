@@ -37,13 +37,13 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError, last_lines
+from ansible_collections.ragdock.host.plugins.module_utils.libraries import require
 from ansible_collections.ragdock.host.plugins.module_utils.registry import (
     RegistryError,
     ecr_token,
     logged_in,
     region_of,
     registry_of,
-    role_credentials,
 )
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import (
     RECORD,
@@ -58,8 +58,7 @@ PULL_SECONDS = 1800
 def pull(engine: Engine, refs: list[str], endpoint_url: str) -> None:
     """Pull references of one registry."""
     registry = registry_of(refs[0])
-    region = region_of(registry)
-    token = ecr_token(region, endpoint_url, role_credentials())
+    token = ecr_token(region_of(registry), endpoint_url)
     with logged_in(registry, token) as environment:
         puller = Engine(engine.project, environment)
         for ref in refs:
@@ -122,6 +121,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    require(module, "boto3")
     try:
         if module.check_mode:
             module.exit_json(**fetch(module.params, check=True))

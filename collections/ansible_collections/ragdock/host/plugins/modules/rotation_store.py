@@ -53,21 +53,23 @@ notes: {description: Kept words by name., type: dict, returned: success}
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-import boto3
 from ansible.module_utils.basic import AnsibleModule
-from botocore.exceptions import BotoCoreError, ClientError
-from cryptography import x509
 
-from ansible_collections.ragdock.host.plugins.module_utils.secret_store import (
-    QUICK,
-    Store,
+from ansible_collections.ragdock.host.plugins.module_utils.aws.session import clients
+from ansible_collections.ragdock.host.plugins.module_utils.certificates import (
+    certificate_of,
     countersign,
     issue,
-    password,
 )
+from ansible_collections.ragdock.host.plugins.module_utils.libraries import require
+from ansible_collections.ragdock.host.plugins.module_utils.secret_store import PATIENT, Store, password
+
+with suppress(ImportError):
+    from botocore.exceptions import BotoCoreError, ClientError
 
 NEXT, NOTE, CROSS = "_next", "_old_key", "_cross"
 ALL, DUE = "all", "due"
@@ -116,9 +118,7 @@ class Secrets:
         """Days until each certificate of the deployment ends."""
         now = datetime.now(UTC)
         return {
-            name: (
-                x509.load_pem_x509_certificate(self.store.value(f"{name}_cert")).not_valid_after_utc - now
-            ).days
+            name: (certificate_of(self.store.value(f"{name}_cert")).not_valid_after_utc - now).days
             for name in self.pairs
             if f"{name}_cert" in self.present
         }
@@ -274,9 +274,10 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    require(module, "boto3", "cryptography")
     params = module.params
     try:
-        store = Store(boto3.client("ssm", config=QUICK), params["path"], params["tags"])
+        store = Store(clients(PATIENT)("ssm"), params["path"], params["tags"])
         result = step(store, params, dry=module.check_mode)
     except LookupError as error:
         module.fail_json(msg=f"{error}.")

@@ -8,17 +8,16 @@ import os
 import signal
 import socket
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-import boto3
-import psutil
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from ansible_collections.ragdock.host.plugins.module_utils.aws.session import clients
 
-QUICK = Config(connect_timeout=5, read_timeout=20, retries={"max_attempts": 4, "mode": "standard"})
-# What reading or writing the lock raises when AWS refuses or does not answer.
-UNREADABLE = (BotoCoreError, ClientError)
+with suppress(ImportError):
+    import psutil
+    from botocore.exceptions import BotoCoreError, ClientError
+
 SETTLE_SECONDS = 1.0
 WATCH_SECONDS = 0.5
 MOST_FILES = 4096
@@ -79,6 +78,10 @@ def refusal(holder: dict[str, Any], machine: str) -> str:
     )
 
 
+class UnreadableError(Exception):
+    """AWS refused the lock, or did not answer."""
+
+
 class Lock:
     """The parameter that is the lock."""
 
@@ -87,9 +90,9 @@ class Lock:
         self.name = name
 
     @classmethod
-    def connect(cls, name: str, **where: str | None) -> Lock:
-        """The lock of this name, in the Parameter Store that this process's settings or WHERE name."""
-        return cls(boto3.client("ssm", config=QUICK, **where), name)  # type: ignore[call-overload]
+    def connect(cls, name: str, region: str | None = None, endpoint_url: str | None = None) -> Lock:
+        """The lock of this name, by this process's settings where nothing else is given."""
+        return cls(clients(region=region, endpoint_url=endpoint_url)("ssm"), name)
 
     def holder(self) -> dict[str, Any] | None:
         """Who holds the lock now."""
@@ -97,6 +100,8 @@ class Lock:
             return dict(json.loads(self.ssm.get_parameter(Name=self.name)["Parameter"]["Value"]))
         except self.ssm.exceptions.ParameterNotFound:
             return None
+        except (BotoCoreError, ClientError) as error:
+            raise UnreadableError(str(error)) from error
 
     def create(self, holder: dict[str, Any]) -> bool:
         """Take a free lock; false when somebody else was first."""
@@ -104,6 +109,8 @@ class Lock:
             self.ssm.put_parameter(Name=self.name, Value=json.dumps(holder), Type="String", Overwrite=False)
         except self.ssm.exceptions.ParameterAlreadyExists:
             return False
+        except (BotoCoreError, ClientError) as error:
+            raise UnreadableError(str(error)) from error
         return True
 
     def remove(self) -> None:
@@ -112,6 +119,8 @@ class Lock:
             self.ssm.delete_parameter(Name=self.name)
         except self.ssm.exceptions.ParameterNotFound:
             return
+        except (BotoCoreError, ClientError) as error:
+            raise UnreadableError(str(error)) from error
 
 
 def take(lock: Lock, me: dict[str, Any], take_from_other: bool) -> dict[str, Any]:

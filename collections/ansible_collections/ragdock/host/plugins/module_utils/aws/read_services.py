@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
-from botocore.exceptions import ClientError
+with suppress(ImportError):
+    from botocore.exceptions import ClientError
+
 
 Found = dict[str, Any] | None
 

@@ -1,22 +1,46 @@
-"""AWS, asked with the rights of the host's role."""
+"""AWS as modules ask it. Where boto3 may be missing, `libraries.require` comes first."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-import boto3
-import botocore.session
+with suppress(ImportError):
+    import boto3
+    import botocore.session
+    from botocore.config import Config
 
-from ansible_collections.ragdock.host.plugins.module_utils.backup.common import Settings
+
+def quick(attempts: int = 4) -> Config:
+    """Not to wait for ever for what answers within a second."""
+    return Config(connect_timeout=5, read_timeout=30, retries={"max_attempts": attempts, "mode": "standard"})
 
 
-def client(settings: Settings, service: str) -> Any:
-    """A client of one service."""
+def clients(
+    attempts: int = 4, region: str | None = None, endpoint_url: str | None = None
+) -> Callable[[str], Any]:
+    """Makes a client of a service; by the settings of this process where nothing else is given."""
+    session = boto3.session.Session(region_name=region)
+
+    def client(service: str) -> Any:
+        return session.client(
+            service,  # type: ignore[call-overload]
+            endpoint_url=endpoint_url,
+            config=quick(attempts),
+        )
+
+    return client
+
+
+def host_client(service: str, region: str, endpoint_url: str, config: Config | None = None) -> Any:
+    """A client with the rights of this host's role."""
     session = botocore.session.Session()
     # By default the role is asked for once, for one second: a busy host would seem to have none.
     session.set_config_variable("metadata_service_timeout", 10)
     session.set_config_variable("metadata_service_num_attempts", 4)
-    return boto3.Session(botocore_session=session, region_name=settings.region).client(
+    return boto3.session.Session(botocore_session=session, region_name=region).client(
         service,  # type: ignore[call-overload]
-        endpoint_url=settings.endpoint_url or None,
+        endpoint_url=endpoint_url or None,
+        config=config,
     )

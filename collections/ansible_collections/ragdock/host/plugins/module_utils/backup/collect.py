@@ -9,12 +9,11 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from ansible_collections.ragdock.host.plugins.module_utils.aws.session import client
+from ansible_collections.ragdock.host.plugins.module_utils.aws.session import host_client
 from ansible_collections.ragdock.host.plugins.module_utils.backup import manifests, quiesce
 from ansible_collections.ragdock.host.plugins.module_utils.backup.common import (
     BackupError,
@@ -25,6 +24,9 @@ from ansible_collections.ragdock.host.plugins.module_utils.backup.common import 
 from ansible_collections.ragdock.host.plugins.module_utils.backup.documents import documents, release
 from ansible_collections.ragdock.host.plugins.module_utils.locks import locked
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import Release, Store
+
+with suppress(ImportError):
+    from botocore.exceptions import BotoCoreError, ClientError
 
 Json = dict[str, Any]
 SECURITY = ("roles.yml", "roles_mapping.yml")
@@ -140,7 +142,7 @@ def secret_versions(settings: Settings) -> dict[str, int]:
     path = f"/ragdock/{settings.name}/"
     try:
         pages = (
-            client(settings, "ssm")
+            host_client("ssm", settings.region, settings.endpoint_url)
             .get_paginator("get_parameters_by_path")
             .paginate(Path=path, WithDecryption=False)
         )

@@ -9,11 +9,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from ansible_collections.ragdock.host.plugins.module_utils.aws.session import client
+from ansible_collections.ragdock.host.plugins.module_utils.aws.session import host_client
 from ansible_collections.ragdock.host.plugins.module_utils.backup.common import (
     BackupError,
     Memory,
@@ -21,6 +20,9 @@ from ansible_collections.ragdock.host.plugins.module_utils.backup.common import 
     Settings,
 )
 from ansible_collections.ragdock.host.plugins.module_utils.restic import in_s3
+
+with suppress(ImportError):
+    from botocore.exceptions import BotoCoreError, ClientError
 
 DAY = 86400.0
 AT_ONCE = 8
@@ -66,7 +68,7 @@ def renew(settings: Settings, now: float, s3: Any = None) -> int:
     # With other days than now, what was stored then is locked for less than we would think.
     known = memory.values.get("until", {}) if memory.values.get("days") == settings.lock_days else None
     try:
-        s3 = s3 or client(settings, "s3")
+        s3 = s3 or host_client("s3", settings.region, settings.endpoint_url)
         stored = in_use(s3, bucket, prefix)
         keys = list(stored) if known is None else due(stored, known, settings.lock_days, now)
         until = now + settings.lock_days * DAY

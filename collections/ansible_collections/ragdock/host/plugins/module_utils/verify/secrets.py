@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cryptography import x509
-
+from ansible_collections.ragdock.host.plugins.module_utils.certificates import first_end
 from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import (
     Deployment,
     LookError,
@@ -94,9 +93,7 @@ def files_below(*roots: Path) -> Iterator[Path]:
 def certificate_days(directory: Path, now: datetime) -> dict[str, int]:
     """Certificate file -> whole days that it is still valid (negative: expired since)."""
     return {
-        str(path.relative_to(directory)): min(
-            (one.not_valid_after_utc - now).days for one in x509.load_pem_x509_certificates(path.read_bytes())
-        )
+        str(path.relative_to(directory)): (first_end(path.read_bytes()) - now).days
         for path in sorted(directory.rglob("*"))
         if path.is_file() and b"-----BEGIN CERTIFICATE-----" in path.read_bytes()
     }
