@@ -8,12 +8,16 @@ import json
 import re
 import string
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-import bcrypt
 from ansible.errors import AnsibleFilterError
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
+
+# What only lists the filters needs none of these.
+with suppress(ImportError):
+    import bcrypt
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
 
 # Passwords here are long and random: what a higher cost defends, short ones, does not exist.
 BCRYPT_COST = 10

@@ -20,18 +20,21 @@ options:
 author: ["Ragdock (!UNKNOWN)"]
 """
 
+from contextlib import suppress
 from typing import Any
 
-import boto3
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+
+from ansible_collections.ragdock.host.plugins.module_utils.aws.session import quick
+
+with suppress(ImportError):
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
 
 NEXT = "_next"
 # Whoever trusts one of these trusts its successor too, for as long as it is being rotated.
 TRUSTED_TOGETHER = ("opensearch_ca",)
-QUICK = Config(connect_timeout=5, read_timeout=20, retries={"max_attempts": 4, "mode": "standard"})
 
 
 def settled(values: dict[str, str]) -> dict[str, str]:
@@ -65,7 +68,7 @@ class LookupModule(LookupBase):
                 profile_name=self.get_option("profile"),
                 region_name=self.get_option("region"),
             )
-            ssm = session.client("ssm", endpoint_url=self.get_option("endpoint_url"), config=QUICK)
+            ssm = session.client("ssm", endpoint_url=self.get_option("endpoint_url"), config=quick())
             pages = ssm.get_paginator("get_parameters_by_path").paginate(Path=path, WithDecryption=True)
             found = [item for page in pages for item in page["Parameters"]]
         except (BotoCoreError, ClientError) as error:

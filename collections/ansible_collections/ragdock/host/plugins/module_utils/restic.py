@@ -12,11 +12,12 @@ import os
 import subprocess
 import threading
 import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from ansible.module_utils.urls import open_url
 
 from ansible_collections.ragdock.host.plugins.module_utils.backup.catalog import (
     UNPROVEN,
@@ -119,7 +120,7 @@ def bucket_is_gone(location: str) -> bool:
     if not server:
         return False
     try:
-        urllib.request.urlopen(f"{server}/{bucket}", timeout=ANONYMOUS_SECONDS).close()  # noqa: S310 - our own setting
+        open_url(f"{server}/{bucket}", timeout=ANONYMOUS_SECONDS).close()
     except urllib.error.HTTPError as error:
         return error.code == 404
     except OSError:
@@ -230,7 +231,8 @@ class Repository:
                 process.terminate()
 
             errors: list[str] = []
-            assert process.stdout is not None and process.stderr is not None  # noqa: S101, PT018 - both are pipes
+            if process.stdout is None or process.stderr is None:
+                raise AssertionError("both are pipes")
             # Read beside: a pipe that nobody empties would stop restic.
             reader = threading.Thread(target=lambda: errors.extend(process.stderr or ()), daemon=True)
             reader.start()

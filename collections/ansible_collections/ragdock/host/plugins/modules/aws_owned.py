@@ -17,7 +17,7 @@ author: ["Ragdock (!UNKNOWN)"]
 
 EXAMPLES = r"""
 - name: Everything that belongs to the deployment is known
-  aws_owned:
+  ragdock.host.aws_owned:
     name: research
 """
 

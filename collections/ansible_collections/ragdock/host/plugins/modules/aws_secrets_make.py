@@ -34,7 +34,7 @@ author: ["Ragdock (!UNKNOWN)"]
 
 EXAMPLES = r"""
 - name: Every secret exists
-  aws_secrets_make:
+  ragdock.host.aws_secrets_make:
     path: /ragdock/research/
     passwords: [app_password]
     certificates: [{name: edge_ca, common_name: Ragdock edge CA}]

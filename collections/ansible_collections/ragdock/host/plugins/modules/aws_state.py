@@ -24,7 +24,7 @@ author: ["Ragdock (!UNKNOWN)"]
 
 EXAMPLES = r"""
 - name: What AWS has is known
-  aws_state:
+  ragdock.host.aws_state:
     name: research
     wanted: {vpc: {cidr: 10.20.0.0/16}}
     services: [rag-app]

@@ -14,16 +14,16 @@ description:
     manifest and the manifest with the source read again. Only then does it count as a backup; what does not
     match is removed.
 options:
-  settings: {description: What the steps of a backup share., type: dict, required: true}
-  secrets: {description: Passwords and OpenSearch's authority., type: dict, required: true}
   id: {description: What the backup is called., type: str, required: true}
   full: {description: "Read all files again, not only those that changed.", type: bool, default: false}
+extends_documentation_fragment:
+  - ragdock.host.backup
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
 - name: The backup is made
-  backup_make:
+  ragdock.host.backup_make:
     settings: "{{ _backup_settings }}"
     secrets: "{{ _backup_secrets }}"
     id: "{{ __backup_prepared.id }}"
@@ -43,6 +43,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.backup import (
     collect,
     documents,
@@ -53,7 +54,6 @@ from ansible_collections.ragdock.host.plugins.module_utils.backup import (
 from ansible_collections.ragdock.host.plugins.module_utils.backup.collect import Files
 from ansible_collections.ragdock.host.plugins.module_utils.backup.common import (
     FAILURES,
-    SPEC,
     BackupError,
     ChangedError,
     Memory,
@@ -290,7 +290,7 @@ class Making:
 def main() -> None:
     """Make it."""
     module = AnsibleModule(
-        argument_spec=SPEC
+        argument_spec=arguments("backup")
         | {"id": {"type": "str", "required": True}, "full": {"type": "bool", "default": False}},
         supports_check_mode=True,
     )

@@ -11,15 +11,15 @@ description:
   - Refuses early when the disk has no room, the repository is not to be used or OpenSearch is not well.
   - Clears away what a killed run left, heals a repository in which damage was found.
 options:
-  settings: {description: What the steps of a backup share., type: dict, required: true}
-  secrets: {description: Passwords and OpenSearch's authority., type: dict, required: true}
   new_repository: {description: Begin anew where the repository is gone., type: bool, default: false}
+extends_documentation_fragment:
+  - ragdock.host.backup
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
 - name: A backup may begin
-  backup_prepare:
+  ragdock.host.backup_prepare:
     settings: "{{ _backup_settings }}"
     secrets: "{{ _backup_secrets }}"
 """
@@ -40,10 +40,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.backup import collect, quiesce
 from ansible_collections.ragdock.host.plugins.module_utils.backup.common import (
     FAILURES,
-    SPEC,
     BackupError,
     Memory,
     Places,
@@ -186,7 +186,7 @@ class Preparation:
 def main() -> None:
     """Prepare."""
     module = AnsibleModule(
-        argument_spec=SPEC | {"new_repository": {"type": "bool", "default": False}},
+        argument_spec=arguments("backup") | {"new_repository": {"type": "bool", "default": False}},
         supports_check_mode=True,
     )
     require(module, "boto3")

@@ -14,17 +14,17 @@ description:
   - Locks what is still needed anew, where the bucket has Object Lock.
   - Damage fails, is remembered, and is healed by the next backup.
 options:
-  settings: {description: What the steps of a backup share., type: dict, required: true}
-  secrets: {description: Passwords and OpenSearch's authority., type: dict, required: true}
   id: {description: The backup just made., type: str, required: true}
   healed: {description: What was healed before it was made., type: list, elements: str, default: []}
   read_all: {description: Read all data now., type: bool, default: false}
+extends_documentation_fragment:
+  - ragdock.host.backup
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
 - name: The repository is tended
-  backup_tend:
+  ragdock.host.backup_tend:
     settings: "{{ _backup_settings }}"
     secrets: "{{ _backup_secrets }}"
     id: "{{ __backup_prepared.id }}"
@@ -43,10 +43,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.backup.catalog import Backup, proofs
 from ansible_collections.ragdock.host.plugins.module_utils.backup.common import (
     FAILURES,
-    SPEC,
     BackupError,
     Memory,
     Places,
@@ -158,7 +158,7 @@ class Tending:
 def main() -> None:
     """Tend it."""
     module = AnsibleModule(
-        argument_spec=SPEC
+        argument_spec=arguments("backup")
         | {
             "id": {"type": "str", "required": True},
             "healed": {"type": "list", "elements": "str", "default": []},

@@ -20,7 +20,7 @@ author: ["Ragdock (!UNKNOWN)"]
 
 EXAMPLES = r"""
 - name: The base images are known
-  base_images:
+  ragdock.host.base_images:
     checkout: "{{ playbook_dir | dirname }}"
     images: {edge: {context: services/edge, dockerfile: Dockerfile}}
     base_lock: .ragdock/demo/base-images.json

@@ -20,7 +20,7 @@ author: ["Ragdock (!UNKNOWN)"]
 
 EXAMPLES = r"""
 - name: The repository is as it was
-  bucket_as_of:
+  ragdock.host.bucket_as_of:
     bucket: ragdock-demo-123456789012
     prefix: backup
     moment: 2026-11-20T12:00

@@ -32,14 +32,17 @@ options:
     elements: str
     default: [noatime, nodev, nosuid]
 attributes:
+  platform: {platforms: debian}
   check_mode: {support: full}
   diff_mode: {support: none}
+extends_documentation_fragment:
+  - action_common_attributes
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
 - name: Data volume is mounted
-  data_volume:
+  ragdock.host.data_volume:
     device: /dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol0abc
     path: /opt/ragdock
     label: ragdock-data
@@ -71,8 +74,13 @@ MEBIBYTE = 1 << 20
 FILE_SYSTEM = "ext4"
 # Growing below one percent is rounding, not growth.
 GROWTH = 1.01
-FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_IMMUTABLE_FL = 0x80086601, 0x40086602, 0x10
-CLONE_NEWNS, MNT_DETACH, MS_REC, MS_PRIVATE = 0x20000, 2, 0x4000, 1 << 18
+FS_IOC_GETFLAGS = 0x80086601
+FS_IOC_SETFLAGS = 0x40086602
+FS_IMMUTABLE_FL = 0x10
+CLONE_NEWNS = 0x20000
+MNT_DETACH = 2
+MS_REC = 0x4000
+MS_PRIVATE = 1 << 18
 
 
 class VolumeError(Exception):

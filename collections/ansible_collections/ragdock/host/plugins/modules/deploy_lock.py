@@ -26,14 +26,14 @@ author: ["Ragdock (!UNKNOWN)"]
 
 EXAMPLES = r"""
 - name: No other run works on this deployment
-  deploy_lock:
+  ragdock.host.deploy_lock:
     parameter: /ragdock/research/lock
     verb: deploy
 """
 
 RETURN = r"""
 held: {description: Whether this run now holds the lock., type: bool, returned: always}
-taken_from: {description: The dead or broken holder, if there was one., type: dict, returned: when taken over}
+taken_from: {description: "The dead or broken holder, if any.", type: dict, returned: when taken over}
 """
 
 from ansible.module_utils.basic import AnsibleModule

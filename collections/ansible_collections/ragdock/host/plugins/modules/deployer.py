@@ -19,7 +19,7 @@ author: ["Ragdock (!UNKNOWN)"]
 
 EXAMPLES = r"""
 - name: The host has its own copy of the playbooks
-  deployer:
+  ragdock.host.deployer:
     path: /opt/ragdock/deployer
     checkout: "{{ playbook_dir }}"
     directories: [playbooks, roles]
@@ -27,7 +27,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-changed_paths: {description: Files that were made, changed or removed., type: list, returned: when sent}
+changed_paths: {description: "Files that were made, changed or removed.", type: list, returned: when sent}
 digest: {description: Hash over all names and contents., type: str, returned: always}
 """
 

@@ -12,11 +12,6 @@ description:
     a throwaway OpenSearch, compares their documents and runs the golden queries.
   - The throwaway node and what was fetched are removed, also those of a drill that was killed.
 options:
-  repository: {description: restic's name of the repository., type: str, required: true}
-  region: {description: AWS region., type: str, default: ""}
-  password: {description: Its password., type: str, required: true}
-  root: {description: Where Ragdock lives on the host., type: path, default: /opt/ragdock}
-  project: {description: Compose project., type: str, default: ragdock}
   wanted: {description: "An id, a time, or latest.", type: str, default: latest}
   memory_mib: {description: Memory of the throwaway OpenSearch., type: int, default: 1024}
   secrets: {description: Names of the deployment's secrets., type: list, elements: str, default: []}
@@ -24,12 +19,16 @@ options:
     description: Whether this run makes a backup first, which check mode does not.
     type: bool
     default: false
+extends_documentation_fragment:
+  - ragdock.host.root
+  - ragdock.host.project
+  - ragdock.host.repository
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
 - name: The newest backup is proven
-  drill:
+  ragdock.host.drill:
     repository: s3:https://s3.eu-central-1.amazonaws.com/bucket/backup
     password: "{{ secrets.restic_password }}"
 """
@@ -49,6 +48,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.backup import manifests
 from ansible_collections.ragdock.host.plugins.module_utils.backup.snapshots import SearchError, snapshot_name
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
@@ -193,12 +193,8 @@ def ended(_number: int, _frame: FrameType | None) -> None:
 def main() -> None:
     """Drill."""
     module = AnsibleModule(
-        argument_spec={
-            "repository": {"type": "str", "required": True},
-            "region": {"type": "str", "default": ""},
-            "password": {"type": "str", "required": True, "no_log": True},
-            "root": {"type": "path", "default": "/opt/ragdock"},
-            "project": {"type": "str", "default": "ragdock"},
+        argument_spec=arguments("root", "project", "repository")
+        | {
             "wanted": {"type": "str", "default": "latest"},
             "memory_mib": {"type": "int", "default": 1024},
             "secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},

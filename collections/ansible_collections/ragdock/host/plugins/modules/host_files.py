@@ -50,14 +50,17 @@ options:
     elements: list
     default: []
 attributes:
+  platform: {platforms: debian}
   check_mode: {support: full}
   diff_mode: {support: full}
+extends_documentation_fragment:
+  - action_common_attributes
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
 - name: Editor's settings are in place
-  host_files:
+  ragdock.host.host_files:
     directories: [{path: /etc/ragdock, mode: "0755"}]
     files:
       - {path: /etc/ragdock/motd, content: "hello\n"}

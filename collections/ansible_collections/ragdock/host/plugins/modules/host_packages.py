@@ -21,14 +21,17 @@ options:
     type: int
     default: 300
 attributes:
+  platform: {platforms: debian}
   check_mode: {support: full}
   diff_mode: {support: none}
+extends_documentation_fragment:
+  - action_common_attributes
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
 - name: Firewall tools are installed
-  host_packages:
+  ragdock.host.host_packages:
     names: [nftables]
 """
 

@@ -50,14 +50,17 @@ options:
         elements: str
         default: []
 attributes:
+  platform: {platforms: debian}
   check_mode: {support: full}
   diff_mode: {support: none}
+extends_documentation_fragment:
+  - action_common_attributes
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
 - name: SSH serves with its present configuration
-  host_services:
+  ragdock.host.host_services:
     units:
       - {name: ssh.service, reads: [/etc/ssh/sshd_config], on_change: reload}
 """

@@ -23,14 +23,17 @@ options:
     type: path
     required: true
 attributes:
+  platform: {platforms: debian}
   check_mode: {support: full}
   diff_mode: {support: full}
+extends_documentation_fragment:
+  - action_common_attributes
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
 - name: Kernel suits OpenSearch
-  host_sysctls:
+  ragdock.host.host_sysctls:
     path: /etc/sysctl.d/60-ragdock.conf
     at_least: {vm.max_map_count: 262144}
 """

@@ -33,7 +33,7 @@ author: ["Ragdock (!UNKNOWN)"]
 
 EXAMPLES = r"""
 - name: Images are in the registry
-  image_build:
+  ragdock.host.image_build:
     checkout: "{{ playbook_dir | dirname }}"
     images:
       landing: {context: services, dockerfile: landing/Dockerfile}

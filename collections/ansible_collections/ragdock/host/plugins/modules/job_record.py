@@ -12,22 +12,27 @@ description:
   - A metric that cannot be put is said in the result; the job is no worse for it.
   - In check mode nothing is written.
 options:
-  job: {description: The job., type: str, required: true}
+  job:
+    description: The job.
+    type: str
+    required: true
+    choices: [backup, drill, patch, prune, renew, drift, restore, rotate]
   ok: {description: Whether it did what it is for., type: bool, required: true}
   started: {description: When it began (seconds since the epoch); 0 is unknown., type: float, default: 0}
   reason: {description: "Why it failed, or a remark.", type: str, default: ""}
   figures: {description: "What it proved or moved; numbers become metrics.", type: dict, default: {}}
-  root: {description: Where Ragdock lives on the host., type: path, default: /opt/ragdock}
   namespace: {description: CloudWatch namespace; empty to tell it nothing., type: str, default: ""}
   region: {description: AWS region., type: str, default: ""}
   endpoint_url: {description: Address of the AWS API; empty for AWS itself., type: str, default: ""}
   keep: {description: Lines of history that stay., type: int, default: 400}
+extends_documentation_fragment:
+  - ragdock.host.root
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
 - name: The backup is on record
-  job_record:
+  ragdock.host.job_record:
     job: backup
     ok: true
     started: 1790000000
@@ -46,6 +51,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.jobs import (
     JOBS,
     LINES_KEPT,
@@ -58,13 +64,13 @@ from ansible_collections.ragdock.host.plugins.module_utils.jobs import (
 def main() -> None:
     """Write it down."""
     module = AnsibleModule(
-        argument_spec={
+        argument_spec=arguments("root")
+        | {
             "job": {"type": "str", "required": True, "choices": list(JOBS)},
             "ok": {"type": "bool", "required": True},
             "started": {"type": "float", "default": 0},
             "reason": {"type": "str", "default": ""},
             "figures": {"type": "dict", "default": {}},
-            "root": {"type": "path", "default": "/opt/ragdock"},
             "namespace": {"type": "str", "default": ""},
             "region": {"type": "str", "default": ""},
             "endpoint_url": {"type": "str", "default": ""},

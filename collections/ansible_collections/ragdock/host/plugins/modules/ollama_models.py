@@ -25,17 +25,18 @@ options:
     type: list
     elements: dict
     required: true
-  project: {description: Compose project whose service C(ollama) serves., type: str, default: ragdock}
   state_file: {description: Record of what was made from what., type: path, required: true}
   pull_network: {description: Docker network with a way out., type: str, default: bridge}
   plan: {description: Only say what is missing. Set by the action plugin., type: bool, default: false}
   staged: {description: SHA-256 -> path on the host. Set by the action plugin., type: dict, default: {}}
+extends_documentation_fragment:
+  - ragdock.host.project
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
 - name: Models are present
-  ollama_models:
+  ragdock.host.ollama_models:
     models: "{{ ragdock_models }}"
     state_file: /opt/ragdock/state/models.json
 """
@@ -43,8 +44,8 @@ EXAMPLES = r"""
 RETURN = r"""
 missing: {description: Models that were missing or made from something else., type: list, returned: success}
 needed: {description: SHA-256 of the files that the host lacks., type: list, returned: success}
-models: {description: Model -> digest, as recorded., type: dict, returned: success}
-progress: {description: What was done, a line each., type: list, returned: always}
+models: {description: "Model -> digest, as recorded.", type: dict, returned: success}
+progress: {description: "What was done, a line each.", type: list, returned: always}
 """
 
 import hashlib
@@ -57,6 +58,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.containers import ContainerError, address, serving
 from ansible_collections.ragdock.host.plugins.module_utils.ollama import Ollama, OllamaError, Puller
 
@@ -135,9 +137,9 @@ def make(ollama: Ollama, puller: Puller, model: dict[str, Any], staged: dict[str
 def main() -> None:
     """Compare, then make what is missing."""
     module = AnsibleModule(
-        argument_spec={
+        argument_spec=arguments("project")
+        | {
             "models": {"type": "list", "elements": "dict", "required": True},
-            "project": {"type": "str", "default": "ragdock"},
             "state_file": {"type": "path", "required": True},
             "pull_network": {"type": "str", "default": "bridge"},
             "plan": {"type": "bool", "default": False},

@@ -14,8 +14,6 @@ description:
   - A node that does not run, or that runs as an older release made it, is left to the release's start.
   - With a certificate that has ended nothing is asked; the rotation goes on to a new one.
 options:
-  root: {description: Where Ragdock lives on the host., type: path, required: true}
-  project: {description: Compose project whose service C(opensearch) it is., type: str, default: ragdock}
   server_name: {description: Name in the node's certificate., type: str, default: opensearch}
   admin_cert: {description: PEM of the admin client certificate., type: str, required: true}
   admin_key: {description: PEM of its key (PKCS#8)., type: str, required: true}
@@ -23,17 +21,21 @@ options:
     description: Files below root/secrets; empty leaves all as they are.
     type: list
     elements: dict
+    default: []
     suboptions:
       path: {description: Below root/secrets., type: str, required: true}
       uid: {description: Owner and group., type: int, required: true}
       content_base64: {description: The secret in base64., type: str, required: true}
   patience: {description: Seconds to wait until the node answers., type: int, default: 120}
+extends_documentation_fragment:
+  - ragdock.host.root
+  - ragdock.host.project
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
 - name: OpenSearch serves the certificates of its files
-  opensearch_certificates:
+  ragdock.host.opensearch_certificates:
     root: /opt/ragdock
     admin_cert: "{{ secrets.opensearch_admin_cert }}"
     admin_key: "{{ secrets.opensearch_admin_key }}"
@@ -55,6 +57,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.certificates import certificate_of, der_of
 from ansible_collections.ragdock.host.plugins.module_utils.cluster import PORT, Cluster, ClusterError
 from ansible_collections.ragdock.host.plugins.module_utils.containers import (
@@ -216,9 +219,8 @@ def main() -> None:
         "content_base64": {"type": "str", "required": True, "no_log": True},
     }
     module = AnsibleModule(
-        argument_spec={
-            "root": {"type": "path", "required": True},
-            "project": {"type": "str", "default": "ragdock"},
+        argument_spec=arguments("root", "project")
+        | {
             "server_name": {"type": "str", "default": "opensearch"},
             "admin_cert": {"type": "str", "required": True},
             "admin_key": {"type": "str", "required": True, "no_log": True},

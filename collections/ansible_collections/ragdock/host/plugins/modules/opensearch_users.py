@@ -12,20 +12,19 @@ description:
   - Repairs what drifted over the security plugin's REST API, with the admin client certificate.
   - What is not named is left alone, except that no other role may be mapped to a named user.
 options:
-  project: {description: Compose project whose service C(opensearch) is asked., type: str, default: ragdock}
   server_name: {description: Name in the node's certificate., type: str, default: opensearch}
-  ca: {description: PEM of the authority that signed the node's certificate., type: str, required: true}
-  admin_cert: {description: PEM of the admin client certificate., type: str, required: true}
-  admin_key: {description: PEM of its key (PKCS#8)., type: str, required: true}
   roles: {description: Roles in the security plugin's format., type: dict, required: true}
   passwords: {description: User -> password. Each holds the role of its name., type: dict, required: true}
   patience: {description: Seconds to wait until the node answers., type: int, default: 120}
+extends_documentation_fragment:
+  - ragdock.host.project
+  - ragdock.host.opensearch
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
 - name: Each client of OpenSearch has its user and its rights
-  opensearch_users:
+  ragdock.host.opensearch_users:
     ca: "{{ stack_secrets.opensearch_ca_cert }}"
     admin_cert: "{{ stack_secrets.opensearch_admin_cert }}"
     admin_key: "{{ stack_secrets.opensearch_admin_key }}"
@@ -45,6 +44,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.cluster import API, Cluster, ClusterError
 from ansible_collections.ragdock.host.plugins.module_utils.containers import ContainerError, address, serving
 from ansible_collections.ragdock.host.plugins.module_utils.https import UnreachableError
@@ -175,12 +175,9 @@ class Reconciler:
 def main() -> None:
     """Reconcile."""
     module = AnsibleModule(
-        argument_spec={
-            "project": {"type": "str", "default": "ragdock"},
+        argument_spec=arguments("project", "opensearch")
+        | {
             "server_name": {"type": "str", "default": "opensearch"},
-            "ca": {"type": "str", "required": True},
-            "admin_cert": {"type": "str", "required": True},
-            "admin_key": {"type": "str", "required": True, "no_log": True},
             "roles": {"type": "dict", "required": True},
             "passwords": {"type": "dict", "required": True, "no_log": True},
             "patience": {"type": "int", "default": 120},

@@ -14,17 +14,18 @@ description:
   - C(settle) waits until every container of the stack is healthy, after another boot when one is named.
 options:
   step: {description: What to do., type: str, choices: [restart, resume, settle], required: true}
-  root: {description: Where Ragdock lives on the host., type: path, default: /opt/ragdock}
-  project: {description: Compose project., type: str, default: ragdock}
   notes: {description: What the run after the boot must know., type: dict, default: {}}
   boot: {description: The boot that must be over., type: str, default: ""}
   patience: {description: Seconds that the stack may take., type: int, default: 600}
+extends_documentation_fragment:
+  - ragdock.host.root
+  - ragdock.host.project
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
 - name: The stack is well
-  patch_host:
+  ragdock.host.patch_host:
     step: settle
 """
 
@@ -41,6 +42,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.jobs import replace
 from ansible_collections.ragdock.host.plugins.module_utils.processes import boot
 
@@ -79,10 +81,9 @@ def settle(wanted: dict[str, Any]) -> None:
 def main() -> None:
     """Do the step."""
     module = AnsibleModule(
-        argument_spec={
+        argument_spec=arguments("root", "project")
+        | {
             "step": {"type": "str", "choices": ["restart", "resume", "settle"], "required": True},
-            "root": {"type": "path", "default": "/opt/ragdock"},
-            "project": {"type": "str", "default": "ragdock"},
             "notes": {"type": "dict", "default": {}},
             "boot": {"type": "str", "default": ""},
             "patience": {"type": "int", "default": 600},

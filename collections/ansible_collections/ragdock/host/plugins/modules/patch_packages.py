@@ -24,7 +24,7 @@ author: ["Ragdock (!UNKNOWN)"]
 
 EXAMPLES = r"""
 - name: Packages are patched
-  patch_packages:
+  ragdock.host.patch_packages:
     kind: system
     scope: security
 """

@@ -23,7 +23,7 @@ author: ["Ragdock (!UNKNOWN)"]
 
 EXAMPLES = r"""
 - name: Volumes can be rolled back
-  patch_volumes:
+  ragdock.host.patch_volumes:
     instance: i-0123456789abcdef0
     name: demo
     deployment: 0123456789ab

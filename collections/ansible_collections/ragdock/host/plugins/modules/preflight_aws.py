@@ -26,7 +26,7 @@ author: ["Ragdock (!UNKNOWN)"]
 
 EXAMPLES = r"""
 - name: AWS is ready for this deployment
-  preflight_aws:
+  ragdock.host.preflight_aws:
     name: research
     region: eu-central-1
     instance_type: t3.large

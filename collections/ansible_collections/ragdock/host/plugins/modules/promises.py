@@ -13,19 +13,20 @@ description:
   - The action plugin of the same name adds the public door as asked from the operator's machine.
 options:
   name: {description: Public name or address of the deployment., type: str, required: true}
-  root: {description: Where Ragdock lives on the host., type: path, default: /opt/ragdock}
-  project: {description: Compose project., type: str, default: ragdock}
   outside:
     description: URL outside the host that the host reaches and no container but the edge may.
     type: str
     required: true
   drift: {description: Look also whether what stands is what was deployed., type: bool, default: false}
+extends_documentation_fragment:
+  - ragdock.host.root
+  - ragdock.host.project
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
 - name: Promises are looked at
-  promises:
+  ragdock.host.promises:
     name: "{{ verify_name }}"
     outside: "{{ verify_outside }}"
 """
@@ -43,6 +44,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.containers import ContainerError
 from ansible_collections.ragdock.host.plugins.module_utils.libraries import require
 from ansible_collections.ragdock.host.plugins.module_utils.verify import (
@@ -91,10 +93,9 @@ DRIFT: tuple[tuple[str, Check], ...] = (
 def main() -> None:
     """Look."""
     module = AnsibleModule(
-        argument_spec={
+        argument_spec=arguments("root", "project")
+        | {
             "name": {"type": "str", "required": True},
-            "root": {"type": "path", "default": "/opt/ragdock"},
-            "project": {"type": "str", "default": "ragdock"},
             "outside": {"type": "str", "required": True},
             "drift": {"type": "bool", "default": False},
         },

@@ -20,13 +20,14 @@ options:
   token: {description: Bearer token of the API., type: str, required: true}
   story: {description: What to tell., type: str, choices: [light, full], default: full}
   patience: {description: Seconds that indexing and answering may each take., type: int, default: 180}
-  project: {description: Compose project, for the hints., type: str, default: ragdock}
+extends_documentation_fragment:
+  - ragdock.host.project
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
 - name: The release answers with the canary cited
-  prove:
+  ragdock.host.prove:
     name: "{{ stack_public_address }}"
     ca: "{{ stack_edge_ca }}"
     token: "{{ stack_api_token }}"
@@ -48,6 +49,7 @@ from typing import Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.endpoint import Door, Stopwatch, multipart
 from ansible_collections.ragdock.host.plugins.module_utils.https import Reply, UnreachableError
 
@@ -265,7 +267,8 @@ def fail(module: AnsibleModule, story: Story, told: str, error: UnprovenError) -
 def main() -> None:
     """Tell the story."""
     module = AnsibleModule(
-        argument_spec={
+        argument_spec=arguments("project")
+        | {
             "name": {"type": "str", "required": True},
             "address": {"type": "str", "default": "127.0.0.1"},
             "port": {"type": "int", "default": 443},
@@ -273,7 +276,6 @@ def main() -> None:
             "token": {"type": "str", "required": True, "no_log": True},
             "story": {"type": "str", "choices": ["light", "full"], "default": "full"},
             "patience": {"type": "int", "default": 180},
-            "project": {"type": "str", "default": "ragdock"},
         },
         supports_check_mode=True,
     )

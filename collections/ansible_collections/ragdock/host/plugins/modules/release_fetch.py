@@ -12,16 +12,17 @@ description:
   - Lets the edge's own new image check the edge's configuration.
   - Renames releases/<id>.tmp to releases/<id>. Nothing that runs is touched.
 options:
-  root: {description: Where Ragdock lives on the host., type: path, required: true}
-  project: {description: Compose project., type: str, default: ragdock}
   id: {description: The release., type: str, required: true}
   endpoint_url: {description: Address of the AWS API; empty for AWS itself., type: str, default: ""}
+extends_documentation_fragment:
+  - ragdock.host.root
+  - ragdock.host.project
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
 - name: The release's images are on the host
-  release_fetch:
+  ragdock.host.release_fetch:
     root: /opt/ragdock
     id: 20260101T000000-0123abcd
 """
@@ -36,6 +37,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError, last_lines
 from ansible_collections.ragdock.host.plugins.module_utils.libraries import require
 from ansible_collections.ragdock.host.plugins.module_utils.registry import (
@@ -113,9 +115,8 @@ def fetch(wanted: dict[str, Any], *, check: bool) -> dict[str, Any]:
 def main() -> None:
     """Read the arguments, do it, report."""
     module = AnsibleModule(
-        argument_spec={
-            "root": {"type": "path", "required": True},
-            "project": {"type": "str", "default": "ragdock"},
+        argument_spec=arguments("root", "project")
+        | {
             "id": {"type": "str", "required": True},
             "endpoint_url": {"type": "str", "default": ""},
         },

@@ -12,14 +12,15 @@ description:
   - An unknown name fails with the valid ones.
   - Warns when that release would make the index anew (the records' index contracts differ).
 options:
-  root: {description: Where Ragdock lives on the host., type: path, required: true}
-  id: {description: The release, or empty., type: str, default: ""}
+  id: {description: "The release; empty for the one before.", type: str, default: ""}
+extends_documentation_fragment:
+  - ragdock.host.root
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
 - name: The release to go back to is known
-  release_find:
+  ragdock.host.release_find:
     root: /opt/ragdock
 """
 
@@ -32,6 +33,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import (
     ReleaseError,
     Store,
@@ -42,7 +44,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.releases.store import
 def main() -> None:
     """Read the arguments, look, report."""
     module = AnsibleModule(
-        argument_spec={"root": {"type": "path", "required": True}, "id": {"type": "str", "default": ""}},
+        argument_spec=arguments("root") | {"id": {"type": "str", "default": ""}},
         supports_check_mode=True,
     )
     store = Store(Path(module.params["root"]))

@@ -11,18 +11,19 @@ description:
   - Never the current release, the one before it, or one that a kept backup was made of; nor their images.
   - Of images, only those of this deployment's own repositories, and layers that no image names any more.
 options:
-  root: {description: Where Ragdock lives on the host., type: path, required: true}
-  project: {description: Compose project., type: str, default: ragdock}
   keep: {description: How many releases stay., type: int, required: true}
   repository: {description: Where the backups are; those of no backup are not needed., type: str, default: ""}
   region: {description: AWS region., type: str, default: ""}
   password: {description: The repository's password., type: str, default: ""}
+extends_documentation_fragment:
+  - ragdock.host.root
+  - ragdock.host.project
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
 - name: Old releases are gone
-  release_prune:
+  ragdock.host.release_prune:
     root: /opt/ragdock
     keep: 3
 """
@@ -40,6 +41,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
 from ansible_collections.ragdock.host.plugins.module_utils.releases.prune import prune, unused_images
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import ReleaseError, Store
@@ -89,9 +91,8 @@ def work(wanted: dict[str, Any], *, check: bool) -> dict[str, Any]:
 def main() -> None:
     """Prune."""
     module = AnsibleModule(
-        argument_spec={
-            "root": {"type": "path", "required": True},
-            "project": {"type": "str", "default": "ragdock"},
+        argument_spec=arguments("root", "project")
+        | {
             "keep": {"type": "int", "required": True},
             "repository": {"type": "str", "default": ""},
             "region": {"type": "str", "default": ""},

@@ -11,8 +11,6 @@ description:
   - Keeps the end of every container's log with the failed release, and renames it to <id>.failed.
   - Starts the current release again, with the same code that starts any release.
 options:
-  root: {description: Where Ragdock lives on the host., type: path, required: true}
-  project: {description: Compose project., type: str, default: ragdock}
   failed: {description: The release that did not go live., type: str, required: true}
   reason: {description: What broke; kept with the release., type: str, required: true}
   verb:
@@ -21,12 +19,15 @@ options:
     required: true
     type: str
   patience: {description: Seconds that each service may take to become healthy., type: int, default: 300}
+extends_documentation_fragment:
+  - ragdock.host.root
+  - ragdock.host.project
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
 - name: The release that served before serves again
-  release_recover:
+  ragdock.host.release_recover:
     root: /opt/ragdock
     failed: 20260101T000000-0123abcd
     verb: deploy
@@ -47,6 +48,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
 from ansible_collections.ragdock.host.plugins.module_utils.releases.rolling import Starter
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import (
@@ -102,9 +104,8 @@ def recover(wanted: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Read the arguments, do it, report."""
     module = AnsibleModule(
-        argument_spec={
-            "root": {"type": "path", "required": True},
-            "project": {"type": "str", "default": "ragdock"},
+        argument_spec=arguments("root", "project")
+        | {
             "failed": {"type": "str", "required": True},
             "reason": {"type": "str", "required": True},
             "verb": {"type": "str", "choices": ["deploy", "rollback"], "required": True},

@@ -13,8 +13,6 @@ description:
   - A new release is checked (memory, disk, compose) and written as releases/<id>.tmp.
   - Nothing that runs is touched.
 options:
-  root: {description: Where Ragdock lives on the host., type: path, required: true}
-  project: {description: Compose project., type: str, default: ragdock}
   files: {description: Path below the release -> text., type: dict, required: true}
   images: {description: "Service -> {ref, tag, size}.", type: dict, required: true}
   record: {description: What else release.json says., type: dict, default: {}}
@@ -22,6 +20,7 @@ options:
     description: Directories below root.
     type: list
     elements: dict
+    default: []
     suboptions:
       path: {description: Below root., type: str, required: true}
       uid: {description: Owner and group., type: int, required: true}
@@ -30,18 +29,22 @@ options:
     description: Files below root/secrets; what is not listed there is removed.
     type: list
     elements: dict
+    default: []
     suboptions:
       path: {description: Below root/secrets., type: str, required: true}
       uid: {description: Owner and group., type: int, required: true}
       content_base64: {description: The secret in base64., type: str, required: true}
   memory_limits: {description: Service -> MiB., type: dict, required: true}
   memory_reserve: {description: MiB that the host keeps for itself., type: int, required: true}
+extends_documentation_fragment:
+  - ragdock.host.root
+  - ragdock.host.project
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
 - name: The release stands beside the one that serves
-  release_stage:
+  ragdock.host.release_stage:
     root: /opt/ragdock
     files: {compose.yaml: "...", .env: "..."}
     images: {edge: {ref: "registry/edge@sha256:...", tag: abc, size: 1000}}
@@ -68,6 +71,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import (
     ReleaseError,
@@ -217,9 +221,8 @@ def main() -> None:
     """Read the arguments, do it, report."""
     owned = {"path": {"type": "str", "required": True}, "uid": {"type": "int", "required": True}}
     module = AnsibleModule(
-        argument_spec={
-            "root": {"type": "path", "required": True},
-            "project": {"type": "str", "default": "ragdock"},
+        argument_spec=arguments("root", "project")
+        | {
             "files": {"type": "dict", "required": True},
             "images": {"type": "dict", "required": True},
             "record": {"type": "dict", "default": {}},

@@ -13,23 +13,24 @@ description:
   - Stateless services are replaced without losing a request; for a new configuration the edge is reloaded.
   - Does not make the release the current one; C(release_switch) does, after the proof.
 options:
-  root: {description: Where Ragdock lives on the host., type: path, required: true}
-  project: {description: Compose project., type: str, default: ragdock}
   id: {description: The release., type: str, required: true}
   patience: {description: Seconds that each service may take to become healthy., type: int, default: 300}
+extends_documentation_fragment:
+  - ragdock.host.root
+  - ragdock.host.project
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
 - name: The release runs
-  release_start:
+  ragdock.host.release_start:
     root: /opt/ragdock
     id: 20260101T000000-0123abcd
 """
 
 RETURN = r"""
 id: {description: The release., returned: success, type: str}
-actions: {description: What was done, in order., returned: success, type: list, elements: str}
+actions: {description: "What was done, in order.", returned: success, type: list, elements: str}
 seconds: {description: How long it took., returned: success, type: float}
 service: {description: The service that did not start., returned: failure, type: str}
 """
@@ -40,6 +41,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
 from ansible_collections.ragdock.host.plugins.module_utils.releases.rolling import Starter
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import ReleaseError, Store
@@ -73,9 +75,8 @@ def start(wanted: dict[str, Any], *, check: bool) -> dict[str, Any]:
 def main() -> None:
     """Read the arguments, do it, report."""
     module = AnsibleModule(
-        argument_spec={
-            "root": {"type": "path", "required": True},
-            "project": {"type": "str", "default": "ragdock"},
+        argument_spec=arguments("root", "project")
+        | {
             "id": {"type": "str", "required": True},
             "patience": {"type": "int", "default": 300},
         },

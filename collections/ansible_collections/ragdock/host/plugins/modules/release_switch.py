@@ -14,18 +14,19 @@ description:
   - Removes releases and images beyond the count.
   - Never removes the current release, the one before it or their images.
 options:
-  root: {description: Where Ragdock lives on the host., type: path, required: true}
-  project: {description: Compose project., type: str, default: ragdock}
   id: {description: The release., type: str, required: true}
   keep: {description: How many releases stay., type: int, required: true}
   entry: {description: What else the line of history says., type: dict, default: {}}
   contract: {description: index_contract of /api/status; empty when nobody asked., type: dict, default: {}}
+extends_documentation_fragment:
+  - ragdock.host.root
+  - ragdock.host.project
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
 - name: The release is the current one
-  release_switch:
+  ragdock.host.release_switch:
     root: /opt/ragdock
     id: 20260101T000000-0123abcd
     keep: 3
@@ -42,6 +43,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
 from ansible_collections.ragdock.host.plugins.module_utils.releases.prune import prune
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import (
@@ -83,9 +85,8 @@ def switch(wanted: dict[str, Any], *, check: bool) -> dict[str, Any]:
 def main() -> None:
     """Read the arguments, do it, report."""
     module = AnsibleModule(
-        argument_spec={
-            "root": {"type": "path", "required": True},
-            "project": {"type": "str", "default": "ragdock"},
+        argument_spec=arguments("root", "project")
+        | {
             "id": {"type": "str", "required": True},
             "keep": {"type": "int", "required": True},
             "entry": {"type": "dict", "default": {}},

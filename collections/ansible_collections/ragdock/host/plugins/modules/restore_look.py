@@ -11,24 +11,25 @@ description:
   - Reads the repository and the host; changes nothing.
   - C(refusals) says why the chosen backup cannot be restored; empty when it can.
 options:
-  repository: {description: restic's name of the repository., type: str, required: true}
-  region: {description: AWS region., type: str, default: ""}
-  password: {description: Its password., type: str, required: true}
-  root: {description: Where Ragdock lives on the host., type: path, default: /opt/ragdock}
-  project: {description: Compose project., type: str, default: ragdock}
   wanted: {description: "An id, a time, or latest.", type: str, default: latest}
-  scope: {description: "What to restore; empty to list only.", type: str, default: ""}
+  scope:
+    description: What to restore; empty to list only.
+    type: str
+    default: ""
+    choices: ["", all, index, analytics, documents, file]
   file: {description: The file of scope file., type: str, default: ""}
   only_empty: {description: The host must hold no documents yet., type: bool, default: false}
-  ca: {description: PEM of the authority of OpenSearch's certificates., type: str, default: ""}
-  admin_cert: {description: PEM of the admin client certificate., type: str, default: ""}
-  admin_key: {description: PEM of its key., type: str, default: ""}
+extends_documentation_fragment:
+  - ragdock.host.root
+  - ragdock.host.project
+  - ragdock.host.repository
+  - ragdock.host.opensearch
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
 - name: Backups are listed
-  restore_look:
+  ragdock.host.restore_look:
     repository: s3:https://s3.eu-central-1.amazonaws.com/bucket/backup
     password: "{{ secrets.restic_password }}"
 """
@@ -50,6 +51,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.backup import manifests
 from ansible_collections.ragdock.host.plugins.module_utils.backup.catalog import proofs
 from ansible_collections.ragdock.host.plugins.module_utils.backup.snapshots import SearchError
@@ -185,19 +187,12 @@ class Look:
 def main() -> None:
     """Look."""
     module = AnsibleModule(
-        argument_spec={
-            "repository": {"type": "str", "required": True},
-            "region": {"type": "str", "default": ""},
-            "password": {"type": "str", "required": True, "no_log": True},
-            "root": {"type": "path", "default": "/opt/ragdock"},
-            "project": {"type": "str", "default": "ragdock"},
+        argument_spec=arguments("root", "project", "repository", "opensearch")
+        | {
             "wanted": {"type": "str", "default": "latest"},
             "scope": {"type": "str", "default": "", "choices": ["", *parts.SCOPES]},
             "file": {"type": "str", "default": ""},
             "only_empty": {"type": "bool", "default": False},
-            "ca": {"type": "str", "default": ""},
-            "admin_cert": {"type": "str", "default": ""},
-            "admin_key": {"type": "str", "default": "", "no_log": True},
         },
         supports_check_mode=True,
     )

@@ -18,23 +18,24 @@ options:
     type: str
     choices: [settle, prepare, switch, finish, undo]
     required: true
-  repository: {description: restic's name of the repository., type: str, default: ""}
-  region: {description: AWS region., type: str, default: ""}
-  password: {description: Its password., type: str, default: ""}
-  root: {description: Where Ragdock lives on the host., type: path, default: /opt/ragdock}
-  project: {description: Compose project., type: str, default: ragdock}
   backup: {description: Id of the backup., type: str, default: ""}
-  scope: {description: What to restore., type: str, default: all}
+  scope:
+    description: What to restore.
+    type: str
+    default: all
+    choices: [all, index, analytics, documents, file]
   file: {description: The file of scope file., type: str, default: ""}
-  ca: {description: PEM of the authority of OpenSearch's certificates., type: str, required: true}
-  admin_cert: {description: PEM of the admin client certificate., type: str, required: true}
-  admin_key: {description: PEM of its key., type: str, required: true}
+extends_documentation_fragment:
+  - ragdock.host.root
+  - ragdock.host.project
+  - ragdock.host.repository
+  - ragdock.host.opensearch
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
 - name: The restored state is live
-  restore_run:
+  ragdock.host.restore_run:
     step: switch
     ca: "{{ secrets.opensearch_ca_cert }}"
     admin_cert: "{{ secrets.opensearch_admin_cert }}"
@@ -54,6 +55,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.backup import manifests
 from ansible_collections.ragdock.host.plugins.module_utils.backup.snapshots import SearchError
 from ansible_collections.ragdock.host.plugins.module_utils.containers import ContainerError
@@ -124,23 +126,16 @@ def run(module: AnsibleModule) -> dict[str, Any]:
 def main() -> None:
     """Read the arguments, do it, report."""
     module = AnsibleModule(
-        argument_spec={
+        argument_spec=arguments("root", "project", "repository", "opensearch")
+        | {
             "step": {
                 "type": "str",
                 "required": True,
                 "choices": ["settle", "prepare", "switch", "finish", "undo"],
             },
-            "repository": {"type": "str", "default": ""},
-            "region": {"type": "str", "default": ""},
-            "password": {"type": "str", "default": "", "no_log": True},
-            "root": {"type": "path", "default": "/opt/ragdock"},
-            "project": {"type": "str", "default": "ragdock"},
             "backup": {"type": "str", "default": ""},
             "scope": {"type": "str", "default": parts.ALL, "choices": list(parts.SCOPES)},
             "file": {"type": "str", "default": ""},
-            "ca": {"type": "str", "required": True},
-            "admin_cert": {"type": "str", "required": True},
-            "admin_key": {"type": "str", "required": True, "no_log": True},
         },
         supports_check_mode=True,
     )

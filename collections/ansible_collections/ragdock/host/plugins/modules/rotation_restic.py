@@ -13,16 +13,17 @@ description:
 options:
   location: {description: restic's name of the repository., type: str, required: true}
   region: {description: Region of the bucket., type: str, default: ""}
-  root: {description: Where Ragdock lives., type: path, default: /opt/ragdock}
   password: {description: The password that opens it now., type: str, required: true}
   new_password: {description: The one to add; empty adds none., type: str, default: ""}
   remove: {description: The key to remove; empty removes none., type: str, default: ""}
+extends_documentation_fragment:
+  - ragdock.host.root
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
 - name: The repository takes both passwords
-  rotation_restic: {location: /mnt/backups, password: "{{ old }}", new_password: "{{ new }}"}
+  ragdock.host.rotation_restic: {location: /mnt/backups, password: "{{ old }}", new_password: "{{ new }}"}
 """
 
 RETURN = r"""
@@ -34,6 +35,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.restic import (
     PROBE_SECONDS,
     Repository,
@@ -76,10 +78,10 @@ def change(params: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Run as an Ansible module."""
     module = AnsibleModule(
-        argument_spec={
+        argument_spec=arguments("root")
+        | {
             "location": {"type": "str", "required": True},
             "region": {"type": "str", "default": ""},
-            "root": {"type": "path", "default": "/opt/ragdock"},
             "password": {"type": "str", "required": True, "no_log": True},
             "new_password": {"type": "str", "default": "", "no_log": True},
             "remove": {"type": "str", "default": ""},

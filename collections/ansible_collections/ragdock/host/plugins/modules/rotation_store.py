@@ -41,7 +41,7 @@ author: ["Ragdock (!UNKNOWN)"]
 
 EXAMPLES = r"""
 - name: The new values are beside the old
-  rotation_store: {path: /ragdock/research/, step: begin, wanted: api_token, names: [api_token]}
+  ragdock.host.rotation_store: {path: /ragdock/research/, step: begin, wanted: api_token, names: [api_token]}
 """
 
 RETURN = r"""
@@ -71,8 +71,11 @@ from ansible_collections.ragdock.host.plugins.module_utils.secret_store import P
 with suppress(ImportError):
     from botocore.exceptions import BotoCoreError, ClientError
 
-NEXT, NOTE, CROSS = "_next", "_old_key", "_cross"
-ALL, DUE = "all", "due"
+NEXT = "_next"
+NOTE = "_old_key"
+CROSS = "_cross"
+ALL = "all"
+DUE = "due"
 
 
 class Secrets:

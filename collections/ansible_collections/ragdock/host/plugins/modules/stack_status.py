@@ -11,14 +11,15 @@ description:
   - Reads containers, release, disk, memory, documents by state and the last backup. Changes nothing.
 options:
   name: {description: Public name or address of the deployment., type: str, required: true}
-  root: {description: Where Ragdock lives on the host., type: path, default: /opt/ragdock}
-  project: {description: Compose project., type: str, default: ragdock}
+extends_documentation_fragment:
+  - ragdock.host.root
+  - ragdock.host.project
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
 - name: State is read
-  stack_status:
+  ragdock.host.stack_status:
     name: "{{ verify_name }}"
 """
 
@@ -37,6 +38,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.containers import ContainerError
 from ansible_collections.ragdock.host.plugins.module_utils.endpoint import Door
 from ansible_collections.ragdock.host.plugins.module_utils.https import UnreachableError
@@ -132,10 +134,9 @@ def last_backup(root: Path) -> str:
 def main() -> None:
     """Read."""
     module = AnsibleModule(
-        argument_spec={
+        argument_spec=arguments("root", "project")
+        | {
             "name": {"type": "str", "required": True},
-            "root": {"type": "path", "default": "/opt/ragdock"},
-            "project": {"type": "str", "default": "ragdock"},
         },
         supports_check_mode=True,
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
-Found = dict[str, Any] | None
+Found: TypeAlias = "dict[str, Any] | None"
 ALIVE = ["pending", "running", "stopping", "stopped"]
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeAlias
 
 with suppress(ImportError):
     from botocore.exceptions import ClientError
 
 
-Found = dict[str, Any] | None
+Found: TypeAlias = "dict[str, Any] | None"
 
 
 def _or_none(call: Any, missing: tuple[str, ...], **arguments: Any) -> Any:

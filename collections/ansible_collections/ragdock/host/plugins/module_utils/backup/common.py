@@ -24,10 +24,6 @@ Json = dict[str, Any]
 USER = "ragdock_backup"
 SCOPE_SECONDS = 30.0
 OF_INDEX = "index-"
-SPEC: Json = {
-    "settings": {"type": "dict", "required": True},
-    "secrets": {"type": "dict", "required": True, "no_log": True},
-}
 # Every failure that a message of ours explains.
 KNOWN = (ContainerError, ManifestError, OSError, ResticError, SearchError, UnreachableError, sqlite3.Error)
 

@@ -1,0 +1,12 @@
+"""Where Ragdock lives on the host."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """What Ansible looks for."""
+
+    DOCUMENTATION = r"""
+options:
+  root: {description: Where Ragdock lives on the host., type: path, default: /opt/ragdock}
+"""

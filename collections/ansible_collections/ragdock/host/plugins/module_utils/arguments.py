@@ -1,0 +1,23 @@
+"""Arguments that several modules take. Each group has a doc fragment and an action group of its name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+TEXT = {"type": "str", "required": True}
+SECRET = {"type": "str", "required": True, "no_log": True}
+GROUPS: dict[str, dict[str, dict[str, Any]]] = {
+    "root": {"root": {"type": "path", "default": "/opt/ragdock"}},
+    "project": {"project": {"type": "str", "default": "ragdock"}},
+    "opensearch": {"ca": TEXT, "admin_cert": TEXT, "admin_key": SECRET},
+    "repository": {"repository": TEXT, "region": {"type": "str", "default": ""}, "password": SECRET},
+    "backup": {
+        "settings": {"type": "dict", "required": True},
+        "secrets": {"type": "dict", "required": True, "no_log": True},
+    },
+}
+
+
+def arguments(*groups: str) -> dict[str, dict[str, Any]]:
+    """The argument specification of these groups; a module adds its own."""
+    return {name: dict(option) for group in groups for name, option in GROUPS[group].items()}
