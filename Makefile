@@ -64,7 +64,7 @@ test: deps-tests ## Lint, unit, refusals, molecule, stack and browser tests
 
 .PHONY: lint
 lint: ## Every linter, at its strictest profile
-	@$(MAKE) --jobs=2 --output-sync=target lint-playbooks lint-programs
+	@$(MAKE) --jobs=2 --output-sync=target lint-playbooks lint-programs lint-collection
 
 .PHONY: lint-playbooks
 lint-playbooks:
@@ -80,6 +80,10 @@ lint-programs:
 	@for name in landing rag-app rag-worker; do MYPYPATH=services/$$name mypy services/$$name/tests; done
 	@hadolint $$(git ls-files '*Dockerfile')
 	@shellcheck $$(git ls-files '*.sh') .ci/run
+
+.PHONY: lint-collection
+lint-collection:
+	@tests/lint/collection.sh
 
 .PHONY: unit
 unit: ## Tests that need nothing but this checkout

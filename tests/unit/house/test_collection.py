@@ -1,11 +1,141 @@
-"""Roles hold YAML, templates and files; what runs is in the collection ragdock.host."""
+"""Roles hold YAML, templates and files; what runs is in a collection that installs anywhere."""
 
 from __future__ import annotations
 
-from tests.unit.role_files import ROLES
+import ast
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.ragdock.host.plugins.module_utils.arguments import GROUPS
+from tests.unit.role_files import CHECKOUT, COLLECTION, COLLECTIONS, PLUGINS, ROLES
+
+PROGRAMS = Path(sys.executable).parent
+MODULES = sorted(path.stem for path in (PLUGINS / "modules").glob("*.py"))
+GALAXY = yaml.safe_load((COLLECTION / "galaxy.yml").read_text())
+
+
+def groups_of(module: str) -> set[str]:
+    """The groups of arguments that a module takes."""
+    tree = ast.parse((PLUGINS / "modules" / f"{module}.py").read_text())
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    named = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "arguments"]
+    return {str(word.value) for call in named for word in call.args if isinstance(word, ast.Constant)}
+
+
+def environment(home: Path, collections: Path) -> dict[str, str]:
+    """Nothing of this checkout but its programs, so that only what is in the archive is found."""
+    return {
+        "PATH": f"{PROGRAMS}:/usr/bin:/bin",
+        "HOME": str(home),
+        "LC_ALL": "C.UTF-8",
+        "ANSIBLE_COLLECTIONS_PATH": str(collections),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
 
 
 def test_roles_share_code_through_the_collection_only() -> None:
     """A link is invisible to type checkers, and missing from an archive that does not follow it."""
     assert [path for path in ROLES.rglob("*") if path.is_symlink()] == []
     assert list(ROLES.rglob("*.py")) == []
+
+
+def test_the_version_is_that_of_the_project() -> None:
+    """One place, pyproject.toml, says it; ansible-galaxy wants it in a file of its own."""
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
+    assert GALAXY["version"] == project["version"]
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_group_of_arguments_is_an_action_group_and_a_doc_fragment(group: str) -> None:
+    """Or a default that a block gives once would miss a module, or hit one that refuses it."""
+    runtime = yaml.safe_load((COLLECTION / "meta/runtime.yml").read_text())
+    members = [module for module in MODULES if group in groups_of(module)]
+    assert runtime["action_groups"][group] == members
+    for module in members:
+        text = (PLUGINS / "modules" / f"{module}.py").read_text()
+        assert f"  - ragdock.host.{group}\n" in text, module
+
+
+def test_a_block_gives_an_argument_to_every_module_of_a_group(tmp_path: Path) -> None:
+    """As roles do."""
+    play = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "vars": {"ansible_python_interpreter": sys.executable},
+        "tasks": [
+            {
+                "module_defaults": {"group/ragdock.host.root": {"root": str(tmp_path)}},
+                "block": [{"ragdock.host.job_record": {"job": "backup", "ok": True}}],
+            }
+        ],
+    }
+    (tmp_path / "play.yml").write_text(json.dumps([play]))
+    words: list[str | Path] = [
+        PROGRAMS / "ansible-playbook",
+        "-c",
+        "local",
+        "-i",
+        "localhost,",
+        tmp_path / "play.yml",
+    ]
+    done = subprocess.run(
+        words, env=environment(tmp_path, COLLECTIONS), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads((tmp_path / "state/backup.json").read_text())["ok"] is True
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The collection, built into an archive and installed in a place of its own."""
+    place = tmp_path_factory.mktemp("galaxy")
+    archive = place / f"ragdock-host-{GALAXY['version']}.tar.gz"
+    steps: tuple[list[str | Path], ...] = (
+        ["build", COLLECTION, "--output-path", place],
+        ["install", archive, "--offline", "--collections-path", place / "collections"],
+    )
+    for words in steps:
+        done = subprocess.run(
+            [PROGRAMS / "ansible-galaxy", "collection", *words],
+            env=environment(place, place / "collections"),
+            cwd=place,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    return place / "collections"
+
+
+def test_the_archive_installs_elsewhere_and_documents_every_module(installed: Path) -> None:
+    """Options, examples and results, by ansible-doc from there alone."""
+    names = [f"ragdock.host.{module}" for module in MODULES]
+    words: list[str | Path] = [PROGRAMS / "ansible-doc", "--type", "module", "--json", *names]
+    shown = subprocess.run(
+        words,
+        env=environment(installed.parent, installed),
+        cwd=installed,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = json.loads(shown.stdout)
+    assert sorted(found) == names
+    for name, parts in found.items():
+        assert parts["doc"]["filename"].startswith(str(installed)), name
+        assert parts["doc"]["options"], name
+        assert f"{name}:" in parts["examples"], name
+        assert parts["return"], name
+
+
+def test_nothing_that_was_left_by_a_test_is_in_the_archive(installed: Path) -> None:
+    """Only sources."""
+    inside = installed / "ansible_collections/ragdock/host"
+    assert not list(inside.rglob("*.pyc"))
+    assert not (inside / "tests/output").exists()

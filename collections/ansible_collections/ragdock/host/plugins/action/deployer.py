@@ -11,8 +11,8 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-# Left by Python and by editors; no part of the deployer.
-PASSED_OVER = ("__pycache__", ".pyc", ".swp", "~")
+# Left by Python, by editors and by ansible-test; no part of the deployer.
+PASSED_OVER = ("__pycache__", ".pyc", ".swp", "~", "ragdock/host/tests/")
 
 
 def gathered(checkout: Path, names: list[str], texts: dict[str, str]) -> dict[str, bytes]:

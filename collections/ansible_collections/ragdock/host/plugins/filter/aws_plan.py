@@ -52,7 +52,7 @@ def aws_costs(prices: Mapping[str, Any], host: Mapping[str, Any]) -> list[str]:
     if host["domain"]:
         items.append(("hosted zone", prices["hosted_zone_month"]))
     rows = [(name, "no price known" if cost is None else f"{cost:8.2f}") for name, cost in items]
-    total = sum(cost for _, cost in items if cost is not None)
+    total = sum(cost for _unused, cost in items if cost is not None)
     partial = " and the host" if hourly is None else ""
     return table([*rows, ("in all" + partial, f"{total:8.2f}")])
 

@@ -167,7 +167,7 @@ class Puller:
         """Pull one model into the directory that the serving container reads."""
         # Left over when an earlier run was killed.
         self._run(["docker", "rm", "--force", self.NAME])
-        code, _, err = self._run(self.command())
+        code, _unused, err = self._run(self.command())
         if code != 0:
             raise OllamaError(f"the pulling container did not start: {err.strip()[-300:]}")
         try:

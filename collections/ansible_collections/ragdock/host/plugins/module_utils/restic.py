@@ -107,7 +107,7 @@ def in_s3(location: str) -> tuple[str, str, str]:
     """Server, bucket and prefix of such a name; empty for a repository elsewhere."""
     if not location.startswith("s3:"):
         return "", "", ""
-    scheme, _, host, bucket, prefix = location.removeprefix("s3:").split("/", 4)
+    scheme, _unused, host, bucket, prefix = location.removeprefix("s3:").split("/", 4)
     return f"{scheme}//{host}", bucket, prefix
 
 
@@ -116,7 +116,7 @@ def bucket_is_gone(location: str) -> bool:
 
     restic cannot tell it from an empty bucket: a HEAD has no body to say so. S3 tells anybody.
     """
-    server, bucket, _ = in_s3(location)
+    server, bucket, _unused = in_s3(location)
     if not server:
         return False
     try:

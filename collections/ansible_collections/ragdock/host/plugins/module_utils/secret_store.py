@@ -23,7 +23,7 @@ PATIENT = 6
 
 def password() -> str:
     """A random secret that needs no quoting anywhere."""
-    return "".join(secrets.choice(ALPHABET) for _ in range(PASSWORD_LENGTH))
+    return "".join(secrets.choice(ALPHABET) for _unused in range(PASSWORD_LENGTH))
 
 
 class Store:

@@ -137,7 +137,7 @@ def tagged(client: Any, name: str) -> list[dict[str, str]]:
 
 def named(arn: str) -> dict[str, str]:
     """A resource by the name that the lists above and the modules know it by."""
-    _, _, service, _, _, resource = arn.split(":", 5)
+    _unused, _unused, service, _unused, _unused, resource = arn.split(":", 5)
     if service == "ecr":
         return owned("repository", resource.removeprefix("repository/"))
     if service == "cloudwatch" and resource.startswith("alarm:"):

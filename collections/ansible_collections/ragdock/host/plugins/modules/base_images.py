@@ -85,7 +85,7 @@ def created_in(image: Any) -> str:
 
 def asked(docker: Docker, ref: str, what: str) -> Any:
     """A part of what the registry says of an image; None when it does not answer."""
-    code, out, _ = docker(["buildx", "imagetools", "inspect", "--format", f"{{{{json .{what}}}}}", ref])
+    code, out, _unused = docker(["buildx", "imagetools", "inspect", "--format", f"{{{{json .{what}}}}}", ref])
     try:
         return json.loads(out) if code == 0 else None
     except ValueError:

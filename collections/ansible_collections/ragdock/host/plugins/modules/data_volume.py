@@ -148,7 +148,7 @@ def beneath(path: str, *, mounted: bool, write: bool) -> bool | None:
             os._exit(3)
         found = set_immutable(path, write=write)
         os._exit(2 if found is None else int(found))
-    _, status = os.waitpid(child, 0)
+    _unused, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
     if code == 3:
         raise VolumeError(f"The directory under {path} cannot be looked at; is Ansible root on the host?")

@@ -61,7 +61,7 @@ def parse_installed(output: str) -> set[str]:
 def missing(module: Commands, names: list[str]) -> list[str]:
     """Those of the packages that dpkg does not call installed."""
     # dpkg-query ends with 1 when it does not know one of the names; its answer for the others stands.
-    _, out, _ = module.run_command(
+    _code, out, _err = module.run_command(
         ["dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status}\n", *names]
     )
     present = parse_installed(out)

@@ -178,7 +178,7 @@ class HostServices:
             return
         code, out, err = self.module.run_command(["systemctl", verb, unit])
         if code:
-            _, journal, _ = self.module.run_command(
+            _code, journal, _err = self.module.run_command(
                 ["journalctl", "--no-pager", "--lines=15", "--output=cat", f"--unit={unit}"]
             )
             raise ServicesError(

@@ -269,7 +269,7 @@ def build(wanted: dict[str, Any], *, check: bool) -> dict[str, Any]:
     files = {name: inputs(contexts[name], contexts[name] / images[name]["dockerfile"]) for name in images}
     tags = {name: tag(files[name], wanted["epoch"]) for name in images}
     try:
-        by, _ = login(prefix, next(iter(images)))
+        by, _unused = login(prefix, next(iter(images)))
     except BuildError:
         if check:
             unbuilt = {

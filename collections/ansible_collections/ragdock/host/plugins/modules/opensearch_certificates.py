@@ -163,7 +163,7 @@ class Node:
 
     def restart(self, container: str) -> None:
         """Start it anew: it reads its files then."""
-        code, _, err = self.run(["docker", "restart", "--time", "60", container])
+        code, _unused, err = self.run(["docker", "restart", "--time", "60", container])
         if code:
             raise ContainerError(f"docker restart of opensearch ended with {code}: {err.strip()}")
         self.restarted = True

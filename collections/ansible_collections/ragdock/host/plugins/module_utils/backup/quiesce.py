@@ -33,7 +33,7 @@ def let_go(run: Run, project: str) -> list[str]:
     """Workers that an earlier run left standing still go on; their ids."""
     stuck = _ids(run, project, "status=paused")
     if stuck:
-        code, _, err = run(["docker", "unpause", *stuck])
+        code, _unused, err = run(["docker", "unpause", *stuck])
         if code != 0:
             raise ContainerError(f"the worker stands still and cannot be let go: {err.strip()}")
     return stuck
@@ -50,11 +50,11 @@ def held(run: Run, project: str, seconds: float) -> Iterator[None]:
     # Without the property a timer may be a minute late.
     words = ["systemd-run", "--quiet", "--collect", "--unit", guard, "--timer-property=AccuracySec=1s"]
     words += [f"--on-active={seconds:.0f}"]
-    code, _, err = run([*words, "docker", "unpause", *ids])
+    code, _unused, err = run([*words, "docker", "unpause", *ids])
     if code != 0:
         raise ContainerError(f"no timer could be set that would let the worker go on: {err.strip()}")
     try:
-        code, _, err = run(["docker", "pause", *ids])
+        code, _unused, err = run(["docker", "pause", *ids])
         if code != 0:
             raise ContainerError(f"the worker could not be held: {err.strip()}")
         yield

@@ -61,7 +61,7 @@ def lock(s3: Any, bucket: str, keys: list[str], until: float) -> None:
 
 def renew(settings: Settings, now: float, s3: Any = None) -> int:
     """Lock anew what is due; how many files that were."""
-    _, bucket, prefix = in_s3(settings.location)
+    _unused, bucket, prefix = in_s3(settings.location)
     if not settings.lock_days or not bucket:
         return 0
     memory = Memory(Places(settings.root), "retention")

@@ -123,7 +123,7 @@ class Search:
         return tuple(
             copy["seq_no"]["max_seq_no"]
             for name in sorted(shards)
-            for _, copies in sorted(shards[name]["shards"].items())
+            for _unused, copies in sorted(shards[name]["shards"].items())
             for copy in copies
             if copy["routing"]["primary"]
         )

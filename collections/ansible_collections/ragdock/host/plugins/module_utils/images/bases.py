@@ -47,7 +47,7 @@ def bases(dockerfile: str) -> list[Base]:
     """What the Dockerfile's stages start from, in its order."""
     found = []
     for argument, ref in ARGUMENT.findall(dockerfile):
-        name, _, digest = ref.partition("@")
+        name, _unused, digest = ref.partition("@")
         found.append(Base(argument, name, digest))
     return found
 
@@ -89,13 +89,13 @@ class Here:
 
 def here(docker: Docker, base: Base, ref: str) -> Here | None:
     """The image, if this machine has it."""
-    code, out, _ = docker(["image", "inspect", "--format", _SHAPE, ref])
+    code, out, _unused = docker(["image", "inspect", "--format", _SHAPE, ref])
     if code != 0:
         return None
     created, recipe, names = out.strip().split(" ", 2)
     upstream = [] if json.loads(recipe) else json.loads(names) or []
     pairs = [str(one).partition("@") for one in upstream]
-    digests = tuple(digest for repository, _, digest in pairs if repository == base.repository)
+    digests = tuple(digest for repository, _unused, digest in pairs if repository == base.repository)
     return Here(str(json.loads(created)), digests)
 
 
@@ -112,7 +112,7 @@ def held(docker: Docker, base: Base, lock: Lock) -> str:
 
 
 def _pulled(docker: Docker, base: Base) -> str:
-    code, _, err = docker(["pull", "--quiet", base.name])
+    code, _unused, err = docker(["pull", "--quiet", base.name])
     found = here(docker, base, base.name) if code == 0 else None
     if found is None or not found.digests:
         reason = err.strip()[-300:] or "it came without a digest"

@@ -61,9 +61,9 @@ def instructions(dockerfile: str) -> Iterable[list[str]]:
 
 def split(text: str) -> list[str]:
     """Words of an instruction; the JSON form of COPY too."""
-    head, _, rest = text.partition(" ")
+    head, _unused, rest = text.partition(" ")
     if head.upper() in ("COPY", "ADD") and "[" in rest:
-        flags, _, array = rest.partition("[")
+        flags, _unused, array = rest.partition("[")
         return [head, *flags.split(), *json.loads("[" + array)]
     try:
         return shlex.split(text)

@@ -93,12 +93,12 @@ def room(deployment: Deployment) -> Iterator[Row]:
 def clock(deployment: Deployment) -> Iterator[Row]:
     """Certificates, backups and sessions need the right time."""
     promise = "clock is synchronised"
-    _, inside, _ = deployment.run(["systemd-detect-virt", "--container"])
+    _code, inside, _err = deployment.run(["systemd-detect-virt", "--container"])
     if inside.strip() not in ("", "none"):
         # A container has no clock of its own, and its time service does not start.
         yield Row(AREA, promise, True, "kept by the machine around this container")
         return
-    _, out, _ = deployment.run(["timedatectl", "show", "--property=NTPSynchronized", "--value"])
+    _code, out, _err = deployment.run(["timedatectl", "show", "--property=NTPSynchronized", "--value"])
     hint = "`timedatectl timesync-status` on the host; playbooks/configure.yml sets the time servers."
     synchronised = out.strip() == "yes"
     yield Row(AREA, promise, synchronised, f"synchronised: {out.strip() or 'unknown'}", hint)

@@ -143,7 +143,7 @@ def as_written(deployment: Deployment) -> Iterator[Row]:
             wrong.append(f"{name_of(one)} is on {', '.join(on) or 'none'}")
     internal = sorted(set().union(*NETWORKS.values()) - {WAY_OUT})
     names = [f"{project}_{name}" for name in (*internal, WAY_OUT)]
-    _, out, _ = deployment.run(
+    _code, out, _err = deployment.run(
         ["docker", "network", "inspect", "--format", "{{.Name}} {{.Internal}} {{.EnableIPv6}}", *names]
     )
     have = dict(line.split(" ", 1) for line in out.splitlines())
