@@ -11,8 +11,8 @@ import yaml
 from ansible.errors import AnsibleActionFail
 
 from ansible_collections.ragdock.host.plugins.action.ollama_models import hash_of, tree_of
-from ansible_collections.ragdock.host.plugins.module_utils.cluster import Cluster
 from ansible_collections.ragdock.host.plugins.module_utils.ollama import Puller, full_name
+from ansible_collections.ragdock.host.plugins.module_utils.opensearch.security import Cluster
 from ansible_collections.ragdock.host.plugins.modules.ollama_models import Record, fingerprint, missing_models
 from ansible_collections.ragdock.host.plugins.modules.opensearch_users import (
     Reconciler,

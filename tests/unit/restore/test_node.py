@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from ansible_collections.ragdock.host.plugins.module_utils.https import UnreachableError, trust
-from ansible_collections.ragdock.host.plugins.module_utils.restore.node import NAME, Plain
+from ansible_collections.ragdock.host.plugins.module_utils.opensearch.client import NAME, Plain
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -15,8 +15,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.ragdock.host.plugins.module_utils import certificates, cluster
+from ansible_collections.ragdock.host.plugins.module_utils import certificates
 from ansible_collections.ragdock.host.plugins.module_utils.certificates import Pair, issue
+from ansible_collections.ragdock.host.plugins.module_utils.opensearch import security as cluster
+from ansible_collections.ragdock.host.plugins.module_utils.opensearch.client import SearchError
 from ansible_collections.ragdock.host.plugins.modules import opensearch_certificates as module
 
 NODE = {"common_name": "opensearch", "names": ["opensearch"], "usages": ["server", "client"]}
@@ -167,7 +169,7 @@ def test_an_authority_changes_by_way_of_both(engine: Engine, old: Signed) -> Non
     engine.bring(new, {"node.pem": new.node()})
     engine.bring(new, {"ca.pem": new.authority})
     assert engine.restarts == 0
-    with pytest.raises(cluster.ClusterError, match="another"):
+    with pytest.raises(SearchError, match="another"):
         engine.bring(old)
 
 

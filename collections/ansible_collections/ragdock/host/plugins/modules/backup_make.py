@@ -67,11 +67,11 @@ from ansible_collections.ragdock.host.plugins.module_utils.backup.manifests impo
 from ansible_collections.ragdock.host.plugins.module_utils.backup.snapshots import (
     PREFIX,
     Search,
-    SearchError,
     snapshot_name,
     until,
 )
 from ansible_collections.ragdock.host.plugins.module_utils.libraries import require
+from ansible_collections.ragdock.host.plugins.module_utils.opensearch.client import SearchError
 from ansible_collections.ragdock.host.plugins.module_utils.restic import Repository
 
 ATTEMPTS = 3

@@ -50,8 +50,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.backup import manifests
-from ansible_collections.ragdock.host.plugins.module_utils.backup.snapshots import SearchError, snapshot_name
+from ansible_collections.ragdock.host.plugins.module_utils.backup.snapshots import snapshot_name
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
+from ansible_collections.ragdock.host.plugins.module_utils.opensearch.client import SearchError
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import RECORD, ReleaseError, Store
 from ansible_collections.ragdock.host.plugins.module_utils.restic import ResticError
 from ansible_collections.ragdock.host.plugins.module_utils.restore import content as parts

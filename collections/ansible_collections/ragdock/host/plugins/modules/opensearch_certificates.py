@@ -59,15 +59,15 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.certificates import certificate_of, der_of
-from ansible_collections.ragdock.host.plugins.module_utils.cluster import PORT, Cluster, ClusterError
 from ansible_collections.ragdock.host.plugins.module_utils.containers import (
     ContainerError,
     Run,
     address,
     serving,
 )
-from ansible_collections.ragdock.host.plugins.module_utils.https import UnreachableError
 from ansible_collections.ragdock.host.plugins.module_utils.libraries import require
+from ansible_collections.ragdock.host.plugins.module_utils.opensearch.client import PORT, SearchError
+from ansible_collections.ragdock.host.plugins.module_utils.opensearch.security import Cluster
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import Store, ensure_secret
 
 HERE = "secrets/opensearch"
@@ -127,7 +127,7 @@ class Node:
             # Neither end trusts the other any more: whoever asks it is refused already.
             self.restart(container["Id"])
             if not self.reload():
-                raise ClusterError("started anew, it refuses the admin certificate: its authority is another")
+                raise SearchError("started anew, it refuses the admin certificate: its authority is another")
         return self.settle() != before or self.restarted
 
     def seen(self, host: str) -> bytes:
@@ -135,7 +135,7 @@ class Node:
         until = time.monotonic() + self.wanted["patience"]
         while not (shown := served(host)):
             if time.monotonic() > until:
-                raise ClusterError(f"nothing answered at {host}:{PORT} within {self.wanted['patience']} s")
+                raise SearchError(f"nothing answered at {host}:{PORT} within {self.wanted['patience']} s")
             time.sleep(1)
         return shown
 
@@ -148,17 +148,13 @@ class Node:
             cluster = Cluster(address(self.find()), self.wanted["server_name"], ca, admin)
             try:
                 cluster.reload_certificates()
-            except UnreachableError as error:
-                if isinstance(error.__cause__, ssl.SSLError):
-                    return False
-                last: Exception = error
-            except ClusterError as error:
-                # It may just be starting; what it refuses then, it takes a moment later.
-                last = error
-            else:
                 return True
-            if time.monotonic() > until:
-                raise last
+            except SearchError as error:
+                if error.distrusted:
+                    return False
+                # It may just be starting; what it refuses then, it takes a moment later.
+                if time.monotonic() > until:
+                    raise
             time.sleep(1)
 
     def restart(self, container: str) -> None:
@@ -182,7 +178,7 @@ class Node:
         wanted = der_of((self.files / "node.pem").read_bytes())
         while served(address(self.find())) != wanted:
             if time.monotonic() > until:
-                raise ClusterError(
+                raise SearchError(
                     "it was asked to read its files and shows another certificate than "
                     f"{self.files}/node.pem holds. "
                     "`docker compose -p ragdock logs --tail 50 opensearch` on the host says why"
@@ -236,7 +232,7 @@ def main() -> None:
             module.exit_json(**bring(module.run_command, wanted, check=True))
         with Store(Path(wanted["root"])).locked():
             result = bring(module.run_command, wanted, check=False)
-    except (ContainerError, ClusterError, UnreachableError) as error:
+    except (ContainerError, SearchError) as error:
         module.fail_json(msg=f"OpenSearch did not take the certificates of its files: {error}.")
     module.exit_json(**result)
 

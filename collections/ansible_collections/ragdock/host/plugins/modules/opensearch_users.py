@@ -45,9 +45,9 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
-from ansible_collections.ragdock.host.plugins.module_utils.cluster import API, Cluster, ClusterError
 from ansible_collections.ragdock.host.plugins.module_utils.containers import ContainerError, address, serving
-from ansible_collections.ragdock.host.plugins.module_utils.https import UnreachableError
+from ansible_collections.ragdock.host.plugins.module_utils.opensearch.client import SearchError
+from ansible_collections.ragdock.host.plugins.module_utils.opensearch.security import API, Cluster
 
 SETTLE_SECONDS = 15.0
 DESCRIPTION = "made by Ragdock's deploy"
@@ -165,7 +165,7 @@ class Reconciler:
                 return holds
             if time.monotonic() > until:
                 told = "its password is refused" if holds is None else f"it holds {holds}"
-                raise ClusterError(
+                raise SearchError(
                     f"user {user} should log in and hold the role {user} alone, but {told}. "
                     f"A mapping of '*' would do that: GET {API}/rolesmapping as the admin shows it."
                 )
@@ -199,7 +199,7 @@ def main() -> None:
         cluster.ready(float(wanted["patience"]), node)
         reconciler = Reconciler(cluster, wanted["roles"], wanted["passwords"], module.check_mode)
         users = reconciler.run()
-    except (ContainerError, ClusterError, UnreachableError) as error:
+    except (ContainerError, SearchError) as error:
         done = reconciler.repaired if reconciler else []
         why = f"Users of OpenSearch could not be reconciled: {error}"
         module.fail_json(msg=why, repaired=done, changed=bool(done))

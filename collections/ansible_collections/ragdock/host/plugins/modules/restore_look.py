@@ -54,10 +54,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.backup import manifests
 from ansible_collections.ragdock.host.plugins.module_utils.backup.catalog import proofs
-from ansible_collections.ragdock.host.plugins.module_utils.backup.snapshots import SearchError
 from ansible_collections.ragdock.host.plugins.module_utils.containers import ContainerError, address, serving
 from ansible_collections.ragdock.host.plugins.module_utils.jobs import read_history
 from ansible_collections.ragdock.host.plugins.module_utils.ollama import Ollama, OllamaError
+from ansible_collections.ragdock.host.plugins.module_utils.opensearch.client import SearchError
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import Store
 from ansible_collections.ragdock.host.plugins.module_utils.restic import ResticError
 from ansible_collections.ragdock.host.plugins.module_utils.restore import content as parts
@@ -74,7 +74,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.restore.compatibility
     version_refusal,
 )
 from ansible_collections.ragdock.host.plugins.module_utils.restore.journal import Desk
-from ansible_collections.ragdock.host.plugins.module_utils.restore.node import as_admin
+from ansible_collections.ragdock.host.plugins.module_utils.restore.node import Node
 
 
 class Look:
@@ -152,7 +152,7 @@ class Look:
             found.append(ledger_refusal(int(versions.get("ledger", 0)), ledgers.facts(ledger).version))
         if scope in (parts.ALL, parts.INDEX) and content.indices:
             keys = (self.wanted[key] for key in ("ca", "admin_cert", "admin_key"))
-            node = as_admin(self.run, self.wanted["project"], *keys)
+            node = Node.as_admin(self.run, self.wanted["project"], *keys)
             node.ready(120)
             found.append(version_refusal(str(versions.get("opensearch", "")), node.version()))
             found += self.embedders(content)

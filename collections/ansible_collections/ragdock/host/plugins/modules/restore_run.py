@@ -57,9 +57,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.backup import manifests
-from ansible_collections.ragdock.host.plugins.module_utils.backup.snapshots import SearchError
 from ansible_collections.ragdock.host.plugins.module_utils.containers import ContainerError
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
+from ansible_collections.ragdock.host.plugins.module_utils.opensearch.client import SearchError
 from ansible_collections.ragdock.host.plugins.module_utils.restic import ResticError
 from ansible_collections.ragdock.host.plugins.module_utils.restore import content as parts
 from ansible_collections.ragdock.host.plugins.module_utils.restore import ledger as ledgers
@@ -69,7 +69,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.restore.backups impor
     chosen,
 )
 from ansible_collections.ragdock.host.plugins.module_utils.restore.journal import Desk, locked
-from ansible_collections.ragdock.host.plugins.module_utils.restore.node import as_admin
+from ansible_collections.ragdock.host.plugins.module_utils.restore.node import Node
 from ansible_collections.ragdock.host.plugins.module_utils.restore.preparation import (
     Preparation,
     RestoreError,
@@ -82,7 +82,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     wanted = module.params
     desk = Desk(Path(wanted["root"]))
     keys = (wanted[key] for key in ("ca", "admin_cert", "admin_key"))
-    node = as_admin(module.run_command, wanted["project"], *keys)
+    node = Node.as_admin(module.run_command, wanted["project"], *keys)
     work = Transaction(desk, node, Engine(wanted["project"]))
     step, told = wanted["step"], ""
     entry = desk.read()

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.ragdock.host.plugins.module_utils.backup.manifests import ManifestError
-from ansible_collections.ragdock.host.plugins.module_utils.backup.snapshots import Search, SearchError
+from ansible_collections.ragdock.host.plugins.module_utils.backup.snapshots import Search
 from ansible_collections.ragdock.host.plugins.module_utils.containers import ContainerError
 from ansible_collections.ragdock.host.plugins.module_utils.https import UnreachableError
 from ansible_collections.ragdock.host.plugins.module_utils.locks import locked
+from ansible_collections.ragdock.host.plugins.module_utils.opensearch.client import SearchError
 from ansible_collections.ragdock.host.plugins.module_utils.restic import Repository, ResticError
 
 Json = dict[str, Any]

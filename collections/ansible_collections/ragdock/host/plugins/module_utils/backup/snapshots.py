@@ -1,26 +1,16 @@
-"""OpenSearch as a backup sees it: its indices, a frozen view of them, and snapshots of them.
-
-The same client serves a live node as the user of backups, and any other node with a client certificate.
-"""
+"""OpenSearch as a backup sees it: its indices, a frozen view of them, and snapshots of them."""
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from http import HTTPStatus
-from typing import Any
 
-from ansible_collections.ragdock.host.plugins.module_utils.containers import Run, address, serving
-from ansible_collections.ragdock.host.plugins.module_utils.https import Endpoint, UnreachableError, trust
+from ansible_collections.ragdock.host.plugins.module_utils.https import Json
+from ansible_collections.ragdock.host.plugins.module_utils.opensearch.client import OpenSearch, SearchError
 
-Json = dict[str, Any]
-PORT = 9200
-QUICK_SECONDS = 30.0
 SLOW_SECONDS = 300.0
 PAGE = 1000
 KEEP_ALIVE = "30m"
@@ -32,57 +22,13 @@ PREFIX = "backup-"
 UNDECIDED = ("INIT", "NONE")
 
 
-class SearchError(Exception):
-    """OpenSearch did not do what it was asked; `status` is what it answered, 0 when it did not."""
-
-    def __init__(self, message: str, status: int = 0) -> None:
-        super().__init__(message)
-        self.status = status
-
-
 def snapshot_name(backup_id: str) -> str:
     """The snapshot that belongs to a backup."""
     return f"{PREFIX}{backup_id.lower()}"
 
 
-@dataclass(frozen=True)
-class Search:
-    """One OpenSearch node."""
-
-    endpoint: Endpoint
-    headers: dict[str, str] = field(default_factory=dict, repr=False)
-
-    @staticmethod
-    def live(run: Run, project: str, ca: str, user: str, password: str) -> Search:
-        """The node of the running stack, asked as one of its users."""
-        host = address(serving(run, project, "opensearch"))
-        credentials = base64.b64encode(f"{user}:{password}".encode()).decode()
-        return Search(
-            Endpoint("opensearch", host, PORT, trust(ca)), {"Authorization": f"Basic {credentials}"}
-        )
-
-    def ask(
-        self,
-        method: str,
-        path: str,
-        body: Any = None,
-        *,
-        seconds: float = QUICK_SECONDS,
-        absent: Json | None = None,
-    ) -> Json:
-        """One request that must succeed; `absent` answers in place of a 404."""
-        headers = self.headers | {"Content-Type": "application/json"}
-        data = None if body is None else json.dumps(body).encode()
-        try:
-            reply = self.endpoint.send(method, path, timeout=seconds, headers=headers, body=data)
-        except UnreachableError as error:
-            raise SearchError(f"OpenSearch does not answer: {error}") from error
-        if reply.status == HTTPStatus.NOT_FOUND and absent is not None:
-            return absent
-        if not HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
-            raise SearchError(f"{method} {path.split('?')[0]} answered {reply.excerpt()}", reply.status)
-        found: Json = reply.json()
-        return found
+class Search(OpenSearch):
+    """What a backup asks."""
 
     # --- indices ---------------------------------------------------------------------------------
 

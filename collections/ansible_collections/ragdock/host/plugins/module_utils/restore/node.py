@@ -2,75 +2,21 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import re
-import ssl
-import tempfile
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import quote
 
-from ansible_collections.ragdock.host.plugins.module_utils.backup.snapshots import Search, SearchError
-from ansible_collections.ragdock.host.plugins.module_utils.containers import (
-    ContainerError,
-    Run,
-    address,
-    serving,
-)
-from ansible_collections.ragdock.host.plugins.module_utils.https import (
-    Endpoint,
-    Json,
-    Reply,
-    UnreachableError,
-    trust,
-)
+from ansible_collections.ragdock.host.plugins.module_utils.backup.snapshots import Search
+from ansible_collections.ragdock.host.plugins.module_utils.https import Json
+from ansible_collections.ragdock.host.plugins.module_utils.opensearch.client import SearchError
 
-PORT = 9200
-NAME = "opensearch"
 LONG_SECONDS = 3600.0
 REPOSITORY = "ragdock-restore"
 # What a restore adds to an index's name.
 SUFFIX = re.compile(r"-r\d{8}t\d{6}z\Z")
-
-
-@dataclass(frozen=True)
-class Plain(Endpoint):
-    """A server without TLS, on a network that leads nowhere."""
-
-    scheme: ClassVar[str] = "http"
-
-    def connection(self, timeout: float) -> http.client.HTTPConnection:
-        """One without TLS."""
-        return http.client.HTTPConnection(self.address, self.port, timeout=timeout)
-
-
-@dataclass(frozen=True)
-class Stack(Endpoint):
-    """The stack's node, found anew for each request: it may be restarted meanwhile."""
-
-    run: Run
-    project: str
-
-    def send(
-        self,
-        method: str,
-        path: str,
-        *,
-        timeout: float,
-        headers: dict[str, str] | None = None,
-        body: bytes | None = None,
-    ) -> Reply:
-        """One request, one answer."""
-        try:
-            host = address(serving(self.run, self.project, NAME))
-        except ContainerError as error:
-            raise UnreachableError(str(error)) from error
-        found = Endpoint(self.name, host, self.port, self.context)
-        return found.send(method, path, timeout=timeout, headers=headers, body=body)
 
 
 class Node(Search):
@@ -87,10 +33,6 @@ class Node(Search):
                 if time.monotonic() > until:
                     raise SearchError(f"OpenSearch was not ready within {patience:.0f} s: {error}") from error
             time.sleep(1)
-
-    def version(self) -> str:
-        """Its version, such as 2.19.1."""
-        return str(self.ask("GET", "/")["version"]["number"])
 
     def exists(self, index: str) -> bool:
         """Whether there is an index of exactly this name."""
@@ -171,21 +113,3 @@ class Node(Search):
 def new_name(index: str, moment: str) -> str:
     """The name under which an index is restored: its own, and the moment; never one that is taken."""
     return f"{SUFFIX.sub('', index)}-r{moment.lower()}"
-
-
-def throwaway(host: str) -> Node:
-    """A node without security."""
-    return Node(Plain(NAME, host, PORT, ssl.create_default_context()))
-
-
-def as_admin(run: Run, project: str, ca: str, cert: str, key: str) -> Node:
-    """The stack's node, with the admin certificate."""
-    context = trust(ca)
-    # OpenSSL reads keys from files only: a private directory, gone at once.
-    with tempfile.TemporaryDirectory() as private:
-        files = Path(private, "cert.pem"), Path(private, "key.pem")
-        files[0].write_text(cert, encoding="utf-8")
-        files[1].touch(mode=0o600)
-        files[1].write_text(key, encoding="utf-8")
-        context.load_cert_chain(*files)
-    return Node(Stack(NAME, "", PORT, context, run, project))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
-from ansible_collections.ragdock.host.plugins.module_utils.restore.node import Node, throwaway
+from ansible_collections.ragdock.host.plugins.module_utils.restore.node import Node
 
 LABEL = "ragdock.throwaway"
 PURPOSE = "drill"
@@ -95,7 +95,7 @@ class Throwaway:
         self.engine.run(*self.command(data, config, snapshots, mark), timeout=120)
         try:
             alive()
-            node = throwaway(self._address())
+            node = Node.throwaway(self._address())
             try:
                 node.ready(START_SECONDS)
             except Exception as error:

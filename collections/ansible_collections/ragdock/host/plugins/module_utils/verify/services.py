@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import http.client
 import json
 import secrets
@@ -16,9 +15,11 @@ from typing import Any
 
 from ansible_collections.ragdock.host.plugins.module_utils.containers import address
 from ansible_collections.ragdock.host.plugins.module_utils.endpoint import Door
-from ansible_collections.ragdock.host.plugins.module_utils.https import Endpoint, Reply, trust
+from ansible_collections.ragdock.host.plugins.module_utils.https import Reply, trust
 from ansible_collections.ragdock.host.plugins.module_utils.ollama import PORT as OLLAMA_PORT
 from ansible_collections.ragdock.host.plugins.module_utils.ollama import Ollama
+from ansible_collections.ragdock.host.plugins.module_utils.opensearch.client import OpenSearch
+from ansible_collections.ragdock.host.plugins.module_utils.opensearch.security import API, AUTHINFO
 from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import Deployment, Row, judged
 
 DOOR = "door"
@@ -110,20 +111,15 @@ class _Search:
     """OpenSearch, asked as somebody."""
 
     def __init__(self, deployment: Deployment) -> None:
-        ca = deployment.secret("rag-app", "opensearch_ca")
-        at = address(deployment.of("opensearch"))
-        self._endpoint = Endpoint("opensearch", at, 9200, trust(ca))
+        self._ca = deployment.secret("rag-app", "opensearch_ca")
+        self._host = address(deployment.of("opensearch"))
         self._limit = deployment.patience
         self.index = deployment.env["OPENSEARCH_INDEX"]
 
     def ask(self, method: str, path: str, user: str = "", password: str = "", value: Any = None) -> Reply:
         """One request; without a user, an anonymous one."""
-        headers = {"Content-Type": "application/json"}
-        if user:
-            credentials = base64.b64encode(f"{user}:{password}".encode()).decode()
-            headers["Authorization"] = f"Basic {credentials}"
-        body = None if value is None else json.dumps(value).encode()
-        return self._endpoint.send(method, path, timeout=self._limit, headers=headers, body=body)
+        node = OpenSearch.as_user(self._host, self._ca, user, password)
+        return node.send(method, path, value, seconds=self._limit)
 
 
 def search_engine(deployment: Deployment) -> Iterator[Row]:
@@ -141,7 +137,7 @@ def search_engine(deployment: Deployment) -> Iterator[Row]:
 
     wrong = []
     for user, password in passwords.items():
-        info = search.ask("GET", "/_plugins/_security/authinfo", user, password)
+        info = search.ask("GET", AUTHINFO, user, password)
         roles = info.json().get("roles")
         if roles != [user]:
             wrong.append(f"{user} holds {roles or info.excerpt()}")
@@ -153,9 +149,7 @@ def search_engine(deployment: Deployment) -> Iterator[Row]:
     other = search.ask("DELETE", f"/{NOBODY}", "ragdock_worker", passwords["ragdock_worker"])
     if other.status != 403:
         wrong.append(f"ragdock_worker may delete other indices ({other.status})")
-    users = search.ask(
-        "GET", "/_plugins/_security/api/internalusers", "ragdock_worker", passwords["ragdock_worker"]
-    )
+    users = search.ask("GET", f"{API}/internalusers", "ragdock_worker", passwords["ragdock_worker"])
     if users.status not in (401, 403):
         wrong.append(f"ragdock_worker may read users ({users.status})")
     yield judged(SEARCH, "each client has its own rights only", wrong, "5 trespasses refused", REPAIR)
