@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.ragdock.host.plugins.filter.verify_table import verify_broken, verify_table
+from ansible_collections.ragdock.host.plugins.filter.tables import verify_broken, verify_table
 from ansible_collections.ragdock.host.plugins.module_utils import certificates as maker
 from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import (
     Deployment,

@@ -5,18 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.ragdock.host.plugins.module_utils.tables import columns
+
 # The host's own, and those of backup, drill, patch and drift.
 ALARMS = 5
-
-
-def table(rows: list[tuple[str, ...]]) -> list[str]:
-    """Columns of equal width, two spaces apart."""
-    if not rows:
-        return []
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
 
 
 def aws_plan(wanted: Mapping[str, Any], differs: Mapping[str, list[str]]) -> list[str]:
@@ -28,7 +20,7 @@ def aws_plan(wanted: Mapping[str, Any], differs: Mapping[str, list[str]]) -> lis
             rows.append(
                 (verb if not number else "", name if not number else "", "" if verb == "make" else line)
             )
-    return table([("would", "resource", "difference"), *rows]) if rows else ["Nothing: AWS is as wanted."]
+    return columns([("would", "resource", "difference"), *rows]) if rows else ["Nothing: AWS is as wanted."]
 
 
 def aws_costs(prices: Mapping[str, Any], host: Mapping[str, Any]) -> list[str]:
@@ -54,7 +46,7 @@ def aws_costs(prices: Mapping[str, Any], host: Mapping[str, Any]) -> list[str]:
     rows = [(name, "no price known" if cost is None else f"{cost:8.2f}") for name, cost in items]
     total = sum(cost for _unused, cost in items if cost is not None)
     partial = " and the host" if hourly is None else ""
-    return table([*rows, ("in all" + partial, f"{total:8.2f}")])
+    return columns([*rows, ("in all" + partial, f"{total:8.2f}")])
 
 
 class FilterModule:

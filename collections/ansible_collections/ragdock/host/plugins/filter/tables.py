@@ -5,24 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-WIDEST = 64
-
-
-def clipped(text: str) -> str:
-    """A cell's text on one line, within the width."""
-    line = " ".join(str(text).split())
-    return line if len(line) <= WIDEST else f"{line[: WIDEST - 3]}..."
-
-
-def table(rows: Sequence[Sequence[Any]], head: Sequence[str]) -> str:
-    """Columns as wide as their widest cell, a rule below the head."""
-    cells = [list(head), *([clipped(cell) for cell in row] for row in rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in cells
-    ]
-    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
+from ansible_collections.ragdock.host.plugins.module_utils.tables import table
 
 
 def verify_table(rows: Sequence[dict[str, Any]]) -> str:
