@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-PROJECT_LABEL = "com.docker.compose.project"
-HASH_LABEL = "com.docker.compose.config-hash"
+LABEL = "com.docker.compose"
+HASH_LABEL = f"{LABEL}.config-hash"
 LOG_LINES = 200
+# Runs a command, as AnsibleModule does: its exit code, output and error output.
+Run = Callable[[list[str]], tuple[int, str, str]]
 
 
 class EngineError(Exception):
@@ -70,7 +72,7 @@ def parse_container(found: Mapping[str, Any]) -> Container:
     return Container(
         id=found["Id"],
         name=found["Name"].lstrip("/"),
-        service=labels.get("com.docker.compose.service", ""),
+        service=labels.get(f"{LABEL}.service", ""),
         spec=labels.get(HASH_LABEL, ""),
         state=state["Status"],
         health=(state.get("Health") or {}).get("Status", "none"),
@@ -85,6 +87,61 @@ def parse_container(found: Mapping[str, Any]) -> Container:
 def last_lines(text: str, count: int = 12) -> str:
     """The end of an output, for a message."""
     return "\n".join(line for line in text.strip().splitlines()[-count:] if line.strip())
+
+
+def docker(run: Run, *words: str) -> str:
+    """What a docker command answers; one that fails is an error."""
+    code, out, err = run(["docker", *words])
+    if code:
+        raise EngineError(failed(words, code, err or out))
+    return out
+
+
+def failed(words: Sequence[str], code: int, said: str) -> str:
+    """A failed docker command in words."""
+    return f"`docker {' '.join(words[:6])}` ended with {code}: {last_lines(said)}"
+
+
+def inspect(run: Run, *names: str) -> list[dict[str, Any]]:
+    """`docker inspect` of containers that must exist."""
+    return list(json.loads(docker(run, "container", "inspect", *names)))
+
+
+def serving(run: Run, project: str, service: str) -> dict[str, Any]:
+    """The running container of a compose service; the newest when two overlap."""
+    labels = {"project": project, "service": service}
+    filters = [part for key, value in labels.items() for part in ("--filter", f"label={LABEL}.{key}={value}")]
+    ids = docker(run, "ps", "--quiet", *filters).split()
+    if not ids:
+        raise EngineError(
+            f"service {service} of project {project} does not run. "
+            f"`docker compose -p {project} logs --tail 50 {service}` on the host says why.",
+            service,
+        )
+    return inspect(run, ids[0])[0]
+
+
+def networks(container: dict[str, Any]) -> dict[str, str]:
+    """Network name -> address of a container, for the networks where it has one."""
+    found = container.get("NetworkSettings", {}).get("Networks") or {}
+    return {name: at["IPAddress"] for name, at in found.items() if at.get("IPAddress")}
+
+
+def address(container: dict[str, Any]) -> str:
+    """An address at which the host reaches a running container."""
+    addresses = networks(container)
+    if not addresses:
+        name = container["Name"].lstrip("/")
+        state = container.get("State", {}).get("Status", "unknown")
+        raise EngineError(
+            f"container {name} has no address (state: {state}). `docker logs {name}` on the host says why."
+        )
+    return next(iter(addresses.values()))
+
+
+def specs_of(answer: str) -> dict[str, str]:
+    """Service -> hash of its wanted configuration, from what `compose config --hash` answers."""
+    return dict(line.split() for line in answer.splitlines() if line.strip())
 
 
 class Engine:
@@ -107,7 +164,8 @@ class Engine:
             )
         except FileNotFoundError as error:
             raise EngineError(
-                "There is no `docker` on the host. Run playbooks/configure.yml first."
+                "There is no `docker` on this machine. "
+                "playbooks/configure.yml installs it on the host, `make deps` on yours."
             ) from error
         except subprocess.TimeoutExpired as error:
             raise EngineError(
@@ -115,11 +173,16 @@ class Engine:
                 "Is the engine well? On the host: systemctl status docker"
             ) from error
         if check and done.returncode != 0:
-            raise EngineError(
-                f"`docker {' '.join(args[:6])}` ended with {done.returncode}: "
-                f"{last_lines(done.stderr or done.stdout)}"
-            )
+            raise EngineError(failed(args, done.returncode, done.stderr or done.stdout))
         return done
+
+    def answer(self, words: list[str], timeout: float = 60) -> tuple[int, str, str]:
+        """Exit code, output and error output; what did not start or end is a failure in words."""
+        try:
+            done = self.run(*words, timeout=timeout, check=False)
+        except EngineError as error:
+            return 1, "", str(error)
+        return done.returncode, done.stdout, done.stderr
 
     def compose(
         self, release: Path, *args: str, timeout: float = 120, check: bool = True
@@ -133,13 +196,12 @@ class Engine:
 
     def specs(self, release: Path) -> dict[str, str]:
         """Service -> hash of its wanted configuration, as compose writes it on containers."""
-        lines = self.compose(release, "config", "--hash", "*").stdout.split("\n")
-        return dict(line.split() for line in lines if line.strip())
+        return specs_of(self.compose(release, "config", "--hash", "*").stdout)
 
     def containers(self) -> list[Container]:
         """Every container of the stack in any state, newest first."""
         ids = self.run(
-            "ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={PROJECT_LABEL}={self.project}",
+            "ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={LABEL}.project={self.project}",
             "--filter", "label=com.docker.compose.oneoff=False",
         ).stdout.split()  # fmt: skip
         if not ids:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.ragdock.host.plugins.module_utils.containers import Run, address, inspect
+from ansible_collections.ragdock.host.plugins.module_utils.docker import Run, address, inspect
 
 PORT = 11434
 QUICK_SECONDS = 15.0

@@ -36,13 +36,14 @@ rows:
 
 import datetime as dt
 import json
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine
 from ansible_collections.ragdock.host.plugins.module_utils.images.bases import (
     Base,
     Docker,
@@ -124,16 +125,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     wanted = module.params
-
-    def docker(words: list[str]) -> tuple[int, str, str]:
-        try:
-            done = subprocess.run(
-                ["docker", *words], capture_output=True, text=True, timeout=wanted["patience"], check=False
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            return 1, "", str(error)
-        return done.returncode, done.stdout, done.stderr
-
+    docker = partial(Engine().answer, timeout=wanted["patience"])
     checkout = Path(wanted["checkout"])
     files = {name: checkout / one["context"] / one["dockerfile"] for name, one in wanted["images"].items()}
     found, lock, now = bases_of(files.values()), Lock(Path(wanted["base_lock"])), dt.datetime.now(dt.UTC)

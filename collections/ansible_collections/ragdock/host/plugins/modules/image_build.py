@@ -62,12 +62,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ragdock.host.plugins.module_utils.aws.session import clients
+from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine
 from ansible_collections.ragdock.host.plugins.module_utils.images.bases import Lock, arguments, bases, held
 from ansible_collections.ragdock.host.plugins.module_utils.images.build import (
     DOCKERFILE,
@@ -93,6 +95,7 @@ ACCEPT = ", ".join(
         "oci.image.index.v1",
     )
 )
+PULL_SECONDS = 1800
 
 
 @dataclass(frozen=True)
@@ -221,6 +224,7 @@ class Builder:
         log = self.logs / f"build-{name}.log"
         log.write_bytes(b"")
         dockerfile = next(one.data.decode() for one in files if one.name == DOCKERFILE)
+        docker = partial(Engine().answer, timeout=PULL_SECONDS)
         refs = {base.argument: held(docker, base, self.lock) for base in bases(dockerfile)}
         if (
             run(
@@ -247,12 +251,6 @@ class Builder:
                 f"The registry took {ref} and does not have it now. Is something removing images from it?"
             )
         return found
-
-
-def docker(words: list[str]) -> tuple[int, str, str]:
-    """A docker command's exit code and words; a pull may take minutes."""
-    done = subprocess.run(["docker", *words], capture_output=True, text=True, timeout=1800, check=False)
-    return done.returncode, done.stdout, done.stderr
 
 
 def buildkit() -> dict[str, str]:

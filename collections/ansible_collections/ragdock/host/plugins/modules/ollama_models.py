@@ -59,7 +59,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
-from ansible_collections.ragdock.host.plugins.module_utils.containers import ContainerError, address, serving
+from ansible_collections.ragdock.host.plugins.module_utils.docker import EngineError, address, serving
 from ansible_collections.ragdock.host.plugins.module_utils.ollama import Ollama, OllamaError, Puller
 
 
@@ -163,7 +163,7 @@ def main() -> None:
                 if not digest:
                     raise OllamaError(f"{model['name']} was made but Ollama does not list it")
                 record.remember(model, digest)
-    except (ContainerError, OllamaError) as error:
+    except (EngineError, OllamaError) as error:
         module.fail_json(
             msg=f"Models could not be made present: {error}", progress=progress, changed=bool(progress)
         )

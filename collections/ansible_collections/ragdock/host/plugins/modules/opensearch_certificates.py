@@ -59,10 +59,11 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.certificates import certificate_of, der_of
-from ansible_collections.ragdock.host.plugins.module_utils.containers import (
-    ContainerError,
+from ansible_collections.ragdock.host.plugins.module_utils.docker import (
+    EngineError,
     Run,
     address,
+    docker,
     serving,
 )
 from ansible_collections.ragdock.host.plugins.module_utils.libraries import require
@@ -110,7 +111,7 @@ class Node:
         """It is there, and sees a file that was replaced; one of an older release will start anew."""
         try:
             return mounts(self.find(), self.files)
-        except ContainerError:
+        except EngineError:
             return False
 
     def ended(self) -> bool:
@@ -159,14 +160,12 @@ class Node:
 
     def restart(self, container: str) -> None:
         """Start it anew: it reads its files then."""
-        code, _unused, err = self.run(["docker", "restart", "--time", "60", container])
-        if code:
-            raise ContainerError(f"docker restart of opensearch ended with {code}: {err.strip()}")
+        docker(self.run, "restart", "--time", "60", container)
         self.restarted = True
         until = time.monotonic() + START_SECONDS
         while not served(address(self.find())):
             if time.monotonic() > until:
-                raise ContainerError(
+                raise EngineError(
                     f"opensearch did not answer within {START_SECONDS} s of its restart. "
                     "`docker compose -p ragdock logs --tail 50 opensearch` on the host says why."
                 )
@@ -232,7 +231,7 @@ def main() -> None:
             module.exit_json(**bring(module.run_command, wanted, check=True))
         with Store(Path(wanted["root"])).locked():
             result = bring(module.run_command, wanted, check=False)
-    except (ContainerError, SearchError) as error:
+    except (EngineError, SearchError) as error:
         module.fail_json(msg=f"OpenSearch did not take the certificates of its files: {error}.")
     module.exit_json(**result)
 

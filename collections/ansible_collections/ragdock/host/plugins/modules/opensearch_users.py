@@ -45,7 +45,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
-from ansible_collections.ragdock.host.plugins.module_utils.containers import ContainerError, address, serving
+from ansible_collections.ragdock.host.plugins.module_utils.docker import EngineError, address, serving
 from ansible_collections.ragdock.host.plugins.module_utils.opensearch.client import SearchError
 from ansible_collections.ragdock.host.plugins.module_utils.opensearch.security import API, Cluster
 
@@ -199,7 +199,7 @@ def main() -> None:
         cluster.ready(float(wanted["patience"]), node)
         reconciler = Reconciler(cluster, wanted["roles"], wanted["passwords"], module.check_mode)
         users = reconciler.run()
-    except (ContainerError, SearchError) as error:
+    except (EngineError, SearchError) as error:
         done = reconciler.repaired if reconciler else []
         why = f"Users of OpenSearch could not be reconciled: {error}"
         module.fail_json(msg=why, repaired=done, changed=bool(done))

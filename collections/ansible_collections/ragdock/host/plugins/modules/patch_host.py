@@ -43,6 +43,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
+from ansible_collections.ragdock.host.plugins.module_utils.docker import LABEL, Engine
 from ansible_collections.ragdock.host.plugins.module_utils.jobs import replace
 from ansible_collections.ragdock.host.plugins.module_utils.processes import boot
 
@@ -53,14 +54,19 @@ POLL_SECONDS = 3.0
 
 def unwell(project: str) -> list[str]:
     """Containers that are not healthy, in words."""
-    words = ["docker", "ps", "--all", "--filter", f"label=com.docker.compose.project={project}"]
-    asked = subprocess.run(
-        [*words, "--format", "{{.Names}} {{.Status}}"], capture_output=True, text=True, check=False
-    )
-    if asked.returncode:
-        return [f"docker does not answer: {asked.stderr.strip()}"]
-    return [line for line in asked.stdout.splitlines() if "(healthy)" not in line] or (
-        [] if asked.stdout.strip() else ["no container of the stack is there"]
+    words = [
+        "ps",
+        "--all",
+        "--filter",
+        f"label={LABEL}.project={project}",
+        "--format",
+        "{{.Names}} {{.Status}}",
+    ]
+    code, out, err = Engine().answer(words)
+    if code:
+        return [f"docker does not answer: {err.strip()}"]
+    return [line for line in out.splitlines() if "(healthy)" not in line] or (
+        [] if out.strip() else ["no container of the stack is there"]
     )
 
 

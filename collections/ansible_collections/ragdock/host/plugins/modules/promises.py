@@ -45,7 +45,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
-from ansible_collections.ragdock.host.plugins.module_utils.containers import ContainerError
+from ansible_collections.ragdock.host.plugins.module_utils.docker import EngineError
 from ansible_collections.ragdock.host.plugins.module_utils.libraries import require
 from ansible_collections.ragdock.host.plugins.module_utils.verify import (
     containers,
@@ -110,7 +110,7 @@ def main() -> None:
         deployment.read()
         ca = services.door_ca(deployment)
         days = secrets.certificate_days(deployment.root / "secrets", datetime.now(UTC))
-    except (LookError, ContainerError, OSError, ValueError) as error:
+    except (LookError, EngineError, OSError, ValueError) as error:
         module.fail_json(
             msg=f"The deployment cannot be looked at: {error}. Is anything deployed? playbooks/status.yml"
         )

@@ -54,7 +54,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.backup import manifests
 from ansible_collections.ragdock.host.plugins.module_utils.backup.catalog import proofs
-from ansible_collections.ragdock.host.plugins.module_utils.containers import ContainerError, address, serving
+from ansible_collections.ragdock.host.plugins.module_utils.docker import EngineError, address, serving
 from ansible_collections.ragdock.host.plugins.module_utils.jobs import read_history
 from ansible_collections.ragdock.host.plugins.module_utils.ollama import Ollama, OllamaError
 from ansible_collections.ragdock.host.plugins.module_utils.opensearch.client import SearchError
@@ -205,7 +205,7 @@ def main() -> None:
         manifests.ManifestError,
         ledgers.LedgerError,
         SearchError,
-        ContainerError,
+        EngineError,
         OllamaError,
         OSError,
     ) as error:

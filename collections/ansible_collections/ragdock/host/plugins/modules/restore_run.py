@@ -57,7 +57,6 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.backup import manifests
-from ansible_collections.ragdock.host.plugins.module_utils.containers import ContainerError
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
 from ansible_collections.ragdock.host.plugins.module_utils.opensearch.client import SearchError
 from ansible_collections.ragdock.host.plugins.module_utils.restic import ResticError
@@ -151,7 +150,6 @@ def main() -> None:
         manifests.ManifestError,
         ledgers.LedgerError,
         SearchError,
-        ContainerError,
         EngineError,
         OSError,
     ) as error:

@@ -39,7 +39,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
-from ansible_collections.ragdock.host.plugins.module_utils.containers import ContainerError
+from ansible_collections.ragdock.host.plugins.module_utils.docker import EngineError
 from ansible_collections.ragdock.host.plugins.module_utils.endpoint import Door
 from ansible_collections.ragdock.host.plugins.module_utils.https import UnreachableError
 from ansible_collections.ragdock.host.plugins.module_utils.jobs import read_state
@@ -72,6 +72,7 @@ def usage(deployment: Deployment) -> dict[str, tuple[str, str]]:
     """Memory and processor of each container, as the engine measures them."""
     form = "{{.Name}}\t{{.MemUsage}}\t{{.CPUPerc}}"
     names = [name_of(one) for one in deployment.containers]
+    # One that went away meanwhile makes it fail; the others are told all the same.
     _code, out, _err = deployment.run(["docker", "stats", "--no-stream", "--format", form, *names])
     rows = (line.split("\t") for line in out.splitlines())
     return {name: (memory, cpu) for name, memory, cpu in rows}
@@ -146,7 +147,7 @@ def main() -> None:
         deployment.read()
         rows, about = list(services(deployment)), list(facts(deployment))
         jobs, drills, lost = glance(deployment.root)
-    except (LookError, ContainerError, OSError, ValueError) as error:
+    except (LookError, EngineError, OSError, ValueError) as error:
         module.fail_json(
             msg=f"State cannot be read: {error}. Is the host configured? playbooks/configure.yml"
         )

@@ -15,7 +15,7 @@ from typing import Any
 
 from ansible_collections.ragdock.host.plugins.module_utils.backup.manifests import ManifestError
 from ansible_collections.ragdock.host.plugins.module_utils.backup.snapshots import Search
-from ansible_collections.ragdock.host.plugins.module_utils.containers import ContainerError
+from ansible_collections.ragdock.host.plugins.module_utils.docker import EngineError
 from ansible_collections.ragdock.host.plugins.module_utils.https import UnreachableError
 from ansible_collections.ragdock.host.plugins.module_utils.locks import locked
 from ansible_collections.ragdock.host.plugins.module_utils.opensearch.client import SearchError
@@ -26,7 +26,7 @@ USER = "ragdock_backup"
 SCOPE_SECONDS = 30.0
 OF_INDEX = "index-"
 # Every failure that a message of ours explains.
-KNOWN = (ContainerError, ManifestError, OSError, ResticError, SearchError, UnreachableError, sqlite3.Error)
+KNOWN = (EngineError, ManifestError, OSError, ResticError, SearchError, UnreachableError, sqlite3.Error)
 
 
 class BackupError(Exception):

@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from ansible_collections.ragdock.host.plugins.module_utils.containers import LABEL, ContainerError, Run
+from ansible_collections.ragdock.host.plugins.module_utils.docker import LABEL, EngineError, Run, docker
 
 WORKER = "rag-worker"
 BUSY_SECONDS = 0.5
@@ -20,13 +20,7 @@ BUSY_SECONDS = 0.5
 
 def _ids(run: Run, project: str, *filters: str) -> list[str]:
     wanted = [f"label={LABEL}.project={project}", f"label={LABEL}.service={WORKER}", *filters]
-    code, out, err = run(["docker", "ps", "--quiet", *(word for one in wanted for word in ("--filter", one))])
-    if code != 0:
-        raise ContainerError(
-            f"docker ps ended with {code}: {err.strip()}. `systemctl status docker` on the host."
-        )
-    ids: list[str] = out.split()
-    return ids
+    return docker(run, "ps", "--quiet", *(word for one in wanted for word in ("--filter", one))).split()
 
 
 def let_go(run: Run, project: str) -> list[str]:
@@ -35,7 +29,7 @@ def let_go(run: Run, project: str) -> list[str]:
     if stuck:
         code, _unused, err = run(["docker", "unpause", *stuck])
         if code != 0:
-            raise ContainerError(f"the worker stands still and cannot be let go: {err.strip()}")
+            raise EngineError(f"the worker stands still and cannot be let go: {err.strip()}")
     return stuck
 
 
@@ -52,11 +46,11 @@ def held(run: Run, project: str, seconds: float) -> Iterator[None]:
     words += [f"--on-active={seconds:.0f}"]
     code, _unused, err = run([*words, "docker", "unpause", *ids])
     if code != 0:
-        raise ContainerError(f"no timer could be set that would let the worker go on: {err.strip()}")
+        raise EngineError(f"no timer could be set that would let the worker go on: {err.strip()}")
     try:
         code, _unused, err = run(["docker", "pause", *ids])
         if code != 0:
-            raise ContainerError(f"the worker could not be held: {err.strip()}")
+            raise EngineError(f"the worker could not be held: {err.strip()}")
         yield
     finally:
         let_go(run, project)

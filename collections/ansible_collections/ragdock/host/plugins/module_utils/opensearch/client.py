@@ -12,8 +12,8 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from ansible_collections.ragdock.host.plugins.module_utils.containers import (
-    ContainerError,
+from ansible_collections.ragdock.host.plugins.module_utils.docker import (
+    EngineError,
     Run,
     address,
     serving,
@@ -74,7 +74,7 @@ class Stack(Endpoint):
         """One request, one answer."""
         try:
             host = address(serving(self.run, self.project, NAME))
-        except ContainerError as error:
+        except EngineError as error:
             raise UnreachableError(str(error)) from error
         found = Endpoint(self.name, host, self.port, self.context)
         return found.send(method, path, timeout=timeout, headers=headers, body=body)

@@ -8,10 +8,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.ragdock.host.plugins.module_utils.containers import (
+from ansible_collections.ragdock.host.plugins.module_utils.docker import (
     LABEL,
-    ContainerError,
+    EngineError,
     Run,
+    docker,
     inspect,
 )
 from ansible_collections.ragdock.host.plugins.module_utils.https import UnreachableError
@@ -59,14 +60,10 @@ class Deployment:
 
     def read(self) -> Deployment:
         """Ask the engine and read the release; what is missing stays empty and its promises will say so."""
-        code, out, err = self.run(
-            ["docker", "ps", "--all", "--quiet", "--filter", f"label={LABEL}.project={self.project}"]
-        )
-        if code != 0:
-            raise LookError(
-                f"docker ps ended with {code}: {err.strip()}. On the host: systemctl status docker"
-            )
-        self.containers = inspect(self.run, *out.split()) if out.split() else []
+        ids = docker(
+            self.run, "ps", "--all", "--quiet", "--filter", f"label={LABEL}.project={self.project}"
+        ).split()
+        self.containers = inspect(self.run, *ids) if ids else []
         record = self.current / "release.json"
         if record.is_file():
             self.release = json.loads(record.read_text(encoding="utf-8"))
@@ -123,7 +120,7 @@ def rows_of(deployment: Deployment, checks: Iterable[tuple[str, Check]]) -> list
     for area, check in checks:
         try:
             rows.extend(check(deployment))
-        except (LookError, ContainerError, UnreachableError, OSError, ValueError, KeyError) as error:
+        except (LookError, EngineError, UnreachableError, OSError, ValueError, KeyError) as error:
             name = check.__name__.replace("_", " ")
             told = str(error) if not isinstance(error, KeyError) else f"no {error} in what was read"
             rows.append(Row(area, f"{name} can be looked at", False, told, "Cure what is named first."))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ansible_collections.ragdock.host.plugins.module_utils import jobs as records
 from ansible_collections.ragdock.host.plugins.module_utils import schedule
+from ansible_collections.ragdock.host.plugins.module_utils.docker import HASH_LABEL, docker, specs_of
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import Release, Store, content_hash
 from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import (
     Deployment,
@@ -20,7 +21,6 @@ from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import 
 
 AREA = "drift"
 AGAIN = "Somebody changed it on the host. playbooks/deploy.yml puts back what was deployed."
-SPEC = "com.docker.compose.config-hash"
 SCHEDULE = Path("/etc/ragdock/schedule.json")
 # Judged by its own run.
 OURSELVES = "drift"
@@ -64,15 +64,12 @@ def live_config(deployment: Deployment) -> Iterator[Row]:
 def container_specs(deployment: Deployment) -> Iterator[Row]:
     """Each container was made from the release's compose file."""
     release = serving(deployment)
-    words = ["docker", "compose", "--project-name", deployment.project, "--project-directory"]
-    code, out, err = deployment.run([*words, str(release.path), "config", "--hash", "*"])
-    if code:
-        raise LookError(f"docker compose config ended with {code}: {err.strip()}")
-    wanted = dict(line.split() for line in out.splitlines() if line.strip())
+    words = ["--project-name", deployment.project, "--project-directory", str(release.path)]
+    wanted = specs_of(docker(deployment.run, "compose", *words, "config", "--hash", "*"))
     offenders = [
         f"{one['Name'].lstrip('/')} was not made from {release.id}"
         for one in deployment.containers
-        if (one["Config"].get("Labels") or {}).get(SPEC) != wanted.get(service_of(one))
+        if (one["Config"].get("Labels") or {}).get(HASH_LABEL) != wanted.get(service_of(one))
     ]
     there = {service_of(one) for one in deployment.containers}
     offenders += [f"service {name} has no container" for name in sorted(set(wanted) - there)]

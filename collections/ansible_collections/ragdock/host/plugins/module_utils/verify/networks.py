@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible_collections.ragdock.host.plugins.module_utils.containers import networks
+from ansible_collections.ragdock.host.plugins.module_utils.docker import networks
 from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import (
     Deployment,
     LookError,
@@ -143,6 +143,7 @@ def as_written(deployment: Deployment) -> Iterator[Row]:
             wrong.append(f"{name_of(one)} is on {', '.join(on) or 'none'}")
     internal = sorted(set().union(*NETWORKS.values()) - {WAY_OUT})
     names = [f"{project}_{name}" for name in (*internal, WAY_OUT)]
+    # One that is missing makes it fail; the others are told all the same.
     _code, out, _err = deployment.run(
         ["docker", "network", "inspect", "--format", "{{.Name}} {{.Internal}} {{.EnableIPv6}}", *names]
     )

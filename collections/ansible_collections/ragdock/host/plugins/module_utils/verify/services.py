@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.ragdock.host.plugins.module_utils.containers import address
+from ansible_collections.ragdock.host.plugins.module_utils.docker import address
 from ansible_collections.ragdock.host.plugins.module_utils.endpoint import Door
 from ansible_collections.ragdock.host.plugins.module_utils.https import Reply, trust
 from ansible_collections.ragdock.host.plugins.module_utils.ollama import PORT as OLLAMA_PORT
