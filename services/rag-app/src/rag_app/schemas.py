@@ -349,6 +349,7 @@ class Status(BaseModel):
     """Everything an operator asks first."""
 
     release: str
+    version: str = Field(description="version of Ragdock that made the release")
     status: Literal["green", "amber", "red"]
     documents: dict[PublicState, int]
     ingestion: Ingestion = Field(description="what the worker does: how much is left, how fast, how long")
