@@ -165,12 +165,12 @@ def test_every_job_can_be_set_to_a_time_or_switched_off(name: str) -> None:
 def test_the_free_space_that_uploads_leave_is_a_part_of_the_volume(
     reserve: Any, volume: Any, refused: bool
 ) -> None:
-    """With a reserve as large as the disk every upload would be refused; a wrong volume is named by itself."""
+    """A reserve as large as the disk would refuse every upload; a wrong volume is named by itself."""
     said = problems(ragdock_upload_reserve_mib=reserve, ragdock_data_volume_gib=volume)
     assert [line for line in said if line.startswith("'ragdock_upload_reserve_mib'")] == (
         [
-            f"'ragdock_upload_reserve_mib' is {int(reserve)}: it must be a whole number from 1024 to 32768 (MiB),"
-            " and less than ragdock_data_volume_gib holds."
+            f"'ragdock_upload_reserve_mib' is {int(reserve)}: it must be a whole number from 1024"
+            " to 32768 (MiB), and less than ragdock_data_volume_gib holds."
         ]
         if refused
         else []
