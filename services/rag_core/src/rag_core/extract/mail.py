@@ -196,8 +196,8 @@ class _Letter:
         yield Note(
             Part.TEXT,
             read=False,
-            message=f"only piece {number} of {total} of the message is here; join the pieces in a mail program"
-            " and add the whole message",
+            message=f"only piece {number} of {total} of the message is here; join the pieces in a mail"
+            " program and add the whole message",
         )
 
     def _inner(self, part: EmailMessage, depth: int) -> Iterator[Item]:
