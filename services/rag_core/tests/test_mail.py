@@ -153,6 +153,82 @@ def test_an_archive_in_a_mail_is_named_and_not_unpacked(parser: Parser, tmp_path
     assert "an archive; unpack it" in notes[0].message
 
 
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        (
+            'access-type=URL; URL="https://files.example.org/tally.pdf"',
+            "attachment kept elsewhere was not read: it is not in the message but elsewhere"
+            " (access-type URL, url https://files.example.org/tally.pdf); fetch it and add it by itself",
+        ),
+        (
+            'access-type=local-file; name="/run/secrets/key"',
+            "attachment /run/secrets/key was not read: it is not in the message but elsewhere"
+            " (access-type local-file); fetch it and add it by itself",
+        ),
+        (
+            'access-type=anon-ftp; site="ftp.example.org"; directory="pub"; name="tally.zip"',
+            "attachment tally.zip was not read: it is not in the message but elsewhere"
+            " (access-type anon-ftp, site ftp.example.org, directory pub); fetch it and add it by itself",
+        ),
+        (
+            "",
+            "attachment kept elsewhere was not read: it is not in the message but elsewhere;"
+            " fetch it and add it by itself",
+        ),
+    ],
+)
+def test_a_body_that_is_elsewhere_is_named_and_not_fetched(
+    parser: Parser, tmp_path: Path, parameters: str, said: str
+) -> None:
+    kind = f"message/external-body; {parameters}".rstrip("; ")
+    data = f"{HEADERS}MIME-Version: 1.0\nContent-Type: {kind}\n\nContent-Type: text/plain\n\nSee there.\n"
+    text, notes, _ = read(parser, tmp_path / "m.eml", data.encode())
+    assert "See there." in text
+    assert [(note.message, note.read) for note in notes] == [(said, False)]
+
+
+def test_a_piece_of_a_message_says_that_the_others_are_missing(parser: Parser, tmp_path: Path) -> None:
+    kind = 'message/partial; id="a@example.org"; number=2; total=3'
+    data = f"{HEADERS}MIME-Version: 1.0\nContent-Type: {kind}\n\n\nthe second piece\n"
+    text, notes, _ = read(parser, tmp_path / "m.eml", data.encode())
+    assert "the second piece" in text
+    assert [(note.read, note.message.partition(";")[0]) for note in notes] == [
+        (False, "only piece 2 of 3 of the message is here")
+    ]
+
+
+def test_what_a_mail_server_reports_of_a_delivery_is_read(parser: Parser, tmp_path: Path) -> None:
+    """It stands in fields, of the message and of each receiver."""
+    report = MIMEMultipart("report")
+    for name, value in (line.split(": ", 1) for line in HEADERS.splitlines()):
+        report[name] = value
+    report.attach(MIMEText("Your message was not delivered."))
+    fields = (
+        "Reporting-MTA: dns; mail.example.org\n\n"
+        "Final-Recipient: rfc822; bo@example.org\nDiagnostic-Code: smtp; 550 the box is full\n"
+    )
+    data = report.as_bytes()
+    boundary = report.get_boundary() or ""
+    for kind in ("delivery-status", "disposition-notification", "feedback-report"):
+        part = f"--{boundary}\nContent-Type: message/{kind}\n\n{fields}\n--{boundary}--".encode()
+        text, notes, _ = read(parser, tmp_path / "m.eml", data.replace(f"--{boundary}--".encode(), part))
+        assert "Your message was not delivered." in text
+        assert "Reporting-MTA: dns; mail.example.org" in text, kind
+        assert "550 the box is full" in text, kind
+        assert notes == []
+
+
+@pytest.mark.parametrize("kind", ["message/rfc822", "message/global", "message/news"])
+def test_a_forwarded_message_is_read_with_its_headers(parser: Parser, tmp_path: Path, kind: str) -> None:
+    inner = f"From: Eve <eve@example.org>\nSubject: High tide\n{PLAIN}At noon."
+    data = f"{HEADERS}MIME-Version: 1.0\nContent-Type: {kind}\n\n{inner}\n"
+    text, notes, _ = read(parser, tmp_path / "m.eml", data.encode())
+    assert "From: Eve" in text
+    assert "At noon." in text
+    assert [note.read for note in notes] == [True]
+
+
 def test_messages_within_messages_end_somewhere(parser: Parser, tmp_path: Path) -> None:
     data = (HEADERS + PLAIN + "innermost").encode()
     for depth in range(12):
