@@ -96,7 +96,7 @@ def _document(found: tuple[Source, Any], read: Reader) -> Iterator[Item]:
 
 
 def _named(part: Any, *, sheets: bool) -> str:
-    """A page's name, where a person gave it: a program's own ("page1") says nothing, a title says it better."""
+    """A page's name, if a person gave it and no title says more; a program's own is "page1"."""
     name = str(part.get(f"{TABLE if sheets else DRAW}name") or "")
     titled = any(
         frame.get(f"{PRESENTATION}class") == "title" and "".join(frame.itertext()).strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -83,6 +84,7 @@ class _Deck:
         self._behind: set[int] = set()
         self._unseen: list[int] = []
         self._hidden: list[int] = []
+        self._objects: list[tuple[Any, str, Any]] = []
         self._authors = _authors(deck.part)
 
     def slide(self, relation: str, number: int) -> Iterator[Item]:
@@ -106,6 +108,10 @@ class _Deck:
         yield from self._guarded(self._background, slide, number)
         yield from self._guarded(self._notes, slide, number)
         yield from self._guarded(self._comments, slide, number)
+        # Last, since their headings would head the rest of the slide, too.
+        objects, self._objects = self._objects, []
+        for element, name, shape in objects:
+            yield from self._guarded(partial(self._object, element, name), shape, number)
 
     def remarks(self) -> Iterator[Item]:
         """One note for all pictures that say nothing of themselves, and one for what a show leaves out."""
@@ -176,7 +182,7 @@ class _Deck:
             elif name == "relIds":
                 yield from diagram(shape.part.related_part(relation).blob, number)
             elif name == "oleObj":
-                yield from self._object(one, relation, shape, number)
+                self._objects.append((one, relation, shape))
 
     def _object(self, element: Any, relation: str, shape: Any, number: int) -> Iterator[Item]:
         named = str(element.get("name") or "")
