@@ -25,7 +25,7 @@ _MOST = 1e20  # beyond, and for what is no number, places make no sense
 _LONGEST = 255  # characters of a format that Excel takes
 _EXACT = Context(prec=_LONGEST + 25)  # its places, and the figures before them
 _EPOCH = datetime(1899, 12, 30)
-# Number 14 of the built-in formats is the short date of whoever looks: 9/20/2018, 20.09.2018. The file does not
+# Built-in format 14 is the short date of whoever looks (9/20/2018, 20.09.2018). The file does not
 # say which, so that days and months would be taken for each other.
 _LOCAL_DATE, _CLEAR_DATE = "mm-dd-yy", "yyyy-mm-dd"
 Token = tuple[str, str]

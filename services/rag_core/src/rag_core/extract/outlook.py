@@ -19,15 +19,15 @@ _MESSAGE_CLASS_LOCKED = "smime"
 _named = encodings.encoding_from_codepage
 
 
-def _codec(code_page: int) -> str:
+def _codec(codepage: int) -> str:
     """Python's name for one of Windows' code pages; none when neither Python nor python-oxmsg knows it."""
-    for name in (f"cp{code_page}", f"windows-{code_page}"):
+    for name in (f"cp{codepage}", f"windows-{codepage}"):
         try:
             return codecs.lookup(name).name
         except LookupError:
             continue
     try:
-        return _named(code_page)
+        return _named(codepage)
     except (model.UnrecognizedCodePageError, model.UnsupportedEncodingError):
         return ""
 

@@ -54,7 +54,7 @@ def parse(path: Path, max_pages: int, read: Reader) -> Iterator[Item]:
     with strict.opened(path) as file:
         package: Any = Package.open(completed(file))
     deck = package.main_document_part.presentation
-    numbered = list(enumerate(deck.slides._sldIdLst, 1))
+    numbered = list(enumerate(deck.element.get_or_add_sldIdLst(), 1))
     if len(numbered) > max_pages:
         raise Unreadable(
             "too_many_pages",
@@ -154,11 +154,11 @@ class _Deck:
             yield from blocks(BlockKind.TEXT, paragraphs(shape), number)
 
     def _unknown(self, shape: Unknown, number: int) -> Iterator[Item]:
-        if shape.words:
-            yield from blocks(BlockKind.TEXT, shape.words, number)
-        elif shape.element.tag.endswith("}contentPart"):  # drawn with a pen
-            self._unseen.append(number)
-        else:
+        # A pen's drawing is a picture.
+        pictures = sum(1 for _ in shape.element.iter("{*}contentPart", "{*}pic"))
+        self._unseen += [number] * pictures
+        yield from blocks(BlockKind.TEXT, shape.words, number)
+        if not shape.words and not pictures:
             message = f"slide {number}: {shape.name or 'a shape'} is of a kind that cannot be read"
             yield Note(Part.TEXT, read=False, message=message)
 
