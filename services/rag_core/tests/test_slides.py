@@ -12,8 +12,9 @@ import openpyxl
 import pptx
 import pytest
 from lxml import etree
-from pptx.chart.data import BubbleChartData, CategoryChartData, XyChartData
+from pptx.chart import data
 from pptx.enum.chart import XL_CHART_TYPE
+from pptx.enum.shapes import PROG_ID
 from pptx.util import Inches
 
 from rag_core.extract import Block, Head, Item, Note
@@ -29,6 +30,7 @@ SPACES = f'xmlns:p="{SLIDE}" xmlns:a="{DRAWING}" xmlns:r="{RELATIONS}" xmlns:mc=
 PLACE = (Inches(1), Inches(2), Inches(6), Inches(3))
 FIRST = "ppt/slides/slide1.xml"
 Fill = Callable[[Any], None]
+FIGURES: Any = data  # without types
 
 
 def deck(path: Path, *fills: Fill, layout: int = 5) -> Path:
@@ -105,7 +107,7 @@ def test_slide_of_a_title_alone_is_a_heading(tmp_path: Path, layout: int) -> Non
 
 def charted(kind: Any) -> Fill:
     def fill(slide: Any) -> None:
-        figures = CategoryChartData()
+        figures = FIGURES.CategoryChartData()
         figures.categories = ["Herring", "Turbot"]
         figures.add_series("Tonnes landed", (412, 36.5))
         figures.add_series("Crowns", (719, 5127))
@@ -149,13 +151,13 @@ def test_second_plot_of_a_chart_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "figures", "row"),
     [
-        (XL_CHART_TYPE.XY_SCATTER, XyChartData(), "| 0.5 | 17 |"),
-        (XL_CHART_TYPE.BUBBLE, BubbleChartData(), "| 0.5 | 17 | 3 |"),
+        (XL_CHART_TYPE.XY_SCATTER, FIGURES.XyChartData(), "| 0.5 | 17 |"),
+        (XL_CHART_TYPE.BUBBLE, FIGURES.BubbleChartData(), "| 0.5 | 17 | 3 |"),
     ],
 )
 def test_points_of_a_plane_are_read(tmp_path: Path, kind: Any, figures: Any, row: str) -> None:
     series = figures.add_series("Depth")
-    series.add_data_point(0.5, 17, *([3] if isinstance(figures, BubbleChartData) else []))
+    series.add_data_point(0.5, 17, *([3] if isinstance(figures, data.BubbleChartData) else []))
     text, _ = read(deck(tmp_path / "s.pptx", lambda slide: slide.shapes.add_chart(kind, *PLACE, figures)))
     assert row in text
 
@@ -338,14 +340,14 @@ def test_words_of_a_diagram_are_read(tmp_path: Path) -> None:
     point = '<dgm:pt modelId="{}"><dgm:t><a:p><a:r><a:t>{}</a:t></a:r></a:p></dgm:t></dgm:pt>'
     points = "".join(point.format(n, said) for n, said in enumerate(["Skipper", "Mate", "Boy"]))
     spaces = f'xmlns:dgm="{space}" xmlns:a="{DRAWING}"'
-    data = f"<dgm:dataModel {spaces}><dgm:ptLst>{points}</dgm:ptLst></dgm:dataModel>"
+    model = f"<dgm:dataModel {spaces}><dgm:ptLst>{points}</dgm:ptLst></dgm:dataModel>"
     kind = f"{RELATIONS}/diagramData"
     link = f'<Relationship Id="rId77" Type="{kind}" Target="../diagrams/data1.xml"/></Relationships>'
     rels = "ppt/slides/_rels/slide1.xml.rels"
     edit(
         path,
         {rels: lambda markup: markup.replace("</Relationships>", link)},
-        {"ppt/diagrams/data1.xml": data.encode()},
+        {"ppt/diagrams/data1.xml": model.encode()},
     )
     assert "- Skipper\n- Mate\n- Boy" in read(path)[0]
 
@@ -428,7 +430,7 @@ def workbook(words: str) -> bytes:
 
 def test_embedded_workbook_is_read_after_its_slide(tmp_path: Path) -> None:
     def fill(slide: Any) -> None:
-        kind = pptx.enum.shapes.PROG_ID.XLSX
+        kind = PROG_ID.XLSX
         slide.shapes.add_ole_object(io.BytesIO(workbook("Halcyon")), kind, 0, 0, 9, 9)
         last(slide)
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from lxml import etree
+
 from rag_core.extract.equations import linear
 
 # What python-pptx raises on markup that it does not expect.
 UNEXPECTED = (ValueError, KeyError, AttributeError, TypeError, IndexError, NotImplementedError)
 _MAX_DEPTH = 20
+_KNOWN = {"sp", "pic", "graphicFrame", "cxnSp", "grpSp"}
+_PROPERTIES = {"nvGrpSpPr", "grpSpPr", "extLst"}
 _CHOICES = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 _DRAWING = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _MATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}oMath"
@@ -120,9 +124,12 @@ def _level(paragraph: Any) -> int:
 
 
 def _made(shapes: Any) -> Iterator[Any]:
-    for element in shapes._iter_member_elms():
+    for element in shapes._element.iterchildren(etree.Element):
+        name = element.tag.rpartition("}")[2]
+        if name in _PROPERTIES:
+            continue
         try:
-            yield shapes._shape_factory(element)
+            yield shapes._shape_factory(element) if name in _KNOWN else Unknown(element)
         except UNEXPECTED:
             yield Unknown(element)
 
