@@ -239,7 +239,25 @@ def test_slide_that_is_not_there_is_named(tmp_path: Path) -> None:
     rels = "ppt/_rels/presentation.xml.rels"
     text, notes = read(edit(path, {rels: lambda markup: markup.replace("slides/slide1.xml", "NULL")}))
     assert "Wilhelmina Scrope" in text
-    assert any(message.startswith("slide 1: the file lacks it") for message in unread(notes))
+    assert any(message.startswith("slide 1 is missing or damaged") for message in unread(notes))
+
+
+@pytest.mark.parametrize(
+    ("part", "named"),
+    [
+        (FIRST, "slide 1 is missing or damaged"),
+        ("ppt/notesSlides/notesSlide1.xml", "slide 1: notes could not be read"),
+        ("ppt/slideLayouts/slideLayout6.xml", "background could not be read"),
+    ],
+)
+def test_damaged_slide_or_notes_cost_only_themselves(tmp_path: Path, part: str, named: str) -> None:
+    def noted(slide: Any) -> None:
+        slide.notes_slide.notes_text_frame.text = "Mention it."
+
+    path = deck(tmp_path / "d.pptx", noted, last)
+    text, notes = read(edit(path, {part: lambda markup: markup[: len(markup) // 2]}))
+    assert "Wilhelmina Scrope" in text
+    assert any(named in message for message in unread(notes))
 
 
 PEN = (

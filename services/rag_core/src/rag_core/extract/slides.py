@@ -8,17 +8,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pptx.enum.shapes import PP_PLACEHOLDER
-from pptx.opc.constants import CONTENT_TYPE
-from pptx.opc.package import PartFactory
-from pptx.package import Package
-from pptx.parts.presentation import PresentationPart
 
 from rag_core.extract import archive, strict
 from rag_core.extract.attached import Reader, unread
 from rag_core.extract.blocks import Block, BlockKind, Head, Item, Note, Part, Unreadable, blocks, tables
 from rag_core.extract.charts import chart, diagram, parsed
 from rag_core.extract.embedded import embedded
-from rag_core.extract.packages import completed
+from rag_core.extract.slide_parts import presentation
 from rag_core.extract.slide_shapes import (
     UNEXPECTED,
     Unknown,
@@ -30,15 +26,6 @@ from rag_core.extract.slide_shapes import (
     words,
 )
 
-# Shows and templates with macros hold the same under names that python-pptx refuses.
-_ALIKE = (
-    "application/vnd.ms-powerpoint.slideshow.macroEnabled.main+xml",
-    "application/vnd.ms-powerpoint.template.macroEnabled.main+xml",
-    "application/vnd.ms-powerpoint.addin.macroEnabled.main+xml",
-)
-PartFactory.part_type_for.update(dict.fromkeys(_ALIKE, PresentationPart))
-# Charts are read from their own markup: one that is damaged must not keep the deck from being opened.
-PartFactory.part_type_for.pop(CONTENT_TYPE.DML_CHART, None)
 # What stands on every slide alike: said once.
 _RUNNING = {PP_PLACEHOLDER.DATE, PP_PLACEHOLDER.FOOTER, PP_PLACEHOLDER.SLIDE_NUMBER, PP_PLACEHOLDER.HEADER}
 _TITLES = {PP_PLACEHOLDER.TITLE, PP_PLACEHOLDER.CENTER_TITLE, PP_PLACEHOLDER.VERTICAL_TITLE}
@@ -50,10 +37,8 @@ _MOST_NAMED = 10
 def parse(path: Path, max_pages: int, read: Reader) -> Iterator[Item]:
     """Head and blocks of a presentation; `read` gives the blocks of embedded files."""
     archive.check(path, "presentation")
-    # Not by Presentation(), which refuses slide shows (.ppsx) and templates (.potx).
     with strict.opened(path) as file:
-        package: Any = Package.open(completed(file))
-    deck = package.main_document_part.presentation
+        deck = presentation(file)
     numbered = list(enumerate(deck.element.get_or_add_sldIdLst(), 1))
     if len(numbered) > max_pages:
         raise Unreadable(
@@ -68,6 +53,10 @@ def parse(path: Path, max_pages: int, read: Reader) -> Iterator[Item]:
             empty = empty and not isinstance(item, Block)
             yield item
     yield from reading.remarks()
+    if empty and reading.damaged:
+        raise Unreadable(
+            "corrupt", "the file is damaged: its slides are missing or cut; copy or download it again"
+        )
     if empty:
         raise Unreadable(
             "no_text", "the slides hold no text; print them to PDF, whose pictures of text are read"
@@ -78,6 +67,7 @@ class _Deck:
     """A presentation's slides, and what is said once for all of them."""
 
     def __init__(self, deck: Any, read: Reader) -> None:
+        self.damaged = 0
         self._read = read
         self._part = deck.part
         self._running: set[str] = set()
@@ -91,8 +81,9 @@ class _Deck:
         """Everything that a slide shows, then its notes and comments."""
         try:
             slide = self._part.related_slide(relation)
-        except KeyError:
-            message = f"slide {number}: the file lacks it; open the presentation and save it again"
+        except (KeyError, AttributeError):
+            self.damaged += 1
+            message = f"slide {number} is missing or damaged; open the presentation and save it again"
             yield Note(Part.TEXT, read=False, message=message)
             return
         if slide.element.get("show") in {"0", "false"}:
@@ -130,7 +121,9 @@ class _Deck:
         try:
             yield from inner(thing, number)
         except UNEXPECTED as error:
-            name = str(getattr(thing, "name", "") or "a shape")
+            name = str(
+                getattr(thing, "name", "") or getattr(inner, "__name__", "an embedded file").strip("_")
+            )
             message = f"slide {number}: {name} could not be read ({type(error).__name__})"
             yield Note(Part.TEXT, read=False, message=message)
 
