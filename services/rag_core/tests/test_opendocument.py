@@ -170,6 +170,63 @@ def test_macros_are_no_content(tmp_path: Path) -> None:
     assert read(packed(tmp_path / "m.odt", text(listener + p("Body"))))[0] == "Body"
 
 
+def levels(kind: str, *formats: str) -> str:
+    """Levels of a style: each has a format, what stands before and after, how many levels it shows."""
+    return "".join(
+        f'<text:{kind} text:level="{n}" style:num-format="{form}" style:num-prefix="{before}"'
+        f' style:num-suffix="{after}" text:display-levels="{shown}"/>'
+        for n, (form, before, after, shown) in enumerate((one.split() for one in formats), 1)
+    ).replace('"_"', '""')
+
+
+def listed(*items: str, attributes: str = 'text:style-name="L1"') -> str:
+    inner = "".join(f"<text:list-item>{one}</text:list-item>" for one in items)
+    return f"<text:list {attributes}>{inner}</text:list>"
+
+
+def test_numbers_of_clauses_are_read(tmp_path: Path) -> None:
+    numbered = levels("list-level-style-number", "1 _ . 1", "1 _ _ 2", "a ( ) 1", "I _ . 1")
+    style = f'<text:list-style style:name="L1">{numbered}</text:list-style>'
+    deepest = listed(p("Light"), attributes="")
+    inner = listed(p("Rope"), p("Tar") + listed(p("Lamp") + deepest, p("Wick"), attributes=""), attributes="")
+    body = text(
+        listed(p("Dues"), p("Quays") + inner)
+        + p("Between")
+        + listed(p("Fees"), attributes='text:style-name="L1" text:continue-numbering="true"')
+        + listed(p("Anew"))
+    )
+    said, _ = read(packed(tmp_path / "n.odt", body, styles=style))
+    assert said.split("\n") == [
+        "1. Dues", "2. Quays", "2.1 Rope", "2.2 Tar", "(a) Lamp", "I. Light", "(b) Wick", "Between",
+        "3. Fees", "1. Anew",
+    ]  # fmt: skip
+
+
+def test_numbers_of_headings_are_read(tmp_path: Path) -> None:
+    outline = levels("outline-level-style", "1 _ _ 1", "1 _ _ 2")
+    heading = '<text:h text:outline-level="{}" {}>{}</text:h>'
+    body = text(
+        heading.format(1, "", "Dues")
+        + heading.format(1, "", "Quays")
+        + heading.format(2, "", "North")
+        + heading.format(2, 'text:is-list-header="true"', "Aside")
+        + heading.format(2, "", "South")
+    )
+    masters = f"<text:outline-style>{outline}</text:outline-style>"
+    said, _ = read(packed(tmp_path / "h.odt", body, masters=masters))
+    assert said.split("\n") == ["1 Dues", "2 Quays", "2.1 North", "Aside", "2.2 South"]
+
+
+def test_points_of_a_list_without_numbers_have_a_dash(tmp_path: Path) -> None:
+    style = (
+        '<text:list-style style:name="L1"><text:list-level-style-bullet text:level="1"/></text:list-style>'
+    )
+    assert (
+        read(packed(tmp_path / "l.odt", text(listed(p("Rope"), p("Tar"))), styles=style))[0]
+        == "- Rope\n- Tar"
+    )
+
+
 # --- embedded --------------------------------------------------------------------------------------
 
 OBJECT = '<draw:frame draw:name="Object 1"><draw:object xlink:href="./Object 1"/></draw:frame>'

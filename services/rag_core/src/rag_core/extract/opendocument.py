@@ -21,6 +21,7 @@ from rag_core.extract.opendocument_names import (
     Source,
     parsed,
 )
+from rag_core.extract.opendocument_numbers import label
 from rag_core.extract.opendocument_running import running
 from rag_core.extract.opendocument_table import is_wide, rows, uncalculated
 from rag_core.extract.opendocument_text import Flow
@@ -77,6 +78,7 @@ def _document(found: tuple[Source, Any], read: Reader) -> Iterator[Item]:
     pages = sheets or inner.findall(f"{DRAW}page")
     title = meta.findtext(f".//{OFFICE}meta/{{*}}title") or ""
     yield Head(title=title.strip(), pages=max(1, len(pages)))
+    label(source)
     flow = Flow(source, read)
     empty = True
     for line in running(source, flow):

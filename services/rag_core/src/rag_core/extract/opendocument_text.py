@@ -25,6 +25,7 @@ from rag_core.extract.opendocument_names import (
     number,
     parsed,
 )
+from rag_core.extract.opendocument_numbers import LABEL
 from rag_core.extract.opendocument_table import rows
 
 _MAX_DEPTH = 3  # objects within objects
@@ -122,12 +123,12 @@ class Flow:
         """What is read of an element as a whole; None when its parts are looked into."""
         match one.tag:
             case tag if tag == f"{TEXT}p":
-                marker = "- " if one.getparent().tag == f"{TEXT}list-item" else ""
                 words = self.words(one)
-                return blocks(BlockKind.TEXT, marker + words if words else "", page)
+                return blocks(BlockKind.TEXT, _marker(one) + words if words else "", page)
             case tag if tag == f"{TEXT}h":
                 level = number(one.get(f"{TEXT}outline-level"), 1)
-                return blocks(BlockKind.HEADING, self.words(one), page, level)
+                words = self.words(one)
+                return blocks(BlockKind.HEADING, _marker(one) + words if words else "", page, level)
             case tag if tag == f"{TABLE}table":
                 return self._table(one, page)
             case tag if tag == f"{PRESENTATION}notes":
@@ -237,6 +238,14 @@ class Flow:
             yield Note(Part.CHART)
         yield from flow.items(body, page)
         self.unseen += flow.unseen
+
+
+def _marker(paragraph: Any) -> str:
+    """What stands before a paragraph of a list, or a heading: its number, or a dash."""
+    if said := paragraph.get(LABEL):
+        return f"{said.strip()} "
+    listed = paragraph.getparent().tag == f"{TEXT}list-item" and paragraph.tag == f"{TEXT}p"
+    return "- " if listed else ""
 
 
 def _formula(math: Any) -> str:

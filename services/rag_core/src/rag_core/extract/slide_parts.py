@@ -43,6 +43,6 @@ for _kind in (SlidePart, NotesSlidePart, SlideLayoutPart, SlideMasterPart):
 
 
 def presentation(file: BinaryIO) -> Any:
-    """The presentation in a file. Not by Presentation(), which refuses shows (.ppsx) and templates (.potx)."""
+    """The presentation in a file, not by Presentation(), which refuses shows and templates."""
     package: Any = Package.open(file)
     return package.main_document_part.presentation
