@@ -54,6 +54,7 @@ _MARKUP = re.compile(
     r"<(?:head|body|table|div|p|h[1-6]|meta|title|ul|ol|span|form|article|section|center|font|style)[\s>/]"
 )
 _XML = re.compile(r"<(?:svg|rss|feed|rdf:rdf|(?:[a-z0-9]{1,20}:)?(?:worddocument|package|workbook))[\s>]")
+_FLAT = re.compile(r"^<(?:\?xml[^>]{0,200}>\s{0,20}<)?office:document\s")
 _MAIL_KNOWN = {"from", "to", "subject", "date", "message-id", "mime-version", "received", "return-path"}
 
 
@@ -92,6 +93,8 @@ def _of_text(text: str, ending: str) -> DocumentKind:
         return DocumentKind.HTML
     if _MARKUP.match(start) and ending not in _MARKDOWN_ENDINGS | _PLAIN_ENDINGS:
         return DocumentKind.HTML
+    if _FLAT.search(start[:4096]):
+        return DocumentKind.OPENDOCUMENT
     if start.startswith("<?xml") or (_XML.match(start) and ending not in _MARKDOWN_ENDINGS):
         return DocumentKind.XML
     if start.startswith("{") and (ending == ".ipynb" or '"cell_type"' in start):
@@ -163,6 +166,10 @@ def _by_beginning(path: Path, name: str) -> DocumentKind:
 
 def _no_document(names: set[str], name: str) -> UploadRefused:
     """A whole archive with none of our kinds in it."""
+    if "encrypted-package" in names:
+        return UploadRefused(
+            f"{name!r} is encrypted; save a copy without a password and upload that", code="upload_encrypted"
+        )
     if any(_IWORK.search(part) for part in names):
         return _refused(
             f"{name!r} is a file of Pages, Numbers or Keynote; export it as PDF, DOCX, XLSX or PPTX"

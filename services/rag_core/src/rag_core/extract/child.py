@@ -56,7 +56,7 @@ def parse(
         case DocumentKind.HTML:
             return _parser("html")(path)
         case DocumentKind.OPENDOCUMENT:
-            return _parser("opendocument")(path)
+            return _parser("opendocument")(path, read)
         case DocumentKind.RTF:
             return _parser("rtf")(path)
         case DocumentKind.XML:

@@ -13,6 +13,7 @@ from rag_core.signatures import OLE
 
 _WHOLE = ("Package", "CONTENTS", "Contents")
 _PACKED = "\x01Ole10Native"
+_LABELLED = b"\x02\0"
 
 
 def embedded(data: bytes, name: str, read: Reader, page: int, level: int = 1) -> Iterator[Item]:
@@ -40,7 +41,12 @@ def _unpacked(data: bytes, name: str) -> tuple[bytes, str]:
 
 
 def _native(data: bytes, name: str) -> tuple[bytes, str]:
-    """The parts of an "Ole10Native" stream: size, flags, label, path, more of these, size and content."""
+    """The parts of an "Ole10Native" stream: size, flags, label, path, more of these, size and content.
+
+    Some programs store the size and the content only.
+    """
+    if data[4:6] != _LABELLED:
+        return data[4 : 4 + int.from_bytes(data[:4], "little")], name
     label, _, rest = data[6:].partition(b"\0")
     path, _, rest = rest.partition(b"\0")
     shown = (label or path.rpartition(b"\\")[2]).decode("cp1252", "replace") or name
