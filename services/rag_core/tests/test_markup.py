@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import random
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -199,10 +201,37 @@ def test_encoded_data_never_reaches_the_index(parser: Parser, tmp_path: Path, ar
     assert any("encoded data" in item.message for item in items if isinstance(item, Note))
 
 
+OF_ZEROES = base64.b64encode(bytes(1500) + random.Random(3).randbytes(90)).decode()  # noqa: S311
+
+
+@pytest.mark.parametrize("sign", ["\n", " ", "\n    "], ids=["lines", "blanks", "indented"])
+@pytest.mark.parametrize("name", ["a.txt", "a.html", "a.xml"])
+@pytest.mark.parametrize(
+    ("blob", "width"),
+    [(BLOB, 76), (BLOB, 64), (OF_ZEROES, 76), (random.Random(3).randbytes(400).hex(), 800)],  # noqa: S311
+    ids=["base64", "PEM", "mostly empty", "hex"],
+)
+def test_encoded_data_in_lines_never_reaches_the_index(
+    parser: Parser, tmp_path: Path, blob: str, width: int, name: str, sign: str
+) -> None:
+    """Formats of XML join the lines of a paragraph by blanks."""
+    lines = sign.join(blob[i : i + width] for i in range(0, len(blob), width))
+    body = f"<part>\nThe keeper is Ada.\n{lines}\nThe end.\n</part>"
+    content = {"a.xml": f"<?xml version='1.0'?>{body}", "a.html": f"<html>{body}</html>"}.get(name, body)
+    (tmp_path / name).write_text(content)
+    items = list(parser.parse(tmp_path / name, sniff(tmp_path / name, name)))
+    text = " ".join(item.text for item in items if isinstance(item, Block))
+    assert "The keeper is Ada." in text
+    assert "The end." in text
+    assert not [word for word in text.split() if len(word) > 20]
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "GATTACA" * 60,
+        "\n".join(["GATTACAGATTACAGATTACAGATTACAGATTACAGATTACAGATTACAGATTACA"] * 6),
+        "/usr/share/documents/of/the/harbour/office/2025 /usr/share/documents/of/the/harbour/office/2026",
         "=" * 300,
         "https://example.org/" + "a/" * 200,
         "Donaudampfschiff" * 20,
