@@ -89,5 +89,5 @@ def test_one_number_that_is_dropped_fails_the_test_that_reads(
                 yield chunk.model_copy(update={"text": chunk.text.removesuffix("655")})
 
     monkeypatch.setattr("services.rag_core.tests.losses.Chunker", Cutting)
-    with pytest.raises(AssertionError, match="^1 words of the document"):
+    with pytest.raises(AssertionError, match=r"^1 words of the document"):
         read(parser, tmp_path / "x.txt", "Total due, in crowns:\n\n655")
