@@ -16,6 +16,13 @@ from rag_core.sniff import DAMAGED_ARCHIVE
 
 _CONTAINER = "META-INF/container.xml"
 _RIGHTS = "META-INF/encryption.xml"
+# What only the books of one kind of lock hold.
+_SHOPS = {
+    "META-INF/rights.xml": " of Adobe",
+    "META-INF/license.lcpl": ", Readium LCP",
+    "META-INF/sinf.xml": " of Apple",
+    "rights.xml": " of Barnes & Noble or Kobo",
+}
 _PAGES = ("application/xhtml+xml", "text/html", "application/x-dtbook+xml", "image/svg+xml")
 
 
@@ -97,13 +104,22 @@ def _spine(book: zipfile.ZipFile, package: str) -> tuple[str, list[str]]:
 
 def _refuse_locked(book: zipfile.ZipFile, chapters: list[str]) -> None:
     """Publishers' locks encrypt chapters; fonts alone are often obfuscated and of no interest."""
-    if _RIGHTS not in book.namelist():
+    names = {*book.namelist()}
+    shop = next((said for name, said in _SHOPS.items() if name in names), "")
+    if _RIGHTS not in names:
         return
     try:
-        named = [str(one.get("URI")) for one in _xml(book.read(_RIGHTS)).iterfind(".//{*}CipherReference")]
-    except etree.XMLSyntaxError:
-        return
-    if set(chapters) & {urllib.parse.unquote(one) for one in named}:
+        rights = _xml(book.read(_RIGHTS))
+    except (*DAMAGED_ARCHIVE, etree.XMLSyntaxError):
+        locked = bool(shop)  # what is locked cannot be seen, but something is
+    else:
+        named = {str(one.get("URI")) for one in rights.iterfind(".//{*}CipherReference")}
+        locked = bool(
+            {posixpath.normpath(urllib.parse.unquote(one).lstrip("/")) for one in named} & {*chapters}
+        )
+    if locked:
         raise Unreadable(
-            "encrypted", "the book is locked by its publisher (DRM); bring a copy without such a lock"
+            "encrypted",
+            f"the book is locked by its publisher (DRM{shop}), and opens in the shop's programs only; ask the"
+            " publisher or the shop for a copy without DRM, or add its text as another file",
         )
