@@ -168,6 +168,26 @@ def test_a_table_of_parts_that_would_fill_memory_is_not_read(tmp_path: Path) -> 
     assert time.monotonic() - started < 0.5
 
 
+@pytest.mark.parametrize(
+    ("beginning", "said"),
+    [
+        (b"PK\x07\x08PK\x03\x04", "one of several parts of an archive"),
+        (b"PK00PK\x03\x04", "one of several parts of an archive"),
+        (b"]\0\0\x80\0", "an archive; unpack it"),
+        (b"\xc7\x71", "an archive; unpack it"),
+        (b"\xff\x06\0\0sNaPpY", "an archive; unpack it"),
+        (b"7z\xbc\xaf'\x1c", "an archive; unpack it"),
+        (b"Rar!\x1a\x07", "an archive; unpack it"),
+        (b"\x1f\x8b\x08", "an archive; unpack it"),
+    ],
+)
+def test_other_archives_are_refused_with_what_to_do(tmp_path: Path, beginning: bytes, said: str) -> None:
+    path = tmp_path / "all.bin"
+    path.write_bytes(beginning + bytes(range(256)))
+    with pytest.raises(UploadRefused, match=said):
+        sniff(path, path.name)
+
+
 def package(mimetype: str, container: str) -> bytes:
     return packed(
         ("mimetype", mimetype.encode()),

@@ -257,6 +257,17 @@ def test_book_whose_text_is_open_is_read(parser: Parser, tmp_path: Path, more: d
     assert shown(read(parser, epub(tmp_path / "k.epub", **more))[1])[0] == ("heading", "Night", 1)
 
 
+def test_chapter_that_a_book_lists_a_thousand_times_is_read_once(parser: Parser, tmp_path: Path) -> None:
+    """A chapter of 50 MiB would keep the parser for hours."""
+    again = PACKAGE.replace('<itemref idref="a"/>', '<itemref idref="a"/>' * 1000)
+    path = tmp_path / "again.epub"
+    with zipfile.ZipFile(epub(tmp_path / "good.epub")) as good, zipfile.ZipFile(path, "w") as bad:
+        for entry in good.infolist():
+            bad.writestr(entry.filename, again if entry.filename.endswith(".opf") else good.read(entry))
+    head, blocks = read(parser, path)
+    assert (head.pages, len(blocks)) == (2, 4)
+
+
 def test_book_cannot_make_the_parser_open_other_files(parser: Parser, tmp_path: Path) -> None:
     evil = '<!DOCTYPE package [<!ENTITY x SYSTEM "file:///etc/hostname">]>' + PACKAGE.replace(
         "The Keeper", "&x;"

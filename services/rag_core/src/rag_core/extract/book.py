@@ -96,7 +96,8 @@ def _spine(book: zipfile.ZipFile, package: str) -> tuple[str, list[str]]:
     }
     title = root.findtext(".//{*}metadata/{*}title") or ""
     order = [item.get("idref") for item in root.iterfind(".//{*}spine/{*}itemref")]
-    chapters = [parts[one] for one in order if one in parts]
+    # A chapter that is listed often is there once: a small book could have a large one read a thousand times.
+    chapters = [*dict.fromkeys(parts[one] for one in order if one in parts)]
     if not chapters:
         raise KeyError("spine")
     return title.strip(), chapters
