@@ -151,8 +151,15 @@ def test_a_notebook_gives_text_and_code_and_names_its_pictures(parser: Parser, t
          "<Cell><Data>7</Data></Cell></Row></Table></Worksheet></Workbook>", "| Port | 7 |"),
         ('<?xml version="1.0"?><catalogue><book id="1"><name>Of <i>tides</i></name></book></catalogue>',
          "Of tides"),
+        ('<?xml version="1.0"?><a><p><b>Berth nine</b> goes to the <i>Nightingale</i>, she said</p></a>',
+         "Berth nine goes to the Nightingale , she said"),
+        ('<?xml version="1.0"?><order><row><CustomerName>Birch</CustomerName><total_due>655</total_due></row>'
+         "<row><CustomerName>Finch</CustomerName><total_due>284</total_due></row></order>",
+         "Customer Name: Birch\ntotal due: 655\nCustomer Name: Finch\ntotal due: 284"),
+        ('<?xml version="1.0"?><opml><body><outline text="Harbours"><outline text="Skerry light"/></outline>'
+         "</body></opml>", "text: Harbours\ntext: Skerry light"),
     ],
-    ids=["rss", "atom", "svg", "word 2003", "excel 2003", "other"],
+    ids=["rss", "atom", "svg", "word 2003", "excel 2003", "other", "after marks", "records", "attributes"],
 )  # fmt: skip
 def test_xml_gives_its_words_without_tags(parser: Parser, tmp_path: Path, content: str, said: str) -> None:
     text, _ = read(parser, tmp_path / "a.xml", content, DocumentKind.XML)

@@ -15,6 +15,9 @@ from rag_core.extract.attached import Reader
 from rag_core.extract.blocks import BlockKind, Head, Item, Note, Part, Unreadable, blocks, tables
 from rag_core.sniff import sniff
 
+_MOST_FIELD = 80  # signs; longer text speaks for itself
+# Attributes in which formats keep text for people, as OPML does all of it.
+_SAID = ("title", "name", "label", "text", "value", "caption", "description", "summary", "comment")
 _MOST_BYTES = 100 * 1024 * 1024
 
 
@@ -165,16 +168,46 @@ def _drawing(root: Any) -> tuple[str, int, Iterator[Item]]:
 
 
 def _any(root: Any) -> tuple[str, int, Iterator[Item]]:
-    """The text of each element that holds some itself, with what is marked within it."""
+    """The text of each element that holds some itself, with what is marked within it.
+
+    A short value is nothing without the name of its element, and those of one record belong together.
+    """
 
     def items() -> Iterator[Item]:
+        fields: list[str] = []
+        record = None
         walk = etree.iterwalk(root, events=("start",))
         for _, part in walk:
-            if isinstance(part.tag, str) and part.text and part.text.strip():
+            if not isinstance(part.tag, str):
+                continue
+            found = [f"{name}: {value}" for name in _SAID if (value := (part.get(name) or "").strip())]
+            words = ""
+            if _holds_text(part):
                 walk.skip_subtree()
-                yield from blocks(BlockKind.TEXT, " ".join(" ".join(part.itertext()).split()), 1)
+                words = " ".join(" ".join(part.itertext()).split())
+                if len(part) == 0 and part is not root and len(words) <= _MOST_FIELD:
+                    found.append(f"{_label(part)}: {words}")
+                    words = ""
+            if fields and (words or (found and part.getparent() is not record)):
+                yield from blocks(BlockKind.TEXT, "\n".join(fields), 1)
+                fields.clear()
+            fields += found
+            record = part.getparent() if found else record
+            yield from blocks(BlockKind.TEXT, "\n".join((*fields, words)) if words else "", 1)
+            if words:
+                fields.clear()
+        yield from blocks(BlockKind.TEXT, "\n".join(fields), 1)
 
     return (root.findtext("{*}title") or "").strip(), 1, items()
+
+
+def _holds_text(part: Any) -> bool:
+    """Whether the element has text of its own, before, between or after those within it."""
+    return bool((part.text or "").strip()) or any((inner.tail or "").strip() for inner in part)
+
+
+def _label(part: Any) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", _name(part)).replace("_", " ")
 
 
 def _all(root: Any, name: str) -> list[Any]:
