@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import resource
 import stat
 import struct
 import time
@@ -13,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from rag_core.errors import UploadRefused
-from rag_core.extract import Block, Note, Parser
+from rag_core.extract import Block, BlockKind, Note, Parser
+from rag_core.extract.attached import attached
+from rag_core.models import DocumentKind
 from rag_core.sniff import sniff
 from services.rag_core.tests import office, pdfs
 
@@ -153,6 +156,25 @@ def test_an_archive_that_unpacks_to_too_much_is_named_and_costs_little(
     assert unread(notes)
     assert len(notes) < 120
     assert time.monotonic() - started < 30
+
+
+def test_a_file_for_which_the_disk_has_no_room_costs_only_itself() -> None:
+    """Files in files are copied to a memory disk of 64 MiB, one beside the other."""
+
+    def reader(path: Path, kind: DocumentKind) -> Iterator[Block]:
+        yield Block(BlockKind.TEXT, f"{path.stat().st_size} bytes", 1)
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, before[1]))
+    try:
+        large = list(attached(b"x" * 5000, "large.txt", reader, 1))
+        small = list(attached(b"x" * 3000, "small.txt", reader, 1))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "attachment large.txt was not read: there is no room" in unread(
+        [i for i in large if isinstance(i, Note)]
+    )
+    assert "3000 bytes" in [item.text for item in small if isinstance(item, Block)]
 
 
 def test_a_table_of_parts_that_would_fill_memory_is_not_read(tmp_path: Path) -> None:

@@ -34,9 +34,14 @@ def attached(
         yield from unread(name, "it is too large to be read from here; add it by itself", page)
         return
     with tempfile.NamedTemporaryFile(prefix="attached-") as copy:
-        copy.write(data)
-        copy.flush()
         path = Path(copy.name)
+        try:
+            path.write_bytes(data)
+        except OSError:  # that disk holds the files around this one as well
+            yield from unread(
+                name, "there is no room to open it within this document; add it by itself", page
+            )
+            return
         begun = False
         try:
             for item in read(path, sniff(path, name)):

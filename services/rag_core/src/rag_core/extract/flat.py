@@ -14,6 +14,8 @@ from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
+from rag_core.extract.blocks import Unreadable
+
 _PACKAGE = "{http://schemas.microsoft.com/office/2006/xmlPackage}"
 _OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
 _TYPES = "http://schemas.openxmlformats.org/package/2006/content-types"
@@ -29,11 +31,14 @@ def is_flat(root: Any) -> bool:
 def packed(root: Any) -> Iterator[Path]:
     """The archive that the file stands for, for as long as it is read."""
     with tempfile.NamedTemporaryFile(prefix="flat-") as made:
-        with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
-            parts = _package(root) if root.tag.startswith(_PACKAGE) else _opendocument(root)
-            for name, content in parts:
-                archive.writestr(name, content)
-        made.flush()
+        try:
+            with zipfile.ZipFile(made.name, "w", zipfile.ZIP_DEFLATED) as archive:
+                parts = _package(root) if root.tag.startswith(_PACKAGE) else _opendocument(root)
+                for name, content in parts:
+                    archive.writestr(name, content)
+        except OSError as error:  # the container's small memory disk
+            why = "the file is too large to be read as XML; save it in its program's own format"
+            raise Unreadable("too_large", why) from error
         yield Path(made.name)
 
 
