@@ -248,3 +248,37 @@ def test_editions_that_differ_in_links_alone_are_one(parser: Parser, tmp_path: P
     text, notes, _ = read(parser, tmp_path / "m.eml", editions(plain, markup))
     assert text.count("Read the log") == 1
     assert not [note.message for note in notes if "differ" in note.message]
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("text/rtf", r"{\rtf1\ansi The {\b barge} Sandpiper.\par}"),
+        ("text/enriched", "<bold>The barge</bold> <italic>Sandpiper</italic>."),
+        ("text/richtext", "<bold>The barge</bold> Sandpiper."),
+        ("text/html", "<p>The <b>barge</b> Sandpiper.</p>"),
+        ("text/markdown", "The barge Sandpiper."),
+    ],
+)
+def test_text_of_another_kind_is_read_without_its_marks(
+    parser: Parser, tmp_path: Path, kind: str, body: str
+) -> None:
+    text, _, _ = read(parser, tmp_path / "m.eml", parted(kind, body))
+    assert "The barge Sandpiper" in text
+    assert not re.search(r"[\\<>{]|bold", text.partition("See below.")[2])
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("; smime-type=enveloped-data", "it is encrypted"),
+        ("; smime-type=signed-data", "within a signature"),
+        ("", "it is encrypted"),
+    ],
+)
+def test_a_message_that_cannot_be_opened_says_why(
+    parser: Parser, tmp_path: Path, more: str, said: str
+) -> None:
+    data = parted(f"application/pkcs7-mime{more}; name=smime.p7m", "MIIabc=")
+    _, notes, _ = read(parser, tmp_path / "m.eml", data)
+    assert [said in note.message for note in notes if not note.read] == [True]

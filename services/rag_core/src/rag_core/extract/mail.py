@@ -27,6 +27,7 @@ _LINKS = re.compile(r"\S{1,20}://\S+|\[(?:image|cid)[^\]]{0,200}\]|\[\d{1,3}\]")
 _PLACEHOLDER = re.compile(r"\b(?:html|browser|mime)\b", re.IGNORECASE)
 _SIGNATURES = {"application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature"}
 _LOCKED = {"application/pkcs7-mime", "application/x-pkcs7-mime", "application/pgp-encrypted"}
+_MARKED = {"text/html", "text/enriched", "text/richtext"}
 _MESSAGES = {"message/rfc822", "message/global", "message/news"}
 _ELSEWHERE = {
     "message/partial": "it is one of several messages that make up one; have its sender send it whole",
@@ -122,9 +123,10 @@ class _Letter:
         if kind in _SIGNATURES:
             return
         if kind in _LOCKED or kind == "multipart/encrypted":
-            yield from unread(
-                "of this message", "it is encrypted; save it decrypted and add that", self._page
-            )
+            why = "it is encrypted; save it decrypted and add that"
+            if str(part.get_param("smime-type", "")).lower() in {"signed-data", "certs-only"}:
+                why = "its text lies within a signature (S/MIME); save it as plain text and add that"
+            yield from unread("of this message", why, self._page)
         elif kind == "multipart/alternative":
             yield from self._richest(part, depth)
         elif kind in _MESSAGES:
@@ -138,7 +140,12 @@ class _Letter:
                         said = "\n".join(f"{name}: {_header(inner, name)}" for name in inner)
                         yield from blocks(BlockKind.TEXT, said, self._page)
                     yield from self._part(inner, depth)
-        elif part.is_attachment() or part.get_content_maintype() != "text" or part.get_filename():
+        elif (
+            part.is_attachment()
+            or part.get_content_maintype() != "text"
+            or part.get_filename()
+            or kind == "text/rtf"
+        ):
             yield from self._file(part, kind, depth)
         else:
             yield from self._text(part, kind)
@@ -183,7 +190,7 @@ class _Letter:
         text, how = _decoded(part)
         if how.spoilt:
             yield Note(Part.TEXT, 0, message=how.remark)
-        if kind == "text/html":
+        if kind in _MARKED:
             yield from html.read(text, self._page)[1]
         elif kind == "text/calendar":
             yield from calendar.read(text, self._page)
