@@ -16,7 +16,7 @@ from pptx.util import Inches
 
 from rag_core.chunk import Chunker
 from rag_core.errors import ExtractionFailed, UploadRefused
-from rag_core.extract import Block, BlockKind, Head, Limits, Parser
+from rag_core.extract import Block, BlockKind, Head, Limits, Note, Parser
 from rag_core.models import DocumentKind
 from rag_core.sniff import sniff
 
@@ -255,6 +255,23 @@ def test_book_locked_by_its_publisher_says_so_and_what_to_do(
 )
 def test_book_whose_text_is_open_is_read(parser: Parser, tmp_path: Path, more: dict[str, str]) -> None:
     assert shown(read(parser, epub(tmp_path / "k.epub", **more))[1])[0] == ("heading", "Night", 1)
+
+
+def test_pictures_of_a_book_that_no_word_describes_are_named(parser: Parser, tmp_path: Path) -> None:
+    pictures = (
+        '<img src="a.png"/><img alt="" src="b.png"/><img alt="The lamp" src="c.png"/><image xlink:href="d"/>'
+    )
+    path = tmp_path / "pictures.epub"
+    with zipfile.ZipFile(epub(tmp_path / "good.epub")) as good, zipfile.ZipFile(path, "w") as made:
+        for entry in good.infolist():
+            content = good.read(entry)
+            if entry.filename.endswith("two b.xhtml"):
+                content = content.replace(b"<ul>", pictures.encode() + b"<ul>")
+            made.writestr(entry.filename, content)
+    notes = [item for item in parser.parse(path, DocumentKind.EPUB) if isinstance(item, Note)]
+    assert [(note.count, note.read, note.message) for note in notes] == [
+        (3, False, "chapter 2: 3 pictures without a description, not read")
+    ]
 
 
 def test_chapter_that_a_book_lists_a_thousand_times_is_read_once(parser: Parser, tmp_path: Path) -> None:

@@ -71,6 +71,23 @@ def test_what_a_page_shows_is_read(parser: Parser, tmp_path: Path, body: str, sa
     assert said in read(parser, tmp_path / "a.html", page, DocumentKind.HTML)[0]
 
 
+@pytest.mark.parametrize(
+    ("picture", "unread"),
+    [
+        (f"<img src='data:image/png;base64,{BLOB}'>", 1),
+        (f"<img alt='' src='data:image/png;base64,{BLOB}'>" * 3, 3),
+        (f"<img alt='The lamp at dusk' src='data:image/png;base64,{BLOB}'>", 0),
+        (f"<img src='data:image/png;base64,{BLOB * 9}' alt='The lamp at dusk'>", 0),
+        ("<img src='lamp.png'>", 0),
+    ],
+    ids=["no words", "three with none", "described", "described behind", "another file"],
+)
+def test_pictures_within_a_page_are_named(parser: Parser, tmp_path: Path, picture: str, unread: int) -> None:
+    page = f"<html><body><p>Text</p>{picture}</body></html>"
+    _, notes = read(parser, tmp_path / "a.html", page, DocumentKind.HTML)
+    assert sum(note.count for note in notes if not note.read) == unread
+
+
 @pytest.mark.parametrize("kind", ["hidden", "password", "submit", "button"])
 def test_fields_that_nobody_reads_are_left_out(parser: Parser, tmp_path: Path, kind: str) -> None:
     page = f"<html><body><p>Text</p><input type={kind} value=wEPDwUKLTQ5></body></html>"

@@ -11,7 +11,7 @@ from pathlib import Path
 from lxml import etree
 
 from rag_core.extract import archive, html
-from rag_core.extract.blocks import BlockKind, Head, Item, Pulse, Unreadable, blocks
+from rag_core.extract.blocks import BlockKind, Head, Item, Note, Part, Pulse, Unreadable, blocks
 from rag_core.sniff import DAMAGED_ARCHIVE
 
 _CONTAINER = "META-INF/container.xml"
@@ -48,6 +48,7 @@ def parse(path: Path, max_pages: int) -> Iterator[Item]:
         yield Head(title=title, pages=len(chapters))
         empty = True
         lost = 0
+        pictures: list[int] = []
         for number, name in enumerate(chapters, 1):
             try:
                 markup = book.read(name)
@@ -58,6 +59,7 @@ def parse(path: Path, max_pages: int) -> Iterator[Item]:
                     BlockKind.TEXT, "This chapter was not read: the book is damaged here.", number
                 )
                 continue
+            pictures += [number] * html.pictures_without_words(markup)
             for block in html.read(markup, number)[1]:
                 empty = False
                 yield block
@@ -70,6 +72,15 @@ def parse(path: Path, max_pages: int) -> Iterator[Item]:
         )
     if empty:
         raise Unreadable("no_text", "the book holds no text; pictures of pages need OCR first")
+    if pictures:
+        where = (
+            f"chapter {pictures[0]}"
+            if pictures[0] == pictures[-1]
+            else f"chapters {pictures[0]} to {pictures[-1]}"
+        )
+        many = "a picture" if len(pictures) == 1 else f"{len(pictures):,} pictures"
+        message = f"{where}: {many} without a description, not read"
+        yield Note(Part.PICTURE, len(pictures), read=False, message=message)
 
 
 def _xml(data: bytes) -> etree._Element:

@@ -28,6 +28,11 @@ _PARTED = _BOUNDARIES | _CELLS
 _SILENT = {"hidden", "submit", "button", "reset", "image", "file", "password"}
 _DECLARED = re.compile(rb"""(?:charset|encoding)[ \t\r\n]{0,5}=[ \t\r\n]{0,5}["']?([A-Za-z0-9_:.-]{2,40})""")
 _DECLARED_WITHIN = 64 * 1024
+_DATA = re.compile(rb"(?<=;base64,)[A-Za-z0-9+/=%\r\n]+")
+_PICTURE = re.compile(rb"<(?:[a-z]{1,9}:)?(?:img|image)\b[^<>]{0,2000}", re.IGNORECASE)
+_DESCRIBED = re.compile(
+    rb"""\b(?:alt|title|aria-label)\s{0,9}=\s{0,9}["']?[^"'<>\w]{0,99}\w""", re.IGNORECASE
+)
 _MOST_COLUMNS = 1000
 _MOST_FRAMES = 3  # within frames
 _TEXT = {NavigableString, CData}
@@ -50,6 +55,10 @@ def parse(path: Path) -> Iterator[Item]:
         yield block
     if empty:
         raise Unreadable("no_text", "the page holds no text of its own; scripts may draw it in a browser")
+    if pictures := pictures_without_words(data, b"data:image"):
+        many = "a picture" if pictures == 1 else f"{pictures:,} pictures"
+        message = f"{many} within the page without a description, not read"
+        yield Note(Part.PICTURE, pictures, read=False, message=message)
 
 
 def read(markup: bytes | str, page: int) -> tuple[str, Iterator[Block]]:
@@ -78,6 +87,12 @@ def read(markup: bytes | str, page: int) -> tuple[str, Iterator[Block]]:
     text = _text(soup)
     soup.decompose()
     return title, (block for piece in text.split(_MARK) for block in _piece(piece, page))
+
+
+def pictures_without_words(markup: bytes, source: bytes = b"") -> int:
+    """How many pictures are in a page of which no word says what they show; `source` begins their address."""
+    tags = [found[0] for found in _PICTURE.finditer(_DATA.sub(b"", markup)) if source in found[0]]
+    return sum(not _DESCRIBED.search(tag) for tag in tags)
 
 
 def decoded(data: bytes) -> tuple[str, str]:
