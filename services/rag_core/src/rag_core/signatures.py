@@ -10,6 +10,7 @@ import olefile
 _PICTURE = "a picture; put it into a PDF, whose pictures of text are read"
 _SOUND = "sound or video; add its transcript as text"
 _ARCHIVE = "an archive; unpack it, and bring the files in it"
+_SPANNED = "one of several parts of an archive; unpack it with the others, and bring the files in it"
 _PROGRAM = "a program"
 _FONT = "a font"
 _POSTSCRIPT = "PostScript; convert it to PDF (ps2pdf)"
@@ -28,6 +29,8 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"fLaC", _SOUND),
     (b"OggS", _SOUND),
     (b"\x1aE\xdf\xa3", _SOUND),
+    (b"PK\x07\x08", _SPANNED),
+    (b"PK00PK\x03\x04", _SPANNED),
     (b"7z\xbc\xaf'\x1c", _ARCHIVE),
     (b"Rar!\x1a\x07", _ARCHIVE),
     (b"\x1f\x8b", _ARCHIVE),
@@ -40,6 +43,10 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"!<arch>\n", _ARCHIVE),
     (b"070707", _ARCHIVE),
     (b"07070", _ARCHIVE),
+    (b"\x71\xc7", _ARCHIVE),
+    (b"\xc7\x71", _ARCHIVE),
+    (b"]\0\0", _ARCHIVE),
+    (b"\xff\x06\0\0sNaPpY", _ARCHIVE),
     (b"\x7fELF", _PROGRAM),
     (b"MZ", _PROGRAM),
     (b"\xca\xfe\xba\xbe", _PROGRAM),

@@ -1,4 +1,4 @@
-"""XML that is not HTML: Office 2003's files, feeds (RSS, Atom), drawings (SVG), and the text of any other."""
+"""XML that is not HTML: Office's files saved as XML, feeds (RSS, Atom), drawings (SVG), any other."""
 
 from __future__ import annotations
 
@@ -9,14 +9,23 @@ from typing import Any
 
 from lxml import etree
 
-from rag_core.extract import html
+from rag_core.errors import UploadRefused
+from rag_core.extract import flat, html
+from rag_core.extract.attached import Reader
 from rag_core.extract.blocks import BlockKind, Head, Item, Note, Part, Unreadable, blocks, tables
+from rag_core.sniff import sniff
 
+_MOST_FIELD = 80  # signs; longer text speaks for itself
+# Attributes in which formats keep text for people, as OPML does all of it.
+_SAID = ("title", "name", "label", "text", "value", "caption", "description", "summary", "comment")
 _MOST_BYTES = 100 * 1024 * 1024
 
 
-def parse(path: Path) -> Iterator[Item]:
-    """Head and blocks of an XML file, by what its outermost element says that it is."""
+def parse(path: Path, read: Reader) -> Iterator[Item]:
+    """Head and blocks of an XML file, by what its outermost element says that it is.
+
+    `read` gives those of an Office file that was saved as XML.
+    """
     if path.stat().st_size > _MOST_BYTES:
         raise Unreadable("too_large", "the file is over 100 MiB of XML; split it")
     # No entity and no address of a stranger's file is followed; a part that is damaged costs only itself.
@@ -24,8 +33,16 @@ def parse(path: Path) -> Iterator[Item]:
     root = etree.parse(str(path), parser).getroot()
     if root is None:
         raise Unreadable("corrupt", "the file is no valid XML; copy or download it again")
-    kind, read = _kind(root)
-    title, pages, found = read(root)
+    if flat.is_flat(root):
+        with flat.packed(root) as archive:
+            try:
+                kind = sniff(archive, path.name)
+            except UploadRefused as error:
+                raise Unreadable("unsupported", error.message) from error
+            yield from read(archive, kind)
+        return
+    said, reader = _kind(root)
+    title, pages, found = reader(root)
     yield Head(title=title, pages=pages)
     if parser.error_log:
         yield Note(Part.TEXT, 0, message="the file breaks the rules of XML; check that all of it was read")
@@ -34,12 +51,12 @@ def parse(path: Path) -> Iterator[Item]:
         empty = False
         yield item
     if empty:
-        raise Unreadable("no_text", f"the file ({kind}) holds no text")
+        raise Unreadable("no_text", f"the file ({said}) holds no text")
 
 
 def _kind(root: Any) -> tuple[str, Any]:
     name = _name(root)
-    if root.find(".//{*}body/{*}p") is not None and name in {"wordDocument", "package"}:
+    if name == "wordDocument" and root.find(".//{*}body//{*}p") is not None:
         return "Word XML", _word
     if name == "Workbook":
         return "Excel XML", _workbook
@@ -65,16 +82,24 @@ def _word(root: Any) -> tuple[str, int, Iterator[Item]]:
                     found = re.match(r"Heading\s?([1-9])", _value(style)) if style is not None else None
                     kind = BlockKind.HEADING if found else BlockKind.TEXT
                     yield from blocks(kind, _words(part), 1, int(found[1]) if found else 0)
+        objects = sum(1 for _ in root.iter("{*}binData", "{*}docOleData"))
+        if objects:
+            message = "pictures and objects of a Word file of 2003; save it as .docx to have them read"
+            yield Note(Part.PICTURE, objects, read=False, message=message)
 
     return "", 1, items()
 
 
 def _words(part: Any) -> str:
+    """The text of a paragraph, with a blank around each paragraph within it (notes, text boxes)."""
     written = []
-    for one in part.iter("{*}t", "{*}tab", "{*}br", "{*}p"):
-        written.append(
-            {"t": one.text or "", "tab": "\t", "br": "\n"}.get(_name(one), " " if one is not part else "")
-        )
+    signs = {"tab": "\t", "br": "\n", "p": " "}
+    for event, one in etree.iterwalk(part, events=("start", "end"), tag=("{*}t", "{*}tab", "{*}br", "{*}p")):
+        name = _name(one)
+        if name == "t" and event == "start":
+            written.append(one.text or "")
+        elif name != "t" and one is not part and (event == "start" or name == "p"):
+            written.append(signs[name])
     return "".join(written)
 
 
@@ -143,16 +168,46 @@ def _drawing(root: Any) -> tuple[str, int, Iterator[Item]]:
 
 
 def _any(root: Any) -> tuple[str, int, Iterator[Item]]:
-    """The text of each element that holds some itself, with what is marked within it."""
+    """The text of each element that holds some itself, with what is marked within it.
+
+    A short value is nothing without the name of its element, and those of one record belong together.
+    """
 
     def items() -> Iterator[Item]:
+        fields: list[str] = []
+        record = None
         walk = etree.iterwalk(root, events=("start",))
         for _, part in walk:
-            if isinstance(part.tag, str) and part.text and part.text.strip():
+            if not isinstance(part.tag, str):
+                continue
+            found = [f"{name}: {value}" for name in _SAID if (value := (part.get(name) or "").strip())]
+            words = ""
+            if _holds_text(part):
                 walk.skip_subtree()
-                yield from blocks(BlockKind.TEXT, " ".join(" ".join(part.itertext()).split()), 1)
+                words = " ".join(" ".join(part.itertext()).split())
+                if len(part) == 0 and part is not root and len(words) <= _MOST_FIELD:
+                    found.append(f"{_label(part)}: {words}")
+                    words = ""
+            if fields and (words or (found and part.getparent() is not record)):
+                yield from blocks(BlockKind.TEXT, "\n".join(fields), 1)
+                fields.clear()
+            fields += found
+            record = part.getparent() if found else record
+            yield from blocks(BlockKind.TEXT, "\n".join((*fields, words)) if words else "", 1)
+            if words:
+                fields.clear()
+        yield from blocks(BlockKind.TEXT, "\n".join(fields), 1)
 
     return (root.findtext("{*}title") or "").strip(), 1, items()
+
+
+def _holds_text(part: Any) -> bool:
+    """Whether the element has text of its own, before, between or after those within it."""
+    return bool((part.text or "").strip()) or any((inner.tail or "").strip() for inner in part)
+
+
+def _label(part: Any) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", _name(part)).replace("_", " ")
 
 
 def _all(root: Any, name: str) -> list[Any]:
