@@ -170,7 +170,8 @@ def test_what_is_not_read_is_named(rtf: Read) -> None:
     described = r"{\*\picprop{\sp{\sn wzDescription}{\sv A brass lantern}}}"
     found = rtf(
         rf"Seen.{{\object\objlink{{\*\objdata {link}}}{{\result as of May}}}}"
-        rf"{{\*\shppict{{\pict\pngblip 89504e}}}}{{\nonshppict{{\pict\wmetafile8 0100}}}}{{\pict{described}\pngblip 8950}}\par"
+        rf"{{\*\shppict{{\pict\pngblip 89504e}}}}{{\nonshppict{{\pict\wmetafile8 0100}}}}"
+        rf"{{\pict{described}\pngblip 8950}}\par"
     )
     assert texts(found) == ["Seen.as of May", "Picture: A brass lantern"]
     assert unread(found) == [
