@@ -60,7 +60,7 @@ def parse(
         case DocumentKind.RTF:
             return _parser("rtf")(path, read)
         case DocumentKind.XML:
-            return _parser("markup")(path)
+            return _parser("markup")(path, read)
         case DocumentKind.NOTEBOOK:
             return _parser("notebook")(path)
         case DocumentKind.MARKDOWN | DocumentKind.TEXT:

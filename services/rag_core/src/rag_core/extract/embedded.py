@@ -14,6 +14,8 @@ from rag_core.signatures import OLE
 
 _WHOLE = ("Package", "CONTENTS", "Contents")
 _PACKED = "\x01Ole10Native"
+_EQUATION = "Equation Native"
+_BROKEN = (OSError, ValueError, IndexError, TypeError, AttributeError)
 _LINKED, _EMBEDDED = 1, 2
 _LONGEST_NAME = 500
 
@@ -21,6 +23,11 @@ _LONGEST_NAME = 500
 def embedded(data: bytes, name: str, read: Reader, page: int, level: int = 1) -> Iterator[Item]:
     """Blocks of an embedded file, or its name with the reason why it was not read."""
     if data.startswith(OLE):
+        if _is_equation(data):
+            yield from unread(
+                name, "it is an equation of Word before 2007; type it again as an equation", page
+            )
+            return
         data, name = _unpacked(data, name)
     if not data:
         yield from unread(name, "no program's file was found in it; save it as a file of its own", page)
@@ -53,6 +60,14 @@ def ole1(data: bytes, kind: str) -> tuple[bytes, str, str]:
     return (*_native(bytes(4) + content, name), "") if name == "Package" else (content, name, "")
 
 
+def _is_equation(data: bytes) -> bool:
+    try:
+        with olefile.OleFileIO(io.BytesIO(data)) as ole:
+            return bool(ole.exists(_EQUATION))
+    except _BROKEN:
+        return False
+
+
 def _unpacked(data: bytes, name: str) -> tuple[bytes, str]:
     """The file within the container and its name; the container itself when it is an old Office file."""
     try:
@@ -62,7 +77,7 @@ def _unpacked(data: bytes, name: str) -> tuple[bytes, str]:
                     return ole.openstream(stream).read(), name
             if ole.exists(_PACKED):
                 return _native(ole.openstream(_PACKED).read(), name)
-    except (OSError, ValueError, IndexError, TypeError, AttributeError):
+    except _BROKEN:
         return b"", name
     return data, name
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
-from rag_core.extract import html
+from rag_core.extract import html, word
+from rag_core.extract.attached import Reader
 from rag_core.extract.blocks import BlockKind, Head, Item, Note, Part, Unreadable, blocks, tables
 
 _MOST_BYTES = 100 * 1024 * 1024
 
 
-def parse(path: Path) -> Iterator[Item]:
-    """Head and blocks of an XML file, by what its outermost element says that it is."""
+def parse(path: Path, read: Reader) -> Iterator[Item]:
+    """Head and blocks of an XML file, by its outermost element; `read` gives those of files within."""
     if path.stat().st_size > _MOST_BYTES:
         raise Unreadable("too_large", "the file is over 100 MiB of XML; split it")
     # No entity and no address of a stranger's file is followed; a part that is damaged costs only itself.
@@ -24,8 +29,11 @@ def parse(path: Path) -> Iterator[Item]:
     root = etree.parse(str(path), parser).getroot()
     if root is None:
         raise Unreadable("corrupt", "the file is no valid XML; copy or download it again")
-    kind, read = _kind(root)
-    title, pages, found = read(root)
+    if _name(root) == "package" and any("wordprocessingml" in _attribute(one, "contentType") for one in root):
+        yield from _packed(root, read)
+        return
+    kind, its = _kind(root)
+    title, pages, found = its(root)
     yield Head(title=title, pages=pages)
     if parser.error_log:
         yield Note(Part.TEXT, 0, message="the file breaks the rules of XML; check that all of it was read")
@@ -37,9 +45,34 @@ def parse(path: Path) -> Iterator[Item]:
         raise Unreadable("no_text", f"the file ({kind}) holds no text")
 
 
+def _packed(root: Any, read: Reader) -> Iterator[Item]:
+    """A Word file whose parts are in one XML file ("Word XML document"), as the DOCX that it is."""
+    made = io.BytesIO()
+    types = ['<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">']
+    with zipfile.ZipFile(made, "w") as package:
+        for part in root.iterfind("{*}part"):
+            name, kind = (quoteattr(_attribute(part, one)) for one in ("name", "contentType"))
+            types.append(f"<Override PartName={name} ContentType={kind}/>")
+            content = part.find("{*}xmlData")
+            if content is not None and len(content):
+                data = etree.tostring(content[0], encoding="utf-8", with_tail=False)
+            else:
+                data = base64.b64decode(part.findtext("{*}binaryData") or "")
+            package.writestr(_attribute(part, "name").lstrip("/"), data)
+        package.writestr("[Content_Types].xml", "".join([*types, "</Types>"]))
+    made.seek(0)
+    yield from word.document(made, read)
+
+
+def _attribute(element: Any, name: str) -> str:
+    return next(
+        (str(value) for key, value in element.attrib.items() if etree.QName(key).localname == name), ""
+    )
+
+
 def _kind(root: Any) -> tuple[str, Any]:
     name = _name(root)
-    if root.find(".//{*}body/{*}p") is not None and name in {"wordDocument", "package"}:
+    if name == "wordDocument":
         return "Word XML", _word
     if name == "Workbook":
         return "Excel XML", _workbook

@@ -1,0 +1,537 @@
+"""What Word files hold beside plain paragraphs: each part comes out, once, where a person sees it."""
+
+from __future__ import annotations
+
+import base64
+import io
+import zipfile
+from pathlib import Path
+
+import docx
+import openpyxl
+import pytest
+
+from rag_core.extract import Block, BlockKind, Note
+from rag_core.extract.blocks import Part
+from rag_core.extract.child import guarded
+from rag_core.models import DocumentKind
+from services.rag_core.tests.compound import ole
+
+_SCHEMAS = "http://schemas.openxmlformats.org"
+_MICROSOFT = "http://schemas.microsoft.com/office/word/2010"
+_OFFICE = f"{_SCHEMAS}/officeDocument/2006/relationships"
+_NAMES = " ".join(
+    f'xmlns:{prefix}="{name}"'
+    for prefix, name in {
+        "w": f"{_SCHEMAS}/wordprocessingml/2006/main",
+        "m": f"{_SCHEMAS}/officeDocument/2006/math",
+        "r": _OFFICE,
+        "wp": f"{_SCHEMAS}/drawingml/2006/wordprocessingDrawing",
+        "a": f"{_SCHEMAS}/drawingml/2006/main",
+        "c": f"{_SCHEMAS}/drawingml/2006/chart",
+        "dgm": f"{_SCHEMAS}/drawingml/2006/diagram",
+        "mc": f"{_SCHEMAS}/markup-compatibility/2006",
+        "w14": f"{_MICROSOFT}/wordml",
+        "wps": f"{_MICROSOFT}/wordprocessingShape",
+        "v": "urn:schemas-microsoft-com:vml",
+        "o": "urn:schemas-microsoft-com:office:office",
+    }.items()
+)
+_KINDS = {
+    "styles": "application/vnd.openxmlformats-officedocument.wordprocessingml.styles+xml",
+    "numbering": "application/vnd.openxmlformats-officedocument.wordprocessingml.numbering+xml",
+    "comments": "application/vnd.openxmlformats-officedocument.wordprocessingml.comments+xml",
+    "header": "application/vnd.openxmlformats-officedocument.wordprocessingml.header+xml",
+}
+_MAIN = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
+Parts = dict[str, tuple[str, bytes]]
+
+
+def packed(body: str, parts: Parts | None = None) -> bytes:
+    """A Word file: its body's markup, and further parts (name -> kind of relation, content; id: the stem)."""
+    rels = types = ""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as package:
+        for name, (relation, content) in (parts or {}).items():
+            package.writestr(f"word/{name}", content)
+            stem = Path(name).stem
+            rels += f'<Relationship Id="{stem}" Type="{_OFFICE}/{relation}" Target="{name}"/>'
+            kind = _KINDS.get(relation, "application/octet-stream")
+            types += f'<Override PartName="/word/{name}" ContentType="{kind}"/>'
+        package.writestr("word/document.xml", f"<w:document {_NAMES}><w:body>{body}</w:body></w:document>")
+        first = f'<Relationship Id="r" Type="{_OFFICE}/officeDocument" Target="word/document.xml"/>'
+        for name, relations in (("_rels/.rels", first), ("word/_rels/document.xml.rels", rels)):
+            package.writestr(
+                name,
+                f'<Relationships xmlns="{_SCHEMAS}/package/2006/relationships">{relations}</Relationships>',
+            )
+        package.writestr(
+            "[Content_Types].xml",
+            f'<Types xmlns="{_SCHEMAS}/package/2006/content-types">'
+            '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+            f'<Override PartName="/word/document.xml" ContentType="{_MAIN}"/>{types}</Types>',
+        )
+    return made.getvalue()
+
+
+def items(tmp_path: Path, body: str, parts: Parts | None = None) -> list[object]:
+    (tmp_path / "a.docx").write_bytes(packed(body, parts))
+    return list(guarded(tmp_path / "a.docx", DocumentKind.DOCX, 100, None))
+
+
+def texts(found: list[object]) -> list[str]:
+    return [one.text for one in found if isinstance(one, Block)]
+
+
+def unread(found: list[object]) -> list[str]:
+    return [one.message for one in found if isinstance(one, Note) and not one.read]
+
+
+def r(text: str) -> str:
+    return f'<w:r><w:t xml:space="preserve">{text}</w:t></w:r>'
+
+
+def p(content: str, properties: str = "") -> str:
+    return f"<w:p><w:pPr>{properties}</w:pPr>{content}</w:p>"
+
+
+def xml(name: str, content: str) -> bytes:
+    return f"<w:{name} {_NAMES}>{content}</w:{name}>".encode()
+
+
+# Equations
+
+
+def m(text: str) -> str:
+    return f"<m:r><m:t>{text}</m:t></m:r>"
+
+
+def e(name: str, **parts: str) -> str:
+    return (
+        f"<m:{name}>"
+        + "".join(f"<m:{key}>{value}</m:{key}>" for key, value in parts.items())
+        + f"</m:{name}>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("equation", "said"),
+    [
+        (e("f", num=m("a+b"), den=m("c")), "(a+b)/c"),
+        (e("f", num=m("1"), den=e("f", num=m("x"), den=m("y"))), "1/(x/y)"),
+        (e("rad", deg="", e=m("x+1")), "sqrt(x+1)"),
+        (e("rad", deg=m("3"), e=m("headheight")), "root 3(headheight)"),
+        (e("sSup", e=m("E"), sup=m("2")), "E^2"),
+        (e("sSub", e=m("p"), sub=m("max")), "p_max"),
+        (e("sSubSup", e=m("x"), sub=m("i"), sup=m("n+1")), "x_i^(n+1)"),
+        (
+            '<m:nary><m:naryPr><m:chr m:val="\u2211"/></m:naryPr>'
+            f"<m:sub>{m('i=1')}</m:sub><m:sup>{m('n')}</m:sup><m:e>{m('x')}</m:e></m:nary>",
+            "\u2211_(i=1)^(n) x",
+        ),
+        (
+            f"<m:m><m:mr><m:e>{m('1')}</m:e><m:e>{m('2')}</m:e></m:mr>"
+            f"<m:mr><m:e>{m('3')}</m:e><m:e>{m('4')}</m:e></m:mr></m:m>",
+            "[1 2; 3 4]",
+        ),
+        (f"<m:d><m:e>{m('a')}</m:e><m:e>{m('b')}</m:e></m:d>", "(a|b)"),
+        (
+            '<m:d><m:dPr><m:begChr m:val="|"/><m:endChr m:val="|"/></m:dPr>'
+            f"<m:e>{e('rad', deg='', e=m('v'))}</m:e></m:d>",
+            "|sqrt(v)|",
+        ),
+        (e("func", fName=m("sin"), e=m("\u03b8")), "sin \u03b8"),
+        (e("limLow", e=m("lim"), lim=m("n\u2192\u221e")), "lim_(n\u2192\u221e)"),
+        (f'<m:acc><m:accPr><m:chr m:val="\u0302"/></m:accPr><m:e>{m("x")}</m:e></m:acc>', "x\u0302"),
+        (f"<m:eqArr><m:e>{m('a=1')}</m:e><m:e>{m('b=2')}</m:e></m:eqArr>", "a=1; b=2"),
+    ],
+)
+def test_an_equation_is_read_as_people_type_it(tmp_path: Path, equation: str, said: str) -> None:
+    inline = p(r("Where ") + f"<m:oMath>{equation}</m:oMath>" + r(" holds."))
+    apart = p(f"<m:oMathPara><m:oMath>{equation}</m:oMath></m:oMathPara>")
+    assert texts(items(tmp_path, inline + apart)) == [f"Where {said} holds.", said]
+
+
+def test_an_equation_of_older_programs_is_the_code_of_a_field(tmp_path: Path) -> None:
+    def code(text: str) -> str:
+        return f"<w:r><w:instrText>{text}</w:instrText></w:r>"
+
+    found = texts(
+        items(tmp_path, p(r("v = ") + code(r" EQ \f(distance,time) ") + code(" PAGE ") + r(" m/s")))
+    )
+    assert found == ["v = (distance,time) m/s"]
+
+
+# Automatic numbers
+
+
+def levels(*forms: tuple[str, str], start: int = 1) -> str:
+    return "".join(
+        f'<w:lvl w:ilvl="{at}"><w:start w:val="{start}"/><w:numFmt w:val="{form}"/><w:lvlText w:val="{text}"/></w:lvl>'
+        for at, (form, text) in enumerate(forms)
+    )
+
+
+def numbered(text: str, level: int = 0, instance: int = 1) -> str:
+    return p(r(text), f'<w:numPr><w:ilvl w:val="{level}"/><w:numId w:val="{instance}"/></w:numPr>')
+
+
+def numbering(definition: str, instances: str = "") -> Parts:
+    whole = f'<w:abstractNum w:abstractNumId="0">{definition}</w:abstractNum>'
+    usual = '<w:num w:numId="1"><w:abstractNumId w:val="0"/></w:num>'
+    return {"numbering.xml": ("numbering", xml("numbering", whole + usual + instances))}
+
+
+@pytest.mark.parametrize(
+    ("forms", "paragraphs", "said"),
+    [
+        (
+            [("decimal", "%1."), ("decimal", "%1.%2")],
+            [("Aim", 0), ("Scope", 1), ("Term", 0), ("Fee", 1), ("Notice", 1), ("End", 0), ("Law", 1), ("Court", 1)],
+            ["1. Aim", "1.1 Scope", "2. Term", "2.1 Fee", "2.2 Notice", "3. End", "3.1 Law", "3.2 Court"],
+        ),
+        ([("lowerLetter", "(%1)")], [("a", 0), ("b", 0), ("c", 0)], ["(a) a", "(b) b", "(c) c"]),
+        ([("upperLetter", "%1.")], [(str(at), 0) for at in range(28)],
+         [*(f"{chr(65 + at)}. {at}" for at in range(26)), "AA. 26", "BB. 27"]),
+        ([("lowerRoman", "%1)")], [(str(at), 0) for at in range(4)], ["i) 0", "ii) 1", "iii) 2", "iv) 3"]),
+        ([("upperRoman", "Article %1")], [("Peace", 0), ("Sea", 0)], ["Article I Peace", "Article II Sea"]),
+        ([("decimalZero", "%1")], [("x", 0)], ["01 x"]),
+        ([("ordinal", "%1")], [("x", 0), ("y", 0)], ["1st x", "2nd y"]),
+        ([("bullet", "\uf0b7")], [("x", 0)], ["- x"]),
+        ([("none", "")], [("x", 0)], ["x"]),
+        (
+            [("upperRoman", "%1."), ("lowerLetter", "%1.%2)")],
+            [("x", 0), ("y", 1), ("z", 1)],
+            ["I. x", "I.a) y", "I.b) z"],
+        ),
+    ],
+)  # fmt: skip
+def test_a_paragraph_carries_its_number(
+    tmp_path: Path, forms: list[tuple[str, str]], paragraphs: list[tuple[str, int]], said: list[str]
+) -> None:
+    body = "".join(numbered(text, level) for text, level in paragraphs)
+    assert texts(items(tmp_path, body, numbering(levels(*forms)))) == said
+
+
+def test_a_list_goes_on_or_starts_anew_as_its_instance_says(tmp_path: Path) -> None:
+    again = (
+        '<w:num w:numId="2"><w:abstractNumId w:val="0"/></w:num>'
+        '<w:num w:numId="3"><w:abstractNumId w:val="0"/>'
+        '<w:lvlOverride w:ilvl="0"><w:startOverride w:val="7"/></w:lvlOverride></w:num>'
+    )
+    body = numbered("a") + p(r("between")) + numbered("b", 0, 2) + numbered("c", 0, 3) + numbered("d", 0, 3)
+    found = texts(items(tmp_path, body, numbering(levels(("decimal", "%1.")), again)))
+    assert found == ["1. a", "between", "2. b", "7. c", "8. d"]
+
+
+def test_a_number_comes_from_the_style_and_counts_in_tables(tmp_path: Path) -> None:
+    style = (
+        '<w:style w:type="paragraph" w:styleId="Clause"><w:name w:val="Clause"/><w:pPr><w:numPr>'
+        '<w:ilvl w:val="1"/><w:numId w:val="1"/></w:numPr></w:pPr></w:style>'
+        '<w:style w:type="paragraph" w:styleId="Own"><w:name w:val="Own"/><w:basedOn w:val="Clause"/></w:style>'
+    )
+    parts = numbering(levels(("decimal", "%1."), ("decimal", "%1.%2"))) | {
+        "styles.xml": ("styles", xml("styles", style))
+    }
+    own, off = '<w:pStyle w:val="Own"/>', '<w:numPr><w:numId w:val="0"/></w:numPr>'
+    body = (
+        numbered("Part")
+        + p(r("x"), own)
+        + f"<w:tbl><w:tr><w:tc>{p(r('y'), own)}</w:tc></w:tr></w:tbl>"
+        + p(r("no number"), own + off)
+        + p(r("z"), own)
+    )
+    found = texts(items(tmp_path, body, parts))
+    assert found == ["1. Part", "1.1 x", "| 1.2 y |\n| --- |", "no number", "1.3 z"]
+
+
+# Comments
+
+
+@pytest.mark.parametrize(
+    ("author", "anchored", "said"),
+    [
+        ("Bartholomew", True, 'Comment by Bartholomew on "the old windlass": Is it safe? Ask Ada.'),
+        ("Bartholomew", False, "Comment by Bartholomew: Is it safe? Ask Ada."),
+        ("", True, 'Comment on "the old windlass": Is it safe? Ask Ada.'),
+    ],
+)
+def test_a_comment_has_its_author_and_the_words_it_is_on(
+    tmp_path: Path, author: str, anchored: bool, said: str
+) -> None:
+    who = f'w:author="{author}"' if author else ""
+    comment = xml(
+        "comments", f'<w:comment w:id="4" {who}>{p(r("Is it safe?"))}{p(r("Ask Ada."))}</w:comment>'
+    )
+    begin, end = (
+        ('<w:commentRangeStart w:id="4"/>', '<w:commentRangeEnd w:id="4"/>') if anchored else ("", "")
+    )
+    body = p(
+        r("Use ") + begin + r("the old ") + r("windlass") + end
+        + '<w:r><w:commentReference w:id="4"/></w:r>' + r(" daily.")
+    ) + p(r("Next."))  # fmt: skip
+    found = items(tmp_path, body, {"comments.xml": ("comments", comment)})
+    assert texts(found) == ["Use the old windlass daily.", said, "Next."]
+    assert [one.part for one in found if isinstance(one, Note)] == [Part.COMMENT]
+
+
+# Forms
+
+
+def legacy(kind: str) -> str:
+    return f'<w:r><w:fldChar w:fldCharType="begin"><w:ffData><w:name w:val="C"/>{kind}</w:ffData></w:fldChar></w:r>'
+
+
+def box14(checked: int, sign: str) -> str:
+    state = f'<w14:checkbox><w14:checked w14:val="{checked}"/></w14:checkbox>'
+    return f"<w:sdt><w:sdtPr>{state}</w:sdtPr><w:sdtContent>{sign}</w:sdtContent></w:sdt>"
+
+
+def sym(code: str, font: str = "Wingdings") -> str:
+    return f'<w:r><w:sym w:font="{font}" w:char="{code}"/></w:r>'
+
+
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        (box14(1, r("\u2612")), "\u2612 paid"),
+        (box14(0, r("\u2610")), "\u2610 paid"),
+        (box14(1, sym("F0FE")), "\u2611 paid"),
+        (legacy('<w:checkBox><w:default w:val="0"/><w:checked/></w:checkBox>'), "\u2611 paid"),
+        (legacy('<w:checkBox><w:default w:val="1"/></w:checkBox>'), "\u2611 paid"),
+        (legacy('<w:checkBox><w:default w:val="1"/><w:checked w:val="0"/></w:checkBox>'), "\u2610 paid"),
+        (sym("F0FE"), "\u2611 paid"),
+        (sym("F0A8"), "\u2610 paid"),
+        (sym("00FC"), "\u2713 paid"),
+        (sym("F061", "Symbol"), "\u03b1 paid"),
+        (
+            legacy(
+                '<w:ddList><w:result w:val="1"/><w:listEntry w:val="Oak"/><w:listEntry w:val="Elm"/></w:ddList>'
+            ),
+            "Elm paid",
+        ),
+        (legacy('<w:ddList><w:listEntry w:val="Oak"/><w:listEntry w:val="Elm"/></w:ddList>'), "Oak paid"),
+        (
+            '<w:sdt><w:sdtPr><w:dropDownList><w:listItem w:displayText="Ochre" w:value="1"/>'
+            '<w:listItem w:displayText="Vermilion" w:value="2"/></w:dropDownList></w:sdtPr>'
+            f"<w:sdtContent>{r('Vermilion')}</w:sdtContent></w:sdt>",
+            "Vermilion paid",
+        ),
+    ],
+)
+def test_what_a_form_shows_is_read(tmp_path: Path, field: str, said: str) -> None:
+    assert " ".join(texts(items(tmp_path, p(field + r(" paid"))))[0].split()) == said
+
+
+# Boxes and WordArt
+
+
+def alternatives(choice: str, fallback: str) -> str:
+    return (
+        f'<w:r><mc:AlternateContent><mc:Choice Requires="wps">{choice}</mc:Choice>'
+        f"<mc:Fallback>{fallback}</mc:Fallback></mc:AlternateContent></w:r>"
+    )
+
+
+_BOX = f"<w:txbxContent>{p(r('Beware of the dog'))}</w:txbxContent>"
+_ART = '<w:pict><v:shape><v:textpath on="t" string="Grand Regatta"/></v:shape></w:pict>'
+
+
+@pytest.mark.parametrize(
+    ("drawn", "said"),
+    [
+        (
+            f"<w:r><w:pict><v:shape><v:textbox>{_BOX}</v:textbox></v:shape></w:pict></w:r>",
+            ["Beware of the dog"],
+        ),
+        (alternatives(f"<wps:txbx>{_BOX}</wps:txbx>", f"<w:pict>{_BOX}</w:pict>"), ["Beware of the dog"]),
+        (alternatives("", f"<w:pict>{_BOX}</w:pict>"), ["Beware of the dog"]),
+        (f"<w:r>{_ART}</w:r>", ["Grand Regatta"]),
+        (alternatives(f"<wps:txbx>{_BOX}</wps:txbx>", _ART), ["Beware of the dog"]),
+        (
+            f"<w:r><mc:AlternateContent><mc:Fallback>{_ART}</mc:Fallback></mc:AlternateContent></w:r>",
+            ["Grand Regatta"],
+        ),
+    ],
+)
+def test_drawn_text_is_read_once(tmp_path: Path, drawn: str, said: list[str]) -> None:
+    assert texts(items(tmp_path, p(drawn))) == said
+
+
+def test_a_box_in_a_header_and_a_phonetic_guide_are_read(tmp_path: Path) -> None:
+    ruby = f"<w:r><w:ruby><w:rt>{r('とうきょう')}</w:rt><w:rubyBase>{r('東京')}</w:rubyBase></w:ruby></w:r>"
+    header = xml(
+        "hdr",
+        p(r("Harbour office") + alternatives(f"<wps:txbx>{_BOX}</wps:txbx>", f"<w:pict>{_BOX}</w:pict>")),
+    )
+    found = texts(items(tmp_path, p(ruby + r("に着く")), {"header1.xml": ("header", header)}))
+    assert found == ["Harbour office", "Beware of the dog", "東京に着く", "Readings: 東京 (とうきょう)"]
+
+
+# Headings
+
+
+@pytest.mark.parametrize(
+    ("styles", "properties", "level"),
+    [
+        ("", '<w:outlineLvl w:val="1"/>', 2),
+        ('<w:style w:type="paragraph" w:styleId="H"><w:name w:val="heading 3"/></w:style>', "", 3),
+        (
+            '<w:style w:type="paragraph" w:styleId="B"><w:name w:val="heading 1"/></w:style>'
+            '<w:style w:type="paragraph" w:styleId="H"><w:name w:val="Our clause"/><w:basedOn w:val="B"/></w:style>',
+            "",
+            1,
+        ),
+        (
+            '<w:style w:type="paragraph" w:styleId="H"><w:name w:val="Kapitel"/>'
+            '<w:pPr><w:outlineLvl w:val="0"/></w:pPr></w:style>',
+            "",
+            1,
+        ),
+        ('<w:style w:type="paragraph" w:styleId="H"><w:name w:val="heading 1"/></w:style>', '<w:outlineLvl w:val="9"/>', 0),
+        ('<w:style w:type="paragraph" w:styleId="H"><w:name w:val="H"/><w:basedOn w:val="H"/></w:style>', "", 0),
+    ],
+)  # fmt: skip
+def test_a_heading_is_known_by_style_base_or_level(
+    tmp_path: Path, styles: str, properties: str, level: int
+) -> None:
+    parts = {"styles.xml": ("styles", xml("styles", styles))}
+    found = items(tmp_path, p(r("The Quay"), '<w:pStyle w:val="H"/>' + properties), parts)
+    (block,) = (one for one in found if isinstance(one, Block))
+    assert (block.kind, block.level) == (BlockKind.HEADING if level else BlockKind.TEXT, level)
+
+
+# Other files within
+
+
+def _word_file(text: str) -> bytes:
+    made, out = docx.Document(), io.BytesIO()
+    made.add_paragraph(text)
+    made.save(out)
+    return out.getvalue()
+
+
+def _workbook(*cells: object) -> bytes:
+    made, out = openpyxl.Workbook(), io.BytesIO()
+    made.active.append(list(cells))
+    made.save(out)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.html", "<html><body><p>Ludovic Fenwick</p></body></html>".encode()),
+        ("a.txt", b"Ludovic Fenwick\n"),
+        ("a.docx", _word_file("Ludovic Fenwick")),
+        ("a.rtf", rb"{\rtf1\ansi Ludovic Fenwick\par}"),
+        (
+            "a.mht",
+            b"From: Word\r\nMIME-Version: 1.0\r\nContent-Type: multipart/related; boundary=B\r\n\r\n--B\r\n"
+            b"Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+            b"<html><body><p>Ludovic Fen=\r\nwick</p></body></html>\r\n--B--\r\n",
+        ),
+    ],
+)
+def test_a_document_put_in_as_a_whole_is_read(tmp_path: Path, name: str, content: bytes) -> None:
+    body = p(r("Before")) + '<w:altChunk r:id="a"/>' + p(r("After"))
+    found = items(tmp_path, body, {name: ("aFChunk", content)})
+    said = texts(found)
+    assert (said[0], said[-1]) == ("Before", "After")
+    assert "Ludovic Fenwick" in said
+    assert unread(found) == []
+
+
+def _native(name: str, content: bytes) -> bytes:
+    label = name.encode() + b"\0"
+    rest = b"\2\0" + label + label + b"\0\0\3\0" + len(label).to_bytes(4, "little") + label
+    rest += len(content).to_bytes(4, "little") + content
+    return ole("\x01Ole10Native", len(rest).to_bytes(4, "little") + rest)
+
+
+_OBJECT = '<w:r><w:object><o:OLEObject Type="Embed" ProgID="X" r:id="inner"/></w:object></w:r>'
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("inner.xlsx", _workbook("Brest", 412), "412"),
+        ("inner.docx", _word_file("Ludovic Fenwick"), "Ludovic Fenwick"),
+        ("inner.bin", ole("Package", _word_file("Ludovic Fenwick")), "Ludovic Fenwick"),
+        (
+            "inner.bin",
+            _native("minutes.txt", b"Ludovic Fenwick\n"),
+            "Attachment: minutes.txt\nLudovic Fenwick",
+        ),
+    ],
+)
+def test_an_embedded_file_is_read(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    found = items(tmp_path, p(r("See") + _OBJECT), {name: ("package", content)})
+    assert said in "\n".join(texts(found))
+    assert unread(found) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        ("inner.bin", ole("WordDocument", b"x" * 5000), "before 2007"),
+        ("inner.bin", ole("Equation Native", b"x" * 100), "an equation"),
+        ("inner.bin", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 broken off", "no program's file was found in it"),
+    ],
+)
+def test_an_embedded_file_that_is_not_read_is_named(
+    tmp_path: Path, name: str, content: bytes, why: str
+) -> None:
+    (said,) = unread(items(tmp_path, p(r("See") + _OBJECT), {name: ("oleObject", content)}))
+    assert why in said
+
+
+def test_a_chart_and_a_diagram_give_what_they_show(tmp_path: Path) -> None:
+    def cached(kind: str, *values: str) -> str:
+        points = "".join(f'<c:pt idx="{at}"><c:v>{value}</c:v></c:pt>' for at, value in enumerate(values))
+        return f"<c:{kind}Ref><c:{kind}Cache>{points}</c:{kind}Cache></c:{kind}Ref>"
+
+    series = (
+        f"<c:ser><c:tx>{cached('str', 'Herring')}</c:tx><c:cat>{cached('str', 'May', 'June')}</c:cat>"
+        f"<c:val>{cached('num', '412', '39.5')}</c:val></c:ser>"
+    )
+    chart = f"<c:chartSpace {_NAMES}><c:chart><c:plotArea><c:pie3DChart>{series}</c:pie3DChart></c:plotArea></c:chart></c:chartSpace>"
+    point = "<dgm:pt><dgm:t><a:p><a:r><a:t>{}</a:t></a:r></a:p></dgm:t></dgm:pt>"
+    diagram = f"<dgm:dataModel {_NAMES}><dgm:ptLst>{point.format('Sail')}{point.format('Moor')}</dgm:ptLst></dgm:dataModel>"
+    drawing = "<w:r><w:drawing><wp:inline><a:graphic><a:graphicData>{}</a:graphicData></a:graphic></wp:inline></w:drawing></w:r>"
+    body = p(drawing.format('<c:chart r:id="chart"/>')) + p(drawing.format('<dgm:relIds r:dm="data"/>'))
+    parts = {"chart.xml": ("chart", chart.encode()), "data.xml": ("diagramData", diagram.encode())}
+    assert texts(items(tmp_path, body, parts)) == [
+        "|  | Herring |\n| --- | --- |\n| May | 412 |\n| June | 39.5 |",
+        "- Sail\n- Moor",
+    ]
+
+
+def test_a_document_as_one_xml_file_is_read_like_the_docx(tmp_path: Path) -> None:
+    """Word calls it "Word XML document"; its comments, headers and embedded files come out as well."""
+    comment = xml("comments", f'<w:comment w:id="4" w:author="Ada">{p(r("Safe?"))}</w:comment>')
+    body = p(r("The windlass") + '<w:r><w:commentReference w:id="4"/></w:r>' + _OBJECT)
+    parts = {"comments.xml": ("comments", comment), "inner.xlsx": ("package", _workbook("Brest", 412))}
+    with zipfile.ZipFile(io.BytesIO(packed(body, parts))) as package:
+        flat = "".join(_flat(name, package.read(name)) for name in package.namelist() if "Types" not in name)
+    whole = '<pkg:package xmlns:pkg="http://schemas.microsoft.com/office/2006/xmlPackage">'
+    (tmp_path / "a.xml").write_text(f'<?xml version="1.0"?>{whole}{flat}</pkg:package>')
+    found = list(guarded(tmp_path / "a.xml", DocumentKind.XML, 100, None))
+    said = "\n".join(texts(found))
+    for words in ("The windlass", "Comment by Ada: Safe?", "| Brest | 412 |"):
+        assert words in said
+    assert unread(found) == []
+
+
+def _flat(name: str, content: bytes) -> str:
+    kinds = {
+        "word/document.xml": _MAIN,
+        "word/comments.xml": _KINDS["comments"],
+        "word/inner.xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    }
+    kind = kinds.get(name, "application/vnd.openxmlformats-package.relationships+xml")
+    is_xml = name.endswith((".xml", ".rels"))
+    data = f"<pkg:xmlData>{content.decode()}</pkg:xmlData>" if is_xml else ""
+    if not is_xml:
+        data = f"<pkg:binaryData>{base64.encodebytes(content).decode()}</pkg:binaryData>"
+    return f'<pkg:part pkg:name="/{name}" pkg:contentType="{kind}">{data}</pkg:part>'
