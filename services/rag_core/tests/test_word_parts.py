@@ -2,102 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import io
-import zipfile
 from pathlib import Path
 
-import docx
-import openpyxl
 import pytest
 
 from rag_core.extract import Block, BlockKind, Note
 from rag_core.extract.blocks import Part
-from rag_core.extract.child import guarded
-from rag_core.models import DocumentKind
-from services.rag_core.tests.compound import ole
-
-_SCHEMAS = "http://schemas.openxmlformats.org"
-_MICROSOFT = "http://schemas.microsoft.com/office/word/2010"
-_OFFICE = f"{_SCHEMAS}/officeDocument/2006/relationships"
-_NAMES = " ".join(
-    f'xmlns:{prefix}="{name}"'
-    for prefix, name in {
-        "w": f"{_SCHEMAS}/wordprocessingml/2006/main",
-        "m": f"{_SCHEMAS}/officeDocument/2006/math",
-        "r": _OFFICE,
-        "wp": f"{_SCHEMAS}/drawingml/2006/wordprocessingDrawing",
-        "a": f"{_SCHEMAS}/drawingml/2006/main",
-        "c": f"{_SCHEMAS}/drawingml/2006/chart",
-        "dgm": f"{_SCHEMAS}/drawingml/2006/diagram",
-        "mc": f"{_SCHEMAS}/markup-compatibility/2006",
-        "w14": f"{_MICROSOFT}/wordml",
-        "wps": f"{_MICROSOFT}/wordprocessingShape",
-        "v": "urn:schemas-microsoft-com:vml",
-        "o": "urn:schemas-microsoft-com:office:office",
-    }.items()
-)
-_KINDS = {
-    "styles": "application/vnd.openxmlformats-officedocument.wordprocessingml.styles+xml",
-    "numbering": "application/vnd.openxmlformats-officedocument.wordprocessingml.numbering+xml",
-    "comments": "application/vnd.openxmlformats-officedocument.wordprocessingml.comments+xml",
-    "header": "application/vnd.openxmlformats-officedocument.wordprocessingml.header+xml",
-}
-_MAIN = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
-Parts = dict[str, tuple[str, bytes]]
-
-
-def packed(body: str, parts: Parts | None = None) -> bytes:
-    """A Word file: its body's markup, and further parts (name -> kind of relation, content; id: the stem)."""
-    rels = types = ""
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as package:
-        for name, (relation, content) in (parts or {}).items():
-            package.writestr(f"word/{name}", content)
-            stem = Path(name).stem
-            rels += f'<Relationship Id="{stem}" Type="{_OFFICE}/{relation}" Target="{name}"/>'
-            kind = _KINDS.get(relation, "application/octet-stream")
-            types += f'<Override PartName="/word/{name}" ContentType="{kind}"/>'
-        package.writestr("word/document.xml", f"<w:document {_NAMES}><w:body>{body}</w:body></w:document>")
-        first = f'<Relationship Id="r" Type="{_OFFICE}/officeDocument" Target="word/document.xml"/>'
-        for name, relations in (("_rels/.rels", first), ("word/_rels/document.xml.rels", rels)):
-            package.writestr(
-                name,
-                f'<Relationships xmlns="{_SCHEMAS}/package/2006/relationships">{relations}</Relationships>',
-            )
-        package.writestr(
-            "[Content_Types].xml",
-            f'<Types xmlns="{_SCHEMAS}/package/2006/content-types">'
-            '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
-            f'<Override PartName="/word/document.xml" ContentType="{_MAIN}"/>{types}</Types>',
-        )
-    return made.getvalue()
-
-
-def items(tmp_path: Path, body: str, parts: Parts | None = None) -> list[object]:
-    (tmp_path / "a.docx").write_bytes(packed(body, parts))
-    return list(guarded(tmp_path / "a.docx", DocumentKind.DOCX, 100, None))
-
-
-def texts(found: list[object]) -> list[str]:
-    return [one.text for one in found if isinstance(one, Block)]
-
-
-def unread(found: list[object]) -> list[str]:
-    return [one.message for one in found if isinstance(one, Note) and not one.read]
-
-
-def r(text: str) -> str:
-    return f'<w:r><w:t xml:space="preserve">{text}</w:t></w:r>'
-
-
-def p(content: str, properties: str = "") -> str:
-    return f"<w:p><w:pPr>{properties}</w:pPr>{content}</w:p>"
-
-
-def xml(name: str, content: str) -> bytes:
-    return f"<w:{name} {_NAMES}>{content}</w:{name}>".encode()
-
+from services.rag_core.tests.word_markup import Parts, items, p, r, texts, xml
 
 # Equations
 
@@ -167,7 +78,8 @@ def test_an_equation_of_older_programs_is_the_code_of_a_field(tmp_path: Path) ->
 
 def levels(*forms: tuple[str, str], start: int = 1) -> str:
     return "".join(
-        f'<w:lvl w:ilvl="{at}"><w:start w:val="{start}"/><w:numFmt w:val="{form}"/><w:lvlText w:val="{text}"/></w:lvl>'
+        f'<w:lvl w:ilvl="{at}"><w:start w:val="{start}"/>'
+        f'<w:numFmt w:val="{form}"/><w:lvlText w:val="{text}"/></w:lvl>'
         for at, (form, text) in enumerate(forms)
     )
 
@@ -187,8 +99,8 @@ def numbering(definition: str, instances: str = "") -> Parts:
     [
         (
             [("decimal", "%1."), ("decimal", "%1.%2")],
-            [("Aim", 0), ("Scope", 1), ("Term", 0), ("Fee", 1), ("Notice", 1), ("End", 0), ("Law", 1), ("Court", 1)],
-            ["1. Aim", "1.1 Scope", "2. Term", "2.1 Fee", "2.2 Notice", "3. End", "3.1 Law", "3.2 Court"],
+            [("Aim", 0), ("Scope", 1), ("Term", 0), ("Fee", 1), ("End", 0), ("Law", 1), ("Court", 1)],
+            ["1. Aim", "1.1 Scope", "2. Term", "2.1 Fee", "3. End", "3.1 Law", "3.2 Court"],
         ),
         ([("lowerLetter", "(%1)")], [("a", 0), ("b", 0), ("c", 0)], ["(a) a", "(b) b", "(c) c"]),
         ([("upperLetter", "%1.")], [(str(at), 0) for at in range(28)],
@@ -228,7 +140,8 @@ def test_a_number_comes_from_the_style_and_counts_in_tables(tmp_path: Path) -> N
     style = (
         '<w:style w:type="paragraph" w:styleId="Clause"><w:name w:val="Clause"/><w:pPr><w:numPr>'
         '<w:ilvl w:val="1"/><w:numId w:val="1"/></w:numPr></w:pPr></w:style>'
-        '<w:style w:type="paragraph" w:styleId="Own"><w:name w:val="Own"/><w:basedOn w:val="Clause"/></w:style>'
+        '<w:style w:type="paragraph" w:styleId="Own"><w:name w:val="Own"/>'
+        '<w:basedOn w:val="Clause"/></w:style>'
     )
     parts = numbering(levels(("decimal", "%1."), ("decimal", "%1.%2"))) | {
         "styles.xml": ("styles", xml("styles", style))
@@ -279,7 +192,8 @@ def test_a_comment_has_its_author_and_the_words_it_is_on(
 
 
 def legacy(kind: str) -> str:
-    return f'<w:r><w:fldChar w:fldCharType="begin"><w:ffData><w:name w:val="C"/>{kind}</w:ffData></w:fldChar></w:r>'
+    data = f'<w:ffData><w:name w:val="C"/>{kind}</w:ffData>'
+    return f'<w:r><w:fldChar w:fldCharType="begin">{data}</w:fldChar></w:r>'
 
 
 def box14(checked: int, sign: str) -> str:
@@ -306,7 +220,8 @@ def sym(code: str, font: str = "Wingdings") -> str:
         (sym("F061", "Symbol"), "\u03b1 paid"),
         (
             legacy(
-                '<w:ddList><w:result w:val="1"/><w:listEntry w:val="Oak"/><w:listEntry w:val="Elm"/></w:ddList>'
+                '<w:ddList><w:result w:val="1"/><w:listEntry w:val="Oak"/>'
+                '<w:listEntry w:val="Elm"/></w:ddList>'
             ),
             "Elm paid",
         ),
@@ -378,7 +293,8 @@ def test_a_box_in_a_header_and_a_phonetic_guide_are_read(tmp_path: Path) -> None
         ('<w:style w:type="paragraph" w:styleId="H"><w:name w:val="heading 3"/></w:style>', "", 3),
         (
             '<w:style w:type="paragraph" w:styleId="B"><w:name w:val="heading 1"/></w:style>'
-            '<w:style w:type="paragraph" w:styleId="H"><w:name w:val="Our clause"/><w:basedOn w:val="B"/></w:style>',
+            '<w:style w:type="paragraph" w:styleId="H"><w:name w:val="Our clause"/>'
+            '<w:basedOn w:val="B"/></w:style>',
             "",
             1,
         ),
@@ -388,8 +304,16 @@ def test_a_box_in_a_header_and_a_phonetic_guide_are_read(tmp_path: Path) -> None
             "",
             1,
         ),
-        ('<w:style w:type="paragraph" w:styleId="H"><w:name w:val="heading 1"/></w:style>', '<w:outlineLvl w:val="9"/>', 0),
-        ('<w:style w:type="paragraph" w:styleId="H"><w:name w:val="H"/><w:basedOn w:val="H"/></w:style>', "", 0),
+        (
+            '<w:style w:type="paragraph" w:styleId="H"><w:name w:val="heading 1"/></w:style>',
+            '<w:outlineLvl w:val="9"/>',
+            0,
+        ),
+        (
+            '<w:style w:type="paragraph" w:styleId="H"><w:name w:val="H"/><w:basedOn w:val="H"/></w:style>',
+            "",
+            0,
+        ),
     ],
 )  # fmt: skip
 def test_a_heading_is_known_by_style_base_or_level(
@@ -399,139 +323,3 @@ def test_a_heading_is_known_by_style_base_or_level(
     found = items(tmp_path, p(r("The Quay"), '<w:pStyle w:val="H"/>' + properties), parts)
     (block,) = (one for one in found if isinstance(one, Block))
     assert (block.kind, block.level) == (BlockKind.HEADING if level else BlockKind.TEXT, level)
-
-
-# Other files within
-
-
-def _word_file(text: str) -> bytes:
-    made, out = docx.Document(), io.BytesIO()
-    made.add_paragraph(text)
-    made.save(out)
-    return out.getvalue()
-
-
-def _workbook(*cells: object) -> bytes:
-    made, out = openpyxl.Workbook(), io.BytesIO()
-    made.active.append(list(cells))
-    made.save(out)
-    return out.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("a.html", "<html><body><p>Ludovic Fenwick</p></body></html>".encode()),
-        ("a.txt", b"Ludovic Fenwick\n"),
-        ("a.docx", _word_file("Ludovic Fenwick")),
-        ("a.rtf", rb"{\rtf1\ansi Ludovic Fenwick\par}"),
-        (
-            "a.mht",
-            b"From: Word\r\nMIME-Version: 1.0\r\nContent-Type: multipart/related; boundary=B\r\n\r\n--B\r\n"
-            b"Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
-            b"<html><body><p>Ludovic Fen=\r\nwick</p></body></html>\r\n--B--\r\n",
-        ),
-    ],
-)
-def test_a_document_put_in_as_a_whole_is_read(tmp_path: Path, name: str, content: bytes) -> None:
-    body = p(r("Before")) + '<w:altChunk r:id="a"/>' + p(r("After"))
-    found = items(tmp_path, body, {name: ("aFChunk", content)})
-    said = texts(found)
-    assert (said[0], said[-1]) == ("Before", "After")
-    assert "Ludovic Fenwick" in said
-    assert unread(found) == []
-
-
-def _native(name: str, content: bytes) -> bytes:
-    label = name.encode() + b"\0"
-    rest = b"\2\0" + label + label + b"\0\0\3\0" + len(label).to_bytes(4, "little") + label
-    rest += len(content).to_bytes(4, "little") + content
-    return ole("\x01Ole10Native", len(rest).to_bytes(4, "little") + rest)
-
-
-_OBJECT = '<w:r><w:object><o:OLEObject Type="Embed" ProgID="X" r:id="inner"/></w:object></w:r>'
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "said"),
-    [
-        ("inner.xlsx", _workbook("Brest", 412), "412"),
-        ("inner.docx", _word_file("Ludovic Fenwick"), "Ludovic Fenwick"),
-        ("inner.bin", ole("Package", _word_file("Ludovic Fenwick")), "Ludovic Fenwick"),
-        (
-            "inner.bin",
-            _native("minutes.txt", b"Ludovic Fenwick\n"),
-            "Attachment: minutes.txt\nLudovic Fenwick",
-        ),
-    ],
-)
-def test_an_embedded_file_is_read(tmp_path: Path, name: str, content: bytes, said: str) -> None:
-    found = items(tmp_path, p(r("See") + _OBJECT), {name: ("package", content)})
-    assert said in "\n".join(texts(found))
-    assert unread(found) == []
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "why"),
-    [
-        ("inner.bin", ole("WordDocument", b"x" * 5000), "before 2007"),
-        ("inner.bin", ole("Equation Native", b"x" * 100), "an equation"),
-        ("inner.bin", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 broken off", "no program's file was found in it"),
-    ],
-)
-def test_an_embedded_file_that_is_not_read_is_named(
-    tmp_path: Path, name: str, content: bytes, why: str
-) -> None:
-    (said,) = unread(items(tmp_path, p(r("See") + _OBJECT), {name: ("oleObject", content)}))
-    assert why in said
-
-
-def test_a_chart_and_a_diagram_give_what_they_show(tmp_path: Path) -> None:
-    def cached(kind: str, *values: str) -> str:
-        points = "".join(f'<c:pt idx="{at}"><c:v>{value}</c:v></c:pt>' for at, value in enumerate(values))
-        return f"<c:{kind}Ref><c:{kind}Cache>{points}</c:{kind}Cache></c:{kind}Ref>"
-
-    series = (
-        f"<c:ser><c:tx>{cached('str', 'Herring')}</c:tx><c:cat>{cached('str', 'May', 'June')}</c:cat>"
-        f"<c:val>{cached('num', '412', '39.5')}</c:val></c:ser>"
-    )
-    chart = f"<c:chartSpace {_NAMES}><c:chart><c:plotArea><c:pie3DChart>{series}</c:pie3DChart></c:plotArea></c:chart></c:chartSpace>"
-    point = "<dgm:pt><dgm:t><a:p><a:r><a:t>{}</a:t></a:r></a:p></dgm:t></dgm:pt>"
-    diagram = f"<dgm:dataModel {_NAMES}><dgm:ptLst>{point.format('Sail')}{point.format('Moor')}</dgm:ptLst></dgm:dataModel>"
-    drawing = "<w:r><w:drawing><wp:inline><a:graphic><a:graphicData>{}</a:graphicData></a:graphic></wp:inline></w:drawing></w:r>"
-    body = p(drawing.format('<c:chart r:id="chart"/>')) + p(drawing.format('<dgm:relIds r:dm="data"/>'))
-    parts = {"chart.xml": ("chart", chart.encode()), "data.xml": ("diagramData", diagram.encode())}
-    assert texts(items(tmp_path, body, parts)) == [
-        "|  | Herring |\n| --- | --- |\n| May | 412 |\n| June | 39.5 |",
-        "- Sail\n- Moor",
-    ]
-
-
-def test_a_document_as_one_xml_file_is_read_like_the_docx(tmp_path: Path) -> None:
-    """Word calls it "Word XML document"; its comments, headers and embedded files come out as well."""
-    comment = xml("comments", f'<w:comment w:id="4" w:author="Ada">{p(r("Safe?"))}</w:comment>')
-    body = p(r("The windlass") + '<w:r><w:commentReference w:id="4"/></w:r>' + _OBJECT)
-    parts = {"comments.xml": ("comments", comment), "inner.xlsx": ("package", _workbook("Brest", 412))}
-    with zipfile.ZipFile(io.BytesIO(packed(body, parts))) as package:
-        flat = "".join(_flat(name, package.read(name)) for name in package.namelist() if "Types" not in name)
-    whole = '<pkg:package xmlns:pkg="http://schemas.microsoft.com/office/2006/xmlPackage">'
-    (tmp_path / "a.xml").write_text(f'<?xml version="1.0"?>{whole}{flat}</pkg:package>')
-    found = list(guarded(tmp_path / "a.xml", DocumentKind.XML, 100, None))
-    said = "\n".join(texts(found))
-    for words in ("The windlass", "Comment by Ada: Safe?", "| Brest | 412 |"):
-        assert words in said
-    assert unread(found) == []
-
-
-def _flat(name: str, content: bytes) -> str:
-    kinds = {
-        "word/document.xml": _MAIN,
-        "word/comments.xml": _KINDS["comments"],
-        "word/inner.xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    }
-    kind = kinds.get(name, "application/vnd.openxmlformats-package.relationships+xml")
-    is_xml = name.endswith((".xml", ".rels"))
-    data = f"<pkg:xmlData>{content.decode()}</pkg:xmlData>" if is_xml else ""
-    if not is_xml:
-        data = f"<pkg:binaryData>{base64.encodebytes(content).decode()}</pkg:binaryData>"
-    return f'<pkg:part pkg:name="/{name}" pkg:contentType="{kind}">{data}</pkg:part>'

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import base64
 import io
-import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
-from rag_core.extract import html, word
+from rag_core.extract import html, word, word_2003
 from rag_core.extract.attached import Reader
 from rag_core.extract.blocks import BlockKind, Head, Item, Note, Part, Unreadable, blocks, tables
 
@@ -32,6 +31,9 @@ def parse(path: Path, read: Reader) -> Iterator[Item]:
     if _name(root) == "package" and any("wordprocessingml" in _attribute(one, "contentType") for one in root):
         yield from _packed(root, read)
         return
+    if _name(root) == "wordDocument" and root.nsmap and root.find("{*}body") is not None:
+        yield from _of_2003(root, read)
+        return
     kind, its = _kind(root)
     title, pages, found = its(root)
     yield Head(title=title, pages=pages)
@@ -47,21 +49,33 @@ def parse(path: Path, read: Reader) -> Iterator[Item]:
 
 def _packed(root: Any, read: Reader) -> Iterator[Item]:
     """A Word file whose parts are in one XML file ("Word XML document"), as the DOCX that it is."""
+    parts: list[word_2003.Entry] = []
+    for part in root.iterfind("{*}part"):
+        content = part.find("{*}xmlData")
+        if content is not None and len(content):
+            data = etree.tostring(content[0], encoding="utf-8", with_tail=False)
+        else:
+            data = base64.b64decode(part.findtext("{*}binaryData") or "")
+        parts.append((_attribute(part, "name").lstrip("/"), _attribute(part, "contentType"), data))
+    yield from word.document(_zipped(parts), read)
+
+
+def _of_2003(root: Any, read: Reader) -> Iterator[Item]:
+    parts, unread = word_2003.rewritten(root)
+    yield from word.document(_zipped(parts), read)
+    yield from unread
+
+
+def _zipped(parts: list[word_2003.Entry]) -> IO[bytes]:
     made = io.BytesIO()
     types = ['<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">']
     with zipfile.ZipFile(made, "w") as package:
-        for part in root.iterfind("{*}part"):
-            name, kind = (quoteattr(_attribute(part, one)) for one in ("name", "contentType"))
-            types.append(f"<Override PartName={name} ContentType={kind}/>")
-            content = part.find("{*}xmlData")
-            if content is not None and len(content):
-                data = etree.tostring(content[0], encoding="utf-8", with_tail=False)
-            else:
-                data = base64.b64decode(part.findtext("{*}binaryData") or "")
-            package.writestr(_attribute(part, "name").lstrip("/"), data)
+        for name, kind, data in parts:
+            types.append(f"<Override PartName={quoteattr('/' + name)} ContentType={quoteattr(kind)}/>")
+            package.writestr(name, data)
         package.writestr("[Content_Types].xml", "".join([*types, "</Types>"]))
     made.seek(0)
-    yield from word.document(made, read)
+    return made
 
 
 def _attribute(element: Any, name: str) -> str:
@@ -72,8 +86,6 @@ def _attribute(element: Any, name: str) -> str:
 
 def _kind(root: Any) -> tuple[str, Any]:
     name = _name(root)
-    if name == "wordDocument":
-        return "Word XML", _word
     if name == "Workbook":
         return "Excel XML", _workbook
     if name in {"rss", "feed", "RDF"} and (_all(root, "item") or _all(root, "entry")):
@@ -81,38 +93,6 @@ def _kind(root: Any) -> tuple[str, Any]:
     if name == "svg":
         return "SVG drawing", _drawing
     return "XML", _any
-
-
-def _word(root: Any) -> tuple[str, int, Iterator[Item]]:
-    def items() -> Iterator[Item]:
-        for body in root.iterfind(".//{*}body"):
-            walk = etree.iterwalk(body, events=("start",), tag=("{*}p", "{*}tbl"))
-            for _, part in walk:
-                walk.skip_subtree()
-                if _name(part) == "tbl":
-                    yield Note(Part.TABLE)
-                    rows = [[_words(cell) for cell in row.iterfind("{*}tc")] for row in part.iter("{*}tr")]
-                    yield from tables(rows, 1)
-                else:
-                    style = part.find("{*}pPr/{*}pStyle")
-                    found = re.match(r"Heading\s?([1-9])", _value(style)) if style is not None else None
-                    kind = BlockKind.HEADING if found else BlockKind.TEXT
-                    yield from blocks(kind, _words(part), 1, int(found[1]) if found else 0)
-
-    return "", 1, items()
-
-
-def _words(part: Any) -> str:
-    written = []
-    for one in part.iter("{*}t", "{*}tab", "{*}br", "{*}p"):
-        written.append(
-            {"t": one.text or "", "tab": "\t", "br": "\n"}.get(_name(one), " " if one is not part else "")
-        )
-    return "".join(written)
-
-
-def _value(element: Any) -> str:
-    return next((str(value) for key, value in element.attrib.items() if key.endswith("val")), "")
 
 
 def _workbook(root: Any) -> tuple[str, int, Iterator[Item]]:

@@ -146,7 +146,9 @@ class _Body:
                 if shown:
                     yield from self._element(part, page)
         elif name == "docPr":
-            yield from self._picture(one, page)
+            yield from self._drawn(one, page)
+        elif name == "imagedata":
+            yield from self._image(one, page)
         elif name == "chart":
             yield from chart(self._blob(one.get(f"{_RELATION}id")), page)
         elif name == "relIds":
@@ -156,10 +158,19 @@ class _Body:
         else:
             yield from self._note(one, page)
 
-    def _picture(self, about: Any, page: int) -> Iterator[Item]:
-        if next(about.getparent().iter("{*}blip"), None) is None:
-            return  # a chart, a shape: it has words of its own
-        if (said := str(about.get("descr") or "").strip()) and not said.startswith("C:\\"):
+    def _drawn(self, about: Any, page: int) -> Iterator[Item]:
+        """A picture, or a chart or a shape, which have words of their own."""
+        if next(about.getparent().iter("{*}blip"), None) is not None:
+            yield from self._picture(about.get("descr"), page)
+
+    def _image(self, data: Any, page: int) -> Iterator[Item]:
+        """A picture as older programs draw it, which may be the look of an embedded file."""
+        shape = data.getparent()
+        if shape.getparent() is None or shape.getparent().find("{*}OLEObject") is None:
+            yield from self._picture(shape.get("alt"), page)
+
+    def _picture(self, description: str | None, page: int) -> Iterator[Item]:
+        if (said := str(description or "").strip()) and not said.startswith("C:\\"):
             yield from blocks(BlockKind.TEXT, f"Picture: {said}", page)
         else:
             self._pictures += 1

@@ -16,7 +16,7 @@ _MARKUP = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 NOTES = ("footnote", "endnote", "comment")
 _MATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}oMath"
 # What a drawing or an object refers to in other parts of the file.
-OBJECTS = {"chart", "relIds", "OLEObject"}
+OBJECTS = {"chart", "relIds", "OLEObject", "docPr", "imagedata"}
 
 
 def w(name: str) -> str:
@@ -150,9 +150,7 @@ def _pieces(element: Any, beside: list[Any]) -> Iterator[str]:
             yield _either(child, beside)
         elif isinstance(child.tag, str) and child.tag.endswith("}textpath"):
             yield f"{child.get('string') or ''} "
-        elif (isinstance(child.tag, str) and child.tag.rpartition("}")[2] in OBJECTS) or (
-            isinstance(child.tag, str) and child.tag.rpartition("}")[2] == "docPr"
-        ):
+        elif isinstance(child.tag, str) and child.tag.rpartition("}")[2] in OBJECTS:
             beside.append(child)
         elif child.tag not in _UNSEEN:
             yield from _pieces(child, beside)
