@@ -188,6 +188,17 @@ def test_a_comment_has_its_author_and_the_words_it_is_on(
     assert [one.part for one in found if isinstance(one, Note)] == [Part.COMMENT]
 
 
+def test_a_note_may_hold_boxes_and_pictures(tmp_path: Path) -> None:
+    image = "<w:r><w:pict><v:shape><v:imagedata/></v:shape></w:pict></w:r>"
+    note = f'<w:footnote w:id="4">{p(r("Seen at Brest.") + _TWICE + image)}</w:footnote>'
+    body = p(r("Tides turn.") + '<w:r><w:footnoteReference w:id="4"/></w:r>')
+    found = items(tmp_path, body, {"footnotes.xml": ("footnotes", xml("footnotes", note))})
+    assert texts(found) == ["Tides turn.", "Footnote: Seen at Brest.", "Beware of the dog"]
+    assert [one.message for one in found if isinstance(one, Note) and not one.read] == [
+        "a picture without a description, not read"
+    ]
+
+
 # Forms
 
 
@@ -249,6 +260,7 @@ def alternatives(choice: str, fallback: str) -> str:
 
 
 _BOX = f"<w:txbxContent>{p(r('Beware of the dog'))}</w:txbxContent>"
+_TWICE = alternatives(f"<wps:txbx>{_BOX}</wps:txbx>", f"<w:pict>{_BOX}</w:pict>")
 _ART = '<w:pict><v:shape><v:textpath on="t" string="Grand Regatta"/></v:shape></w:pict>'
 
 
@@ -259,7 +271,7 @@ _ART = '<w:pict><v:shape><v:textpath on="t" string="Grand Regatta"/></v:shape></
             f"<w:r><w:pict><v:shape><v:textbox>{_BOX}</v:textbox></v:shape></w:pict></w:r>",
             ["Beware of the dog"],
         ),
-        (alternatives(f"<wps:txbx>{_BOX}</wps:txbx>", f"<w:pict>{_BOX}</w:pict>"), ["Beware of the dog"]),
+        (_TWICE, ["Beware of the dog"]),
         (alternatives("", f"<w:pict>{_BOX}</w:pict>"), ["Beware of the dog"]),
         (f"<w:r>{_ART}</w:r>", ["Grand Regatta"]),
         (alternatives(f"<wps:txbx>{_BOX}</wps:txbx>", _ART), ["Beware of the dog"]),

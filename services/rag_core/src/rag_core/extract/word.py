@@ -177,9 +177,16 @@ class _Body:
 
     def _note(self, reference: Any, page: int) -> Iterator[Item]:
         for name, found in self._notes.items():
-            if reference.tag == w(f"{name}Reference") and (said := found.get(reference.get(w("id")), "")):
+            remark = found.get(reference.get(w("id")))
+            if reference.tag != w(f"{name}Reference") or remark is None:
+                continue
+            if remark.text:
                 yield Note(_PARTS[name])
-                yield from blocks(BlockKind.TEXT, said, page)
+                yield from blocks(BlockKind.TEXT, remark.text, page)
+            before, self._part = self._part, remark.part
+            for one in remark.beside:
+                yield from self._beside(one, page)
+            self._part = before
 
     def _headers(self, kind: str) -> Iterator[Item]:
         """Each header or footer that says more than the page's number, once."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from docx.opc.constants import RELATIONSHIP_TYPE
@@ -85,20 +86,39 @@ def reading(ruby: Any) -> str:
     return f"{text(ruby, [])} ({above})" if above.strip() else ""
 
 
-def notes(part: Any, name: str) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A footnote, an endnote or a comment: what it says, what it holds beside text, and the part it is in."""
+
+    text: str
+    beside: list[Any]
+    part: Any
+
+
+def notes(part: Any, name: str) -> dict[str, Remark]:
     """Footnotes, endnotes or comments by their number, without the lines that part them off."""
     kind = getattr(RELATIONSHIP_TYPE, f"{name.upper()}S")
-    found: dict[str, str] = {}
+    found: dict[str, Remark] = {}
     for relation in part.rels.values():
         if relation.reltype == kind and not relation.is_external:
             anchors = _anchors(part.element) if name == "comment" else {}
             for note in parse_xml(relation.target_part.blob).iter(w(name)):
-                paragraphs = (text(one, []).strip() for one in note.iter(w("p")))
-                said = " ".join(filter(None, paragraphs))
-                if note.get(w("type"), "normal") == "normal" and said:
-                    number = str(note.get(w("id")))
-                    found[number] = f"{_label(name, note, anchors.get(number, ''))}: {said}"
+                if note.get(w("type"), "normal") != "normal":
+                    continue
+                number, beside = str(note.get(w("id"))), list[Any]()
+                paragraphs = [text(one, beside).strip() for one in _paragraphs(note)]
+                if said := " ".join(filter(None, paragraphs)):
+                    said = f"{_label(name, note, anchors.get(number, ''))}: {said}"
+                found[number] = Remark(said, beside, relation.target_part)
     return found
+
+
+def _paragraphs(note: Any) -> Iterator[Any]:
+    for element, _ in inside(note):
+        if element.tag == w("tbl"):
+            yield from element.iter(w("p"))
+        else:
+            yield element
 
 
 def _label(name: str, note: Any, anchor: str) -> str:
