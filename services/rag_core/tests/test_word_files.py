@@ -11,9 +11,11 @@ import docx
 import openpyxl
 import pytest
 
+from rag_core.errors import UploadRefused
 from rag_core.extract import Block, Head
 from rag_core.extract.child import guarded
 from rag_core.models import DocumentKind
+from rag_core.sniff import sniff
 from services.rag_core.tests.compound import ole
 from services.rag_core.tests.word_markup import (
     KINDS,
@@ -101,6 +103,7 @@ def test_an_embedded_file_is_read(tmp_path: Path, name: str, content: bytes, sai
     ("name", "content", "why"),
     [
         ("inner.bin", ole("WordDocument", b"x" * 5000), "before 2007"),
+        ("inner.bin", ole("EncryptedPackage", b"x" * 5000), "is locked with a password"),
         ("inner.bin", ole("Equation Native", b"x" * 100), "an equation"),
         ("inner.bin", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 broken off", "no program's file was found in it"),
     ],
@@ -246,3 +249,11 @@ def test_a_linked_file_is_named(tmp_path: Path) -> None:
             package.writestr(name, content)
     found = list(guarded(tmp_path / "a.docx", DocumentKind.DOCX, 100, None))
     assert unread(found) == ["the linked file a.xlsx is not in the document; add it by itself"]
+
+
+@pytest.mark.parametrize("name", ["EncryptedPackage", "ENCRYPTEDPACKAGE", "encryptedpackage"])
+def test_a_file_with_a_password_is_refused_as_that(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a.docx").write_bytes(ole(name, b"x" * 5000))
+    with pytest.raises(UploadRefused, match="locked with a password") as refused:
+        sniff(tmp_path / "a.docx", "a.docx")
+    assert refused.value.code == "upload_encrypted"
