@@ -70,6 +70,11 @@ def test_a_document_put_in_as_a_whole_is_read(tmp_path: Path, name: str, content
     assert unread(found) == []
 
 
+def test_a_document_put_into_a_cell_is_read(tmp_path: Path) -> None:
+    body = f'<w:tbl><w:tr><w:tc>{p(r("Report"))}<w:altChunk r:id="a"/></w:tc></w:tr></w:tbl>'
+    assert "Ludovic Fenwick" in texts(items(tmp_path, body, {"a.txt": ("aFChunk", b"Ludovic Fenwick\n")}))
+
+
 def _native(name: str, content: bytes) -> bytes:
     label = name.encode() + b"\0"
     rest = b"\2\0" + label + label + b"\0\0\3\0" + len(label).to_bytes(4, "little") + label
@@ -236,8 +241,14 @@ def test_a_picture_is_read_by_its_description_or_named(tmp_path: Path) -> None:
     assert unread(found) == ["2 pictures without a description, not read"]
 
 
-def test_a_linked_file_is_named(tmp_path: Path) -> None:
-    (tmp_path / "a.docx").write_bytes(packed(p(r("See") + _OBJECT)))
+def test_a_control_is_named(tmp_path: Path) -> None:
+    found = items(tmp_path, p(r("Paid") + '<w:r><w:object><w:control r:id="inner"/></w:object></w:r>'))
+    assert unread(found) == ["page 1: a form control (ActiveX), whose value is not read"]
+
+
+@pytest.mark.parametrize("body", [p(r("See") + _OBJECT), p(r("See")) + '<w:subDoc r:id="inner"/>'])
+def test_a_linked_file_is_named(tmp_path: Path, body: str) -> None:
+    (tmp_path / "a.docx").write_bytes(packed(body))
     target = "file:///Q:\\plans\\a.xlsx"
     link = f'<Relationship Id="inner" Type="{OFFICE}/oleObject" Target="{target}" TargetMode="External"/>'
     with zipfile.ZipFile(tmp_path / "a.docx") as package:

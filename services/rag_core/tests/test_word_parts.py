@@ -111,6 +111,10 @@ def numbering(definition: str, instances: str = "") -> Parts:
         ([("ordinal", "%1")], [("x", 0), ("y", 0)], ["1st x", "2nd y"]),
         ([("bullet", "\uf0b7")], [("x", 0)], ["- x"]),
         ([("none", "")], [("x", 0)], ["x"]),
+        ([("russianLower", "%1)")], [("x", 0), ("y", 0)], ["\u0430) x", "\u0431) y"]),
+        ([("chineseCountingThousand", "第%1条")], [(str(at), 0) for at in range(12)],
+         [f"第{['一', '二', '三', '四', '五', '六', '七', '八', '九', '十', '十一', '十二'][at]}条 {at}" for at in range(12)]),
+        ([("decimalEnclosedParen", "%1")], [("x", 0)], ["(1) x"]),
         (
             [("upperRoman", "%1."), ("lowerLetter", "%1.%2)")],
             [("x", 0), ("y", 1), ("z", 1)],
@@ -134,6 +138,27 @@ def test_a_list_goes_on_or_starts_anew_as_its_instance_says(tmp_path: Path) -> N
     body = numbered("a") + p(r("between")) + numbered("b", 0, 2) + numbered("c", 0, 3) + numbered("d", 0, 3)
     found = texts(items(tmp_path, body, numbering(levels(("decimal", "%1.")), again)))
     assert found == ["1. a", "between", "2. b", "7. c", "8. d"]
+
+
+def test_a_level_may_go_on_through_the_levels_above_it(tmp_path: Path) -> None:
+    never = (
+        '<w:lvl w:ilvl="1"><w:start w:val="1"/><w:lvlRestart w:val="0"/><w:lvlText w:val="Rule %2"/></w:lvl>'
+    )
+    body = numbered("Part") + numbered("x", 1) + numbered("Part") + numbered("y", 1)
+    found = texts(items(tmp_path, body, numbering(levels(("decimal", "%1.")) + never)))
+    assert found == ["1. Part", "Rule 1 x", "2. Part", "Rule 2 y"]
+
+
+def test_a_list_keeps_a_level_for_a_style(tmp_path: Path) -> None:
+    style = (
+        '<w:style w:type="paragraph" w:styleId="H2"><w:name w:val="heading 2"/><w:pPr><w:numPr>'
+        '<w:numId w:val="1"/></w:numPr></w:pPr></w:style>'
+    )
+    second = '<w:lvl w:ilvl="1"><w:start w:val="1"/><w:pStyle w:val="H2"/><w:lvlText w:val="%1.%2"/></w:lvl>'
+    parts = numbering(levels(("decimal", "%1.")) + second)
+    parts["styles.xml"] = ("styles", xml("styles", style))
+    body = numbered("Part") + p(r("Scope"), '<w:pStyle w:val="H2"/>')
+    assert texts(items(tmp_path, body, parts)) == ["1. Part", "1.1 Scope"]
 
 
 def test_a_number_comes_from_the_style_and_counts_in_tables(tmp_path: Path) -> None:
@@ -228,6 +253,10 @@ def sym(code: str, font: str = "Wingdings") -> str:
         (sym("F0FE"), "\u2611 paid"),
         (sym("F0A8"), "\u2610 paid"),
         (sym("00FC"), "\u2713 paid"),
+        (sym("F052", "Wingdings 2"), "\u2611 paid"),
+        (sym("F063", "Webdings"), "\u2610 paid"),
+        ('<w:r><w:rPr><w:rFonts w:ascii="Wingdings"/></w:rPr><w:t>\u00fe</w:t></w:r>', "\u2611 paid"),
+        (r("\uf0a8"), "\u2610 paid"),
         (sym("F061", "Symbol"), "\u03b1 paid"),
         (
             legacy(

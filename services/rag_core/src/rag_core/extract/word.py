@@ -26,6 +26,7 @@ from rag_core.extract.word_xml import (
     BOX,
     NOTES,
     RUBY,
+    WHOLE,
     cells,
     inside,
     notes,
@@ -106,7 +107,7 @@ class _Body:
             yield from self._beside(one, page)
 
     def _words(self, element: Any, beside: list[Any], page: int) -> Iterator[Item]:
-        if element.tag == w("altChunk"):
+        if element.tag in WHOLE:
             yield from self._inner(element.get(f"{_RELATION}id"), page)
         elif element.tag == w("tbl"):
             yield Note(Part.TABLE)
@@ -132,6 +133,8 @@ class _Body:
         for element, shown in inside(cell):
             if shown and element.tag == w("tbl"):
                 said += [self._cell(one, beside) for row in rows(element) for one in cells(row)]
+            elif shown and element.tag in WHOLE:
+                beside.append(element)
             elif shown and element.tag == w("p"):
                 words = text(element, beside)
                 said.append(self._styles.label(element) + words if words.strip() else "")
@@ -153,7 +156,10 @@ class _Body:
             yield from chart(self._blob(one.get(f"{_RELATION}id")), page)
         elif name == "relIds":
             yield from diagram(self._blob(one.get(f"{_RELATION}dm")), page)
-        elif name == "OLEObject":
+        elif name == "control":
+            message = f"page {page}: a form control (ActiveX), whose value is not read"
+            yield Note(Part.FORM_FIELD, read=False, message=message)
+        elif name == "OLEObject" or one.tag in WHOLE:
             yield from self._inner(one.get(f"{_RELATION}id"), page)
         else:
             yield from self._note(one, page)

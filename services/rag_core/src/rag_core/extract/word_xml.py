@@ -11,13 +11,13 @@ from docx.oxml.ns import qn
 from docx.oxml.parser import parse_xml
 
 from rag_core.extract.equations import linear, of_field
-from rag_core.extract.signs import sign
+from rag_core.extract.signs import drawn, sign
 
 _MARKUP = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 NOTES = ("footnote", "endnote", "comment")
 _MATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}oMath"
 # What a drawing or an object refers to in other parts of the file.
-OBJECTS = {"chart", "relIds", "OLEObject", "docPr", "imagedata"}
+OBJECTS = {"chart", "relIds", "OLEObject", "docPr", "imagedata", "control"}
 
 
 def w(name: str) -> str:
@@ -28,6 +28,7 @@ def w(name: str) -> str:
 BOX = w("txbxContent")
 _ALTERNATIVES = f"{_MARKUP}AlternateContent"
 RUBY = w("ruby")
+WHOLE = {w("altChunk"), w("subDoc")}  # documents in the place of paragraphs
 _CONTROL = w("sdt")
 _ANCHOR = 80  # characters of the text that a comment is on
 # Around paragraphs, rows, cells and runs alike: what was inserted, moved here, or marked up for a program.
@@ -46,7 +47,7 @@ def inside(container: Any) -> Iterator[tuple[Any, bool]]:
             yield child, True
         elif child.tag == _CONTROL and _is_contents(child):
             yield child, False
-        elif child.tag == w("altChunk"):
+        elif child.tag in WHOLE:
             yield child, True
         elif child.tag == _CONTROL or child.tag in _CLEAR:
             yield from inside(child)
@@ -148,7 +149,7 @@ def _anchors(document: Any) -> dict[str, str]:
 def _pieces(element: Any, beside: list[Any]) -> Iterator[str]:
     for child in element:
         if child.tag == w("t"):
-            yield child.text or ""
+            yield _typed(child)
         elif child.tag in _SIGNS:
             yield _SIGNS[child.tag]
         elif child.tag == w("br"):
@@ -185,6 +186,12 @@ def _either(alternatives: Any, beside: list[Any]) -> str:
             beside += its
             return said
     return ""
+
+
+def _typed(element: Any) -> str:
+    run = element.getparent()
+    fonts = run.find(f"{w('rPr')}/{w('rFonts')}")
+    return drawn(element.text or "", str(fonts.get(w("ascii"), "")) if fonts is not None else "")
 
 
 def _sign(element: Any) -> str:
