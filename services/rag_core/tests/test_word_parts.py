@@ -94,6 +94,9 @@ def numbering(definition: str, instances: str = "") -> Parts:
     return {"numbering.xml": ("numbering", xml("numbering", whole + usual + instances))}
 
 
+_CHINESE = ["一", "二", "三", "四", "五", "六", "七", "八", "九", "十", "十一", "十二"]
+
+
 @pytest.mark.parametrize(
     ("forms", "paragraphs", "said"),
     [
@@ -113,7 +116,7 @@ def numbering(definition: str, instances: str = "") -> Parts:
         ([("none", "")], [("x", 0)], ["x"]),
         ([("russianLower", "%1)")], [("x", 0), ("y", 0)], ["\u0430) x", "\u0431) y"]),
         ([("chineseCountingThousand", "第%1条")], [(str(at), 0) for at in range(12)],
-         [f"第{['一', '二', '三', '四', '五', '六', '七', '八', '九', '十', '十一', '十二'][at]}条 {at}" for at in range(12)]),
+         [f"第{figure}条 {at}" for at, figure in enumerate(_CHINESE)]),
         ([("decimalEnclosedParen", "%1")], [("x", 0)], ["(1) x"]),
         (
             [("upperRoman", "%1."), ("lowerLetter", "%1.%2)")],

@@ -13,6 +13,7 @@ from rag_core.extract.rtf_fields import Field
 from rag_core.extract.rtf_groups import (
     ALWAYS,
     BESIDE,
+    CAPTURED,
     CHARACTERS,
     CLEAR,
     ENDS_OF_LINES,
@@ -25,7 +26,7 @@ from rag_core.extract.rtf_groups import (
 from rag_core.extract.rtf_tokens import Fonts, Token, tokens
 from rag_core.extract.running import RunningLines
 
-_MOST_BYTES = 256 * 1024 * 1024
+_MOST_BYTES = 128 * 1024 * 1024
 _MOST_DEEP = 10_000
 _HEADING = re.compile(r"heading ([1-9])", re.I)
 _NO_HEXADECIMAL = re.compile(r"[^0-9A-Fa-f]+")
@@ -34,7 +35,7 @@ _NO_HEXADECIMAL = re.compile(r"[^0-9A-Fa-f]+")
 def parse(path: Path, read: Reader) -> Iterator[Item]:
     """Head and blocks of an RTF file; `read` gives the blocks of files within it."""
     if path.stat().st_size > _MOST_BYTES:
-        raise Unreadable("too_large", "the file holds over 256 MiB; split it, or save it as DOCX")
+        raise Unreadable("too_large", "the file holds over 128 MiB; split it, or save it as DOCX")
     body = _Body(path.read_bytes(), read)
     begun = empty = True
     for item in body.items():
@@ -160,7 +161,7 @@ class _Body:
         name = group.begins
         if not name:
             return
-        text = group.sink.take() if group.sink is not None and name in ALWAYS | BESIDE else ""
+        text = group.sink.take() if group.sink is not None and name in CAPTURED else ""
         match name:
             case "title":
                 self.title = " ".join(text.split())
@@ -224,9 +225,9 @@ class _Body:
     def _control(self, word: str, number: int | None) -> Iterator[Item]:
         starred, self._starred = self._starred, False
         group = self._groups[-1]
-        if starred and word not in ALWAYS | BESIDE | CLEAR | MARKS:
+        if starred and word not in CAPTURED | CLEAR | MARKS:
             group.name, group.sink = word, None
-        elif word in ALWAYS or word in BESIDE or word in UNREAD or word in MARKS or starred or word == "ud":
+        elif starred or word in CAPTURED or word in UNREAD or word in MARKS or word == "ud":
             if word != "style":
                 self._begin(word)
         elif word == "u":
@@ -307,8 +308,10 @@ class _Body:
 
 def _is_utf8(data: bytes) -> bool:
     """Whether a program wrote the text as UTF-8, which RTF does not provide for, yet some do."""
+    if data.isascii():
+        return False
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:
         return False
-    return not data.isascii()
+    return True

@@ -9,6 +9,7 @@ RUNNING = {f"{kind}{pages}" for kind in ("header", "footer") for pages in ("", "
 # the group around them is read.
 ALWAYS = {"title", "style", "sn", "sv", "objclass", "objdata"}
 BESIDE = RUNNING | {"footnote", "annotation", "atnauthor", "shptxt", "dptxbxtext", "fldinst", "ffl"}
+CAPTURED = ALWAYS | BESIDE
 # Starred ones (others may be passed over) with text that is read where it stands.
 CLEAR = {"shppict", "shpinst", "picprop", "formfield", "ud", "do", "shpgrp", "nesttableprops"}
 # Without a star, and no text of the document: tables of fonts and colours, and a second edition of a part.

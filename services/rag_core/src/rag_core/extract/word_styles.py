@@ -63,9 +63,9 @@ class Styles:
                 if level is None and style is not None:
                     level = self._numbering.level_of(instance, str(style.get(w("styleId"))))
                 break
-        if instance == "0":  # taken away from a paragraph whose style has one
-            return ""
-        if instance is not None:
+        if (
+            instance is not None
+        ):  # "0" is no list: the number is taken away from a paragraph whose style has one
             return self._numbering.label(instance, level or 0)
         names = (_value(style.find(w("name"))) for style in chain)
         return "- " if any(name.startswith("List") for name in names) else ""
