@@ -67,6 +67,8 @@ def ole1(kind: str, content: bytes, form: int = 2, address: bytes = b"") -> str:
         (r"{\i0\*\cs7 still here}", "still here"),  # a star in the midst of a group is no destination's
         (r"{\deleted old }{new}", "new"),
         (r"\f3\'fe\f0  Handrail \f3\'a8\f0  Lamp", "☑ Handrail ☐ Lamp"),
+        (r"\f3\u-3842?\f0  Treads", "☑ Treads"),
+        (r"\f4 abc\f0 ", "\u03b1\u03b2\u03c7"),
         (r"\f4 a\f0  is the angle", "\u03b1 is the angle"),
         (r"3 \emdash  4 \bullet  \lquote x\rquote", "3 — 4 • \u2018x\u2019"),
         (r"{\listtext 3.2\tab}Clause", "3.2\tClause"),

@@ -25,6 +25,7 @@ from rag_core.extract.rtf_groups import (
 )
 from rag_core.extract.rtf_tokens import Fonts, Token, tokens
 from rag_core.extract.running import RunningLines
+from rag_core.extract.signs import drawn, is_of_signs
 
 _MOST_BYTES = 128 * 1024 * 1024
 _MOST_DEEP = 10_000
@@ -111,9 +112,9 @@ class _Body:
             return
         if group.sink is None or group.deleted:
             return
-        signs = self._fonts.signs(group.font, text) if token.sign or len(text) == 1 else None
-        if signs is not None:
-            group.sink.said(signs)
+        font = self._fonts.name_of(group.font)
+        if is_of_signs(font) and group.name not in ALWAYS and group.name != "fldinst":
+            group.sink.said(drawn(text.decode("latin-1"), font))
         elif self._utf8 and not token.sign and not text.isascii():
             group.sink.said(text.decode("utf-8", "replace"))
         else:
@@ -231,7 +232,7 @@ class _Body:
             if word != "style":
                 self._begin(word)
         elif word == "u":
-            self._say(chr((number or 0) & 0xFFFF))
+            self._say(drawn(chr((number or 0) & 0xFFFF), self._fonts.name_of(group.font)))
             self._left = group.skip
         elif word in CHARACTERS:
             self._say(CHARACTERS[word])

@@ -7,8 +7,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rag_core.extract.signs import sign
-
 _TOKEN = re.compile(
     rb"\\([A-Za-z]{1,32})(-?\d{1,10})?[ ]?|\\'([0-9A-Fa-f]{2})|\\([^A-Za-z])"
     rb"|([{}])|[\r\n\0]+|([^\\{}\r\n\0]+)"
@@ -24,7 +22,6 @@ _CHARSETS = {
 _PAGES = {0: "cp1252", 708: "iso8859-6", 709: "iso8859-6", 936: "gb18030", 1361: "johab", 10000: "mac-roman",
           10001: "shift-jis", 10006: "mac-greek", 10007: "mac-cyrillic", 10029: "mac-latin2",
           65001: "utf-8"}  # fmt: skip
-_SYMBOLS = 2
 USUAL = "cp1252"
 
 
@@ -76,7 +73,6 @@ class Fonts:
         self._page = USUAL
         self._pages: dict[int, str] = {}
         self._names: dict[int, str] = {}
-        self._symbols: set[int] = set()
 
     def learn(self, word: str, number: int | None, font: int) -> None:
         """A control word that says something of the document's code page, or of the font being described."""
@@ -87,8 +83,6 @@ class Fonts:
                 self._page = _page({"mac": 10000, "pc": 437, "pca": 850}[word])
             case "deff":
                 self.usual = number
-            case "fcharset" if number == _SYMBOLS:
-                self._symbols.add(font)
             case "fcharset" if number in _CHARSETS:
                 self._pages.setdefault(font, _CHARSETS[number])
             case "cpg":
@@ -103,11 +97,10 @@ class Fonts:
         font = self.usual if font is None else font
         return self._page if font is None else self._pages.get(font, self._page)
 
-    def signs(self, font: int | None, text: bytes) -> str | None:
-        """What is drawn for text in a font of signs; None when the font is one of letters."""
-        if font not in self._symbols:
-            return None
-        return "".join(sign(code, self._names.get(font, "")) for code in text)
+    def name_of(self, font: int | None) -> str:
+        """The name of a font, by which those of signs are known."""
+        font = self.usual if font is None else font
+        return "" if font is None else self._names.get(font, "")
 
 
 def _page(number: int | None) -> str:
