@@ -453,6 +453,7 @@ def test_database_says_what_to_do(tmp_path: Path) -> None:
 
 def test_formula_by_itself_is_read(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "f.odf", "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.formula")
         archive.writestr(
             "content.xml", f"<math:math {MATH}><math:mi>Q</math:mi><math:mn>7</math:mn></math:math>"
         )

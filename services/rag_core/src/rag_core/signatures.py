@@ -108,34 +108,38 @@ def named(head: bytes) -> str | None:
 
 
 class Compound:
-    """What is in an OLE file: Office before 2007, locked files and Outlook's messages are stored as one."""
+    """What is in an OLE file: Office before 2007, locked files and Outlook's messages are stored as one.
+
+    The case of its names means nothing.
+    """
 
     def __init__(self, path: Path) -> None:
         """Read the names of its streams."""
         self._streams: set[str] = set()
         try:
             with olefile.OleFileIO(path) as file:
-                self._streams = {entry[0].strip("\x05") for entry in file.listdir(storages=True)}
+                entries = file.listdir(storages=True)
+                self._streams = {entry[0].strip("\x05").lower() for entry in entries}
         except (OSError, ValueError, IndexError, TypeError, AttributeError, RecursionError):
             # Its table of parts is damaged; their names may still be found.
             data = path.read_bytes()
             names = (_LOCKED, _OUTLOOK, *(stream for stream, _ in _OLE_KINDS))
-            self._streams = {name for name in names if name.encode("utf-16-le") in data}
+            self._streams = {name.lower() for name in names if name.encode("utf-16-le") in data}
 
     @property
     def is_message(self) -> bool:
         """Whether Outlook saved it as a message (.msg)."""
-        return _OUTLOOK in self._streams
+        return _OUTLOOK.lower() in self._streams
 
     @property
     def is_locked(self) -> bool:
         """Whether it is an Office file behind a password."""
-        return _LOCKED in self._streams
+        return _LOCKED.lower() in self._streams
 
     @property
     def said(self) -> str:
         """What it is, and what to do."""
         for stream, said in _OLE_KINDS:
-            if stream in self._streams:
+            if stream.lower() in self._streams:
                 return said
         return "of an older program of Microsoft's kind; open it there and save it as DOCX, XLSX or PDF"

@@ -132,6 +132,8 @@ def _is_mail(text: str) -> bool:
             known.add(found.group(1).lower())
         elif line[0] not in " \t":
             return False
+    if {"mime-version", "content-type"} <= known:  # a web archive (.mht) names no sender
+        return True
     return len(known & _MAIL_KNOWN) >= 3 and bool(known & {"from", "received", "return-path"})
 
 

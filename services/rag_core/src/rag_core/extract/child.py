@@ -58,7 +58,7 @@ def parse(
         case DocumentKind.OPENDOCUMENT:
             return _parser("opendocument")(path, read)
         case DocumentKind.RTF:
-            return _parser("rtf")(path)
+            return _parser("rtf")(path, read)
         case DocumentKind.XML:
             return _parser("markup")(path, read)
         case DocumentKind.NOTEBOOK:

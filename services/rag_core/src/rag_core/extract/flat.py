@@ -1,4 +1,4 @@
-"""Office files saved as one XML file ("flat"): packed as the archive that they stand for, and so read."""
+"""Office files saved as one XML file ("XML document"), packed as the archive that they stand for."""
 
 from __future__ import annotations
 
@@ -17,14 +17,12 @@ from lxml import etree
 from rag_core.extract.blocks import Unreadable
 
 _PACKAGE = "{http://schemas.microsoft.com/office/2006/xmlPackage}"
-_OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
 _TYPES = "http://schemas.openxmlformats.org/package/2006/content-types"
-_MANIFEST = "urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"
 
 
 def is_flat(root: Any) -> bool:
-    """Whether this is Word's "XML document" of 2007 and later, or a flat OpenDocument file."""
-    return root.tag in {f"{_PACKAGE}package", f"{_OFFICE}document"}
+    """Whether this is Word's "XML document" of 2007 and later, or what other programs save so."""
+    return bool(root.tag == f"{_PACKAGE}package")
 
 
 @contextmanager
@@ -33,8 +31,7 @@ def packed(root: Any) -> Iterator[Path]:
     with tempfile.NamedTemporaryFile(prefix="flat-") as made:
         try:
             with zipfile.ZipFile(made.name, "w", zipfile.ZIP_DEFLATED) as archive:
-                parts = _package(root) if root.tag.startswith(_PACKAGE) else _opendocument(root)
-                for name, content in parts:
+                for name, content in _parts(root):
                     archive.writestr(name, content)
         except OSError as error:  # the container's small memory disk
             why = "the file is too large to be read as XML; save it in its program's own format"
@@ -42,7 +39,7 @@ def packed(root: Any) -> Iterator[Path]:
         yield Path(made.name)
 
 
-def _package(root: Any) -> Iterator[tuple[str, bytes]]:
+def _parts(root: Any) -> Iterator[tuple[str, bytes]]:
     types = []
     for part in root.iterfind(f"{_PACKAGE}part"):
         name = part.get(f"{_PACKAGE}name") or ""
@@ -60,17 +57,3 @@ def _package(root: Any) -> Iterator[tuple[str, bytes]]:
         f"<Override PartName={quoteattr(name)} ContentType={quoteattr(kind)}/>" for name, kind in types
     )
     yield "[Content_Types].xml", f'<Types xmlns="{_TYPES}">{listed}</Types>'.encode()
-
-
-def _opendocument(root: Any) -> Iterator[tuple[str, bytes]]:
-    kind = root.get(f"{_OFFICE}mimetype") or "application/vnd.oasis.opendocument.text"
-    yield "mimetype", kind.encode()
-    yield "META-INF/manifest.xml", f'<manifest xmlns="{_MANIFEST}"/>'.encode()
-    for data in root.iter(f"{_OFFICE}binary-data"):
-        data.text = ""  # pictures, which are named as such
-    for name in ("meta", "styles", "content"):
-        whole = etree.Element(f"{_OFFICE}document-{name}", nsmap=root.nsmap)
-        kept = {"meta": ("meta",), "styles": ("styles", "automatic-styles", "master-styles")}
-        for part in root.iterchildren(*(f"{_OFFICE}{one}" for one in kept.get(name, ("body",)))):
-            whole.append(part)
-        yield f"{name}.xml", etree.tostring(whole, xml_declaration=True, encoding="UTF-8")

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import re
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
 from rag_core.errors import UploadRefused
-from rag_core.extract import flat, html
+from rag_core.extract import flat, html, opendocument, word, word_2003
 from rag_core.extract.attached import Reader
 from rag_core.extract.blocks import BlockKind, Head, Item, Note, Part, Unreadable, blocks, tables
 from rag_core.sniff import sniff
 
+_FLAT = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}document"
 _MOST_FIELD = 80  # signs; longer text speaks for itself
 # Attributes in which formats keep text for people, as OPML does all of it.
 _SAID = ("title", "name", "label", "text", "value", "caption", "description", "summary", "comment")
@@ -22,10 +26,7 @@ _MOST_BYTES = 100 * 1024 * 1024
 
 
 def parse(path: Path, read: Reader) -> Iterator[Item]:
-    """Head and blocks of an XML file, by what its outermost element says that it is.
-
-    `read` gives those of an Office file that was saved as XML.
-    """
+    """Head and blocks of an XML file, by its outermost element; `read` gives those of files within."""
     if path.stat().st_size > _MOST_BYTES:
         raise Unreadable("too_large", "the file is over 100 MiB of XML; split it")
     # No entity and no address of a stranger's file is followed; a part that is damaged costs only itself.
@@ -41,6 +42,12 @@ def parse(path: Path, read: Reader) -> Iterator[Item]:
                 raise Unreadable("unsupported", error.message) from error
             yield from read(archive, kind)
         return
+    if _name(root) == "wordDocument" and root.nsmap and root.find("{*}body") is not None:
+        yield from _of_2003(root, read)
+        return
+    if root.tag == _FLAT:
+        yield from opendocument.parse(path, read)
+        return
     said, reader = _kind(root)
     title, pages, found = reader(root)
     yield Head(title=title, pages=pages)
@@ -54,10 +61,26 @@ def parse(path: Path, read: Reader) -> Iterator[Item]:
         raise Unreadable("no_text", f"the file ({said}) holds no text")
 
 
+def _of_2003(root: Any, read: Reader) -> Iterator[Item]:
+    parts, unread = word_2003.rewritten(root)
+    yield from word.document(_zipped(parts), read)
+    yield from unread
+
+
+def _zipped(parts: list[word_2003.Entry]) -> IO[bytes]:
+    made = io.BytesIO()
+    types = ['<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">']
+    with zipfile.ZipFile(made, "w") as package:
+        for name, kind, data in parts:
+            types.append(f"<Override PartName={quoteattr('/' + name)} ContentType={quoteattr(kind)}/>")
+            package.writestr(name, data)
+        package.writestr("[Content_Types].xml", "".join([*types, "</Types>"]))
+    made.seek(0)
+    return made
+
+
 def _kind(root: Any) -> tuple[str, Any]:
     name = _name(root)
-    if name == "wordDocument" and root.find(".//{*}body//{*}p") is not None:
-        return "Word XML", _word
     if name == "Workbook":
         return "Excel XML", _workbook
     if name in {"rss", "feed", "RDF"} and (_all(root, "item") or _all(root, "entry")):
@@ -65,46 +88,6 @@ def _kind(root: Any) -> tuple[str, Any]:
     if name == "svg":
         return "SVG drawing", _drawing
     return "XML", _any
-
-
-def _word(root: Any) -> tuple[str, int, Iterator[Item]]:
-    def items() -> Iterator[Item]:
-        for body in root.iterfind(".//{*}body"):
-            walk = etree.iterwalk(body, events=("start",), tag=("{*}p", "{*}tbl"))
-            for _, part in walk:
-                walk.skip_subtree()
-                if _name(part) == "tbl":
-                    yield Note(Part.TABLE)
-                    rows = [[_words(cell) for cell in row.iterfind("{*}tc")] for row in part.iter("{*}tr")]
-                    yield from tables(rows, 1)
-                else:
-                    style = part.find("{*}pPr/{*}pStyle")
-                    found = re.match(r"Heading\s?([1-9])", _value(style)) if style is not None else None
-                    kind = BlockKind.HEADING if found else BlockKind.TEXT
-                    yield from blocks(kind, _words(part), 1, int(found[1]) if found else 0)
-        objects = sum(1 for _ in root.iter("{*}binData", "{*}docOleData"))
-        if objects:
-            message = "pictures and objects of a Word file of 2003; save it as .docx to have them read"
-            yield Note(Part.PICTURE, objects, read=False, message=message)
-
-    return "", 1, items()
-
-
-def _words(part: Any) -> str:
-    """The text of a paragraph, with a blank around each paragraph within it (notes, text boxes)."""
-    written = []
-    signs = {"tab": "\t", "br": "\n", "p": " "}
-    for event, one in etree.iterwalk(part, events=("start", "end"), tag=("{*}t", "{*}tab", "{*}br", "{*}p")):
-        name = _name(one)
-        if name == "t" and event == "start":
-            written.append(one.text or "")
-        elif name != "t" and one is not part and (event == "start" or name == "p"):
-            written.append(signs[name])
-    return "".join(written)
-
-
-def _value(element: Any) -> str:
-    return next((str(value) for key, value in element.attrib.items() if key.endswith("val")), "")
 
 
 def _workbook(root: Any) -> tuple[str, int, Iterator[Item]]:
