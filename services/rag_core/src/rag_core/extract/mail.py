@@ -8,7 +8,6 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from email.message import EmailMessage
-from email.utils import collapse_rfc2231_value
 from pathlib import Path
 
 from rag_core import encoding
@@ -23,17 +22,6 @@ _SEPARATOR = re.compile(rb"From \S.{0,200}\d{4}\s*$")
 _LENGTH = re.compile(rb"\d{1,12}\s*$")  # Apple Mail's files begin with it
 _SIGNATURES = {"application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature"}
 _LOCKED = {"application/pkcs7-mime", "application/x-pkcs7-mime", "application/pgp-encrypted"}
-# Messages and what programs say of them: fields with values, where a person writes sentences.
-_LETTERS = {"message/rfc822", "message/global", "message/news"}
-_FIELDS = {
-    "message/delivery-status",
-    "message/global-delivery-status",
-    "message/disposition-notification",
-    "message/global-disposition-notification",
-    "message/feedback-report",
-}
-_ELSEWHERE = ("access-type", "url", "site", "directory", "server")  # where an external body is
-_LONGEST_PLACE = 300
 _TNEF = {"application/ms-tnef", "application/vnd.ms-tnef"}
 
 
@@ -125,17 +113,11 @@ class _Letter:
             )
         elif kind == "multipart/alternative":
             yield from self._richest(part, depth)
-        elif kind in _FIELDS:
-            yield from self._fields(part, depth)
-        elif part.is_multipart() and kind not in _LETTERS:
-            if kind == "message/external-body":
-                yield from self._elsewhere(part)
-            elif kind == "message/partial":
-                yield from self._piece(part)
+        elif part.is_multipart() and kind != "message/rfc822":
             for inner in part.iter_parts():
                 if isinstance(inner, EmailMessage):
                     yield from self._part(inner, depth)
-        elif kind in _LETTERS:
+        elif kind == "message/rfc822":
             yield from self._inner(part, depth)
         elif part.is_attachment() or part.get_content_maintype() != "text" or part.get_filename():
             yield from self._file(part, kind, depth)
@@ -172,33 +154,6 @@ class _Letter:
         else:
             for paragraph in _unquoted(text).split("\n\n"):
                 yield from blocks(BlockKind.TEXT, paragraph, self._page)
-
-    def _fields(self, part: EmailMessage, depth: int) -> Iterator[Item]:
-        """What a program reports: why a message was not delivered, that it was read."""
-        for inner in part.iter_parts():
-            if isinstance(inner, EmailMessage):
-                fields = "\n".join(f"{name}: {_header(inner, name)}" for name in dict.fromkeys(inner.keys()))
-                yield from blocks(BlockKind.TEXT, fields, self._page)
-                yield from self._part(inner, depth)
-
-    def _elsewhere(self, part: EmailMessage) -> Iterator[Item]:
-        """An attachment that the message only points at; nobody goes there."""
-        told = [f"{name} {value}" for name in _ELSEWHERE if (value := _parameter(part, name))]
-        place = f" ({', '.join(told)})" if told else ""
-        name = part.get_filename() or "kept elsewhere"
-        yield from unread(
-            name, f"it is not in the message but elsewhere{place}; fetch it and add it by itself", self._page
-        )
-
-    def _piece(self, part: EmailMessage) -> Iterator[Item]:
-        """A message that was sent in pieces, of which each came as a message of its own."""
-        number, total = _parameter(part, "number") or "?", _parameter(part, "total") or "?"
-        yield Note(
-            Part.TEXT,
-            read=False,
-            message=f"only piece {number} of {total} of the message is here; join the pieces in a mail"
-            " program and add the whole message",
-        )
 
     def _inner(self, part: EmailMessage, depth: int) -> Iterator[Item]:
         name = part.get_filename() or "message"
@@ -240,12 +195,6 @@ def _holds(plain: str, other: str) -> bool:
 def _payload(part: EmailMessage) -> bytes:
     payload = part.get_payload(decode=True)
     return payload if isinstance(payload, bytes) else b""
-
-
-def _parameter(part: EmailMessage, name: str) -> str:
-    """A parameter of a part's type, on one line."""
-    value = part.get_param(name)
-    return clean(collapse_rfc2231_value(value)).replace("\n", " ")[:_LONGEST_PLACE] if value else ""
 
 
 def _decoded(part: EmailMessage) -> tuple[str, encoding.Encoding]:
