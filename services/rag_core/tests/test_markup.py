@@ -227,12 +227,14 @@ def test_word_2003_keeps_sections_notes_and_names_its_pictures(parser: Parser, t
         for words, more in (
             ("Lease of the boathouse ", "<w:footnote><w:p><w:r><w:t>Of 1911.</w:t></w:r></w:p></w:footnote>"
              "<w:r><w:t>Signed by Ada</w:t></w:r>"),
-            ("Twelve crowns", "<w:r><w:pict><w:binData>aGVsbG8=</w:binData></w:pict></w:r>"),
+            ("Twelve crowns", "<w:r><w:pict><w:binData w:name='wordml://1.png'>aGVsbG8=</w:binData><v:shape>"
+             "<v:imagedata src='wordml://1.png'/></v:shape></w:pict></w:r>"),
         )
     )  # fmt: skip
     content = (
         '<?xml version="1.0"?><w:wordDocument xmlns:w="http://schemas.microsoft.com/office/word/2003/wordml"'
-        ' xmlns:wx="http://schemas.microsoft.com/office/word/2003/auxHint"><w:author>A. Clerk</w:author>'
+        ' xmlns:wx="http://schemas.microsoft.com/office/word/2003/auxHint"'
+        ' xmlns:v="urn:schemas-microsoft-com:vml"><w:author>A. Clerk</w:author>'
         f"<w:body><wx:sect><wx:sub-section>{said}</wx:sub-section></wx:sect></w:body></w:wordDocument>"
     )
     text, notes = read(parser, tmp_path / "a.xml", content, DocumentKind.XML)
