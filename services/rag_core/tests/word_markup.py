@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from rag_core.extract import Block, Note
@@ -73,11 +74,11 @@ def items(tmp_path: Path, body: str, parts: Parts | None = None) -> list[object]
     return list(guarded(tmp_path / "a.docx", DocumentKind.DOCX, 100, None))
 
 
-def texts(found: list[object]) -> list[str]:
+def texts(found: Sequence[object]) -> list[str]:
     return [one.text for one in found if isinstance(one, Block)]
 
 
-def unread(found: list[object]) -> list[str]:
+def unread(found: Sequence[object]) -> list[str]:
     return [one.message for one in found if isinstance(one, Note) and not one.read]
 
 
