@@ -1,4 +1,4 @@
-"""A host and its disks, the whole deployment, or a part is lost: docs/recovery.md brings it back as written.
+"""A host and its disks, the whole deployment, or a part is lost: docs/operate/recovery.md brings it back.
 
 By `make disaster`, alone: what other tests know of the host and its secrets does not hold afterwards.
 """
