@@ -1,0 +1,1 @@
+../../monitoring/module_utils/ragdock_jobs.py
