@@ -5,8 +5,9 @@
 Each file goes the way of an upload: its kind is found by content, it is parsed in the parser's own process
 and cut into chunks. For each kind of file: how many were read, read with notes, refused by name, failed or
 hung; the share of Tika's words that stand in our chunks (each word as often as Tika has it); the words that
-were parsed and stand in no chunk; seconds. Files below 0.9 are listed, with the reason where one is known
-(bench/reading/explained.json). The files and Tika come from Maven Central, once, into .sandbox/tika.
+were parsed and stand in no chunk, as the pipeline's own meter counts them; seconds. Files below 0.9 are
+listed, with the reason where one is known (bench/reading/explained.json). The files and Tika come from Maven
+Central, once, into .sandbox/tika.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from bench.reading.truths import words
 from rag_core.chunk import Chunker
 from rag_core.errors import ExtractionFailed, UploadRefused
 from rag_core.extract import Block, BlockKind, Head, Limits, Note, Parser
+from rag_core.loss import LossMeter
 from rag_core.sniff import sniff
 
 LIMITS = Limits(
@@ -68,9 +70,11 @@ def outcome(path: Path, truth: str | None, parser: Parser) -> Outcome:
         return Outcome(name, "none of ours", "refused", error.message)
     notes: list[str] = []
     blocks: list[Block] = []
+    meter = LossMeter()
     try:
         for item in parser.parse(path, kind):
             if isinstance(item, Block):
+                meter.seen(item)
                 blocks.append(item)
             elif isinstance(item, Head) and item.title:
                 blocks.append(Block(BlockKind.HEADING, item.title, 1, 0))
@@ -83,9 +87,10 @@ def outcome(path: Path, truth: str | None, parser: Parser) -> Outcome:
         )
     chunks = list(Chunker(CHUNK_TOKENS).chunks(iter(blocks)))
     ours = Counter(words("\n".join(f"{chunk.title}\n{chunk.text}" for chunk in chunks)))
-    parsed = Counter(words("\n".join(block.text for block in blocks)))
+    for chunk in chunks:
+        meter.kept(chunk)
     found = Outcome(name, kind.value, "with notes" if notes else "read", notes=notes)
-    found.seconds, found.lost = time.monotonic() - began, sum((parsed - ours).values())
+    found.seconds, found.lost = time.monotonic() - began, meter.words_lost
     wanted = Counter(words(truth or ""))
     if wanted:
         found.recall = sum((ours & wanted).values()) / sum(wanted.values())

@@ -195,7 +195,8 @@ def scans(_: Stores, home: Path) -> list[Figure]:
         wanted = [page.get_textpage().get_text_range().split() for page in source]
         pictures = [page.render(scale=200 / 72, grayscale=True).to_pil() for page in source]
     pictures[0].save(scanned, "PDF", save_all=True, append_images=pictures[1:], resolution=200)
-    bench = Bench(Stores("http://127.0.0.1:9", "http://127.0.0.1:9", {}), home)
+    nowhere = "http://127.0.0.1:9"
+    bench = Bench(Stores(nowhere, nowhere, nowhere, {}), home)
     with closing(factory.build_parser(bench.settings)) as parser:
         began = time.monotonic()
         found = [b for b in parser.parse(scanned, sniff(scanned, scanned.name)) if isinstance(b, Block)]

@@ -170,7 +170,7 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory() as home,
         stores() as made,
-        ingested(made.opensearch, made.ollama, Path(home), manuals.evaluated()) as settings,
+        ingested(made.opensearch, made.models, Path(home), manuals.evaluated()) as settings,
         contextlib.closing(factory.build_ledger(settings)) as ledger,
     ):
         show("retrieval", f"Retrieval, {len(cases)} questions", compare(settings, ledger, cases), about)
@@ -178,7 +178,7 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory() as home,
         stores() as made,
-        ingested(made.opensearch, made.ollama, Path(home), everywhere) as settings,
+        ingested(made.opensearch, made.models, Path(home), everywhere) as settings,
         contextlib.closing(factory.build_ledger(settings)) as ledger,
     ):
         show("retrieval_words", "Answers within the first words", within(settings, ledger), about)

@@ -82,8 +82,9 @@ def container(
     *,
     name: str = "",
     published: int = 0,
+    ready: str = "/",
 ) -> Iterator[str]:
-    """A container of `image`, its address, and its end; `published` 0 is any free port."""
+    """A container of `image`, its address, and its end; `published` 0 is any free port, `ready` a path."""
     if not _has(image):
         missing(f"no Docker Engine, or no image {image}; `make up` brings both")
     name = name or f"ragdock-test-{uuid.uuid4().hex[:8]}"
@@ -94,7 +95,7 @@ def container(
             ["docker", "port", name, str(port)], capture_output=True, check=True, text=True
         ).stdout.split()[0]
         address = f"http://{found}"
-        wait_for(address, name)
+        wait_for(f"{address}{ready}", name)
         yield address
     finally:
         subprocess.run(["docker", "rm", "-f", "-v", name], capture_output=True, check=False)

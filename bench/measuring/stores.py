@@ -1,4 +1,8 @@
-"""A real OpenSearch and a real Ollama for benchmarks, which may be killed and come back."""
+"""A real OpenSearch and a real Ollama for benchmarks, which may be killed and come back.
+
+Ollama is asked as in a deployment: by its proxy, whose configuration is the deployment's own. Only its models
+are made directly, as `playbooks/deploy.yml` does: the proxy refuses that.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 import uuid
@@ -14,6 +19,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import jinja2
 import psutil
 import yaml
 
@@ -34,14 +40,18 @@ from services.conftest import (
 )
 
 MIB = 1 << 20
+# What services/edge/Dockerfile is made from; the proxy's configuration asks for no user and no file of ours.
+CADDY_IMAGE = "caddy:2.11.4"
+PROXY = ROOT / "compose" / "models" / "Caddyfile.j2"
 
 
 @dataclass
 class Stores:
-    """Two containers on ports that stay the same when they are started again."""
+    """Containers on ports that stay the same when they are started again; `models` leads to `ollama`."""
 
     opensearch: str
     ollama: str
+    models: str
     names: dict[str, str]
 
     def kill(self, which: str, away: float) -> None:
@@ -66,10 +76,11 @@ def limits(service: str) -> list[str]:
 
 @contextmanager
 def stores(*, limited: bool = False) -> Iterator[Stores]:
-    """Start both, with the embedding model; `limited` as a deployment limits them."""
+    """Start all three, with the embedding model; `limited` as a deployment limits them."""
     mark = uuid.uuid4().hex[:6]
-    names = {"opensearch": f"bench-{mark}-opensearch", "ollama": f"bench-{mark}-ollama"}
+    names = {name: f"bench-{mark}-{name}" for name in ("opensearch", "ollama", "models")}
     with ExitStack() as stack:
+        network = stack.enter_context(_network(f"bench-{mark}"))
         opensearch = stack.enter_context(
             container(
                 OPENSEARCH_IMAGE,
@@ -83,16 +94,42 @@ def stores(*, limited: bool = False) -> Iterator[Stores]:
             container(
                 OLLAMA_IMAGE,
                 11434,
-                limits("ollama") if limited else [],
+                ["--network", network, "--network-alias", "runner", *(limits("ollama") if limited else [])],
                 name=names["ollama"],
                 published=_free_port(),
+            )
+        )
+        configuration = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        made = jinja2.Environment(autoescape=False, trim_blocks=True).from_string(PROXY.read_text()).render()  # noqa: S701
+        (configuration / "Caddyfile").write_text(made)
+        models = stack.enter_context(
+            container(
+                CADDY_IMAGE,
+                11434,
+                [
+                    *("--network", network, "-v", f"{configuration}:/etc/caddy:ro"),
+                    *(limits("models") if limited else []),
+                ],
+                name=names["models"],
+                published=_free_port(),
+                ready="/api/version",
             )
         )
         files = MODELS / "all-minilm"
         create_model(
             ollama, EMBED_MODEL, {str(f.relative_to(files)): f for f in files.rglob("*") if f.is_file()}
         )
-        yield Stores(opensearch, ollama, names)
+        yield Stores(opensearch, ollama, models, names)
+
+
+@contextmanager
+def _network(name: str) -> Iterator[str]:
+    """A network on which the proxy finds Ollama by the name that it has in a deployment."""
+    subprocess.run(["docker", "network", "create", name], check=True, capture_output=True)
+    try:
+        yield name
+    finally:
+        subprocess.run(["docker", "network", "rm", name], check=False, capture_output=True)
 
 
 def _free_port() -> int:
@@ -120,7 +157,7 @@ class Bench:
             "PYTHONPATH": f"{services / 'rag_core' / 'src'}:{services / 'rag-worker' / 'src'}",
             "OPENSEARCH_HOST": self.stores.opensearch,
             "OPENSEARCH_INDEX": self.index,
-            "OLLAMA_BASE_URL": self.stores.ollama,
+            "OLLAMA_BASE_URL": self.stores.models,
             "EMBEDDING_MODEL_NAME": EMBED_MODEL,
             "INGESTION_INPUT_DIR": str(self.home / "raw"),
             "INGESTION_POLL_INTERVAL": "1",

@@ -58,6 +58,14 @@ def assert_refused(result: Any, *texts: str) -> None:
             ["'ragdock_upload_max_mib' is 9000: it must be a whole number from 1 to 2048"],
         ),
         (
+            {"ragdock_upload_slots": 0, "ragdock_upload_reserve_mib": 20480, "ragdock_data_volume_gib": 20},
+            [
+                "'ragdock_upload_slots' is 0: it must be a whole number from 1 to 32",
+                "'ragdock_upload_reserve_mib' is 20480: it must be a whole number from 1024 to 32768 (MiB),"
+                " and less than ragdock_data_volume_gib holds",
+            ],
+        ),
+        (
             {"ragdock_region": "us-esat-1"},
             ["ragdock_region is 'us-esat-1', which is no AWS region; near it:", "us-east-1"],
         ),

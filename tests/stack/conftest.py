@@ -7,6 +7,7 @@ SOAK=n repeats every test that makes a fault n times.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,8 @@ import pytest
 from tests.stack.door import Api, Door, value
 from tests.stack.host import Host
 from tests.stack.soak import TIMES
+from tests.stack.test_secrets import named_in, secrets_of
+from tests.stack.watch import Watch
 
 HERE = Path(__file__).parent
 
@@ -68,6 +71,23 @@ def api(door: Door) -> Iterator[Api]:
 def host() -> Host:
     """The host under the stack."""
     return Host(value("name"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def watch(host: Host) -> Iterator[Watch]:
+    """No process of a test run is started with a secret among its words: every user may read those.
+
+    Whatever playbooks are run meanwhile, on both machines. What fails here is an error of the last test. Of a
+    deployment elsewhere nobody here knows the secrets.
+    """
+    ours = "RAGDOCK_URL" not in os.environ
+    first = secrets_of(host) if ours else {}
+    with Watch(host) as watching:
+        yield watching
+    last = secrets_of(host) if ours else {}  # others than at first after a rotation
+    for machine, text in watching.text.items():
+        found = [*named_in(text, first), *named_in(text, last)]
+        assert not found, f"a process on the {machine} was started with {', '.join(found)} among its words"
 
 
 @pytest.fixture

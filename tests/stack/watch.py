@@ -4,47 +4,91 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 from tests.stack.host import Host
 
-# Reads every process's arguments as often as it can until its input ends; then prints each text once.
+# Prints the arguments of each process once, until its input ends. Young processes are read again and again,
+# since a process changes its arguments when it becomes another program; all of them once a second.
 SAMPLER = """
-import os, select, sys
-seen = set()
+import os, select, sys, time
+seen, born, whole = set(), {}, 0.0
 def sample():
-    for name in os.listdir("/proc"):
-        if name.isdigit():
+    global born, whole
+    now = time.monotonic()
+    born = {name: born.get(name, now) for name in os.listdir("/proc") if name.isdigit()}
+    everybody = now - whole > 1
+    whole = now if everybody else whole
+    for name, since in born.items():
+        if everybody or now - since < 0.5:
             try:
                 with open(f"/proc/{name}/cmdline", "rb") as file:
-                    seen.add(file.read())
+                    text = file.read().replace(b"\\0", b" ").replace(b"\\n", b" ")
             except OSError:
-                pass
+                continue
+            if text not in seen:
+                seen.add(text)
+                sys.stdout.buffer.write(text + b"\\n")
+    sys.stdout.buffer.flush()
 while not select.select([sys.stdin], [], [], 0.005)[0]:
     sample()
 sample()
-sys.stdout.buffer.write(b"\\n".join(one.replace(b"\\0", b" ") for one in seen))
 """
+AWAY_SECONDS = 1.0
+"""Between two attempts to reach a host that restarts."""
 
 
 class Watch:
-    """Samples both machines; `text` holds what was seen once it has ended."""
+    """Samples both machines; `text` holds what was seen so far, also across a restart of the host."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self.text: dict[str, str] = {}
+        self._seen: dict[str, list[str]] = {"operator": [], "host": []}
+        self._running: dict[str, subprocess.Popen[str]] = {}
+        self._ended = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._follow, args=("operator", self._here), daemon=True),
+            threading.Thread(target=self._follow, args=("host", self._there), daemon=True),
+        ]
+
+    @property
+    def text(self) -> dict[str, str]:
+        """Machine -> the arguments of its processes, one process a line."""
+        return {where: "".join(lines) for where, lines in self._seen.items()}
 
     def __enter__(self) -> Self:
-        here = subprocess.Popen(
-            [sys.executable, "-c", SAMPLER],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, errors="replace",
-        )  # fmt: skip
-        self._running = {"operator": here, "host": self._host.begin("python3", "-c", SAMPLER)}
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for where, process in self._running.items():
-            self.text[where], _ = process.communicate("", timeout=30)
+        self._ended.set()
+        for process in self._running.values():
+            if process.stdin is not None:
+                process.stdin.close()
+        for thread in self._threads:
+            thread.join(timeout=30)
+
+    @staticmethod
+    def _here() -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-c", SAMPLER],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, errors="replace",
+        )  # fmt: skip
+
+    def _there(self) -> subprocess.Popen[str]:
+        return self._host.begin("python3", "-c", SAMPLER)
+
+    def _follow(self, where: str, begin: Callable[[], subprocess.Popen[str]]) -> None:
+        while not self._ended.is_set():
+            process = self._running[where] = begin()
+            assert process.stdout is not None
+            self._seen[where].extend(process.stdout)
+            process.stdout.close()
+            process.wait()
+            self._ended.wait(AWAY_SECONDS)

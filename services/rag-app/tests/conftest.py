@@ -20,6 +20,7 @@ from fastapi.testclient import TestClient
 
 from rag_app.app import create_app
 from rag_app.backend import Backend
+from rag_app.limits import Pace
 from rag_app.sessions import LoginBrake
 from rag_app.settings import AppSettings
 from web_core.logs import AccessLog
@@ -144,11 +145,11 @@ def _settings(folder: Path, closed_port: int, **changed: object) -> AppSettings:
     return AppSettings.model_validate(given)
 
 
-def build(settings: AppSettings) -> FastAPI:
+def build(settings: AppSettings, pace: Pace | None = None) -> FastAPI:
     """The app, made while a loop runs: else Gradio opens loops of its own and never closes them."""
 
     async def inside() -> FastAPI:
-        return create_app(settings)
+        return create_app(settings, pace)
 
     return asyncio.run(inside())
 

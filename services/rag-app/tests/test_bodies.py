@@ -17,6 +17,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from rag_app.backend import Backend
+from rag_app.limits import Pace
 from rag_app.settings import AppSettings
 
 from .conftest import TOKEN, build
@@ -67,10 +68,8 @@ def running(
         tmp_path_factory.mktemp("app"),
         upload_max_mib=100,
         upload_slots=2,
-        body_grace_seconds=GRACE,
-        body_least_bytes=200_000,
     )
-    app = build(settings)
+    app = build(settings, Pace(grace=GRACE, least=200_000))
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         port = listening.getsockname()[1]

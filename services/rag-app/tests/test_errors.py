@@ -95,8 +95,14 @@ def test_status_is_honest_about_what_is_away(api: TestClient) -> None:
 
 
 def test_status_names_the_release(app: FastAPI, api: TestClient) -> None:
-    app.state.backend.settings.release_file.write_text(json.dumps({"id": "20261123-1"}))
-    assert api.get("/api/status").json()["release"] == "20261123-1"
+    written = app.state.backend.settings.release_file
+    for record, version in (
+        ({"id": "20261123-1", "version": "0.2.0"}, "0.2.0"),
+        ({"id": "20261123-1"}, "unknown"),
+    ):
+        written.write_text(json.dumps(record))
+        status = api.get("/api/status").json()
+        assert (status["release"], status["version"]) == ("20261123-1", version)
 
 
 GARBLED_IDS = [

@@ -105,7 +105,14 @@ def elements(html: str) -> Iterator[tuple[str, set[str]]]:
 def answer(written: str) -> Answer:
     """An answer in which every place that can hold text of others holds this."""
     cited = Citation(
-        number=1, document_id="d", document=written, title=written, page_start=1, page_end=2, passage=written
+        number=1,
+        document_id="d",
+        document=written,
+        title=written,
+        page_start=1,
+        page_end=2,
+        passage=written,
+        also_in=(written, "other.txt"),
     )
     sentences = (SentenceSupport(text=written), SentenceSupport(text="It is so.", citations=(1,)))
     return Answer(
@@ -162,6 +169,13 @@ def test_an_export_is_inert_in_every_viewer(written: str) -> None:
                 code.decompose()
             read = soup.get_text()
             assert not re.search(r"://|@|(?i:www\.)|\$\$|\\|[a-z]\.example", read), read
+
+
+def test_an_export_names_the_copies_of_a_passage() -> None:
+    now = datetime(2026, 1, 2, tzinfo=UTC)
+    exchange = Exchange(id="e", conversation_id="c", question="q", answer=answer("So it is."), asked_at=now)
+    talk = Conversation(id="c", title="t", created_at=now, updated_at=now, exchanges=(exchange,))
+    assert "“So it is.” The same passage is also in So it is., `other.txt`." in markdown(talk)
 
 
 @hostile

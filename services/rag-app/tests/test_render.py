@@ -59,6 +59,54 @@ def test_passages_stay_inside_their_box(attack: str) -> None:
         assert forbidden not in sources
 
 
+def cited(*also_in: str) -> str:
+    """The sources of an answer whose passage these documents hold as well."""
+    one = Citation(
+        number=1, document_id="x", document="a.pdf", page_start=3, page_end=3, passage="So.", also_in=also_in
+    )
+    return render.answer_markdown(Answer(answer="Yes [1].", citations=(one,), model="m")).split("\n\n")[1]
+
+
+def test_a_source_names_the_other_documents_with_the_same_passage() -> None:
+    shown = cited("b.pdf", "minutes & notes.txt")
+    also = '<span class="rd-also">The same passage is also in b.pdf, minutes &amp; notes.txt.</span>'
+    assert f"</blockquote>{also}<button" in shown
+
+
+def test_of_many_documents_with_the_same_passage_five_are_named() -> None:
+    shown = cited(*(f"copy {number}" for number in range(12)))
+    assert "copy 3, copy 4, 7 more.</span>" in shown
+    assert "copy 5" not in shown
+
+
+def test_a_passage_of_one_document_says_nothing_of_copies() -> None:
+    assert "rd-also" not in cited()
+
+
+def test_nearest_passages_name_their_copies_too() -> None:
+    passage = Passage(
+        document_id="x",
+        document="a.pdf",
+        title="",
+        page_start=7,
+        page_end=7,
+        text="Near.",
+        score=0.1,
+        also_in=("b.pdf",),
+    )
+    shown = render.answer_markdown(Answer(answer="Not held.", passages=(passage,)))
+    assert "also in b.pdf." in shown
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_names_of_copies_stay_inside_their_box(attack: str) -> None:
+    shown = cited(attack, attack)
+    assert shown.startswith('<div class="rd-sources">')
+    assert shown.count("<details") == shown.count("</details>") == 1
+    for forbidden in ("<script", "<img", "<iframe", "<h1", "<a", "](", "://", "\n"):
+        assert forbidden not in shown
+
+
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_reasons_for_an_answer_stay_inside_their_box(attack: str) -> None:
     passage = Passage(

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from rag_core.ledger import schema
+
 SERVICES = Path(__file__).parents[2]
 
 
@@ -153,3 +155,13 @@ def test_a_report_that_cannot_be_written_is_refused_before_the_first_question(
     done = ragdock(env, "eval", str(path), "--report", str(tmp_path / report))
     assert (done.returncode, "report" in done.stderr) == (2, True), done.stderr
     assert ragdock(env, "eval", str(path)).returncode == 3, "asked, it would have met what is away"
+
+
+def test_the_image_says_what_it_stores(env: dict[str, str]) -> None:
+    """A deployment compares it with the release that serves; it needs no setting, volume or network."""
+    alone = {name: env[name] for name in ("PATH", "PYTHONPATH")}
+    command = [sys.executable, "-m", "rag_worker", "stored"]
+    done = subprocess.run(command, env=alone, capture_output=True, text=True, timeout=120, check=True)
+    told = json.loads(done.stdout)
+    assert set(told) == {"ledger", "index mapping", "chunks"}
+    assert told["ledger"] == len(schema.STEPS)

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from fpdf import FPDF
 
+from rag_core.extract import Parser
 from rag_core.ledger import Ledger
+from services.rag_core.tests.losses import watched
 
 MakePdf = Callable[..., Path]
 
@@ -21,6 +23,12 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+@pytest.fixture(autouse=True)
+def no_word_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a test reads goes through chunks as well: a word that they lack fails the test."""
+    monkeypatch.setattr(Parser, "parse", watched(Parser.parse))
 
 
 @pytest.fixture

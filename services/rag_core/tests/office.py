@@ -93,12 +93,12 @@ def broken_off(content: bytes) -> bytes:
 
 def cut(content: bytes, part: str) -> bytes:
     """The same archive, whole as such, but the markup of one part ends in its middle."""
-    return _changed(content, part, lambda markup: markup[: len(markup) // 2])
+    return changed(content, part, lambda markup: markup[: len(markup) // 2])
 
 
 def without(content: bytes, part: str) -> bytes:
     """The same archive without one part."""
-    return _changed(content, part, lambda markup: None)
+    return changed(content, part, lambda markup: None)
 
 
 def spoilt(content: bytes, part: str) -> bytes:
@@ -113,7 +113,7 @@ def spoilt(content: bytes, part: str) -> bytes:
 
 def swollen(content: bytes, part: str, mib: int) -> bytes:
     """The same archive with a part that unpacks to so many MiB of blanks."""
-    return _changed(content, part, lambda markup: b" " * (mib << 20))
+    return changed(content, part, lambda markup: b" " * (mib << 20))
 
 
 def locked(content: bytes) -> bytes:
@@ -157,7 +157,8 @@ def archive_of(*names: str) -> bytes:
     return made.getvalue()
 
 
-def _changed(content: bytes, part: str, change: Callable[[bytes], bytes | None]) -> bytes:
+def changed(content: bytes, part: str, change: Callable[[bytes], bytes | None]) -> bytes:
+    """The same archive with a part made another, or left out."""
     made = io.BytesIO()
     with (
         zipfile.ZipFile(io.BytesIO(content)) as before,

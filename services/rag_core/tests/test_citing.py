@@ -48,6 +48,12 @@ def test_sentence_gets_the_passage_that_says_it() -> None:
     ]
 
 
+def test_a_citation_names_the_copies_that_its_passage_has() -> None:
+    read = READ.model_copy(update={"also_in": ("R-data-2.pdf",)})
+    cited = citing.cite("Use read.table to read a rectangular grid of data.", [read, HELP], None)
+    assert cited.citations[0].also_in == ("R-data-2.pdf",)
+
+
 def test_unsupported_sentence_is_marked_as_such() -> None:
     cited = citing.cite("Bananas grow in Iceland thanks to geothermal greenhouses.", [READ, HELP], None)
     assert cited.citations == ()

@@ -66,6 +66,16 @@ def test_lines_above_the_head_are_no_part_of_the_table(parser: Parser, tmp_path:
     assert first_rows(blocks[-1])[2] == "| 2025-01-01 | Abernathy | paid | 100 |"
 
 
+@pytest.mark.parametrize("gap", ["\n", "\n\n", ";;\n"])
+def test_lines_above_that_are_as_wide_as_the_table_are_not_its_head(
+    parser: Parser, tmp_path: Path, gap: str
+) -> None:
+    table = "Date;Payer;Amount\n2025-01-01;Ada;5\n\n2025-01-02;Bo;6\n"
+    blocks = read(parser, tmp_path / "p.csv", f"Export of dues;;\nCreated;3 March;\n{gap}{table}")
+    assert first_rows(blocks[-1])[0] == "| Date | Payer | Amount |"
+    assert blocks[-1].text.endswith("| 2025-01-01 | Ada | 5 |\n| 2025-01-02 | Bo | 6 |")
+
+
 @pytest.mark.parametrize(
     "row", ["North,Heron", "North,Heron,5,", "North,Heron,5,late,very", "North", "North,,5"]
 )

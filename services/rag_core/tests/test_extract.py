@@ -17,7 +17,9 @@ from docx.enum.text import WD_BREAK
 
 from rag_core.errors import ExtractionFailed
 from rag_core.extract import Block, BlockKind, Head, Limits, Parser
+from rag_core.extract import text as text_parser
 from rag_core.models import DocumentKind
+from rag_core.sniff import sniff
 from services.rag_core.tests.pdfs import pdf, unending
 
 MakePdf = Callable[..., Path]
@@ -285,3 +287,34 @@ def test_reading_can_stop_early(parser: Parser, tmp_path: Path) -> None:
     next(items)
     items.close()  # type: ignore[attr-defined]
     assert read(parser, write(tmp_path / "s.txt", "fine"), DocumentKind.TEXT)[1][0].text == "fine"
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.md"])
+def test_a_line_longer_than_a_block_is_cut_between_words(parser: Parser, tmp_path: Path, name: str) -> None:
+    """A paragraph in one line, as programs export it."""
+    words = [f"word{n}" for n in range(9000)]
+    _, blocks = read(parser, write(tmp_path / name, " ".join(words)), sniff(tmp_path / name, name))
+    assert " ".join(block.text for block in blocks).split() == words
+
+
+@pytest.mark.parametrize("markdown", [True, False])
+@pytest.mark.parametrize("before", ["", "```\n"], ids=["text", "listing"])
+def test_lines_without_a_blank_one_are_given_as_they_are_read(before: str, markdown: bool) -> None:
+    """A log of 100 MiB is one paragraph, and must not be held in memory as one."""
+    taken = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal taken
+        yield before
+        for number in range(100_000):
+            taken = number
+            yield "Ship in, ship out.\n"
+
+    given = text_parser.blocks_of(lines(), markdown=markdown)
+    assert "Ship in, ship out." in next(given).text
+    assert taken < 2000
+
+
+def test_a_flood_of_blank_lines_is_passed_over(parser: Parser, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.txt", "Begin\n" + " \n" * 500_000 + "End\n")
+    assert [block.text for block in read(parser, path, DocumentKind.TEXT)[1]] == ["Begin", "End"]

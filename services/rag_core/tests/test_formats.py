@@ -16,7 +16,7 @@ from pptx.util import Inches
 
 from rag_core.chunk import Chunker
 from rag_core.errors import ExtractionFailed, UploadRefused
-from rag_core.extract import Block, BlockKind, Head, Limits, Parser
+from rag_core.extract import Block, BlockKind, Head, Limits, Note, Parser
 from rag_core.models import DocumentKind
 from rag_core.sniff import sniff
 
@@ -192,7 +192,8 @@ def epub(path: Path, **more: str) -> Path:
         archive.writestr("OEBPS/text/one.xhtml", page.format("<h1>Night</h1><p>The lamp is lit.</p>"))
         archive.writestr("OEBPS/text/two b.xhtml", page.format("<h1>Day</h1><ul><li>sleep</li></ul>"))
         for name, content in more.items():
-            archive.writestr(name.replace("__", "/") + ".xml", content)
+            name = name.replace("__", "/")
+            archive.writestr(name if "." in name else f"{name}.xml", content)
     return path
 
 
@@ -207,13 +208,81 @@ def test_book_is_read_in_the_order_of_its_spine(parser: Parser, tmp_path: Path) 
     ]
 
 
-def test_book_locked_by_its_publisher_says_so(parser: Parser, tmp_path: Path) -> None:
-    rights = '<encryption xmlns:enc="http://www.w3.org/2001/04/xmlenc#"><enc:EncryptedData><enc:CipherData>'
-    rights += (
-        '<enc:CipherReference URI="OEBPS/text/one.xhtml"/></enc:CipherData></enc:EncryptedData></encryption>'
+def rights(*names: str) -> str:
+    """What a book says of its encrypted parts."""
+    parts = "".join(
+        f'<enc:EncryptedData><enc:CipherData><enc:CipherReference URI="{name}"/></enc:CipherData>'
+        "</enc:EncryptedData>"
+        for name in names
     )
-    path = epub(tmp_path / "locked.epub", **{"META-INF__encryption": rights})
-    assert failure(parser, path).code == "encrypted"
+    return f'<encryption xmlns:enc="http://www.w3.org/2001/04/xmlenc#">{parts}</encryption>'
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"META-INF__encryption": rights("OEBPS/text/one.xhtml")}, "(DRM)"),
+        (
+            {"META-INF__encryption": rights("OEBPS/text/two%20b.xhtml"), "META-INF__rights": "<rights/>"},
+            "DRM of Adobe",
+        ),
+        ({"META-INF__encryption": rights("/OEBPS/text/one.xhtml"), "META-INF__sinf": "<x/>"}, "DRM of Apple"),
+        (
+            {"META-INF__encryption": rights("./OEBPS/text/one.xhtml"), "META-INF__license.lcpl": "{}"},
+            "Readium LCP",
+        ),
+        ({"META-INF__encryption": "<encr", "META-INF__rights": "<rights/>"}, "DRM of Adobe"),
+    ],
+    ids=["unknown", "Adobe", "Apple", "LCP", "a list that is damaged"],
+)
+def test_book_locked_by_its_publisher_says_so_and_what_to_do(
+    parser: Parser, tmp_path: Path, more: dict[str, str], said: str
+) -> None:
+    error = failure(parser, epub(tmp_path / "locked.epub", **more))
+    assert error.code == "encrypted"
+    assert said in error.message
+    assert "ask the publisher or the shop for a copy without DRM" in error.message
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"META-INF__encryption": rights("OEBPS/fonts/lamp.otf", "OEBPS/fonts/b.ttf")},
+        {"META-INF__rights": "<rights/>"},
+        {"META-INF__encryption": "<encr"},
+    ],
+    ids=["fonts obfuscated", "bought and not locked", "damaged and no lock"],
+)
+def test_book_whose_text_is_open_is_read(parser: Parser, tmp_path: Path, more: dict[str, str]) -> None:
+    assert shown(read(parser, epub(tmp_path / "k.epub", **more))[1])[0] == ("heading", "Night", 1)
+
+
+def test_pictures_of_a_book_that_no_word_describes_are_named(parser: Parser, tmp_path: Path) -> None:
+    pictures = (
+        '<img src="a.png"/><img alt="" src="b.png"/><img alt="The lamp" src="c.png"/><image xlink:href="d"/>'
+    )
+    path = tmp_path / "pictures.epub"
+    with zipfile.ZipFile(epub(tmp_path / "good.epub")) as good, zipfile.ZipFile(path, "w") as made:
+        for entry in good.infolist():
+            content = good.read(entry)
+            if entry.filename.endswith("two b.xhtml"):
+                content = content.replace(b"<ul>", pictures.encode() + b"<ul>")
+            made.writestr(entry.filename, content)
+    notes = [item for item in parser.parse(path, DocumentKind.EPUB) if isinstance(item, Note)]
+    assert [(note.count, note.read, note.message) for note in notes] == [
+        (3, False, "chapter 2: 3 pictures without a description, not read")
+    ]
+
+
+def test_chapter_that_a_book_lists_a_thousand_times_is_read_once(parser: Parser, tmp_path: Path) -> None:
+    """A chapter of 50 MiB would keep the parser for hours."""
+    again = PACKAGE.replace('<itemref idref="a"/>', '<itemref idref="a"/>' * 1000)
+    path = tmp_path / "again.epub"
+    with zipfile.ZipFile(epub(tmp_path / "good.epub")) as good, zipfile.ZipFile(path, "w") as bad:
+        for entry in good.infolist():
+            bad.writestr(entry.filename, again if entry.filename.endswith(".opf") else good.read(entry))
+    head, blocks = read(parser, path)
+    assert (head.pages, len(blocks)) == (2, 4)
 
 
 def test_book_cannot_make_the_parser_open_other_files(parser: Parser, tmp_path: Path) -> None:

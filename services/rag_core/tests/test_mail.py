@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import quopri
+import re
 from collections.abc import Iterator
 from email.message import EmailMessage
 from email.mime.multipart import MIMEMultipart
@@ -153,6 +155,82 @@ def test_an_archive_in_a_mail_is_named_and_not_unpacked(parser: Parser, tmp_path
     assert "an archive; unpack it" in notes[0].message
 
 
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        (
+            'access-type=URL; URL="https://files.example.org/tally.pdf"',
+            "attachment kept elsewhere was not read: it is not in the message but elsewhere"
+            " (access-type URL, url https://files.example.org/tally.pdf); fetch it and add it by itself",
+        ),
+        (
+            'access-type=local-file; name="/run/secrets/key"',
+            "attachment /run/secrets/key was not read: it is not in the message but elsewhere"
+            " (access-type local-file); fetch it and add it by itself",
+        ),
+        (
+            'access-type=anon-ftp; site="ftp.example.org"; directory="pub"; name="tally.zip"',
+            "attachment tally.zip was not read: it is not in the message but elsewhere"
+            " (access-type anon-ftp, site ftp.example.org, directory pub); fetch it and add it by itself",
+        ),
+        (
+            "",
+            "attachment kept elsewhere was not read: it is not in the message but elsewhere;"
+            " fetch it and add it by itself",
+        ),
+    ],
+)
+def test_a_body_that_is_elsewhere_is_named_and_not_fetched(
+    parser: Parser, tmp_path: Path, parameters: str, said: str
+) -> None:
+    kind = f"message/external-body; {parameters}".rstrip("; ")
+    data = f"{HEADERS}MIME-Version: 1.0\nContent-Type: {kind}\n\nContent-Type: text/plain\n\nSee there.\n"
+    text, notes, _ = read(parser, tmp_path / "m.eml", data.encode())
+    assert "See there." in text
+    assert [(note.message, note.read) for note in notes] == [(said, False)]
+
+
+def test_a_piece_of_a_message_says_that_the_others_are_missing(parser: Parser, tmp_path: Path) -> None:
+    kind = 'message/partial; id="a@example.org"; number=2; total=3'
+    data = f"{HEADERS}MIME-Version: 1.0\nContent-Type: {kind}\n\n\nthe second piece\n"
+    text, notes, _ = read(parser, tmp_path / "m.eml", data.encode())
+    assert "the second piece" in text
+    assert [(note.read, note.message.partition(";")[0]) for note in notes] == [
+        (False, "only piece 2 of 3 of the message is here")
+    ]
+
+
+def test_what_a_mail_server_reports_of_a_delivery_is_read(parser: Parser, tmp_path: Path) -> None:
+    """It stands in fields, of the message and of each receiver."""
+    report = MIMEMultipart("report")
+    for name, value in (line.split(": ", 1) for line in HEADERS.splitlines()):
+        report[name] = value
+    report.attach(MIMEText("Your message was not delivered."))
+    fields = (
+        "Reporting-MTA: dns; mail.example.org\n\n"
+        "Final-Recipient: rfc822; bo@example.org\nDiagnostic-Code: smtp; 550 the box is full\n"
+    )
+    data = report.as_bytes()
+    boundary = report.get_boundary() or ""
+    for kind in ("delivery-status", "disposition-notification", "feedback-report"):
+        part = f"--{boundary}\nContent-Type: message/{kind}\n\n{fields}\n--{boundary}--".encode()
+        text, notes, _ = read(parser, tmp_path / "m.eml", data.replace(f"--{boundary}--".encode(), part))
+        assert "Your message was not delivered." in text
+        assert "Reporting-MTA: dns; mail.example.org" in text, kind
+        assert "550 the box is full" in text, kind
+        assert notes == []
+
+
+@pytest.mark.parametrize("kind", ["message/rfc822", "message/global", "message/news"])
+def test_a_forwarded_message_is_read_with_its_headers(parser: Parser, tmp_path: Path, kind: str) -> None:
+    inner = f"From: Eve <eve@example.org>\nSubject: High tide\n{PLAIN}At noon."
+    data = f"{HEADERS}MIME-Version: 1.0\nContent-Type: {kind}\n\n{inner}\n"
+    text, notes, _ = read(parser, tmp_path / "m.eml", data.encode())
+    assert "From: Eve" in text
+    assert "At noon." in text
+    assert [note.read for note in notes] == [True]
+
+
 def test_messages_within_messages_end_somewhere(parser: Parser, tmp_path: Path) -> None:
     data = (HEADERS + PLAIN + "innermost").encode()
     for depth in range(12):
@@ -166,3 +244,105 @@ def test_messages_within_messages_end_somewhere(parser: Parser, tmp_path: Path) 
     assert "depth 11" in text
     assert "innermost" not in text
     assert any("too deep" in note.message for note in notes if not note.read)
+
+
+def parted(kind: str, body: str, more: str = "") -> bytes:
+    """A message with a text and a part of this kind."""
+    return (
+        f"{HEADERS}MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n"
+        "--b\nContent-Type: text/plain\n\n"
+        f"See below.\n--b\nContent-Type: {kind}\n{more}\n{body}\n--b--\n"
+    ).encode()
+
+
+LETTER = HEADERS + PLAIN + "The barge Sandpiper sinks, 12 ° off Ärmelkanal=Süd.\n"
+
+
+@pytest.mark.parametrize("kind", ["message/rfc822", "message/global", "message/news"])
+@pytest.mark.parametrize(
+    ("stored", "body"),
+    [
+        ("8bit", LETTER),
+        ("base64", base64.encodebytes(LETTER.encode()).decode()),
+        ("quoted-printable", quopri.encodestring(LETTER.encode(), header=False).decode()),
+    ],
+    ids=["plain", "base64", "quoted-printable"],
+)
+def test_a_message_within_is_read_however_it_is_stored(
+    parser: Parser, tmp_path: Path, kind: str, stored: str, body: str
+) -> None:
+    data = parted(kind, body, f"Content-Transfer-Encoding: {stored}\n")
+    text, notes, _ = read(parser, tmp_path / "m.eml", data)
+    assert "12 ° off Ärmelkanal=Süd." in text
+    assert text.count("Subject: Tides") == 2
+    assert all(note.read for note in notes)
+
+
+@pytest.mark.parametrize("kind", ["message/delivery-status", "message/disposition-notification"])
+def test_a_report_of_delivery_says_what_became_of_the_message(
+    parser: Parser, tmp_path: Path, kind: str
+) -> None:
+    body = "Reporting-MTA: dns; mx.example.org\n\nFinal-Recipient: rfc822; bo@example.org\nStatus: 5.1.1\n"
+    text, _, _ = read(parser, tmp_path / "m.eml", parted(kind, body))
+    assert "mx.example.org" in text
+    assert kind.endswith("notification") or "Status: 5.1.1" in text
+
+
+@pytest.mark.parametrize(
+    ("plain", "markup"),
+    [
+        ("Total: 655 crowns\n\nYours, Ada", "<p>Total: 1,284 crowns</p><p>Yours, Ada</p>"),
+        ("Yours, Ada", "<p>The whole of the order, in full</p><p>Yours, Ada</p>"),
+        ("The whole of the order, in full\n\nYours, Ada", "<p>Yours, Ada</p>"),
+        ("The order goes out on Monday.\n\nYours, Ada", "<p>The order goes out.</p><p>Yours, Ada, Bo</p>"),
+    ],
+)
+def test_where_editions_differ_no_word_of_either_is_lost(
+    parser: Parser, tmp_path: Path, plain: str, markup: str
+) -> None:
+    text, _, _ = read(parser, tmp_path / "m.eml", editions(plain, markup))
+    for word in re.findall(r"\w+", plain + re.sub(r"<[^>]+>", " ", markup)):
+        assert word in text
+    assert text.count("Yours, Ada") <= 2
+
+
+def test_editions_that_differ_in_links_alone_are_one(parser: Parser, tmp_path: Path) -> None:
+    plain = "Read the log [1] of the *harbour*: https://example.org/a?b=77\n\n[1] https://example.org/1"
+    markup = "<p>Read the <a href='x'>log</a> of the <b>harbour</b>:</p>"
+    text, notes, _ = read(parser, tmp_path / "m.eml", editions(plain, markup))
+    assert text.count("Read the log") == 1
+    assert not [note.message for note in notes if "differ" in note.message]
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("text/rtf", r"{\rtf1\ansi The {\b barge} Sandpiper.\par}"),
+        ("text/enriched", "<bold>The barge</bold> <italic>Sandpiper</italic>."),
+        ("text/richtext", "<bold>The barge</bold> Sandpiper."),
+        ("text/html", "<p>The <b>barge</b> Sandpiper.</p>"),
+        ("text/markdown", "The barge Sandpiper."),
+    ],
+)
+def test_text_of_another_kind_is_read_without_its_marks(
+    parser: Parser, tmp_path: Path, kind: str, body: str
+) -> None:
+    text, _, _ = read(parser, tmp_path / "m.eml", parted(kind, body))
+    assert "The barge Sandpiper" in text
+    assert not re.search(r"[\\<>{]|bold", text.partition("See below.")[2])
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("; smime-type=enveloped-data", "it is encrypted"),
+        ("; smime-type=signed-data", "within a signature"),
+        ("", "it is encrypted"),
+    ],
+)
+def test_a_message_that_cannot_be_opened_says_why(
+    parser: Parser, tmp_path: Path, more: str, said: str
+) -> None:
+    data = parted(f"application/pkcs7-mime{more}; name=smime.p7m", "MIIabc=")
+    _, notes, _ = read(parser, tmp_path / "m.eml", data)
+    assert [said in note.message for note in notes if not note.read] == [True]

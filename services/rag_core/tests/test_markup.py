@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import random
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from lxml import etree
 
 from rag_core.errors import UploadRefused
 from rag_core.extract import Block, Limits, Note, Parser
 from rag_core.models import DocumentKind
 from rag_core.sniff import sniff
+from services.rag_core.tests import office
 
 LIMITS = Limits(stall_seconds=60, cpu_seconds=60, memory_mib=1024, max_pages=50)
 BLOB = "QmFzZTY0IGRhdGE9K3x0Y1dLm5pQz0A7" * 40
@@ -50,11 +55,37 @@ def read(parser: Parser, path: Path, content: str | bytes, kind: DocumentKind) -
             "Lantern 38",
         ),
         ("<dl><dt>Keeper</dt><dd>Ada</dd></dl>", "Keeper\nAda"),
+        ("<p>Out</p><iframe srcdoc='&lt;p&gt;In the frame&lt;/p&gt;'>none</iframe>", "Out\nIn the frame"),
+        (
+            "<table><tr><td><iframe srcdoc='<table><tr><td>Berth</td><td>9</td></tr></table>'></iframe></td>"
+            "</tr></table>",
+            "| Berth | 9 |",
+        ),
+        ('<iframe srcdoc="<iframe srcdoc=&quot;Frame in frame&quot;></iframe>"></iframe>', "Frame in frame"),
+        ("<object type='application/x-shape'><div><p>Chapter one</p></div></object>", "Chapter one"),
+        ("<object data='x.swf'><p>Lamps: 12</p></object>", "Lamps: 12"),
     ],
 )
 def test_what_a_page_shows_is_read(parser: Parser, tmp_path: Path, body: str, said: str) -> None:
     page = f"<!DOCTYPE html><html><body>{body}</body></html>"
     assert said in read(parser, tmp_path / "a.html", page, DocumentKind.HTML)[0]
+
+
+@pytest.mark.parametrize(
+    ("picture", "unread"),
+    [
+        (f"<img src='data:image/png;base64,{BLOB}'>", 1),
+        (f"<img alt='' src='data:image/png;base64,{BLOB}'>" * 3, 3),
+        (f"<img alt='The lamp at dusk' src='data:image/png;base64,{BLOB}'>", 0),
+        (f"<img src='data:image/png;base64,{BLOB * 9}' alt='The lamp at dusk'>", 0),
+        ("<img src='lamp.png'>", 0),
+    ],
+    ids=["no words", "three with none", "described", "described behind", "another file"],
+)
+def test_pictures_within_a_page_are_named(parser: Parser, tmp_path: Path, picture: str, unread: int) -> None:
+    page = f"<html><body><p>Text</p>{picture}</body></html>"
+    _, notes = read(parser, tmp_path / "a.html", page, DocumentKind.HTML)
+    assert sum(note.count for note in notes if not note.read) == unread
 
 
 @pytest.mark.parametrize("kind", ["hidden", "password", "submit", "button"])
@@ -137,14 +168,78 @@ def test_a_notebook_gives_text_and_code_and_names_its_pictures(parser: Parser, t
          "<Cell><Data>7</Data></Cell></Row></Table></Worksheet></Workbook>", "| Port | 7 |"),
         ('<?xml version="1.0"?><catalogue><book id="1"><name>Of <i>tides</i></name></book></catalogue>',
          "Of tides"),
+        ('<?xml version="1.0"?><a><p><b>Berth nine</b> goes to the <i>Nightingale</i>, she said</p></a>',
+         "Berth nine goes to the Nightingale , she said"),
+        ('<?xml version="1.0"?><order><row><CustomerName>Birch</CustomerName><total_due>655</total_due></row>'
+         "<row><CustomerName>Finch</CustomerName><total_due>284</total_due></row></order>",
+         "Customer Name: Birch\ntotal due: 655\nCustomer Name: Finch\ntotal due: 284"),
+        ('<?xml version="1.0"?><opml><body><outline text="Harbours"><outline text="Skerry light"/></outline>'
+         "</body></opml>", "text: Harbours\ntext: Skerry light"),
     ],
-    ids=["rss", "atom", "svg", "word 2003", "excel 2003", "other"],
+    ids=["rss", "atom", "svg", "word 2003", "excel 2003", "other", "after marks", "records", "attributes"],
 )  # fmt: skip
 def test_xml_gives_its_words_without_tags(parser: Parser, tmp_path: Path, content: str, said: str) -> None:
     text, _ = read(parser, tmp_path / "a.xml", content, DocumentKind.XML)
     assert said in text
     assert "<" not in text
     assert "M0 0" not in text
+
+
+def flat_package(path: Path) -> str:
+    """A Word file as Word saves it as "XML document"."""
+    space = "http://schemas.microsoft.com/office/2006/xmlPackage"
+    parts = ""
+    with zipfile.ZipFile(path) as archive:
+        types = {
+            str(one.get("PartName")): str(one.get("ContentType"))
+            for one in etree.fromstring(archive.read("[Content_Types].xml"))
+        }
+        for name in archive.namelist():
+            content, kind = archive.read(name), types.get(f"/{name}", "")
+            if name == "[Content_Types].xml":
+                continue
+            kind = kind or (
+                "application/vnd.openxmlformats-package.relationships+xml" if ".rels" in name else "x/y"
+            )
+            if content.startswith(b"<?xml"):
+                markup = re.sub(r"^<\?xml[^>]*>", "", content.decode())
+                inner = f"<pkg:xmlData>{markup}</pkg:xmlData>"
+            else:
+                inner = f"<pkg:binaryData>{base64.b64encode(content).decode()}</pkg:binaryData>"
+            parts += f'<pkg:part pkg:name="/{name}" pkg:contentType="{kind}">{inner}</pkg:part>'
+    return f'<?xml version="1.0"?><pkg:package xmlns:pkg="{space}">{parts}</pkg:package>'
+
+
+@pytest.mark.parametrize("kind", ["docx", "xlsx", "pptx"])
+def test_office_file_saved_as_one_xml_is_read_as_the_file_it_stands_for(
+    parser: Parser, tmp_path: Path, kind: str
+) -> None:
+    (tmp_path / "x").write_bytes(office.whole(kind, "The lamp burns colza oil."))
+    text, notes = read(parser, tmp_path / "a.xml", flat_package(tmp_path / "x"), DocumentKind.XML)
+    assert "The lamp burns colza oil." in text
+    assert "Lighthouses" in text
+    assert not [note for note in notes if not note.read]
+
+
+def test_word_2003_keeps_sections_notes_and_names_its_pictures(parser: Parser, tmp_path: Path) -> None:
+    said = "".join(
+        f"<w:p><w:r><w:t>{words}</w:t></w:r>{more}</w:p>"
+        for words, more in (
+            ("Lease of the boathouse ", "<w:footnote><w:p><w:r><w:t>Of 1911.</w:t></w:r></w:p></w:footnote>"
+             "<w:r><w:t>Signed by Ada</w:t></w:r>"),
+            ("Twelve crowns", "<w:r><w:pict><w:binData w:name='wordml://1.png'>aGVsbG8=</w:binData><v:shape>"
+             "<v:imagedata src='wordml://1.png'/></v:shape></w:pict></w:r>"),
+        )
+    )  # fmt: skip
+    content = (
+        '<?xml version="1.0"?><w:wordDocument xmlns:w="http://schemas.microsoft.com/office/word/2003/wordml"'
+        ' xmlns:wx="http://schemas.microsoft.com/office/word/2003/auxHint"'
+        ' xmlns:v="urn:schemas-microsoft-com:vml"><w:author>A. Clerk</w:author>'
+        f"<w:body><wx:sect><wx:sub-section>{said}</wx:sub-section></wx:sect></w:body></w:wordDocument>"
+    )
+    text, notes = read(parser, tmp_path / "a.xml", content, DocumentKind.XML)
+    assert text == "Lease of the boathouse Signed by Ada\nFootnote: Of 1911.\nTwelve crowns"
+    assert [note.count for note in notes if not note.read] == [1]
 
 
 def test_xml_of_a_stranger_opens_no_file(parser: Parser, tmp_path: Path) -> None:
@@ -199,10 +294,37 @@ def test_encoded_data_never_reaches_the_index(parser: Parser, tmp_path: Path, ar
     assert any("encoded data" in item.message for item in items if isinstance(item, Note))
 
 
+OF_ZEROES = base64.b64encode(bytes(1500) + random.Random(3).randbytes(90)).decode()  # noqa: S311
+
+
+@pytest.mark.parametrize("sign", ["\n", " ", "\n    "], ids=["lines", "blanks", "indented"])
+@pytest.mark.parametrize("name", ["a.txt", "a.html", "a.xml"])
+@pytest.mark.parametrize(
+    ("blob", "width"),
+    [(BLOB, 76), (BLOB, 64), (OF_ZEROES, 76), (random.Random(3).randbytes(400).hex(), 800)],  # noqa: S311
+    ids=["base64", "PEM", "mostly empty", "hex"],
+)
+def test_encoded_data_in_lines_never_reaches_the_index(
+    parser: Parser, tmp_path: Path, blob: str, width: int, name: str, sign: str
+) -> None:
+    """Formats of XML join the lines of a paragraph by blanks."""
+    lines = sign.join(blob[i : i + width] for i in range(0, len(blob), width))
+    body = f"<part>\nThe keeper is Ada.\n{lines}\nThe end.\n</part>"
+    content = {"a.xml": f"<?xml version='1.0'?>{body}", "a.html": f"<html>{body}</html>"}.get(name, body)
+    (tmp_path / name).write_text(content)
+    items = list(parser.parse(tmp_path / name, sniff(tmp_path / name, name)))
+    text = " ".join(item.text for item in items if isinstance(item, Block))
+    assert "The keeper is Ada." in text
+    assert "The end." in text
+    assert not [word for word in text.split() if len(word) > 20]
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "GATTACA" * 60,
+        "\n".join(["GATTACAGATTACAGATTACAGATTACAGATTACAGATTACAGATTACAGATTACA"] * 6),
+        "/usr/share/documents/of/the/harbour/office/2025 /usr/share/documents/of/the/harbour/office/2026",
         "=" * 300,
         "https://example.org/" + "a/" * 200,
         "Donaudampfschiff" * 20,

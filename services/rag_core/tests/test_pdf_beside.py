@@ -101,6 +101,14 @@ NOTES = {
         "Note by Brannigan: Ninety-seven days",
     ),
     "text on the page": (f"/Subtype/FreeText/Contents(Fee waived){AT}", "Fee waived"),
+    "text on the page in rich text alone": (
+        f"/Subtype/FreeText/RC(<?xml version='1.0'?><body><p>Fee <b>waived</b></p></body>){AT}",
+        "Text: Fee waived",
+    ),
+    "a note in rich text alone": (
+        f"/Subtype/Text/RC(<body><p>Ninety days</p></body>){AT}",
+        "Note: Ninety days",
+    ),
     "a stamp": (f"/Subtype/Stamp/Name/Approved{AT}", "Stamp: Approved"),
     "a stamp with words": (f"/Subtype/Stamp/Name/X/Contents(Received 3 May){AT}", "Stamp: Received 3 May"),
     "a remark on marked words": (

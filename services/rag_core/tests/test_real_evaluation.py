@@ -1,4 +1,4 @@
-"""Quality over real manuals must not fall under what was once reached (docs/answers.md has the figures)."""
+"""Quality over real manuals must not fall under what was once reached (figures: docs/use/answers.md)."""
 
 from __future__ import annotations
 

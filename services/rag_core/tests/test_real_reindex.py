@@ -116,12 +116,18 @@ def test_smaller_chunks_are_made_beside_the_old_ones_which_answer_till_then(fill
         assert other.ledger.ingestion().rebuilding is None
 
 
-def test_an_index_of_an_older_mapping_answers_until_every_document_is_read_anew(filled: Stack) -> None:
-    """An index of the release before has another mapping: it knows no names, and is asked all the same."""
+@pytest.mark.parametrize("raised", ["mapping", "chunker"])
+def test_an_index_of_an_older_version_answers_until_every_document_is_read_anew(
+    filled: Stack, raised: str
+) -> None:
+    """Nobody has to ask for it: chunks from before there were limits, say, are cut by the next worker.
+
+    An index of the release before may know no names; it is asked all the same.
+    """
     name = f"{filled.settings.opensearch_index}-000001"
     serving = filled.index.serving()
     assert serving is not None
-    older = serving[1].model_copy(update={"mapping": serving[1].mapping - 1})
+    older = serving[1].model_copy(update={raised: getattr(serving[1], raised) - 1})
     address = f"{filled.settings.opensearch_host}/{name}/_mapping"
     send("PUT", address, {"_meta": {"embedding": older.model_dump()}})
     filled.index.forget()

@@ -1,4 +1,4 @@
-"""When the documents hold something on a question; the figures are those of docs/decisions/0055."""
+"""When the documents hold something on a question; figures: docs/decisions/0055-relevance.md."""
 
 from __future__ import annotations
 

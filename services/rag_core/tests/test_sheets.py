@@ -226,3 +226,66 @@ def test_threaded_comments_are_read_with_their_writers(
     )
     text, _ = read(parser, path)
     assert f"5 (note: {'; '.join(f'Bo Aho: {one}' for one in said)})" in text
+
+
+def test_headers_and_footers_of_a_sheet_are_read_once(parser: Parser, tmp_path: Path) -> None:
+    def fill(sheet: Any) -> None:
+        sheet["A1"] = "North"
+        sheet.oddHeader.left.text, sheet.oddHeader.left.size = "Harbour dues & fees", 12
+        sheet.oddHeader.right.text = "Page &P of &N"
+        sheet.oddFooter.center.text = "Restricted"
+        sheet.evenFooter.center.text = "Restricted"
+
+    text, notes = read(parser, book(tmp_path / "h.xlsx", fill))
+    assert text == "Sheet\nNorth\nHarbour dues & fees Page of\nRestricted"
+    assert sum(note.part.value == "running line" for note in notes) == 2
+
+
+@pytest.mark.parametrize("line", ["Page &P of &N", "&D &T", "&F", "Seite &P"])
+def test_numbers_of_pages_are_not_read(parser: Parser, tmp_path: Path, line: str) -> None:
+    def fill(sheet: Any) -> None:
+        sheet["A1"] = "North"
+        sheet.oddFooter.center.text = line
+
+    assert read(parser, book(tmp_path / "h.xlsx", fill))[0] == "Sheet\nNorth"
+
+
+@pytest.mark.parametrize(
+    ("shown", "address", "read_as"),
+    [
+        ("dues", "https://example.org/dues?a=1&b=2", "dues (https://example.org/dues?a=1&b=2)"),
+        ("the clerk", "mailto:clerk@example.org", "the clerk (mailto:clerk@example.org)"),
+        ("https://example.org/", "https://example.org/", "https://example.org/"),
+        ("the file", "dues.xlsx", "the file"),
+    ],
+)
+def test_address_behind_a_cell_is_read(
+    parser: Parser, tmp_path: Path, shown: str, address: str, read_as: str
+) -> None:
+    def fill(sheet: Any) -> None:
+        sheet["A1"] = shown
+        sheet["A1"].hyperlink = address
+
+    assert read(parser, book(tmp_path / "l.xlsx", fill))[0] == f"Sheet\n{read_as}"
+
+
+@pytest.mark.parametrize("value", [123456789012345, 1234567890.25, 4111111111111111])
+def test_large_numbers_keep_their_figures(parser: Parser, tmp_path: Path, value: float) -> None:
+    def fill(sheet: Any) -> None:
+        sheet["A1"] = value
+
+    text, _ = read(parser, book(tmp_path / "n.xlsx", fill))
+    assert float(text.removeprefix("Sheet\n")) == pytest.approx(value, rel=1e-14)
+    assert "E" not in text or value >= 1e15
+
+
+def test_axes_and_series_of_a_chart_are_read(parser: Parser, tmp_path: Path) -> None:
+    def titled(markup: str) -> str:
+        rich = "<c:tx><c:rich><a:p><a:r><a:t>Price in crowns</a:t></a:r></a:p></c:rich></c:tx>"
+        title = f'<c:title xmlns:c="{chart}" xmlns:a="{drawing}">{rich}</c:title>'
+        return re.sub(r"(<(?:\w+:)?valAx>)", rf"\1{title}", markup)
+
+    chart = "http://schemas.openxmlformats.org/drawingml/2006/chart"
+    drawing = "http://schemas.openxmlformats.org/drawingml/2006/main"
+    path = edit(charted(tmp_path / "a.xlsx"), {"xl/charts/chart1.xml": titled})
+    assert "Axes of the chart Catch of the year: Price in crowns" in read(parser, path)[0]

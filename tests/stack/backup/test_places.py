@@ -16,8 +16,8 @@ pytestmark = long("makes repositories of its own")
 HERE = "/home/admin/ragdock-test-backups"
 KEY = "/root/.ssh/ragdock-test"
 PLACES = {"a path": HERE, "sftp": f"sftp:ragdock-test:{HERE}"}
-# As docs/backups.md asks for: a key that root's ssh uses, and the host key known. The host stands for the
-# other machine; what it is called in root's ssh leads to itself.
+# As docs/operate/backups.md asks for: a key that root's ssh uses, and the host key known. The host stands
+# for the other machine; what it is called in root's ssh leads to itself.
 PREPARE = f"""
 install -d -o admin -g admin -m 0700 {HERE}
 ssh-keygen -q -t ed25519 -N '' -C ragdock-test -f {KEY}

@@ -1,4 +1,4 @@
-"""What somebody deleted and overwrote in the bucket comes back, by the command of docs/backups.md."""
+"""What somebody deleted and overwrote in the bucket comes back, by the command of docs/operate/backups.md."""
 
 from __future__ import annotations
 

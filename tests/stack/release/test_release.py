@@ -40,6 +40,15 @@ def serves(api: Api, host: Host, release: str) -> None:
     assert api.http.get("/").is_success
 
 
+BACKUP = "/opt/ragdock/state/backup.json"
+
+
+def last_backup(host: Host, at: str) -> None:
+    """Let the record say that the newest backup was made then."""
+    state = json.loads(host.shell(f"cat {BACKUP} || echo '{{}}'"))
+    host.run("tee", BACKUP, given=json.dumps({**state, "last_success": at}))
+
+
 def test_a_second_run_changes_nothing_and_restarts_nothing(host: Host) -> None:
     """The whole site.yml looks at the real state and finds it as wanted."""
     play("site.yml").good()
@@ -54,6 +63,7 @@ def test_a_second_run_changes_nothing_and_restarts_nothing(host: Host) -> None:
 def test_a_redeploy_drops_no_request(door: Door, api: Api, host: Host, changed: Path) -> None:
     """A changed rag-app goes live under five requests a second; no answer being written is cut off."""
     before = host.current()
+    last_backup(host, "2026-01-01T00:00:00Z")
     untouched = {name: at for name, at in host.started().items() if "rag-app" not in name}
     with Load(door) as load, Streams(door) as streams:
         time.sleep(5)
@@ -70,6 +80,23 @@ def test_a_redeploy_drops_no_request(door: Door, api: Api, host: Host, changed: 
     same = {name: at for name, at in host.started().items() if "rag-app" not in name}
     assert same == untouched, "a service that did not change was restarted"
     assert len(host.ids("rag-app")) == 1, "the old container was left behind"
+    made = json.loads(host.run("cat", BACKUP))
+    assert made["ok"]
+    assert made["last_success"] > "2026-01-01T00:00:00Z", "no backup was made before it"
+
+
+def test_a_release_goes_live_with_a_backup_or_not_at_all(api: Api, host: Host) -> None:
+    """The newest backup is old and another cannot be made: the risk is the operator's to take, by name."""
+    before = host.current()
+    last_backup(host, "2026-01-01T00:00:00Z")
+    words = ("-e", "ragdock_ingestion_poll_seconds=17", "-e", "backup_reserve_mib=99999999")
+    play("playbooks/deploy.yml", *words).refused("skip_backup=true", "hours old", "free", f"{before} serves")
+    serves(api, host, before)
+    said = play("playbooks/deploy.yml", *words, "-e", "skip_backup=true").good().output
+    assert "is lost" in said
+    assert host.current() != before
+    play("playbooks/deploy.yml").good()
+    serves(api, host, before)
 
 
 @pytest.mark.usefixtures("lighthouse")

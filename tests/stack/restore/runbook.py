@@ -1,4 +1,4 @@
-"""docs/recovery.md, read as an operator reads it: what was lost, and the command to type."""
+"""docs/operate/recovery.md, read as an operator reads it: what was lost, and the command to type."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import shlex
 
 from tests.stack.door import CHECKOUT
 
-PAGE = CHECKOUT / "docs" / "recovery.md"
+PAGE = CHECKOUT / "docs" / "operate" / "recovery.md"
 ROW = re.compile(r"^\| (?P<lost>[^|]+?) \| (?P<what>`[^`]+`|the same) \|$", re.MULTILINE)
 TYPED = re.compile(r"^`ansible-playbook -i inventory/production (?P<words>[^`]+)`$")
 # The page's moment is an example.

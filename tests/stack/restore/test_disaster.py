@@ -1,4 +1,4 @@
-"""A host and its disks, the whole deployment, or a part is lost: docs/recovery.md brings it back as written.
+"""A host and its disks, the whole deployment, or a part is lost: docs/operate/recovery.md brings it back.
 
 By `make disaster`, alone: what other tests know of the host and its secrets does not hold afterwards.
 """
@@ -153,13 +153,13 @@ def nearly_nothing(scene: Scene) -> None:
 
 
 LOSSES: dict[str, Callable[[Scene], None]] = {
-    "I want to look first": lambda _: None,
+    "nothing; list the backups": lambda _: None,
     "one document": no_report,
     "the search index": no_index,
     "all files of documents": no_files,
-    "the click counter": no_clicks,
-    "everything as it was last night": nearly_nothing,
-    "everything as it was before a moment": nearly_nothing,
+    "the analytics events": no_clicks,
+    "everything; go back to last night": nearly_nothing,
+    "everything; go back to a point in time": nearly_nothing,
 }
 
 

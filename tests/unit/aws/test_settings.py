@@ -82,6 +82,11 @@ def test_a_missing_setting_is_named(name: str) -> None:
         ("ragdock_backup_bucket", ""),
         ("ragdock_backup_bucket", "My_Bucket"),
         ("ragdock_upload_max_mib", 0),
+        ("ragdock_upload_slots", 0),
+        ("ragdock_upload_slots", 2.5),
+        ("ragdock_upload_slots", "many"),
+        ("ragdock_upload_reserve_mib", 0),
+        ("ragdock_upload_reserve_mib", "2 GiB"),
         ("ragdock_ocr_languages", ""),
         ("ragdock_ocr_languages", "eng,deu"),
         ("ragdock_ocr_languages", "eng+klingon"),
@@ -151,6 +156,25 @@ def test_every_job_can_be_set_to_a_time_or_switched_off(name: str) -> None:
     if SPEC[name]["type"] == "str":
         for value in ("", "17 2 * * *", "5 23 * * 0,3"):
             assert problems(**{name: value}) == []
+
+
+@pytest.mark.parametrize(
+    ("reserve", "volume", "refused"),
+    [(10239, 10, False), (10240, 10, True), ("10240", "10", True), (20480, 40, False), (1024, "big", False)],
+)
+def test_the_free_space_that_uploads_leave_is_a_part_of_the_volume(
+    reserve: Any, volume: Any, refused: bool
+) -> None:
+    """A reserve as large as the disk would refuse every upload; a wrong volume is named by itself."""
+    said = problems(ragdock_upload_reserve_mib=reserve, ragdock_data_volume_gib=volume)
+    assert [line for line in said if line.startswith("'ragdock_upload_reserve_mib'")] == (
+        [
+            f"'ragdock_upload_reserve_mib' is {int(reserve)}: it must be a whole number from 1024"
+            " to 32768 (MiB), and less than ragdock_data_volume_gib holds."
+        ]
+        if refused
+        else []
+    )
 
 
 def test_every_language_that_the_image_reads_may_be_named() -> None:

@@ -184,7 +184,7 @@ def test_drills_are_a_picture(tmp_path: Path) -> None:
     text = status.picture(records.read_history(tmp_path, "drill"))
     assert "▃▅✗█" in text
     assert "3 of 4 proved their backup, restored in 10 to 40 s (2026-11-25 to 2026-11-28)" in text
-    assert text in (ROOT / "docs" / "schedule.md").read_text(), "the docs show another picture"
+    assert text in (ROOT / "docs" / "operate" / "schedule.md").read_text(), "the docs show another picture"
 
 
 @pytest.mark.parametrize(

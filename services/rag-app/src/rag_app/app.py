@@ -28,8 +28,11 @@ Errors come as `{"error": {"code": ..., "message": ...}}`; the codes are stable.
 """
 
 
-def create_app(settings: AppSettings) -> FastAPI:
-    """Build the app; makes the folder for incoming uploads and talks to no store."""
+def create_app(settings: AppSettings, pace: Pace | None = None) -> FastAPI:
+    """Build the app; makes the folder for incoming uploads and talks to no store.
+
+    How slow a body may be is no setting: Pace's own figures let the slowest real line through.
+    """
     _receive_uploads_on_disk(settings)
     app = FastAPI(
         title="Ragdock",
@@ -68,7 +71,7 @@ def create_app(settings: AppSettings) -> FastAPI:
         admit=require_user,
         upload_max_bytes=settings.upload_max_bytes,
         upload_paths=frozenset({"/api/documents"}),
-        pace=Pace(settings.body_grace_seconds, settings.body_least_bytes),
+        pace=pace or Pace(),
     )
     app.add_middleware(
         AccessLog, quiet=["/api/health", "/api/light", f"{page.PATH}/"], opaque=[f"{page.PATH}/"]

@@ -1,12 +1,26 @@
 """Which release serves: a file that follows the release, so that a new one restarts nothing."""
 
+from __future__ import annotations
+
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
+UNKNOWN = "unknown"
 
-def serving_release(record: Path) -> str:
-    """The release's id, or `unknown` where no deployment wrote one."""
+
+@dataclass(frozen=True)
+class Release:
+    """A release's id and the version of Ragdock that made it; `unknown` where no deployment wrote one."""
+
+    id: str = UNKNOWN
+    version: str = UNKNOWN
+
+
+def serving_release(record: Path) -> Release:
+    """What the release's record says."""
     try:
-        return str(json.loads(record.read_text(encoding="utf-8"))["id"])
-    except (OSError, ValueError, KeyError):
-        return "unknown"
+        told = json.loads(record.read_text(encoding="utf-8"))
+        return Release(str(told["id"]), str(told.get("version", UNKNOWN)))
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return Release()

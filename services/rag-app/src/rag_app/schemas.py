@@ -24,6 +24,8 @@ from rag_core.models import (
 from rag_core.tags import LONGEST, MOST
 from rag_core.words import spans
 
+_ALSO_IN = "names of other documents that hold the same passage word for word"
+
 PublicState = Literal["queued", "processing", "ready", "failed"]
 
 
@@ -147,6 +149,7 @@ class SearchResult(BaseModel):
     bm25_score: float | None
     vector_rank: int | None
     highlights: list[tuple[int, int]] = Field(description="where words of the question stand in the passage")
+    also_in: list[str] = Field(description=_ALSO_IN)
 
     @classmethod
     def of(cls, passage: Passage, query: str) -> Self:
@@ -164,6 +167,7 @@ class SearchResult(BaseModel):
             bm25_score=passage.bm25_score,
             vector_rank=passage.vector_rank,
             highlights=spans(passage.text, query),
+            also_in=list(passage.also_in),
         )
 
 
@@ -207,6 +211,7 @@ class CitationOut(BaseModel):
     page_start: int
     page_end: int
     passage: str
+    also_in: list[str] = Field(description=_ALSO_IN)
 
 
 class AskAnswer(BaseModel):
@@ -349,6 +354,7 @@ class Status(BaseModel):
     """Everything an operator asks first."""
 
     release: str
+    version: str = Field(description="version of Ragdock that made the release")
     status: Literal["green", "amber", "red"]
     documents: dict[PublicState, int]
     ingestion: Ingestion = Field(description="what the worker does: how much is left, how fast, how long")

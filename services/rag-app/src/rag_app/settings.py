@@ -30,10 +30,6 @@ class AppSettings(RagSettings):
     """Questions that may wait for a slot; the next one is told to come back later."""
     upload_slots: int = Field(default=6, ge=1)
     """Uploads received at the same time; the next one is told to come back."""
-    body_grace_seconds: float = Field(default=30.0, gt=0)
-    """How long a request's body may keep us waiting, beside the time its size is worth."""
-    body_least_bytes: int = Field(default=8 * 1024, ge=1)
-    """Bytes a second that a body brings at least; slower ones use up the grace."""
     shutdown_seconds: int = Field(default=100, ge=1)
     """How long running answers may go on after the container is told to stop."""
     log_level: str = "INFO"

@@ -1,8 +1,12 @@
-"""`python -m rag_worker run` works; `python -m rag_worker health` exits 0 while it does, else 1."""
+"""`python -m rag_worker run` works; `python -m rag_worker health` exits 0 while it does, else 1.
+
+`python -m rag_worker stored` prints the versions of what this image stores, as JSON.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 
 from rag_worker import heartbeat
@@ -11,9 +15,15 @@ from rag_worker import heartbeat
 def main() -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="rag_worker", description=__doc__)
-    parser.add_argument("verb", choices=["run", "health"])
-    if parser.parse_args().verb == "health":
+    parser.add_argument("verb", choices=["run", "health", "stored"])
+    verb = parser.parse_args().verb
+    if verb == "health":
         return heartbeat.health()
+    if verb == "stored":
+        from rag_core import stored
+
+        sys.stdout.write(f"{json.dumps(stored.versions())}\n")
+        return 0
     from rag_worker import service
 
     return service.main()

@@ -232,4 +232,5 @@ def _citation(number: int, passage: Passage, page_start: int, page_end: int) -> 
         page_start=page_start,
         page_end=page_end,
         passage=passage.text,
+        also_in=passage.also_in,
     )

@@ -122,6 +122,7 @@ class Citation(Frozen):
     page_start: int
     page_end: int
     passage: str
+    also_in: tuple[str, ...] = ()  # as of the passage
 
 
 class SentenceSupport(Frozen):

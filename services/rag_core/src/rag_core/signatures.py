@@ -10,6 +10,7 @@ import olefile
 _PICTURE = "a picture; put it into a PDF, whose pictures of text are read"
 _SOUND = "sound or video; add its transcript as text"
 _ARCHIVE = "an archive; unpack it, and bring the files in it"
+_SPANNED = "one of several parts of an archive; unpack it with the others, and bring the files in it"
 _PROGRAM = "a program"
 _FONT = "a font"
 _POSTSCRIPT = "PostScript; convert it to PDF (ps2pdf)"
@@ -28,6 +29,8 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"fLaC", _SOUND),
     (b"OggS", _SOUND),
     (b"\x1aE\xdf\xa3", _SOUND),
+    (b"PK\x07\x08", _SPANNED),
+    (b"PK00PK\x03\x04", _SPANNED),
     (b"7z\xbc\xaf'\x1c", _ARCHIVE),
     (b"Rar!\x1a\x07", _ARCHIVE),
     (b"\x1f\x8b", _ARCHIVE),
@@ -40,6 +43,10 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"!<arch>\n", _ARCHIVE),
     (b"070707", _ARCHIVE),
     (b"07070", _ARCHIVE),
+    (b"\x71\xc7", _ARCHIVE),
+    (b"\xc7\x71", _ARCHIVE),
+    (b"]\0\0", _ARCHIVE),
+    (b"\xff\x06\0\0sNaPpY", _ARCHIVE),
     (b"\x7fELF", _PROGRAM),
     (b"MZ", _PROGRAM),
     (b"\xca\xfe\xba\xbe", _PROGRAM),
@@ -101,34 +108,38 @@ def named(head: bytes) -> str | None:
 
 
 class Compound:
-    """What is in an OLE file: Office before 2007, locked files and Outlook's messages are stored as one."""
+    """What is in an OLE file: Office before 2007, locked files and Outlook's messages are stored as one.
+
+    The case of its names means nothing.
+    """
 
     def __init__(self, path: Path) -> None:
         """Read the names of its streams."""
         self._streams: set[str] = set()
         try:
             with olefile.OleFileIO(path) as file:
-                self._streams = {entry[0].strip("\x05") for entry in file.listdir(storages=True)}
+                entries = file.listdir(storages=True)
+                self._streams = {entry[0].strip("\x05").lower() for entry in entries}
         except (OSError, ValueError, IndexError, TypeError, AttributeError, RecursionError):
             # Its table of parts is damaged; their names may still be found.
             data = path.read_bytes()
             names = (_LOCKED, _OUTLOOK, *(stream for stream, _ in _OLE_KINDS))
-            self._streams = {name for name in names if name.encode("utf-16-le") in data}
+            self._streams = {name.lower() for name in names if name.encode("utf-16-le") in data}
 
     @property
     def is_message(self) -> bool:
         """Whether Outlook saved it as a message (.msg)."""
-        return _OUTLOOK in self._streams
+        return _OUTLOOK.lower() in self._streams
 
     @property
     def is_locked(self) -> bool:
         """Whether it is an Office file behind a password."""
-        return _LOCKED in self._streams
+        return _LOCKED.lower() in self._streams
 
     @property
     def said(self) -> str:
         """What it is, and what to do."""
         for stream, said in _OLE_KINDS:
-            if stream in self._streams:
+            if stream.lower() in self._streams:
                 return said
         return "of an older program of Microsoft's kind; open it there and save it as DOCX, XLSX or PDF"

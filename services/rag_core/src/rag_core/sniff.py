@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 import zipfile
-import zlib
 from pathlib import Path
 
-from rag_core import delimited, encoding, signatures
+from rag_core import archives, delimited, encoding, signatures
 from rag_core.errors import UploadRefused
 from rag_core.models import DocumentKind
 
@@ -18,16 +17,9 @@ _ACCEPTED = (
     "PDF, DOCX, PPTX, XLSX, OpenDocument, CSV, RTF, HTML, EPUB, e-mail (.eml, .msg, mbox), notebooks, XML,"
     " Markdown and plain text are accepted"
 )
-# What zipfile raises for an archive, or a part of one, that is cut, missing, spoilt, or untrue of itself.
-DAMAGED_ARCHIVE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    KeyError,
-    OSError,
-    ValueError,
-    NotImplementedError,
-)
+DAMAGED_ARCHIVE = archives.DAMAGED
+# The table of parts of a document with 50,000 of them; a larger one fills memory before anything is read.
+_MOST_DIRECTORY_BYTES = 8 * 1024 * 1024
 _ARCHIVE_MARKS = (b"PK\x03\x04", b"PK\x05\x06")  # the second begins an archive without a part
 # A part that only this kind of archive has. Some of Microsoft's programs number it.
 _ARCHIVES = {
@@ -54,7 +46,12 @@ _MARKUP = re.compile(
     r"<(?:head|body|table|div|p|h[1-6]|meta|title|ul|ol|span|form|article|section|center|font|style)[\s>/]"
 )
 _XML = re.compile(r"<(?:svg|rss|feed|rdf:rdf|(?:[a-z0-9]{1,20}:)?(?:worddocument|package|workbook))[\s>]")
+_FLAT = re.compile(r"^<(?:\?xml[^>]{0,200}>\s{0,20}<)?office:document\s")
 _MAIL_KNOWN = {"from", "to", "subject", "date", "message-id", "mime-version", "received", "return-path"}
+
+
+class PlainArchive(UploadRefused):
+    """A zip archive that is no document, but may hold some."""
 
 
 def sniff(path: Path, name: str) -> DocumentKind:
@@ -92,6 +89,8 @@ def _of_text(text: str, ending: str) -> DocumentKind:
         return DocumentKind.HTML
     if _MARKUP.match(start) and ending not in _MARKDOWN_ENDINGS | _PLAIN_ENDINGS:
         return DocumentKind.HTML
+    if _FLAT.search(start[:4096]):
+        return DocumentKind.OPENDOCUMENT
     if start.startswith("<?xml") or (_XML.match(start) and ending not in _MARKDOWN_ENDINGS):
         return DocumentKind.XML
     if start.startswith("{") and (ending == ".ipynb" or '"cell_type"' in start):
@@ -133,19 +132,26 @@ def _is_mail(text: str) -> bool:
             known.add(found.group(1).lower())
         elif line[0] not in " \t":
             return False
+    if {"mime-version", "content-type"} <= known:  # a web archive (.mht) names no sender
+        return True
     return len(known & _MAIL_KNOWN) >= 3 and bool(known & {"from", "received", "return-path"})
 
 
 def _archive(path: Path, name: str) -> DocumentKind:
+    if archives.directory_bytes(path) > _MOST_DIRECTORY_BYTES:
+        raise _refused(
+            f"{name!r} is an archive of more parts than any document has; unpack it, and bring the files"
+        )
     try:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
+            declared = archives.declared(archive)
     except DAMAGED_ARCHIVE:
         return _by_beginning(path, name)
     for part, kind in _ARCHIVES.items():
-        if any(map(part.fullmatch, names)):
+        if any(map(part.fullmatch, names)) and archives.may_be(kind, names, declared):
             return kind
-    raise _no_document(names, name)
+    raise _no_document(names, name, declared)
 
 
 def _by_beginning(path: Path, name: str) -> DocumentKind:
@@ -161,13 +167,20 @@ def _by_beginning(path: Path, name: str) -> DocumentKind:
     )
 
 
-def _no_document(names: set[str], name: str) -> UploadRefused:
+def _no_document(names: set[str], name: str, declared: str) -> UploadRefused:
     """A whole archive with none of our kinds in it."""
+    if "encrypted-package" in names:
+        return UploadRefused(
+            f"{name!r} is encrypted; save a copy without a password and upload that", code="upload_encrypted"
+        )
+    for word, said in archives.DECLARED.items():
+        if word in declared:
+            return _refused(f"{name!r} is {said}")
     if any(_IWORK.search(part) for part in names):
         return _refused(
             f"{name!r} is a file of Pages, Numbers or Keynote; export it as PDF, DOCX, XLSX or PPTX"
         )
-    if "mimetype" in names or "META-INF/manifest.xml" in names:
+    if "opendocument" in declared or "META-INF/manifest.xml" in names:
         return _refused(f"{name!r} is an OpenDocument file without text; save it as PDF")
     if any(part.startswith("visio/") for part in names):
         return _refused(f"{name!r} is a Visio drawing; save it as PDF")
@@ -181,9 +194,13 @@ def _no_document(names: set[str], name: str) -> UploadRefused:
             " damaged, or of a kind that cannot be read. Open it with the program that made it, and save it"
             " as DOCX, PPTX, XLSX or PDF"
         )
-    return _refused(
+    if "META-INF/MANIFEST.MF" in names:
+        return _refused(f"{name!r} is a program for Java or Android")
+    return PlainArchive(
         f"{name!r} is a plain zip archive, and no Word file, presentation, workbook or book; unpack it, and"
-        " bring the files in it"
+        " bring the files in it",
+        code="upload_unsupported",
+        http_status=415,
     )
 
 

@@ -2,7 +2,7 @@
 
 The work is the playbook of that name in the deployer's directory. Here is only what a playbook cannot
 do for itself: one at a time, gently, not for ever, with a log, and with a record even of its own death.
-docs/schedule.md explains it.
+docs/operate/schedule.md explains it.
 """
 
 from __future__ import annotations

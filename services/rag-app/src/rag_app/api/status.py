@@ -34,9 +34,11 @@ async def status(backend: Annotated[Backend, Depends(backend_of)]) -> Status:
     reading = await backend.monitor.reading()
     counts = await run_in_threadpool(backend.ledger.counts)
     can_embed = reading.report.ollama.ok
+    release = await run_in_threadpool(serving_release, backend.settings.release_file)
     return Status.model_validate(
         {
-            "release": await run_in_threadpool(serving_release, backend.settings.release_file),
+            "release": release.id,
+            "version": release.version,
             "status": reading.light,
             "documents": {state.value: counts[state] for state in SHOWN_STATES},
             "ingestion": await run_in_threadpool(backend.ledger.ingestion),

@@ -3,10 +3,11 @@
 from datetime import datetime
 
 from rag_app.ui import portable
-from rag_app.ui.plain import pages
+from rag_app.ui.plain import copies, pages
 from rag_app.ui.portable import one_line
 from rag_app.ui.render import REASONS
 from rag_core.conversations import Conversation, Exchange
+from rag_core.models import Citation
 
 _LONGEST_QUOTE = 600
 
@@ -31,13 +32,17 @@ def _exchange(one: Exchange) -> str:
             "Sources:\n\n"
             + "\n".join(
                 f"{cited.number}. {one_line(cited.document)}, {pages(cited.page_start, cited.page_end)}:"
-                f" {_quote(cited.passage)}"
+                f" {_quote(cited.passage)}{_also(cited)}"
                 for cited in answer.citations
             )
         )
     facts = [one_line(answer.model or "no model"), f"{answer.timings.total:.1f} s", _when(one.asked_at)]
     parts.append(f"_{', '.join(facts)}_")
     return "\n\n".join(parts) + "\n"
+
+
+def _also(cited: Citation) -> str:
+    return f" {one_line(copies(cited.also_in))}" if cited.also_in else ""
 
 
 def _quote(passage: str) -> str:

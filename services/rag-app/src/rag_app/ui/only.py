@@ -32,7 +32,12 @@ _KINDS = {
     DocumentKind.MARKDOWN: "Markdown",
     DocumentKind.TEXT: "Text",
 }
-_KEEP = "(...chosen) => { sessionStorage.setItem('ragdock-only', JSON.stringify(chosen)); return chosen }"
+# While a page is loaded its inputs come up empty: nothing is kept of them until the filter is as it was.
+_KEEP = """(...chosen) => {
+  if (window.ragdockRestored) sessionStorage.setItem('ragdock-only', JSON.stringify(chosen));
+  return chosen;
+}"""
+_RESTORED = "() => { window.ragdockRestored = true }"
 _RECALL = "() => [sessionStorage.getItem('ragdock-only') ?? '']"
 _QUIET: dict[str, Any] = {
     "show_progress": "hidden",
@@ -96,7 +101,8 @@ def row(backend: Backend, page: gr.Blocks, told: gr.HTML) -> Only:
     gr.on(changes, tell, only.inputs, told, js=_KEEP, trigger_mode="always_last", **_QUIET)
     opened.expand(offer, None, [only.documents, only.tags], **_QUIET)
     clear.click(lambda: [[], [], [], None, None], None, only.inputs, **_QUIET)
-    page.load(restore, kept, [*only.inputs, told], js=_RECALL, **_QUIET)
+    restored = page.load(restore, kept, [*only.inputs, told], js=_RECALL, **_QUIET)
+    restored.then(None, js=_RESTORED)
     return only
 
 

@@ -6,7 +6,7 @@ value of gr.HTML, whose template engine would run `${...}` and `{{...}}` found i
 
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from html import escape
 
@@ -19,6 +19,7 @@ _ADDRESS = re.compile(r"(?i)(\bwww)\.|:(?=//)|(?<=mailto):")
 _BLANK = {"Cc", "Zl", "Zp"}
 # Stand for <mark> and </mark> until the text around them is harmless.
 _ON, _OFF = "\x02", "\x03"
+_COPIES_NAMED = 5
 
 
 def text(value: str) -> str:
@@ -73,6 +74,12 @@ def _marked(line: str, wanted: frozenset[str]) -> str:
 def pages(start: int, end: int) -> str:
     """Where a passage stands, for people."""
     return f"page {start}" if start == end else f"pages {start}-{end}"
+
+
+def copies(names: Sequence[str]) -> str:
+    """Which other documents hold a passage word for word; of many the first few by name."""
+    shown, more = names[:_COPIES_NAMED], len(names[_COPIES_NAMED:])
+    return f"The same passage is also in {', '.join([*shown, *([f'{more} more'] if more else [])])}."
 
 
 def count(number: int, noun: str) -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from rag_app.ui import markup, why
-from rag_app.ui.plain import lines, one_line, pages
+from rag_app.ui.plain import copies, lines, one_line, pages
 from rag_core.models import Answer, Citation, Passage, SentenceSupport
 from rag_core.words import words
 
@@ -86,25 +86,22 @@ def _sources(title: str, items: Sequence[str]) -> str:
 
 
 def _citation(one: Citation, question: str) -> str:
-    span = (one.page_start, one.page_end)
-    return _source(one.number, (one.document_id, one.document, one.title), span, one.passage, question)
+    return _source(one.number, one, one.passage, question)
 
 
 def _passage(number: int, one: Passage, question: str) -> str:
-    span = (one.page_start, one.page_end)
-    return _source(number, (one.document_id, one.document, one.title), span, one.text, question)
+    return _source(number, one, one.text, question)
 
 
-def _source(
-    number: int, document: tuple[str, str, str], span: tuple[int, int], passage: str, question: str
-) -> str:
+def _source(number: int, one: Citation | Passage, passage: str, question: str) -> str:
     # One line without a blank one in it: Markdown then leaves the whole block alone.
-    identity, name, title = document
-    heading = f'<span class="rd-heading">{one_line(title)}</span>' if title else ""
-    place = f"{one_line(identity)}/{span[0]}/{span[1]}"
+    span = (one.page_start, one.page_end)
+    heading = f'<span class="rd-heading">{one_line(one.title)}</span>' if one.title else ""
+    also = f'<span class="rd-also">{one_line(copies(one.also_in))}</span>' if one.also_in else ""
+    place = f"{one_line(one.document_id)}/{span[0]}/{span[1]}"
     return (
         f'<details class="rd-source rd-n{number}"><summary><span class="rd-number">{number}</span>'
-        f'<span class="rd-where"><b>{one_line(name)}</b>, {pages(*span)}</span></summary>'
-        f"{heading}<blockquote tabindex='0'>{lines(passage, words(question))}</blockquote>"
+        f'<span class="rd-where"><b>{one_line(one.document)}</b>, {pages(*span)}</span></summary>'
+        f"{heading}<blockquote tabindex='0'>{lines(passage, words(question))}</blockquote>{also}"
         f'<button class="rd-open" value="{place}">Read it in the document</button></details>'
     )

@@ -43,6 +43,7 @@ def status_html(backend: Backend, reading: Reading) -> str:
         for name, there in report.models.items()
     )
     documents = ", ".join(f"{counts[state]} {state.value}" for state in SHOWN_STATES)
+    release = serving_release(backend.settings.release_file)
     return (
         f'<p class="rd-words">{text(reading.words)}</p><dl class="rd-facts-list">'
         + _fact("Document index", _latency(report.opensearch), reading.opensearch, report.opensearch.detail)
@@ -50,7 +51,8 @@ def status_html(backend: Backend, reading: Reading) -> str:
         + models
         + _fact("Documents", documents)
         + _fact("Questions in line", str(backend.gate.length))
-        + _fact("Release", serving_release(backend.settings.release_file))
+        + _fact("Version", release.version)
+        + _fact("Release", release.id)
         + "</dl>"
     )
 

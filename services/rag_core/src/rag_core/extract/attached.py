@@ -5,33 +5,43 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from rag_core.errors import UploadRefused
+from rag_core.extract import packed
 from rag_core.extract.blocks import Block, BlockKind, Item, Note, Part, Pulse, Unreadable, blocks
 from rag_core.models import DocumentKind
-from rag_core.sniff import sniff
+from rag_core.sniff import PlainArchive, sniff
 
 # Attachments pass through the container's small memory disk.
-MAX_BYTES = 32 * 1024 * 1024
+MAX_BYTES = packed.MAX_FILE_BYTES
 MAX_FILES = 100
 
 Reader = Callable[[Path, DocumentKind], Iterator[Item]]
 
 
-def attached(data: bytes, name: str, read: Reader, page: int, level: int = 1) -> Iterator[Item]:
+def attached(
+    data: bytes, name: str, read: Reader, page: int, level: int = 1, room: packed.Room | None = None
+) -> Iterator[Item]:
     """Blocks of an attached file, on the page that it is attached to, and a note of how it went.
 
-    `read` gives a file's blocks; whatever is wrong with one must come as Unreadable.
+    `read` gives a file's blocks; whatever is wrong with one must come as Unreadable. Of a plain archive the
+    files in it are read, as many as `room` has left.
     """
     yield from blocks(BlockKind.HEADING, f"Attachment: {name}", page, level)
     if len(data) > MAX_BYTES:
         yield from unread(name, "it is too large to be read from here; add it by itself", page)
         return
     with tempfile.NamedTemporaryFile(prefix="attached-") as copy:
-        copy.write(data)
-        copy.flush()
         path = Path(copy.name)
+        try:
+            path.write_bytes(data)
+        except OSError:  # that disk holds the files around this one as well
+            yield from unread(
+                name, "there is no room to open it within this document; add it by itself", page
+            )
+            return
         begun = False
         try:
             for item in read(path, sniff(path, name)):
@@ -43,6 +53,15 @@ def attached(data: bytes, name: str, read: Reader, page: int, level: int = 1) ->
                         yield replace(item, message=item.message and f"attachment {name}: {item.message}")
                     case Pulse():
                         yield Pulse(page)
+        except PlainArchive:
+            yield from packed.files(
+                path,
+                name,
+                room or packed.Room(),
+                lambda inner, its_name, left: attached(inner, its_name, read, page, level + 1, left),
+                partial(unread, page=page),
+            )
+            return
         except (UploadRefused, Unreadable) as error:
             how = "was not read to its end" if begun else "was not read"
             yield from unread(name, error.message, page, how)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 
-# A run without a blank; or lines of the same kind, as mail and keys wrap them.
+# A run without a blank; or lines of the same kind, as mail and keys wrap them, joined by blanks or not.
 _RUN = re.compile(r"(?:data:[\w/+.;=-]{1,100}?,)?[A-Za-z0-9+/_=-]{160,}")
-_WRAPPED = re.compile(r"(?:^[ \t]{0,8}[A-Za-z0-9+/]{40,120}={0,2}[ \t]{0,8}(?:\n|\Z)){2,}", re.MULTILINE)
+_WRAPPED = re.compile(
+    r"(?:(?<!\S)[A-Za-z0-9+/]{40,120}={0,2}(?:\s{1,9}|\Z)){2,}(?:[A-Za-z0-9+/]{2,120}={1,2}(?!\S))?"
+)
 _KEY = re.compile(r"-----BEGIN [A-Z0-9 ]{1,60}-----[^-]{0,20000}-----END [A-Z0-9 ]{1,60}-----")
+_HEX = re.compile(r"[0-9A-Fa-f]{160,}")
+_REPEATED = re.compile(r"A{8,}|/{8,}")
 _CUT = "[encoded data]"
 
 
@@ -17,8 +21,9 @@ def without(text: str) -> tuple[str, int]:
 
     def replaced(found: re.Match[str]) -> str:
         nonlocal cut
-        if found.re is not _KEY and not _encoded(found[0]):
-            return found[0]
+        run = found[0]
+        if found.re is not _KEY and not _encoded(run) and not (found.re is _WRAPPED and _empty(run)):
+            return run
         cut += 1
         return f"{_CUT}\n" if found[0].endswith("\n") else _CUT
 
@@ -28,6 +33,15 @@ def without(text: str) -> tuple[str, int]:
 
 
 def _encoded(run: str) -> bool:
-    """Whether it has letters of both cases and digits throughout, as no name, row of dots or gene has."""
-    letters = sum(map(str.isupper, run)), sum(map(str.islower, run)), sum(map(str.isdigit, run))
-    return min(letters) * 25 >= len(run) and len(set(run)) >= 20
+    """Whether it has letters of both cases and digits throughout, as no name, row of dots or gene has; or
+    is hexadecimal, which has letters of one case.
+    """
+    upper, lower, digits = sum(map(str.isupper, run)), sum(map(str.islower, run)), sum(map(str.isdigit, run))
+    if _HEX.fullmatch(run) and min(upper, lower) == 0:
+        return min(upper + lower, digits) * 16 >= len(run)
+    return min(upper, lower, digits) * 25 >= len(run) and len(set(run)) >= 20
+
+
+def _empty(run: str) -> bool:
+    """Whether most of it repeats one sign, as the empty parts of a file do once they are encoded."""
+    return sum(map(len, _REPEATED.findall(run))) * 2 > len(run)

@@ -11,11 +11,18 @@ from pathlib import Path
 from lxml import etree
 
 from rag_core.extract import archive, html
-from rag_core.extract.blocks import BlockKind, Head, Item, Pulse, Unreadable, blocks
+from rag_core.extract.blocks import BlockKind, Head, Item, Note, Part, Pulse, Unreadable, blocks
 from rag_core.sniff import DAMAGED_ARCHIVE
 
 _CONTAINER = "META-INF/container.xml"
 _RIGHTS = "META-INF/encryption.xml"
+# What only the books of one kind of lock hold.
+_SHOPS = {
+    "META-INF/rights.xml": " of Adobe",
+    "META-INF/license.lcpl": ", Readium LCP",
+    "META-INF/sinf.xml": " of Apple",
+    "rights.xml": " of Barnes & Noble or Kobo",
+}
 _PAGES = ("application/xhtml+xml", "text/html", "application/x-dtbook+xml", "image/svg+xml")
 
 
@@ -41,6 +48,7 @@ def parse(path: Path, max_pages: int) -> Iterator[Item]:
         yield Head(title=title, pages=len(chapters))
         empty = True
         lost = 0
+        pictures: list[int] = []
         for number, name in enumerate(chapters, 1):
             try:
                 markup = book.read(name)
@@ -51,6 +59,7 @@ def parse(path: Path, max_pages: int) -> Iterator[Item]:
                     BlockKind.TEXT, "This chapter was not read: the book is damaged here.", number
                 )
                 continue
+            pictures += [number] * html.pictures_without_words(markup)
             for block in html.read(markup, number)[1]:
                 empty = False
                 yield block
@@ -63,6 +72,15 @@ def parse(path: Path, max_pages: int) -> Iterator[Item]:
         )
     if empty:
         raise Unreadable("no_text", "the book holds no text; pictures of pages need OCR first")
+    if pictures:
+        where = (
+            f"chapter {pictures[0]}"
+            if pictures[0] == pictures[-1]
+            else f"chapters {pictures[0]} to {pictures[-1]}"
+        )
+        many = "a picture" if len(pictures) == 1 else f"{len(pictures):,} pictures"
+        message = f"{where}: {many} without a description, not read"
+        yield Note(Part.PICTURE, len(pictures), read=False, message=message)
 
 
 def _xml(data: bytes) -> etree._Element:
@@ -89,7 +107,8 @@ def _spine(book: zipfile.ZipFile, package: str) -> tuple[str, list[str]]:
     }
     title = root.findtext(".//{*}metadata/{*}title") or ""
     order = [item.get("idref") for item in root.iterfind(".//{*}spine/{*}itemref")]
-    chapters = [parts[one] for one in order if one in parts]
+    # A chapter that is listed often is there once: a small book could have a large one read a thousand times.
+    chapters = [*dict.fromkeys(parts[one] for one in order if one in parts)]
     if not chapters:
         raise KeyError("spine")
     return title.strip(), chapters
@@ -97,13 +116,22 @@ def _spine(book: zipfile.ZipFile, package: str) -> tuple[str, list[str]]:
 
 def _refuse_locked(book: zipfile.ZipFile, chapters: list[str]) -> None:
     """Publishers' locks encrypt chapters; fonts alone are often obfuscated and of no interest."""
-    if _RIGHTS not in book.namelist():
+    names = {*book.namelist()}
+    shop = next((said for name, said in _SHOPS.items() if name in names), "")
+    if _RIGHTS not in names:
         return
     try:
-        named = [str(one.get("URI")) for one in _xml(book.read(_RIGHTS)).iterfind(".//{*}CipherReference")]
-    except etree.XMLSyntaxError:
-        return
-    if set(chapters) & {urllib.parse.unquote(one) for one in named}:
+        rights = _xml(book.read(_RIGHTS))
+    except (*DAMAGED_ARCHIVE, etree.XMLSyntaxError):
+        locked = bool(shop)  # what is locked cannot be seen, but something is
+    else:
+        named = {str(one.get("URI")) for one in rights.iterfind(".//{*}CipherReference")}
+        locked = bool(
+            {posixpath.normpath(urllib.parse.unquote(one).lstrip("/")) for one in named} & {*chapters}
+        )
+    if locked:
         raise Unreadable(
-            "encrypted", "the book is locked by its publisher (DRM); bring a copy without such a lock"
+            "encrypted",
+            f"the book is locked by its publisher (DRM{shop}), and opens in the shop's programs only; ask the"
+            " publisher or the shop for a copy without DRM, or add its text as another file",
         )

@@ -56,11 +56,11 @@ def parse(
         case DocumentKind.HTML:
             return _parser("html")(path)
         case DocumentKind.OPENDOCUMENT:
-            return _parser("opendocument")(path)
+            return _parser("opendocument")(path, read)
         case DocumentKind.RTF:
-            return _parser("rtf")(path)
+            return _parser("rtf")(path, read)
         case DocumentKind.XML:
-            return _parser("markup")(path)
+            return _parser("markup")(path, read)
         case DocumentKind.NOTEBOOK:
             return _parser("notebook")(path)
         case DocumentKind.MARKDOWN | DocumentKind.TEXT:

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 _MATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
+
+_SWITCH = re.compile(r"\\[A-Za-z]{1,2}(?:[ ]?\d{1,4})?")
+
+
+def of_field(code: str) -> str:
+    """The parts of an equation of older programs (a field's code, EQ); no other code is text."""
+    code = code.strip()
+    return _SWITCH.sub(" ", code[2:]).strip() if code[:3].upper() in {"EQ ", "EQ\\"} else ""
 
 
 def linear(element: Any) -> str:
@@ -25,17 +34,28 @@ def linear(element: Any) -> str:
             degree = _part(element, "deg")
             return f"{f'root {degree}' if degree else 'sqrt'}({_part(element, 'e')})"
         case "nary":
-            sign = next((one.get(f"{_MATH}val") for one in element.iter(f"{_MATH}chr")), "\u222b")
+            sign = _property(element, "naryPr", "chr", "\u222b")
             below, above = _part(element, "sub"), _part(element, "sup")
             limits = (f"_({below})" if below else "") + (f"^({above})" if above else "")
             return f"{sign}{limits} {_part(element, 'e')}"
         case "d":
-            begin, end = (
-                next((one.get(f"{_MATH}val") or "" for one in element.iter(f"{_MATH}{which}")), usual)
-                for which, usual in (("begChr", "("), ("endChr", ")"))
+            begin, between, end = (
+                _property(element, "dPr", which, usual)
+                for which, usual in (("begChr", "("), ("sepChr", "|"), ("endChr", ")"))
             )
-            inner = ", ".join(linear(one) for one in element if one.tag == f"{_MATH}e")
-            return f"{begin}{inner}{end}"
+            return begin + between.join(linear(one) for one in element if one.tag == f"{_MATH}e") + end
+        case "func":
+            return f"{_part(element, 'fName')} {_part(element, 'e')}"
+        case "limLow":
+            return f"{_part(element, 'e')}_({_part(element, 'lim')})"
+        case "limUpp":
+            return f"{_part(element, 'e')}^({_part(element, 'lim')})"
+        case "acc":
+            return _part(element, "e") + _property(element, "accPr", "chr", "\u0302")
+        case "bar":
+            return f"{_part(element, 'e')}\u0305"
+        case "eqArr":
+            return "; ".join(linear(one) for one in element if one.tag == f"{_MATH}e")
         case "m":
             rows = (" ".join(linear(cell) for cell in row) for row in element if row.tag == f"{_MATH}mr")
             return f"[{'; '.join(rows)}]"
@@ -47,6 +67,12 @@ def linear(element: Any) -> str:
 def _part(element: Any, name: str) -> str:
     found = element.find(f"{_MATH}{name}")
     return linear(found) if found is not None else ""
+
+
+def _property(element: Any, holder: str, name: str, usual: str) -> str:
+    """A sign that the element's own properties name; one named without a value is none at all."""
+    found = element.find(f"{_MATH}{holder}/{_MATH}{name}")
+    return str(found.get(f"{_MATH}val") or "") if found is not None else usual
 
 
 def _grouped(element: Any, name: str) -> str:

@@ -13,7 +13,7 @@ from bs4.element import CData, NavigableString
 from rag_core import encoding
 from rag_core.extract.blocks import Block, BlockKind, Head, Item, Note, Part, Unreadable, blocks, tables
 
-_DROPPED = ["script", "style", "template", "nav", "iframe", "object", "button", "datalist"]
+_DROPPED = ["script", "style", "template", "nav", "iframe", "button", "datalist"]
 _HEADINGS = ["h1", "h2", "h3", "h4", "h5", "h6"]
 _BOUNDARIES = {
     "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dialog",
@@ -28,7 +28,13 @@ _PARTED = _BOUNDARIES | _CELLS
 _SILENT = {"hidden", "submit", "button", "reset", "image", "file", "password"}
 _DECLARED = re.compile(rb"""(?:charset|encoding)[ \t\r\n]{0,5}=[ \t\r\n]{0,5}["']?([A-Za-z0-9_:.-]{2,40})""")
 _DECLARED_WITHIN = 64 * 1024
+_DATA = re.compile(rb"(?<=;base64,)[A-Za-z0-9+/=%\r\n]+")
+_PICTURE = re.compile(rb"<(?:[a-z]{1,9}:)?(?:img|image)\b[^<>]{0,2000}", re.IGNORECASE)
+_DESCRIBED = re.compile(
+    rb"""\b(?:alt|title|aria-label)\s{0,9}=\s{0,9}["']?[^"'<>\w]{0,99}\w""", re.IGNORECASE
+)
 _MOST_COLUMNS = 1000
+_MOST_FRAMES = 3  # within frames
 _TEXT = {NavigableString, CData}
 # Marks put into the text where a block begins; no text can hold them, control characters are cleaned away.
 _MARK = "\x00"
@@ -49,6 +55,10 @@ def parse(path: Path) -> Iterator[Item]:
         yield block
     if empty:
         raise Unreadable("no_text", "the page holds no text of its own; scripts may draw it in a browser")
+    if pictures := pictures_without_words(data, b"data:image"):
+        many = "a picture" if pictures == 1 else f"{pictures:,} pictures"
+        message = f"{many} within the page without a description, not read"
+        yield Note(Part.PICTURE, pictures, read=False, message=message)
 
 
 def read(markup: bytes | str, page: int) -> tuple[str, Iterator[Block]]:
@@ -60,6 +70,7 @@ def read(markup: bytes | str, page: int) -> tuple[str, Iterator[Block]]:
         warnings.simplefilter("ignore", XMLParsedAsHTMLWarning)
         warnings.simplefilter("ignore", MarkupResemblesLocatorWarning)
         soup = BeautifulSoup(markup, "lxml")
+        _open_frames(soup)
     title = soup.title.get_text(" ", strip=True) if soup.title else ""
     for dropped in _outermost(soup, {*_DROPPED}):
         _become(dropped, "")
@@ -78,12 +89,32 @@ def read(markup: bytes | str, page: int) -> tuple[str, Iterator[Block]]:
     return title, (block for piece in text.split(_MARK) for block in _piece(piece, page))
 
 
+def pictures_without_words(markup: bytes, source: bytes = b"") -> int:
+    """How many pictures are in a page of which no word says what they show; `source` begins their address."""
+    tags = [found[0] for found in _PICTURE.finditer(_DATA.sub(b"", markup)) if source in found[0]]
+    return sum(not _DESCRIBED.search(tag) for tag in tags)
+
+
 def decoded(data: bytes) -> tuple[str, str]:
     """The markup as text, and a remark on its encoding where one is due."""
     said = _DECLARED.search(data, 0, _DECLARED_WITHIN)
     text, how = encoding.decoded(data, said[1].decode("ascii") if said else "")
     # It is text now; what it says of its bytes would mislead the parser.
     return re.sub(r"^\s{0,100}<\?xml[^>]{0,200}\?>", "", text, count=1), how.remark
+
+
+def _open_frames(soup: BeautifulSoup) -> None:
+    """Put the pages that are written into a page's frames, and into theirs, into their place."""
+    for _ in range(_MOST_FRAMES):
+        frames = soup.find_all("iframe", srcdoc=True)
+        for frame in frames:
+            inner = BeautifulSoup(str(frame["srcdoc"]), "lxml")
+            frame.clear()
+            frame.name, frame.attrs = "div", {}
+            for node in [*(inner.body.contents if inner.body else ())]:
+                frame.append(node)
+        if not frames:
+            return
 
 
 def _fill(soup: BeautifulSoup) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import email
 import email.policy
 import math
+import quopri
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from email.message import EmailMessage
+from email.utils import collapse_rfc2231_value
 from pathlib import Path
 
 from rag_core import encoding
@@ -20,8 +24,18 @@ _MAX_DEPTH = 3
 # What stands between the letters of an mbox, and before a single one that a program exported.
 _SEPARATOR = re.compile(rb"From \S.{0,200}\d{4}\s*$")
 _LENGTH = re.compile(rb"\d{1,12}\s*$")  # Apple Mail's files begin with it
+_LINKS = re.compile(r"\S{1,20}://\S+|\[(?:image|cid)[^\]]{0,200}\]|\[\d{1,3}\]")
+_PLACEHOLDER = re.compile(r"\b(?:html|browser|mime)\b", re.IGNORECASE)
 _SIGNATURES = {"application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature"}
 _LOCKED = {"application/pkcs7-mime", "application/x-pkcs7-mime", "application/pgp-encrypted"}
+_MARKED = {"text/html", "text/enriched", "text/richtext"}
+_LETTERS = {"message/rfc822", "message/global", "message/news"}
+_ELSEWHERE = ("access-type", "url", "site", "directory", "server")  # where an external body is
+_LONGEST_PLACE = 300
+_ENCODED: dict[str, Callable[[bytes], bytes]] = {
+    "base64": base64.b64decode,
+    "quoted-printable": quopri.decodestring,
+}
 _TNEF = {"application/ms-tnef", "application/vnd.ms-tnef"}
 
 
@@ -108,18 +122,30 @@ class _Letter:
         if kind in _SIGNATURES:
             return
         if kind in _LOCKED or kind == "multipart/encrypted":
-            yield from unread(
-                "of this message", "it is encrypted; save it decrypted and add that", self._page
-            )
+            why = "it is encrypted; save it decrypted and add that"
+            if str(part.get_param("smime-type", "")).lower() in {"signed-data", "certs-only"}:
+                why = "its text lies within a signature (S/MIME); save it as plain text and add that"
+            yield from unread("of this message", why, self._page)
         elif kind == "multipart/alternative":
             yield from self._richest(part, depth)
-        elif part.is_multipart() and kind != "message/rfc822":
+        elif kind in _LETTERS:
+            yield from self._inner(part, depth)
+        elif part.is_multipart():
+            if kind == "message/external-body":
+                yield from self._elsewhere(part)
+            elif kind == "message/partial":
+                yield from self._piece(part)
+            elif part.get_content_maintype() == "message":
+                yield from self._fields(part)
             for inner in part.iter_parts():
                 if isinstance(inner, EmailMessage):
                     yield from self._part(inner, depth)
-        elif kind == "message/rfc822":
-            yield from self._inner(part, depth)
-        elif part.is_attachment() or part.get_content_maintype() != "text" or part.get_filename():
+        elif (
+            part.is_attachment()
+            or part.get_content_maintype() != "text"
+            or part.get_filename()
+            or kind == "text/rtf"
+        ):
             yield from self._file(part, kind, depth)
         else:
             yield from self._text(part, kind)
@@ -130,12 +156,9 @@ class _Letter:
         plain = next((one for one in inner if one.get_content_type() == "text/plain"), None)
         rest = [one for one in inner if one is not plain and one.get_content_type() != "text/calendar"]
         if plain is not None and rest:
-            edition = [item for one in rest for item in self._part(one, depth)]
-            if _holds(_decoded(plain)[0], "\n".join(one.text for one in edition if isinstance(one, Block))):
-                yield from self._part(plain, depth)
-                yield from (item for item in edition if isinstance(item, Note))
-            else:
-                yield from edition
+            yield from self._both(
+                [*self._part(plain, depth)], [i for one in rest for i in self._part(one, depth)]
+            )
         else:
             for one in rest or ([plain] if plain is not None else []):
                 yield from self._part(one, depth)
@@ -143,11 +166,31 @@ class _Letter:
             if one.get_content_type() == "text/calendar":
                 yield from self._part(one, depth)
 
+    def _both(self, plain: list[Item], other: list[Item]) -> Iterator[Item]:
+        """The edition with more of the words, then what only the other one says."""
+        if _holds(_said(plain), _said(other)):
+            first, second = plain, other
+        else:
+            first, second = other, [one for one in plain if not _stands_in(one)]
+        yield from first
+        words, more = _words(_said(first)), 0
+        for one in second:
+            if not isinstance(one, Block):
+                yield one
+            elif not _words(one.text) <= words:
+                more += 1
+                yield one
+        if more:
+            message = (
+                "the plain and the HTML text of the message differ; what only one of them says was read, too"
+            )
+            yield Note(Part.TEXT, 0, message=message)
+
     def _text(self, part: EmailMessage, kind: str) -> Iterator[Item]:
         text, how = _decoded(part)
         if how.spoilt:
             yield Note(Part.TEXT, 0, message=how.remark)
-        if kind == "text/html":
+        if kind in _MARKED:
             yield from html.read(text, self._page)[1]
         elif kind == "text/calendar":
             yield from calendar.read(text, self._page)
@@ -155,10 +198,37 @@ class _Letter:
             for paragraph in _unquoted(text).split("\n\n"):
                 yield from blocks(BlockKind.TEXT, paragraph, self._page)
 
-    def _inner(self, part: EmailMessage, depth: int) -> Iterator[Item]:
-        name = part.get_filename() or "message"
+    def _fields(self, part: EmailMessage) -> Iterator[Item]:
+        """What a program reports: why a message was not delivered, that it was read."""
         for inner in part.iter_parts():
             if isinstance(inner, EmailMessage):
+                fields = "\n".join(f"{name}: {_header(inner, name)}" for name in dict.fromkeys(inner.keys()))
+                yield from blocks(BlockKind.TEXT, fields, self._page)
+
+    def _elsewhere(self, part: EmailMessage) -> Iterator[Item]:
+        """An attachment that the message only points at; nobody goes there."""
+        told = [f"{name} {value}" for name in _ELSEWHERE if (value := _parameter(part, name))]
+        place = f" ({', '.join(told)})" if told else ""
+        name = part.get_filename() or "kept elsewhere"
+        yield from unread(
+            name, f"it is not in the message but elsewhere{place}; fetch it and add it by itself", self._page
+        )
+
+    def _piece(self, part: EmailMessage) -> Iterator[Item]:
+        """A message that was sent in pieces, of which each came as a message of its own."""
+        number, total = _parameter(part, "number") or "?", _parameter(part, "total") or "?"
+        yield Note(
+            Part.TEXT,
+            read=False,
+            message=f"only piece {number} of {total} of the message is here; join the pieces in a mail"
+            " program and add the whole message",
+        )
+
+    def _inner(self, part: EmailMessage, depth: int) -> Iterator[Item]:
+        name = part.get_filename() or "message"
+        for found in part.iter_parts():
+            if isinstance(found, EmailMessage):
+                inner = _whole(found, str(part.get("Content-Transfer-Encoding", "")))
                 yield from blocks(BlockKind.HEADING, f"Attachment: {name}", self._page, 1 + depth)
                 if depth < _MAX_DEPTH:
                     yield from self.items(inner, depth + 1)
@@ -186,15 +256,52 @@ class _Letter:
         yield Pulse(self._page)
 
 
+def _whole(message: EmailMessage, stored: str) -> EmailMessage:
+    """The message that was attached; some programs encode it, which the standard forbids."""
+    decode = _ENCODED.get(stored.strip().lower())
+    # Others only say so, and the message stands there as it is.
+    if decode is None:
+        return message
+    try:
+        data = message.as_bytes()
+        if message.keys() and b"=3D" not in data.partition(b"\n\n")[0]:
+            return message
+        found = email.message_from_bytes(decode(data), policy=email.policy.default)
+    except (binascii.Error, ValueError, LookupError):
+        return message
+    return found if isinstance(found, EmailMessage) and found.keys() else message
+
+
 def _holds(plain: str, other: str) -> bool:
     """Whether the plain edition has nearly all words of the other one; a placeholder has not."""
-    wanted = set(re.findall(r"\w+", other.lower()))
-    return len(wanted & set(re.findall(r"\w+", plain.lower()))) * 10 >= len(wanted) * 8
+    wanted = _words(other)
+    return len(wanted & _words(plain)) * 10 >= len(wanted) * 8
+
+
+def _said(items: list[Item]) -> str:
+    return "\n".join(item.text for item in items if isinstance(item, Block))
+
+
+def _words(text: str) -> set[str]:
+    """The words that editions of a text share: not the addresses of links, their numbers, or signs."""
+    found = re.findall(r"\w+", _LINKS.sub(" ", text).lower())
+    return {word for word in found if len(word) > 1 or word.isdigit()}
+
+
+def _stands_in(item: Item) -> bool:
+    """Whether a block only says that there is another edition."""
+    return isinstance(item, Block) and len(item.text) < 300 and bool(_PLACEHOLDER.search(item.text))
 
 
 def _payload(part: EmailMessage) -> bytes:
     payload = part.get_payload(decode=True)
     return payload if isinstance(payload, bytes) else b""
+
+
+def _parameter(part: EmailMessage, name: str) -> str:
+    """A parameter of a part's type, on one line."""
+    value = part.get_param(name)
+    return clean(collapse_rfc2231_value(value)).replace("\n", " ")[:_LONGEST_PLACE] if value else ""
 
 
 def _decoded(part: EmailMessage) -> tuple[str, encoding.Encoding]:

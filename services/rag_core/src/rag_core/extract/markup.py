@@ -1,22 +1,32 @@
-"""XML that is not HTML: Office 2003's files, feeds (RSS, Atom), drawings (SVG), and the text of any other."""
+"""XML that is not HTML: Office's files saved as XML, feeds (RSS, Atom), drawings (SVG), any other."""
 
 from __future__ import annotations
 
+import io
 import re
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
-from rag_core.extract import html
+from rag_core.errors import UploadRefused
+from rag_core.extract import flat, html, opendocument, word, word_2003
+from rag_core.extract.attached import Reader
 from rag_core.extract.blocks import BlockKind, Head, Item, Note, Part, Unreadable, blocks, tables
+from rag_core.sniff import sniff
 
+_FLAT = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}document"
+_MOST_FIELD = 80  # signs; longer text speaks for itself
+# Attributes in which formats keep text for people, as OPML does all of it.
+_SAID = ("title", "name", "label", "text", "value", "caption", "description", "summary", "comment")
 _MOST_BYTES = 100 * 1024 * 1024
 
 
-def parse(path: Path) -> Iterator[Item]:
-    """Head and blocks of an XML file, by what its outermost element says that it is."""
+def parse(path: Path, read: Reader) -> Iterator[Item]:
+    """Head and blocks of an XML file, by its outermost element; `read` gives those of files within."""
     if path.stat().st_size > _MOST_BYTES:
         raise Unreadable("too_large", "the file is over 100 MiB of XML; split it")
     # No entity and no address of a stranger's file is followed; a part that is damaged costs only itself.
@@ -24,8 +34,22 @@ def parse(path: Path) -> Iterator[Item]:
     root = etree.parse(str(path), parser).getroot()
     if root is None:
         raise Unreadable("corrupt", "the file is no valid XML; copy or download it again")
-    kind, read = _kind(root)
-    title, pages, found = read(root)
+    if flat.is_flat(root):
+        with flat.packed(root) as archive:
+            try:
+                kind = sniff(archive, path.name)
+            except UploadRefused as error:
+                raise Unreadable("unsupported", error.message) from error
+            yield from read(archive, kind)
+        return
+    if _name(root) == "wordDocument" and root.nsmap and root.find("{*}body") is not None:
+        yield from _of_2003(root, read)
+        return
+    if root.tag == _FLAT:
+        yield from opendocument.parse(path, read)
+        return
+    said, reader = _kind(root)
+    title, pages, found = reader(root)
     yield Head(title=title, pages=pages)
     if parser.error_log:
         yield Note(Part.TEXT, 0, message="the file breaks the rules of XML; check that all of it was read")
@@ -34,13 +58,29 @@ def parse(path: Path) -> Iterator[Item]:
         empty = False
         yield item
     if empty:
-        raise Unreadable("no_text", f"the file ({kind}) holds no text")
+        raise Unreadable("no_text", f"the file ({said}) holds no text")
+
+
+def _of_2003(root: Any, read: Reader) -> Iterator[Item]:
+    parts, unread = word_2003.rewritten(root)
+    yield from word.document(_zipped(parts), read)
+    yield from unread
+
+
+def _zipped(parts: list[word_2003.Entry]) -> IO[bytes]:
+    made = io.BytesIO()
+    types = ['<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">']
+    with zipfile.ZipFile(made, "w") as package:
+        for name, kind, data in parts:
+            types.append(f"<Override PartName={quoteattr('/' + name)} ContentType={quoteattr(kind)}/>")
+            package.writestr(name, data)
+        package.writestr("[Content_Types].xml", "".join([*types, "</Types>"]))
+    made.seek(0)
+    return made
 
 
 def _kind(root: Any) -> tuple[str, Any]:
     name = _name(root)
-    if root.find(".//{*}body/{*}p") is not None and name in {"wordDocument", "package"}:
-        return "Word XML", _word
     if name == "Workbook":
         return "Excel XML", _workbook
     if name in {"rss", "feed", "RDF"} and (_all(root, "item") or _all(root, "entry")):
@@ -48,38 +88,6 @@ def _kind(root: Any) -> tuple[str, Any]:
     if name == "svg":
         return "SVG drawing", _drawing
     return "XML", _any
-
-
-def _word(root: Any) -> tuple[str, int, Iterator[Item]]:
-    def items() -> Iterator[Item]:
-        for body in root.iterfind(".//{*}body"):
-            walk = etree.iterwalk(body, events=("start",), tag=("{*}p", "{*}tbl"))
-            for _, part in walk:
-                walk.skip_subtree()
-                if _name(part) == "tbl":
-                    yield Note(Part.TABLE)
-                    rows = [[_words(cell) for cell in row.iterfind("{*}tc")] for row in part.iter("{*}tr")]
-                    yield from tables(rows, 1)
-                else:
-                    style = part.find("{*}pPr/{*}pStyle")
-                    found = re.match(r"Heading\s?([1-9])", _value(style)) if style is not None else None
-                    kind = BlockKind.HEADING if found else BlockKind.TEXT
-                    yield from blocks(kind, _words(part), 1, int(found[1]) if found else 0)
-
-    return "", 1, items()
-
-
-def _words(part: Any) -> str:
-    written = []
-    for one in part.iter("{*}t", "{*}tab", "{*}br", "{*}p"):
-        written.append(
-            {"t": one.text or "", "tab": "\t", "br": "\n"}.get(_name(one), " " if one is not part else "")
-        )
-    return "".join(written)
-
-
-def _value(element: Any) -> str:
-    return next((str(value) for key, value in element.attrib.items() if key.endswith("val")), "")
 
 
 def _workbook(root: Any) -> tuple[str, int, Iterator[Item]]:
@@ -143,16 +151,46 @@ def _drawing(root: Any) -> tuple[str, int, Iterator[Item]]:
 
 
 def _any(root: Any) -> tuple[str, int, Iterator[Item]]:
-    """The text of each element that holds some itself, with what is marked within it."""
+    """The text of each element that holds some itself, with what is marked within it.
+
+    A short value is nothing without the name of its element, and those of one record belong together.
+    """
 
     def items() -> Iterator[Item]:
+        fields: list[str] = []
+        record = None
         walk = etree.iterwalk(root, events=("start",))
         for _, part in walk:
-            if isinstance(part.tag, str) and part.text and part.text.strip():
+            if not isinstance(part.tag, str):
+                continue
+            found = [f"{name}: {value}" for name in _SAID if (value := (part.get(name) or "").strip())]
+            words = ""
+            if _holds_text(part):
                 walk.skip_subtree()
-                yield from blocks(BlockKind.TEXT, " ".join(" ".join(part.itertext()).split()), 1)
+                words = " ".join(" ".join(part.itertext()).split())
+                if len(part) == 0 and part is not root and len(words) <= _MOST_FIELD:
+                    found.append(f"{_label(part)}: {words}")
+                    words = ""
+            if fields and (words or (found and part.getparent() is not record)):
+                yield from blocks(BlockKind.TEXT, "\n".join(fields), 1)
+                fields.clear()
+            fields += found
+            record = part.getparent() if found else record
+            yield from blocks(BlockKind.TEXT, "\n".join((*fields, words)) if words else "", 1)
+            if words:
+                fields.clear()
+        yield from blocks(BlockKind.TEXT, "\n".join(fields), 1)
 
     return (root.findtext("{*}title") or "").strip(), 1, items()
+
+
+def _holds_text(part: Any) -> bool:
+    """Whether the element has text of its own, before, between or after those within it."""
+    return bool((part.text or "").strip()) or any((inner.tail or "").strip() for inner in part)
+
+
+def _label(part: Any) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", _name(part)).replace("_", " ")
 
 
 def _all(root: Any, name: str) -> list[Any]:

@@ -25,6 +25,9 @@ _MOST = 1e20  # beyond, and for what is no number, places make no sense
 _LONGEST = 255  # characters of a format that Excel takes
 _EXACT = Context(prec=_LONGEST + 25)  # its places, and the figures before them
 _EPOCH = datetime(1899, 12, 30)
+# Built-in format 14 is the short date of whoever looks (9/20/2018, 20.09.2018). The file does not
+# say which, so that days and months would be taken for each other.
+_LOCAL_DATE, _CLEAR_DATE = "mm-dd-yy", "yyyy-mm-dd"
 Token = tuple[str, str]
 
 
@@ -34,6 +37,7 @@ def shown(value: object, code: str | None) -> str:
         return ""
     if isinstance(value, bool):
         return str(value).upper()
+    code = _CLEAR_DATE if code == _LOCAL_DATE else code
     sections = _sections(code if code and len(code) <= _LONGEST else "General")
     if isinstance(value, str):
         return _text(value, sections) or value
@@ -124,11 +128,10 @@ def _chosen(value: float, sections: tuple[tuple[Token, ...], ...]) -> tuple[tupl
 
 
 def _general(value: float) -> str:
-    return (
-        str(int(value))
-        if math.isfinite(value) and value.is_integer() and abs(value) < 1e15
-        else f"{value:.10g}"
-    )
+    """A value without a format; a large one has all of its 15 figures, for it may name an account."""
+    if math.isfinite(value) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return f"{value:.{15 if abs(value) >= 1e9 else 10}g}".upper()
 
 
 def _digits(value: float, section: tuple[Token, ...]) -> str:

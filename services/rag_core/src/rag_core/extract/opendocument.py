@@ -1,135 +1,140 @@
-"""OpenDocument (.odt, .ods, .odp): the text, lists, tables and notes of its content, in their order."""
+"""OpenDocument (.odt, .ods, .odp, .odg, .odf, templates and flat forms): what its pages show, in order."""
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lxml import etree
-
 from rag_core.extract import archive
-from rag_core.extract.blocks import BlockKind, Head, Item, Note, Part, Pulse, Unreadable, blocks, tables
+from rag_core.extract.attached import Reader
+from rag_core.extract.blocks import Block, BlockKind, Head, Item, Note, Part, Pulse, Unreadable, blocks
+from rag_core.extract.opendocument_names import (
+    DRAW,
+    MATH,
+    OFFICE,
+    PRESENTATION,
+    TABLE,
+    TEXT,
+    Source,
+    parsed,
+)
+from rag_core.extract.opendocument_numbers import label
+from rag_core.extract.opendocument_running import running
+from rag_core.extract.opendocument_table import is_wide, rows, uncalculated
+from rag_core.extract.opendocument_text import Flow
+from rag_core.extract.rows import MAX_COLUMNS, rows_of
 
-_OFFICE = "urn:oasis:names:tc:opendocument:xmlns:office:1.0"
-_TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
-_TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
-_DRAW = "{urn:oasis:names:tc:opendocument:xmlns:drawing:1.0}"
-_PRESENTATION = "{urn:oasis:names:tc:opendocument:xmlns:presentation:1.0}"
-_MOST_COLUMNS = 500
-_MOST_REPEATS = 100  # a sheet that was formatted to its end repeats one empty row a million times
+_MANIFEST = "META-INF/manifest.xml"
+_NUMBERED = re.compile(r"[^\W\d]{1,30} ?\d{1,6}")
 
 
-def parse(path: Path) -> Iterator[Item]:
-    """Head and blocks of an OpenDocument file; a sheet or a slide is a page."""
+def parse(path: Path, read: Reader) -> Iterator[Item]:
+    """Head and blocks; a sheet or a slide is a page. `read` gives the blocks of embedded files."""
+    with path.open("rb") as begun:
+        if begun.read(2) != b"PK":
+            yield from _document(_flat(path), read)
+            return
     archive.check(path, "OpenDocument file")
     with zipfile.ZipFile(path) as packed:
-        root = _xml(packed.read("content.xml"))
-        names = packed.namelist()
-        locked = "META-INF/manifest.xml" in names and b"encryption-data" in packed.read(
-            "META-INF/manifest.xml"
-        )
-        title = _xml(packed.read("meta.xml")).findtext(".//{*}title") if "meta.xml" in names else ""
-    if root is None or locked:
-        raise Unreadable("encrypted", "the file is locked with a password; save a copy without one")
-    body = root.find(f"{{{_OFFICE}}}body")
-    inner = body[0] if body is not None and len(body) else None
+        names = set(packed.namelist())
+
+        def file(name: str) -> bytes:
+            return packed.read(name) if name in names else b""
+
+        if b"encryption-data" in file(_MANIFEST):
+            raise Unreadable("encrypted", "the file is encrypted; save it without a password")
+        content = parsed(file("content.xml"))
+        if content is None:
+            raise Unreadable("corrupt", "the file's text is cut or spoilt; copy or download it again")
+        styles = parsed(file("styles.xml"))
+        meta = parsed(file("meta.xml"))
+        source = Source(content, styles if styles is not None else content, file)
+        yield from _document((source, meta if meta is not None else content), read)
+
+
+def _flat(path: Path) -> tuple[Source, Any]:
+    """The same in a single file of markup."""
+    if path.stat().st_size > archive.MAX_PART_BYTES:
+        size = archive.MAX_PART_BYTES // 2**20
+        raise Unreadable("too_large", f"the file is over {size} MiB of markup; save it as .odt, .ods or .odp")
+    root = parsed(path.read_bytes())
+    if root is None or root.find(f"{OFFICE}body") is None:
+        raise Unreadable("corrupt", "the file is cut or spoilt; copy or download it again")
+    return Source(root, root, lambda name: b""), root
+
+
+def _document(found: tuple[Source, Any], read: Reader) -> Iterator[Item]:
+    source, meta = found
+    body = source.content if source.content.tag == f"{MATH}math" else source.content.find(f"{OFFICE}body")
+    inner = body[0] if body is not None and len(body) and body.tag != f"{MATH}math" else body
     if inner is None:
         raise Unreadable("no_text", "the file holds no text")
-    sheets = inner.findall(f"{_TABLE}table") if inner.tag.endswith("spreadsheet") else []
-    slides = inner.findall(f"{_DRAW}page")
-    yield Head(title=(title or "").strip(), pages=max(1, len(sheets) + len(slides)))
+    if inner.tag == f"{OFFICE}database":
+        raise Unreadable("unsupported", "the file is a database; export what should be read as CSV")
+    sheets = inner.findall(f"{TABLE}table") if inner.tag == f"{OFFICE}spreadsheet" else []
+    pages = sheets or inner.findall(f"{DRAW}page")
+    title = meta.findtext(f".//{OFFICE}meta/{{*}}title") or ""
+    yield Head(title=title.strip(), pages=max(1, len(pages)))
+    label(source)
+    flow = Flow(source, read)
     empty = True
-    for page, part in enumerate(sheets or slides or [inner], 1):
-        if part is not inner:
-            named = part.get(f"{_TABLE if sheets else _DRAW}name") or ""
-            yield from blocks(BlockKind.HEADING, named, page, 1)
-        for item in _table(part, page) if sheets else _flow(part, page):
-            empty = False
+    for line in running(source, flow):
+        empty = False
+        yield Note(Part.RUNNING_LINE)
+        yield from blocks(BlockKind.TEXT, line, 1)
+    for page, part in enumerate(pages or [inner], 1):
+        if name := _named(part, sheets=bool(sheets)):
+            yield from blocks(BlockKind.HEADING, name, page, 1)
+        for item in _sheet(part, page, source, flow) if sheets else _page(part, page, source, flow):
+            empty = empty and not isinstance(item, Block)
             yield item
         yield Pulse(page)
+    yield from _remarks(source, flow)
     if empty:
         raise Unreadable("no_text", "the file holds no text; pictures of text need OCR: save it as PDF")
-    pictures = sum(1 for _ in root.iter(f"{_DRAW}image"))
-    if pictures:
-        many = "a picture" if pictures == 1 else f"{pictures} pictures"
-        yield Note(Part.PICTURE, pictures, read=False, message=f"{many}, which are read in PDF files only")
 
 
-def _xml(data: bytes) -> Any:
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False, recover=True)
-    return etree.fromstring(data, parser)
+def _named(part: Any, *, sheets: bool) -> str:
+    """A page's name, if a person gave it and no title says more; a program's own is "page1"."""
+    name = str(part.get(f"{TABLE if sheets else DRAW}name") or "")
+    titled = any(
+        frame.get(f"{PRESENTATION}class") == "title" and "".join(frame.itertext()).strip()
+        for frame in part.iterchildren(f"{DRAW}frame")
+    )
+    return name if sheets or not (titled or _NUMBERED.fullmatch(name)) else ""
 
 
-def _flow(part: Any, page: int) -> Iterator[Item]:
-    """Headings, paragraphs and tables in the order of the document."""
-    walk = etree.iterwalk(part, events=("start",))
-    for _, one in walk:
-        if one.tag == f"{_TABLE}table":
-            walk.skip_subtree()
-            yield from _table(one, page)
-        elif one.tag == f"{_TEXT}h":
-            walk.skip_subtree()
-            level = one.get(f"{_TEXT}outline-level") or "1"
-            yield from blocks(BlockKind.HEADING, _words(one), page, int(level) if level.isdigit() else 1)
-        elif one.tag == f"{_TEXT}p":
-            walk.skip_subtree()
-            marker = "- " if one.getparent().tag == f"{_TEXT}list-item" else ""
-            if words := _words(one):
-                yield from blocks(BlockKind.TEXT, marker + words, page)
-        elif one.tag == f"{_PRESENTATION}notes":
-            walk.skip_subtree()
-            if words := " ".join(filter(None, map(_words, one.iter(f"{_TEXT}p")))):
-                yield Note(Part.NOTE)
-                yield from blocks(BlockKind.TEXT, f"Notes: {words}", page)
+def _sheet(table: Any, page: int, source: Source, flow: Flow) -> Iterator[Item]:
+    name = str(table.get(f"{TABLE}name") or page)
+    yield from rows_of(rows(table, flow.cell), page)
+    yield from flow.beside(page)
+    for shapes in table.iterchildren(f"{TABLE}shapes"):
+        yield from flow.items(shapes, page)
+    if source.style(table, f"{TABLE}style-name", f"{TABLE}display") == "false":
+        yield Note(Part.TEXT, 0, message=f"sheet {name} is hidden, and was read all the same")
+    if count := uncalculated(table):
+        many = "1 formula was" if count == 1 else f"{count:,} formulas were"
+        message = f"sheet {name}: {many} never calculated; open the file in a spreadsheet program and save it"
+        yield Note(Part.FORMULA, count, read=False, message=message)
+    if is_wide(table):
+        message = f"sheet {name}: columns beyond the first {MAX_COLUMNS:,} were not read"
+        yield Note(Part.TABLE, read=False, message=message)
 
 
-def _words(part: Any) -> str:
-    """The text of a paragraph, with what stands in it as elements: blanks, line breaks, notes, comments."""
-    written: list[str] = []
-
-    def walk(element: Any) -> None:
-        written.append(element.text or "")
-        for child in element:
-            if child.tag == f"{_TEXT}s":
-                written.append(" " * min(80, int(child.get(f"{_TEXT}c") or 1)))
-            elif child.tag in {f"{_TEXT}tab", f"{_TEXT}line-break"}:
-                written.append("\n" if child.tag.endswith("break") else "\t")
-            elif child.tag == f"{_TEXT}note":
-                note = child.find(f"{_TEXT}note-body")
-                written.append(f" (note: {' '.join(map(_words, note))}) " if note is not None else "")
-            elif child.tag == f"{{{_OFFICE}}}annotation":
-                written.append(f" (comment: {' '.join(filter(None, map(_words, child)))}) ")
-            elif isinstance(child.tag, str):
-                if child.tag == f"{_TEXT}p":
-                    written.append("\n")
-                walk(child)
-            written.append(child.tail or "")
-
-    walk(part)
-    return "".join(written).strip()
+def _page(part: Any, page: int, source: Source, flow: Flow) -> Iterator[Item]:
+    yield from flow.items(part, page)
+    if source.style(part, f"{DRAW}style-name", f"{PRESENTATION}visibility") == "hidden":
+        yield Note(Part.TEXT, 0, message=f"slide {page} is hidden in a show, and was read all the same")
 
 
-def _table(table: Any, page: int) -> Iterator[Item]:
-    rows: list[list[str]] = []
-    for row in table.iter(f"{_TABLE}table-row"):
-        cells: list[str] = []
-        for cell in row.iterchildren(f"{_TABLE}table-cell", f"{_TABLE}covered-table-cell"):
-            words = " ".join(
-                filter(None, map(_words, cell.iterchildren(f"{_TEXT}p", f"{_TEXT}h", f"{_TEXT}list")))
-            )
-            again = _repeated(cell, "columns") if words else min(_repeated(cell, "columns"), _MOST_COLUMNS)
-            cells += [words] * min(again, _MOST_COLUMNS - len(cells))
-        while cells and not cells[-1]:
-            cells.pop()
-        if cells:
-            rows += [cells] * min(_repeated(row, "rows"), _MOST_REPEATS)
-    if rows:
-        yield Note(Part.TABLE)
-        yield from tables(rows, page)
-
-
-def _repeated(element: Any, what: str) -> int:
-    said = element.get(f"{_TABLE}number-{what}-repeated") or "1"
-    return int(said) if said.isdigit() and len(said) < 8 else 1
+def _remarks(source: Source, flow: Flow) -> Iterator[Item]:
+    deleted = sum(1 for _ in source.content.iter(f"{TEXT}deletion"))
+    if deleted:
+        many = "1 deletion" if deleted == 1 else f"{deleted:,} deletions"
+        yield Note(Part.TEXT, 0, message=f"{many} recorded with the document left out, as if accepted")
+    if flow.unseen:
+        many = "a picture" if flow.unseen == 1 else f"{flow.unseen} pictures"
+        yield Note(Part.PICTURE, flow.unseen, read=False, message=f"{many} without a description, not read")

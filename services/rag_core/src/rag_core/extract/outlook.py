@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator
 from pathlib import Path
 
 from oxmsg import Message
+from oxmsg import properties as stored
+from oxmsg.domain import constants, encodings, model
 
 from rag_core import encoding
 from rag_core.extract import html
@@ -13,6 +16,36 @@ from rag_core.extract.attached import MAX_FILES, Reader, attached, unread
 from rag_core.extract.blocks import Block, BlockKind, Head, Item, Note, Part, Pulse, Unreadable, blocks
 
 _MESSAGE_CLASS_LOCKED = "smime"
+_named = encodings.encoding_from_codepage
+
+
+def _codec(codepage: int) -> str:
+    """Python's name for one of Windows' code pages; none when neither Python nor python-oxmsg knows it."""
+    for name in (f"cp{codepage}", f"windows-{codepage}"):
+        try:
+            return codecs.lookup(name).name
+        except LookupError:
+            continue
+    try:
+        return _named(codepage)
+    except (model.UnrecognizedCodePageError, model.UnsupportedEncodingError):
+        return ""
+
+
+class _Text(stored.String8Property):
+    """Text in 8 bits: its code page may be unknown to Python, or not the one that it is written in."""
+
+    @property
+    def value(self) -> str:
+        """The text; what fits no character stands as U+FFFD."""
+        label = self._body_encoding if self.pid == constants.PID_BODY else self._str_prop_encoding
+        data: bytes = self._storage.property_stream_bytes(self.pid, self.ptyp)
+        return encoding.decoded(data, label)[0]
+
+
+# python-oxmsg has no setting for either: a code page that Python names otherwise ended the whole message.
+encodings.encoding_from_codepage = _codec
+setattr(stored, "String8Property", _Text)  # noqa: B010 - a type is not assigned to
 
 
 def parse(path: Path, read: Reader) -> Iterator[Item]:
@@ -35,12 +68,13 @@ def _items(message: Message, subject: str, read: Reader) -> Iterator[Item]:
     when = message.sent_date.strftime("%a, %d %b %Y %H:%M %z") if message.sent_date else ""
     lines = {"From": message.sender or "", "To": people, "Date": when, "Subject": subject}
     yield from blocks(BlockKind.TEXT, "\n".join(f"{name}: {said}" for name, said in lines.items() if said), 1)
-    markup = message.html_body
+    data = message.properties.binary_prop_value(constants.PID_HTML)
+    markup = encoding.decoded(data, message.properties.body_encoding)[0] if data else message.html_body
     if message.body and message.body.strip():
         for paragraph in message.body.replace("\r\n", "\n").split("\n\n"):
             yield from blocks(BlockKind.TEXT, paragraph, 1)
     elif markup:
-        yield from html.read(markup if isinstance(markup, str) else encoding.decoded(markup)[0], 1)[1]
+        yield from html.read(markup, 1)[1]
     for number, part in enumerate(message.attachments, 1):
         name = part.file_name or f"attachment {number}"
         if number > MAX_FILES:

@@ -47,14 +47,16 @@ def parse(path: Path, read: Reader) -> Iterator[Item]:
                 if parts.has_formulas():
                     formulas = formulas or openpyxl.load_workbook(file, read_only=True)
                 one = _Sheet(
-                    sheet, formulas[sheet.title] if formulas and parts.has_formulas() else None, parts
+                    sheet, formulas[sheet.title] if formulas and parts.has_formulas() else None, parts, number
                 )
                 for item in itertools.chain(
                     rows_of(one.rows(), number), parts.beside(number, sheet.title, read)
                 ):
                     empty = empty and not isinstance(item, Block)
                     yield item
-                yield from one.remarks()
+                for item in one.remarks():
+                    empty = empty and not isinstance(item, Block)
+                    yield item
         finally:
             book.close()
             if formulas is not None:
@@ -79,11 +81,14 @@ def _missing(packed: zipfile.ZipFile, book: Any) -> Iterator[Item]:
 class _Sheet:
     """The cells of a sheet as a person reads them."""
 
-    def __init__(self, values: Any, formulas: Any | None, parts: Parts) -> None:
+    def __init__(self, values: Any, formulas: Any | None, parts: Parts, page: int) -> None:
+        self._page = page
         self._values = values
         self._formulas = formulas
         self._merged = parts.merged()
         self._notes = parts.notes()
+        self._links = parts.links()
+        self._running = parts.running()
         self._uncalculated = 0
         self._wide = False
 
@@ -119,6 +124,9 @@ class _Sheet:
         title = self._values.title
         if self._notes:
             yield Note(Part.COMMENT, len(self._notes))
+        for line in self._running:
+            yield Note(Part.RUNNING_LINE)
+            yield from blocks(BlockKind.TEXT, line, self._page)
         if self._uncalculated:
             many = "1 formula was" if self._uncalculated == 1 else f"{self._uncalculated:,} formulas were"
             save = "open the workbook in a spreadsheet program and save it"
@@ -136,5 +144,8 @@ class _Sheet:
             if isinstance(formula, str) and formula.startswith("="):
                 self._uncalculated += 1
                 said = formula
+        address = self._links.get((row, i + 1)) if self._links else None
+        if address and said and address.removeprefix("mailto:") not in said:
+            said = f"{said} ({address})"
         note = self._notes.get((row, i + 1)) if self._notes else None
         return f"{said} (note: {note})".strip() if note else said

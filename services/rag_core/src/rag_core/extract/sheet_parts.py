@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import posixpath
 import re
 import zipfile
@@ -16,7 +17,12 @@ from rag_core.extract.charts import chart, diagram, parsed
 from rag_core.extract.embedded import embedded
 
 _MERGED = re.compile(rb'<(?:\w{1,20}:)?mergeCell[^>]{0,200}?\bref="([A-Z0-9:$]{2,40})"')
+_LINK = re.compile(rb"<(?:\w{1,20}:)?hyperlink\s[^>]{1,4000}>")
+_RUNNING = re.compile(rb"<(?:\w{1,20}:)?((?:odd|even|first)(?:Header|Footer))\b[^>]{0,200}>([^<]{1,4000})<")
+# Codes of a header: font, size, colour, place; a page's number, the date, the sheet's name.
+_CODE = re.compile(r'&(?:"[^"]{0,200}"|K[0-9A-Fa-f+-]{6}|\d{1,3}|[A-Za-z])')
 _END = b"sheetData>"
+_ALONE = re.compile(rb"(?<=[<\s])\w{1,20}:(?=\w)")
 _BLOCK = 1 << 20
 _MOST_TAIL = 16 << 20
 _MOST_MERGED = 50_000
@@ -38,6 +44,8 @@ class Parts:
         self._archive = archive
         self._path = path
         self._relations = _relations(archive, path)
+        self._links = _relations(archive, path, external=True)
+        self._after: bytes | None = None
 
     def merged(self) -> list[Merged]:
         """Ranges over several rows, by their first row. They come after the cells, which are passed over."""
@@ -113,7 +121,42 @@ class Parts:
             message = f"sheet {name}: {many} without a description, not read"
             yield Note(Part.PICTURE, unseen, read=False, message=message)
 
+    def links(self) -> dict[tuple[int, int], str]:
+        """Addresses on the web or of a person by the (row, column) that leads there."""
+        found: dict[tuple[int, int], str] = {}
+        for match in _LINK.finditer(self._tail()):
+            element = parsed(_ALONE.sub(b"", match[0]).rstrip(b"/>") + b"/>")
+            relation = (
+                next((str(v) for k, v in element.items() if k == "id"), "") if element is not None else ""
+            )
+            _, address = self._links.get(relation, ("", ""))
+            try:
+                place = coordinate_to_tuple(str(element.get("ref")).partition(":")[0]) if address else (0, 0)
+            except ValueError:
+                continue
+            if address.startswith(("http://", "https://", "mailto:", "ftp://", "tel:")):
+                found[place] = address
+        return found
+
+    def running(self) -> list[str]:
+        """What is printed above and below each page, without numbers of pages, dates and names of files."""
+        said: dict[str, None] = {}
+        for match in _RUNNING.finditer(self._tail()):
+            text = html.unescape(match[2].decode("utf-8", "replace")).replace("&&", "\0")
+            dynamic = re.search("&[PNDTZFAG]", text) is not None
+            line = " ".join(_CODE.sub(" ", text).replace("\0", "&").split())
+            words = [word for word in re.findall(r"\w+", line) if not word.isdigit()]
+            if len(words) > (2 if dynamic else 0):
+                said[line] = None
+        return list(said)
+
     def _tail(self) -> bytes:
+        """What follows the cells; it is kept, for it is asked for more than once."""
+        if self._after is None:
+            self._after = self._read_tail()
+        return self._after
+
+    def _read_tail(self) -> bytes:
         with self._archive.open(self._path) as file:
             rest = b""
             while block := file.read(_BLOCK):
@@ -131,8 +174,8 @@ class Parts:
             return b""
 
 
-def _relations(archive: zipfile.ZipFile, path: str) -> dict[str, tuple[str, str]]:
-    """Id -> kind and path of what a part refers to within the archive."""
+def _relations(archive: zipfile.ZipFile, path: str, *, external: bool = False) -> dict[str, tuple[str, str]]:
+    """Id -> kind and path of what a part refers to within the archive, or kind and address outside it."""
     folder, name = posixpath.split(path)
     try:
         root = parsed(archive.read(f"{folder}/_rels/{name}.rels"))
@@ -140,12 +183,17 @@ def _relations(archive: zipfile.ZipFile, path: str) -> dict[str, tuple[str, str]
         return {}
     found: dict[str, tuple[str, str]] = {}
     for one in root.iter("{*}Relationship") if root is not None else ():
-        if one.get("TargetMode") != "External":
+        kind = str(one.get("Type")).rpartition("/")[2]
+        if (one.get("TargetMode") == "External") != external:
+            continue
+        if external:
+            found[str(one.get("Id"))] = (kind, str(one.get("Target")))
+        else:
             target = str(one.get("Target"))
             target = (
                 target.lstrip("/") if target.startswith("/") else posixpath.normpath(f"{folder}/{target}")
             )
-            found[str(one.get("Id"))] = (str(one.get("Type")).rpartition("/")[2], target)
+            found[str(one.get("Id"))] = (kind, target)
     return found
 
 

@@ -2,56 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pptx.enum.shapes import PP_PLACEHOLDER
-from pptx.opc.package import PartFactory
-from pptx.package import Package
-from pptx.parts.presentation import PresentationPart
 
 from rag_core.extract import archive, strict
-from rag_core.extract.attached import Reader
+from rag_core.extract.attached import Reader, unread
 from rag_core.extract.blocks import Block, BlockKind, Head, Item, Note, Part, Unreadable, blocks, tables
 from rag_core.extract.charts import chart, diagram, parsed
 from rag_core.extract.embedded import embedded
-
-# Shows and templates with macros hold the same under names that python-pptx refuses.
-_ALIKE = (
-    "application/vnd.ms-powerpoint.slideshow.macroEnabled.main+xml",
-    "application/vnd.ms-powerpoint.template.macroEnabled.main+xml",
+from rag_core.extract.slide_parts import presentation
+from rag_core.extract.slide_shapes import (
+    UNEXPECTED,
+    Unknown,
+    cells,
+    choose,
+    ordered,
+    paragraphs,
+    placeholder,
+    words,
 )
-PartFactory.part_type_for.update(dict.fromkeys(_ALIKE, PresentationPart))
+
 # What stands on every slide alike: said once.
 _RUNNING = {PP_PLACEHOLDER.DATE, PP_PLACEHOLDER.FOOTER, PP_PLACEHOLDER.SLIDE_NUMBER, PP_PLACEHOLDER.HEADER}
 _TITLES = {PP_PLACEHOLDER.TITLE, PP_PLACEHOLDER.CENTER_TITLE, PP_PLACEHOLDER.VERTICAL_TITLE}
-_MAX_DEPTH = 20
-_CHOICES = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
+_MEDIA = ("{*}audioFile", "{*}videoFile", "{*}wavAudioFile", "{*}quickTimeFile", "{*}audioCd")
+_MOST_NAMED = 10
 
 
 def parse(path: Path, max_pages: int, read: Reader) -> Iterator[Item]:
     """Head and blocks of a presentation; `read` gives the blocks of embedded files."""
     archive.check(path, "presentation")
-    # Not by Presentation(), which refuses slide shows (.ppsx) and templates (.potx).
     with strict.opened(path) as file:
-        package: Any = Package.open(file)
-    deck = package.main_document_part.presentation
-    slides = list(deck.slides)
-    if len(slides) > max_pages:
+        deck = presentation(file)
+    numbered = list(enumerate(deck.element.get_or_add_sldIdLst(), 1))
+    if len(numbered) > max_pages:
         raise Unreadable(
             "too_many_pages",
-            f"the presentation has {len(slides):,} slides, more than the {max_pages:,} allowed; split it",
+            f"the presentation has {len(numbered):,} slides, more than the {max_pages:,} allowed; split it",
         )
-    yield Head(title=(deck.core_properties.title or "").strip(), pages=len(slides))
+    yield Head(title=(deck.core_properties.title or "").strip(), pages=len(numbered))
     empty = True
     reading = _Deck(deck, read)
-    for number, slide in enumerate(slides, 1):
-        for item in reading.slide(slide, number):
+    for number, named in numbered:
+        for item in reading.slide(named.rId, number):
             empty = empty and not isinstance(item, Block)
             yield item
-    yield from reading.pictures()
+    yield from reading.remarks()
+    if empty and reading.damaged:
+        raise Unreadable(
+            "corrupt", "the file is damaged: its slides are missing or cut; copy or download it again"
+        )
     if empty:
         raise Unreadable(
             "no_text", "the slides hold no text; print them to PDF, whose pictures of text are read"
@@ -62,39 +67,51 @@ class _Deck:
     """A presentation's slides, and what is said once for all of them."""
 
     def __init__(self, deck: Any, read: Reader) -> None:
+        self.damaged = 0
         self._read = read
+        self._part = deck.part
         self._running: set[str] = set()
         self._behind: set[int] = set()
         self._unseen: list[int] = []
+        self._hidden: list[int] = []
+        self._objects: list[tuple[Any, str, Any]] = []
         self._authors = _authors(deck.part)
 
-    def slide(self, slide: Any, number: int) -> Iterator[Item]:
+    def slide(self, relation: str, number: int) -> Iterator[Item]:
         """Everything that a slide shows, then its notes and comments."""
-        if slide.element.get("show") == "0":
-            yield Note(Part.TEXT, 0, message=f"slide {number} is hidden in a show, and was read all the same")
-        _choose(slide.element)
-        shapes = list(_flat(slide.shapes, 0))
-        title = next((shape for shape in shapes if _placeholder(shape) in _TITLES), None)
+        try:
+            slide = self._part.related_slide(relation)
+        except (KeyError, AttributeError):
+            self.damaged += 1
+            message = f"slide {number} is missing or damaged; open the presentation and save it again"
+            yield Note(Part.TEXT, read=False, message=message)
+            return
+        if slide.element.get("show") in {"0", "false"}:
+            self._hidden.append(number)
+        choose(slide.element)
+        shapes = list(ordered(slide.shapes))
+        title = next((shape for shape in shapes if placeholder(shape) in _TITLES), None)
         if title is not None:
-            yield from blocks(BlockKind.HEADING, title.text_frame.text, number, 1)
-        # Reading order is top to bottom; the order in the file is the order in which shapes were drawn.
-        for shape in sorted(shapes, key=_place):
+            yield from self._guarded(self._title, title, number)
+        for shape in shapes:
             if shape is not title:
                 yield from self._guarded(self._shape, shape, number)
         yield from self._guarded(self._background, slide, number)
-        notes = slide.notes_slide.notes_text_frame if slide.has_notes_slide else None
-        if notes is not None and notes.text.strip():
-            yield Note(Part.NOTE)
-            yield from blocks(BlockKind.TEXT, f"Notes: {notes.text}", number)
+        yield from self._guarded(self._notes, slide, number)
         yield from self._guarded(self._comments, slide, number)
+        # Last, since their headings would head the rest of the slide, too.
+        objects, self._objects = self._objects, []
+        for element, name, shape in objects:
+            yield from self._guarded(partial(self._object, element, name), shape, number)
 
-    def pictures(self) -> Iterator[Item]:
-        """One note for all pictures that say nothing of themselves."""
+    def remarks(self) -> Iterator[Item]:
+        """One note for all pictures that say nothing of themselves, and one for what a show leaves out."""
+        if self._hidden:
+            message = f"{_slides(self._hidden)}: hidden in a show, and read all the same"
+            yield Note(Part.TEXT, 0, message=message)
         if self._unseen:
             many = "a picture" if len(self._unseen) == 1 else f"{len(self._unseen)} pictures"
-            slides = sorted(set(self._unseen))
-            where = ", ".join(map(str, slides[:10])) + (" and others" if len(slides) > 10 else "")
-            message = f"slide{'s' if len(slides) > 1 else ''} {where}: {many} without a description, not read"
+            message = f"{_slides(self._unseen)}: {many} without a description, not read"
             yield Note(Part.PICTURE, len(self._unseen), read=False, message=message)
 
     def _guarded(
@@ -103,27 +120,46 @@ class _Deck:
         """What one shape gives; one that python-pptx does not understand is named, and costs only itself."""
         try:
             yield from inner(thing, number)
-        except (ValueError, KeyError, AttributeError, TypeError, IndexError, NotImplementedError) as error:
-            name = str(getattr(thing, "name", "") or "a shape")
+        except UNEXPECTED as error:
+            name = str(
+                getattr(thing, "name", "") or getattr(inner, "__name__", "an embedded file").strip("_")
+            )
             message = f"slide {number}: {name} could not be read ({type(error).__name__})"
             yield Note(Part.TEXT, read=False, message=message)
 
+    def _title(self, shape: Any, number: int) -> Iterator[Item]:
+        said = " ".join(words(one._p) for one in shape.text_frame.paragraphs)
+        yield from blocks(BlockKind.HEADING, said, number, 1)
+
     def _shape(self, shape: Any, number: int) -> Iterator[Item]:
-        if _placeholder(shape) in _RUNNING:
+        if isinstance(shape, Unknown):
+            yield from self._unknown(shape, number)
+        elif placeholder(shape) in _RUNNING:
             yield from self._once(shape, number)
         elif getattr(shape, "has_table", False):
             yield Note(Part.TABLE)
-            yield from tables(([cell.text for cell in row.cells] for row in shape.table.rows), number)
+            yield from tables(cells(shape.element), number)
         elif shape.element.tag.endswith("}graphicFrame"):
             yield from self._frame(shape, number)
         elif shape.element.tag.endswith("}pic"):
             yield from self._picture(shape, number)
         elif shape.has_text_frame:
-            yield from blocks(BlockKind.TEXT, _paragraphs(shape), number)
+            yield from blocks(BlockKind.TEXT, paragraphs(shape), number)
+
+    def _unknown(self, shape: Unknown, number: int) -> Iterator[Item]:
+        # A pen's drawing is a picture.
+        pictures = sum(1 for _ in shape.element.iter("{*}contentPart", "{*}pic"))
+        self._unseen += [number] * pictures
+        yield from blocks(BlockKind.TEXT, shape.words, number)
+        if not shape.words and not pictures:
+            message = f"slide {number}: {shape.name or 'a shape'} is of a kind that cannot be read"
+            yield Note(Part.TEXT, read=False, message=message)
 
     def _once(self, shape: Any, number: int) -> Iterator[Item]:
-        said = shape.text_frame.text.strip() if shape.has_text_frame else ""
-        if any(map(str.isalpha, said)) and said not in self._running:
+        found = shape.text_frame.paragraphs if shape.has_text_frame else ()
+        said = " ".join(words(one._p, numbered=False) for one in found).strip()
+        counts = placeholder(shape) is PP_PLACEHOLDER.SLIDE_NUMBER and not any(map(str.isalpha, said))
+        if any(map(str.isalnum, said)) and not counts and said not in self._running:
             self._running.add(said)
             yield from blocks(BlockKind.TEXT, said, number)
 
@@ -139,13 +175,23 @@ class _Deck:
             elif name == "relIds":
                 yield from diagram(shape.part.related_part(relation).blob, number)
             elif name == "oleObj":
-                if shape.part.rels[relation].is_external:
-                    continue
-                part = shape.part.related_part(relation)
-                file = PurePosixPath(str(part.partname)).name
-                yield from embedded(part.blob, str(one.get("name") or "") + f" {file}", self._read, number)
+                self._objects.append((one, relation, shape))
+
+    def _object(self, element: Any, relation: str, shape: Any, number: int) -> Iterator[Item]:
+        named = str(element.get("name") or "")
+        if shape.part.rels[relation].is_external:
+            why = "it is only linked, and lies elsewhere; add it by itself"
+            yield from unread(PurePosixPath(shape.part.rels[relation].target_ref).name or named, why, number)
+            return
+        part = shape.part.related_part(relation)
+        file = PurePosixPath(str(part.partname)).name
+        yield from embedded(part.blob, f"{named} {file}".strip(), self._read, number)
 
     def _picture(self, shape: Any, number: int) -> Iterator[Item]:
+        if next(shape.element.iter(*_MEDIA), None) is not None:
+            message = f"slide {number}: sound or video ({shape.name}), not read; add its transcript as text"
+            yield Note(Part.ATTACHMENT, read=False, message=message)
+            return
         said = next((str(one.get("descr") or "") for one in shape.element.iter("{*}cNvPr")), "")
         if said.strip():
             yield from blocks(BlockKind.TEXT, f"Picture: {said}", number)
@@ -153,41 +199,64 @@ class _Deck:
             self._unseen.append(number)
 
     def _background(self, slide: Any, number: int) -> Iterator[Item]:
-        """Text that the layout and the master draw on the slide: said with the first that shows it."""
+        """What the layout and the master draw on the slide: said with the first that shows it.
+
+        Their placeholders ("Click to edit") are forms for slides, and shown on none.
+        """
+        shows = slide.element
         for behind in (slide.slide_layout, slide.slide_layout.slide_master):
+            if shows.get("showMasterSp") in {"0", "false"}:
+                return
+            shows = behind.element
             if id(behind.part) in self._behind:
                 continue
             self._behind.add(id(behind.part))
-            for shape in _flat(behind.shapes, 0):
-                if not getattr(shape, "is_placeholder", False) and getattr(shape, "has_text_frame", False):
-                    yield from self._once(shape, number)
+            choose(behind.element)
+            for shape in ordered(behind.shapes):
+                if getattr(shape, "is_placeholder", False) or shape.element.tag.endswith("}pic"):
+                    continue  # pictures here are ornaments
+                drawn = self._once if getattr(shape, "has_text_frame", False) else self._shape
+                yield from self._guarded(drawn, shape, number)
+
+    def _notes(self, slide: Any, number: int) -> Iterator[Item]:
+        if not slide.has_notes_slide:
+            return
+        choose(slide.notes_slide.element)
+        said: list[str] = []
+        beside: list[Item] = []
+        for shape in ordered(slide.notes_slide.shapes):
+            if placeholder(shape) in _RUNNING:
+                beside += self._guarded(self._once, shape, number)
+            elif getattr(shape, "has_text_frame", False):
+                said += filter(None, [paragraphs(shape)])
+            elif placeholder(shape) is not PP_PLACEHOLDER.SLIDE_IMAGE:
+                beside += self._guarded(self._shape, shape, number)
+        if said:
+            yield Note(Part.NOTE)
+            yield from blocks(BlockKind.TEXT, "Notes: " + "\n".join(said), number)
+        yield from beside
 
     def _comments(self, slide: Any, number: int) -> Iterator[Item]:
         for relation in slide.part.rels.values():
             if relation.is_external or not relation.reltype.endswith("/comments"):
                 continue
             root = parsed(relation.target_part.blob)
-            for comment in root.iter("{*}cm") if root is not None else ():
-                said = comment.findtext("{*}text") or " ".join(one.text or "" for one in comment.iter("{*}t"))
+            # Those of older programs have a text; those of newer ones paragraphs, and replies.
+            for comment in root.iter("{*}cm", "{*}reply") if root is not None else ():
+                said = comment.findtext("{*}text") or ""
+                for body in comment.iterchildren("{*}txBody"):
+                    said += "\n".join(words(one) for one in body.iter("{*}p"))
                 who = self._authors.get(str(comment.get("authorId")), "")
                 if said.strip():
                     yield Note(Part.COMMENT)
                     yield from blocks(BlockKind.TEXT, f"Comment{f' by {who}' if who else ''}: {said}", number)
 
 
-def _choose(element: Any) -> None:
-    """Put what a newer program would show in the place of its alternatives."""
-    for choices in list(element.iter(f"{_CHOICES}AlternateContent")):
-        chosen = choices.find(f"{_CHOICES}Choice")
-        if chosen is None or not len(chosen):
-            chosen = choices.find(f"{_CHOICES}Fallback")
-        above = choices.getparent()
-        if above is None:
-            continue
-        place = above.index(choices)
-        for offset, one in enumerate(list(chosen) if chosen is not None else []):
-            above.insert(place + offset, one)
-        above.remove(choices)
+def _slides(numbers: list[int]) -> str:
+    """The slides by their numbers: "slides 2, 5 and others"."""
+    found = sorted(set(numbers))
+    where = ", ".join(map(str, found[:_MOST_NAMED])) + (" and others" if len(found) > _MOST_NAMED else "")
+    return f"slide{'s' if len(found) > 1 else ''} {where}"
 
 
 def _authors(part: Any) -> dict[str, str]:
@@ -198,28 +267,3 @@ def _authors(part: Any) -> dict[str, str]:
             for one in root.iter("{*}cmAuthor", "{*}author") if root is not None else ():
                 found[str(one.get("id"))] = str(one.get("name") or "")
     return found
-
-
-def _place(shape: Any) -> tuple[int, int]:
-    try:
-        return (shape.top or 0, shape.left or 0)
-    except (ValueError, AttributeError, TypeError):  # a place that is no number
-        return (0, 0)
-
-
-def _flat(shapes: Iterable[Any], depth: int) -> Iterator[Any]:
-    for shape in shapes:
-        if hasattr(shape, "shapes") and depth < _MAX_DEPTH:
-            yield from _flat(shape.shapes, depth + 1)
-        else:
-            yield shape
-
-
-def _placeholder(shape: Any) -> object:
-    return shape.placeholder_format.type if getattr(shape, "is_placeholder", False) else None
-
-
-def _paragraphs(shape: Any) -> str:
-    found = [p for p in shape.text_frame.paragraphs if p.text.strip()]
-    listed = len(found) > 1
-    return "\n".join(f"{'  ' * p.level}- {p.text}" if listed else p.text for p in found)

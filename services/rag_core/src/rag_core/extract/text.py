@@ -25,6 +25,7 @@ _UNDERLINE_LEVEL = {"=": 1, "-": 2, "~": 3, "^": 4}
 # CommonMark's fence; it may stand in a list or a quotation.
 _FENCE = re.compile(r"^[ \t]{0,40}(?:(?:[-*+>]|\d{1,9}[.)])[ \t]{0,10}){0,5}(`{3,}(?=[^`]*$)|~{3,})")
 _CLOSED = re.compile(r"^[ \t>]{0,80}(`{3,}|~{3,})[ \t]*$")
+_MOST_BLANK = 5  # lines in a row; what cleans the text keeps fewer
 _TABLE = re.compile(r"^\s*\|.*\|\s*$")
 
 
@@ -54,9 +55,18 @@ def encoding_of(path: Path) -> encoding.Encoding:
 
 
 def _read_lines(path: Path, codec: str) -> Iterator[str]:
+    """The lines; one that is too long is given in parts, cut between words, and of many blank ones a few."""
+    rest, blank = "", 0
     with path.open(encoding=codec, errors="replace") as file:
-        while line := file.readline(MAX_BLOCK_CHARS):
-            yield line
+        while line := file.readline(MAX_BLOCK_CHARS - len(rest)):
+            line, rest = rest + line, ""
+            if len(line) >= MAX_BLOCK_CHARS and line[-1] != "\n" and (cut := line.rfind(" ")) > 0:
+                line, rest = line[:cut], line[cut + 1 :]
+            blank = blank + 1 if line.isspace() and "\f" not in line else 0
+            if blank <= _MOST_BLANK:
+                yield line
+    if rest:
+        yield rest
 
 
 def _form_feeds(path: Path, codec: str) -> int:
@@ -67,11 +77,14 @@ def blocks_of(lines: Iterator[str], *, markdown: bool) -> Iterator[Block]:
     """Paragraphs, headings, listings and tables of lines of text."""
     page = 1
     held: list[str] = []
+    size = 0
     fence: str | None = None
 
     def flush(kind: BlockKind = BlockKind.TEXT) -> Iterator[Block]:
+        nonlocal size
         yield from blocks(kind, "\n".join(held), page)
         held.clear()
+        size = 0
 
     for raw in lines:
         *before, line = raw.split("\f")
@@ -80,6 +93,9 @@ def blocks_of(lines: Iterator[str], *, markdown: bool) -> Iterator[Block]:
             yield from flush()
             page += 1 if not markdown else 0
         line = line.rstrip("\n")
+        if size + len(line) >= MAX_BLOCK_CHARS:
+            yield from flush(BlockKind.CODE if fence else _kind(held))
+        size += len(line) + 1
         if markdown and fence is not None:
             held.append(line)
             if (closed := _CLOSED.match(line)) and closed[1].startswith(fence):
@@ -105,10 +121,14 @@ def blocks_of(lines: Iterator[str], *, markdown: bool) -> Iterator[Block]:
         if held and is_table != bool(_TABLE.match(held[-1])):
             yield from flush(BlockKind.TEXT if is_table else BlockKind.TABLE)
         if not line.strip():
-            yield from flush(BlockKind.TABLE if held and _TABLE.match(held[-1]) else BlockKind.TEXT)
+            yield from flush(_kind(held))
             continue
         held.append(line)
     yield from flush(BlockKind.CODE if fence else BlockKind.TEXT)
+
+
+def _kind(held: list[str]) -> BlockKind:
+    return BlockKind.TABLE if held and _TABLE.match(held[-1]) else BlockKind.TEXT
 
 
 def _is_underline(line: str, title: str) -> bool:

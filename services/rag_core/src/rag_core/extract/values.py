@@ -55,15 +55,20 @@ class _Counted:
 
 
 def _joined(rows: Iterator[list[str]], width: int) -> Iterator[list[str]]:
-    """Rows without the blank lines that only part the rows of one table, whose head goes for all of them."""
+    """Rows without the blank lines that only part the rows of one table, whose head goes for all of them.
+
+    Before the first row that is filled throughout, they part the lines above the table from it.
+    """
     before = 0
+    filled = False
     blank: list[list[str]] = []
     for row in rows:
         if not row:
             blank = [row]
             continue
-        if before != width or len(row) != width:
+        if not filled or before != width or len(row) != width:
             yield from blank
         blank = []
         before = len(row)
+        filled = filled or (before == width and all(row))
         yield row

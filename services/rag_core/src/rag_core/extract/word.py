@@ -7,10 +7,9 @@ table of contents, which only repeats the headings.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any
 
 from docx.opc.part import PartFactory
 from docx.package import Package
@@ -20,9 +19,23 @@ from rag_core.extract import archive, strict
 from rag_core.extract.attached import Reader
 from rag_core.extract.blocks import Block, BlockKind, Head, Item, Note, Part, Unreadable, blocks, tables
 from rag_core.extract.charts import chart, diagram, parsed
-from rag_core.extract.embedded import embedded
+from rag_core.extract.embedded import embedded, linked
+from rag_core.extract.running import RunningLines
 from rag_core.extract.word_styles import Styles
-from rag_core.extract.word_xml import BOX, NOTES, cells, inside, notes, page_breaks, rows, text, w
+from rag_core.extract.word_xml import (
+    BOX,
+    NOTES,
+    RUBY,
+    WHOLE,
+    cells,
+    inside,
+    notes,
+    page_breaks,
+    reading,
+    rows,
+    text,
+    w,
+)
 
 # Files with macros and templates (.docm, .dotx, .dotm) hold the same under names that python-docx refuses.
 _ALIKE = (
@@ -32,7 +45,6 @@ _ALIKE = (
 )
 PartFactory.part_type_for.update(dict.fromkeys(_ALIKE, DocumentPart))
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
-_PAGE_NUMBER = re.compile(r"(?:page|seite|p\.)?[\s\d./|-]{0,30}(?:of|von|/)?[\s\d]{0,10}", re.I)
 _PARTS = {"footnote": Part.NOTE, "endnote": Part.NOTE, "comment": Part.COMMENT}
 
 
@@ -40,12 +52,15 @@ def parse(path: Path, read: Reader) -> Iterator[Item]:
     """Head and blocks of a DOCX; `read` gives the blocks of files within it."""
     archive.check(path, "Word file")
     with strict.opened(path) as file:
-        package: Any = Package.open(file)
-    document = package.main_document_part.document
-    body = _Body(document, read)
-    yield Head(
-        title=(document.core_properties.title or "").strip(), pages=1 + page_breaks(document.element.body)
-    )
+        yield from document(file, read)
+
+
+def document(file: IO[bytes], read: Reader) -> Iterator[Item]:
+    """The same of an open file."""
+    package: Any = Package.open(file)
+    found = package.main_document_part.document
+    body = _Body(found, read)
+    yield Head(title=(found.core_properties.title or "").strip(), pages=1 + page_breaks(found.element.body))
     empty = True
     for item in body.items():
         empty = empty and not isinstance(item, Block)
@@ -64,18 +79,20 @@ class _Body:
         self._read = read
         self._styles = Styles(document.part)
         self._notes = {name: notes(document.part, name) for name in NOTES}
+        self._running = RunningLines()
         self._pictures = 0
+        self._part = document.part  # where the references of what is being read lead
 
     def items(self) -> Iterator[Item]:
         """All of it in reading order."""
-        yield from self._running("header")
+        yield from self._headers("header")
         page = 1
         for element, shown in inside(self._document.element.body):
             # A break inside a paragraph comes before most of its text far more often than after it.
             page += page_breaks(element)
             if shown:
                 yield from self._element(element, page)
-        yield from self._running("footer")
+        yield from self._headers("footer")
         if self._pictures:
             many = "a picture" if self._pictures == 1 else f"{self._pictures} pictures"
             message = f"{many} without a description, not read"
@@ -83,8 +100,15 @@ class _Body:
 
     def _element(self, element: Any, page: int) -> Iterator[Item]:
         beside: list[Any] = []
-        if element.tag == w("altChunk"):
-            yield from self._part(element.get(f"{_RELATION}id"), page)
+        yield from self._words(element, beside, page)
+        if readings := " ".join(filter(None, (reading(one) for one in beside if one.tag == RUBY))):
+            yield from blocks(BlockKind.TEXT, f"Readings: {readings}", page)
+        for one in beside:
+            yield from self._beside(one, page)
+
+    def _words(self, element: Any, beside: list[Any], page: int) -> Iterator[Item]:
+        if element.tag in WHOLE:
+            yield from self._inner(element.get(f"{_RELATION}id"), page)
         elif element.tag == w("tbl"):
             yield Note(Part.TABLE)
             yield from tables(
@@ -92,8 +116,6 @@ class _Body:
             )
         else:
             yield from self._paragraph(element, beside, page)
-        for one in beside:
-            yield from self._beside(one, page)
 
     def _paragraph(self, element: Any, beside: list[Any], page: int) -> Iterator[Item]:
         said = text(element, beside)
@@ -111,6 +133,8 @@ class _Body:
         for element, shown in inside(cell):
             if shown and element.tag == w("tbl"):
                 said += [self._cell(one, beside) for row in rows(element) for one in cells(row)]
+            elif shown and element.tag in WHOLE:
+                beside.append(element)
             elif shown and element.tag == w("p"):
                 words = text(element, beside)
                 said.append(self._styles.label(element) + words if words.strip() else "")
@@ -125,53 +149,83 @@ class _Body:
                 if shown:
                     yield from self._element(part, page)
         elif name == "docPr":
-            yield from self._picture(one, page)
+            yield from self._drawn(one, page)
+        elif name == "imagedata":
+            yield from self._image(one, page)
         elif name == "chart":
             yield from chart(self._blob(one.get(f"{_RELATION}id")), page)
         elif name == "relIds":
             yield from diagram(self._blob(one.get(f"{_RELATION}dm")), page)
-        elif name == "OLEObject":
-            if one.get("Type") != "Link":
-                yield from self._part(one.get(f"{_RELATION}id"), page)
+        elif name == "control":
+            message = f"page {page}: a form control (ActiveX), whose value is not read"
+            yield Note(Part.FORM_FIELD, read=False, message=message)
+        elif name == "OLEObject" or one.tag in WHOLE:
+            yield from self._inner(one.get(f"{_RELATION}id"), page)
         else:
             yield from self._note(one, page)
 
-    def _picture(self, about: Any, page: int) -> Iterator[Item]:
-        if next(about.getparent().iter("{*}blip"), None) is None:
-            return  # a chart, a shape: it has words of its own
-        if (said := str(about.get("descr") or "").strip()) and not said.startswith("C:\\"):
+    def _drawn(self, about: Any, page: int) -> Iterator[Item]:
+        """A picture, or a chart or a shape, which have words of their own."""
+        if next(about.getparent().iter("{*}blip"), None) is not None:
+            yield from self._picture(about.get("descr"), page)
+
+    def _image(self, data: Any, page: int) -> Iterator[Item]:
+        """A picture as older programs draw it, which may be the look of an embedded file."""
+        shape = data.getparent()
+        if shape.getparent() is None or shape.getparent().find("{*}OLEObject") is None:
+            yield from self._picture(shape.get("alt"), page)
+
+    def _picture(self, description: str | None, page: int) -> Iterator[Item]:
+        if (said := str(description or "").strip()) and not said.startswith("C:\\"):
             yield from blocks(BlockKind.TEXT, f"Picture: {said}", page)
         else:
             self._pictures += 1
 
     def _note(self, reference: Any, page: int) -> Iterator[Item]:
         for name, found in self._notes.items():
-            if reference.tag == w(f"{name}Reference") and (said := found.get(reference.get(w("id")), "")):
+            remark = found.get(reference.get(w("id")))
+            if reference.tag != w(f"{name}Reference") or remark is None:
+                continue
+            if remark.text:
                 yield Note(_PARTS[name])
-                by = " by" if name == "comment" else ":"
-                yield from blocks(BlockKind.TEXT, f"{name.capitalize()}{by} {said}", page)
+                yield from blocks(BlockKind.TEXT, remark.text, page)
+            before, self._part = self._part, remark.part
+            for one in remark.beside:
+                yield from self._beside(one, page)
+            self._part = before
 
-    def _running(self, kind: str) -> Iterator[Item]:
+    def _headers(self, kind: str) -> Iterator[Item]:
         """Each header or footer that says more than the page's number, once."""
-        seen: set[str] = set()
         for relation in self._document.part.rels.values():
             if relation.is_external or not relation.reltype.endswith(f"/{kind}"):
                 continue
             root = parsed(relation.target_part.blob)
-            lines = (text(one, []).strip() for one in root.iter(w("p"))) if root is not None else iter(())
-            said = " ".join(line for line in lines if line)
-            if said and said not in seen and not _PAGE_NUMBER.fullmatch(said):
-                seen.add(said)
-                yield from blocks(BlockKind.TEXT, said, 1)
+            if root is None:
+                yield Note(Part.TEXT, read=False, message=f"a {kind} that is damaged")
+                continue
+            beside: list[Any] = []
+            said = self._cell(root, beside).split()
+            if self._running.new(" ".join(said)):
+                yield from blocks(BlockKind.TEXT, " ".join(said), 1)
+            self._part = relation.target_part
+            for one in beside:
+                yield from (item for item in self._beside(one, 1) if self._is_new(item))
+            self._part = self._document.part
+
+    def _is_new(self, item: Item) -> bool:
+        return not isinstance(item, Block) or self._running.new(item.text)
 
     def _blob(self, relation: str | None) -> bytes:
-        found = self._document.part.rels.get(relation or "")
+        found = self._part.rels.get(relation or "")
         return b"" if found is None or found.is_external else bytes(found.target_part.blob)
 
-    def _part(self, relation: str | None, page: int) -> Iterator[Item]:
-        """Another file within this one."""
-        found = self._document.part.rels.get(relation or "")
-        if found is None or found.is_external:
+    def _inner(self, relation: str | None, page: int) -> Iterator[Item]:
+        """Another file within this one, or beside it."""
+        found = self._part.rels.get(relation or "")
+        if found is None:
+            return
+        if found.is_external:
+            yield from linked(str(found.target_ref))
             return
         name = PurePosixPath(str(found.target_part.partname)).name
         yield from embedded(bytes(found.target_part.blob), name, self._read, page)

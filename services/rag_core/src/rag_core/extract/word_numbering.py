@@ -15,6 +15,11 @@ from docx.oxml.ns import qn
 _PLACE = re.compile(r"%([1-9])")
 _ROMAN = ((1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"), (40, "xl"),
           (10, "x"), (9, "ix"), (5, "v"), (4, "iv"), (1, "i"))  # fmt: skip
+_RUSSIAN = "абвгдежзиклмнопрстуфхцчшщэюя"
+_CHINESE = "\u3007\u4e00\u4e8c\u4e09\u56db\u4e94\u516d\u4e03\u516b\u4e5d"
+_STEMS = "\u7532\u4e59\u4e19\u4e01\u620a\u5df1\u5e9a\u8f9b\u58ec\u7678"
+_COUNTING = {"chineseCounting", "chineseCountingThousand", "taiwaneseCounting", "taiwaneseCountingThousand",
+             "japaneseCounting", "ideographDigital"}  # fmt: skip
 _LEVELS = 9
 _BULLET = "- "
 
@@ -25,6 +30,10 @@ class _Level:
     form: str
     text: str
     legal: bool = False  # every level in it is counted in figures
+    restart: int | None = (
+        None  # after which levels (counted from 1) it starts anew; 0: never; None: after all
+    )
+    style: str = ""  # the style of its paragraphs
 
 
 @dataclass(slots=True)
@@ -62,7 +71,9 @@ class Numbering:
         before = kept.counts[level]
         kept.counts[level] = now.start if before is None else before + 1
         for deeper in range(level + 1, _LEVELS):
-            kept.counts[deeper] = None
+            its = levels.get(deeper)
+            if its is None or its.restart is None or level < its.restart:
+                kept.counts[deeper] = None
         if now.form in {"bullet", "none"} or not now.text:
             return _BULLET if now.form == "bullet" else ""
 
@@ -73,6 +84,11 @@ class Numbering:
             return _figure(value if value is not None else its.start, "decimal" if now.legal else its.form)
 
         return _PLACE.sub(counted, now.text).strip() + " "
+
+    def level_of(self, instance: str, style: str) -> int:
+        """The level that a list keeps for a style whose paragraphs name none."""
+        levels = self._levels.get(self._definition.get(instance, ""), {})
+        return next((at for at, level in levels.items() if level.style == style), 0)
 
     def _learn(self, root: Any) -> None:
         linked: dict[str, str] = {}
@@ -99,7 +115,7 @@ class Numbering:
                 self._levels[definition] = own
             self._definition[instance] = definition
             self._starts[instance] = {
-                _index(change): int(_value(start) or 1)
+                _index(change): _whole(start, 1)
                 for change in changes
                 if (start := change.find(qn("w:startOverride"))) is not None
             }
@@ -107,11 +123,14 @@ class Numbering:
 
 def _level(element: Any) -> _Level:
     start, form, text = (element.find(qn(f"w:{name}")) for name in ("start", "numFmt", "lvlText"))
+    restart, style = element.find(qn("w:lvlRestart")), element.find(qn("w:pStyle"))
     return _Level(
-        start=int(_value(start) or 1) if start is not None else 0,
+        start=_whole(start, 1) if start is not None else 0,
         form=_value(form) or "decimal",
         text=_value(text),
         legal=element.find(qn("w:isLgl")) is not None,
+        restart=_whole(restart, 0) if restart is not None else None,
+        style=_value(style),
     )
 
 
@@ -122,6 +141,20 @@ def _index(element: Any) -> int:
 
 def _value(element: Any | None) -> str:
     return str(element.get(qn("w:val"), "")) if element is not None else ""
+
+
+def _whole(element: Any, otherwise: int) -> int:
+    said = _value(element)
+    return int(said) if said.isdecimal() and len(said) < 8 else otherwise
+
+
+def _chinese(value: int) -> str:
+    """Up to 99, as clauses of contracts are counted; figures above."""
+    if not 0 < value < 100:
+        return str(value)
+    tens, ones = divmod(value, 10)
+    said = (_CHINESE[tens] if tens > 1 else "") + ("\u5341" if tens else "")
+    return said + (_CHINESE[ones] if ones or not tens else "")
 
 
 def _figure(value: int, form: str) -> str:
@@ -142,5 +175,17 @@ def _figure(value: int, form: str) -> str:
             return f"{value}{ending}"
         case "bullet" | "none":
             return ""
+        case "russianLower" | "russianUpper" if 0 < value <= len(_RUSSIAN):
+            return _RUSSIAN[value - 1].upper() if form == "russianUpper" else _RUSSIAN[value - 1]
+        case "ideographTraditional" if 0 < value <= len(_STEMS):
+            return _STEMS[value - 1]
+        case _ if form in _COUNTING:
+            return _chinese(value)
+        case "numberInDash":
+            return f"- {value} -"
+        case "decimalEnclosedParen":
+            return f"({value})"
+        case "decimalEnclosedFullstop":
+            return f"{value}."
         case _:
             return str(value)

@@ -50,10 +50,9 @@ class Styles:
         """The number or the bullet that stands before the paragraph, with a blank; empty when none does."""
         instance: str | None = None
         level: int | None = None
-        for properties in [
-            paragraph.find(w("pPr")),
-            *(style.find(w("pPr")) for style in self._chain(paragraph)),
-        ]:
+        chain = self._chain(paragraph)
+        for style in (None, *chain):
+            properties = (paragraph if style is None else style).find(w("pPr"))
             found = properties.find(w("numPr")) if properties is not None else None
             if found is None:
                 continue
@@ -61,12 +60,14 @@ class Styles:
             if level is None and (said := _value(found.find(w("ilvl")))).isdigit():
                 level = int(said)
             if instance is not None:
+                if level is None and style is not None:
+                    level = self._numbering.level_of(instance, str(style.get(w("styleId"))))
                 break
-        if instance == "0":  # taken away from a paragraph whose style has one
-            return ""
-        if instance is not None:
+        if (
+            instance is not None
+        ):  # "0" is no list: the number is taken away from a paragraph whose style has one
             return self._numbering.label(instance, level or 0)
-        names = (_value(style.find(w("name"))) for style in self._chain(paragraph))
+        names = (_value(style.find(w("name"))) for style in chain)
         return "- " if any(name.startswith("List") for name in names) else ""
 
     def _learn(self, root: Any | None) -> None:

@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from docx.opc.constants import RELATIONSHIP_TYPE
 from docx.oxml.ns import qn
 from docx.oxml.parser import parse_xml
 
-from rag_core.extract.equations import linear
+from rag_core.extract.equations import linear, of_field
+from rag_core.extract.signs import drawn, sign
 
 _MARKUP = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 NOTES = ("footnote", "endnote", "comment")
 _MATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}oMath"
 # What a drawing or an object refers to in other parts of the file.
-OBJECTS = {"chart", "relIds", "OLEObject"}
-# Signs of Microsoft's fonts of signs, as Unicode has them.
-_BOXES = {
-    "F0FE": "\u2611",
-    "F052": "\u2611",
-    "F0FD": "\u2612",
-    "F0A8": "\u2610",
-    "F06F": "\u2610",
-    "F0A3": "\u2610",
-    "F0FC": "\u2713",
-    "F0FB": "\u2717",
-    "F0E0": "\u2192",
-    "F0DF": "\u2190",
-    "F0B7": "\u2022",
-}
+OBJECTS = {"chart", "relIds", "OLEObject", "docPr", "imagedata", "control"}
 
 
 def w(name: str) -> str:
@@ -39,13 +27,14 @@ def w(name: str) -> str:
 
 BOX = w("txbxContent")
 _ALTERNATIVES = f"{_MARKUP}AlternateContent"
+RUBY = w("ruby")
+WHOLE = {w("altChunk"), w("subDoc")}  # documents in the place of paragraphs
 _CONTROL = w("sdt")
+_ANCHOR = 80  # characters of the text that a comment is on
 # Around paragraphs, rows, cells and runs alike: what was inserted, moved here, or marked up for a program.
 _CLEAR = {w(name) for name in ("ins", "moveTo", "customXml", "smartTag", "sdtContent")}
-# Properties, what was deleted or moved away, codes of fields, readings above CJK signs, and the picture
-# that older programs show in place of a text box.
-_UNSEEN = {w(name) for name in ("pPr", "rPr", "del", "moveFrom", "instrText", "rt", "sdtPr")}
-_UNSEEN.add(f"{_MARKUP}Fallback")
+# Properties, what was deleted or moved away, and readings above CJK signs.
+_UNSEEN = {w(name) for name in ("pPr", "rPr", "del", "moveFrom", "rt", "sdtPr")}
 _REFERENCES = {w(f"{name}Reference") for name in NOTES}
 _SIGNS = {w("tab"): "\t", w("ptab"): "\t", w("cr"): "\n", w("noBreakHyphen"): "-"}
 _GONE = {w("trPr"): w("del"), w("tcPr"): w("cellDel")}
@@ -58,10 +47,12 @@ def inside(container: Any) -> Iterator[tuple[Any, bool]]:
             yield child, True
         elif child.tag == _CONTROL and _is_contents(child):
             yield child, False
-        elif child.tag == w("altChunk"):
+        elif child.tag in WHOLE:
             yield child, True
         elif child.tag == _CONTROL or child.tag in _CLEAR:
             yield from inside(child)
+        elif child.tag == _ALTERNATIVES and (edition := next(iter(child), None)) is not None:
+            yield from inside(edition)
 
 
 def rows(table: Any) -> Iterator[Any]:
@@ -90,24 +81,75 @@ def page_breaks(element: Any) -> int:
     return laid_out + sum(1 for one in element.iter(w("br")) if one.get(w("type")) == "page")
 
 
-def notes(part: Any, name: str) -> dict[str, str]:
-    """The footnotes or endnotes of a document by their number, without the lines that part them off."""
+def reading(ruby: Any) -> str:
+    """What a phonetic guide says, after the words that it stands above."""
+    above = "".join(text(one, []) for one in ruby.iterfind(w("rt")))
+    return f"{text(ruby, [])} ({above})" if above.strip() else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A footnote, an endnote or a comment: what it says, what it holds beside text, and the part it is in."""
+
+    text: str
+    beside: list[Any]
+    part: Any
+
+
+def notes(part: Any, name: str) -> dict[str, Remark]:
+    """Footnotes, endnotes or comments by their number, without the lines that part them off."""
     kind = getattr(RELATIONSHIP_TYPE, f"{name.upper()}S")
-    found: dict[str, str] = {}
+    found: dict[str, Remark] = {}
     for relation in part.rels.values():
         if relation.reltype == kind and not relation.is_external:
+            anchors = _anchors(part.element) if name == "comment" else {}
             for note in parse_xml(relation.target_part.blob).iter(w(name)):
-                paragraphs = (text(one, []).strip() for one in note.iter(w("p")))
-                if note.get(w("type"), "normal") == "normal":
-                    who = f"{note.get(w('author'))}: " if note.get(w("author")) else ""
-                    found[note.get(w("id"))] = who + " ".join(filter(None, paragraphs))
+                if note.get(w("type"), "normal") != "normal":
+                    continue
+                number, beside = str(note.get(w("id"))), list[Any]()
+                paragraphs = [text(one, beside).strip() for one in _paragraphs(note)]
+                if said := " ".join(filter(None, paragraphs)):
+                    said = f"{_label(name, note, anchors.get(number, ''))}: {said}"
+                found[number] = Remark(said, beside, relation.target_part)
     return found
+
+
+def _paragraphs(note: Any) -> Iterator[Any]:
+    for element, _ in inside(note):
+        if element.tag == w("tbl"):
+            yield from element.iter(w("p"))
+        else:
+            yield element
+
+
+def _label(name: str, note: Any, anchor: str) -> str:
+    by = f" by {note.get(w('author'))}" if note.get(w("author")) else ""
+    return f"{name.capitalize()}{by}" + (f' on "{anchor}"' if anchor else "")
+
+
+def _anchors(document: Any) -> dict[str, str]:
+    """The beginning of the text that each comment is on."""
+    found: dict[str, str] = {}
+    begun: set[str] = set()
+    for one in document.iter(w("commentRangeStart"), w("commentRangeEnd"), w("t"), w("p")):
+        number = str(one.get(w("id")))
+        if one.tag == w("commentRangeStart"):
+            begun.add(number)
+        elif one.tag == w("commentRangeEnd"):
+            begun.discard(number)
+        else:
+            said = one.text or "" if one.tag == w("t") else " "
+            for number in list(begun):
+                found[number] = found.get(number, "") + said
+                if len(found[number]) > _ANCHOR:
+                    begun.discard(number)
+    return {number: " ".join(said.split())[:_ANCHOR].rstrip() for number, said in found.items()}
 
 
 def _pieces(element: Any, beside: list[Any]) -> Iterator[str]:
     for child in element:
         if child.tag == w("t"):
-            yield child.text or ""
+            yield _typed(child)
         elif child.tag in _SIGNS:
             yield _SIGNS[child.tag]
         elif child.tag == w("br"):
@@ -117,20 +159,46 @@ def _pieces(element: Any, beside: list[Any]) -> Iterator[str]:
         elif child.tag == _MATH:
             yield linear(child)
         elif child.tag == w("sym"):
-            yield _BOXES.get(str(child.get(w("char"))).upper(), "")
+            yield _sign(child)
+        elif child.tag == w("instrText"):
+            yield of_field(child.text or "")
+        elif child.tag == RUBY:
+            beside.append(child)
+            yield from _pieces(child, beside)
         elif child.tag == w("ffData"):
             yield _field(child)
         elif child.tag == _ALTERNATIVES:
-            chosen = child.find(f"{_MARKUP}Choice")
-            yield from _pieces(chosen if chosen is not None else child, beside)
+            yield _either(child, beside)
         elif isinstance(child.tag, str) and child.tag.endswith("}textpath"):
             yield f"{child.get('string') or ''} "
-        elif (isinstance(child.tag, str) and child.tag.rpartition("}")[2] in OBJECTS) or (
-            isinstance(child.tag, str) and child.tag.rpartition("}")[2] == "docPr"
-        ):
+        elif isinstance(child.tag, str) and child.tag.rpartition("}")[2] in OBJECTS:
             beside.append(child)
         elif child.tag not in _UNSEEN:
             yield from _pieces(child, beside)
+
+
+def _either(alternatives: Any, beside: list[Any]) -> str:
+    """The first of several editions of the same that says something."""
+    for edition in alternatives:
+        its: list[Any] = []
+        said = "".join(_pieces(edition, its))
+        if said.strip() or its:
+            beside += its
+            return said
+    return ""
+
+
+def _typed(element: Any) -> str:
+    run = element.getparent()
+    fonts = run.find(f"{w('rPr')}/{w('rFonts')}")
+    return drawn(element.text or "", str(fonts.get(w("ascii"), "")) if fonts is not None else "")
+
+
+def _sign(element: Any) -> str:
+    try:
+        return sign(int(str(element.get(w("char"))), 16), str(element.get(w("font"))))
+    except ValueError:
+        return ""
 
 
 def _field(data: Any) -> str:
@@ -165,4 +233,5 @@ def _is_contents(control: Any) -> bool:
 
 
 def _number(element: Any | None, otherwise: int) -> int:
-    return int(element.get(w("val"), otherwise)) if element is not None else otherwise
+    said = str(element.get(w("val"))) if element is not None else ""
+    return int(said) if said.isdecimal() and len(said) < 10 else otherwise

@@ -86,6 +86,14 @@ def _within(value: Any, rule: Mapping[str, Any]) -> bool:
     return bool(rule.get("min", value) <= value <= rule.get("max", value))
 
 
+def _is_part(value: int, rule: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+    """Is a number less than the setting that it is a part of (a wrong whole has its own message)?"""
+    if "part_of" not in rule:
+        return True
+    whole = values.get(rule["part_of"]["name"])
+    return not isinstance(whole, int) or value < whole * rule["part_of"]["times"]
+
+
 def _network(value: str, outer: str | None = None) -> bool:
     """Is it a private range, and inside OUTER (a wrong OUTER has its own message)?"""
     try:
@@ -137,7 +145,7 @@ def _right(value: Any, rule: Mapping[str, Any], values: Mapping[str, Any]) -> bo
         return set(value) == set(rule["keys"]) and all(_within(item, rule) for item in value.values())
     if "models" in rule:
         return _models(value)
-    return not ({"min", "max"} & set(rule)) or _within(value, rule)
+    return not ({"min", "max"} & set(rule)) or (_within(value, rule) and _is_part(value, rule, values))
 
 
 def preflight_problems(

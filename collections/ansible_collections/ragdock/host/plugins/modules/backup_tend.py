@@ -200,8 +200,8 @@ def told(damaged: list[str], lost: list[str], name: str) -> str:
     if lost:
         return (
             f"{first} What they held is no longer on the host: something is missing from the backups "
-            f"{', '.join(lost)}. All others are whole. docs/backups.md ('The repository is damaged') says "
-            "how to let go of what is lost."
+            f"{', '.join(lost)}. All others are whole. "
+            "docs/operate/backups.md ('The repository is damaged') says how to let go of what is lost."
         )
     return (
         f"{first} Backup {name} itself was stored, and nothing was forgotten. The next backup heals what it "

@@ -197,7 +197,7 @@ def zone_of(route53: Any, domain: str) -> str:
         names = ", ".join(zone["Name"].rstrip(".") for zone in zones) or "none"
         raise RefusalError(
             f"ragdock_domain is '{domain}', but no public Route 53 zone of this account holds it "
-            f"(zones: {names}). Make the zone first (docs/aws.md), or leave ragdock_domain empty."
+            f"(zones: {names}). Make the zone first (docs/operate/aws.md), or leave ragdock_domain empty."
         )
     return str(max(fitting, key=lambda zone: len(zone["Name"]))["Id"].rpartition("/")[2])
 

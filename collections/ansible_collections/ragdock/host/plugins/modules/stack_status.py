@@ -96,6 +96,7 @@ def facts(deployment: Deployment) -> Iterator[list[str]]:
     current, previous = store.current(), store.previous()
     yield ["address", f"https://{deployment.name}/"]
     yield ["release", current.id if current else "none: playbooks/deploy.yml makes one"]
+    yield ["version", str(deployment.release.get("version", "unknown"))]
     yield ["made from", str(deployment.release.get("git_revision", "-"))]
     yield ["before it", previous.id if previous else "none"]
     for name, path in (("data volume", deployment.root), ("root volume", Path("/"))):

@@ -48,7 +48,7 @@
     }
     setTimeout(() => { button.textContent = "Copy"; }, 2000);
   };
-  const PARTS = "#rd-chat .message :is(p,li,blockquote,h1,h2,h3,h4,td,.rd-where,.rd-heading)";
+  const PARTS = "#rd-chat .message :is(p,li,blockquote,h1,h2,h3,h4,td,.rd-where,.rd-heading,.rd-also)";
   const SAID = '[data-testid="bot"][aria-label*="message"],[data-testid="user"][aria-label*="message"]';
   new MutationObserver(() => {
     // Each paragraph of a message runs in the direction of its own script; Gradio's sanitiser drops the attribute.

@@ -30,7 +30,7 @@ CLEAN = "Find out what wrote it, then change the secret: delete its parameter in
 LEAST_DAYS = 30
 RENEW = (
     "playbooks/rotate.yml -e secrets=due makes new ones while all goes on; the host's job `renew` does so by "
-    "itself for what its authority may sign. docs/rotation.md"
+    "itself for what its authority may sign. docs/operate/rotation.md"
 )
 WORD = re.compile(r"\S+")
 

@@ -1,0 +1,69 @@
+"""What a release stores and how: whether going to another one calls for a backup first."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine
+from ansible_collections.ragdock.host.plugins.module_utils.jobs import epoch
+from ansible_collections.ragdock.host.plugins.module_utils.releases.store import Release
+
+WORKER = "rag-worker"
+EMBEDDER = "EMBEDDING_MODEL_NAME"
+LONGEST_SECONDS = 120
+DAY = 24 * 3600
+
+
+def formats(engine: Engine, serving: Release, coming: Release) -> tuple[dict[str, str], dict[str, str]]:
+    """Format -> version of both releases, as their settings and their worker's image say."""
+    before, after = settings_of(serving), settings_of(coming)
+    if serving.images[WORKER]["ref"] != coming.images[WORKER]["ref"]:
+        before |= versions_of(engine, serving.images[WORKER]["ref"])
+        after |= versions_of(engine, coming.images[WORKER]["ref"])
+    return before, after
+
+
+def settings_of(release: Release) -> dict[str, str]:
+    """What the release's own files say of the formats that it stores."""
+    lines = release.files().get(".env", "").splitlines()
+    embedder = next((line.partition("=")[2] for line in lines if line.startswith(f"{EMBEDDER}=")), "")
+    return {
+        "embedding model": embedder,
+        # A newer OpenSearch rewrites its files as it starts, and an older one does not read them.
+        "OpenSearch image": release.images["opensearch"]["ref"].rpartition(":")[2][:12],
+    }
+
+
+def versions_of(engine: Engine, image: str) -> dict[str, str]:
+    """What a worker's image says that it stores; nothing when it is older than the question."""
+    done = engine.run(
+        "run", "--rm", "--pull=never", "--network=none", "--read-only", "--tmpfs=/tmp", "--cap-drop=ALL",
+        "--security-opt=no-new-privileges:true", "--memory=256m", "--label=ragdock.throwaway=deploy",
+        "--entrypoint=python", image, "-m", "rag_worker", "stored",
+        timeout=LONGEST_SECONDS, check=False,
+    )  # fmt: skip
+    versions = json.loads(done.stdout) if done.returncode == 0 else {}
+    return {name: str(version) for name, version in versions.items()}
+
+
+def differing(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """The formats that change, each with both versions."""
+    return [
+        f"{name} {before.get(name, 'unknown')} -> {after.get(name, 'unknown')}"
+        for name in dict.fromkeys([*after, *before])
+        if before.get(name) != after.get(name)
+    ]
+
+
+def reasons(changes: list[str], state: Mapping[str, Any], now: dt.datetime) -> list[str]:
+    """Why a backup must come first, each as half a sentence; `state` is the record of the last backup."""
+    found = [f"the release changes what is stored ({', '.join(changes)})"] if changes else []
+    if not (last := state.get("last_success")):
+        return [*found, "there is no backup yet"]
+    age = now.timestamp() - epoch(last)
+    if age > DAY:
+        found.append(f"the newest backup is {age / 3600:.0f} hours old")
+    return found

@@ -1,0 +1,272 @@
+"""Text of OpenDocument in its order: paragraphs, lists, tables, notes, comments, and what is drawn beside."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+from typing import Any
+
+from lxml import etree
+
+from rag_core.extract.attached import Reader, unread
+from rag_core.extract.blocks import BlockKind, Item, Note, Part, blocks, tables
+from rag_core.extract.embedded import embedded
+from rag_core.extract.opendocument_names import (
+    DRAW,
+    FORM,
+    LINK,
+    MATH,
+    OFFICE,
+    PRESENTATION,
+    SVG,
+    TABLE,
+    TEXT,
+    Source,
+    number,
+    parsed,
+)
+from rag_core.extract.opendocument_numbers import LABEL
+from rag_core.extract.opendocument_table import rows
+
+_MAX_DEPTH = 3  # objects within objects
+# What a program fills in anew for each page or day.
+FIELDS = {
+    *(
+        f"{TEXT}{name}"
+        for name in ("page-number", "page-count", "sheet-name", "file-name", "title", "date", "time")
+    ),
+    *(f"{PRESENTATION}{name}" for name in ("header", "footer", "date-time")),
+}
+_SILENT = {
+    f"{OFFICE}event-listeners",
+    f"{OFFICE}binary-data",
+    f"{OFFICE}scripts",
+    f"{OFFICE}annotation-end",
+    f"{TEXT}tracked-changes",
+    f"{TEXT}note-citation",
+    f"{PRESENTATION}settings",
+    f"{DRAW}enhanced-geometry",
+}
+_DECLARED = {f"{PRESENTATION}{name}" for name in ("header-decl", "footer-decl", "date-time-decl")}
+
+
+class Flow:
+    """Reads the parts of one document, or of one object in it."""
+
+    def __init__(self, source: Source, read: Reader, folder: str = "", depth: int = 0) -> None:
+        self._source = source
+        self._read = read
+        self._folder = folder
+        self._depth = depth
+        self._drawn: list[Any] = []
+        self._comments = 0
+        self._notes = 0
+        self.unseen = 0
+
+    def items(self, part: Any, page: int) -> Iterator[Item]:
+        """Blocks and notes of a part, with what is drawn in a paragraph after it."""
+        walk = etree.iterwalk(part, events=("start",))
+        for _, one in walk:
+            if not isinstance(one.tag, str) or one.tag in _SILENT | _DECLARED:
+                walk.skip_subtree()
+                continue
+            found = self._item(one, page)
+            if found is not None:
+                walk.skip_subtree()
+                yield from found
+                yield from self.beside(page)
+
+    def words(self, part: Any, *, fields: bool = True) -> str:
+        """The text of a paragraph, with what stands in it as elements: blanks, breaks, notes, comments."""
+        written: list[str] = []
+
+        def walk(element: Any) -> None:
+            written.append(element.text or "")
+            for child in element:
+                tag = str(child.tag)
+                if tag == f"{TEXT}s":
+                    written.append(" " * min(80, number(child.get(f"{TEXT}c"), 1)))
+                elif tag == f"{TEXT}tab":
+                    written.append("\t")
+                elif tag == f"{TEXT}line-break":
+                    written.append("\n")
+                elif tag == f"{TEXT}note":
+                    written.append(self._note(child))
+                elif tag == f"{OFFICE}annotation":
+                    written.append(self._comment(child))
+                elif tag == f"{TEXT}ruby-text":
+                    written.append(f" ({self.words(child)})")
+                elif tag.startswith(DRAW) or tag == f"{TABLE}table":
+                    self._drawn.append(child)
+                elif isinstance(child.tag, str) and tag not in _SILENT and (fields or tag not in FIELDS):
+                    if tag == f"{TEXT}p":
+                        written.append("\n")
+                    walk(child)
+                written.append(child.tail or "")
+
+        walk(part)
+        return "".join(written).strip()
+
+    def cell(self, cell: Any) -> str:
+        """The text of a cell, in one piece; what is drawn in it comes after the table."""
+        said: list[str] = []
+        for one in cell:
+            if one.tag in {f"{TEXT}p", f"{TEXT}h", f"{TEXT}list"}:
+                said.append(self.words(one))
+            elif one.tag == f"{OFFICE}annotation":
+                said.append(self._comment(one))
+            elif isinstance(one.tag, str) and (one.tag.startswith(DRAW) or one.tag == f"{TABLE}table"):
+                self._drawn.append(one)
+        return " ".join(filter(None, map(str.strip, said)))
+
+    def _item(self, one: Any, page: int) -> Iterator[Item] | None:
+        """What is read of an element as a whole; None when its parts are looked into."""
+        match one.tag:
+            case tag if tag == f"{TEXT}p":
+                words = self.words(one)
+                return blocks(BlockKind.TEXT, _marker(one) + words if words else "", page)
+            case tag if tag == f"{TEXT}h":
+                level = number(one.get(f"{TEXT}outline-level"), 1)
+                words = self.words(one)
+                return blocks(BlockKind.HEADING, _marker(one) + words if words else "", page, level)
+            case tag if tag == f"{TABLE}table":
+                return self._table(one, page)
+            case tag if tag == f"{PRESENTATION}notes":
+                return self._speaker(one, page)
+            case tag if tag == f"{OFFICE}annotation":
+                return blocks(BlockKind.TEXT, self._comment(one).strip(" ()"), page)
+            case tag if tag == f"{DRAW}frame" and one.get(f"{PRESENTATION}class") == "title":
+                said = " ".join(filter(None, map(self.words, one.iter(f"{TEXT}p"))))
+                return blocks(BlockKind.HEADING, said, page, 1)
+            case tag if tag == f"{DRAW}image":
+                return self._picture(one, page)
+            case tag if tag in {f"{DRAW}object", f"{DRAW}object-ole"}:
+                return self._object(one, page)
+            case tag if tag in {f"{SVG}title", f"{SVG}desc"}:
+                # A picture says it with its name; with a shape it is text of its own.
+                pictured = one.getparent().find(f"{DRAW}image") is not None
+                return blocks(BlockKind.TEXT, "" if pictured else (one.text or ""), page)
+            case tag if tag == f"{DRAW}plugin":
+                name = posixpath.basename(str(one.get(LINK) or ""))
+                return unread(
+                    name or "sound or video", "it is sound or video; add its transcript as text", page
+                )
+            case tag if tag == f"{MATH}math":
+                return blocks(BlockKind.TEXT, _formula(one), page)
+            case tag if tag.startswith(FORM):
+                return _field(one, page)
+        return None
+
+    def beside(self, page: int) -> Iterator[Item]:
+        """What was drawn within the text read so far, and how many remarks stood in it."""
+        drawn, self._drawn = self._drawn, []
+        for one in drawn:
+            yield from self.items(one, page)
+        if self._comments:
+            yield Note(Part.COMMENT, self._comments)
+        if self._notes:
+            yield Note(Part.NOTE, self._notes)
+        self._comments = self._notes = 0
+
+    def _table(self, table: Any, page: int) -> Iterator[Item]:
+        found = list(rows(table, self.cell))
+        if any(map(any, found)):
+            yield Note(Part.TABLE)
+            yield from tables(found, page)
+
+    def _speaker(self, notes: Any, page: int) -> Iterator[Item]:
+        said = [self.words(one, fields=False) for one in notes.iter(f"{TEXT}p")]
+        if words := "\n".join(filter(None, said)):
+            yield Note(Part.NOTE)
+            yield from blocks(BlockKind.TEXT, f"Notes: {words}", page)
+
+    def _note(self, note: Any) -> str:
+        body = note.find(f"{TEXT}note-body")
+        self._notes += body is not None
+        return f" (note: {' '.join(map(self.words, body))}) " if body is not None else ""
+
+    def _comment(self, comment: Any) -> str:
+        said = " ".join(filter(None, map(self.words, comment.iter(f"{TEXT}p"))))
+        who = (comment.findtext("{http://purl.org/dc/elements/1.1/}creator") or "").strip()
+        self._comments += bool(said)
+        return f" (comment{f' by {who}' if who else ''}: {said}) " if said else ""
+
+    def _picture(self, image: Any, page: int) -> Iterator[Item]:
+        frame = image.getparent()
+        if any(frame.find(f"{DRAW}{name}") is not None for name in ("object", "object-ole", "plugin")):
+            return  # how the object beside it looks
+        said = [(frame.findtext(f"{SVG}{name}") or "").strip() for name in ("title", "desc")]
+        if any(said):
+            yield from blocks(BlockKind.TEXT, f"Picture: {': '.join(filter(None, said))}", page)
+        else:
+            self.unseen += 1
+        for paragraph in image.iterchildren(f"{TEXT}p"):
+            yield from blocks(BlockKind.TEXT, self.words(paragraph), page)
+
+    def _object(self, one: Any, page: int) -> Iterator[Item]:
+        """An embedded chart, formula or document: a folder of the archive, a file of it, or in place."""
+        name = str(one.getparent().get(f"{DRAW}name") or "an object")
+        link = str(one.get(LINK) or "")
+        if not link:
+            inner = [body for child in one for body in child.iter(f"{OFFICE}body", f"{MATH}math")]
+            for body in inner[:1]:
+                yield from self._within(
+                    body, Flow(self._source, self._read, self._folder, self._depth + 1), page
+                )
+            return
+        path = posixpath.normpath(posixpath.join(self._folder, link))
+        if ":" in link or path.startswith(".."):
+            yield from unread(name, "it is only linked, and lies elsewhere; add it by itself", page)
+            return
+        root = parsed(self._source.file(f"{path}/content.xml"))
+        if root is not None and self._depth < _MAX_DEPTH:
+            inner_source = Source(root, root, self._source.file)
+            body = root if root.tag == f"{MATH}math" else root.find(f"{OFFICE}body")
+            if body is not None:
+                yield from self._within(body, Flow(inner_source, self._read, path, self._depth + 1), page)
+                return
+        data = self._source.file(path)
+        if data:
+            yield from embedded(data, name, self._read, page)
+        else:
+            yield from unread(
+                name, "the file lacks it or holds it too deep; save it as a file of its own", page
+            )
+
+    def _within(self, body: Any, flow: Flow, page: int) -> Iterator[Item]:
+        if body.find(f"{OFFICE}chart") is not None:
+            yield Note(Part.CHART)
+        yield from flow.items(body, page)
+        self.unseen += flow.unseen
+
+
+def _marker(paragraph: Any) -> str:
+    """What stands before a paragraph of a list, or a heading: its number, or a dash."""
+    if said := paragraph.get(LABEL):
+        return f"{said.strip()} "
+    listed = paragraph.getparent().tag == f"{TEXT}list-item" and paragraph.tag == f"{TEXT}p"
+    return "- " if listed else ""
+
+
+def _formula(math: Any) -> str:
+    """An equation as it was typed, or its signs in a row."""
+    typed = " ".join("".join(one.itertext()) for one in math.iter(f"{MATH}annotation"))
+    return typed.strip() or " ".join(filter(None, map(str.strip, math.itertext())))
+
+
+def _field(control: Any, page: int) -> Iterator[Item] | None:
+    """A form's field and its value; None for what only holds fields."""
+    name = str(control.tag).removeprefix(FORM)
+    if name in {"form", "properties", "property", "item", "option", "list-property", "list-value"}:
+        return None
+    said = str(control.get(f"{FORM}current-value") or control.get(f"{FORM}value") or "")
+    if name in {"checkbox", "radio"}:
+        state = control.get(f"{FORM}current-state") or control.get(f"{FORM}state")
+        said = "yes" if state in {"checked", "true"} else "no"
+    label = str(control.get(f"{FORM}label") or control.get(f"{FORM}name") or "")
+    return _filled(label, said, page) if said and name != "button" else iter(())
+
+
+def _filled(label: str, said: str, page: int) -> Iterator[Item]:
+    yield Note(Part.FORM_FIELD)
+    yield from blocks(BlockKind.TEXT, f"{label}: {said}" if label else said, page)

@@ -1,0 +1,88 @@
+"""Somebody who comes by IPv6, to a host that has it: the deployment asks for none, the firewall covers it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from ansible_collections.ragdock.host.plugins.module_utils.verify.networks import NETWORKS
+from tests.security.conftest import Inside
+from tests.stack.host import Host
+
+# A neighbour on a network of IPv6 alone, and a program on the host that listens for everybody, as Docker's
+# does for published ports where the kernel has IPv6.
+NEIGHBOUR = """
+ip netns add ragdock-six
+ip link add rdsix0 type veth peer name rdsix1 netns ragdock-six
+sysctl -q -w net.ipv6.conf.rdsix0.disable_ipv6=0
+ip netns exec ragdock-six sysctl -q -w net.ipv6.conf.all.disable_ipv6=0
+ip -6 address add fd77::1/64 dev rdsix0 nodad
+ip link set rdsix0 up
+ip -n ragdock-six link set rdsix1 up
+ip -n ragdock-six -6 address add fd77::2/64 dev rdsix1 nodad
+systemd-run --unit=ragdock-test-six --quiet /usr/bin/python3 -m http.server --bind :: 8098
+"""
+GONE = "systemctl stop ragdock-test-six || :; ip netns del ragdock-six"
+TRY = """
+import json, socket
+from concurrent.futures import ThreadPoolExecutor
+def reached(port):
+    try:
+        socket.create_connection(("fd77::1", port), 3).close()
+    except OSError:
+        return False
+    return True
+ports = (22, 80, 443, 8098)
+with ThreadPoolExecutor(len(ports)) as threads:
+    print(json.dumps([port for port, got in zip(ports, threads.map(reached, ports)) if got]))
+"""
+ADDRESSES = """
+import json
+print(json.dumps([line.split()[-1] for line in open("/proc/net/if_inet6")]))
+"""
+
+
+@pytest.fixture
+def neighbour(host: Host) -> Iterator[None]:
+    """Another machine beside the host."""
+    host.shell(NEIGHBOUR)
+    try:
+        yield
+    finally:
+        host.shell(GONE)
+
+
+@pytest.mark.usefixtures("neighbour")
+def test_a_neighbour_gets_in_nowhere_by_ipv6(host: Host) -> None:
+    """Not to SSH, to published ports, or to what listens for everybody; the firewall alone is in the way."""
+
+    def reached() -> set[int]:
+        said = host.run("ip", "netns", "exec", "ragdock-six", "python3", "-", given=TRY)
+        return set(json.loads(said))
+
+    host.wait("somebody listens", lambda: bool(host.run("ss", "-Hltn6", "sport", "=", ":8098").strip()), 20)
+    assert reached() == set()
+    host.run("nft", "insert", "rule", "inet", "ragdock", "input", "ip6", "saddr", "fd77::2", "accept")
+    try:
+        assert {22, 8098} <= reached(), "the way itself is there"
+    finally:
+        host.run("/usr/local/sbin/ragdock-firewall", "load")
+    assert reached() == set()
+
+
+def test_no_container_has_an_address_of_ipv6(inside: Inside) -> None:
+    """But its own loopback's: nothing else can be reached, the metadata's `fd00:ec2::254` included."""
+    with ThreadPoolExecutor(len(NETWORKS)) as threads:
+        found = dict(zip(NETWORKS, threads.map(lambda one: inside(one, ADDRESSES), NETWORKS), strict=True))
+    assert {service: names for service, names in found.items() if set(names) - {"lo"}} == {}
+
+
+def test_the_firewall_keeps_containers_from_the_metadata_of_ipv6(host: Host) -> None:
+    """Before anything is accepted; an instance may be given IPv6 by somebody else."""
+    rules = host.run("nft", "list", "chain", "inet", "ragdock", "forward")
+    denied, accepted = rules.index("ip6 daddr fd00:ec2::/32 reject"), rules.index("accept")
+    assert denied < accepted
+    assert "policy drop" in rules

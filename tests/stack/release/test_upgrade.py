@@ -1,0 +1,100 @@
+"""From the version before to this one: nothing is lost, the schedule runs on, and the way back is open."""
+
+from __future__ import annotations
+
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox import settings
+from sandbox.cloud import Api as Aws
+from tests.stack import papers
+from tests.stack.backup.vault import aws
+from tests.stack.door import CHECKOUT, Api, Door
+from tests.stack.host import Host
+from tests.stack.plays import SHARED, beside, play
+from tests.stack.schedule.jobs import fired_by_cron, state
+from tests.stack.soak import fault
+
+pytestmark = fault
+
+NAME = "before"
+FRESH = beside(NAME, 79)
+BEFORE = "c53b68441dc05545cbe715817417fc9c8fb8b814"  # v0.1.0
+VERSION = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["version"]
+KINDS = ("pdf", "docx", "html", "md", "txt")
+AGAIN_SECONDS = 600.0
+CRON_SECONDS = 240.0
+
+
+@pytest.fixture
+def version_before(tmp_path: Path) -> Iterator[Path]:
+    """A worktree of the version before, deployed; afterwards its deployment is gone."""
+    where = tmp_path / "before"
+    git = ["git", "-C", str(CHECKOUT), "worktree"]
+    subprocess.run([*git, "add", "--quiet", "--detach", str(where), BEFORE], check=True)
+    for name in SHARED:
+        (where / name).symlink_to(CHECKOUT / name)
+    yield where
+    play("playbooks/destroy.yml", *FRESH, "-e", f"confirm={NAME}", "-e", "keep_backups=false").good()
+    subprocess.run([*git, "remove", "--force", str(where)], check=True)
+
+
+def api_of(name: str) -> Api:
+    """The API of a deployment beside the standing one."""
+    (host,) = (one for one in Aws(settings.load()).observe().live if one.tags.get("ragdock:name") == name)
+    ssm = aws("ssm")
+    token, ca = (
+        ssm.get_parameter(Name=f"/ragdock/{name}/{secret}", WithDecryption=True)["Parameter"]["Value"]
+        for secret in ("api_token", "edge_ca_cert")
+    )
+    return Api(Door(f"https://{host.public_ip}", token, ca))
+
+
+def found(api: Api, words: dict[str, str]) -> dict[str, list[str]]:
+    """Document -> names of the documents whose passages hold its word."""
+    return {
+        name: sorted({hit["document"] for hit in api.search(word) if word in hit["passage"]})
+        for name, word in words.items()
+    }
+
+
+def rebuilds(api: Api) -> bool:
+    """Whether documents are being read into a new index, or wait to be read."""
+    told = api.status()["ingestion"]
+    return bool(told["rebuilding"] or told["documents_left"])
+
+
+def test_an_upgrade_loses_nothing_and_can_be_taken_back(version_before: Path) -> None:
+    play("site.yml", *FRESH, checkout=version_before).good()
+    api, host = api_of(NAME), Host(NAME)
+    words = {f"{kind}.{kind}": papers.word() for kind in KINDS}
+    ids = {name: api.brought(name, papers.good(name.partition(".")[0], word)) for name, word in words.items()}
+    for identity in ids.values():
+        api.ready(identity)
+    first = host.current()
+    wanted = {name: [name] for name in words}
+    assert found(api, words) == wanted
+
+    upgraded = play("site.yml", *FRESH).good()
+    assert "Back up before the release goes live" in upgraded.output
+    second = host.current()
+    assert second != first
+    assert state(host, "backup")["release"] == first
+    assert found(api, words) == wanted, "while documents are read anew, the former index answers"
+    host.wait("all documents are in the new index", lambda: not rebuilds(api), AGAIN_SECONDS)
+    assert found(api, words) == wanted
+    assert {api.document(identity)["state"] for identity in ids.values()} == {"ready"}
+    assert api.status()["version"] == VERSION
+    assert play("site.yml", *FRESH).good().changed == 0
+    assert fired_by_cron(host, "drift", CRON_SECONDS)["ok"]
+
+    play("playbooks/rollback.yml", *FRESH).good()
+    assert host.current() == first
+    assert found(api, words) == wanted
+    play("playbooks/rollback.yml", *FRESH, "-e", f"release={second}").good()
+    assert found(api, words) == wanted
+    play("playbooks/verify.yml", *FRESH).good()
