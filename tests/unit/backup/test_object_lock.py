@@ -27,7 +27,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.aws import read_servi
 from ansible_collections.ragdock.host.plugins.module_utils.backup import retention
 from ansible_collections.ragdock.host.plugins.module_utils.backup.common import BackupError, Places, Settings
 from ansible_collections.ragdock.host.plugins.module_utils.restic import Repository
-from ansible_collections.ragdock.host.plugins.modules import bucket_as_of
+from ansible_collections.ragdock.host.plugins.modules import aws_bucket_as_of
 from sandbox.aws import corrections
 from tests.local_aws import client, local_aws
 from tests.unit.aws.test_host_policy import BUCKET, NAME, rendered
@@ -158,7 +158,7 @@ def person(at: str, name: str, policy: dict[str, Any]) -> Any:
 
 def as_of() -> ModuleType:
     """The module behind playbooks/undelete.yml."""
-    return bucket_as_of
+    return aws_bucket_as_of
 
 
 def undelete(at: Locked, moment: dt.datetime, s3: Any = None) -> dict[str, int]:

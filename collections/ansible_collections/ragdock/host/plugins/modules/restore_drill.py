@@ -5,7 +5,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
-module: drill
+module: restore_drill
 short_description: Proves a backup by restoring it beside the live stack
 description:
   - Fetches the backup, compares every file with the manifest, reads the ledger, restores the indices into
@@ -28,7 +28,7 @@ author: ["Ragdock (!UNKNOWN)"]
 
 EXAMPLES = r"""
 - name: The newest backup is proven
-  ragdock.host.drill:
+  ragdock.host.restore_drill:
     repository: s3:https://s3.eu-central-1.amazonaws.com/bucket/backup
     password: "{{ secrets.restic_password }}"
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
-module: deployer
+module: host_control_copy
 short_description: The host's own copy of the playbooks is exactly that of this checkout
 description:
   - The action plugin of the same name gathers the files, and sends them only when the host's differ.
@@ -19,7 +19,7 @@ author: ["Ragdock (!UNKNOWN)"]
 
 EXAMPLES = r"""
 - name: The host has its own copy of the playbooks
-  ragdock.host.deployer:
+  ragdock.host.host_control_copy:
     path: /opt/ragdock/deployer
     checkout: "{{ playbook_dir }}"
     directories: [playbooks, roles]

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: data_volume
+module: host_volume
 short_description: A data volume, formatted once in its life and mounted under a stable name
 description:
   - Formats the device only when it is blank; blank means that no tool sees a signature on it and that its
@@ -42,7 +42,7 @@ author: ["Ragdock (!UNKNOWN)"]
 
 EXAMPLES = r"""
 - name: Data volume is mounted
-  ragdock.host.data_volume:
+  ragdock.host.host_volume:
     device: /dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol0abc
     path: /opt/ragdock
     label: ragdock-data

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: preflight_aws
+module: aws_preflight
 short_description: Find out, before anything changes, whether AWS will let this run succeed
 description:
   - Checks credentials, account, region, instance type and its memory, image, the deployment's
@@ -26,7 +26,7 @@ author: ["Ragdock (!UNKNOWN)"]
 
 EXAMPLES = r"""
 - name: AWS is ready for this deployment
-  ragdock.host.preflight_aws:
+  ragdock.host.aws_preflight:
     name: research
     region: eu-central-1
     instance_type: t3.large

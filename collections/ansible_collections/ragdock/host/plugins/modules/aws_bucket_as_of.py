@@ -5,7 +5,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
-module: bucket_as_of
+module: aws_bucket_as_of
 short_description: Brings deleted and overwritten objects of a bucket back from their versions
 description:
   - What was deleted since loses its delete marker, what was overwritten is written once more from its old
@@ -20,7 +20,7 @@ author: ["Ragdock (!UNKNOWN)"]
 
 EXAMPLES = r"""
 - name: The repository is as it was
-  ragdock.host.bucket_as_of:
+  ragdock.host.aws_bucket_as_of:
     bucket: ragdock-demo-123456789012
     prefix: backup
     moment: 2026-11-20T12:00

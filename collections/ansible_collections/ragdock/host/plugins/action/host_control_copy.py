@@ -70,6 +70,6 @@ class ActionModule(ActionBase):
 
     def _module(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
         answer: dict[str, Any] = self._execute_module(
-            module_name="ragdock.host.deployer", module_args=arguments, task_vars=task_vars
+            module_name="ragdock.host.host_control_copy", module_args=arguments, task_vars=task_vars
         )
         return answer
