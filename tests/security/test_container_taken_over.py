@@ -114,7 +114,7 @@ Probe = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def probed(inside: Inside, addresses: dict[str, list[str]]) -> dict[str, Probe]:
-    """Service -> what it reaches outside, what it is told of a name, and whom of the others it reaches.
+    """Service -> what it reaches outside, which names it can resolve, and whom of the others it reaches.
 
     All containers at once, since each refusal is two seconds of silence.
     """

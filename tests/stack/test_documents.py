@@ -39,20 +39,22 @@ def test_each_format_is_read_and_found(api: Api, bin_of_documents: list[str], ki
 
 
 def test_a_long_manual_is_answered_with_the_right_page(api: Api, manual: Json) -> None:
-    """R-intro's chapter on objects says on its page what the intrinsic attributes are called."""
+    """R-intro's chapter on objects says on its page what the intrinsic attributes are called.
+
+    Which of the passages a model of 135 million parameters takes its sentence from is not promised; that
+    the right page is before it, and that what it cites is what was found, is.
+    """
     assert manual["pages"] > 100
     answer = api.ask("What are the intrinsic attributes of an R object, mode and length?")
-    pages = [
-        (one["page_start"], one["page_end"])
-        for one in answer["citations"]
-        if one["document"] == "R-intro.pdf"
-    ]
-    assert pages, answer
-    text = [one["passage"] for one in answer["citations"] if one["document"] == "R-intro.pdf"]
-    assert any("intrinsic" in one for one in text), text
+    own = [one for one in answer["passages"] if one["document"] == "R-intro.pdf"]
+    assert any("intrinsic" in one["passage"] for one in own), own
+    pages = [(one["page_start"], one["page_end"]) for one in own]
     section = manuals.pages_with_line(manuals.r_introduction(), "3.1 Intrinsic attributes: mode and length")
     assert len(section) == 1, "the manual's section is found by its heading"
     assert any(start <= page <= end for start, end in pages for page in section), (pages, section)
+    found = {(one["document_id"], one["page_start"], one["passage"]) for one in answer["passages"]}
+    cited = {(one["document_id"], one["page_start"], one["passage"]) for one in answer["citations"]}
+    assert cited <= found, cited - found
 
 
 @pytest.mark.parametrize("wrong", sorted(papers.bad()))

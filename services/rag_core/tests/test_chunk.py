@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import random
-from collections.abc import Iterator
 
 import pytest
 
@@ -12,6 +11,7 @@ from rag_core import measure
 from rag_core.chunk import Chunk, Chunker
 from rag_core.extract import Block, BlockKind
 from rag_core.loss import LossMeter
+from services.rag_core.tests import losses
 
 MAX = 120
 
@@ -22,16 +22,7 @@ def cut(*blocks: Block, tokens: int = MAX) -> list[Chunk]:
 
 def lost(*blocks: Block, tokens: int = MAX) -> int:
     """Words of the blocks that no chunk holds."""
-    meter = LossMeter()
-
-    def seen() -> Iterator[Block]:
-        for block in blocks:
-            meter.seen(block)
-            yield block
-
-    for chunk in Chunker(tokens).chunks(seen()):
-        meter.kept(chunk)
-    return meter.words_lost
+    return losses.lost(blocks, tokens)
 
 
 def text(content: str, page: int = 1) -> Block:

@@ -11,203 +11,34 @@ from typing import Any
 import openpyxl
 import pptx
 import pytest
-from lxml import etree
-from pptx.chart import data
 from pptx.enum.chart import XL_CHART_TYPE
 from pptx.enum.shapes import PROG_ID
 from pptx.util import Inches
 
-from rag_core.extract import Block, Head, Item, Note
-from rag_core.extract.child import guarded
 from rag_core.models import DocumentKind
 from rag_core.sniff import sniff
-
-DRAWING = "http://schemas.openxmlformats.org/drawingml/2006/main"
-SLIDE = "http://schemas.openxmlformats.org/presentationml/2006/main"
-RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-CHOICES = "http://schemas.openxmlformats.org/markup-compatibility/2006"
-SPACES = f'xmlns:p="{SLIDE}" xmlns:a="{DRAWING}" xmlns:r="{RELATIONS}" xmlns:mc="{CHOICES}"'
-PLACE = (Inches(1), Inches(2), Inches(6), Inches(3))
-FIRST = "ppt/slides/slide1.xml"
-Fill = Callable[[Any], None]
-FIGURES: Any = data  # without types
-
-
-def deck(path: Path, *fills: Fill, layout: int = 5) -> Path:
-    """A slide titled "Catch 1", "Catch 2"... for each of the fills."""
-    made = pptx.Presentation()
-    for number, fill in enumerate(fills, 1):
-        slide = made.slides.add_slide(made.slide_layouts[layout])
-        slide.shapes.title.text = f"Catch {number}"
-        fill(slide)
-    made.save(str(path))
-    return path
-
-
-def edit(path: Path, changes: dict[str, Callable[[str], str]], more: dict[str, bytes] | None = None) -> Path:
-    """The deck with changes to the markup of its parts, and more parts."""
-    with zipfile.ZipFile(path) as whole:
-        parts = {name: whole.read(name) for name in whole.namelist()}
-    for name, change in changes.items():
-        parts[name] = change(parts[name].decode()).encode()
-    with zipfile.ZipFile(path, "w") as whole:
-        for name, content in (parts | (more or {})).items():
-            whole.writestr(name, content)
-    return path
-
-
-def put(slide: Any, markup: str) -> None:
-    """A shape of one's own, with the usual prefixes declared."""
-    slide.shapes._spTree.append(etree.fromstring(markup.replace(">", f" {SPACES}>", 1)))
-
-
-def box(words: str, number: int = 90) -> str:
-    return (
-        f'<p:sp><p:nvSpPr><p:cNvPr id="{number}" name="Box {number}"/><p:cNvSpPr/><p:nvPr/></p:nvSpPr>'
-        "<p:spPr/>"
-        f"<p:txBody><a:bodyPr/><a:p><a:r><a:t>{words}</a:t></a:r></a:p></p:txBody></p:sp>"
-    )
-
-
-def frame(uri: str, inner: str) -> str:
-    return (
-        '<p:graphicFrame><p:nvGraphicFramePr><p:cNvPr id="80" name="Frame 80"/><p:cNvGraphicFramePr/>'
-        '<p:nvPr/></p:nvGraphicFramePr><p:xfrm><a:off x="0" y="0"/><a:ext cx="9" cy="9"/></p:xfrm><a:graphic>'
-        f'<a:graphicData uri="{uri}">{inner}</a:graphicData></a:graphic></p:graphicFrame>'
-    )
-
-
-def nothing(slide: Any) -> None:
-    """A slide with its title only."""
-
-
-def last(slide: Any) -> None:
-    slide.shapes.add_textbox(*PLACE).text_frame.text = "halved, says Wilhelmina Scrope"
-
-
-def read(path: Path) -> tuple[str, list[Note]]:
-    items: list[Item] = list(guarded(path, sniff(path, path.name), 50, None))
-    assert isinstance(items[0], Head)
-    text = "\n".join(one.text for one in items if isinstance(one, Block))
-    return text, [one for one in items if isinstance(one, Note)]
-
-
-def unread(notes: list[Note]) -> list[str]:
-    return [one.message for one in notes if not one.read]
+from services.rag_core.tests.reading import read, unread
+from services.rag_core.tests.slide_markup import (
+    DRAWING,
+    FIRST,
+    PLACE,
+    RELATIONS,
+    SLIDE,
+    box,
+    charted,
+    deck,
+    edit,
+    frame,
+    last,
+    nothing,
+    put,
+)
 
 
 @pytest.mark.parametrize("layout", [0, 5])
 def test_slide_of_a_title_alone_is_a_heading(tmp_path: Path, layout: int) -> None:
     text, _ = read(deck(tmp_path / "t.pptx", nothing, nothing, layout=layout))
     assert text == "Catch 1\nCatch 2"
-
-
-# --- charts ----------------------------------------------------------------------------------------
-
-
-def charted(kind: Any) -> Fill:
-    def fill(slide: Any) -> None:
-        figures = FIGURES.CategoryChartData()
-        figures.categories = ["Herring", "Turbot"]
-        figures.add_series("Tonnes landed", (412, 36.5))
-        figures.add_series("Crowns", (719, 5127))
-        slide.shapes.add_chart(kind, *PLACE, figures)
-
-    return fill
-
-
-KINDS = [
-    "bar3DChart", "pie3DChart", "ofPieChart", "surfaceChart", "surface3DChart", "line3DChart", "area3DChart",
-    "stockChart", "radarChart", "doughnutChart", "chartOfTomorrow",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_chart_of_any_kind_gives_its_figures_and_costs_nothing(tmp_path: Path, kind: str) -> None:
-    path = deck(tmp_path / "c.pptx", charted(XL_CHART_TYPE.COLUMN_CLUSTERED), last)
-    name = next(one for one in zipfile.ZipFile(path).namelist() if one.startswith("ppt/charts/chart"))
-    text, notes = read(edit(path, {name: lambda markup: markup.replace("c:barChart", f"c:{kind}")}))
-    assert "| Herring | 412 | 719 |\n| Turbot | 36.5 | 5127 |" in text
-    assert "Wilhelmina Scrope" in text
-    assert not unread(notes)
-
-
-def test_second_plot_of_a_chart_is_read(tmp_path: Path) -> None:
-    path = deck(tmp_path / "c.pptx", charted(XL_CHART_TYPE.COLUMN_CLUSTERED))
-    name = next(one for one in zipfile.ZipFile(path).namelist() if one.startswith("ppt/charts/chart"))
-
-    def parted(markup: str) -> str:
-        """The second series in a plot of its own."""
-        at = markup.rindex("<c:ser>")
-        end = markup.index("</c:ser>", at) + len("</c:ser>")
-        series = markup[at:end]
-        markup = markup[:at] + markup[end:]
-        return markup.replace("</c:barChart>", f"</c:barChart><c:lineChart>{series}</c:lineChart>")
-
-    text, _ = read(edit(path, {name: parted}))
-    assert "|  | Tonnes landed | Crowns |\n| --- | --- | --- |\n| Herring | 412 | 719 |" in text
-
-
-@pytest.mark.parametrize(
-    ("kind", "figures", "row"),
-    [
-        (XL_CHART_TYPE.XY_SCATTER, FIGURES.XyChartData(), "| 0.5 | 17 |"),
-        (XL_CHART_TYPE.BUBBLE, FIGURES.BubbleChartData(), "| 0.5 | 17 | 3 |"),
-    ],
-)
-def test_points_of_a_plane_are_read(tmp_path: Path, kind: Any, figures: Any, row: str) -> None:
-    series = figures.add_series("Depth")
-    series.add_data_point(0.5, 17, *([3] if isinstance(figures, data.BubbleChartData) else []))
-    text, _ = read(deck(tmp_path / "s.pptx", lambda slide: slide.shapes.add_chart(kind, *PLACE, figures)))
-    assert row in text
-
-
-def test_figures_of_a_chart_are_written_as_it_shows_them(tmp_path: Path) -> None:
-    path = deck(tmp_path / "c.pptx", charted(XL_CHART_TYPE.COLUMN_CLUSTERED))
-    name = next(one for one in zipfile.ZipFile(path).namelist() if one.startswith("ppt/charts/chart"))
-    changed = {name: lambda markup: markup.replace("General", "0.0%").replace(">412<", ">0.1534<")}
-    assert "| Herring | 15.3% |" in read(edit(path, changed))[0]
-
-
-NEWER = """<cx:chartSpace xmlns:cx="http://schemas.microsoft.com/office/drawing/2014/chartex"><cx:chartData>
-<cx:data id="0">
-<cx:strDim type="cat"><cx:lvl><cx:pt idx="0">Herring</cx:pt><cx:pt idx="1">Turbot</cx:pt></cx:lvl></cx:strDim>
-<cx:numDim type="val"><cx:lvl><cx:pt idx="0">412</cx:pt><cx:pt idx="1">36</cx:pt></cx:lvl></cx:numDim>
-</cx:data></cx:chartData><cx:chart>
-<cx:title><cx:tx><cx:txData><cx:v>Landings</cx:v></cx:txData></cx:tx></cx:title>
-<cx:plotArea><cx:plotAreaRegion><cx:series layoutId="KIND">
-<cx:tx><cx:txData><cx:v>Tonnes</cx:v></cx:txData></cx:tx><cx:dataId val="0"/>
-</cx:series></cx:plotAreaRegion></cx:plotArea></cx:chart></cx:chartSpace>"""
-
-
-@pytest.mark.parametrize("kind", ["waterfall", "sunburst", "funnel", "treemap"])
-def test_chart_of_the_newer_markup_is_read(tmp_path: Path, kind: str) -> None:
-    inner = '<cx:chart xmlns:cx="http://schemas.microsoft.com/office/drawing/2014/chartex" r:id="rId77"/>'
-    uri = "http://schemas.microsoft.com/office/drawing/2014/chartex"
-    choice = (
-        f'<mc:AlternateContent><mc:Choice Requires="cx1">{frame(uri, inner)}</mc:Choice>'
-        f"<mc:Fallback>{box('This is not available')}</mc:Fallback></mc:AlternateContent>"
-    )
-    path = deck(tmp_path / "n.pptx", lambda slide: put(slide, choice))
-    link = (
-        '<Relationship Id="rId77" Type="http://schemas.microsoft.com/office/2014/relationships/chartEx"'
-        ' Target="../charts/chartEx1.xml"/></Relationships>'
-    )
-    rels = "ppt/slides/_rels/slide1.xml.rels"
-    types = (
-        '<Override PartName="/ppt/charts/chartEx1.xml" ContentType="application/vnd.ms-office.chartex+xml"/>'
-    )
-    edit(
-        path,
-        {
-            rels: lambda markup: markup.replace("</Relationships>", link),
-            "[Content_Types].xml": lambda markup: markup.replace("</Types>", f"{types}</Types>"),
-        },
-        {"ppt/charts/chartEx1.xml": NEWER.replace("KIND", kind).encode()},
-    )
-    text, _ = read(path)
-    assert "| Landings | Tonnes |\n| --- | --- |\n| Herring | 412 |\n| Turbot | 36 |" in text
-    assert "not available" not in text
 
 
 # --- what python-pptx does not know ----------------------------------------------------------------

@@ -13,6 +13,7 @@ from tests.stack.door import Api, Door
 from tests.stack.host import Host
 from tests.stack.load import Load, Streams
 from tests.stack.plays import copy_of_checkout, edit, play
+from tests.stack.schedule.jobs import state
 from tests.stack.soak import fault
 
 pytestmark = fault
@@ -40,13 +41,10 @@ def serves(api: Api, host: Host, release: str) -> None:
     assert api.http.get("/").is_success
 
 
-BACKUP = "/opt/ragdock/state/backup.json"
-
-
 def last_backup(host: Host, at: str) -> None:
     """Let the record say that the newest backup was made then."""
-    state = json.loads(host.shell(f"cat {BACKUP} || echo '{{}}'"))
-    host.run("tee", BACKUP, given=json.dumps({**state, "last_success": at}))
+    told = json.dumps({**state(host, "backup"), "last_success": at})
+    host.run("tee", "/opt/ragdock/state/backup.json", given=told)
 
 
 def test_a_second_run_changes_nothing_and_restarts_nothing(host: Host) -> None:
@@ -80,7 +78,7 @@ def test_a_redeploy_drops_no_request(door: Door, api: Api, host: Host, changed: 
     same = {name: at for name, at in host.started().items() if "rag-app" not in name}
     assert same == untouched, "a service that did not change was restarted"
     assert len(host.ids("rag-app")) == 1, "the old container was left behind"
-    made = json.loads(host.run("cat", BACKUP))
+    made = state(host, "backup")
     assert made["ok"]
     assert made["last_success"] > "2026-01-01T00:00:00Z", "no backup was made before it"
 

@@ -80,7 +80,7 @@ def test_an_upgrade_loses_nothing_and_can_be_taken_back(version_before: Path) ->
     assert found(api, words) == wanted
 
     upgraded = play("site.yml", *FRESH).good()
-    assert "Back up before the release goes live" in upgraded.output
+    assert "TASK [Back up]" in upgraded.output
     second = host.current()
     assert second != first
     assert state(host, "backup")["release"] == first

@@ -17,7 +17,6 @@ _ACCEPTED = (
     "PDF, DOCX, PPTX, XLSX, OpenDocument, CSV, RTF, HTML, EPUB, e-mail (.eml, .msg, mbox), notebooks, XML,"
     " Markdown and plain text are accepted"
 )
-DAMAGED_ARCHIVE = archives.DAMAGED
 # The table of parts of a document with 50,000 of them; a larger one fills memory before anything is read.
 _MOST_DIRECTORY_BYTES = 8 * 1024 * 1024
 _ARCHIVE_MARKS = (b"PK\x03\x04", b"PK\x05\x06")  # the second begins an archive without a part
@@ -146,7 +145,7 @@ def _archive(path: Path, name: str) -> DocumentKind:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
             declared = archives.declared(archive)
-    except DAMAGED_ARCHIVE:
+    except archives.DAMAGED:
         return _by_beginning(path, name)
     for part, kind in _ARCHIVES.items():
         if any(map(part.fullmatch, names)) and archives.may_be(kind, names, declared):

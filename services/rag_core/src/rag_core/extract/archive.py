@@ -5,8 +5,8 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
+from rag_core import archives
 from rag_core.extract.blocks import Unreadable
-from rag_core.sniff import DAMAGED_ARCHIVE
 
 # A document of 500 pages unpacks to some 10 MiB; beyond this it is made to hurt.
 _MAX_UNPACKED_BYTES = 300 * 1024 * 1024
@@ -25,7 +25,7 @@ def check(path: Path, what: str, *, stream: str = "") -> None:
             entries = archive.infolist()
     except FileNotFoundError:
         raise  # said of the store, not of the file
-    except DAMAGED_ARCHIVE as error:
+    except archives.DAMAGED as error:
         raise Unreadable(
             "corrupt", f"the {what} breaks off or is damaged; copy or download it again"
         ) from error

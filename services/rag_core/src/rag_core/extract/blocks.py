@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -81,6 +81,19 @@ class Note:
 
 
 Item = Head | Block | Pulse | Note
+
+
+def undescribed(count: int, where: str = "", within: str = "") -> Note:
+    """The note of pictures that no word describes; `where` is their place, `within` what they are part of."""
+    many = "a picture" if count == 1 else f"{count:,} pictures"
+    message = f"{f'{where}: ' if where else ''}{many}{within} without a description, not read"
+    return Note(Part.PICTURE, count, read=False, message=message)
+
+
+def span(unit: str, numbers: Sequence[int]) -> str:
+    """From the first to the last of some places: "page 3", "pages 3 to 90"."""
+    first, last = numbers[0], numbers[-1]
+    return f"{unit} {first}" if first == last else f"{unit}s {first} to {last}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,18 @@ from pathlib import Path
 
 from lxml import etree
 
+from rag_core import archives
 from rag_core.extract import archive, html
-from rag_core.extract.blocks import BlockKind, Head, Item, Note, Part, Pulse, Unreadable, blocks
-from rag_core.sniff import DAMAGED_ARCHIVE
+from rag_core.extract.blocks import (
+    BlockKind,
+    Head,
+    Item,
+    Pulse,
+    Unreadable,
+    blocks,
+    span,
+    undescribed,
+)
 
 _CONTAINER = "META-INF/container.xml"
 _RIGHTS = "META-INF/encryption.xml"
@@ -33,7 +42,7 @@ def parse(path: Path, max_pages: int) -> Iterator[Item]:
         try:
             package = _package(book)
             title, chapters = _spine(book, package)
-        except (*DAMAGED_ARCHIVE, etree.XMLSyntaxError) as error:
+        except (*archives.DAMAGED, etree.XMLSyntaxError) as error:
             raise Unreadable(
                 "corrupt",
                 f"the book's table of parts is missing or damaged ({type(error).__name__});"
@@ -52,7 +61,7 @@ def parse(path: Path, max_pages: int) -> Iterator[Item]:
         for number, name in enumerate(chapters, 1):
             try:
                 markup = book.read(name)
-            except DAMAGED_ARCHIVE:
+            except archives.DAMAGED:
                 # The others are still worth having; who opens this one must know why it is short.
                 lost += 1
                 yield from blocks(
@@ -73,14 +82,7 @@ def parse(path: Path, max_pages: int) -> Iterator[Item]:
     if empty:
         raise Unreadable("no_text", "the book holds no text; pictures of pages need OCR first")
     if pictures:
-        where = (
-            f"chapter {pictures[0]}"
-            if pictures[0] == pictures[-1]
-            else f"chapters {pictures[0]} to {pictures[-1]}"
-        )
-        many = "a picture" if len(pictures) == 1 else f"{len(pictures):,} pictures"
-        message = f"{where}: {many} without a description, not read"
-        yield Note(Part.PICTURE, len(pictures), read=False, message=message)
+        yield undescribed(len(pictures), span("chapter", pictures))
 
 
 def _xml(data: bytes) -> etree._Element:
@@ -122,7 +124,7 @@ def _refuse_locked(book: zipfile.ZipFile, chapters: list[str]) -> None:
         return
     try:
         rights = _xml(book.read(_RIGHTS))
-    except (*DAMAGED_ARCHIVE, etree.XMLSyntaxError):
+    except (*archives.DAMAGED, etree.XMLSyntaxError):
         locked = bool(shop)  # what is locked cannot be seen, but something is
     else:
         named = {str(one.get("URI")) for one in rights.iterfind(".//{*}CipherReference")}

@@ -1,4 +1,4 @@
-"""Office files saved as one XML file ("XML document"), packed as the archive that they stand for."""
+"""Office files saved as XML, packed as the archive that they stand for."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import base64
 import binascii
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from xml.sax.saxutils import quoteattr
 
 from lxml import etree
@@ -18,6 +18,10 @@ from rag_core.extract.blocks import Unreadable
 
 _PACKAGE = "{http://schemas.microsoft.com/office/2006/xmlPackage}"
 _TYPES = "http://schemas.openxmlformats.org/package/2006/content-types"
+
+
+# Name, content type and content of a part.
+Entry = tuple[str, str, bytes]
 
 
 def is_flat(root: Any) -> bool:
@@ -30,30 +34,33 @@ def packed(root: Any) -> Iterator[Path]:
     """The archive that the file stands for, for as long as it is read."""
     with tempfile.NamedTemporaryFile(prefix="flat-") as made:
         try:
-            with zipfile.ZipFile(made.name, "w", zipfile.ZIP_DEFLATED) as archive:
-                for name, content in _parts(root):
-                    archive.writestr(name, content)
+            pack(made, _parts(root))
+            made.flush()
         except OSError as error:  # the container's small memory disk
             why = "the file is too large to be read as XML; save it in its program's own format"
             raise Unreadable("too_large", why) from error
         yield Path(made.name)
 
 
-def _parts(root: Any) -> Iterator[tuple[str, bytes]]:
+def pack(into: IO[bytes], parts: Iterable[Entry]) -> None:
+    """Write an Office file of these parts, one after the other."""
     types = []
+    with zipfile.ZipFile(into, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, kind, content in parts:
+            types.append(f"<Override PartName={quoteattr(f'/{name}')} ContentType={quoteattr(kind)}/>")
+            archive.writestr(name, content)
+        archive.writestr("[Content_Types].xml", f'<Types xmlns="{_TYPES}">{"".join(types)}</Types>')
+
+
+def _parts(root: Any) -> Iterator[Entry]:
     for part in root.iterfind(f"{_PACKAGE}part"):
-        name = part.get(f"{_PACKAGE}name") or ""
-        types.append((name, part.get(f"{_PACKAGE}contentType") or ""))
+        name = (part.get(f"{_PACKAGE}name") or "").lstrip("/")
+        kind = part.get(f"{_PACKAGE}contentType") or ""
         markup = part.find(f"{_PACKAGE}xmlData")
         if markup is not None and len(markup):
-            yield name.lstrip("/"), etree.tostring(markup[0], xml_declaration=True, encoding="UTF-8")
+            yield name, kind, etree.tostring(markup[0], xml_declaration=True, encoding="UTF-8")
             continue
         try:
-            content = base64.b64decode(part.findtext(f"{_PACKAGE}binaryData") or "")
+            yield name, kind, base64.b64decode(part.findtext(f"{_PACKAGE}binaryData") or "")
         except (binascii.Error, ValueError):
-            content = b""
-        yield name.lstrip("/"), content
-    listed = "".join(
-        f"<Override PartName={quoteattr(name)} ContentType={quoteattr(kind)}/>" for name, kind in types
-    )
-    yield "[Content_Types].xml", f'<Types xmlns="{_TYPES}">{listed}</Types>'.encode()
+            yield name, kind, b""

@@ -11,7 +11,18 @@ from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning, Tag, XMLParsedAsHT
 from bs4.element import CData, NavigableString
 
 from rag_core import encoding
-from rag_core.extract.blocks import Block, BlockKind, Head, Item, Note, Part, Unreadable, blocks, tables
+from rag_core.extract.blocks import (
+    Block,
+    BlockKind,
+    Head,
+    Item,
+    Note,
+    Part,
+    Unreadable,
+    blocks,
+    tables,
+    undescribed,
+)
 
 _DROPPED = ["script", "style", "template", "nav", "iframe", "button", "datalist"]
 _HEADINGS = ["h1", "h2", "h3", "h4", "h5", "h6"]
@@ -56,9 +67,7 @@ def parse(path: Path) -> Iterator[Item]:
     if empty:
         raise Unreadable("no_text", "the page holds no text of its own; scripts may draw it in a browser")
     if pictures := pictures_without_words(data, b"data:image"):
-        many = "a picture" if pictures == 1 else f"{pictures:,} pictures"
-        message = f"{many} within the page without a description, not read"
-        yield Note(Part.PICTURE, pictures, read=False, message=message)
+        yield undescribed(pictures, within=" within the page")
 
 
 def read(markup: bytes | str, page: int) -> tuple[str, Iterator[Block]]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import io
 import re
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
-from xml.sax.saxutils import quoteattr
+from typing import Any
 
 from lxml import etree
 
@@ -63,20 +61,11 @@ def parse(path: Path, read: Reader) -> Iterator[Item]:
 
 def _of_2003(root: Any, read: Reader) -> Iterator[Item]:
     parts, unread = word_2003.rewritten(root)
-    yield from word.document(_zipped(parts), read)
-    yield from unread
-
-
-def _zipped(parts: list[word_2003.Entry]) -> IO[bytes]:
     made = io.BytesIO()
-    types = ['<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">']
-    with zipfile.ZipFile(made, "w") as package:
-        for name, kind, data in parts:
-            types.append(f"<Override PartName={quoteattr('/' + name)} ContentType={quoteattr(kind)}/>")
-            package.writestr(name, data)
-        package.writestr("[Content_Types].xml", "".join([*types, "</Types>"]))
+    flat.pack(made, parts)
     made.seek(0)
-    return made
+    yield from word.document(made, read)
+    yield from unread
 
 
 def _kind(root: Any) -> tuple[str, Any]:

@@ -10,7 +10,18 @@ from typing import Any
 
 from rag_core.extract import archive
 from rag_core.extract.attached import Reader
-from rag_core.extract.blocks import Block, BlockKind, Head, Item, Note, Part, Pulse, Unreadable, blocks
+from rag_core.extract.blocks import (
+    Block,
+    BlockKind,
+    Head,
+    Item,
+    Note,
+    Part,
+    Pulse,
+    Unreadable,
+    blocks,
+    undescribed,
+)
 from rag_core.extract.opendocument_names import (
     DRAW,
     MATH,
@@ -136,5 +147,4 @@ def _remarks(source: Source, flow: Flow) -> Iterator[Item]:
         many = "1 deletion" if deleted == 1 else f"{deleted:,} deletions"
         yield Note(Part.TEXT, 0, message=f"{many} recorded with the document left out, as if accepted")
     if flow.unseen:
-        many = "a picture" if flow.unseen == 1 else f"{flow.unseen} pictures"
-        yield Note(Part.PICTURE, flow.unseen, read=False, message=f"{many} without a description, not read")
+        yield undescribed(flow.unseen)

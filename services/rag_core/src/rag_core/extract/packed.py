@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from rag_core import archives
 from rag_core.extract.apart import apart
 from rag_core.extract.blocks import Item, Note, Part, clean
-from rag_core.sniff import DAMAGED_ARCHIVE
 
 MAX_FILE_BYTES = 32 * 1024 * 1024
 _MAX_FILES = 100
@@ -67,7 +67,7 @@ def files(path: Path, name: str, room: Room, each: Each, unread: Unread) -> Iter
                     continue
                 room.bytes -= len(content)
                 yield from each(content, inner, room)
-    except DAMAGED_ARCHIVE:
+    except archives.DAMAGED:
         yield from unread(name, "the archive is damaged; ask for it again, or for the files in it")
     room.depth += 1
 

@@ -7,7 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rag_core.extract.attached import Reader
-from rag_core.extract.blocks import Block, BlockKind, Head, Item, Note, Part, Unreadable, blocks, tables
+from rag_core.extract.blocks import (
+    Block,
+    BlockKind,
+    Head,
+    Item,
+    Note,
+    Part,
+    Unreadable,
+    blocks,
+    tables,
+    undescribed,
+)
 from rag_core.extract.embedded import embedded, linked, ole1
 from rag_core.extract.rtf_fields import Field
 from rag_core.extract.rtf_groups import (
@@ -96,9 +107,7 @@ class _Body:
         yield from self._paragraph()
         yield from self._table()
         if self._pictures:
-            many = "a picture" if self._pictures == 1 else f"{self._pictures} pictures"
-            message = f"{many} without a description, not read"
-            yield Note(Part.PICTURE, self._pictures, read=False, message=message)
+            yield undescribed(self._pictures)
 
     def _stored(self, token: Token) -> None:
         text, group = token.text, self._groups[-1]

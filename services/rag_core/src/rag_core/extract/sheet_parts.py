@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from openpyxl.utils.cell import coordinate_to_tuple, range_boundaries
 
 from rag_core.extract.attached import Reader
-from rag_core.extract.blocks import BlockKind, Item, Note, Part, blocks
+from rag_core.extract.blocks import BlockKind, Item, Note, Part, blocks, undescribed
 from rag_core.extract.charts import chart, diagram, parsed
 from rag_core.extract.embedded import embedded
 
@@ -117,9 +117,7 @@ class Parts:
             yield from blocks(BlockKind.TEXT, f"Picture: {said}" if said.strip() else "", page)
             unseen += not said.strip()
         if unseen:
-            many = "a picture" if unseen == 1 else f"{unseen} pictures"
-            message = f"sheet {name}: {many} without a description, not read"
-            yield Note(Part.PICTURE, unseen, read=False, message=message)
+            yield undescribed(unseen, f"sheet {name}")
 
     def links(self) -> dict[tuple[int, int], str]:
         """Addresses on the web or of a person by the (row, column) that leads there."""

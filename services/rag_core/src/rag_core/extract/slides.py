@@ -11,7 +11,18 @@ from pptx.enum.shapes import PP_PLACEHOLDER
 
 from rag_core.extract import archive, strict
 from rag_core.extract.attached import Reader, unread
-from rag_core.extract.blocks import Block, BlockKind, Head, Item, Note, Part, Unreadable, blocks, tables
+from rag_core.extract.blocks import (
+    Block,
+    BlockKind,
+    Head,
+    Item,
+    Note,
+    Part,
+    Unreadable,
+    blocks,
+    tables,
+    undescribed,
+)
 from rag_core.extract.charts import chart, diagram, parsed
 from rag_core.extract.embedded import embedded
 from rag_core.extract.slide_parts import presentation
@@ -110,9 +121,7 @@ class _Deck:
             message = f"{_slides(self._hidden)}: hidden in a show, and read all the same"
             yield Note(Part.TEXT, 0, message=message)
         if self._unseen:
-            many = "a picture" if len(self._unseen) == 1 else f"{len(self._unseen)} pictures"
-            message = f"{_slides(self._unseen)}: {many} without a description, not read"
-            yield Note(Part.PICTURE, len(self._unseen), read=False, message=message)
+            yield undescribed(len(self._unseen), _slides(self._unseen))
 
     def _guarded(
         self, inner: Callable[[Any, int], Iterator[Item]], thing: Any, number: int

@@ -17,7 +17,18 @@ from docx.parts.document import DocumentPart
 
 from rag_core.extract import archive, strict
 from rag_core.extract.attached import Reader
-from rag_core.extract.blocks import Block, BlockKind, Head, Item, Note, Part, Unreadable, blocks, tables
+from rag_core.extract.blocks import (
+    Block,
+    BlockKind,
+    Head,
+    Item,
+    Note,
+    Part,
+    Unreadable,
+    blocks,
+    tables,
+    undescribed,
+)
 from rag_core.extract.charts import chart, diagram, parsed
 from rag_core.extract.embedded import embedded, linked
 from rag_core.extract.running import RunningLines
@@ -94,9 +105,7 @@ class _Body:
                 yield from self._element(element, page)
         yield from self._headers("footer")
         if self._pictures:
-            many = "a picture" if self._pictures == 1 else f"{self._pictures} pictures"
-            message = f"{many} without a description, not read"
-            yield Note(Part.PICTURE, self._pictures, read=False, message=message)
+            yield undescribed(self._pictures)
 
     def _element(self, element: Any, page: int) -> Iterator[Item]:
         beside: list[Any] = []

@@ -12,8 +12,8 @@ from typing import Any
 from lxml import etree
 
 from rag_core.extract.blocks import Note, Part
+from rag_core.extract.flat import Entry
 
-Entry = tuple[str, str, bytes]  # name, content type, content
 _NEW = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _AML = "{http://schemas.microsoft.com/aml/2001/core}"
 _HINT = "{http://schemas.microsoft.com/office/word/2003/auxHint}"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pypdfium2 as pdfium
 
 from rag_core.extract.attached import Reader as FileReader
-from rag_core.extract.blocks import Block, BlockKind, Head, Item, Note, Ocr, Part, Pulse, blocks
+from rag_core.extract.blocks import Block, BlockKind, Head, Item, Note, Ocr, Part, Pulse, blocks, span
 from rag_core.extract.pdf import embedded, failures, headings, tables
 from rag_core.extract.pdf.line import Line
 from rag_core.extract.pdf.paragraphs import page_blocks
@@ -122,10 +122,10 @@ class _Reading:
         yield from (Note(part, count) for part, count in read.items() if count)
         yield from self._pictures.notes()
         if self._broken:
-            message = f"{_where(self._broken)}: damaged and not read; copy or download the file again"
+            message = f"{span('page', self._broken)}: damaged and not read; copy or download the file again"
             yield Note(Part.TEXT, len(self._broken), read=False, message=message)
         if self._played:
-            message = f"{_where(self._played)}: films, sounds or models, which are not read"
+            message = f"{span('page', self._played)}: films, sounds or models, which are not read"
             yield Note(Part.PICTURE, len(self._played), read=False, message=message)
         if form in failures.XFA:
             message = (
@@ -133,8 +133,3 @@ class _Reading:
                 " was not; print it to a new PDF to have all of it"
             )
             yield Note(Part.FORM_FIELD, read=False, message=message)
-
-
-def _where(numbers: Sequence[int]) -> str:
-    first, last = numbers[0], numbers[-1]
-    return f"page {first}" if first == last else f"pages {first} to {last}"

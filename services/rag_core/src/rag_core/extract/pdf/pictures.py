@@ -14,7 +14,7 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from rag_core.extract import ocr
-from rag_core.extract.blocks import Note, Ocr, Part
+from rag_core.extract.blocks import Note, Ocr, Part, span
 from rag_core.extract.pdf.line import Line
 from rag_core.extract.pdf.placement import Box, Picture, height, merged, pictures, uncovered
 
@@ -99,9 +99,7 @@ class Pictures:
             yield Note(Part.PICTURE, self._read)
         for why, numbers in self._unread.items():
             count = len(numbers)
-            where = (
-                f"page {numbers[0]}" if numbers[0] == numbers[-1] else f"pages {numbers[0]} to {numbers[-1]}"
-            )
+            where = span("page", numbers)
             what = f"a picture {why}" if count == 1 else f"{count:,} pictures, each of which {why}"
             if why == _EMPTY:
                 what = f"a picture {why}" if count == 1 else f"{count:,} pictures {why}"

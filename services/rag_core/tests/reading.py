@@ -1,0 +1,22 @@
+"""A file as a test reads it: sniffed, parsed in this process, its text and its notes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rag_core.extract import Block, Head, Item, Note
+from rag_core.extract.child import guarded
+from rag_core.sniff import sniff
+
+
+def read(path: Path) -> tuple[str, list[Note]]:
+    """All text of a file, and the lines of its reading report."""
+    items: list[Item] = list(guarded(path, sniff(path, path.name), 50, None))
+    assert isinstance(items[0], Head)
+    said = "\n".join(one.text for one in items if isinstance(one, Block))
+    return said, [one for one in items if isinstance(one, Note)]
+
+
+def unread(notes: list[Note]) -> list[str]:
+    """What the report says was not read."""
+    return [one.message for one in notes if not one.read]
