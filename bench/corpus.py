@@ -27,11 +27,11 @@ from rich.table import Table
 from bench.measuring import Figure, console, keep, machine
 from bench.reading import tika
 from bench.reading.truths import words
-from rag_core.chunk import Chunker
 from rag_core.errors import ExtractionFailed, UploadRefused
 from rag_core.extract import Block, BlockKind, Head, Limits, Note, Parser
-from rag_core.loss import LossMeter
-from rag_core.sniff import sniff
+from rag_core.extract.chunk import Chunker
+from rag_core.extract.sniff import sniff
+from rag_core.ingest.loss import LossMeter
 
 LIMITS = Limits(
     stall_seconds=60,

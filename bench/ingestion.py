@@ -22,10 +22,10 @@ from fpdf import FPDF
 from bench.measuring import Figure, machine, show
 from bench.measuring.stores import Bench, Stores, stores
 from rag_core import factory
-from rag_core.chunk import Chunker
 from rag_core.extract import Block
+from rag_core.extract.chunk import Chunker
+from rag_core.extract.sniff import sniff
 from rag_core.models import DocumentState
-from rag_core.sniff import sniff
 
 RANDOM = random.Random(11)  # noqa: S311 - the same texts each time
 WORDS = [

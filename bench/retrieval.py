@@ -19,13 +19,16 @@ from pathlib import Path
 from bench.measuring import ROOT, Figure, machine, show
 from bench.measuring.plain import Given, PlainIndex
 from bench.measuring.stores import stores
-from rag_core import factory, followups, measure, search_schema
-from rag_core.embed import Embedder
+from rag_core import factory
+from rag_core.answering import followups
 from rag_core.evaluation import Case, load, measures
 from rag_core.evaluation.report import WITHIN
-from rag_core.index import SearchIndex
+from rag_core.index import schema
+from rag_core.index.embed import Embedder
+from rag_core.index.search_index import SearchIndex
 from rag_core.ledger import Ledger
 from rag_core.settings import RagSettings
+from rag_core.text import tokens
 from services.rag_core.tests.corpora import ingested
 from tests.eval import manuals
 
@@ -65,7 +68,7 @@ def long_chunks(chunks: Sequence[Stored], names: dict[str, str], embedder: Embed
         for identity, words in texts.items()
         for start in range(0, len(words), WORDS)
     ]
-    vectors = embedder.embed([measure.cut(measure.broken(text), WINDOW) for _, text in pieces])
+    vectors = embedder.embed([tokens.cut(tokens.broken(text), WINDOW) for _, text in pieces])
 
     def search(case: Case) -> Ranking:
         asked = embedder.embed([case.question])[0]
@@ -102,11 +105,11 @@ def compare(settings: RagSettings, ledger: Ledger, cases: Sequence[Case]) -> lis
             return [case.holds(one.document, f"{one.title} {one.text}") for one in found]
 
         def by_vector(question: str) -> dict[str, object]:
-            return search_schema.nearest(embedder.embed([question])[0], RANKED, None)
+            return schema.nearest(embedder.embed([question])[0], RANKED, None)
 
         ways: dict[str, Search] = {
             "ours": ours,
-            "BM25 alone": alone(index, names, lambda q: search_schema.lexical(q, None)),
+            "BM25 alone": alone(index, names, lambda q: schema.lexical(q, None)),
             "vectors, our chunks": alone(index, names, by_vector),
             "vectors, 1,000 words": long_chunks(everything(index), names, embedder),
         }

@@ -22,7 +22,7 @@ from bench.measuring import Figure, machine, show
 from bench.measuring.containers import Memory, counted
 from bench.measuring.stores import Bench, stores
 from rag_core import factory
-from rag_core.chunk import Chunk
+from rag_core.extract.chunk import Chunk
 from rag_core.models import DocumentKind
 
 PASSAGES = 100_000

@@ -17,7 +17,7 @@ from rag_app.ui import only, render
 from rag_app.ui.ask import _asking, _rate, answering
 from rag_app.ui.choices import Chosen
 from rag_app.ui.talks import Unsaved, messages
-from rag_core.answering import Answerer
+from rag_core.answering.answerer import Answerer
 from rag_core.models import AnswerEvent, DocumentKind, Done
 
 from .test_questions_api import ANSWER, _figures

@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 
 from rag_app.ui import markup, portable, render
 from rag_app.ui.export import markdown
-from rag_core.conversations import Conversation, Exchange
+from rag_core.ledger.conversations import Conversation, Exchange
 from rag_core.models import Answer, Citation, SentenceSupport, Timings
 
 EVIL = "evil.example"

@@ -9,7 +9,7 @@ from gradio import EventData
 
 from rag_app.backend import Backend
 from rag_app.ui.reader import Place, page_html
-from rag_core import page_text
+from rag_core.index import page_text
 
 
 def _chunk(ordinal: int, title: str, text: str, *marks: tuple[int, int]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 
 from rag_app.ui import render
 from rag_core import factory
-from rag_core.chat import Chat, Ending
+from rag_core.answering.chat import Chat, Ending
 from services.rag_core.tests.corpora import ingested
 from services.rag_core.tests.test_prompt import ATTACKS, SPECIAL
 

@@ -15,7 +15,7 @@ from rag_core.models import (
     Tokens,
     Why,
 )
-from rag_core.words import words
+from rag_core.text.words import words
 
 ATTACKS = [
     "<script>alert(1)</script>",

@@ -21,8 +21,8 @@ from fastapi import FastAPI
 from rag_app.backend import Backend
 from rag_app.ui.ask import answering
 from rag_app.ui.choices import Chosen
-from rag_core.answering import Answerer
-from rag_core.chat import Chat
+from rag_core.answering.answerer import Answerer
+from rag_core.answering.chat import Chat
 from rag_core.models import AnswerEvent, Done, Token
 
 from .conftest import TOKEN

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rag_core import factory
-from rag_core.ingest import Outcome
+from rag_core.ingest.ingestor import Outcome
 from rag_core.settings import RagSettings
 
 

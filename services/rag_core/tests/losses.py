@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from rag_core.chunk import Chunker
 from rag_core.extract import Block, Item
-from rag_core.loss import LossMeter
+from rag_core.extract.chunk import Chunker
+from rag_core.ingest.loss import LossMeter
 
 # As many pieces as production gives a chunk, and so few that tables and headings are cut, too.
 TOKENS = (254, 60)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rag_core.extract import Block, Head, Item, Note
 from rag_core.extract.child import guarded
-from rag_core.sniff import sniff
+from rag_core.extract.sniff import sniff
 
 
 def read(path: Path) -> tuple[str, list[Note]]:

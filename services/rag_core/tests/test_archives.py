@@ -16,8 +16,8 @@ import pytest
 from rag_core.errors import UploadRefused
 from rag_core.extract import Block, BlockKind, Note, Parser
 from rag_core.extract.attached import attached
+from rag_core.extract.sniff import sniff
 from rag_core.models import DocumentKind
-from rag_core.sniff import sniff
 from services.rag_core.tests import office, pdfs
 
 TEXT = "The keeper climbs 212 steps."

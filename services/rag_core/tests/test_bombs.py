@@ -15,8 +15,8 @@ import pytest
 
 from rag_core.errors import ExtractionFailed
 from rag_core.extract import Block, Limits, Parser
+from rag_core.extract.sniff import sniff
 from rag_core.models import DocumentKind
-from rag_core.sniff import sniff
 from services.rag_core.tests import office
 from services.rag_core.tests.pdfs import dots, illustrated, pdf, placed, said
 

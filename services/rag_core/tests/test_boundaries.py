@@ -9,7 +9,8 @@ import ollama
 import pytest
 from pydantic import ValidationError
 
-from rag_core import embed, errors, factory, health
+from rag_core import errors, factory, health
+from rag_core.index import embed
 from rag_core.settings import RagSettings
 
 # Port 9 (discard) has no listener on any machine we know.

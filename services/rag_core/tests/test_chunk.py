@@ -7,10 +7,10 @@ import random
 
 import pytest
 
-from rag_core import measure
-from rag_core.chunk import Chunk, Chunker
 from rag_core.extract import Block, BlockKind
-from rag_core.loss import LossMeter
+from rag_core.extract.chunk import Chunk, Chunker
+from rag_core.ingest.loss import LossMeter
+from rag_core.text import tokens
 from services.rag_core.tests import losses
 
 MAX = 120
@@ -58,14 +58,14 @@ def test_no_chunk_is_over_the_window_and_no_word_is_lost(name: str, kind: BlockK
     chunks = cut(heading("Some heading of this document", 1), Block(kind, NASTY[name], 1))
     assert chunks
     for chunk in chunks:
-        assert measure.count(chunk.embedded) + measure.WRAPPING <= MAX
-        assert len(chunk.embedded.encode()) <= measure.most_bytes(MAX)
+        assert tokens.count(chunk.embedded) + tokens.WRAPPING <= MAX
+        assert len(chunk.embedded.encode()) <= tokens.most_bytes(MAX)
     assert lost(Block(kind, NASTY[name], 1)) == 0
 
 
 def test_endless_heading_leaves_room_for_text() -> None:
     chunks = cut(heading("very long heading " * 40, 1), heading("inner " * 60, 2), text("The body. " * 50))
-    assert all(measure.count(c.embedded) + measure.WRAPPING <= MAX for c in chunks)
+    assert all(tokens.count(c.embedded) + tokens.WRAPPING <= MAX for c in chunks)
     assert sum(c.text.count("body") for c in chunks) == 50
     assert lost(heading("very long heading " * 40, 1), heading("inner " * 60, 2), text("The body. ")) == 0
 
@@ -146,11 +146,11 @@ HEADINGS = {
 }
 
 
-@pytest.mark.parametrize("tokens", [40, 120, 240])
+@pytest.mark.parametrize("most", [40, 120, 240])
 @pytest.mark.parametrize("name", HEADINGS)
-def test_no_heading_is_lost(name: str, tokens: int) -> None:
-    assert lost(*HEADINGS[name], tokens=tokens) == 0
-    assert all(measure.count(c.embedded) + 2 <= tokens for c in cut(*HEADINGS[name], tokens=tokens))
+def test_no_heading_is_lost(name: str, most: int) -> None:
+    assert lost(*HEADINGS[name], tokens=most) == 0
+    assert all(tokens.count(c.embedded) + 2 <= most for c in cut(*HEADINGS[name], tokens=most))
 
 
 def test_title_of_a_file_alone_is_no_text() -> None:

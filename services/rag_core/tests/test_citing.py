@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from rag_core import citing, prompt
+from rag_core.answering import prompt
 from rag_core.models import Passage
+from rag_core.support import citing
 
 READ = Passage(
     document_id="d1",

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from rag_core.conversations import ConversationNotFound, Conversations
 from rag_core.ledger import Ledger
+from rag_core.ledger.conversations import ConversationNotFound, Conversations
 from rag_core.models import Answer, Citation, SentenceSupport, Timings
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC).timestamp()

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from rag_core import delimited
-from rag_core.chunk import Chunker
-from rag_core.extract import Block, BlockKind, Limits, Parser
+from rag_core.extract import Block, BlockKind, Limits, Parser, delimited
+from rag_core.extract.chunk import Chunker
+from rag_core.extract.sniff import sniff
 from rag_core.models import DocumentKind
-from rag_core.sniff import sniff
 
 LIMITS = Limits(stall_seconds=60, cpu_seconds=60, memory_mib=1024, max_pages=50)
 

@@ -17,7 +17,7 @@ import pytest
 from rag_core import factory
 from rag_core.errors import OpenSearchRefused, OpenSearchUnavailable
 from rag_core.extract import Parser
-from rag_core.ingest import Ingestor, Outcome
+from rag_core.ingest.ingestor import Ingestor, Outcome
 from rag_core.ledger import Ledger
 from rag_core.ledger.pace import WORDS_LOST, WORDS_SEEN
 from rag_core.models import Document, DocumentKind, DocumentState

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from rag_core import encoding
 from rag_core.errors import UploadRefused
-from rag_core.sniff import sniff
+from rag_core.extract import encoding
+from rag_core.extract.sniff import sniff
 
 SENTENCES = {
     "gb18030": "王小明的会议记录：十月三日在北京召开，讨论了预算问题。",

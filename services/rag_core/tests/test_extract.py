@@ -18,8 +18,8 @@ from docx.enum.text import WD_BREAK
 from rag_core.errors import ExtractionFailed
 from rag_core.extract import Block, BlockKind, Head, Limits, Parser
 from rag_core.extract import text as text_parser
+from rag_core.extract.sniff import sniff
 from rag_core.models import DocumentKind
-from rag_core.sniff import sniff
 from services.rag_core.tests.pdfs import pdf, unending
 
 MakePdf = Callable[..., Path]

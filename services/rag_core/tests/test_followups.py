@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag_core import followups
+from rag_core.answering import followups
 
 FIRST = ("How do I fit a linear model?", "Use lm().")
 

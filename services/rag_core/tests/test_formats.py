@@ -14,11 +14,11 @@ import pptx
 import pytest
 from pptx.util import Inches
 
-from rag_core.chunk import Chunker
 from rag_core.errors import ExtractionFailed, UploadRefused
 from rag_core.extract import Block, BlockKind, Head, Limits, Note, Parser
+from rag_core.extract.chunk import Chunker
+from rag_core.extract.sniff import sniff
 from rag_core.models import DocumentKind
-from rag_core.sniff import sniff
 
 LIMITS = Limits(stall_seconds=60, cpu_seconds=60, memory_mib=1024, max_pages=50)
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rag_core.fusion import fused
+from rag_core.index.fusion import fused
 
 
 def test_what_two_searches_find_comes_before_what_one_finds() -> None:

@@ -23,30 +23,21 @@ import rag_app
 import rag_core
 import rag_worker
 import web_core
-from rag_core import (
-    citing,
-    claims,
-    followups,
-    joined,
-    measure,
-    prompt,
-    relevance,
-    retrieval,
-    routing,
-    sentences,
-    words,
-)
-from rag_core.chunk import Chunker
+from rag_core.answering import followups, prompt, routing
 from rag_core.extract import html, text
 from rag_core.extract.blocks import Block, BlockKind, blocks, clean, tables
-from rag_core.hits import Hit
-from rag_core.loss import LossMeter
+from rag_core.extract.chunk import Chunker
+from rag_core.index.hits import Hit
+from rag_core.ingest.loss import LossMeter
 from rag_core.models import Passage
+from rag_core.retrieval import relevance, retriever
+from rag_core.support import citing, claims, clauses
+from rag_core.text import sentences, tokens, words
 from services.rag_core.tests.growth import attacks, superlinear
 
 PACKAGES = (rag_core, web_core, rag_app, rag_worker, landing)
 # Patterns that are put together when they are used: of our own settings and constants, not of texts.
-PUT_TOGETHER = {"index_writing.py"}
+PUT_TOGETHER = {"writing.py"}
 
 
 def modules() -> Iterator[ModuleType]:
@@ -122,7 +113,7 @@ PATTERNS = collected()
 
 def test_every_pattern_is_collected() -> None:
     assert len(PATTERNS) > 50
-    assert {"rag_core.sentences._END", "rag_core.extract.text._FENCE"} <= set(PATTERNS)
+    assert {"rag_core.text.sentences._END", "rag_core.extract.text._FENCE"} <= set(PATTERNS)
 
 
 @pytest.mark.parametrize("name", PATTERNS)
@@ -245,9 +236,9 @@ FUNCTIONS: dict[str, Work] = {
     "headings": lambda s: chunked(s, BlockKind.HEADING),
     "a table": lambda s: list(tables(iter([["head"], *([s[i : i + 50]] for i in range(0, len(s), 50))]), 1)),
     "sentences": sentences.split,
-    "measure": measure.count,
-    "measure's cut": lambda s: measure.cut(s, 500),
-    "measure's windows": lambda s: measure.windows(s, 200, 24),
+    "measure": tokens.count,
+    "measure's cut": lambda s: tokens.cut(s, 500),
+    "measure's windows": lambda s: tokens.windows(s, 200, 24),
     "words": words.words,
     "spans": lambda s: words.spans(s, "word a one"),
     "identifiers": words.identifiers,
@@ -260,13 +251,13 @@ FUNCTIONS: dict[str, Work] = {
     "numbers of a claim": claims.numbers,
     "without numbers": claims.without_numbers,
     "support of a short claim": lambda s: claims.supported("The lamp is not lit by 12 people.", s),
-    "clauses": joined.clauses,
+    "clauses": clauses.clauses,
     "citing a flood": lambda s: citing.cite(s, [passage("The lamp is lit by 12 people.")], None),
     "citing from a flood": lambda s: citing.cite("The lamp is lit by 12 people.", [passage(s)], None),
     "a follow-up": lambda s: followups.standalone(s, [(s, s)]),
     "a route": lambda s: routing.route(s, models=["a"], large="b", chosen=None),
     "what a question asks for": relevance.telling,
-    "repeats": lambda s: retrieval.without_repeats([hit(s), hit(s + "x")]),
+    "repeats": lambda s: retriever.without_repeats([hit(s), hit(s + "x")]),
 }
 
 

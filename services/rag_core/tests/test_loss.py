@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from rag_core.chunk import Chunk, Chunker
 from rag_core.extract import Block, Parser
-from rag_core.sniff import sniff
+from rag_core.extract.chunk import Chunk, Chunker
+from rag_core.extract.sniff import sniff
 from services.rag_core.tests import office, pdfs
 
 WORDS = "The lamp burns 212 litres of colza oil, a year's Überfahrt for \u6e2f\u53e3. "

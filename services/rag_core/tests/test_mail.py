@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from rag_core.extract import Block, Limits, Note, Parser
+from rag_core.extract.sniff import sniff
 from rag_core.models import DocumentKind
-from rag_core.sniff import sniff
 
 LIMITS = Limits(stall_seconds=60, cpu_seconds=60, memory_mib=1024, max_pages=50)
 HEADERS = (

@@ -15,8 +15,8 @@ from lxml import etree
 
 from rag_core.errors import UploadRefused
 from rag_core.extract import Block, Limits, Note, Parser
+from rag_core.extract.sniff import sniff
 from rag_core.models import DocumentKind
-from rag_core.sniff import sniff
 from services.rag_core.tests import office
 
 LIMITS = Limits(stall_seconds=60, cpu_seconds=60, memory_mib=1024, max_pages=50)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag_core import naming
+from rag_core.retrieval import naming
 
 NAMES = {
     "r": "report.pdf",

@@ -11,8 +11,8 @@ from rag_core.errors import UploadRefused
 from rag_core.extract import Block
 from rag_core.extract.blocks import Unreadable
 from rag_core.extract.child import guarded
+from rag_core.extract.sniff import sniff
 from rag_core.models import DocumentKind
-from rag_core.sniff import sniff
 from services.rag_core.tests.opendocument_markup import (
     MATH,
     REMARK,

@@ -11,8 +11,8 @@ from rag_core.extract import Block
 from rag_core.extract.blocks import Item
 from rag_core.extract.child import guarded
 from rag_core.extract.embedded import embedded
+from rag_core.extract.sniff import sniff
 from rag_core.models import DocumentKind
-from rag_core.sniff import sniff
 from services.rag_core.tests import office
 from services.rag_core.tests.compound import compound, message
 

@@ -9,8 +9,8 @@ import pypdfium2
 import pytest
 from fpdf import FPDF
 
-from rag_core.chunk import Chunker
 from rag_core.extract import Block, BlockKind, Parser
+from rag_core.extract.chunk import Chunker
 from rag_core.extract.pdf import headings
 from services.rag_core.tests.pdfs import LIMITS, blocks, drawn, said
 from tests.eval import manuals

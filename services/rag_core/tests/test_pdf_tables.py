@@ -10,9 +10,9 @@ import pytest
 from fpdf import FPDF
 from fpdf.enums import TableBordersLayout
 
-from rag_core import measure
-from rag_core.chunk import Chunker
 from rag_core.extract import Block, BlockKind, Parser
+from rag_core.extract.chunk import Chunker
+from rag_core.text import tokens
 from services.rag_core.tests.pdfs import LIMITS, blocks, cells, drawn, grid, line, said
 
 Read = Callable[..., list[Block]]
@@ -206,7 +206,7 @@ def test_wide_and_long_tables_fit_the_embedder(parser: Parser, tmp_path: Path) -
     rows = [[f"Column {c}" for c in range(8)], *([f"value {r} of {c}" for c in range(8)] for r in range(80))]
     found = blocks(parser, written(tmp_path / "wide.pdf", rows, TableBordersLayout.ALL))
     chunks = list(Chunker(240).chunks(found))
-    assert all(measure.count(c.embedded) + measure.WRAPPING <= 240 for c in chunks)
+    assert all(tokens.count(c.embedded) + tokens.WRAPPING <= 240 for c in chunks)
     parts = [c.text[c.text.index("|") :] for c in chunks if "value" in c.text]
     assert len(parts) > 10
     assert all(part.startswith("| Column 0 |") for part in parts)

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from rag_core import prompt
+from rag_core.answering import prompt
 from rag_core.models import Passage
 
 # Lines that have been used against systems like this one.

@@ -16,15 +16,15 @@ from pathlib import Path
 import pytest
 
 from rag_core import factory, health
-from rag_core.answering import Answerer
-from rag_core.chat import Chat, Ending
+from rag_core.answering.answerer import Answerer
+from rag_core.answering.chat import Chat, Ending
 from rag_core.errors import ContractMismatch, ModelMissing
-from rag_core.hits import Findings
-from rag_core.index import SearchIndex
-from rag_core.ingest import Ingestor, Outcome
+from rag_core.index.hits import Findings
+from rag_core.index.search_index import SearchIndex
+from rag_core.ingest.ingestor import Ingestor, Outcome
 from rag_core.ledger import Ledger
 from rag_core.models import Document, DocumentState, Done, Retrieved, Switched, Token
-from rag_core.retrieval import Retriever
+from rag_core.retrieval.retriever import Retriever
 from rag_core.settings import RagSettings
 
 pytestmark = pytest.mark.real

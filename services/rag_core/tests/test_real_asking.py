@@ -10,12 +10,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from rag_core import factory
-from rag_core.answering import Answerer
-from rag_core.chat import Chat
-from rag_core.ingest import Outcome
+from rag_core.answering.answerer import Answerer
+from rag_core.answering.chat import Chat
+from rag_core.ingest.ingestor import Outcome
 from rag_core.ledger import Ledger
 from rag_core.models import DocumentKind, Filters
-from rag_core.retrieval import Retriever
+from rag_core.retrieval.retriever import Retriever
 from rag_core.settings import RagSettings
 from services.rag_core.tests.corpora import ingested
 

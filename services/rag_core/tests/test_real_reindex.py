@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from rag_core import factory
-from rag_core.index import SearchIndex
-from rag_core.ingest import Ingestor, Outcome
+from rag_core.index.search_index import SearchIndex
+from rag_core.ingest.ingestor import Ingestor, Outcome
 from rag_core.ledger import Ledger
 from rag_core.ledger.pace import TARGET, WANTED
 from rag_core.models import Document, DocumentState
-from rag_core.retrieval import Retriever
+from rag_core.retrieval.retriever import Retriever
 from rag_core.settings import RagSettings
 
 pytestmark = pytest.mark.real

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rag_core import factory
-from rag_core.answering import Answerer
+from rag_core.answering.answerer import Answerer
 from services.rag_core.tests.corpora import ingested
 from tests.eval import manuals
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from rag_core import prompt
-from rag_core.chat import Chat
+from rag_core.answering import prompt
+from rag_core.answering.chat import Chat
 from rag_core.errors import InputTooLong
 from services.conftest import CHAT_MODEL
 from services.rag_core.tests.test_window import HOSTILE, passage

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rag_core import relevance
 from rag_core.models import Passage
+from rag_core.retrieval import relevance
 
 CODE = "> xyz <- array(x, dim=c(3,4,2)); zz[[1]] %*% par(mfrow=c(2,2))"
 

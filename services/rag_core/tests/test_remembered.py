@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from rag_core.answering.remembered import AnswerCache
 from rag_core.models import Answer
-from rag_core.remembered import AnswerCache
 
 
 def test_a_kept_answer_says_that_it_is_one() -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from rag_core.extract import Note, Part
+from rag_core.ingest.reporting import MOST_CHARS, MOST_LINES, Reporting
 from rag_core.ledger import Ledger
 from rag_core.models import DocumentKind, ReadingReport
-from rag_core.reporting import MOST_CHARS, MOST_LINES, Reporting
 
 
 def report_of(*notes: Note) -> ReadingReport:

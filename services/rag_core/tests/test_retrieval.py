@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rag_core import retrieval
-from rag_core.hits import Hit
+from rag_core.index.hits import Hit
+from rag_core.retrieval import retriever
 
 
 def hit(ordinal: int, text: str, page: int = 1, document: str = "d") -> Hit:
@@ -30,7 +30,7 @@ LONG = "The pump of the second hall is serviced in spring by two people who brin
 
 
 def kept(*hits: Hit) -> list[str]:
-    return [one.text for one in retrieval.without_repeats(hits)[0]]
+    return [one.text for one in retriever.without_repeats(hits)[0]]
 
 
 def test_the_same_words_in_the_same_order_are_shown_once() -> None:
@@ -40,9 +40,9 @@ def test_the_same_words_in_the_same_order_are_shown_once() -> None:
 
 def test_every_document_that_holds_the_same_text_is_named() -> None:
     hits = [hit(0, LONG), hit(4, LONG, document="e"), hit(0, LONG, document="f"), hit(7, LONG)]
-    shown, copies = retrieval.without_repeats(hits)
-    [group] = retrieval.grouped(shown, 5)
-    found = retrieval.passage(group, {"d": "d.pdf", "e": "e.pdf", "f": "f.pdf"}, copies)
+    shown, copies = retriever.without_repeats(hits)
+    [group] = retriever.grouped(shown, 5)
+    found = retriever.passage(group, {"d": "d.pdf", "e": "e.pdf", "f": "f.pdf"}, copies)
     assert (found.document, found.also_in) == ("d.pdf", ("e.pdf", "f.pdf"))
 
 
@@ -78,8 +78,8 @@ def test_agreements_that_differ_by_their_heading_are_all_shown() -> None:
 
 
 def test_neighbours_become_one_passage_with_true_pages() -> None:
-    groups = retrieval.grouped([hit(5, "second", 8), hit(4, "first", 7), hit(9, "far", 12)], 5)
-    joined, far = (retrieval.passage(group, {"d": "d.pdf"}) for group in groups)
+    groups = retriever.grouped([hit(5, "second", 8), hit(4, "first", 7), hit(9, "far", 12)], 5)
+    joined, far = (retriever.passage(group, {"d": "d.pdf"}) for group in groups)
     assert (joined.text, joined.page_start, joined.page_end) == ("first\nsecond", 7, 8)
     assert joined.page_marks == ((0, 7), (6, 8))
     assert far.text == "far"
@@ -87,20 +87,20 @@ def test_neighbours_become_one_passage_with_true_pages() -> None:
 
 def test_what_two_neighbours_share_is_said_once() -> None:
     shared = "and the keeper climbs the stairs every evening"
-    groups = retrieval.grouped(
+    groups = retriever.grouped(
         [hit(0, f"The lamp burns {shared}", 1), hit(1, f"{shared} with a can of oil", 2)], 5
     )
-    joined = retrieval.passage(groups[0], {"d": "d.pdf"})
+    joined = retriever.passage(groups[0], {"d": "d.pdf"})
     assert joined.text == f"The lamp burns {shared} with a can of oil"
     assert joined.page_marks[-1] == (len(f"The lamp burns {shared}"), 2)
 
 
 def test_a_hit_that_closes_the_gap_between_two_passages_makes_them_one() -> None:
-    [one] = retrieval.grouped([hit(5, "third", 3), hit(3, "first", 1), hit(4, "second", 2)], 5)
-    joined = retrieval.passage(one, {"d": "d.pdf"})
+    [one] = retriever.grouped([hit(5, "third", 3), hit(3, "first", 1), hit(4, "second", 2)], 5)
+    joined = retriever.passage(one, {"d": "d.pdf"})
     assert (joined.text, joined.page_start, joined.page_end) == ("first\nsecond\nthird", 1, 3)
 
 
 def test_a_passage_never_grows_over_its_size() -> None:
-    groups = retrieval.grouped([hit(n, f"{n}") for n in (1, 2, 4, 5, 3)], 5)
+    groups = retriever.grouped([hit(n, f"{n}") for n in (1, 2, 4, 5, 3)], 5)
     assert [sorted(one.ordinal for one in group.hits) for group in groups] == [[1, 2, 3], [4, 5]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag_core.routing import route
+from rag_core.answering.routing import route
 
 MODELS = ("small", "stand-in", "large")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rag_core.extract import Block, Parser
-from rag_core.sniff import sniff
+from rag_core.extract.sniff import sniff
 from services.rag_core.tests import office
 from services.rag_core.tests.pdfs import LIMITS, east_asian, right_to_left
 

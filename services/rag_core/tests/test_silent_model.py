@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from rag_core.chat import Chat
-from rag_core.embed import TooSlow
+from rag_core.answering.chat import Chat
+from rag_core.index.embed import TooSlow
 
 MESSAGES = [{"role": "user", "content": "How high does the lamp stand?"}]
 

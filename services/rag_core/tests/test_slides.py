@@ -15,8 +15,8 @@ from pptx.enum.chart import XL_CHART_TYPE
 from pptx.enum.shapes import PROG_ID
 from pptx.util import Inches
 
+from rag_core.extract.sniff import sniff
 from rag_core.models import DocumentKind
-from rag_core.sniff import sniff
 from services.rag_core.tests.reading import read, unread
 from services.rag_core.tests.slide_markup import (
     DRAWING,

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from rag_core import citing, factory
-from rag_core.chunk import Chunk, Chunker
+from rag_core import factory
 from rag_core.extract import Block, Parser
+from rag_core.extract.chunk import Chunk, Chunker
 from rag_core.models import DocumentKind, Frozen, Passage
 from rag_core.settings import RagSettings
+from rag_core.support import citing
 from services.rag_core.tests.pdfs import LIMITS
 from tests.eval import manuals
 

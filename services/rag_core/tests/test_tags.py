@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rag_core.tags import MOST, Tags
+from rag_core.ledger.tags import MOST, Tags
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from rag_core.errors import StorageFull, UploadRefused
+from rag_core.ingest.uploads import Uploads, safe_name
 from rag_core.ledger import Ledger
 from rag_core.models import DocumentKind, DocumentState
-from rag_core.uploads import Uploads, safe_name
 
 MakePdf = Callable[..., Path]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from rag_core.ingest.watch import Watcher
 from rag_core.ledger import Ledger
 from rag_core.models import DocumentState
-from rag_core.watch import Watcher
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import structlog
 
-from rag_core import prompt
-from rag_core.chat import Chat
+from rag_core.answering import prompt
+from rag_core.answering.chat import Chat
 from rag_core.errors import InputTooLong, OllamaRefused, QuestionRefused
 from rag_core.models import Passage
 

@@ -14,8 +14,8 @@ import pytest
 from rag_core.errors import UploadRefused
 from rag_core.extract import Block, Head
 from rag_core.extract.child import guarded
+from rag_core.extract.sniff import sniff
 from rag_core.models import DocumentKind
-from rag_core.sniff import sniff
 from services.rag_core.tests.compound import compound
 from services.rag_core.tests.word_markup import (
     KINDS,

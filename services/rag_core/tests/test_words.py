@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag_core import words
+from rag_core.text import words
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.ragdock.host.plugins.module_utils.restore import ledger as outside
-from rag_core.conversations import Conversations
 from rag_core.ledger import Ledger, document_id
+from rag_core.ledger.conversations import Conversations
 from rag_core.models import DocumentKind, DocumentState
 
 OWNER = "a worker"

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.ragdock.host.plugins.filter import stack
 from rag_app.sessions import either
 from rag_core.errors import OpenSearchRefused
-from rag_core.index_client import IndexClient
+from rag_core.index.client import IndexClient
 
 
 class Engine(ThreadingHTTPServer):

@@ -13,17 +13,17 @@ from rag_app.gate import ModelGate
 from rag_app.monitor import HealthMonitor
 from rag_app.settings import AppSettings
 from rag_core import factory, health
-from rag_core.answering import Answerer
-from rag_core.conversations import Conversations
-from rag_core.embed import Contract, Embedder
+from rag_core.answering.answerer import Answerer
+from rag_core.answering.cancellation import STOP, Stop
 from rag_core.errors import RagError
-from rag_core.index import SearchIndex
+from rag_core.index.embed import Contract, Embedder
+from rag_core.index.search_index import SearchIndex
+from rag_core.ingest.uploads import Uploads
 from rag_core.ledger import Ledger
+from rag_core.ledger.conversations import Conversations
+from rag_core.ledger.tags import Tags
 from rag_core.models import AnswerEvent, Filters
-from rag_core.retrieval import Retriever
-from rag_core.stopping import STOP, Stop
-from rag_core.tags import Tags
-from rag_core.uploads import Uploads
+from rag_core.retrieval.retriever import Retriever
 
 T = TypeVar("T")
 

@@ -1,6 +1,6 @@
 """Sessions that were ended before their time, kept in the ledger's file: a restart does not revive them."""
 
-from rag_core.store import Store
+from rag_core.ledger.store import Store
 
 
 class EndedSessions(Store):

@@ -13,8 +13,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
 from rag_app.errors import BadForm, ClientGone
+from rag_core.ingest.uploads import Incoming, Uploads
 from rag_core.models import Document
-from rag_core.uploads import Incoming, Uploads
 
 FIELD: Final = "file"
 _BLOCK = 1024 * 1024

@@ -6,8 +6,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from rag_core.conversations import Conversation, Day, Feedback, Summary
-from rag_core.embed import Contract
+from rag_core.index.embed import Contract
+from rag_core.ledger.conversations import Conversation, Day, Feedback, Summary
+from rag_core.ledger.tags import LONGEST, MOST
 from rag_core.models import (
     Answer,
     Document,
@@ -21,8 +22,7 @@ from rag_core.models import (
     Timings,
     Tokens,
 )
-from rag_core.tags import LONGEST, MOST
-from rag_core.words import spans
+from rag_core.text.words import spans
 
 _ALSO_IN = "names of other documents that hold the same passage word for word"
 

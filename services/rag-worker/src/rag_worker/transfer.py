@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from rag_core.index import SearchIndex
+from rag_core.index.search_index import SearchIndex
 from rag_core.ledger import Ledger
 
 _PAGE = 500

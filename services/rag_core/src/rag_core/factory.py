@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from rag_core.answering import Answerer
-from rag_core.asked import Policy
-from rag_core.chat import Chat
-from rag_core.conversations import Conversations
-from rag_core.embed import OllamaEmbedder
+from rag_core.answering.answerer import Answerer
+from rag_core.answering.asked import Policy
+from rag_core.answering.chat import Chat
 from rag_core.extract import Limits, Parser
-from rag_core.index import SearchIndex
-from rag_core.ingest import Ingestor
+from rag_core.index.embed import OllamaEmbedder
+from rag_core.index.search_index import SearchIndex
+from rag_core.ingest.ingestor import Ingestor
+from rag_core.ingest.uploads import Uploads
+from rag_core.ingest.watch import Watcher
 from rag_core.ledger import Ledger
-from rag_core.retrieval import Retriever
+from rag_core.ledger.conversations import Conversations
+from rag_core.ledger.tags import Tags
+from rag_core.retrieval.retriever import Retriever
 from rag_core.settings import RagSettings
-from rag_core.tags import Tags
-from rag_core.uploads import Uploads
-from rag_core.watch import Watcher
 
 
 def build_ledger(settings: RagSettings) -> Ledger:

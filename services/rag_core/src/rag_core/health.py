@@ -9,8 +9,8 @@ from contextlib import closing
 import ollama
 
 from rag_core import factory
-from rag_core.embed import CLIENT_ERRORS, translated
 from rag_core.errors import RagError
+from rag_core.index.embed import CLIENT_ERRORS, translated
 from rag_core.models import ComponentHealth, HealthReport
 from rag_core.settings import RagSettings
 

@@ -32,7 +32,7 @@ class RagSettings(BaseSettings):
     ollama_base_url: str = "http://ollama:11434"
     ollama_model: str = "gemma3:1b"
     ollama_fallback_model: str = "phi3:mini"
-    # Asked first for long and hard questions (rag_core.routing has the rules); empty: there is none.
+    # Asked first for long and hard questions (see answering.routing); empty: there is none.
     ollama_large_model: str = ""
     ollama_timeout: float = Field(default=120.0, gt=0)  # seconds for one whole answer of one model
     ollama_num_ctx: int = Field(default=4096, ge=1024)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rag_core import chunk
-from rag_core.embed import MAPPING_VERSION
+from rag_core.extract import chunk
+from rag_core.index.embed import MAPPING_VERSION
 from rag_core.ledger import schema
 
 

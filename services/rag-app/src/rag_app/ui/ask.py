@@ -18,8 +18,8 @@ from rag_app.ui.choices import Chosen, Controls
 from rag_app.ui.clicks import part
 from rag_app.ui.plain import count
 from rag_app.ui.reader import reader
-from rag_core.conversations import ConversationNotFound, Exchange, Feedback
 from rag_core.errors import RagError
+from rag_core.ledger.conversations import ConversationNotFound, Exchange, Feedback
 from rag_core.models import Answer, AnswerEvent, Done, Retrieved, Switched, Token
 
 _SHOW_EVERY_SECONDS = 0.12

@@ -6,7 +6,7 @@ from rag_app.ui import portable
 from rag_app.ui.plain import copies, pages
 from rag_app.ui.portable import one_line
 from rag_app.ui.render import REASONS
-from rag_core.conversations import Conversation, Exchange
+from rag_core.ledger.conversations import Conversation, Exchange
 from rag_core.models import Citation
 
 _LONGEST_QUOTE = 600

@@ -8,7 +8,7 @@ import pandas as pd
 
 from rag_app.api.documents import SHOWN_STATES
 from rag_app.backend import Backend
-from rag_core.conversations import Day
+from rag_core.ledger.conversations import Day
 from rag_core.models import DocumentState
 
 _DAYS = 30

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from html import escape
 
-from rag_core.words import tokens, words
+from rag_core.text.words import tokens, words
 
 _TEMPLATE = str.maketrans({"$": "&#36;", "{": "&#123;", "}": "&#125;"})
 _LINK = str.maketrans({"[": "&#91;", "]": "&#93;", "!": "&#33;"})

@@ -11,8 +11,8 @@ from rag_app.backend import Backend
 from rag_app.ui.clicks import part
 from rag_app.ui.plain import pages, text
 from rag_app.ui.report import report_html
-from rag_core import page_text
 from rag_core.errors import RagError
+from rag_core.index import page_text
 from rag_core.models import Document
 
 _LONGEST_PASSAGE = 20_000

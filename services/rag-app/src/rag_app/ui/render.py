@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from rag_app.ui import markup, why
 from rag_app.ui.plain import copies, lines, one_line, pages
 from rag_core.models import Answer, Citation, Passage, SentenceSupport
-from rag_core.words import words
+from rag_core.text.words import words
 
 _WORD = re.compile(r"[^\W\d_]{2}")
 

@@ -10,8 +10,8 @@ import gradio as gr
 from rag_app.backend import Backend
 from rag_app.ui import render
 from rag_app.ui.plain import ago, count, text
-from rag_core.conversations import Conversation, Exchange, Feedback
 from rag_core.errors import RagError
+from rag_core.ledger.conversations import Conversation, Exchange, Feedback
 
 _SHOWN = 50
 Messages = list[dict[str, Any]]

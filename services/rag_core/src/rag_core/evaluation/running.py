@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from rag_core import followups
+from rag_core.answering import followups
 from rag_core.errors import OllamaUnavailable
 from rag_core.evaluation.cases import Case
 from rag_core.evaluation.report import WITHIN, Outcome, Report
 from rag_core.models import Answer
-from rag_core.relevance import Verdict
-from rag_core.retrieval import Retriever
+from rag_core.retrieval.relevance import Verdict
+from rag_core.retrieval.retriever import Retriever
 
 _RANKED = 20  # enough for 2,000 words
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-from rag_core import archives
+from rag_core.extract import archives
 from rag_core.extract.blocks import Unreadable
 
 # A document of 500 pages unpacks to some 10 MiB; beyond this it is made to hurt.

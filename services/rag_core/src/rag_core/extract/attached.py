@@ -11,8 +11,8 @@ from pathlib import Path
 from rag_core.errors import UploadRefused
 from rag_core.extract import packed
 from rag_core.extract.blocks import Block, BlockKind, Item, Note, Part, Pulse, Unreadable, blocks
+from rag_core.extract.sniff import PlainArchive, sniff
 from rag_core.models import DocumentKind
-from rag_core.sniff import PlainArchive, sniff
 
 # Attachments pass through the container's small memory disk.
 MAX_BYTES = packed.MAX_FILE_BYTES

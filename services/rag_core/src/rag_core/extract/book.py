@@ -10,8 +10,7 @@ from pathlib import Path
 
 from lxml import etree
 
-from rag_core import archives
-from rag_core.extract import archive, html
+from rag_core.extract import archive, archives, html
 from rag_core.extract.blocks import (
     BlockKind,
     Head,

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from rag_core.extract import blobs
 from rag_core.extract.blocks import Block, Head, Item, Note, Ocr, Part, Unreadable
+from rag_core.extract.signatures import OLE
 from rag_core.models import DocumentKind
-from rag_core.signatures import OLE
 
 _PULSE_SECONDS = 0.5
 _MAX_DEPTH = 3  # files within files

@@ -10,7 +10,7 @@ import olefile
 
 from rag_core.extract.attached import Reader, attached, unread
 from rag_core.extract.blocks import Item, Note, Part
-from rag_core.signatures import OLE
+from rag_core.extract.signatures import OLE
 
 _WHOLE = ("Package", "CONTENTS", "Contents")
 _PACKED = "\x01Ole10Native"

@@ -10,7 +10,7 @@ from pathlib import Path
 from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning, Tag, XMLParsedAsHTMLWarning
 from bs4.element import CData, NavigableString
 
-from rag_core import encoding
+from rag_core.extract import encoding
 from rag_core.extract.blocks import (
     Block,
     BlockKind,

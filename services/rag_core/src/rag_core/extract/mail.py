@@ -14,8 +14,7 @@ from email.message import EmailMessage
 from email.utils import collapse_rfc2231_value
 from pathlib import Path
 
-from rag_core import encoding
-from rag_core.extract import calendar, html, tnef
+from rag_core.extract import calendar, encoding, html, tnef
 from rag_core.extract.attached import MAX_FILES, Reader, attached, unread
 from rag_core.extract.blocks import Block, BlockKind, Head, Item, Note, Part, Pulse, Unreadable, blocks, clean
 

@@ -14,7 +14,7 @@ from rag_core.errors import UploadRefused
 from rag_core.extract import flat, html, opendocument, word, word_2003
 from rag_core.extract.attached import Reader
 from rag_core.extract.blocks import BlockKind, Head, Item, Note, Part, Unreadable, blocks, tables
-from rag_core.sniff import sniff
+from rag_core.extract.sniff import sniff
 
 _FLAT = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}document"
 _MOST_FIELD = 80  # signs; longer text speaks for itself

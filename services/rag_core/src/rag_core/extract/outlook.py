@@ -10,8 +10,7 @@ from oxmsg import Message
 from oxmsg import properties as stored
 from oxmsg.domain import constants, encodings, model
 
-from rag_core import encoding
-from rag_core.extract import html
+from rag_core.extract import encoding, html
 from rag_core.extract.attached import MAX_FILES, Reader, attached, unread
 from rag_core.extract.blocks import Block, BlockKind, Head, Item, Note, Part, Pulse, Unreadable, blocks
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from rag_core import archives
+from rag_core.extract import archives
 from rag_core.extract.apart import apart
 from rag_core.extract.blocks import Item, Note, Part, clean
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from rag_core import encoding
+from rag_core.extract import encoding
 from rag_core.extract.blocks import (
     MAX_BLOCK_CHARS,
     Block,

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 from tnefparse import TNEF
 
-from rag_core import encoding
-from rag_core.extract import html
+from rag_core.extract import encoding, html
 from rag_core.extract.attached import MAX_FILES, Reader, attached, unread
 from rag_core.extract.blocks import BlockKind, Item, blocks
 

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from rag_core import delimited
+from rag_core.extract import delimited
 from rag_core.extract.blocks import Block, Head, Item, Note, Part, Unreadable
 from rag_core.extract.rows import MAX_COLUMNS, rows_of
 from rag_core.extract.text import encoding_of

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rag_core.ledger import schema
+from rag_core.ledger.store import Store
 from rag_core.models import Document, DocumentKind, DocumentState, ReadingReport
-from rag_core.store import Store
 
 SELECT = """
     SELECT d.*, (SELECT group_concat(name, char(0)) FROM

@@ -5,10 +5,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import Generator, Hashable, Sequence
 
-from rag_core import citing, followups, prompt, relevance, routing
-from rag_core.asked import Asked, Policy
-from rag_core.chat import CUT_BY_LENGTH, Chat, Ending
-from rag_core.embed import Embedder
+from rag_core.answering import followups, prompt, routing
+from rag_core.answering.asked import Asked, Policy
+from rag_core.answering.chat import CUT_BY_LENGTH, Chat, Ending
+from rag_core.answering.remembered import AnswerCache
 from rag_core.errors import (
     InputTooLong,
     ModelMissing,
@@ -17,6 +17,7 @@ from rag_core.errors import (
     RagError,
     Unavailable,
 )
+from rag_core.index.embed import Embedder
 from rag_core.models import (
     Answer,
     AnswerEvent,
@@ -27,9 +28,10 @@ from rag_core.models import (
     Token,
     Tokens,
 )
-from rag_core.relevance import Verdict
-from rag_core.remembered import AnswerCache
-from rag_core.retrieval import Found, Retriever
+from rag_core.retrieval import relevance
+from rag_core.retrieval.relevance import Verdict
+from rag_core.retrieval.retriever import Found, Retriever
+from rag_core.support import citing
 
 CUT_BY_REPETITION = "cut_by_repetition"
 _CHARS_OF_TOKEN = 16  # an answer has no more characters than so many times its tokens

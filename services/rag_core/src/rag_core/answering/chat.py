@@ -16,9 +16,9 @@ import httpx
 import ollama
 import structlog
 
-from rag_core import prompt, stopping
-from rag_core.embed import CLIENT_ERRORS, KEEP_ALIVE, TooSlow, translated
+from rag_core.answering import cancellation, prompt
 from rag_core.errors import InputTooLong
+from rag_core.index.embed import CLIENT_ERRORS, KEEP_ALIVE, TooSlow, translated
 from rag_core.models import Frozen
 
 _log = structlog.get_logger()
@@ -111,7 +111,7 @@ class Chat:
             timeout=seconds,
             # A connection for each answer: it is what a stop shuts down.
             limits=httpx.Limits(max_keepalive_connections=0),
-            event_hooks={"request": [stopping.stoppable]},
+            event_hooks={"request": [cancellation.stoppable]},
         )
 
     @contextmanager
@@ -129,7 +129,7 @@ class Chat:
     def _said(
         self, client: _Client, model: str, messages: Sequence[dict[str, str]], deadline: float
     ) -> Generator[str, None, Ending]:
-        stopping.check()
+        cancellation.check()
         counted = prompt.size(messages)
         if min(counted.most, prompt.most_tokens(messages)) > self.window:
             raise InputTooLong(
@@ -150,7 +150,7 @@ class Chat:
                     if time.monotonic() > deadline:
                         return Ending(cut=CUT_BY_TIME)
         except CLIENT_ERRORS as error:
-            stopping.check()
+            cancellation.check()
             ours = translated(error, model, self._address)
             if isinstance(ours, InputTooLong):
                 self._miscounted(model, "refused", counted, 0)

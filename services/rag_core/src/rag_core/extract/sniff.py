@@ -6,8 +6,8 @@ import re
 import zipfile
 from pathlib import Path
 
-from rag_core import archives, delimited, encoding, signatures
 from rag_core.errors import UploadRefused
+from rag_core.extract import archives, delimited, encoding, signatures
 from rag_core.models import DocumentKind
 
 _HEAD_BYTES = 64 * 1024

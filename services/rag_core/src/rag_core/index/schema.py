@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from rag_core import search_analysis
-from rag_core.embed import Contract
+from rag_core.index import analysis
+from rag_core.index.embed import Contract
 from rag_core.models import Frozen
-from rag_core.words import identifiers, without_stop_words
+from rag_core.text.words import identifiers, without_stop_words
 
 # The release before fuses in OpenSearch, by the index's own pipeline: after a rollback it asks this index.
 PIPELINE = "rag-rrf"
@@ -42,7 +42,7 @@ def index(contract: Contract, alias: str) -> dict[str, Any]:
     Text is analysed as words, and as identifiers cut at blanks, brackets and quotes, so that `read.table`,
     `--no-keep-cr` or `/etc/fstab` is found as it is written.
     """
-    text = search_analysis.text_field()
+    text = analysis.text_field()
     return {
         "aliases": {alias: {"is_write_index": True}},
         "settings": {
@@ -52,7 +52,7 @@ def index(contract: Contract, alias: str) -> dict[str, Any]:
                 "number_of_replicas": 0,
                 "refresh_interval": "30s",  # a document is refreshed once, when it is whole
                 "search.default_pipeline": f"{alias}-{PIPELINE}",
-                "analysis": search_analysis.analysis(),
+                "analysis": analysis.analysis(),
             }
         },
         "mappings": {
@@ -63,7 +63,7 @@ def index(contract: Contract, alias: str) -> dict[str, Any]:
                 "document_id": {"type": "keyword"},
                 "ordinal": {"type": "integer"},
                 "kind": {"type": "keyword"},
-                "name": search_analysis.name_field(),
+                "name": analysis.name_field(),
                 "title": text,
                 "text": text,
                 "page_start": {"type": "integer"},

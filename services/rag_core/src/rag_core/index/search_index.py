@@ -9,12 +9,12 @@ from typing import Any
 
 from opensearchpy.exceptions import NotFoundError
 
-from rag_core import hits, search_schema
-from rag_core.embed import Contract
 from rag_core.errors import ContractMismatch
-from rag_core.hits import Findings, Hit
-from rag_core.index_client import translate_status
-from rag_core.index_writing import IndexWriting, term
+from rag_core.index import hits, schema
+from rag_core.index.client import translate_status
+from rag_core.index.embed import Contract
+from rag_core.index.hits import Findings, Hit
+from rag_core.index.writing import IndexWriting, term
 
 # After a switch to a new index its contract is known as soon.
 _CONTRACT_SECONDS = 5.0
@@ -42,29 +42,29 @@ class SearchIndex(IndexWriting):
         and is looked for once more by its spelling.
         """
         ids = None if only is None else sorted(only)
-        exact = search_schema.exact(query, ids)
+        exact = schema.exact(query, ids)
         asked = {
-            "lexical": _listed(search_schema.lexical(query, ids), size),
+            "lexical": _listed(schema.lexical(query, ids), size),
             "exact": _listed(exact, size),
-            "near": _listed(None if vector is None else search_schema.nearest(vector, size, ids), size),
-            "words": search_schema.holding(words, ids) if words else None,
+            "near": _listed(None if vector is None else schema.nearest(vector, size, ids), size),
+            "words": schema.holding(words, ids) if words else None,
             "names": {
                 "size": _NAMES,
                 "_source": ["document_id", "name"],
-                "query": search_schema.named(query, ids),
+                "query": schema.named(query, ids),
             },
         }
         found = self._together(asked)
         held = hits.counted(found["words"])
-        akin = search_schema.akin(held)
+        akin = schema.akin(held)
         if akin:
-            found |= self._together({"lexical": _listed(search_schema.lexical(query, ids, akin), size)})
+            found |= self._together({"lexical": _listed(schema.lexical(query, ids, akin), size)})
         legs = [found[leg] for leg in ("lexical", "exact", "near")]
         return hits.findings(query, legs, words=held, names=hits.called(found["names"]))
 
     def beginning(self, document_ids: Collection[str], *, size: int) -> list[Hit]:
         """The first chunks of these documents, in their order."""
-        query = search_schema.beginning(document_ids)
+        query = schema.beginning(document_ids)
         body = {"size": size, "query": query, "sort": ["ordinal", "document_id"]}
         with self._translated():
             return hits.in_order(self._client.search(index=self._alias, body=body))

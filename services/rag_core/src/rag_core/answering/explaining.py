@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from rag_core.models import Explain, Passage, Why
-from rag_core.relevance import Verdict
-from rag_core.retrieval import Found
-from rag_core.words import content, words
+from rag_core.retrieval.relevance import Verdict
+from rag_core.retrieval.retriever import Found
+from rag_core.text.words import content, words
 
 
 def explain(

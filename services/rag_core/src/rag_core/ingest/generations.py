@@ -6,9 +6,9 @@ into the new one. Which documents have been is in the ledger, so a killed worker
 
 from __future__ import annotations
 
-from rag_core.embed import Contract, Embedder
 from rag_core.errors import ModelMissing, OpenSearchUnavailable
-from rag_core.index import SearchIndex
+from rag_core.index.embed import Contract, Embedder
+from rag_core.index.search_index import SearchIndex
 from rag_core.ledger import Ledger
 from rag_core.ledger.pace import RETIRED, TARGET, WANTED
 from rag_core.models import Frozen

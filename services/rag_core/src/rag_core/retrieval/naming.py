@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
 from rag_core.models import Frozen
-from rag_core.words import STOP, folded
+from rag_core.text.words import STOP, folded
 
 _HUMP = re.compile(r"(?<=[^\W\d_])(?<![A-Z])(?=[A-Z])")
 _PART = re.compile(r"[^\W_]+")

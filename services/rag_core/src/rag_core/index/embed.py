@@ -12,10 +12,10 @@ import httpx
 import ollama
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
-from rag_core import measure
-from rag_core.chunk import VERSION as CHUNKER_VERSION
 from rag_core.errors import InputTooLong, ModelMissing, OllamaRefused, OllamaUnavailable, RagError
+from rag_core.extract.chunk import VERSION as CHUNKER_VERSION
 from rag_core.models import Frozen
+from rag_core.text import tokens
 
 # The model stays loaded between questions; loading it again costs the first person half a second.
 KEEP_ALIVE = "30m"
@@ -184,9 +184,9 @@ class OllamaEmbedder:
         return self._batched(texts[:half], model) + self._batched(texts[half:], model)
 
     def _shortened(self, text: str, model: str) -> list[float]:
-        size = measure.count(text) * 3 // 4
+        size = tokens.count(text) * 3 // 4
         while True:
-            text = measure.cut(text, size)
+            text = tokens.cut(text, size)
             try:
                 return self._request([text], model)[0]
             except InputTooLong:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from rag_core.words import identifiers, topics
+from rag_core.text.words import identifiers, topics
 
 _POINTS = re.compile(
     r"\b(it|its|they|them|their|this|these|those|he|she|him|her|his)\b"

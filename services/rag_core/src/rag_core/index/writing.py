@@ -10,11 +10,11 @@ from typing import Any
 
 from opensearchpy.exceptions import NotFoundError
 
-from rag_core import search_schema
-from rag_core.chunk import Chunk
-from rag_core.embed import Contract
 from rag_core.errors import DocumentRefused, OpenSearchRefused, OpenSearchUnavailable
-from rag_core.index_client import IndexClient, about_the_document, document_refused, translate_status
+from rag_core.extract.chunk import Chunk
+from rag_core.index import schema
+from rag_core.index.client import IndexClient, about_the_document, document_refused, translate_status
+from rag_core.index.embed import Contract
 from rag_core.models import DocumentKind
 
 
@@ -54,14 +54,14 @@ class IndexWriting(IndexClient):
 
     def create(self, name: str, contract: Contract, *, serve: bool) -> None:
         """Make a generation; only `serve` puts it behind the alias at once."""
-        body = search_schema.index(contract, self._alias)
+        body = schema.index(contract, self._alias)
         if not serve:
             del body["aliases"]
         with self._translated():
             self._client.transport.perform_request(
                 "PUT",
-                f"/_search/pipeline/{self._alias}-{search_schema.PIPELINE}",
-                body=search_schema.pipeline(),
+                f"/_search/pipeline/{self._alias}-{schema.PIPELINE}",
+                body=schema.pipeline(),
             )
             self._client.indices.create(index=name, body=body)
 

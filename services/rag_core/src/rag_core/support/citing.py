@@ -7,9 +7,10 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rag_core import claims, joined, sentences
 from rag_core.models import Citation, Passage, SentenceSupport
-from rag_core.words import tokens
+from rag_core.support import claims, clauses
+from rag_core.text import sentences
+from rag_core.text.words import tokens
 
 # Share of a sentence's content words, numbers apart, found in one stretch of a passage: enough for support.
 LEXICAL = 0.6
@@ -120,7 +121,7 @@ def _stretches(passage: Passage, most: int) -> list[_Stretch]:
                 _Stretch(
                     passage,
                     text,
-                    joined.content(f"{passage.title} {text}"),
+                    clauses.content(f"{passage.title} {text}"),
                     _page(passage, run[0][0]),
                     _page(passage, run[-1][1] - 1),
                 )
@@ -145,7 +146,7 @@ def _supported(
     doubtful: dict[int, _Stretch] = {}
     for place, sentence in enumerate(parts):
         claim = _unnumbered(sentence)
-        content, numbers = joined.content(claim), claims.numbers(claim)
+        content, numbers = clauses.content(claim), claims.numbers(claim)
         best, share = _nearest(claim, content, stretches)
         # One shared word of many proves nothing.
         tells = len(content) + numbers >= 2 or sum(1 for _ in tokens(claim)) <= _SHORT
@@ -179,10 +180,10 @@ def _joined(
     for place, stretch in enumerate(chosen):
         if stretch is None:
             continue
-        for clause in joined.clauses(_unnumbered(parts[place])):
-            best, share = joined.nearest(clause, said)
+        for clause in clauses.clauses(_unnumbered(parts[place])):
+            best, share = clauses.nearest(clause, said)
             sources[place] += () if single[best].text in stretch.text else (single[best],)
-            if not joined.sure(share, clause):
+            if not clauses.sure(share, clause):
                 doubtful.append((place, clause, single[best], share))
     # Without the embedder the words alone tell, and tell nearly as much.
     likeness = [share for _, _, _, share in doubtful]
@@ -191,7 +192,7 @@ def _joined(
         half = len(doubtful)
         likeness = [_cosine(left, right) for left, right in zip(vectors[:half], vectors[half:], strict=True)]
     for (place, clause, _, share), alike in zip(doubtful, likeness, strict=True):
-        if not joined.holds(clause, share, alike):
+        if not clauses.holds(clause, share, alike):
             sources[place] = ()
     return sources
 

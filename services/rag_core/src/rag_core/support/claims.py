@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from rag_core import sentences
-from rag_core.words import words
+from rag_core.text import sentences
+from rag_core.text.words import words
 
 # Not a digit inside an identifier (`utf8`, `sha-256`); a unit may follow at once (`40bar`).
 _NUMBER = re.compile(

@@ -1,6 +1,6 @@
 """What was asked and answered, what people thought of it, and the figures that follow from both.
 
-The tables stand in the ledger's file (rag_core.store says why).
+The tables stand in the ledger's file (rag_core.ledger.store says why).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Literal
 from pydantic import ValidationError
 
 from rag_core.errors import RagError
+from rag_core.ledger.store import Store
 from rag_core.models import Answer, Frozen
-from rag_core.store import Store
 
 Feedback = Literal["up", "down"]
 

@@ -6,11 +6,12 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from rag_core import citing, explaining
+from rag_core.answering import explaining
+from rag_core.answering.routing import Route
 from rag_core.models import Answer, Frozen, Passage, Timings, Tokens
-from rag_core.relevance import Verdict
-from rag_core.retrieval import Found
-from rag_core.routing import Route
+from rag_core.retrieval.relevance import Verdict
+from rag_core.retrieval.retriever import Found
+from rag_core.support import citing
 
 _NOTHING = "The documents do not hold an answer to this."
 _NEAREST = "The documents do not seem to hold an answer to this. The nearest passages are listed below."

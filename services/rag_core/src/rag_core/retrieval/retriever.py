@@ -11,8 +11,6 @@ from types import MappingProxyType
 
 from pydantic import Field
 
-from rag_core import hits, measure, naming, relevance
-from rag_core.embed import Embedder
 from rag_core.errors import (
     ContractMismatch,
     ModelMissing,
@@ -21,11 +19,15 @@ from rag_core.errors import (
     OpenSearchRefused,
     QuestionRefused,
 )
-from rag_core.hits import Findings, Hit
-from rag_core.index import SearchIndex
+from rag_core.index import hits
+from rag_core.index.embed import Embedder
+from rag_core.index.hits import Findings, Hit
+from rag_core.index.search_index import SearchIndex
 from rag_core.ledger import Ledger
+from rag_core.ledger.tags import Tags, spelled
 from rag_core.models import DocumentState, Filters, Frozen, Passage
-from rag_core.tags import Tags, spelled
+from rag_core.retrieval import naming, relevance
+from rag_core.text import tokens
 
 # Chunks asked for: enough that hidden ones and repeats leave plenty.
 _CANDIDATES = 40
@@ -201,7 +203,7 @@ class Retriever:
         stored = self._index.stored_contract()
         if stored is None:
             return None
-        text = measure.cut(measure.broken(query), _QUERY_PIECES)
+        text = tokens.cut(tokens.broken(query), _QUERY_PIECES)
         try:
             # The index's own model, not the settings': they differ while a new index is made.
             with self._ledger.asking(), self._embedder.within(timeout) as embedder:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from rag_core import measure
-from rag_core.chunk import Chunk
 from rag_core.extract.blocks import Block
+from rag_core.extract.chunk import Chunk
+from rag_core.text import tokens
 
 _WORD = re.compile(r"\w+")
 
@@ -29,7 +29,7 @@ class LossMeter:
         for run in block.text.split():
             words = _WORD.findall(run)
             self.words_seen += len(words)
-            if len(run) > measure.MAX_WORD:
+            if len(run) > tokens.MAX_WORD:
                 self._signs.update("".join(words))
             else:
                 self._open.update(words)
@@ -45,7 +45,7 @@ class LossMeter:
     def words_lost(self) -> int:
         """Words that no chunk holds so far; when the last chunk is kept there must be none."""
         signs = sum(self._signs.values())
-        return self._open.total() + -(-signs // measure.MAX_WORD)
+        return self._open.total() + -(-signs // tokens.MAX_WORD)
 
     def _take(self, word: str) -> None:
         if self._open[word]:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rag_core.errors import UploadRefused
+from rag_core.extract.sniff import sniff
+from rag_core.ingest.uploads import safe_name
 from rag_core.ledger import Ledger, SeenFile
 from rag_core.models import DocumentKind, Frozen
-from rag_core.sniff import sniff
-from rag_core.uploads import safe_name
 
 _BLOCK = 1024 * 1024
 _UPLOADS = "uploads"

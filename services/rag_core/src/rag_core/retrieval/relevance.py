@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from rag_core.models import Frozen, Passage
-from rag_core.naming import naming
-from rag_core.words import content, words
+from rag_core.retrieval.naming import naming
+from rag_core.text.words import content, words
 
 _SPELLED = 5  # letters from which on a word is known by its spelling
 # Cut by a dictionary in the index and by pairs here, so its words cannot be counted.

@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import Field
 
-from rag_core.fusion import fused
+from rag_core.index.fusion import fused
 from rag_core.models import Frozen
-from rag_core.words import words as content_words
+from rag_core.text.words import words as content_words
 
 
 class Hit(Frozen):

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from rag_core.errors import StorageFull, UploadRefused
+from rag_core.extract.sniff import sniff
 from rag_core.ledger import Ledger, document_id
 from rag_core.models import Document
-from rag_core.sniff import sniff
 
 _MIB = 1024 * 1024
 _BLOCK = _MIB

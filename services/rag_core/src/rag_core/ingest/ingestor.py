@@ -10,8 +10,6 @@ from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 
-from rag_core.chunk import Chunker
-from rag_core.embed import Embedder
 from rag_core.errors import (
     DocumentRefused,
     ExtractionFailed,
@@ -23,13 +21,15 @@ from rag_core.errors import (
 )
 from rag_core.extract import Block, BlockKind, Head, Item, Note, Parser, Pulse
 from rag_core.extract.blocks import blocks as as_blocks
-from rag_core.generations import Generations, Shelf
-from rag_core.index import SearchIndex
+from rag_core.extract.chunk import Chunker
+from rag_core.index.embed import Embedder
+from rag_core.index.search_index import SearchIndex
+from rag_core.ingest.generations import Generations, Shelf
+from rag_core.ingest.loss import LossMeter
+from rag_core.ingest.reporting import Reporting
 from rag_core.ledger import Job, Ledger
 from rag_core.ledger.pace import WORDS_LOST, WORDS_SEEN
-from rag_core.loss import LossMeter
 from rag_core.models import Document, DocumentState, Frozen, ReadingReport
-from rag_core.reporting import Reporting
 
 LEASE_SECONDS = 120.0
 # What one document can be the cause of: it is set aside with the reason, and the next is taken.

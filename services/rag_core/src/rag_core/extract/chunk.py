@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from rag_core import measure, sentences
 from rag_core.extract.blocks import Block, BlockKind
 from rag_core.models import Frozen
+from rag_core.text import sentences, tokens
 
 # Part of the embedding contract: a change here or in extract that moves a chunk's borders, its text or its
 # headings needs a new index. 2: PDFs have headings by type, and tables. 3: headings with nothing below,
@@ -39,7 +39,7 @@ class Chunk(Frozen):
     @property
     def embedded(self) -> str:
         """What the embedder is given."""
-        return measure.broken(f"{self.title}\n{self.text}" if self.headings else self.text)
+        return tokens.broken(f"{self.title}\n{self.text}" if self.headings else self.text)
 
 
 @dataclass(slots=True)
@@ -168,19 +168,19 @@ class Chunker:
         kept: list[str] = []
         for heading in reversed(self._path):
             candidate = [heading.text, *kept]
-            if measure.count(" > ".join(candidate)) > share:
+            if tokens.count(" > ".join(candidate)) > share:
                 break
             kept = candidate
         if not kept and self._path:
-            kept = [measure.cut(self._path[-1].text, share)]
+            kept = [tokens.cut(self._path[-1].text, share)]
             kept = [k for k in kept if k]
-        used = measure.count(" > ".join(kept)) if kept else 0
-        return tuple(kept), self._max - measure.WRAPPING - used
+        used = tokens.count(" > ".join(kept)) if kept else 0
+        return tuple(kept), self._max - tokens.WRAPPING - used
 
     def _units(self, block: Block) -> Iterator[_Unit]:
         """The block in pieces that fit into any chunk, cut at the best boundary it has."""
-        room = self._max - measure.WRAPPING - self._max // _MAX_HEADING_SHARE
-        size = measure.count(block.text)
+        room = self._max - tokens.WRAPPING - self._max // _MAX_HEADING_SHARE
+        size = tokens.count(block.text)
         if size <= room:
             yield _Unit(block.text, block.page, size)
             return
@@ -191,7 +191,7 @@ class Chunker:
         else:
             pieces = _packed(sentences.split(block.text), room, " ")
         for piece in pieces:
-            yield _Unit(piece, block.page, measure.count(piece))
+            yield _Unit(piece, block.page, tokens.count(piece))
 
 
 def _packed(parts: list[str], room: int, glue: str) -> list[str]:
@@ -199,12 +199,12 @@ def _packed(parts: list[str], room: int, glue: str) -> list[str]:
     found: list[str] = []
     held: list[str] = []
     used = 0
-    for part, size in zip(parts, measure.counts(parts), strict=True):
+    for part, size in zip(parts, tokens.counts(parts), strict=True):
         if held and used + size > room:
             found.append(glue.join(held))
             held, used = [], 0
         if size > room:
-            found.extend(measure.windows(part, room, _OVERLAP))
+            found.extend(tokens.windows(part, room, _OVERLAP))
             continue
         held.append(part)
         used += size
@@ -217,7 +217,7 @@ def _table_pieces(text: str, room: int) -> list[str]:
     """A long table in parts, each under the table's own head."""
     lines = text.split("\n")
     head = "\n".join(lines[:2])
-    left = room - measure.count(head)
+    left = room - tokens.count(head)
     if len(lines) < 3 or left < room // 2:
         return _packed(lines, room, "\n")
     return [f"{head}\n{part}" for part in _packed(lines[2:], left, "\n")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from rag_core.store import Store
+from rag_core.ledger.store import Store
 
 MOST = 12
 LONGEST = 40

@@ -7,9 +7,9 @@ import re
 import sys
 from collections.abc import Sequence
 
-from rag_core import measure
 from rag_core.errors import QuestionRefused
 from rag_core.models import Frozen, Passage
+from rag_core.text.tokens import pieces
 
 # Chat models cut text finer than the embedder does; with these no text of the tests is cut finer still.
 _TOKENS_PER_PIECE = 1.5
@@ -79,12 +79,12 @@ def _parts(text: str) -> list[tuple[int, float]]:
     found = list(_PART.finditer(text.rstrip()))
     words = [part[2] for part in found]
     sizes = []
-    for part, word, pieces in zip(found, words, measure.pieces(words), strict=True):
+    for part, word, cut in zip(found, words, pieces(words), strict=True):
         long = len(word.encode())
         beyond = 0 if word.isascii() else sum(len(sign.encode()) for sign in word if not sign.isascii())
         finer = sum(map(str.isdigit, word)) + sum(map(str.isupper, word[1:]))
         blanks = 0 if part[1] == " " else len(part[1].encode())
-        estimate = pieces * _TOKENS_PER_PIECE + beyond * _TOKENS_PER_BYTE + finer * _TOKENS_PER_FINER
+        estimate = cut * _TOKENS_PER_PIECE + beyond * _TOKENS_PER_BYTE + finer * _TOKENS_PER_FINER
         sizes.append((part.end(), min(float(long), estimate) + blanks))
     return sizes
 

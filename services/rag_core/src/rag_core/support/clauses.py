@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from rag_core import claims
-from rag_core.words import words
+from rag_core.support import claims
+from rag_core.text.words import words
 
 # Narrow on purpose: what stands behind a comma, "if" or "because" says too little by itself.
 _JOINT = re.compile(r";(?=\s)|\uff1b|\s(?:and|but|while|whereas)\b", re.I)

@@ -1,0 +1,1 @@
+"""From an uploaded file to searchable chunks, and out of the index again."""
