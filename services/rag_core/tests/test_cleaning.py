@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from rag_core.extract.blocks import MAX_BLOCK_CHARS, BlockKind, blocks, clean, markdown_table, tables
+from rag_core.extract.blocks import MAX_BLOCK_CHARS, BlockKind, blocks, clean, tables
 
 BLANKS = [chr(c) for c in range(0x3001) if unicodedata.category(chr(c)) == "Zs"] + [
     "\u2800",
@@ -102,7 +102,5 @@ def test_no_block_of_a_table_is_over_the_limit_and_no_cell_is_lost(name: str) ->
 
 
 def test_blanks_in_cells_are_one() -> None:
-    assert (
-        markdown_table([["a\u3000\u3000b", "c\nd"], ["\u200b", "e"]])
-        == "| a b | c d |\n| --- | --- |\n|  | e |"
-    )
+    [table] = tables(iter([["a\u3000\u3000b", "c\nd"], ["\u200b", "e"], ["", "f"]]), 1)
+    assert table.text == "| a b | c d |\n| --- | --- |\n|  | e |\n|  | f |"

@@ -19,7 +19,7 @@ from rag_core.errors import OpenSearchRefused, OpenSearchUnavailable
 from rag_core.extract import Parser
 from rag_core.ingest.ingestor import Ingestor, Outcome
 from rag_core.ledger import Ledger
-from rag_core.ledger.pace import WORDS_LOST, WORDS_SEEN
+from rag_core.ledger.throughput import WORDS_LOST, WORDS_SEEN
 from rag_core.models import Document, DocumentKind, DocumentState
 from rag_core.settings import RagSettings
 

@@ -16,7 +16,7 @@ from rag_core import factory
 from rag_core.index.search_index import SearchIndex
 from rag_core.ingest.ingestor import Ingestor, Outcome
 from rag_core.ledger import Ledger
-from rag_core.ledger.pace import TARGET, WANTED
+from rag_core.ledger.notes import TARGET, WANTED
 from rag_core.models import Document, DocumentState
 from rag_core.retrieval.retriever import Retriever
 from rag_core.settings import RagSettings

@@ -7,7 +7,6 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
 
@@ -92,10 +91,3 @@ class ModelGate:
     def length(self) -> int:
         """How many are served or wait."""
         return len(self._line)
-
-    @asynccontextmanager
-    async def pass_through(self) -> AsyncIterator[None]:
-        """Join, wait, hold a slot for the body."""
-        async with self.enter() as ticket:
-            await ticket.turn()
-            yield

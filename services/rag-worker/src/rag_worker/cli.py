@@ -23,7 +23,7 @@ from rich.table import Table
 from rag_core import evaluation, factory
 from rag_core.errors import ModelMissing, RagError, Unavailable
 from rag_core.ledger import Ledger
-from rag_core.ledger.pace import WANTED
+from rag_core.ledger.notes import WANTED
 from rag_core.models import Done, Switched, Token
 from rag_worker import asking, intake, transfer
 from rag_worker import doctor as examination

@@ -14,7 +14,7 @@ from rich.table import Table
 from rag_core import factory
 from rag_core.errors import UploadRefused
 from rag_core.ledger import Ledger
-from rag_core.ledger.pace import TARGET, WANTED
+from rag_core.ledger.notes import TARGET, WANTED
 from rag_core.models import DocumentState
 from rag_worker.settings import WorkerSettings
 

@@ -15,7 +15,7 @@ from rag_core.errors import RagError
 from rag_core.ingest.ingestor import Ingestor, Outcome, Step
 from rag_core.ingest.watch import Watcher
 from rag_core.ledger import Ledger
-from rag_core.ledger.pace import PAUSED
+from rag_core.ledger.notes import PAUSED
 
 _LOG = structlog.get_logger()
 _IDLE_SECONDS = 1.0

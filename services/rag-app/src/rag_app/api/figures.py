@@ -10,7 +10,7 @@ from rag_app import metrics
 from rag_app.access import require_user
 from rag_app.api.documents import backend_of
 from rag_app.backend import Backend
-from rag_core.ledger.pace import WORDS_LOST, WORDS_SEEN
+from rag_core.ledger.throughput import WORDS_LOST, WORDS_SEEN
 
 router = APIRouter(tags=["status"], dependencies=[Depends(require_user)])
 

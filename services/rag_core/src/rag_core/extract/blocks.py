@@ -161,13 +161,6 @@ def tables(rows: Iterable[list[str]], page: int) -> Iterator[Block]:
         yield from _table(head, lines, width, page, parts)
 
 
-def markdown_table(rows: list[list[str]]) -> str:
-    """Rows of cells as one Markdown table; the first row is its head."""
-    kept = [row for row in map(_cells, rows) if any(row)]
-    width = max(map(len, kept), default=0)
-    return "\n".join(_lines(kept[0], [_line(row, width) for row in kept[1:]], width)) if kept else ""
-
-
 def _cells(row: list[str]) -> list[str]:
     return [one_line(cell).replace("|", "\\|") for cell in row]
 

@@ -10,7 +10,7 @@ from rag_core.errors import ModelMissing, OpenSearchUnavailable
 from rag_core.index.embed import Contract, Embedder
 from rag_core.index.search_index import SearchIndex
 from rag_core.ledger import Ledger
-from rag_core.ledger.pace import RETIRED, TARGET, WANTED
+from rag_core.ledger.notes import RETIRED, TARGET, WANTED
 from rag_core.models import Frozen
 
 

@@ -28,7 +28,7 @@ from rag_core.ingest.generations import Generations, Shelf
 from rag_core.ingest.loss import LossMeter
 from rag_core.ingest.reporting import Reporting
 from rag_core.ledger import Job, Ledger
-from rag_core.ledger.pace import WORDS_LOST, WORDS_SEEN
+from rag_core.ledger.throughput import WORDS_LOST, WORDS_SEEN
 from rag_core.models import Document, DocumentState, Frozen, ReadingReport
 
 LEASE_SECONDS = 120.0

@@ -13,12 +13,12 @@ While an index is made anew, ready documents stay ready and are read again one b
 from __future__ import annotations
 
 from rag_core.ledger.intake import Intake, SeenFile, document_id
-from rag_core.ledger.pace import Pace
 from rag_core.ledger.rebuilding import Rebuilding
+from rag_core.ledger.throughput import Throughput
 from rag_core.ledger.work import Job
 
 __all__ = ["Job", "Ledger", "SeenFile", "document_id"]
 
 
-class Ledger(Intake, Rebuilding, Pace):
+class Ledger(Intake, Rebuilding, Throughput):
     """All documents; safe to share between threads and between processes."""

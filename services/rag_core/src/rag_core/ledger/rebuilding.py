@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rag_core.ledger.database import SELECT, as_document, bump
-from rag_core.ledger.pace import TARGET
+from rag_core.ledger.notes import TARGET
 from rag_core.ledger.work import Job, Work
 from rag_core.models import ReadingReport
 

@@ -18,7 +18,6 @@ options:
     default: ""
     choices: ["", all, index, analytics, documents, file]
   file: {description: The file of scope file., type: str, default: ""}
-  only_empty: {description: The host must hold no documents yet., type: bool, default: false}
 extends_documentation_fragment:
   - ragdock.host.root
   - ragdock.host.project
@@ -192,7 +191,6 @@ def main() -> None:
             "wanted": {"type": "str", "default": "latest"},
             "scope": {"type": "str", "default": "", "choices": ["", *parts.SCOPES]},
             "file": {"type": "str", "default": ""},
-            "only_empty": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )

@@ -18,7 +18,6 @@ ALIVE = "('queued', 'processing', 'ready', 'failed')"
 # What running services tell each other of work at hand. A backup's names indices of another day: above all
 # the one that a rebuild was filling or about to remove, which may be what a restore keeps.
 PASSING = {"asking", "notes", "work"}
-GONE = "('deleting', 'deleted')"
 AGAIN = (
     "state='queued', code=NULL, reason=NULL, attempts=0, crashes=0, not_before=0, pages_done=0,"
     " lease_owner=NULL, lease_until=0"

@@ -22,8 +22,6 @@ from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import 
 AREA = "drift"
 AGAIN = "Somebody changed it on the host. playbooks/deploy.yml puts back what was deployed."
 SCHEDULE = Path("/etc/ragdock/schedule.json")
-# Judged by its own run.
-OURSELVES = "drift"
 PROVEN_BY_DRIFT = ("backup", "drill", "patch", "prune", "renew")
 
 

@@ -1,40 +1,26 @@
-"""How fast the work goes and how long it will take; notes between worker and app; questions in flight."""
+"""How fast documents are read, how long the rest will take, and running totals."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import TypeVar
+from collections.abc import Mapping
 
-from rag_core.ledger.database import Database
+from rag_core.ledger.notes import PAUSED, TARGET, Notes
+from rag_core.ledger.priority import PriorityGate
 from rag_core.models import Ingestion
-
-T = TypeVar("T")
 
 _STRETCH = 10.0
 _WINDOW = 300.0  # rates are those of the last five minutes
 _KEPT = 3600.0
-# A question of a process that was killed holds up ingestion for so long at most. Longer than three models
-# (chosen, fallback, large) that each run into OLLAMA_TIMEOUT's default of 120 s, or ingestion would go on
-# beside the last.
-_ASKING_SECONDS = 480.0
 # Bytes a chunk takes on average, until this ledger's own documents tell better.
 _BYTES_OF_CHUNK = 1200.0
-
-# What the notes are called.
-PAUSED = "paused"  # why the worker waits
-TARGET = "rebuild_target"  # the index that is being made
-RETIRED = "rebuild_retired"  # the index whose place was taken, until it is removed
-WANTED = "reindex_wanted"  # a person asked for a new index
 
 # What the tallies are called.
 WORDS_SEEN = "words_seen"  # words that parsers gave
 WORDS_LOST = "words_lost"  # words of these that stand in no chunk
 
 
-class Pace(Database):
-    """Figures, notes, and the gate that lets people go first."""
+class Throughput(Notes, PriorityGate):
+    """Work done in the last minutes, work left, and the time that it will take."""
 
     def worked(self, *, documents: int = 0, pages: int = 0, chunks: int = 0) -> None:
         """Count work that is done."""
@@ -62,42 +48,6 @@ class Pace(Database):
         """A running total."""
         rows = self._read("SELECT value FROM counters WHERE name = ?", (name,))
         return int(rows[0]["value"]) if rows else 0
-
-    def note(self, name: str, value: str | None) -> None:
-        """Leave a note, or take it away."""
-        with self._write() as db:
-            if value is None:
-                db.execute("DELETE FROM notes WHERE name = ?", (name,))
-            else:
-                db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?, ?)", (name, value, self._clock()))
-
-    def noted(self, name: str) -> str | None:
-        """What a note says."""
-        rows = self._read("SELECT value FROM notes WHERE name = ?", (name,))
-        return str(rows[0]["value"]) if rows else None
-
-    @contextmanager
-    def asking(self) -> Iterator[None]:
-        """While this is open a person waits for the models, and ingestion lets them go first."""
-        token = uuid.uuid4().hex
-        with self._write() as db:
-            db.execute("INSERT INTO asking VALUES (?, ?)", (token, self._clock() + _ASKING_SECONDS))
-        try:
-            yield
-        finally:
-            with self._write() as db:
-                db.execute("DELETE FROM asking WHERE token = ? OR until < ?", (token, self._clock()))
-
-    def first(self, events: Iterator[T]) -> Iterator[T]:
-        """The same events, with ingestion held up while they come."""
-        with self.asking():
-            yield from events
-
-    def questions(self) -> int:
-        """How many people wait for the models now."""
-        return int(
-            self._read("SELECT count(*) AS many FROM asking WHERE until > ?", (self._clock(),))[0]["many"]
-        )
 
     def ingestion(self) -> Ingestion:
         """Where the work stands: what is left, how fast it goes, when it will be done."""
