@@ -28,12 +28,12 @@ PAGE_HEAD = """# Settings
 
 <!-- Made from inventory/schema.yml by `make settings`: change it there. -->
 
-Write the settings that you change into `inventory/production/group_vars/all/settings.yml`, and run `site.yml`.
-`-e NAME=VALUE` sets one for a single run. A wrong value or a misspelt name is refused before anything changes:
-the message has the name, the value found and what is allowed.
+Write the settings that you change into `inventory/production/group_vars/all/settings.yml`, and run
+`site.yml`. `-e NAME=VALUE` sets one for a single run. A wrong value or a misspelt name is refused before
+anything changes: the message has the name, the value found and what is allowed.
 
-A service reads a setting as a variable of that name in capitals, without `ragdock_`: `ragdock_upload_slots` is
-`UPLOAD_SLOTS`.
+A service reads a setting as a variable of that name in capitals, without `ragdock_`: `ragdock_upload_slots`
+is `UPLOAD_SLOTS`.
 """
 
 
