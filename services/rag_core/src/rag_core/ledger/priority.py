@@ -12,7 +12,7 @@ from rag_core.ledger.database import Database
 T = TypeVar("T")
 
 # A question of a process that was killed delays ingestion for so long at most. Longer than three models
-# (chosen, fallback, large) that each run into OLLAMA_TIMEOUT's default of 120 s, or ingestion would go on
+# (chosen, fallback, large) that each run into the 120 s of OLLAMA_TIMEOUT_SECONDS, or ingestion would go on
 # beside the last.
 _ASKING_SECONDS = 480.0
 
