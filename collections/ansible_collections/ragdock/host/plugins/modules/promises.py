@@ -104,7 +104,7 @@ def main() -> None:
     require(module, "cryptography")
     wanted, began = module.params, time.time()
     deployment = Deployment(
-        Path(wanted["root"]), wanted["name"], wanted["project"], module.run_command, outside=wanted["outside"]
+        Path(wanted["root"]), wanted["name"], wanted["project"], outside=wanted["outside"]
     )
     try:
         deployment.read()

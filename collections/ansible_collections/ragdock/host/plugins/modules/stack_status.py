@@ -143,7 +143,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     wanted = module.params
-    deployment = Deployment(Path(wanted["root"]), wanted["name"], wanted["project"], module.run_command)
+    deployment = Deployment(Path(wanted["root"]), wanted["name"], wanted["project"])
     try:
         deployment.read()
         rows, about = list(services(deployment)), list(facts(deployment))
