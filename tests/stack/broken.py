@@ -9,7 +9,7 @@ import functools
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from tests.stack.door import value
+from tests.stack.endpoint import value
 from tests.stack.host import LABEL, PROJECT, Host
 from tests.stack.plays import Outcome, play
 

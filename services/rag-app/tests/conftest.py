@@ -1,6 +1,6 @@
 """Assumes nothing: the real ledger in a temporary folder; OpenSearch and Ollama are out of reach.
 
-What needs them is tested through the public door (tests/stack, tests/browser).
+What needs them is tested through the public endpoint (tests/stack, tests/browser).
 """
 
 import asyncio

@@ -13,7 +13,7 @@ import pytest
 
 from tests.stack import papers
 from tests.stack.backup.vault import aws
-from tests.stack.door import value
+from tests.stack.endpoint import value
 from tests.stack.host import Host
 from tests.stack.schedule.jobs import (
     ended,

@@ -28,7 +28,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.verify.secrets import
     needles,
     pieces,
 )
-from ansible_collections.ragdock.host.plugins.module_utils.verify.services import door_ca
+from ansible_collections.ragdock.host.plugins.module_utils.verify.services import endpoint_ca
 
 TCP = """\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -141,25 +141,25 @@ def test_offenders_take_the_place_of_the_figure() -> None:
 def test_the_table_shows_each_promise_on_one_line() -> None:
     """Aligned, cut to the width, and what is not held stands out."""
     rows = [
-        {"area": "door", "promise": "p", "held": True, "figure": "ok", "hint": ""},
+        {"area": "endpoint", "promise": "p", "held": True, "figure": "ok", "hint": ""},
         {"area": "containers", "promise": "longer", "held": False, "figure": "x\n" * 100, "hint": "do y"},
     ]
     lines = verify_table(rows).splitlines()
     assert len(lines) == 4
-    assert lines[2].split() == ["door", "p", "held", "ok"]
+    assert lines[2].split() == ["endpoint", "p", "held", "ok"]
     assert "NOT HELD" in lines[3]
     assert lines[3].endswith("...")
     told = verify_broken(rows)
     assert told.startswith("1 of 2 promises are not held")
     assert "-> do y" in told
-    assert "door" not in told
+    assert "endpoint" not in told
 
 
 @pytest.mark.parametrize(
     ("mounted", "file"),
     [("/etc/edge-ca", "edge_ca_cert"), ("/etc/caddy", "acme-ca.pem"), ("/etc/caddy", "")],
 )
-def test_the_doors_authority_is_whom_the_edge_has_its_certificates_from(
+def test_the_endpoint_is_checked_against_the_authority_of_the_edge(
     tmp_path: Path, mounted: str, file: str
 ) -> None:
     """Our own without a domain; with one the private authority that is named, else the world's (none)."""
@@ -172,4 +172,4 @@ def test_the_doors_authority_is_whom_the_edge_has_its_certificates_from(
         "Mounts": [{"Destination": mounted, "Source": str(tmp_path)}],
     }
     here = Deployment(tmp_path, "demo", "ragdock", run=lambda *_: (0, "", ""), containers=[edge])
-    assert door_ca(here) == ("PEM" if file else "")
+    assert endpoint_ca(here) == ("PEM" if file else "")

@@ -1,4 +1,4 @@
-"""Action: the host's promises, and the public door as asked from the operator's machine."""
+"""Action: the host's promises, and the public endpoint as asked from the operator's machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HINT = (
 
 
 def asked_from_here(name: str, ca: str) -> dict[str, Any]:
-    """One promise: this machine reaches the public door and trusts what it finds."""
+    """One promise: this machine reaches the public endpoint and trusts what it finds."""
     trust = ssl.create_default_context(cadata=ca) if ca else ssl.create_default_context()
     # The deployment's own name is asked directly, as its users do: no proxy of this machine in between.
     ask = urllib.request.build_opener(
@@ -33,7 +33,7 @@ def asked_from_here(name: str, ca: str) -> dict[str, Any]:
     except (urllib.error.URLError, OSError) as error:
         held, figure = False, str(getattr(error, "reason", error))
     return {
-        "area": "door",
+        "area": "endpoint",
         "promise": f"https://{name}/ answers from here",
         "held": held,
         "figure": figure,

@@ -9,8 +9,8 @@ module: promises
 short_description: Looks at every promise of a deployment and changes nothing
 description:
   - Gathers in one call what the containers are and may do, what the host shows to the network, where secrets
-    stand, what the door, OpenSearch and the models answer.
-  - The action plugin of the same name adds the public door as asked from the operator's machine.
+    stand, what the endpoint, OpenSearch and the models answer.
+  - The action plugin of the same name adds the public endpoint as asked from the operator's machine.
 options:
   name: {description: Public name or address of the deployment., type: str, required: true}
   outside:
@@ -35,7 +35,7 @@ RETURN = r"""
 began: {description: "When the look began, in seconds since the epoch.", type: float, returned: success}
 rows: {description: Area and promise with held and figure and hint., type: list, returned: success}
 certificate_days: {description: Days until the first certificate ends., type: int, returned: success}
-ca: {description: PEM of the door's own authority; empty with a public one., type: str, returned: success}
+ca: {description: PEM of the endpoint's own authority; empty with a public one., type: str, returned: success}
 """
 
 import time
@@ -63,7 +63,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import 
 )
 
 CHECKS: tuple[tuple[str, Check], ...] = (
-    (services.DOOR, services.door),
+    (services.ENDPOINT, services.endpoint),
     (containers.AREA, containers.what_runs),
     (containers.AREA, containers.what_they_may),
     (containers.AREA, containers.limits),
@@ -108,7 +108,7 @@ def main() -> None:
     )
     try:
         deployment.read()
-        ca = services.door_ca(deployment)
+        ca = services.endpoint_ca(deployment)
         days = secrets.certificate_days(deployment.root / "secrets", datetime.now(UTC))
     except (LookError, EngineError, OSError, ValueError) as error:
         module.fail_json(

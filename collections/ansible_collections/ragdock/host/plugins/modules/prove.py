@@ -1,12 +1,12 @@
 #!/usr/bin/python
-"""Ansible module: proves the deployed product by doing its own work through the public door."""
+"""Ansible module: proves the deployed product by doing its own work through the public endpoint."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
 module: prove
-short_description: Proves that the stack answers, through the public door
+short_description: Proves that the stack answers, through the public endpoint
 description:
   - The light story reads only; landing page, login page, health and status over a verified certificate.
   - The full story adds a canary document, waits until the worker has indexed it, asks a question that only
@@ -15,7 +15,7 @@ description:
 options:
   name: {description: Public name or address; the certificate must be for it., type: str, required: true}
   address: {description: Where to connect., type: str, default: 127.0.0.1}
-  port: {description: Port of the door., type: int, default: 443}
+  port: {description: Port of the endpoint., type: int, default: 443}
   ca: {description: PEM of the authority to trust; empty for the system's own., type: str, default: ""}
   token: {description: Bearer token of the API., type: str, required: true}
   story: {description: What to tell., type: str, choices: [light, full], default: full}
@@ -50,7 +50,11 @@ from typing import Any, NoReturn
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
-from ansible_collections.ragdock.host.plugins.module_utils.endpoint import Door, Stopwatch, multipart
+from ansible_collections.ragdock.host.plugins.module_utils.endpoint import (
+    PublicEndpoint,
+    Stopwatch,
+    multipart,
+)
 from ansible_collections.ragdock.host.plugins.module_utils.https import Reply, UnreachableError
 
 REQUEST_SECONDS = 15.0
@@ -85,8 +89,8 @@ class UnprovenError(Exception):
 class Story:
     """The steps, in order; each raises UnprovenError when it does not hold."""
 
-    def __init__(self, door: Door, patience: float, project: str) -> None:
-        self.door = door
+    def __init__(self, endpoint: PublicEndpoint, patience: float, project: str) -> None:
+        self.endpoint = endpoint
         self.patience = patience
         self.project = project
         self.watch = Stopwatch()
@@ -100,7 +104,7 @@ class Story:
     def _ask(self, step: str, look: str, method: str, path: str, **more: Any) -> Reply:
         more.setdefault("timeout", REQUEST_SECONDS)
         try:
-            return self.door.ask(method, path, **more)
+            return self.endpoint.ask(method, path, **more)
         except UnreachableError as error:
             raise UnprovenError(step, str(error), look) from error
 
@@ -108,7 +112,7 @@ class Story:
         reply = self._ask(step, look, method, path, **more)
         if reply.status != status:
             raise UnprovenError(
-                step, f"{method} {self.door.url(path)} answered {reply.excerpt()}, wanted {status}", look
+                step, f"{method} {self.endpoint.url(path)} answered {reply.excerpt()}, wanted {status}", look
             )
         return reply
 
@@ -257,7 +261,7 @@ class Story:
 def fail(module: AnsibleModule, story: Story, told: str, error: UnprovenError) -> NoReturn:
     """End with what did not hold and what was measured until then."""
     module.fail_json(
-        msg=f"Proof through https://{story.door.name} failed: {error}",
+        msg=f"Proof through https://{story.endpoint.name} failed: {error}",
         step=error.step,
         story=told,
         figures=story.watch.seconds,
@@ -281,8 +285,10 @@ def main() -> None:
     )
     wanted = module.params
     told = "light" if module.check_mode else wanted["story"]
-    door = Door(wanted["name"], wanted["address"], wanted["port"], wanted["ca"], wanted["token"])
-    story = Story(door, float(wanted["patience"]), wanted["project"])
+    endpoint = PublicEndpoint(
+        wanted["name"], wanted["address"], wanted["port"], wanted["ca"], wanted["token"]
+    )
+    story = Story(endpoint, float(wanted["patience"]), wanted["project"])
     try:
         story.light()
         if told == "full":

@@ -95,7 +95,7 @@ def recover(wanted: dict[str, Any]) -> dict[str, Any]:
             result["trouble"] = str(error)
         result["actions"] = starter.done
     else:
-        # Nothing unproven stands behind the public door; data and kept logs stay.
+        # Nothing unproven stands behind the public endpoint; data and kept logs stay.
         engine.run("compose", "--project-name", engine.project, "down", timeout=wanted["patience"])
         result["actions"] = ["the containers of the failed first release were removed"]
     return {**result, "seconds": round(time.monotonic() - began, 2)}

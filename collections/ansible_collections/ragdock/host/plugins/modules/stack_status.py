@@ -40,7 +40,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.docker import EngineError
-from ansible_collections.ragdock.host.plugins.module_utils.endpoint import Door
+from ansible_collections.ragdock.host.plugins.module_utils.endpoint import PublicEndpoint
 from ansible_collections.ragdock.host.plugins.module_utils.https import UnreachableError
 from ansible_collections.ragdock.host.plugins.module_utils.jobs import read_state
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import Store
@@ -51,7 +51,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import 
     service_of,
 )
 from ansible_collections.ragdock.host.plugins.module_utils.verify.jobs import glance
-from ansible_collections.ragdock.host.plugins.module_utils.verify.services import LOCAL, door_ca
+from ansible_collections.ragdock.host.plugins.module_utils.verify.services import LOCAL, endpoint_ca
 
 GIB = 1 << 30
 NO_BACKUP = "none yet: playbooks/backup.yml makes one"
@@ -114,8 +114,8 @@ def facts(deployment: Deployment) -> Iterator[list[str]]:
 def documents(deployment: Deployment) -> str:
     """Documents by state, as the app counts them."""
     try:
-        token, ca = deployment.secret("rag-app", "api_token"), door_ca(deployment)
-        reply = Door(deployment.name, LOCAL, 443, ca, token).ask(
+        token, ca = deployment.secret("rag-app", "api_token"), endpoint_ca(deployment)
+        reply = PublicEndpoint(deployment.name, LOCAL, 443, ca, token).ask(
             "GET", "/api/status", timeout=deployment.patience
         )
     except (LookError, UnreachableError, OSError) as error:

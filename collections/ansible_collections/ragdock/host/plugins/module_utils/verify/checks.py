@@ -44,7 +44,7 @@ class Deployment:
     """The deployment on this host, read once."""
 
     root: Path
-    name: str  # of the public door
+    name: str  # of the public endpoint
     project: str
     run: Run
     patience: float = 10.0

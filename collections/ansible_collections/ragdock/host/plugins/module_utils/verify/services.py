@@ -1,4 +1,4 @@
-"""Promises about what the services answer: the door, OpenSearch, the models."""
+"""Promises about what the services answer: the endpoint, OpenSearch, the models."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.ragdock.host.plugins.module_utils.docker import address
-from ansible_collections.ragdock.host.plugins.module_utils.endpoint import Door
+from ansible_collections.ragdock.host.plugins.module_utils.endpoint import PublicEndpoint
 from ansible_collections.ragdock.host.plugins.module_utils.https import Reply, trust
 from ansible_collections.ragdock.host.plugins.module_utils.ollama import PORT as OLLAMA_PORT
 from ansible_collections.ragdock.host.plugins.module_utils.ollama import Ollama
@@ -22,7 +22,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.opensearch.client imp
 from ansible_collections.ragdock.host.plugins.module_utils.opensearch.security import API, AUTHINFO
 from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import Deployment, Row, judged
 
-DOOR = "door"
+ENDPOINT = "endpoint"
 SEARCH = "opensearch"
 MODELS = "models"
 LEAST_DAYS = 14
@@ -41,17 +41,17 @@ REPAIR = "Run playbooks/deploy.yml: it repairs users, roles and mappings."
 LOGS = "`docker compose -p ragdock logs --tail 50 {}` on the host says why."
 
 
-def door_ca(deployment: Deployment) -> str:
-    """Who vouches for the door's certificate, as PEM; empty when the world's authorities do."""
+def endpoint_ca(deployment: Deployment) -> str:
+    """Who vouches for the endpoint's certificate, as PEM; empty when the world's authorities do."""
     sources = {mount["Destination"]: mount["Source"] for mount in deployment.of("edge")["Mounts"]}
     files = [Path(sources[seen], file) for seen, file in AUTHORITIES.items() if seen in sources]
     return next((path.read_text(encoding="utf-8") for path in files if path.is_file()), "")
 
 
-def door(deployment: Deployment) -> Iterator[Row]:
+def endpoint(deployment: Deployment) -> Iterator[Row]:
     """TLS, redirect, pages, API, refusals: asked at the host's own port 443."""
-    name, ca = deployment.name, door_ca(deployment)
-    asked = Door(name, LOCAL, 443, ca, deployment.secret("rag-app", "api_token"))
+    name, ca = deployment.name, endpoint_ca(deployment)
+    asked = PublicEndpoint(name, LOCAL, 443, ca, deployment.secret("rag-app", "api_token"))
     limit = deployment.patience
     with (
         socket.create_connection((LOCAL, 443), limit) as plain,
@@ -64,23 +64,23 @@ def door(deployment: Deployment) -> Iterator[Row]:
     # An own authority renews its short-lived certificates by itself; a public one a month ahead.
     enough = left > (0 if ca else LEAST_DAYS * 24)
     figure = f"{version}, valid for {told}"
-    yield Row(DOOR, f"certificate of {name} verifies", enough, figure, LOGS.format("edge"))
+    yield Row(ENDPOINT, f"certificate of {name} verifies", enough, figure, LOGS.format("edge"))
 
     began = time.monotonic()
     landing = asked.ask("GET", "/", timeout=limit)
     seconds = time.monotonic() - began
     hsts = landing.headers.get("strict-transport-security", "")
-    yield Row(DOOR, "HSTS is sent", "max-age=" in hsts, hsts or "not sent", LOGS.format("edge"))
-    yield Row(DOOR, "plain HTTP is sent to HTTPS", *_redirect(name, limit), LOGS.format("edge"))
+    yield Row(ENDPOINT, "HSTS is sent", "max-age=" in hsts, hsts or "not sent", LOGS.format("edge"))
+    yield Row(ENDPOINT, "plain HTTP is sent to HTTPS", *_redirect(name, limit), LOGS.format("edge"))
     page = landing.status == 200 and b"<html" in landing.body.lower()
     yield Row(
-        DOOR, "landing page answers", page, f"{landing.status} in {seconds:.2f} s", LOGS.format("landing")
+        ENDPOINT, "landing page answers", page, f"{landing.status} in {seconds:.2f} s", LOGS.format("landing")
     )
 
     app = LOGS.format("rag-app")
     for path in ("/login", "/api/health"):
         reply = asked.ask("GET", path, timeout=limit, token="")
-        yield Row(DOOR, f"{path} answers", reply.status == 200, str(reply.status), app)
+        yield Row(ENDPOINT, f"{path} answers", reply.status == 200, str(reply.status), app)
     offers = [
         f"{what} was answered {reply.excerpt()[:80]}"
         for what, reply in (
@@ -89,11 +89,11 @@ def door(deployment: Deployment) -> Iterator[Row]:
         )
         if reply.status != 401
     ]
-    yield judged(DOOR, "a wrong token and none are refused", offers, "401, 401", app)
+    yield judged(ENDPOINT, "a wrong token and none are refused", offers, "401, 401", app)
     status = asked.ask("GET", "/api/status", timeout=limit)
     documents = status.json().get("documents", {})
     figure = ", ".join(f"{count} {state}" for state, count in documents.items()) or status.excerpt()[:120]
-    yield Row(DOOR, "the token opens /api/status", status.status == 200, figure, app)
+    yield Row(ENDPOINT, "the token opens /api/status", status.status == 200, figure, app)
 
 
 def _redirect(name: str, limit: float) -> tuple[bool, str]:
