@@ -134,10 +134,10 @@ def test_two_changes_at_a_time_are_refused_with_the_lock_named(store: Store) -> 
     with (
         store.locked(),
         pytest.raises(ReleaseError, match=r"release\.lock is locked"),
-        store.locked(patience=0),
+        store.locked(timeout=0),
     ):
         pytest.fail("the second got in")
-    with store.locked(patience=0):
+    with store.locked(timeout=0):
         pass
 
 

@@ -43,8 +43,8 @@ def offspring() -> list[int]:
 
 def end_offspring() -> None:
     """Ask every process below this one to end, and end it when it does not."""
-    for number, patience in ((signal.SIGTERM, TERM_SECONDS), (signal.SIGKILL, KILL_SECONDS)):
-        until = time.monotonic() + patience
+    for number, timeout in ((signal.SIGTERM, TERM_SECONDS), (signal.SIGKILL, KILL_SECONDS)):
+        until = time.monotonic() + timeout
         while (pids := offspring()) and time.monotonic() < until:
             for pid in pids:
                 with contextlib.suppress(ProcessLookupError):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ALPHABET = string.ascii_letters + string.digits
 PASSWORD_LENGTH = 40
 # Attempts for each call: many parameters are written one after the other, more than AWS takes at once.
-PATIENT = 6
+MANY_ATTEMPTS = 6
 
 
 def password() -> str:

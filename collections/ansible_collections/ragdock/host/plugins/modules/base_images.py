@@ -14,7 +14,7 @@ options:
   checkout: {description: Directory below which the contexts are., type: path, required: true}
   images: {description: "Name -> {context, dockerfile}.", type: dict, required: true}
   base_lock: {description: File that keeps digests of base images., type: path, required: true}
-  patience: {description: Seconds that the registry may take., type: int, default: 10}
+  timeout: {description: Seconds that the registry may take., type: int, default: 10}
 author: ["Ragdock (!UNKNOWN)"]
 """
 
@@ -120,12 +120,12 @@ def main() -> None:
             "checkout": {"type": "path", "required": True},
             "images": {"type": "dict", "required": True},
             "base_lock": {"type": "path", "required": True},
-            "patience": {"type": "int", "default": 10},
+            "timeout": {"type": "int", "default": 10},
         },
         supports_check_mode=True,
     )
     wanted = module.params
-    docker = partial(Engine().answer, timeout=wanted["patience"])
+    docker = partial(Engine().answer, timeout=wanted["timeout"])
     checkout = Path(wanted["checkout"])
     files = {name: checkout / one["context"] / one["dockerfile"] for name, one in wanted["images"].items()}
     found, lock, now = bases_of(files.values()), Lock(Path(wanted["base_lock"])), dt.datetime.now(dt.UTC)

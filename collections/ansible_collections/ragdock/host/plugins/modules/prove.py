@@ -19,7 +19,7 @@ options:
   ca: {description: PEM of the authority to trust; empty for the system's own., type: str, default: ""}
   token: {description: Bearer token of the API., type: str, required: true}
   story: {description: What to tell., type: str, choices: [light, full], default: full}
-  patience: {description: Seconds that indexing and answering may each take., type: int, default: 180}
+  timeout: {description: Seconds that indexing and answering may each take., type: int, default: 180}
 extends_documentation_fragment:
   - ragdock.host.project
 author: ["Ragdock (!UNKNOWN)"]
@@ -89,9 +89,9 @@ class UnprovenError(Exception):
 class Story:
     """The steps, in order; each raises UnprovenError when it does not hold."""
 
-    def __init__(self, endpoint: PublicEndpoint, patience: float, project: str) -> None:
+    def __init__(self, endpoint: PublicEndpoint, timeout: float, project: str) -> None:
         self.endpoint = endpoint
-        self.patience = patience
+        self.timeout = timeout
         self.project = project
         self.watch = Stopwatch()
         self.status: dict[str, Any] = {}
@@ -188,7 +188,7 @@ class Story:
 
     def _indexed(self) -> None:
         look = self.logs("rag-worker", "opensearch", "ollama")
-        until = time.monotonic() + self.patience
+        until = time.monotonic() + self.timeout
         seen = "nothing"
         while time.monotonic() < until:
             reply = self._want("indexing", look, "GET", f"/api/documents/{self.canary}", 200)
@@ -200,7 +200,7 @@ class Story:
             if seen == "failed":
                 raise UnprovenError("indexing", f"the canary was set aside: {document.get('reason')}", look)
             time.sleep(POLL_SECONDS)
-        raise UnprovenError("indexing", f"the canary was still '{seen}' after {self.patience:.0f} s", look)
+        raise UnprovenError("indexing", f"the canary was still '{seen}' after {self.timeout:.0f} s", look)
 
     def _answered(self, word: str) -> None:
         look = self.logs("rag-app", "ollama", "opensearch")
@@ -208,7 +208,7 @@ class Story:
         for question in QUESTIONS:
             # The best passage alone: what a small model says must not wander off to other documents.
             body = json.dumps({"question": question.format(word=word), "top_k": 1}).encode()
-            reply = self._want("answer", look, "POST", "/api/ask", 200, body=body, timeout=self.patience)
+            reply = self._want("answer", look, "POST", "/api/ask", 200, body=body, timeout=self.timeout)
             answer = reply.json()
             cited = names(answer, "citations")
             if answer.get("degraded"):
@@ -235,7 +235,7 @@ class Story:
 
     def _gone(self, word: str) -> None:
         look = self.logs("rag-worker", "rag-app")
-        until = time.monotonic() + self.patience
+        until = time.monotonic() + self.timeout
         seen = ""
         while time.monotonic() < until:
             reply = self._ask("deletion", look, "GET", f"/api/documents/{self.canary}")
@@ -245,9 +245,7 @@ class Story:
                 self.watch.lap("deleted")
                 return
             time.sleep(POLL_SECONDS)
-        raise UnprovenError(
-            "deletion", f"the canary is still there after {self.patience:.0f} s: {seen}", look
-        )
+        raise UnprovenError("deletion", f"the canary is still there after {self.timeout:.0f} s: {seen}", look)
 
     def _unfindable(self, word: str, look: str) -> None:
         query = json.dumps({"query": word, "top_k": 5}).encode()
@@ -279,7 +277,7 @@ def main() -> None:
             "ca": {"type": "str", "default": ""},
             "token": {"type": "str", "required": True, "no_log": True},
             "story": {"type": "str", "choices": ["light", "full"], "default": "full"},
-            "patience": {"type": "int", "default": 180},
+            "timeout": {"type": "int", "default": 180},
         },
         supports_check_mode=True,
     )
@@ -288,7 +286,7 @@ def main() -> None:
     endpoint = PublicEndpoint(
         wanted["name"], wanted["address"], wanted["port"], wanted["ca"], wanted["token"]
     )
-    story = Story(endpoint, float(wanted["patience"]), wanted["project"])
+    story = Story(endpoint, float(wanted["timeout"]), wanted["project"])
     try:
         story.light()
         if told == "full":

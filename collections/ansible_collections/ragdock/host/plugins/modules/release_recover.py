@@ -18,7 +18,7 @@ options:
     choices: [deploy, rollback]
     required: true
     type: str
-  patience: {description: Seconds that each service may take to become healthy., type: int, default: 300}
+  timeout: {description: Seconds that each service may take to become healthy., type: int, default: 300}
 extends_documentation_fragment:
   - ragdock.host.root
   - ragdock.host.project
@@ -87,7 +87,7 @@ def recover(wanted: dict[str, Any]) -> dict[str, Any]:
         "serving": "",
     }
     if current:
-        starter = Starter(engine, current, root, wanted["patience"])
+        starter = Starter(engine, current, root, wanted["timeout"])
         result["serving"] = current.id
         try:
             starter.start()
@@ -96,7 +96,7 @@ def recover(wanted: dict[str, Any]) -> dict[str, Any]:
         result["actions"] = starter.done
     else:
         # Nothing unproven stands behind the public endpoint; data and kept logs stay.
-        engine.run("compose", "--project-name", engine.project, "down", timeout=wanted["patience"])
+        engine.run("compose", "--project-name", engine.project, "down", timeout=wanted["timeout"])
         result["actions"] = ["the containers of the failed first release were removed"]
     return {**result, "seconds": round(time.monotonic() - began, 2)}
 
@@ -109,7 +109,7 @@ def main() -> None:
             "failed": {"type": "str", "required": True},
             "reason": {"type": "str", "required": True},
             "verb": {"type": "str", "choices": ["deploy", "rollback"], "required": True},
-            "patience": {"type": "int", "default": 300},
+            "timeout": {"type": "int", "default": 300},
         },
         supports_check_mode=True,
     )

@@ -14,7 +14,7 @@ description:
   - Does not make the release the current one; C(release_switch) does, after the proof.
 options:
   id: {description: The release., type: str, required: true}
-  patience: {description: Seconds that each service may take to become healthy., type: int, default: 300}
+  timeout: {description: Seconds that each service may take to become healthy., type: int, default: 300}
 extends_documentation_fragment:
   - ragdock.host.root
   - ragdock.host.project
@@ -60,7 +60,7 @@ def start(wanted: dict[str, Any], *, check: bool) -> dict[str, Any]:
             "actions": ["would start the release (it is not on the host yet)"],
         }
     release = store.wanted(name)
-    starter = Starter(engine, release, root, wanted["patience"])
+    starter = Starter(engine, release, root, wanted["timeout"])
     if check:
         todo = starter.look()
         actions = [f"would start {service}" for service in (*todo.up, *todo.roll)]
@@ -78,7 +78,7 @@ def main() -> None:
         argument_spec=arguments("root", "project")
         | {
             "id": {"type": "str", "required": True},
-            "patience": {"type": "int", "default": 300},
+            "timeout": {"type": "int", "default": 300},
         },
         supports_check_mode=True,
     )

@@ -116,7 +116,7 @@ def documents(deployment: Deployment) -> str:
     try:
         token, ca = deployment.secret("rag-app", "api_token"), endpoint_ca(deployment)
         reply = PublicEndpoint(deployment.name, LOCAL, 443, ca, token).ask(
-            "GET", "/api/status", timeout=deployment.patience
+            "GET", "/api/status", timeout=deployment.timeout
         )
     except (LookError, UnreachableError, OSError) as error:
         return f"unknown: {error}"

@@ -30,7 +30,7 @@ with suppress(ImportError):
 
 Json = dict[str, Any]
 SECURITY = ("roles.yml", "roles_mapping.yml")
-PATIENCE_SECONDS = 10.0
+TIMEOUT_SECONDS = 10.0
 MIB = 1 << 20
 # Locks, indices and what a removal of old backups writes anew, on a disk that is the repository's own.
 OWN_MIB = 64
@@ -83,10 +83,10 @@ def ledger_version(places: Places) -> int:
 def _unwritten(path: Path) -> Iterator[None]:
     """While this holds, the landing page does not write or rotate."""
     refusal = BackupError(
-        f"{path} has been locked for {PATIENCE_SECONDS:.0f} s: the landing page hangs in the "
+        f"{path} has been locked for {TIMEOUT_SECONDS:.0f} s: the landing page hangs in the "
         "middle of a write. `docker compose -p ragdock restart landing` on the host ends it."
     )
-    with locked(path, PATIENCE_SECONDS, refusal, pause=0.05):
+    with locked(path, TIMEOUT_SECONDS, refusal, pause=0.05):
         yield
 
 

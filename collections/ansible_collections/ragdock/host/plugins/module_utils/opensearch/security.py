@@ -29,9 +29,9 @@ class Cluster:
         self._ca = ca
         self._as_admin = OpenSearch(Endpoint(server_name, host, PORT, admin_context(ca, *admin)))
 
-    def ready(self, patience: float, alive: Callable[[], object]) -> None:
+    def ready(self, timeout: float, alive: Callable[[], object]) -> None:
         """Wait until the node answers and its security index is loaded; `alive` raises when it will not."""
-        until = time.monotonic() + patience
+        until = time.monotonic() + timeout
         while True:
             try:
                 # Unlike the API of users, this is refused until the security index is loaded.
@@ -44,7 +44,7 @@ class Cluster:
             if time.monotonic() > until:
                 raise SearchError(
                     "OpenSearch's security plugin did not answer the admin certificate within "
-                    f"{patience:.0f} s: {seen}. "
+                    f"{timeout:.0f} s: {seen}. "
                     "401 or 403: the certificate's subject is not in plugins.security.authcz.admin_dn. "
                     "Else `docker compose -p ragdock logs --tail 50 opensearch` on the host says why."
                 )

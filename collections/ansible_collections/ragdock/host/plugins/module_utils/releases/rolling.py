@@ -87,7 +87,7 @@ class Starter:
     engine: Engine
     release: Release
     root: Path
-    patience: float
+    timeout: float
     say: Callable[[str], None] = lambda _text: None
     done: list[str] = field(default_factory=list)
 
@@ -171,7 +171,7 @@ class Starter:
                 self.engine.run("restart", one.id, timeout=DRAIN_SECONDS)
         done = self.engine.compose(
             self.release.path, "up", "--detach", "--no-deps", "--no-build", "--pull", "never", *services,
-            timeout=self.patience, check=False,
+            timeout=self.timeout, check=False,
         )  # fmt: skip
         if done.returncode != 0:
             raise EngineError(
@@ -179,7 +179,7 @@ class Starter:
             )
         for one in self.engine.containers():
             if one.service in services:
-                self.engine.wait(one.id, self.patience)
+                self.engine.wait(one.id, self.timeout)
                 if one.id not in before:
                     self.did(f"{one.service} started")
 
@@ -201,7 +201,7 @@ class Starter:
             newest = next((one for one in serving if one.spec == spec), serving[0])
             self.pin(service, newest.name)
         found = next((one for one in mine if one.spec == spec), None)
-        new = self.engine.wait((found or self.beside(service, spec)).id, self.patience)
+        new = self.engine.wait((found or self.beside(service, spec)).id, self.timeout)
         if pinned:
             self.pin(service, new.name)
         self.did(f"{service} {'kept' if found else 'started'} as {new.name}")
@@ -214,7 +214,7 @@ class Starter:
         count = 1 + sum(one.service == service for one in self.engine.containers())
         self.engine.compose(
             self.release.path, "up", "--detach", "--no-deps", "--no-build", "--pull", "never",
-            "--no-recreate", "--scale", f"{service}={count}", service, timeout=self.patience,
+            "--no-recreate", "--scale", f"{service}={count}", service, timeout=self.timeout,
         )  # fmt: skip
         for one in self.engine.containers():
             if one.service == service and one.spec == spec:

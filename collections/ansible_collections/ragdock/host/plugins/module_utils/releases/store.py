@@ -119,15 +119,15 @@ class Store:
     root: Path
 
     @contextlib.contextmanager
-    def locked(self, patience: float = 600) -> Iterator[None]:
+    def locked(self, timeout: float = 600) -> Iterator[None]:
         """One change at a time: a run whose operator was cut off may still be at work here."""
         path = self.root / "state" / "release.lock"
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         refusal = ReleaseError(
-            f"Another run has been changing releases on this host for {patience:.0f} s "
+            f"Another run has been changing releases on this host for {timeout:.0f} s "
             f"({path} is locked). On the host, `fuser {path}` names its process."
         )
-        with locked(path, patience, refusal):
+        with locked(path, timeout, refusal):
             yield
 
     @property

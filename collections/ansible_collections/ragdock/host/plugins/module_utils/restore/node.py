@@ -22,16 +22,16 @@ SUFFIX = re.compile(r"-r\d{8}t\d{6}z\Z")
 class Node(Search):
     """What a restore asks beside what a backup asks."""
 
-    def ready(self, patience: float) -> None:
+    def ready(self, timeout: float) -> None:
         """Wait until the node serves requests."""
-        until = time.monotonic() + patience
+        until = time.monotonic() + timeout
         while True:
             try:
                 self.ask("GET", "/_cluster/health", seconds=10)
                 return
             except SearchError as error:
                 if time.monotonic() > until:
-                    raise SearchError(f"OpenSearch was not ready within {patience:.0f} s: {error}") from error
+                    raise SearchError(f"OpenSearch was not ready within {timeout:.0f} s: {error}") from error
             time.sleep(1)
 
     def exists(self, index: str) -> bool:

@@ -47,7 +47,7 @@ class Deployment:
     name: str  # of the public endpoint
     project: str
     run: Run
-    patience: float = 10.0
+    timeout: float = 10.0
     outside: str = ""  # a URL that the host reaches and no container but the edge may
     containers: list[dict[str, Any]] = field(default_factory=list)
     release: dict[str, Any] = field(default_factory=dict)

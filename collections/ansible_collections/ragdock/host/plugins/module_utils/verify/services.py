@@ -52,7 +52,7 @@ def endpoint(deployment: Deployment) -> Iterator[Row]:
     """TLS, redirect, pages, API, refusals: asked at the host's own port 443."""
     name, ca = deployment.name, endpoint_ca(deployment)
     asked = PublicEndpoint(name, LOCAL, 443, ca, deployment.secret("rag-app", "api_token"))
-    limit = deployment.patience
+    limit = deployment.timeout
     with (
         socket.create_connection((LOCAL, 443), limit) as plain,
         trust(ca).wrap_socket(plain, server_hostname=name) as tls,
@@ -113,7 +113,7 @@ class _Search:
     def __init__(self, deployment: Deployment) -> None:
         self._ca = deployment.secret("rag-app", "opensearch_ca")
         self._host = address(deployment.of("opensearch"))
-        self._limit = deployment.patience
+        self._limit = deployment.timeout
         self.index = deployment.env["OPENSEARCH_INDEX"]
 
     def ask(self, method: str, path: str, user: str = "", password: str = "", value: Any = None) -> Reply:
@@ -200,7 +200,7 @@ def model_proxy(deployment: Deployment) -> Iterator[Row]:
     at = address(deployment.of("models"))
 
     def status(method: str, path: str) -> int:
-        connection = http.client.HTTPConnection(at, OLLAMA_PORT, timeout=deployment.patience)
+        connection = http.client.HTTPConnection(at, OLLAMA_PORT, timeout=deployment.timeout)
         try:
             connection.request(method, path)
             return connection.getresponse().status
