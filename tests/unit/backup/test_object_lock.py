@@ -25,7 +25,11 @@ from moto.core.authorization import enable_iam_authentication
 
 from ansible_collections.ragdock.host.plugins.module_utils.aws import read_services
 from ansible_collections.ragdock.host.plugins.module_utils.backup import retention
-from ansible_collections.ragdock.host.plugins.module_utils.backup.common import BackupError, Places, Settings
+from ansible_collections.ragdock.host.plugins.module_utils.backup.common import (
+    BackupError,
+    BackupPaths,
+    Settings,
+)
 from ansible_collections.ragdock.host.plugins.module_utils.restic import Repository
 from ansible_collections.ragdock.host.plugins.modules import aws_bucket_as_of
 from sandbox.aws import corrections
@@ -334,10 +338,10 @@ def locked_until(locked: Locked) -> dict[str, dt.datetime]:
 
 
 def test_what_a_kept_backup_needs_is_locked_anew_before_its_lock_ends(
-    locked: Locked, settings: Settings, places: Places
+    locked: Locked, settings: Settings, paths: BackupPaths
 ) -> None:
     """Or a file of last year, which the newest backup still needs, could be destroyed."""
-    del places
+    del paths
     settings = dataclasses.replace(settings, location=locked.repository.location, lock_days=DAYS)
     started = time.time()
     locked.back_up(1)
@@ -367,9 +371,11 @@ def test_what_a_kept_backup_needs_is_locked_anew_before_its_lock_ends(
     assert retention.renew(longer, later, locked.s3) == len(locked.objects())
 
 
-def test_the_hosts_rights_are_enough_to_lock_anew(locked: Locked, settings: Settings, places: Places) -> None:
+def test_the_hosts_rights_are_enough_to_lock_anew(
+    locked: Locked, settings: Settings, paths: BackupPaths
+) -> None:
     """Each night, with no operator to ask."""
-    del places
+    del paths
     settings = dataclasses.replace(settings, location=locked.repository.location, lock_days=DAYS)
     locked.back_up(1)
     # This AWS cannot judge the conditions of S3; tests/unit/aws/test_host_policy.py reads them.
@@ -381,10 +387,10 @@ def test_the_hosts_rights_are_enough_to_lock_anew(locked: Locked, settings: Sett
 
 
 def test_a_lock_that_is_asked_of_a_bucket_without_one_is_told(
-    locked: Locked, settings: Settings, places: Places
+    locked: Locked, settings: Settings, paths: BackupPaths
 ) -> None:
     """The setting was raised after the bucket was made: the operator must not believe in a lock."""
-    del places
+    del paths
     locked.s3.create_bucket(Bucket="never-locked")
     locked.s3.put_object(Bucket="never-locked", Key="backup/config", Body=b"x")
     where = f"s3:{locked.at}/never-locked/backup"

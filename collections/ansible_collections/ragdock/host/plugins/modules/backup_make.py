@@ -55,9 +55,9 @@ from ansible_collections.ragdock.host.plugins.module_utils.backup.collect import
 from ansible_collections.ragdock.host.plugins.module_utils.backup.common import (
     FAILURES,
     BackupError,
+    BackupPaths,
     ChangedError,
     Memory,
-    Places,
     Settings,
     advice,
     gentle,
@@ -91,8 +91,8 @@ class Making:
         self.id = name
         self.snapshot = snapshot_name(name)
         self.run = run
-        self.places = Places(settings.root)
-        self.memory = Memory(self.places)
+        self.paths = BackupPaths(settings.root)
+        self.memory = Memory(self.paths)
         self.figures: dict[str, Any] = {}
         self.views = contextlib.ExitStack()
 
@@ -106,14 +106,14 @@ class Making:
             else contextlib.nullcontext()
         )
         # Most of the work before the moment, which then only adds what has changed since.
-        documents.hold(self.places)
+        documents.hold(self.paths)
         began = time.monotonic()
         with moment:
-            if hold and not all(map(quiesce.writable, collect.databases(self.places))):
+            if hold and not all(map(quiesce.writable, collect.databases(self.paths))):
                 raise ChangedError("a writer of the ledger stood still in the middle of a write")
             before = {name: self.search.sequence(name) for name in indices}
-            collect.copy_databases(self.places)
-            documents.hold(self.places)
+            collect.copy_databases(self.paths)
+            documents.hold(self.paths)
             views = {}
             for name in indices:
                 self.search.refresh(name)
@@ -133,7 +133,7 @@ class Making:
     def index(self, name: str, aliases: list[str], pit: str) -> tuple[dict[str, Any], dict[str, str]]:
         """The manifest's entry of an index and the hashes of its documents; reads what changed."""
         identity = self.search.identity(name)
-        memory = Memory.of_index(self.places, identity)
+        memory = Memory.of_index(self.paths, identity)
         known: dict[str, Known] = {key: (one[0], one[1], one[2]) for key, one in memory.values.items()}
         turn = int(time.time() // DAY) % self.settings.read_all_days
         found = manifests.remembered_hashes(
@@ -168,11 +168,11 @@ class Making:
         for name, aliases in indices.items():
             entries[name], hashes[name] = self.index(name, aliases, views[name])
         golden = self.golden(views, hashes)
-        collect.copy_analytics(self.places)
-        release = collect.copy_release(self.places)
+        collect.copy_analytics(self.paths)
+        release = collect.copy_release(self.paths)
         versions = collect.secret_versions(self.settings)
-        collect.write_secrets(self.places, versions)
-        files = Files(self.places)
+        collect.write_secrets(self.paths, versions)
+        files = Files(self.paths)
         files.collect()
         text = manifests.write(
             {
@@ -181,7 +181,7 @@ class Making:
                 "release": release.id,
                 "versions": {
                     "opensearch": self.search.version(),
-                    "ledger": collect.ledger_version(self.places),
+                    "ledger": collect.ledger_version(self.paths),
                     "ollama": release.images.get("ollama", {}).get("ref", ""),
                     "opensearch_image": release.images.get("opensearch", {}).get("ref", ""),
                     "ragdock": release.record.get("git_revision", ""),
@@ -195,7 +195,7 @@ class Making:
                 "settings_hash": release.record["content"],
             }
         )
-        (self.places.work / "manifest.json").write_text(text, encoding="utf-8")
+        (self.paths.work / "manifest.json").write_text(text, encoding="utf-8")
         self.figures |= {"files": len(files.entries), "indices": len(entries), "golden_queries": len(golden)}
         return files
 
@@ -221,7 +221,7 @@ class Making:
 
     def attempt(self, hold: bool, full: bool) -> str:
         """One attempt; leaves nothing when it fails."""
-        collect.fresh_work(self.places)
+        collect.fresh_work(self.paths)
         indices = self.serving()
         arrived = ""
         with self.views:
@@ -236,13 +236,13 @@ class Making:
                 files = self.manifest(indices, views)
                 self.prune_snapshots()
                 arrived = self.upload(full)
-                upload.compare(self.repository, arrived, self.places, files)
+                upload.compare(self.repository, arrived, self.paths, files)
                 counted = str(self.repository.count(arrived, self.id))
             except FAILURES as error:
                 # What cannot be removed now does not count, and the next backup removes it.
                 with contextlib.suppress(*FAILURES):
                     self.search.forget(self.snapshot)
-                collect.clear_work(self.places)
+                collect.clear_work(self.paths)
                 with contextlib.suppress(*FAILURES):
                     if arrived:
                         self.repository.run("forget", arrived)
@@ -250,13 +250,13 @@ class Making:
                     raise ChangedError("a rebuilt index took the place of the one that served") from error
                 raise
         self.memory.save(segments=segments, last={"id": self.id, "time": time.time()})
-        Memory.forget_indices(self.places, but=segments)
-        collect.clear_work(self.places)
+        Memory.forget_indices(self.paths, but=segments)
+        collect.clear_work(self.paths)
         return counted
 
     def upload(self, full: bool) -> str:
         """To the repository; restic's id of what arrived."""
-        release = manifests.read((self.places.work / "manifest.json").read_text())["release"]
+        release = manifests.read((self.paths.work / "manifest.json").read_text())["release"]
         snapshot, figures = upload.upload(self.repository, self.settings, self.id, release, full)
         self.figures |= figures
         return str(snapshot)
@@ -283,7 +283,7 @@ class Making:
                 told.append(str(error))
         raise BackupError(
             f"The source did not hold still in {ATTEMPTS} attempts: {'; '.join(dict.fromkeys(told))}. "
-            f"Who writes there? Bring big files to {self.places.raw} by upload or `mv`, not by a slow copy."
+            f"Who writes there? Bring big files to {self.paths.raw} by upload or `mv`, not by a slow copy."
         )
 
 
@@ -296,14 +296,14 @@ def main() -> None:
     )
     require(module, "boto3")
     settings = Settings.of(module.params["settings"])
-    places = Places(settings.root)
-    stands = what_stands(Memory(places))
+    paths = BackupPaths(settings.root)
+    stands = what_stands(Memory(paths))
     if module.check_mode:
         module.exit_json(changed=True, figures={}, snapshot="", stands=stands)
     began = time.monotonic()
     try:
         gentle(settings)
-        with places.alone():
+        with paths.alone():
             search = settings.search(module.run_command, module.params["secrets"])
             making = Making(
                 settings,

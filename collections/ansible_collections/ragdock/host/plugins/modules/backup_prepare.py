@@ -45,8 +45,8 @@ from ansible_collections.ragdock.host.plugins.module_utils.backup import collect
 from ansible_collections.ragdock.host.plugins.module_utils.backup.common import (
     FAILURES,
     BackupError,
+    BackupPaths,
     Memory,
-    Places,
     Settings,
     advice,
     gentle,
@@ -78,8 +78,8 @@ class Preparation:
 
     def __init__(self, settings: Settings, repository: Repository, dry: bool, run: Any) -> None:
         self.settings = settings
-        self.places = Places(settings.root)
-        self.memory = Memory(self.places)
+        self.paths = BackupPaths(settings.root)
+        self.memory = Memory(self.paths)
         self.repository = repository
         self.dry = dry
         self.run = run
@@ -96,11 +96,11 @@ class Preparation:
             before = known.get(search.identity(index), [])
             segments = search.segments(index)
             new += sum(size for name, size in segments.items() if name not in before)
-        copies, stored = collect.room_needed(self.places, new)
+        copies, stored = collect.room_needed(self.paths, new)
         folder = collect.folder_of(self.settings.location)
-        beside = folder is not None and folder.stat().st_dev == self.places.root.stat().st_dev
+        beside = folder is not None and folder.stat().st_dev == self.paths.root.stat().st_dev
         needed = copies + (stored if beside else 0)
-        why = collect.enough_room(self.places, needed, self.settings.reserve_mib, free)
+        why = collect.enough_room(self.paths, needed, self.settings.reserve_mib, free)
         if not why and folder is not None and not beside:
             why = collect.enough_there(folder, stored, free)
         if why:
@@ -117,10 +117,10 @@ class Preparation:
                 self.cleared.append(f"snapshot {name} was {state}")
                 if not self.dry:
                     search.forget(name)
-        if self.places.work.exists() or self.places.held.exists():
-            self.cleared.append(f"{self.places.work} was left")
+        if self.paths.work.exists() or self.paths.held.exists():
+            self.cleared.append(f"{self.paths.work} was left")
             if not self.dry:
-                collect.clear_work(self.places)
+                collect.clear_work(self.paths)
 
     def open(self, begin_anew: bool) -> None:
         """The repository can be used; the first backup makes it."""
@@ -169,7 +169,7 @@ class Preparation:
         self.repository.run("repair", "index")
         packs = [one for one in damaged if len(one) == 64]
         if packs:
-            kept = self.places.base / DAMAGED
+            kept = self.paths.base / DAMAGED
             kept.mkdir(mode=0o700, exist_ok=True)
             self.repository.run("repair", "packs", *packs, directory=kept)
         self.healed = damaged
@@ -199,7 +199,7 @@ def main() -> None:
     changed = False
     try:
         gentle(settings)
-        with step.places.alone():
+        with step.paths.alone():
             search = settings.search(module.run_command, module.params["secrets"])
             step.room(search)
             step.open(module.params["new_repository"])

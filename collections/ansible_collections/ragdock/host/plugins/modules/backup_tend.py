@@ -48,8 +48,8 @@ from ansible_collections.ragdock.host.plugins.module_utils.backup.catalog import
 from ansible_collections.ragdock.host.plugins.module_utils.backup.common import (
     FAILURES,
     BackupError,
+    BackupPaths,
     Memory,
-    Places,
     Settings,
     advice,
     gentle,
@@ -101,7 +101,7 @@ class Tending:
     def __init__(self, settings: Settings, repository: Repository) -> None:
         self.settings = settings
         self.repository = repository
-        self.memory = Memory(Places(settings.root))
+        self.memory = Memory(BackupPaths(settings.root))
         self.figures: dict[str, Any] = {}
 
     def forget(self, name: str) -> None:
@@ -168,14 +168,14 @@ def main() -> None:
     )
     require(module, "boto3")
     settings = Settings.of(module.params["settings"])
-    places = Places(settings.root)
+    paths = BackupPaths(settings.root)
     if module.check_mode:
-        module.exit_json(changed=False, figures={}, stands=what_stands(Memory(places)))
+        module.exit_json(changed=False, figures={}, stands=what_stands(Memory(paths)))
     began = time.monotonic()
     step = Tending(settings, settings.repository(module.params["secrets"]))
     try:
         gentle(settings)
-        with places.alone():
+        with paths.alone():
             damaged = step.check(module.params["read_all"])
             step.memory.save(damaged=damaged)
             if damaged:

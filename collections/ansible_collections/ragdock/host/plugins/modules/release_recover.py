@@ -50,7 +50,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
-from ansible_collections.ragdock.host.plugins.module_utils.releases.rolling import Starter
+from ansible_collections.ragdock.host.plugins.module_utils.releases.rolling import RollingUpdate
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import (
     ReleaseError,
     Store,
@@ -87,13 +87,13 @@ def recover(wanted: dict[str, Any]) -> dict[str, Any]:
         "serving": "",
     }
     if current:
-        starter = Starter(engine, current, root, wanted["timeout"])
+        update = RollingUpdate(engine, current, root, wanted["timeout"])
         result["serving"] = current.id
         try:
-            starter.start()
+            update.start()
         except (EngineError, ReleaseError) as error:
             result["trouble"] = str(error)
-        result["actions"] = starter.done
+        result["actions"] = update.done
     else:
         # Nothing unproven stands behind the public endpoint; data and kept logs stay.
         engine.run("compose", "--project-name", engine.project, "down", timeout=wanted["timeout"])

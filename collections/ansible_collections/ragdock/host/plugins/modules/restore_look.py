@@ -73,7 +73,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.restore.compatibility
     ledger_refusal,
     version_refusal,
 )
-from ansible_collections.ragdock.host.plugins.module_utils.restore.journal import Desk
+from ansible_collections.ragdock.host.plugins.module_utils.restore.journal import RestoreWorkspace
 from ansible_collections.ragdock.host.plugins.module_utils.restore.node import Node
 
 
@@ -98,7 +98,7 @@ class Look:
         content = parts.load(self.repository, backup)
         scope, file = self.wanted["scope"], self.wanted["file"]
         holds = self.documents()
-        entry = Desk(self.root).read()
+        entry = RestoreWorkspace(self.root).read()
         return {
             "rows": table,
             "backup": backup.id,

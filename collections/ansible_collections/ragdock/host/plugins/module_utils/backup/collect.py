@@ -17,8 +17,8 @@ from ansible_collections.ragdock.host.plugins.module_utils.aws.session import ho
 from ansible_collections.ragdock.host.plugins.module_utils.backup import manifests, quiesce
 from ansible_collections.ragdock.host.plugins.module_utils.backup.common import (
     BackupError,
+    BackupPaths,
     Memory,
-    Places,
     Settings,
 )
 from ansible_collections.ragdock.host.plugins.module_utils.backup.documents import documents, release
@@ -43,36 +43,36 @@ def state_of(path: Path) -> list[int]:
     return [found.st_size, found.st_mtime_ns, found.st_ino]
 
 
-def fresh_work(places: Places) -> None:
+def fresh_work(paths: BackupPaths) -> None:
     """An empty work directory; what a killed run left is gone."""
-    clear_work(places)
-    places.work.mkdir(mode=0o700)
+    clear_work(paths)
+    paths.work.mkdir(mode=0o700)
 
 
-def clear_work(places: Places) -> None:
+def clear_work(paths: BackupPaths) -> None:
     """Nothing of a backup is left but the backup."""
-    shutil.rmtree(places.work, ignore_errors=True)
-    release(places)
+    shutil.rmtree(paths.work, ignore_errors=True)
+    release(paths)
 
 
-def databases(places: Places) -> list[Path]:
+def databases(paths: BackupPaths) -> list[Path]:
     """The ledger, and whatever else keeps its rows beside it."""
-    found = sorted(places.ledger.glob("*.sqlite3"))
+    found = sorted(paths.ledger.glob("*.sqlite3"))
     for path in found:
         if path.is_symlink():
             raise linked(path)
     return found
 
 
-def copy_databases(places: Places) -> None:
+def copy_databases(paths: BackupPaths) -> None:
     """Every database, as of one moment each."""
-    for path in databases(places):
-        quiesce.copy_database(path, places.work / path.name)
+    for path in databases(paths):
+        quiesce.copy_database(path, paths.work / path.name)
 
 
-def ledger_version(places: Places) -> int:
+def ledger_version(paths: BackupPaths) -> int:
     """The version of the copied ledger's schema: a restore refuses one that its software does not know."""
-    path = places.work / manifests.LEDGER
+    path = paths.work / manifests.LEDGER
     if not path.is_file():
         return 0
     with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
@@ -90,14 +90,14 @@ def _unwritten(path: Path) -> Iterator[None]:
         yield
 
 
-def copy_analytics(places: Places) -> None:
+def copy_analytics(paths: BackupPaths) -> None:
     """All CSV files, while the writer cannot rotate them."""
-    target = places.work / "analytics"
+    target = paths.work / "analytics"
     target.mkdir(mode=0o700)
     with contextlib.ExitStack() as locks:
-        for lock in sorted(places.analytics.glob(".*.lock")):
+        for lock in sorted(paths.analytics.glob(".*.lock")):
             locks.enter_context(_unwritten(lock))
-        for path in sorted(places.analytics.glob("*.csv")):
+        for path in sorted(paths.analytics.glob("*.csv")):
             copy_file(path, target / path.name)
 
 
@@ -124,16 +124,16 @@ def copy_file(source: Path, target: Path) -> None:
     os.utime(target, ns=(found.st_atime_ns, found.st_mtime_ns))
 
 
-def copy_release(places: Places) -> Release:
+def copy_release(paths: BackupPaths) -> Release:
     """The release that serves, with its record; and the rights of OpenSearch's users."""
-    release = Store(places.root).current()
+    release = Store(paths.root).current()
     if release is None:
         raise BackupError("No release serves on this host: there is nothing to back up. Run site.yml first.")
-    shutil.copytree(release.path, places.work / "release", ignore=shutil.ignore_patterns("logs"))
-    security = places.work / "security"
+    shutil.copytree(release.path, paths.work / "release", ignore=shutil.ignore_patterns("logs"))
+    security = paths.work / "security"
     security.mkdir(mode=0o700)
     for name in SECURITY:
-        shutil.copy2(places.root / "config" / "opensearch" / "security" / name, security / name)
+        shutil.copy2(paths.root / "config" / "opensearch" / "security" / name, security / name)
     return release
 
 
@@ -155,18 +155,18 @@ def secret_versions(settings: Settings) -> dict[str, int]:
     return {one["Name"].removeprefix(path): one["Version"] for one in found}
 
 
-def write_secrets(places: Places, versions: Mapping[str, int]) -> None:
+def write_secrets(paths: BackupPaths, versions: Mapping[str, int]) -> None:
     """Which version each secret had: enough to know whether it was rotated since, of no use to a thief."""
     text = json.dumps(versions, indent=1, sort_keys=True) + "\n"
-    (places.work / "secrets.json").write_text(text, encoding="utf-8")
+    (paths.work / "secrets.json").write_text(text, encoding="utf-8")
 
 
 class Files:
     """Entries of the manifest, and the proof that the files did not change since they were read."""
 
-    def __init__(self, places: Places) -> None:
-        self._places = places
-        self._memory = Memory(places, "files")
+    def __init__(self, paths: BackupPaths) -> None:
+        self._paths = paths
+        self._memory = Memory(paths, "files")
         self.entries: list[Json] = []
         # Path in the backup -> where it is held, and its state there.
         self.held: dict[str, tuple[Path, list[int]]] = {}
@@ -176,15 +176,15 @@ class Files:
         """Hash the copies, and of the documents those that changed since the last backup."""
         known = self._memory.values
         kept: Json = {}
-        for held in documents(self._places.held):
-            path = self._places.raw / held.relative_to(self._places.held)
+        for held in documents(self._paths.held):
+            path = self._paths.raw / held.relative_to(self._paths.held)
             state = state_of(held)
             *before, digest = known.get(str(path), [""])
             if before != state:
                 digest = self._hash(held)
             kept[str(path)] = [*state, digest]
             self._add(path, held, state, digest)
-        for path in manifests.files_below(self._places.work):
+        for path in manifests.files_below(self._paths.work):
             self._add(path, path, state_of(path), self._hash(path))
         self._memory.values = {}
         self._memory.save(**kept)
@@ -212,7 +212,7 @@ class Files:
         return wrong
 
 
-def room_needed(places: Places, new_segments: int) -> tuple[int, int]:
+def room_needed(paths: BackupPaths, new_segments: int) -> tuple[int, int]:
     """Bytes that a backup may write: copies on the data volume, and what is new in the repository."""
 
     def size(paths: list[Path]) -> int:
@@ -223,9 +223,9 @@ def room_needed(places: Places, new_segments: int) -> tuple[int, int]:
                 total += path.stat().st_size
         return total
 
-    copies = new_segments + size(databases(places)) * 2 + size(list(places.analytics.glob("*.csv")))
-    known = Memory(places, "files").values
-    unknown = size([path for path in documents(places.raw) if str(path) not in known])
+    copies = new_segments + size(databases(paths)) * 2 + size(list(paths.analytics.glob("*.csv")))
+    known = Memory(paths, "files").values
+    unknown = size([path for path in documents(paths.raw) if str(path) not in known])
     return copies, copies + unknown
 
 
@@ -236,9 +236,9 @@ def folder_of(location: str) -> Path | None:
     return next(found, None)
 
 
-def enough_room(places: Places, needed: int, reserve_mib: int, free: Free) -> str:
+def enough_room(paths: BackupPaths, needed: int, reserve_mib: int, free: Free) -> str:
     """Empty when a backup fits on the data volume; else why not."""
-    left = free(places.root)
+    left = free(paths.root)
     if left - needed >= reserve_mib * MIB:
         return ""
     return (

@@ -1,4 +1,4 @@
-"""What the steps of a backup share: settings, places, memory between nights, and messages."""
+"""What the steps of a backup share: settings, paths, memory between nights, and messages."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Settings:
             self.location,
             password=secrets["restic_password"],
             region=self.region,
-            cache=Places(self.root).cache,
+            cache=BackupPaths(self.root).cache,
             processors=self.processors,
             upload_kib=self.upload_kib,
             stall_seconds=self.stall_seconds,
@@ -93,7 +93,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Places:
+class BackupPaths:
     """Where things lie on the host."""
 
     root: Path
@@ -158,22 +158,22 @@ class Places:
 class Memory:
     """What one night leaves for the next; made anew when it is lost or cannot be read."""
 
-    def __init__(self, places: Places, name: str = "memory") -> None:
-        self.path = places.base / f"{name}.json"
+    def __init__(self, paths: BackupPaths, name: str = "memory") -> None:
+        self.path = paths.base / f"{name}.json"
         self.values: Json = {}
         with contextlib.suppress(OSError, ValueError):
             self.values = dict(json.loads(self.path.read_text(encoding="utf-8")))
 
     @staticmethod
-    def of_index(places: Places, identity: str) -> Memory:
+    def of_index(paths: BackupPaths, identity: str) -> Memory:
         """What was read of an index, by the identity that OpenSearch gave it."""
-        return Memory(places, f"{OF_INDEX}{identity}")
+        return Memory(paths, f"{OF_INDEX}{identity}")
 
     @staticmethod
-    def forget_indices(places: Places, but: Iterable[str]) -> None:
+    def forget_indices(paths: BackupPaths, but: Iterable[str]) -> None:
         """An index that was rebuilt or removed never comes back under its identity."""
         kept = {f"{OF_INDEX}{identity}.json" for identity in but}
-        for path in places.base.glob(f"{OF_INDEX}*.json"):
+        for path in paths.base.glob(f"{OF_INDEX}*.json"):
             if path.name not in kept:
                 path.unlink()
 

@@ -12,7 +12,7 @@ import shutil
 import stat
 from pathlib import Path
 
-from ansible_collections.ragdock.host.plugins.module_utils.backup.common import Places
+from ansible_collections.ragdock.host.plugins.module_utils.backup.common import BackupPaths
 
 # An upload that is still coming in; restic is told to leave it out too.
 UNFINISHED = "*.part"
@@ -50,18 +50,18 @@ def _inside(folder: Path) -> _Inside:
     return found
 
 
-def release(places: Places) -> None:
+def release(paths: BackupPaths) -> None:
     """The second names are gone; documents that were deleted meanwhile go with them."""
-    shutil.rmtree(places.held, ignore_errors=True)
+    shutil.rmtree(paths.held, ignore_errors=True)
 
 
-def hold(places: Places) -> None:
+def hold(paths: BackupPaths) -> None:
     """Every document that is there now has a second name, and nothing else has one.
 
     Done a second time it costs a look at each directory: so the moment itself is short.
     """
-    places.held.mkdir(mode=0o700, exist_ok=True)
-    _hold(places.raw, places.held)
+    paths.held.mkdir(mode=0o700, exist_ok=True)
+    _hold(paths.raw, paths.held)
 
 
 def _hold(folder: Path, beside: Path) -> None:
@@ -96,11 +96,11 @@ def _same_rights(wanted: os.stat_result, beside: Path) -> None:
         os.utime(beside, ns=(wanted.st_atime_ns, wanted.st_mtime_ns))
 
 
-def in_their_place(places: Places) -> tuple[str, ...]:
+def in_their_place(paths: BackupPaths) -> tuple[str, ...]:
     """What a command is begun with that is to see these documents where the live ones are; nobody else does.
 
     The mount is in a name space of the command's own and goes with it, however it ends.
     """
     script = 'mount --bind "$0" "$1" && shift && exec "$@"'
     private = ("unshare", "--mount", "--propagation", "private")
-    return (*private, "sh", "-c", script, str(places.held), str(places.raw))
+    return (*private, "sh", "-c", script, str(paths.held), str(paths.raw))

@@ -15,8 +15,8 @@ from typing import Any
 from ansible_collections.ragdock.host.plugins.module_utils.aws.session import host_client
 from ansible_collections.ragdock.host.plugins.module_utils.backup.common import (
     BackupError,
+    BackupPaths,
     Memory,
-    Places,
     Settings,
 )
 from ansible_collections.ragdock.host.plugins.module_utils.restic import in_s3
@@ -64,7 +64,7 @@ def renew(settings: Settings, now: float, s3: Any = None) -> int:
     _unused, bucket, prefix = in_s3(settings.location)
     if not settings.lock_days or not bucket:
         return 0
-    memory = Memory(Places(settings.root), "retention")
+    memory = Memory(BackupPaths(settings.root), "retention")
     # With other days than now, what was stored then is locked for less than we would think.
     known = memory.values.get("until", {}) if memory.values.get("days") == settings.lock_days else None
     try:

@@ -81,7 +81,7 @@ def refuses_handshakes(host: str = "127.0.0.1", port: int = 443) -> bool:
 
 
 @dataclass
-class Starter:
+class RollingUpdate:
     """Starts one release on this host."""
 
     engine: Engine

@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible_collections.ragdock.host.plugins.module_utils import locks
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import write_atomically
-from ansible_collections.ragdock.host.plugins.module_utils.restore.file_moves import Move, Places
+from ansible_collections.ragdock.host.plugins.module_utils.restore.file_moves import Move, RestorePaths
 
 LOCK_SECONDS = 60.0
 # Nothing that is live was touched; the live state is being replaced; it is replaced and was let loose.
@@ -46,7 +46,7 @@ class Entry:
     ledger: bool = False
 
 
-class Desk:
+class RestoreWorkspace:
     """Directories of a restore, and its journal."""
 
     def __init__(self, root: Path) -> None:
@@ -66,9 +66,9 @@ class Desk:
         """The live ledger."""
         return self.root / "data" / "ledger" / "ledger.sqlite3"
 
-    def places(self, entry: Entry) -> Places:
+    def paths(self, entry: Entry) -> RestorePaths:
         """Where the files of a restore come from and go to."""
-        return Places(self.root / "data", self.staged / "data", self.aside(entry.moment) / "data")
+        return RestorePaths(self.root / "data", self.staged / "data", self.aside(entry.moment) / "data")
 
     def aside(self, moment: str) -> Path:
         """Where a restore keeps what it replaced."""

@@ -24,9 +24,9 @@ from ansible_collections.ragdock.host.plugins.module_utils.restore.journal impor
     PREPARING,
     SWITCHED,
     SWITCHING,
-    Desk,
     Entry,
     Index,
+    RestoreWorkspace,
 )
 from ansible_collections.ragdock.host.plugins.module_utils.restore.node import Node
 from ansible_collections.ragdock.host.plugins.module_utils.restore.preparation import (
@@ -44,7 +44,7 @@ INSIDE = "/data/"
 class Transaction:
     """All that one restore does on the host."""
 
-    desk: Desk
+    workspace: RestoreWorkspace
     node: Node
     engine: Engine
     seconds: dict[str, float] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class Transaction:
 
     def settle(self) -> str:
         """Complete or undo what an earlier run left; says which, or nothing."""
-        entry = self.desk.read()
+        entry = self.workspace.read()
         if entry is None:
             return ""
         self.node.ready(NODE_SECONDS)
@@ -68,10 +68,10 @@ class Transaction:
 
     def begin(self, backup: str, scope: str, file: str) -> Entry:
         """A new journal."""
-        self.desk.open()
+        self.workspace.open()
         moment = f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}"
         entry = Entry(moment=moment, backup=backup, scope=scope, began=time.time(), file=file)
-        self.desk.write(entry)
+        self.workspace.write(entry)
         return entry
 
     # --- switch ----------------------------------------------------------------------------------
@@ -80,11 +80,11 @@ class Transaction:
         """The restored state becomes the live one."""
         clock = time.monotonic()
         entry.phase = SWITCHING
-        aside = self.desk.aside(entry.moment)
+        aside = self.workspace.aside(entry.moment)
         workers = [one for one in self.engine.containers() if one.service == WORKER]
         running = [one.id for one in workers if one.state == "running"]
         entry.stopped = [] if entry.scope == parts.ANALYTICS else running
-        self.desk.write(entry)
+        self.workspace.write(entry)
         aside.mkdir(mode=0o700)
         self._rest(entry)
         # Asked again: until now the worker may have made an index where there was none.
@@ -95,23 +95,23 @@ class Transaction:
         about = {"backup": entry.backup, "scope": entry.scope, "indices": kept}
         (aside / "about.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         if entry.scope != parts.ANALYTICS:
-            ledgers.copy(self.desk.ledger, aside / parts.LEDGER)
+            ledgers.copy(self.workspace.ledger, aside / parts.LEDGER)
             entry.ledger = True
-        self.desk.write(entry)
+        self.workspace.write(entry)
         for one in entry.indices:
             if one.alias in one.old:
                 self.node.twin(one.alias, twin_name(one.alias, entry.moment))
-        forward(self.desk.places(entry), entry.moves)
+        forward(self.workspace.paths(entry), entry.moves)
         self._ledger(entry)
         for one in entry.indices:
             self.node.switch(one.alias, one.new, one.old)
         entry.phase = SWITCHED
-        self.desk.write(entry)
+        self.workspace.write(entry)
         self._wake(entry)
         self.seconds["switch"] = round(time.monotonic() - clock, 1)
 
     def _ledger(self, entry: Entry) -> None:
-        live, theirs = self.desk.ledger, parts.ledger_of(self.desk.staged)
+        live, theirs = self.workspace.ledger, parts.ledger_of(self.workspace.staged)
         if entry.scope == parts.ALL:
             self.figures["arrived"] = ledgers.replace(live, theirs, entry.began)
         elif entry.scope == parts.INDEX:
@@ -134,14 +134,14 @@ class Transaction:
             self.node.close_copy()
         aliases = {one.alias for one in entry.indices}
         here = {name: led for alias in aliases for name, led in self.node.indices(f"{alias}*").items()}
-        for old in [path for path in self.desk.kept() if path != self.desk.aside(entry.moment)]:
+        for old in [path for path in self.workspace.kept() if path != self.workspace.aside(entry.moment)]:
             about = old / "about.json"
             names = json.loads(about.read_text(encoding="utf-8"))["indices"] if about.is_file() else []
             if names and not entry.indices:
                 continue  # still the newest safety copy of an index
             self.node.delete(name for name in names if name in here and not here[name])
             shutil.rmtree(old)
-        self.desk.clear()
+        self.workspace.clear()
 
     def undo(self, entry: Entry) -> None:
         """Bring back what was; doing it twice is fine."""
@@ -150,10 +150,10 @@ class Transaction:
             self._rest(entry)
             for one in entry.indices:
                 self._alias_back(one, entry.moment)
-            aside = self.desk.aside(entry.moment)
+            aside = self.workspace.aside(entry.moment)
             if entry.ledger and (aside / parts.LEDGER).is_file():
-                ledgers.replace(self.desk.ledger, aside / parts.LEDGER, entry.began, exact=True)
-            back(self.desk.places(entry), entry.moves)
+                ledgers.replace(self.workspace.ledger, aside / parts.LEDGER, entry.began, exact=True)
+            back(self.workspace.paths(entry), entry.moves)
             if aside.exists():
                 shutil.rmtree(aside)
         for one in entry.indices:
@@ -161,7 +161,7 @@ class Transaction:
         if entry.indices:
             self.node.close_copy()
         self._wake(entry)
-        self.desk.clear()
+        self.workspace.clear()
 
     def _alias_back(self, one: Index, moment: str) -> None:
         now = self.node.behind(one.alias)
