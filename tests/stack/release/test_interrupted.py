@@ -133,7 +133,7 @@ def test_runs_interrupted_in_each_stage_are_completed_by_the_next(
     assert "Traceback" not in outcome.output
     assert host.current() != before
     assert len(host.ids("rag-app")) == 1
-    assert "NOT HELD" not in outcome.output
+    assert "NOT PASSED" not in outcome.output
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from ansible_collections.ragdock.host.plugins.module_utils.backup.common import BackupPaths, Settings
 from ansible_collections.ragdock.host.plugins.module_utils.restic import Repository
-from ansible_collections.ragdock.host.plugins.modules import backup_prepare, backup_tend
+from ansible_collections.ragdock.host.plugins.modules import backup_maintain, backup_prepare
 
 
 def never(*words: str) -> tuple[int, str, str]:
@@ -47,7 +47,7 @@ def test_damage_is_found_named_and_healed(
     settings = dataclasses.replace(settings, location=repository.location)
     words = ("backup", "--host", "lab", str(papers))
     repository.run(*words, "--tag", "backup:20260310T020000Z,release:r1")
-    tending = backup_tend.Tending(settings, repository)
+    tending = backup_maintain.Maintenance(settings, repository)
     assert tending.check(read_all=True) == []
     pack = damage(repository)
     assert tending.check(read_all=True) == [pack]
@@ -71,7 +71,7 @@ def test_what_cannot_be_healed_is_said_to_be_lost(
     del paths
     settings = dataclasses.replace(settings, location=repository.location)
     repository.run("backup", "--host", "lab", str(papers), "--tag", "backup:20260310T020000Z,release:r1")
-    tending = backup_tend.Tending(settings, repository)
+    tending = backup_maintain.Maintenance(settings, repository)
     tending.memory.save(damaged=[damage(repository)])
     backup_prepare.Preparation(settings, repository, False, never).heal()
     for path in papers.iterdir():

@@ -21,7 +21,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.backup.common import 
     what_stands,
 )
 from ansible_collections.ragdock.host.plugins.module_utils.restic import ResticError
-from ansible_collections.ragdock.host.plugins.modules import backup_tend
+from ansible_collections.ragdock.host.plugins.modules import backup_maintain
 from tests.unit.backup.conftest import PARTS
 
 DAY = 86400.0
@@ -36,8 +36,8 @@ def test_everything_is_read_once_in_a_round_of_nights() -> None:
     read: dict[str, float] = {}
     seen: list[int] = []
     for night in range(2 * PARTS):
-        read = backup_tend.complete(read, PARTS, NOW + night * DAY)
-        due = backup_tend.due_parts(read, PARTS, NOW + night * DAY)
+        read = backup_maintain.complete(read, PARTS, NOW + night * DAY)
+        due = backup_maintain.due_parts(read, PARTS, NOW + night * DAY)
         assert len(due) == 1
         seen += due
         read |= {str(part): NOW + night * DAY for part in due}
@@ -48,7 +48,7 @@ def test_everything_is_read_once_in_a_round_of_nights() -> None:
 def test_missed_nights_are_made_up_for(missed: int) -> None:
     """A host that was down for weeks has still read everything within a month of running."""
     read = {str(part): NOW - part * DAY for part in range(1, PARTS + 1)}
-    due = backup_tend.due_parts(read, PARTS, NOW + missed * DAY)
+    due = backup_maintain.due_parts(read, PARTS, NOW + missed * DAY)
     overdue = [part for part in range(1, PARTS + 1) if part + missed >= PARTS]
     assert due == sorted(overdue)
 
@@ -56,8 +56,8 @@ def test_missed_nights_are_made_up_for(missed: int) -> None:
 def test_a_part_read_in_the_future_is_due() -> None:
     """The clock was wrong when it was read."""
     read = {str(part): NOW - DAY for part in range(1, PARTS + 1)} | {"5": NOW + 3650 * DAY}
-    read = backup_tend.complete(read, PARTS, NOW)
-    assert backup_tend.due_parts(read, PARTS, NOW) == [5]
+    read = backup_maintain.complete(read, PARTS, NOW)
+    assert backup_maintain.due_parts(read, PARTS, NOW) == [5]
 
 
 # --- what is kept --------------------------------------------------------------------------------
@@ -67,7 +67,7 @@ def test_the_policy_spares_what_is_new_or_proven_and_counts_no_future_one(settin
     """Whatever the clock said when the others were made."""
     now = dt.datetime(2026, 3, 10, tzinfo=dt.UTC)
     future = Backup("20360101T000000Z", "f" * 64, now.replace(year=2036), "", (), (), 0)
-    words = backup_tend.forget_words(settings, ["20260310T000000Z", "20260308T000000Z"], [future], now)
+    words = backup_maintain.forget_words(settings, ["20260310T000000Z", "20260308T000000Z"], [future], now)
     kept = [(word, value) for word, value in itertools.pairwise(words) if word.startswith("--keep-")]
     assert kept == [
         ("--keep-daily", "8"),

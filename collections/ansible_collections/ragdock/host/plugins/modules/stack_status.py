@@ -45,8 +45,8 @@ from ansible_collections.ragdock.host.plugins.module_utils.https import Unreacha
 from ansible_collections.ragdock.host.plugins.module_utils.jobs import read_state
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import Store
 from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import (
+    CheckError,
     Deployment,
-    LookError,
     name_of,
     service_of,
 )
@@ -118,7 +118,7 @@ def documents(deployment: Deployment) -> str:
         reply = PublicEndpoint(deployment.name, LOCAL, 443, ca, token).ask(
             "GET", "/api/status", timeout=deployment.timeout
         )
-    except (LookError, UnreachableError, OSError) as error:
+    except (CheckError, UnreachableError, OSError) as error:
         return f"unknown: {error}"
     counts = reply.json().get("documents", {})
     return ", ".join(f"{count} {state}" for state, count in counts.items()) or f"unknown: {reply.excerpt()}"
@@ -148,7 +148,7 @@ def main() -> None:
         deployment.read()
         rows, about = list(services(deployment)), list(facts(deployment))
         jobs, drills, lost = glance(deployment.root)
-    except (LookError, EngineError, OSError, ValueError) as error:
+    except (CheckError, EngineError, OSError, ValueError) as error:
         module.fail_json(
             msg=f"State cannot be read: {error}. Is the host configured? playbooks/configure.yml"
         )

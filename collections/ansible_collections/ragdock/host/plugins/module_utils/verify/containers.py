@@ -1,4 +1,4 @@
-"""Promises about the containers: what runs, as whom, and what it may do."""
+"""Checks of the containers: what runs, as whom, and what it may do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Promises that what stands is what was deployed, and that the jobs of the schedule do run."""
+"""Checks for drift: the host runs what was deployed, and the scheduled jobs run."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ansible_collections.ragdock.host.plugins.module_utils import schedule
 from ansible_collections.ragdock.host.plugins.module_utils.docker import HASH_LABEL, docker, specs_of
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import Release, Store, content_hash
 from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import (
+    CheckError,
     Deployment,
-    LookError,
     Row,
     judged,
     service_of,
@@ -31,7 +31,7 @@ def serving(deployment: Deployment) -> Release:
     """The release that serves."""
     release = Store(deployment.root).current()
     if release is None:
-        raise LookError("no release serves: run playbooks/deploy.yml")
+        raise CheckError("no release serves: run playbooks/deploy.yml")
     return release
 
 
@@ -78,9 +78,9 @@ def container_specs(deployment: Deployment) -> Iterator[Row]:
 
 
 def jobs(deployment: Deployment) -> Iterator[Row]:
-    """No job's last success is older than its schedule promises."""
+    """No job's last success is older than its schedule allows."""
     if not SCHEDULE.is_file():
-        raise LookError(f"{SCHEDULE} is not there: run playbooks/configure.yml")
+        raise CheckError(f"{SCHEDULE} is not there: run playbooks/configure.yml")
     plan = json.loads(SCHEDULE.read_text(encoding="utf-8"))["jobs"]
     since, now = datetime.fromtimestamp(SCHEDULE.stat().st_mtime, UTC), datetime.now(UTC)
     late, on_time = [], 0

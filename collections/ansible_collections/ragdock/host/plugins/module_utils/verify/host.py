@@ -1,4 +1,4 @@
-"""Promises about the host: what listens, room to work in, clock, and the release on its disk."""
+"""Checks of the host: what listens, room to work in, clock, and the release on its disk."""
 
 from __future__ import annotations
 
@@ -92,16 +92,16 @@ def room(deployment: Deployment) -> Iterator[Row]:
 
 def clock(deployment: Deployment) -> Iterator[Row]:
     """Certificates, backups and sessions need the right time."""
-    promise = "clock is synchronised"
+    check = "clock is synchronised"
     _code, inside, _err = deployment.run(["systemd-detect-virt", "--container"])
     if inside.strip() not in ("", "none"):
         # A container has no clock of its own, and its time service does not start.
-        yield Row(AREA, promise, True, "kept by the machine around this container")
+        yield Row(AREA, check, True, "kept by the machine around this container")
         return
     _code, out, _err = deployment.run(["timedatectl", "show", "--property=NTPSynchronized", "--value"])
     hint = "`timedatectl timesync-status` on the host; playbooks/configure.yml sets the time servers."
     synchronised = out.strip() == "yes"
-    yield Row(AREA, promise, synchronised, f"synchronised: {out.strip() or 'unknown'}", hint)
+    yield Row(AREA, check, synchronised, f"synchronised: {out.strip() or 'unknown'}", hint)
 
 
 def releases(deployment: Deployment) -> Iterator[Row]:

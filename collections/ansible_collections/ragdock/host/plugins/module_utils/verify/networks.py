@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 
 from ansible_collections.ragdock.host.plugins.module_utils.docker import networks
 from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import (
+    CheckError,
     Deployment,
-    LookError,
     Row,
     judged,
     name_of,
@@ -109,7 +109,7 @@ def outside(url: str) -> tuple[str, Address]:
     try:
         return host, (socket.gethostbyname(host), port)
     except OSError as error:
-        raise LookError(f"{host} (verify_outside) cannot be resolved on the host: {error}") from error
+        raise CheckError(f"{host} (verify_outside) cannot be resolved on the host: {error}") from error
 
 
 def running(deployment: Deployment) -> list[dict[str, Any]]:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from ansible_collections.ragdock.host.plugins.module_utils.certificates import first_end
 from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import (
+    CheckError,
     Deployment,
-    LookError,
     Row,
     judged,
     name_of,
@@ -61,7 +61,7 @@ def needles(directory: Path) -> list[Needle]:
         for piece in pieces(path.read_text(encoding="utf-8", errors="replace"))
     ]
     if not found:
-        raise LookError(f"{directory} holds no secret")
+        raise CheckError(f"{directory} holds no secret")
     return found
 
 
@@ -103,7 +103,7 @@ def certificates(deployment: Deployment) -> Iterator[Row]:
     """What signs and encrypts inside does not end unnoticed: an authority is not renewed by itself."""
     days = certificate_days(deployment.root / "secrets", datetime.now(UTC))
     if not days:
-        raise LookError("no certificate is among the secrets")
+        raise CheckError("no certificate is among the secrets")
     ending = [f"{name} ends in {left} days" for name, left in days.items() if left < LEAST_DAYS]
     first = min(days, key=lambda name: days[name])
     figure = f"{len(days)}, the first ends in {days[first]} days ({first})"
@@ -157,6 +157,6 @@ def nowhere_else(deployment: Deployment) -> Iterator[Row]:
 
     code, out, err = deployment.run(["journalctl", "--no-pager", "--output=cat", "--lines", JOURNAL_LINES])
     if code != 0:
-        raise LookError(f"journalctl ended with {code}: {err.strip()}")
+        raise CheckError(f"journalctl ended with {code}: {err.strip()}")
     found = [f"{name} in the journal" for name in sorted(named_in(out.encode(), wanted))]
     yield judged(AREA, "none in the host's journal", found, f"{len(out) / 1e6:.1f} MB read", CLEAN)

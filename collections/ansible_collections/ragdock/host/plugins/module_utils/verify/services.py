@@ -1,4 +1,4 @@
-"""Promises about what the services answer: the endpoint, OpenSearch, the models."""
+"""Checks of what the services answer: the endpoint, OpenSearch, the models."""
 
 from __future__ import annotations
 
@@ -152,7 +152,9 @@ def search_engine(deployment: Deployment) -> Iterator[Row]:
     users = search.ask("GET", f"{API}/internalusers", "ragdock_worker", passwords["ragdock_worker"])
     if users.status not in (401, 403):
         wrong.append(f"ragdock_worker may read users ({users.status})")
-    yield judged(SEARCH, "each client has its own rights only", wrong, "5 trespasses refused", REPAIR)
+    yield judged(
+        SEARCH, "each client has its own rights only", wrong, "5 unauthorised requests refused", REPAIR
+    )
 
 
 def models(deployment: Deployment) -> Iterator[Row]:
@@ -178,9 +180,9 @@ def models(deployment: Deployment) -> Iterator[Row]:
     search = _Search(deployment)
     password = deployment.secret("rag-app", "opensearch_password")
     mapping = search.ask("GET", f"/{search.index}/_mapping", "ragdock_app", password)
-    promise = "index holds vectors of the embedder that runs"
+    check = "index holds vectors of the embedder that runs"
     if mapping.status == 404:
-        yield Row(MODELS, promise, True, "no index yet: made with the first document")
+        yield Row(MODELS, check, True, "no index yet: made with the first document")
         return
     first: dict[str, Any] = next(iter(mapping.json().values()), {})
     contract = first.get("mappings", {}).get("_meta", {}).get("embedding", {})
@@ -192,7 +194,7 @@ def models(deployment: Deployment) -> Iterator[Row]:
         f"{contract.get('model')}, {contract.get('dimension')} dimensions, {str(contract.get('digest'))[:12]}"
     )
     hint = f"The embedder is {weights[:12]} now: bring the old model back, or ingest into a new index."
-    yield Row(MODELS, promise, same, figure, hint)
+    yield Row(MODELS, check, same, figure, hint)
 
 
 def model_proxy(deployment: Deployment) -> Iterator[Row]:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.ragdock.host.plugins.module_utils.endpoint import PublicEndpoint
-from ansible_collections.ragdock.host.plugins.modules import prove
-from tests.unit.proof.fake_stack import CONTRACT, NAME, TOKEN, FakeStack, authority, serving
+from ansible_collections.ragdock.host.plugins.modules import smoke_test
+from tests.unit.verify.fake_stack import CONTRACT, NAME, TOKEN, FakeStack, authority, serving
 
 # Fault of the endpoint -> the step that must be named, and words of what was answered.
 FAULTS = {
@@ -28,7 +28,7 @@ FAULTS = {
     "finds the deleted": ("deletion", "still finds"),
 }
 
-Teller = Callable[..., tuple[prove.Story, FakeStack]]
+Teller = Callable[..., tuple[smoke_test.Story, FakeStack]]
 
 
 @pytest.fixture(scope="module")
@@ -47,20 +47,20 @@ def teller(pem: Path) -> Iterator[Teller]:
     """A story to tell to a endpoint with a fault."""
     opened = []
 
-    def make(fault: str = "") -> tuple[prove.Story, FakeStack]:
+    def make(fault: str = "") -> tuple[smoke_test.Story, FakeStack]:
         endpoint = FakeStack(fault)
         context = serving(endpoint, pem)
         port = context.__enter__()
         opened.append(context)
         asked = PublicEndpoint(NAME, "127.0.0.1", port, certificate(pem), TOKEN)
-        return prove.Story(asked, 1.0, "ragdock"), endpoint
+        return smoke_test.Story(asked, 1.0, "ragdock"), endpoint
 
     yield make
     for context in opened:
         context.__exit__(None, None, None)
 
 
-def tell(story: prove.Story) -> None:
+def tell(story: smoke_test.Story) -> None:
     """All of it."""
     story.light()
     story.full()
@@ -90,7 +90,7 @@ def test_what_does_not_hold_is_named(teller: Teller, fault: str) -> None:
     """The message has the step, the answer, and where to look."""
     step, words = FAULTS[fault]
     story, _ = teller(fault)
-    with pytest.raises(prove.UnprovenError) as caught:
+    with pytest.raises(smoke_test.SmokeTestError) as caught:
         tell(story)
     assert caught.value.step == step
     assert words in str(caught.value)
@@ -101,7 +101,7 @@ def test_what_does_not_hold_is_named(teller: Teller, fault: str) -> None:
 def test_a_failed_proof_takes_its_canary_along(teller: Teller, fault: str) -> None:
     """Nobody's answers cite a canary because a release was bad."""
     story, endpoint = teller(fault)
-    with pytest.raises(prove.UnprovenError):
+    with pytest.raises(smoke_test.SmokeTestError):
         story.full()
     assert not endpoint.documents
 
@@ -122,8 +122,8 @@ def test_a_certificate_of_somebody_else_is_refused(teller: Teller, tmp_path: Pat
     story, _ = teller()
     other = certificate(authority(tmp_path))
     port = story.endpoint._endpoint.port
-    stranger = prove.Story(PublicEndpoint(NAME, "127.0.0.1", port, other, TOKEN), 1.0, "ragdock")
-    with pytest.raises(prove.UnprovenError, match="was refused"):
+    stranger = smoke_test.Story(PublicEndpoint(NAME, "127.0.0.1", port, other, TOKEN), 1.0, "ragdock")
+    with pytest.raises(smoke_test.SmokeTestError, match="was refused"):
         stranger.light()
 
 
@@ -132,6 +132,6 @@ def test_a_closed_port_is_named(pem: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    story = prove.Story(PublicEndpoint(NAME, "127.0.0.1", port, certificate(pem), TOKEN), 1.0, "ragdock")
-    with pytest.raises(prove.UnprovenError, match=f"127.0.0.1:{port}"):
+    story = smoke_test.Story(PublicEndpoint(NAME, "127.0.0.1", port, certificate(pem), TOKEN), 1.0, "ragdock")
+    with pytest.raises(smoke_test.SmokeTestError, match=f"127.0.0.1:{port}"):
         story.light()

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
-module: prove
+module: smoke_test
 short_description: Proves that the stack answers, through the public endpoint
 description:
   - The light story reads only; landing page, login page, health and status over a verified certificate.
@@ -27,7 +27,7 @@ author: ["Ragdock (!UNKNOWN)"]
 
 EXAMPLES = r"""
 - name: The release answers with the canary cited
-  ragdock.host.prove:
+  ragdock.host.smoke_test:
     name: "{{ stack_public_address }}"
     ca: "{{ stack_edge_ca }}"
     token: "{{ stack_api_token }}"
@@ -76,7 +76,7 @@ def names(answer: dict[str, Any], where: str) -> list[str]:
     return [str(one.get("document", "")) for one in answer.get(where) or []]
 
 
-class UnprovenError(Exception):
+class SmokeTestError(Exception):
     """A step that did not hold: which, what was answered, where to look."""
 
     def __init__(self, step: str, answered: str, look: str) -> None:
@@ -87,7 +87,7 @@ class UnprovenError(Exception):
 
 
 class Story:
-    """The steps, in order; each raises UnprovenError when it does not hold."""
+    """The steps, in order; each raises SmokeTestError when it does not hold."""
 
     def __init__(self, endpoint: PublicEndpoint, timeout: float, project: str) -> None:
         self.endpoint = endpoint
@@ -106,12 +106,12 @@ class Story:
         try:
             return self.endpoint.ask(method, path, **more)
         except UnreachableError as error:
-            raise UnprovenError(step, str(error), look) from error
+            raise SmokeTestError(step, str(error), look) from error
 
     def _want(self, step: str, look: str, method: str, path: str, status: int, **more: Any) -> Reply:
         reply = self._ask(step, look, method, path, **more)
         if reply.status != status:
-            raise UnprovenError(
+            raise SmokeTestError(
                 step, f"{method} {self.endpoint.url(path)} answered {reply.excerpt()}, wanted {status}", look
             )
         return reply
@@ -121,7 +121,7 @@ class Story:
         edge = self.logs("edge")
         landing = self._want("landing page", self.logs("edge", "landing"), "GET", "/", 200)
         if b"<html" not in landing.body.lower():
-            raise UnprovenError(
+            raise SmokeTestError(
                 "landing page", f"GET / answered no HTML: {landing.excerpt()}", self.logs("landing")
             )
         self.watch.lap("landing")
@@ -131,13 +131,13 @@ class Story:
         self.watch.lap("app")
         refused = self._ask("wrong token", app, "GET", "/api/status", token=f"wrong-{secrets.token_hex(8)}")
         if refused.status not in (401, 403):
-            raise UnprovenError(
+            raise SmokeTestError(
                 "wrong token", f"a wrong token was answered {refused.excerpt()}, wanted 401", app
             )
         status = self._want("status", app, "GET", "/api/status", 200)
         self.status = status.json()
         if "strict-transport-security" not in landing.headers:
-            raise UnprovenError("HSTS", "the landing page came without Strict-Transport-Security", edge)
+            raise SmokeTestError("HSTS", "the landing page came without Strict-Transport-Security", edge)
         self.watch.lap("status")
 
     def full(self) -> None:
@@ -148,8 +148,10 @@ class Story:
             self._upload(word)
             self._indexed()
             self._answered(word)
-        except UnprovenError as error:
-            raise UnprovenError(error.step, f"{error.answered}{self._leave_nothing()}", error.look) from error
+        except SmokeTestError as error:
+            raise SmokeTestError(
+                error.step, f"{error.answered}{self._leave_nothing()}", error.look
+            ) from error
         self._delete()
         self._gone(word)
 
@@ -167,7 +169,7 @@ class Story:
             return ""
         try:
             self._delete()
-        except UnprovenError as error:
+        except SmokeTestError as error:
             return f" (and the canary {self.canary} could not be deleted: {error.answered})"
         return ""
 
@@ -182,7 +184,7 @@ class Story:
         reply = self._want("upload", app, "POST", "/api/documents", 202, body=body, content_type=content_type)
         identity = reply.json().get("id")
         if identity in (None, ""):
-            raise UnprovenError("upload", f"the answer names no id: {reply.excerpt()}", app)
+            raise SmokeTestError("upload", f"the answer names no id: {reply.excerpt()}", app)
         self.canary = str(identity)
         self.watch.lap("upload")
 
@@ -198,9 +200,9 @@ class Story:
                 self.watch.lap("indexed")
                 return
             if seen == "failed":
-                raise UnprovenError("indexing", f"the canary was set aside: {document.get('reason')}", look)
+                raise SmokeTestError("indexing", f"the canary was set aside: {document.get('reason')}", look)
             time.sleep(POLL_SECONDS)
-        raise UnprovenError("indexing", f"the canary was still '{seen}' after {self.timeout:.0f} s", look)
+        raise SmokeTestError("indexing", f"the canary was still '{seen}' after {self.timeout:.0f} s", look)
 
     def _answered(self, word: str) -> None:
         look = self.logs("rag-app", "ollama", "opensearch")
@@ -222,14 +224,14 @@ class Story:
         # A model that answered from the canary's passage, but in words that no sentence of it supports, is a
         # weak model and no broken release: to roll back would not mend it.
         if not given:
-            raise UnprovenError("answer", said, look)
+            raise SmokeTestError("answer", said, look)
         self.watch.lap("answered_uncited")
 
     def _delete(self) -> None:
         app = self.logs("rag-app")
         reply = self._ask("deletion", app, "DELETE", f"/api/documents/{self.canary}")
         if reply.status not in DELETED:
-            raise UnprovenError(
+            raise SmokeTestError(
                 "deletion", f"DELETE of document {self.canary} answered {reply.excerpt()}", app
             )
 
@@ -245,7 +247,9 @@ class Story:
                 self.watch.lap("deleted")
                 return
             time.sleep(POLL_SECONDS)
-        raise UnprovenError("deletion", f"the canary is still there after {self.timeout:.0f} s: {seen}", look)
+        raise SmokeTestError(
+            "deletion", f"the canary is still there after {self.timeout:.0f} s: {seen}", look
+        )
 
     def _unfindable(self, word: str, look: str) -> None:
         query = json.dumps({"query": word, "top_k": 5}).encode()
@@ -253,10 +257,10 @@ class Story:
             self._want("deletion", look, "POST", "/api/search", 200, body=query).json().get("results", [])
         )
         if any(word in str(one.get("document", "")) for one in results):
-            raise UnprovenError("deletion", f"search still finds {word}.md after its deletion", look)
+            raise SmokeTestError("deletion", f"search still finds {word}.md after its deletion", look)
 
 
-def fail(module: AnsibleModule, story: Story, told: str, error: UnprovenError) -> NoReturn:
+def fail(module: AnsibleModule, story: Story, told: str, error: SmokeTestError) -> NoReturn:
     """End with what did not hold and what was measured until then."""
     module.fail_json(
         msg=f"Proof through https://{story.endpoint.name} failed: {error}",
@@ -291,7 +295,7 @@ def main() -> None:
         story.light()
         if told == "full":
             story.full()
-    except UnprovenError as error:
+    except SmokeTestError as error:
         fail(module, story, told, error)
     module.exit_json(changed=False, story=told, figures=story.watch.seconds, status=story.status)
 

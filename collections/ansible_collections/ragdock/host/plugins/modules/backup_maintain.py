@@ -5,7 +5,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
-module: backup_tend
+module: backup_maintain
 short_description: Forgets by policy and checks the repository
 description:
   - Keeps so many days, weeks and months. The backup just made is kept whatever the clock says, so is the
@@ -24,7 +24,7 @@ author: ["Ragdock (!UNKNOWN)"]
 
 EXAMPLES = r"""
 - name: The repository is tended
-  ragdock.host.backup_tend:
+  ragdock.host.backup_maintain:
     settings: "{{ _backup_settings }}"
     secrets: "{{ _backup_secrets }}"
     id: "{{ __backup_prepared.id }}"
@@ -95,7 +95,7 @@ def forget_words(
     return ["forget", "--host", settings.name, "--group-by", "host", *words]
 
 
-class Tending:
+class Maintenance:
     """The steps."""
 
     def __init__(self, settings: Settings, repository: Repository) -> None:
@@ -172,7 +172,7 @@ def main() -> None:
     if module.check_mode:
         module.exit_json(changed=False, figures={}, stands=what_stands(Memory(paths)))
     began = time.monotonic()
-    step = Tending(settings, settings.repository(module.params["secrets"]))
+    step = Maintenance(settings, settings.repository(module.params["secrets"]))
     try:
         gentle(settings)
         with paths.alone():
