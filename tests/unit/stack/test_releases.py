@@ -180,7 +180,7 @@ def test_a_model_that_was_replaced_since_changes_the_record(store: Store) -> Non
     ("older", "newer", "words"),
     [
         (CONTRACT, CONTRACT, []),
-        (CONTRACT | {"digest": "d0"}, CONTRACT, ["digest d1 -> d0", "reads every document anew"]),
+        (CONTRACT | {"digest": "d0"}, CONTRACT, ["digest d1 -> d0", "reads every document again"]),
         (CONTRACT, CONTRACT | {"mapping": 2}, ["mapping 2 -> None"]),
         ({}, CONTRACT, []),
         (CONTRACT, {}, []),

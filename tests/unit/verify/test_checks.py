@@ -100,7 +100,7 @@ def test_a_secret_across_two_blocks_is_found(tmp_path: Path) -> None:
 
 def test_secrets_are_read_below_their_directory(tmp_path: Path) -> None:
     """And a directory without any is an error: a search for nothing finds nothing."""
-    with pytest.raises(CheckError, match="holds no secret"):
+    with pytest.raises(CheckError, match="contains no secret"):
         needles(tmp_path)
     (tmp_path / "rag-app").mkdir()
     (tmp_path / "rag-app" / "api_token").write_text("0123456789abcdef0123\n")

@@ -48,7 +48,7 @@ class ActionModule(ActionBase):
         """The operator's row, then the host's."""
         super().run(tmp, task_vars)
         found: dict[str, Any] = self._execute_module(task_vars=task_vars)
-        # On the host itself this would not be a check from outside: its own address may not even lead back to it.
+        # Not on the host itself: that is no check from outside, and its address may not lead back to it.
         if not found.get("failed") and self._connection.transport != "local":
             found["rows"].insert(0, asked_from_here(self._task.args["name"], found["ca"]))
         return found

@@ -1,6 +1,6 @@
-"""The public endpoint, asked over HTTPS by its public name at a chosen address.
+"""Client of the public endpoint: HTTPS by its public name, at a chosen address.
 
-The host asks its own port 443, the operator the public address; both want the
+The host connects to its own port 443, the operator to the public address; both require the
 certificate of the public name.
 """
 
@@ -27,7 +27,7 @@ def multipart(field: str, filename: str, content: bytes, content_type: str) -> t
 
 
 class PublicEndpoint:
-    """Asks the public endpoint; every request has a time limit."""
+    """The public endpoint. Every request has a timeout."""
 
     def __init__(self, name: str, address: str, port: int, ca_pem: str, token: str) -> None:
         self.name = name

@@ -1,7 +1,7 @@
 """A deployment's secrets in the Parameter Store.
 
 Shared by the modules that make secrets (role aws_secrets) and that rotate them (role rotation).
-Values stay inside the process that makes them: no argument, result or file holds one.
+Values stay inside the process that makes them: no argument, result or file contains one.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 """Makes a deployment's missing secrets and stores them; never reads, changes or returns one that exists.
 
 The values are born and stored in this one process: no task argument, no result and no temporary
-file holds them. A CA's own key is read back only to sign a missing leaf.
+file contains them. A CA's own key is read back only to sign a missing leaf.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ DOCUMENTATION = r"""
 module: backup_make
 short_description: Makes one backup
 description:
-  - Copies the ledger, begins a snapshot of the indices and freezes a view of them in one moment in which
-    nothing is written. When something was, it is done again with the worker standing still.
+  - Copies the ledger, starts a snapshot of the indices and freezes a view of them at a point in time at which
+    nothing is written. When something was written, this is repeated with the worker paused.
   - Writes the manifest from the frozen view, uploads all of it with restic, compares what arrived with the
     manifest and the manifest with the source read again. Only then does it count as a backup; what does not
     match is removed.
@@ -96,21 +96,21 @@ class Making:
         self.figures: dict[str, Any] = {}
         self.views = contextlib.ExitStack()
 
-    # --- the moment ------------------------------------------------------------------------------
+    # --- point in time --------------------------------------------------------------------------
 
     def view(self, indices: dict[str, list[str]], hold: bool) -> dict[str, str]:
-        """Ledger copied, documents held, views frozen, snapshot begun, no write between; index -> view."""
-        moment = (
+        """Copy the ledger, link the documents, freeze the views, start the snapshot, without a write."""
+        pause = (
             quiesce.held(self.run, self.settings.project, self.settings.hold_seconds)
             if hold
             else contextlib.nullcontext()
         )
-        # Most of the work before the moment, which then only adds what has changed since.
+        # Most of the work is done first; the second pass only adds what has changed since.
         documents.hold(self.paths)
         began = time.monotonic()
-        with moment:
+        with pause:
             if hold and not all(map(quiesce.writable, collect.databases(self.paths))):
-                raise ChangedError("a writer of the ledger stood still in the middle of a write")
+                raise ChangedError("a writer of the ledger was paused in the middle of a write")
             before = {name: self.search.sequence(name) for name in indices}
             collect.copy_databases(self.paths)
             documents.hold(self.paths)
@@ -124,11 +124,11 @@ class Making:
                     raise ChangedError("the snapshot did not begin in time")
             after = {name: self.search.sequence(name) for name in indices}
             if before != after:
-                raise ChangedError("documents were written meanwhile")
+                raise ChangedError("documents were written in the meantime")
         self.figures["held_seconds"] = round(time.monotonic() - began, 2) if hold else 0
         return views
 
-    # --- what it holds ---------------------------------------------------------------------------
+    # --- content --------------------------------------------------------------------------------
 
     def index(self, name: str, aliases: list[str], pit: str) -> tuple[dict[str, Any], dict[str, str]]:
         """The manifest's entry of an index and the hashes of its documents; reads what changed."""
@@ -202,14 +202,14 @@ class Making:
     # --- all of it -------------------------------------------------------------------------------
 
     def serving(self) -> dict[str, list[str]]:
-        """Indices that a backup holds; none on a stack that has never read a document."""
+        """Indices that a backup contains; none on a stack that has never read a document."""
         found: dict[str, list[str]] = self.search.serving(self.settings.pattern)
         others = [] if found else list(self.search.indices(self.settings.pattern))
         if others:
             raise BackupError(
-                f"No alias serves any of the indices {', '.join(others)}: nobody gets answers, and a backup "
-                "would hold no passages. `docker compose -p ragdock logs rag-worker` on the host says why; "
-                "playbooks/restore.yml -e scope=index brings the index of the newest backup back."
+                f"No alias serves any of the indices {', '.join(others)}: there are no answers, and a backup "
+                "would have no passages. `docker compose -p ragdock logs rag-worker` on the host shows why; "
+                "playbooks/restore.yml -e scope=index restores the index of the newest backup."
             )
         return found
 
@@ -273,7 +273,7 @@ class Making:
         }
 
     def run_all(self, full: bool) -> str:
-        """Attempts, until the source holds still."""
+        """Retry until the source does not change."""
         told: list[str] = []
         for number in range(ATTEMPTS):
             try:
@@ -282,8 +282,8 @@ class Making:
             except ChangedError as error:
                 told.append(str(error))
         raise BackupError(
-            f"The source did not hold still in {ATTEMPTS} attempts: {'; '.join(dict.fromkeys(told))}. "
-            f"Who writes there? Bring big files to {self.paths.raw} by upload or `mv`, not by a slow copy."
+            f"The source kept changing in {ATTEMPTS} attempts: {'; '.join(dict.fromkeys(told))}. "
+            f"What writes there? Add big files to {self.paths.raw} by upload or `mv`, not by a slow copy."
         )
 
 

@@ -9,7 +9,7 @@ module: backup_prepare
 short_description: Makes sure that a backup may begin
 description:
   - Refuses early when the disk has no room, the repository is not to be used or OpenSearch is not well.
-  - Clears away what a killed run left, heals a repository in which damage was found.
+  - Removes what a killed run left, and repairs a repository in which damage was found.
 options:
   new_repository: {description: Begin anew where the repository is gone., type: bool, default: false}
 extends_documentation_fragment:
@@ -69,12 +69,12 @@ DAMAGED = "damaged"
 
 
 def free(path: Path) -> int:
-    """Bytes free on the disk that holds a directory."""
+    """Bytes free on the disk of a directory."""
     return shutil.disk_usage(path).free
 
 
 class Preparation:
-    """The steps; `dry` looks only."""
+    """The steps; `dry` only checks."""
 
     def __init__(self, settings: Settings, repository: Repository, dry: bool, run: Any) -> None:
         self.settings = settings
@@ -107,10 +107,10 @@ class Preparation:
             raise BackupError(why)
 
     def clear(self, search: Search) -> None:
-        """Nothing half made is left, whoever was killed."""
+        """Remove what a killed run left unfinished."""
         if not self.dry:
             self.cleared += [
-                f"worker {one} stood still" for one in quiesce.let_go(self.run, self.settings.project)
+                f"worker {one} was paused" for one in quiesce.let_go(self.run, self.settings.project)
             ]
         for name, state in search.snapshots().items():
             if name.startswith(PREFIX) and state in HALF_MADE:
@@ -127,7 +127,7 @@ class Preparation:
         folder = Path(self.settings.location).parent
         if self.settings.location.startswith("/") and not folder.is_dir():
             raise BackupError(
-                f"{folder} is not there. Is the disk of ragdock_backup_repository mounted? Nothing was begun."
+                f"{folder} is not there. Is the disk of ragdock_backup_repository mounted? Nothing changed."
             )
         try:
             uploads = self.repository.uploads()
@@ -148,7 +148,7 @@ class Preparation:
                     self.repository.run("forget", one.snapshot)
 
     def begin(self, begin_anew: bool) -> None:
-        """The first backup makes the repository; a later one only when it is told that the first was lost.
+        """The first backup makes the repository; a later one only with the setting that says it was lost.
 
         Never the bucket, which restic would make without versions and without our policy.
         """

@@ -167,7 +167,7 @@ class Node:
             if time.monotonic() > until:
                 raise EngineError(
                     f"opensearch did not answer within {START_SECONDS} s of its restart. "
-                    "`docker compose -p ragdock logs --tail 50 opensearch` on the host says why."
+                    "`docker compose -p ragdock logs --tail 50 opensearch` on the host shows why."
                 )
             time.sleep(1)
 
@@ -180,7 +180,7 @@ class Node:
                 raise SearchError(
                     "it was asked to read its files and shows another certificate than "
                     f"{self.files}/node.pem holds. "
-                    "`docker compose -p ragdock logs --tail 50 opensearch` on the host says why"
+                    "`docker compose -p ragdock logs --tail 50 opensearch` on the host shows why"
                 )
             time.sleep(0.5)
         return wanted

@@ -65,7 +65,7 @@ def keep_logs(engine: Engine, where: Path, reason: str) -> list[str]:
     containers = sorted(engine.containers(), key=lambda one: one.well)
     for one in containers:
         write_atomically(where / f"{one.name}.log", engine.log(one.id), 0o640)
-    return [one.told() for one in containers if not one.well]
+    return [one.summary() for one in containers if not one.well]
 
 
 def recover(wanted: dict[str, Any]) -> dict[str, Any]:

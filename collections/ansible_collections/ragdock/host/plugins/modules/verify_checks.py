@@ -112,7 +112,7 @@ def main() -> None:
         days = secrets.certificate_days(deployment.root / "secrets", datetime.now(UTC))
     except (CheckError, EngineError, OSError, ValueError) as error:
         module.fail_json(
-            msg=f"The deployment cannot be read: {error}. playbooks/status.yml shows whether anything is deployed."
+            msg=f"The deployment cannot be read: {error}. playbooks/status.yml shows what is deployed."
         )
     rows = rows_of(deployment, CHECKS + DRIFT if wanted["drift"] else CHECKS)
     module.exit_json(

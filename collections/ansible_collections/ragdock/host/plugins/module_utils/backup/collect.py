@@ -1,4 +1,4 @@
-"""What a backup brings together beside OpenSearch's snapshot: copies, files, versions."""
+"""What a backup collects besides OpenSearch's snapshot: copies, files, versions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Json = dict[str, Any]
 SECURITY = ("roles.yml", "roles_mapping.yml")
 TIMEOUT_SECONDS = 10.0
 MIB = 1 << 20
-# Locks, indices and what a removal of old backups writes anew, on a disk that is the repository's own.
+# Locks, indices and what pruning rewrites, on a disk that only the repository uses.
 OWN_MIB = 64
 Free = Callable[[Path], int]
 
@@ -56,7 +56,7 @@ def clear_work(paths: BackupPaths) -> None:
 
 
 def databases(paths: BackupPaths) -> list[Path]:
-    """The ledger, and whatever else keeps its rows beside it."""
+    """The ledger, and other databases in its directory."""
     found = sorted(paths.ledger.glob("*.sqlite3"))
     for path in found:
         if path.is_symlink():
@@ -65,7 +65,7 @@ def databases(paths: BackupPaths) -> list[Path]:
 
 
 def copy_databases(paths: BackupPaths) -> None:
-    """Every database, as of one moment each."""
+    """Copy every database, each at one point in time."""
     for path in databases(paths):
         quiesce.copy_database(path, paths.work / path.name)
 
@@ -81,7 +81,7 @@ def ledger_version(paths: BackupPaths) -> int:
 
 @contextlib.contextmanager
 def _unwritten(path: Path) -> Iterator[None]:
-    """While this holds, the landing page does not write or rotate."""
+    """While this lock is held, the landing page does not write or rotate."""
     refusal = BackupError(
         f"{path} has been locked for {TIMEOUT_SECONDS:.0f} s: the landing page hangs in the "
         "middle of a write. `docker compose -p ragdock restart landing` on the host ends it."
@@ -104,7 +104,7 @@ def copy_analytics(paths: BackupPaths) -> None:
 def linked(path: Path) -> BackupError:
     """A container writes to this directory as itself; by a link, root would read for it."""
     return BackupError(
-        f"{path} is a symbolic link to {path.readlink()}. No service makes links there: somebody took "
+        f"{path} is a symbolic link to {path.readlink()}. No service makes links there: someone took "
         "the container over, or made it by hand. Nothing was read of it; find out, then remove it."
     )
 
@@ -138,7 +138,7 @@ def copy_release(paths: BackupPaths) -> Release:
 
 
 def secret_versions(settings: Settings) -> dict[str, int]:
-    """Name -> version of the deployment's secrets; their values are not asked for."""
+    """Name -> version of the deployment's secrets; their values are not read."""
     path = f"/ragdock/{settings.name}/"
     try:
         pages = (
@@ -162,13 +162,13 @@ def write_secrets(paths: BackupPaths, versions: Mapping[str, int]) -> None:
 
 
 class Files:
-    """Entries of the manifest, and the proof that the files did not change since they were read."""
+    """Entries of the manifest, and a check that the files did not change since they were read."""
 
     def __init__(self, paths: BackupPaths) -> None:
         self._paths = paths
         self._memory = Memory(paths, "files")
         self.entries: list[Json] = []
-        # Path in the backup -> where it is held, and its state there.
+        # Path in the backup -> its second name, and its state there.
         self.held: dict[str, tuple[Path, list[int]]] = {}
         self.read_bytes = 0
 
@@ -199,7 +199,7 @@ class Files:
         self.held[str(path)] = (held, state)
 
     def changed(self) -> list[str]:
-        """Files whose content is no longer what the manifest says."""
+        """Files whose content no longer matches the manifest."""
         wrong = []
         for entry in self.entries:
             path, state = self.held[entry["path"]]
@@ -230,7 +230,7 @@ def room_needed(paths: BackupPaths, new_segments: int) -> tuple[int, int]:
 
 
 def folder_of(location: str) -> Path | None:
-    """The directory whose disk a repository at a path takes room of; None for one elsewhere, or not there."""
+    """The directory whose disk a repository at a path uses; None for one elsewhere or missing."""
     path = Path(location)
     found = (one for one in (path, path.parent) if location.startswith("/") and one.is_dir())
     return next(found, None)
@@ -243,7 +243,7 @@ def enough_room(paths: BackupPaths, needed: int, reserve_mib: int, free: Free) -
         return ""
     return (
         f"Only {left // MIB} MiB of the data volume are free; this backup may write {needed // MIB} MiB and "
-        f"must leave {reserve_mib} MiB, or OpenSearch would stop taking documents. Nothing was begun. Raise "
+        f"must leave {reserve_mib} MiB, or OpenSearch would stop writing. Nothing was changed. Raise "
         "ragdock_data_volume_gib and run site.yml, or delete documents that are not needed."
     )
 
@@ -255,6 +255,6 @@ def enough_there(folder: Path, needed: int, free: Free) -> str:
         return ""
     return (
         f"Only {left // MIB} MiB of the disk of {folder} are free; this backup may store {needed // MIB} MiB "
-        f"there and restic needs {OWN_MIB} MiB for itself. Nothing was begun. Make room on that disk, or "
+        f"there and restic needs {OWN_MIB} MiB for itself. Nothing was changed. Make room on that disk, or "
         "keep fewer backups (ragdock_backup_keep_*)."
     )

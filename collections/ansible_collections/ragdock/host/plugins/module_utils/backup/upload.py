@@ -20,7 +20,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.restic import Reposit
 def upload(
     repository: Repository, settings: Settings, name: str, release: str, full: bool
 ) -> tuple[str, dict[str, Any]]:
-    """Store what becomes a backup once it was compared; restic's id of it, and figures."""
+    """Store what becomes a backup after it is compared; restic's id of it, and figures."""
     paths = BackupPaths(settings.root)
     tags = ["--tag", f"backup:{name}", "--tag", f"release:{release}", "--tag", UNPROVEN]
     saved = [str(path) for path in (paths.snapshots, paths.raw, paths.work)]
@@ -49,7 +49,7 @@ def upload(
 
 
 def compare(repository: Repository, snapshot: str, paths: BackupPaths, files: Files) -> None:
-    """What arrived is what the manifest says, and the manifest is what the source still says."""
+    """Check that what arrived matches the manifest, and that the manifest still matches the source."""
     manifest = paths.work / "manifest.json"
     if repository.read(snapshot, str(manifest)) != manifest.read_text(encoding="utf-8"):
         raise ManifestError("the manifest in the repository is another than the one that was sent")
@@ -61,6 +61,6 @@ def compare(repository: Repository, snapshot: str, paths: BackupPaths, files: Fi
     ]
     changed = files.changed()
     if changed:
-        raise ChangedError(f"files changed while they were read: {manifests.told(changed)}")
+        raise ChangedError(f"files changed while they were read: {manifests.summary(changed)}")
     if wrong:
-        raise ManifestError(f"the repository holds something else: {manifests.told(wrong)}")
+        raise ManifestError(f"the repository holds something else: {manifests.summary(wrong)}")

@@ -1,7 +1,7 @@
-"""Files of a backup take the place of those that are there, and the other way round.
+"""Replace live files by those of a backup, and undo it.
 
 Each move is found again by looking (what lies staged, what lies aside), so a run that was killed anywhere is
-completed or undone by doing the same once more. All three places lie on one file system.
+completed or undone by doing the same once more. All three directories are on one file system.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Move:
 
 @dataclass(frozen=True)
 class RestorePaths:
-    """Where the files live, where the backup's lie ready, and where the replaced ones are kept."""
+    """The live files, the staged files of the backup, and where the replaced ones are kept."""
 
     live: Path
     staged: Path
@@ -44,7 +44,7 @@ def files_below(root: Path) -> Iterator[str]:
 
 
 def plan(paths: RestorePaths, wanted: Mapping[str, bool], *, others: Sequence[str] = ()) -> list[Move]:
-    """What has to move. `wanted`: path -> whether the live file already has this content."""
+    """The moves that are needed. `wanted`: path -> whether the live file already has this content."""
     moves = [
         Move(path, new=True, old=(paths.live / path).exists()) for path, same in wanted.items() if not same
     ]
@@ -73,7 +73,7 @@ def _fold(path: Path, top: Path) -> None:
 
 
 def forward(paths: RestorePaths, moves: Sequence[Move]) -> None:
-    """The backup's files are live, the replaced ones lie aside."""
+    """Make the backup's files live and move the replaced ones aside."""
     for move in moves:
         live, staged, aside = (place / move.path for place in (paths.live, paths.staged, paths.aside))
         if not move.new:
@@ -86,14 +86,14 @@ def forward(paths: RestorePaths, moves: Sequence[Move]) -> None:
             continue
         if live.exists() and not aside.exists():
             _folder(aside, live)
-            # A second name first: at no moment is there no file.
+            # A second name first, so that the file always exists.
             os.link(live, aside)
         _folder(live, staged)
         staged.replace(live)
 
 
 def back(paths: RestorePaths, moves: Sequence[Move]) -> None:
-    """Everything lies where it lay before."""
+    """Move everything back."""
     for move in moves:
         live, staged, aside = (place / move.path for place in (paths.live, paths.staged, paths.aside))
         if move.new and not staged.exists() and live.exists():

@@ -1,4 +1,4 @@
-"""What a restore has begun, on the disk before it is done: the next run completes or undoes it."""
+"""The journal of a restore, on disk before each step: the next run completes or undoes it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ansible_collections.ragdock.host.plugins.module_utils.releases.store import
 from ansible_collections.ragdock.host.plugins.module_utils.restore.file_moves import Move, RestorePaths
 
 LOCK_SECONDS = 60.0
-# Nothing that is live was touched; the live state is being replaced; it is replaced and was let loose.
+# Nothing live was touched; the live state is being replaced; it is replaced and in use.
 PREPARING, SWITCHING, SWITCHED = "preparing", "switching", "switched"
 
 
 @dataclass
 class Index:
-    """One index of the backup and its place here."""
+    """One index of the backup and its names on this host."""
 
     name: str
     alias: str
@@ -58,7 +58,7 @@ class RestoreWorkspace:
         self.repository = root / "snapshots" / "restored"
 
     def open(self) -> None:
-        """Make the directory, closed to others: it holds documents."""
+        """Make the directory, for root only: it contains documents."""
         self.place.mkdir(mode=0o700, exist_ok=True)
 
     @property
@@ -75,7 +75,7 @@ class RestoreWorkspace:
         return self.place / f"before-{moment}"
 
     def read(self) -> Entry | None:
-        """The restore that was begun and not ended."""
+        """The restore that was started and not finished."""
         if not self.journal.is_file():
             return None
         raw: dict[str, Any] = json.loads(self.journal.read_text(encoding="utf-8"))
@@ -106,12 +106,12 @@ class RestoreWorkspace:
 
 @contextlib.contextmanager
 def locked(root: Path) -> Iterator[None]:
-    """One step at a time: the run of an operator who was cut off may still be at work."""
+    """One step at a time: a run whose operator was disconnected may still be running."""
     (root / "state").mkdir(mode=0o755, parents=True, exist_ok=True)
     path = root / "state" / "restore.lock"
     refusal = OSError(
-        f"Another restore has been at work on this host for {LOCK_SECONDS:.0f} s "
-        f"(`fuser {path}` names its process). Let it end, then run this again."
+        f"Another restore has been running on this host for {LOCK_SECONDS:.0f} s "
+        f"(`fuser {path}` names its process). Wait until it ends, then run this again."
     )
     with locks.locked(path, LOCK_SECONDS, refusal):
         yield

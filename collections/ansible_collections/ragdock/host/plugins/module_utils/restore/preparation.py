@@ -1,4 +1,4 @@
-"""Everything of a restore that can fail without anybody noticing: fetched, checked, restored beside."""
+"""The steps of a restore that do not touch live data: fetch, check, restore beside."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MIGRATE = (
 
 
 class RestoreError(Exception):
-    """A step did not hold; the text says what and why."""
+    """A step failed. The text says what and why."""
 
 
 @dataclass
@@ -68,7 +68,7 @@ class Preparation:
             return
         theirs, ours = parts.ledger_of(self.workspace.staged), self.workspace.ledger
         running, found = ledgers.facts(ours).version, ledgers.facts(theirs).version
-        # A manifest of an earlier day does not tell the version, so it is looked at here too.
+        # An older manifest has no version, so it is checked here too.
         if refusal := ledger_refusal(found, running):
             raise RestoreError(refusal)
         if found < running:
@@ -82,13 +82,13 @@ class Preparation:
             shutil.rmtree(folder)
             if (reached := ledgers.facts(theirs).version) != running:
                 raise RestoreError(
-                    f"the live ledger has version {running}, and the software that runs brings the backup's "
+                    f"the live ledger has version {running}, and the running software upgrades the backup's "
                     f"only to version {reached}: a newer release wrote it, and a rollback keeps the ledger. "
                     "Go to that release (playbooks/rollback.yml -e release=<id>), restore there, then go back"
                 )
 
     def _migrate(self, folder: Path) -> None:
-        """The worker's own image, alone and without a network, brings a ledger up to date."""
+        """Migrate a ledger with the worker's own image, without a network."""
         worker = next((one for one in self.engine.containers() if one.service == WORKER), None)
         if worker is None:
             raise RestoreError(f"there is no container of {WORKER}: run playbooks/deploy.yml first")
@@ -103,15 +103,13 @@ class Preparation:
         )  # fmt: skip
 
     def _indices(self, entry: Entry, content: Content) -> None:
-        """Each index of the backup stands here under a new name, equal to the manifest."""
+        """Restore each index of the backup under a new name, and compare it with the manifest."""
         if not content.indices:
             return
         self.node.ready(NODE_SECONDS)
         repository = parts.repository_of(self.workspace.staged)
         if not repository.is_dir():
-            raise RestoreError(
-                "the backup holds no OpenSearch snapshots, although its manifest names indices"
-            )
+            raise RestoreError("the backup has no OpenSearch snapshots, although its manifest names indices")
         if self.workspace.repository.exists():
             shutil.rmtree(self.workspace.repository)
         repository.rename(self.workspace.repository)
@@ -134,7 +132,7 @@ class Preparation:
                     f"the search pipeline {missing} of {index.name} is not here: run playbooks/deploy.yml"
                 )
         if wrong:
-            raise RestoreError(f"the restored index is not the one of the manifest: {manifests.told(wrong)}")
+            raise RestoreError(f"the restored index does not match the manifest: {manifests.summary(wrong)}")
         self.figures["chunks"] = sum(int(one["documents"]) for one in found.values())
         self.figures["golden"] = len(content.manifest["golden"])
 

@@ -1,8 +1,8 @@
-"""One restore as a transaction: prepare beside, switch, and either keep it or bring back what was.
+"""One restore as a transaction: prepare beside, switch, and either keep it or roll back.
 
 preparing   the backup is fetched, checked and restored under new index names; nothing live is touched
-switching   the worker rests; files, ledger and alias change; answers go on being given from one or the other
-switched    the restored state is live; whoever comes next keeps it
+switching   the worker is stopped; files, ledger and alias change; answers come from one or the other
+switched    the restored state is live; the next run keeps it
 
 The journal says which, before it is so. A run that finds one of another run undoes the first two and
 completes the third.
@@ -53,7 +53,7 @@ class Transaction:
     # --- begin -----------------------------------------------------------------------------------
 
     def settle(self) -> str:
-        """Complete or undo what an earlier run left; says which, or nothing."""
+        """Complete or undo what an earlier run left; returns which, or nothing."""
         entry = self.workspace.read()
         if entry is None:
             return ""
@@ -87,7 +87,7 @@ class Transaction:
         self.workspace.write(entry)
         aside.mkdir(mode=0o700)
         self._rest(entry)
-        # Asked again: until now the worker may have made an index where there was none.
+        # Read again: the worker may have made an index in the meantime.
         for one in entry.indices:
             one.old = self.node.behind(one.alias)
         olds = [(old, one.alias) for one in entry.indices for old in one.old]
@@ -144,7 +144,7 @@ class Transaction:
         self.workspace.clear()
 
     def undo(self, entry: Entry) -> None:
-        """Bring back what was; doing it twice is fine."""
+        """Roll back. Idempotent."""
         self.node.ready(NODE_SECONDS)
         if entry.phase != PREPARING:
             self._rest(entry)
@@ -169,7 +169,7 @@ class Transaction:
             old = [twin_name(name, moment) if name == one.alias else name for name in one.old]
             self.node.switch(one.alias, old[0] if old else None, [name for name in now if name not in old])
         elif one.alias in one.old:
-            # Not switched yet: the index still stands under its own name, its copy is needless.
+            # Not switched yet: the index still has its own name, so its copy is not needed.
             self.node.delete([twin_name(one.alias, moment)])
 
     # --- helpers ---------------------------------------------------------------------------------
@@ -181,12 +181,12 @@ class Transaction:
 
     def _wake(self, entry: Entry) -> None:
         for container in entry.stopped:
-            # A deployment may have replaced it meanwhile: then the new one runs.
+            # A deployment may have replaced it meanwhile; then the new one runs.
             done = self.engine.run("start", container, check=False)
             if done.returncode != 0 and "No such container" not in done.stderr:
                 raise RestoreError(f"{WORKER} did not start again: {done.stderr.strip()}")
 
 
 def twin_name(alias: str, moment: str) -> str:
-    """The safety copy of an index that stands in the alias's own place."""
+    """The safety copy of an index that has the alias's own name."""
     return f"{alias}-before-r{moment.lower()}"

@@ -20,7 +20,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import 
 )
 
 AREA = "drift"
-AGAIN = "Somebody changed it on the host. playbooks/deploy.yml puts back what was deployed."
+AGAIN = "It was changed on the host. playbooks/deploy.yml restores what was deployed."
 SCHEDULE = Path("/etc/ragdock/schedule.json")
 # Judged by its own run.
 OURSELVES = "drift"
@@ -36,7 +36,7 @@ def serving(deployment: Deployment) -> Release:
 
 
 def release_files(deployment: Deployment) -> Iterator[Row]:
-    """The release's files are those whose hash its record holds."""
+    """The release's files match the hash in its record."""
     release = serving(deployment)
     files = release.files()
     same = content_hash(files) == release.record["content"]
@@ -45,7 +45,7 @@ def release_files(deployment: Deployment) -> Iterator[Row]:
 
 
 def live_config(deployment: Deployment) -> Iterator[Row]:
-    """What the services read is what the release holds."""
+    """The services' configuration is that of the release."""
     files = serving(deployment).files()
     wanted = {name: text for name, text in files.items() if name.startswith("config/")}
     offenders = [
@@ -93,5 +93,5 @@ def jobs(deployment: Deployment) -> Iterator[Row]:
             late.append(f"{job} last succeeded {state.get('last_success') or 'never'}")
         else:
             on_time += 1
-    hint = "/var/log/ragdock/<job>.log on the host says why; `ragdock-job <job>` there runs it now."
+    hint = "/var/log/ragdock/<job>.log on the host shows why; `ragdock-job <job>` there runs it now."
     yield judged(AREA, "every job succeeded as often as scheduled", late, f"{on_time} on time", hint)

@@ -87,7 +87,7 @@ def room(deployment: Deployment) -> Iterator[Row]:
     )  # fmt: skip
     mounted = deployment.root.is_mount()
     figure = f"{deployment.root} is {'a volume of its own' if mounted else 'on the root volume'}"
-    yield Row(AREA, "data lie on their own volume", mounted, figure, "Run playbooks/configure.yml.")
+    yield Row(AREA, "data are on their own volume", mounted, figure, "Run playbooks/configure.yml.")
 
 
 def clock(deployment: Deployment) -> Iterator[Row]:
@@ -95,8 +95,8 @@ def clock(deployment: Deployment) -> Iterator[Row]:
     check = "clock is synchronised"
     _code, inside, _err = deployment.run(["systemd-detect-virt", "--container"])
     if inside.strip() not in ("", "none"):
-        # A container has no clock of its own, and its time service does not start.
-        yield Row(AREA, check, True, "kept by the machine around this container")
+        # A container has no own clock, and its time service does not start.
+        yield Row(AREA, check, True, "set by the machine that runs this container")
         return
     _code, out, _err = deployment.run(["timedatectl", "show", "--property=NTPSynchronized", "--value"])
     hint = "`timedatectl timesync-status` on the host; playbooks/configure.yml sets the time servers."

@@ -27,29 +27,29 @@ SEARCH = "opensearch"
 MODELS = "models"
 LEAST_DAYS = 14
 LOCAL = "127.0.0.1"
-# Where the edge sees an authority of ours, or the private one that its certificates come from.
+# Where the edge has our own authority, or the private one that issues its certificates.
 AUTHORITIES = {"/etc/edge-ca": "edge_ca_cert", "/etc/caddy": "acme-ca.pem"}
 USERS = {"ragdock_app": "rag-app", "ragdock_worker": "rag-worker"}
 NOBODY = "ragdock-verify-no-such-document"
-# Each would change a model or reach another machine; without a body none does even where it is let through.
+# Each would change a model or reach another machine; without a body none does, even if it is allowed.
 REFUSED = (
     ("POST", "/api/pull"), ("POST", "/api/push"), ("POST", "/api/create"), ("POST", "/api/copy"),
     ("DELETE", "/api/delete"), ("POST", "/api/generate"), ("POST", "/api/chat/../pull"),
     ("POST", "//api/pull"),
 )  # fmt: skip
 REPAIR = "Run playbooks/deploy.yml: it repairs users, roles and mappings."
-LOGS = "`docker compose -p ragdock logs --tail 50 {}` on the host says why."
+LOGS = "`docker compose -p ragdock logs --tail 50 {}` on the host shows why."
 
 
 def endpoint_ca(deployment: Deployment) -> str:
-    """Who vouches for the endpoint's certificate, as PEM; empty when the world's authorities do."""
+    """The authority of the endpoint's certificate, as PEM; empty for a public one."""
     sources = {mount["Destination"]: mount["Source"] for mount in deployment.of("edge")["Mounts"]}
     files = [Path(sources[seen], file) for seen, file in AUTHORITIES.items() if seen in sources]
     return next((path.read_text(encoding="utf-8") for path in files if path.is_file()), "")
 
 
 def endpoint(deployment: Deployment) -> Iterator[Row]:
-    """TLS, redirect, pages, API, refusals: asked at the host's own port 443."""
+    """TLS, redirect, pages, API, refusals, at the host's own port 443."""
     name, ca = deployment.name, endpoint_ca(deployment)
     asked = PublicEndpoint(name, LOCAL, 443, ca, deployment.secret("rag-app", "api_token"))
     limit = deployment.timeout
@@ -60,10 +60,10 @@ def endpoint(deployment: Deployment) -> Iterator[Row]:
         certificate, version = tls.getpeercert() or {}, tls.version()
     ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
     left = (ends - datetime.now(UTC)).total_seconds() / 3600
-    told = f"{left / 24:.0f} days" if left > 48 else f"{left:.0f} hours"
+    remaining = f"{left / 24:.0f} days" if left > 48 else f"{left:.0f} hours"
     # An own authority renews its short-lived certificates by itself; a public one a month ahead.
     enough = left > (0 if ca else LEAST_DAYS * 24)
-    figure = f"{version}, valid for {told}"
+    figure = f"{version}, valid for {remaining}"
     yield Row(ENDPOINT, f"certificate of {name} verifies", enough, figure, LOGS.format("edge"))
 
     began = time.monotonic()
@@ -108,7 +108,7 @@ def _redirect(name: str, limit: float) -> tuple[bool, str]:
 
 
 class _Search:
-    """OpenSearch, asked as somebody."""
+    """OpenSearch, as a given user."""
 
     def __init__(self, deployment: Deployment) -> None:
         self._ca = deployment.secret("rag-app", "opensearch_ca")
@@ -123,7 +123,7 @@ class _Search:
 
 
 def search_engine(deployment: Deployment) -> Iterator[Row]:
-    """Security, health, rights: tried with requests that change nothing even if they were let through."""
+    """Security, health, rights: tried with requests that change nothing even if they are allowed."""
     search = _Search(deployment)
     anonymous = search.ask("GET", "/_cluster/health")
     figure = str(anonymous.status)
@@ -140,7 +140,7 @@ def search_engine(deployment: Deployment) -> Iterator[Row]:
         info = search.ask("GET", AUTHINFO, user, password)
         roles = info.json().get("roles")
         if roles != [user]:
-            wrong.append(f"{user} holds {roles or info.excerpt()}")
+            wrong.append(f"{user} has {roles or info.excerpt()}")
     # An update of a document that does not exist: 403 without the right, 404 with it.
     update = f"/{search.index}/_update/{NOBODY}"
     write = search.ask("POST", update, "ragdock_app", passwords["ragdock_app"], {"doc": {"title": "-"}})
@@ -172,7 +172,7 @@ def models(deployment: Deployment) -> Iterator[Row]:
         for name in wanted
         if served.get(name) and served.get(name) != made.get(name, {}).get("digest")
     ]
-    hint = "Run playbooks/deploy.yml: it brings models back."
+    hint = "Run playbooks/deploy.yml: it restores the models."
     yield judged(
         MODELS, "configured models are present, as deployed", missing + changed, ", ".join(wanted), hint
     )
@@ -193,12 +193,12 @@ def models(deployment: Deployment) -> Iterator[Row]:
     figure = (
         f"{contract.get('model')}, {contract.get('dimension')} dimensions, {str(contract.get('digest'))[:12]}"
     )
-    hint = f"The embedder is {weights[:12]} now: bring the old model back, or ingest into a new index."
+    hint = f"The embedder is {weights[:12]} now: restore the old model, or ingest into a new index."
     yield Row(MODELS, check, same, figure, hint)
 
 
 def model_proxy(deployment: Deployment) -> Iterator[Row]:
-    """Services reach Ollama by its proxy alone, and by it what they need: nothing that changes a model."""
+    """Services reach Ollama only through its proxy, which refuses everything that changes a model."""
     at = address(deployment.of("models"))
 
     def status(method: str, path: str) -> int:
