@@ -20,7 +20,7 @@ from fastapi.testclient import TestClient
 
 from rag_app.app import create_app
 from rag_app.backend import Backend
-from rag_app.limits import Pace
+from rag_app.limits import BodyRate
 from rag_app.sessions import LoginRateLimiter
 from rag_app.settings import AppSettings
 from web_core.logs import AccessLog
@@ -145,7 +145,7 @@ def _settings(folder: Path, closed_port: int, **changed: object) -> AppSettings:
     return AppSettings.model_validate(given)
 
 
-def build(settings: AppSettings, pace: Pace | None = None) -> FastAPI:
+def build(settings: AppSettings, pace: BodyRate | None = None) -> FastAPI:
     """The app, made while a loop runs: else Gradio opens loops of its own and never closes them."""
 
     async def inside() -> FastAPI:

@@ -94,7 +94,7 @@ def test_a_job_gives_way_to_a_deploy_and_says_to_whom(host: Host) -> None:
         host.run("ragdock-job", "drift", check=False, seconds=600)
     found = state(host)
     assert not found["ok"]
-    assert "before it said how it went" in found["reason"]
+    assert "before it recorded its result" in found["reason"]
     log = " ".join(host.run("tail", "-n", "60", "/var/log/ragdock/drift.log").split())
     assert "'deploy' of somebody on elsewhere" in log
 

@@ -137,7 +137,7 @@ def test_a_playbook_that_records_its_success_ends_the_job_well(bench: Bench) -> 
     assert bench.run("backup") == 0
     assert bench.state("backup")["ok"] is True
     log = (bench.log / "backup.log").read_text()
-    assert "backup begins" in log
+    assert "backup started" in log
     assert "hello" in log
     assert "ended with code 0" in log
     assert not (bench.root / "state/running/backup.json").exists()
@@ -148,7 +148,7 @@ def test_a_playbook_that_says_nothing_has_failed(bench: Bench, code: int) -> Non
     """A failure is never an exit 0, and the exit code is kept."""
     bench.playbook(f"raise SystemExit({code})")
     assert bench.run("backup") == (code or 1)
-    assert "before it said how it went" in bench.state("backup")["reason"]
+    assert "before it recorded its result" in bench.state("backup")["reason"]
 
 
 def test_a_timeout_ends_every_process_and_is_recorded(bench: Bench) -> None:
