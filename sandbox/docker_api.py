@@ -249,7 +249,7 @@ def _wake(container: Any) -> None:
 
 
 def wait_for(what: str, ready: Callable[[], bool], container: Any | None, seconds: float) -> None:
-    """Wait until something answers; for a container that died meanwhile show the end of its log."""
+    """Wait until something answers; for a container that died in the meantime show the end of its log."""
     limit = time.monotonic() + seconds
     while not ready():
         if container is not None:

@@ -60,7 +60,7 @@ def whole_app(tmp_path_factory: pytest.TempPathFactory, closed_port: int) -> Fas
 
 @pytest.fixture
 def app(whole_app: FastAPI, make_settings: Callable[..., AppSettings]) -> FastAPI:
-    """The app with a new ledger and nobody slowed down."""
+    """The app with a new ledger and no one slowed down."""
     settings = make_settings()
     settings.incoming_dir.mkdir(parents=True)
     whole_app.state.backend = Backend.of(settings)
@@ -91,7 +91,7 @@ class Live:
 
     @contextmanager
     def person(self) -> Iterator[httpx.Client]:
-        """Somebody's browser, signed in by the form."""
+        """Someone's browser, signed in by the form."""
         with httpx.Client(base_url=self.url, timeout=30) as browser:
             form = browser.get("/login")
             token = re.search(r'name="token" value="([^"]+)"', form.text)

@@ -102,7 +102,7 @@ class BadForm(AppError):
 
 
 class ClientGone(AppError):
-    """The client disconnected before the answer; nobody reads this."""
+    """The client disconnected before the answer; no one reads this."""
 
     code = "client_gone"
     http_status = 408

@@ -2,7 +2,7 @@
 
 Each handler of the page is a public endpoint: any signed-in user can call it with anything. Gradio itself
 follows paths and addresses inside the values it is sent. So here a value is text, a number or a list of texts
-(what its input takes), and what is passed on is made anew from the checked values.
+(what its input takes), and what is passed on is made again from the checked values.
 """
 
 # ruff: noqa: N818 - errors are named for what happened

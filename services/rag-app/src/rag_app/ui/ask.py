@@ -211,7 +211,7 @@ async def answering(
 
 
 def _remember(backend: Backend, talk: str, question: str, answer: Answer) -> tuple[str, str]:
-    """Store the answer; a conversation that was deleted meanwhile starts again."""
+    """Store the answer; a conversation that was deleted in the meantime starts again."""
     store = backend.conversations
     try:
         exchange = store.add(talk or store.start(question).id, question, answer)
