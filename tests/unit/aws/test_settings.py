@@ -237,7 +237,7 @@ def test_a_domain_needs_a_contact() -> None:
     ]
 
 
-def test_everything_that_is_wrong_is_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     """No one likes to be sent back three times."""
     assert len(problems(ragdock_name="X", ragdock_region="", ragdock_upload_max_mib=0)) == 3
 
