@@ -13,7 +13,7 @@ import requests
 import yaml
 
 from sandbox import docker_api, networks, parts, pki
-from sandbox.cloud import Api
+from sandbox.cloud import AwsApi
 from sandbox.docker_api import Container
 from sandbox.errors import SandboxError
 from sandbox.settings import Sandbox
@@ -30,7 +30,7 @@ def folder(sandbox: Sandbox) -> Path:
 
 
 def authorities(sandbox: Sandbox) -> Path:
-    """Everything that is trusted: who vouches for the directory, and each root that has issued here."""
+    """All trusted authorities: that of the directory, and each root that has issued here."""
     return sandbox.state / "acme-authorities.pem"
 
 
@@ -100,7 +100,7 @@ def settings_for(sandbox: Sandbox, domain: str) -> str:
             "It has to have at least one dot and be in small letters.",
             "For instance: python -m sandbox domain rag.example.org",
         )
-    _zone(Api(sandbox), domain)
+    _zone(AwsApi(sandbox), domain)
     up(docker_api.connect(), sandbox)
     return yaml.safe_dump(
         {
@@ -113,8 +113,8 @@ def settings_for(sandbox: Sandbox, domain: str) -> str:
     )
 
 
-def _zone(api: Api, domain: str) -> None:
-    """A zone that holds the domain."""
+def _zone(api: AwsApi, domain: str) -> None:
+    """The zone of the domain."""
     route53: Any = api.route53
     held = [zone["Name"] for zone in route53.list_hosted_zones()["HostedZones"]]
     if not any(f".{domain}.".endswith(f".{name}") for name in held):

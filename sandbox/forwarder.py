@@ -16,18 +16,18 @@ PORTS = (80, 443)
 CHUNK = 64 * 1024
 # As long as a first packet may be lost: while an edge is replaced its host drops them.
 CONNECT_SECONDS = 30
-Door = tuple[str, int]
+Endpoint = tuple[str, int]
 
 log = logging.getLogger(__name__)
 
 
-def doors(cloud: Cloud) -> dict[Door, Door]:
-    """Which address and port of this machine leads where.
+def forwards(cloud: Cloud) -> dict[Endpoint, Endpoint]:
+    """Address and port of this machine -> address and port of an instance.
 
-    A port that no security group of the instance opens to the world stays shut.
+    A port that no security group of the instance opens to the world stays closed.
     """
     running = {i.id: i for i in cloud.instances if i.state == "running" and i.live}
-    found: dict[Door, Door] = {}
+    found: dict[Endpoint, Endpoint] = {}
     for address in cloud.addresses:
         instance = running.get(address.instance_id)
         if instance is None:
@@ -51,7 +51,7 @@ def listeners(port: int) -> Iterator[tuple[str, int | None]]:
 
 
 def owner(port: int, address: str = "") -> str:
-    """Who listens on a port of this machine, for a message."""
+    """The program that listens on a port of this machine, for a message."""
     for held, pid in listeners(port):
         if address and held not in (address, *EVERYWHERE):
             continue
@@ -66,33 +66,35 @@ def owner(port: int, address: str = "") -> str:
 
 
 def listens_everywhere(port: int) -> bool:
-    """Whether a program holds that port on every address of this machine."""
+    """Whether a program uses that port on every address of this machine."""
     return any(address in EVERYWHERE for address, _ in listeners(port))
 
 
 class Forwarder:
-    """The open doors; lives in one event loop."""
+    """The open forwards. Lives in one event loop."""
 
     def __init__(self) -> None:
-        """Start with every door shut."""
-        self._servers: dict[Door, tuple[Door, asyncio.Server]] = {}
+        """Start with nothing forwarded."""
+        self._servers: dict[Endpoint, tuple[Endpoint, asyncio.Server]] = {}
 
-    async def follow(self, wanted: Mapping[Door, Door]) -> list[str]:
-        """Open and shut doors; returns what stands in the way."""
+    async def follow(self, wanted: Mapping[Endpoint, Endpoint]) -> list[str]:
+        """Open and close forwards; returns the problems."""
         problems = []
-        for door in [door for door, (target, _) in self._servers.items() if wanted.get(door) != target]:
-            _, server = self._servers.pop(door)
+        for endpoint in [
+            endpoint for endpoint, (target, _) in self._servers.items() if wanted.get(endpoint) != target
+        ]:
+            _, server = self._servers.pop(endpoint)
             server.close()
-            log.info("door %s:%s shut", *door)
-        for door, target in wanted.items():
-            if door not in self._servers:
-                problem = await self._open(door, target)
+            log.info("stopped forwarding %s:%s", *endpoint)
+        for endpoint, target in wanted.items():
+            if endpoint not in self._servers:
+                problem = await self._open(endpoint, target)
                 if problem:
                     problems.append(problem)
         return problems
 
-    async def _open(self, door: Door, target: Door) -> str:
-        address, port = door
+    async def _open(self, endpoint: Endpoint, target: Endpoint) -> str:
+        address, port = endpoint
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await _carry(reader, writer, target)
@@ -105,19 +107,19 @@ class Forwarder:
             return (
                 f"Port {port} of this machine is taken by {owner(port, address)}. "
                 f"The deployment's address {address} needs it. Stop that program; the "
-                "sandbox goes on by itself."
+                "sandbox continues by itself."
             )
-        self._servers[door] = (target, server)
-        log.info("door %s:%s leads to %s:%s", address, port, *target)
+        self._servers[endpoint] = (target, server)
+        log.info("forwarding %s:%s to %s:%s", address, port, *target)
         return ""
 
 
-async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: Door) -> None:
-    """Join a caller with the instance, both ways, until both are done."""
+async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: Endpoint) -> None:
+    """Connect a client with the instance, both ways, until both are done."""
     try:
         there = await asyncio.wait_for(asyncio.open_connection(*target), CONNECT_SECONDS)
     except (OSError, TimeoutError):
-        # A reset, as a machine gives whose port nobody listens on.
+        # A reset, as from a machine without a listener on that port.
         writer.transport.abort()
         return
     await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))

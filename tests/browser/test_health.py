@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Stack, sign_in, take_picture
-from tests.stack.door import Door, value
+from tests.stack.endpoint import Endpoint, value
 from tests.stack.host import Host
 
 # The app looks every 10 s, and waits up to 20 after a second failure in a row.
@@ -37,7 +37,7 @@ def host() -> Host:
 
 
 def hold(host: Host, *, held: bool) -> None:
-    """Stop or let go on every process of Ollama."""
+    """Stop or let continue every process of Ollama."""
     for container in host.ids("ollama"):
         host.run("docker", "pause" if held else "unpause", container, check=False)
 
@@ -76,11 +76,11 @@ def gone(host: Host) -> Iterator[None]:
         hold(host, held=False)
 
 
-def looks(door: Door) -> list[float]:
-    """When the app looked and found nobody: then who asks it waits as well."""
+def looks(endpoint: Endpoint) -> list[float]:
+    """When the app looked and found no one: then who asks it waits as well."""
     seen: list[float] = []
     until = time.monotonic() + LOOKS_SECONDS
-    with door.client() as client:
+    with endpoint.client() as client:
         while len(seen) < LOOKS:
             assert time.monotonic() < until, f"the app looked {len(seen)} times in {LOOKS_SECONDS:.0f} s"
             asked = time.monotonic()
@@ -91,7 +91,7 @@ def looks(door: Door) -> list[float]:
     return seen
 
 
-def test_the_badge_tells_slow_models_from_quick_ones(page: Page, stack: Stack, host: Host) -> None:
+def test_the_badge_distinguishes_slow_models_from_quick_ones(page: Page, stack: Stack, host: Host) -> None:
     """Green, amber while answers take long, and green again."""
     sign_in(page, stack)
     badge = page.locator("#rd-health .rd-badge")
@@ -103,14 +103,14 @@ def test_the_badge_tells_slow_models_from_quick_ones(page: Page, stack: Stack, h
     expect(badge).to_contain_text("All well", timeout=WELL_MS)
 
 
-def test_each_outage_is_told_once_and_asked_after_less_and_less(page: Page, stack: Stack, host: Host) -> None:
+def test_each_outage_is_reported_once_and_checked_less_and_less(page: Page, stack: Stack, host: Host) -> None:
     """Red with one notice while there are no models; green again; and the next outage is told again."""
     sign_in(page, stack)
     badge = page.locator("#rd-health .rd-badge")
     expect(badge).to_contain_text("All well", timeout=WELL_MS)
     notices = page.get_by_role("alert").filter(has_text="The language model does not answer.")
     with gone(host):
-        seen = looks(Door(value("url"), value("token"), value("ca")))
+        seen = looks(Endpoint(value("url"), value("token"), value("ca")))
         pauses = [later - sooner for sooner, later in itertools.pairwise(seen)]
         assert pauses[1] > 1.3 * pauses[0], f"seconds between looks: {pauses}"
         expect(badge).to_contain_text("Model down", timeout=SEEN_MS)

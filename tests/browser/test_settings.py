@@ -1,4 +1,4 @@
-"""Two people at one deployment: what one sets goes with that one's questions, and with nobody else's."""
+"""Two people at one deployment: what one sets goes with that one's questions, and with no one else's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.browser.conftest import Stack, _context, bring, forget, open_tab, sign_in
 from tests.browser.test_ask import ANSWER_MS, ask
 from tests.browser.test_health import gone
-from tests.stack.door import value
+from tests.stack.endpoint import value
 from tests.stack.host import Host
 
 NOTES = {
@@ -48,7 +48,7 @@ def notes(browser: Browser, stack: Stack, tmp_path_factory: pytest.TempPathFacto
 
 @contextmanager
 def person(browser: Browser, stack: Stack) -> Iterator[Page]:
-    """Somebody with a browser of their own."""
+    """Someone with a browser of their own."""
     context = _context(browser, stack)
     page = context.new_page()
     sign_in(page, stack)

@@ -91,7 +91,7 @@ def assert_refused(result: Any, *texts: str) -> None:
         ),
         (
             {"ragdock_domain": "rag.example.org", "ragdock_acme_email": "a@example.org"},
-            ["ragdock_domain is 'rag.example.org', but no public Route 53 zone of this account holds it"],
+            ["ragdock_domain is 'rag.example.org', but no public Route 53 zone of this account contains it"],
         ),
         (
             {"ragdock_instance_type": "t3.gigantic", "ragdock_ami_ssm_parameter": "/aws/none"},
@@ -149,7 +149,7 @@ def test_expired_credentials(playbook: Run) -> None:
     assert_refused(result, "The AWS credentials have expired (ExpiredToken). Log in again")
 
 
-def test_somebody_else_answers(playbook: Run) -> None:
+def test_another_server_answers(playbook: Run) -> None:
     """A proxy in between answers for an address where no AWS is."""
     with answering(HTTPStatus.OK, b"") as address:
         result = playbook(PROVISION, ragdock_aws_endpoint_url=address)

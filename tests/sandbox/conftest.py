@@ -1,6 +1,6 @@
-"""A host of its own in a standing sandbox (`python -m sandbox up`), in a network of its own.
+"""A host of its own in a running sandbox (`python -m sandbox up`), in a network of its own.
 
-Nothing here touches a deployment that stands beside it.
+Nothing here touches a deployment that is beside it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pytest
 
 from sandbox import parts, settings
 from sandbox.aws import publisher
-from sandbox.cloud import Api
+from sandbox.cloud import AwsApi
 from sandbox.settings import Sandbox
 
 PREFIX = "10.249"
@@ -38,7 +38,7 @@ write_files:
 class Machine:
     """The host under test."""
 
-    api: Api
+    api: AwsApi
     key: Path
     instance_id: str
     address: str
@@ -89,20 +89,20 @@ def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
 
 @pytest.fixture(scope="session")
 def sandbox() -> Sandbox:
-    """The standing sandbox of this checkout."""
+    """The running sandbox of this checkout."""
     found = settings.load()
     assert parts.aws_answers(found), "these tests need a standing sandbox: python -m sandbox up"
     return found
 
 
 @pytest.fixture(scope="session")
-def api(sandbox: Sandbox) -> Api:
+def api(sandbox: Sandbox) -> AwsApi:
     """Its AWS APIs."""
-    return Api(sandbox)
+    return AwsApi(sandbox)
 
 
 @pytest.fixture(scope="session")
-def machine(api: Api, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+def machine(api: AwsApi, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """A booted instance with a role, a key, an open port 80 and an Elastic IP."""
     clear(api)
     key = tmp_path_factory.mktemp("ssh") / "key"
@@ -136,7 +136,7 @@ def machine(api: Api, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mach
     clear(api)
 
 
-def clear(api: Api) -> None:
+def clear(api: AwsApi) -> None:
     """Remove whatever an earlier run of these tests left."""
     ec2: Any = api.ec2
     mine = [{"Name": "tag:Name", "Values": [NAME]}]

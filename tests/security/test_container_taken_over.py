@@ -1,4 +1,4 @@
-"""Somebody runs code of his own in a container: he reaches what its service asks, and nothing else."""
+"""Someone runs code of his own in a container: he reaches what its service asks, and nothing else."""
 
 from __future__ import annotations
 
@@ -154,9 +154,7 @@ def test_the_edge_gets_out_but_not_to_the_metadata_or_the_host(probed: dict[str,
 
 
 @pytest.mark.parametrize("service", sorted(NETWORKS))
-def test_a_container_reaches_whom_its_service_asks_and_nobody_apart(
-    probed: dict[str, Probe], service: str
-) -> None:
+def test_a_container_reaches_only_the_services_it_needs(probed: dict[str, Probe], service: str) -> None:
     reached = probed[service]["others"]
     assert {other for asker, other in NEEDS if asker == service} <= reached
     assert {name for name in reached if not NETWORKS[service] & NETWORKS[name]} == set()
@@ -183,7 +181,7 @@ def test_models_cannot_be_pulled_changed_or_deleted(
 def test_a_question_that_is_given_up_ends_the_models_work(
     host: Host, inside: Inside, addresses: dict[str, list[str]]
 ) -> None:
-    """The proxy passes on that nobody listens any more: a long answer would hold the model for minutes."""
+    """The proxy passes on that no one listens any more: a long answer would hold the model for minutes."""
     script = """
     import json, socket
     body = json.dumps({{"model": "smollm2:135m", "options": {{"num_predict": 4000, "temperature": 2.0}},
@@ -213,5 +211,5 @@ def processors(host: Host, service: str) -> float:
 def test_verify_notices_a_container_that_gets_a_way_out(host: Host) -> None:
     """A check that has never failed shows nothing."""
     name = host.inspect("landing")[0]["Name"].lstrip("/")
-    outcome = verified().refused(f"{name}: {settings.load().aws_address}:5000 reached", "not held")
+    outcome = verified().refused(f"{name}: {settings.load().aws_address}:5000 reached", "checks failed")
     assert FAULTS["a container that gets a way out"].fails <= failed(outcome)

@@ -17,7 +17,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from rag_app.backend import Backend
-from rag_app.limits import Pace
+from rag_app.limits import BodyRate
 from rag_app.settings import AppSettings
 
 from .conftest import TOKEN, build
@@ -69,7 +69,7 @@ def running(
         upload_max_mib=100,
         upload_slots=2,
     )
-    app = build(settings, Pace(grace=GRACE, least=200_000))
+    app = build(settings, BodyRate(grace=GRACE, least=200_000))
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         port = listening.getsockname()[1]
@@ -223,7 +223,7 @@ def test_a_sender_who_leaves_leaves_nothing(server: Server) -> None:
     assert soon(lambda: server.files() == [])
 
 
-def test_more_uploads_than_slots_are_told_to_come_back(server: Server) -> None:
+def test_more_uploads_than_slots_are_refused_with_retry_after(server: Server) -> None:
     half = request("/api/documents", BEARER) + HEAD + b"x" * 100_000
     with server.connection(half), server.connection(half):
         assert soon(lambda: len(server.files()) == 2)

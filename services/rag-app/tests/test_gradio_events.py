@@ -28,7 +28,7 @@ METADATA = "http://169.254.169.254/latest/meta-data/"
 
 @pytest.fixture(scope="module")
 def person(live: Live) -> Iterator[httpx.Client]:
-    """Somebody who is signed in, as an attacker with a session is."""
+    """Someone who is signed in, as an attacker with a session is."""
     with live.person() as browser:
         yield browser
 
@@ -271,7 +271,7 @@ def test_numbers_out_of_range_are_brought_into_it() -> None:
         assert json.loads(Events.of(page).event(raw, str, queued=True))["data"] == [taken]
 
 
-def test_what_gradio_is_given_is_made_anew() -> None:
+def test_what_gradio_gets_is_rebuilt() -> None:
     """Fields that only Gradio itself may fill do not come through."""
     page = _page_with(gr.Textbox)
     own = {"event_id": "0" * 32, "batched": True, "simple_format": True, "oauth_token": "x", "request": {}}

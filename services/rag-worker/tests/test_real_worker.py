@@ -28,7 +28,7 @@ from services.rag_core.tests.pdfs import laborious, unending
 
 pytestmark = pytest.mark.real
 SERVICES = Path(__file__).parents[2]
-PATIENCE = 300.0
+TIMEOUT = 300.0
 SETTLED = (DocumentState.READY, DocumentState.FAILED)
 
 
@@ -104,7 +104,7 @@ def ledger(settings: RagSettings) -> Iterator[Ledger]:
 
 
 def until(what: str, true: Callable[[], bool], log: Path) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not true():
         assert time.monotonic() < deadline, f"{what} did not come; the worker's log:\n{log.read_text()}"
         time.sleep(0.1)
@@ -127,7 +127,7 @@ def only(ledger: Ledger) -> Document:
     return documents[0]
 
 
-def test_worker_killed_in_the_middle_goes_on_without_loss_or_duplicate(
+def test_a_worker_killed_in_the_middle_continues_without_loss_or_duplicate(
     begin: Begin, settings: RagSettings, ledger: Ledger, tmp_path: Path
 ) -> None:
     raw, log = tmp_path / "raw", tmp_path / "log"
@@ -168,7 +168,7 @@ def test_sigterm_puts_the_document_back_and_the_next_worker_finishes_it(
 def test_ollama_that_comes_back_is_noticed_and_no_attempt_is_burnt(
     begin: Begin, env: dict[str, str], ledger: Ledger, tmp_path: Path
 ) -> None:
-    """The address answers to nobody first; then a forwarder stands there, as a restarted Ollama would."""
+    """The address answers to no one first; then a forwarder stands there, as a restarted Ollama would."""
     raw, log = tmp_path / "raw", tmp_path / "log"
     raw.mkdir()
     (raw / "note.txt").write_text("The ferry leaves at nine.")

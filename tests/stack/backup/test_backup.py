@@ -1,4 +1,4 @@
-"""A backup holds what the stack holds, costs what changed, and shows nobody a secret."""
+"""A backup holds what the stack holds, costs what changed, and shows no one a secret."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 from tests.stack import papers
 from tests.stack.backup.vault import PLAYBOOK, STANDS, WORK, Vault, aws, back_up
-from tests.stack.door import Api
+from tests.stack.endpoint import ApiClient
 from tests.stack.host import Host
 from tests.stack.plays import play
 from tests.stack.test_secrets import named_in, secrets_of
@@ -14,7 +14,9 @@ from tests.stack.test_secrets import named_in, secrets_of
 FILL = "/opt/ragdock/fill-of-a-test"
 
 
-def test_a_backup_holds_what_the_stack_holds(vault: Vault, api: Api, bin_of_documents: list[str]) -> None:
+def test_a_backup_holds_what_the_stack_holds(
+    vault: Vault, api: ApiClient, bin_of_documents: list[str]
+) -> None:
     """Documents, their passages, the ledger and the release; and only what is whole counts."""
     keyword = papers.word()
     bin_of_documents.append(api.brought("kept.md", papers.good("md", keyword)))
@@ -39,10 +41,10 @@ def test_a_backup_holds_what_the_stack_holds(vault: Vault, api: Api, bin_of_docu
     assert record["figures"]["id"] == added[0]
 
 
-def test_a_backup_made_while_documents_come_in_is_of_one_moment(
-    vault: Vault, api: Api, bin_of_documents: list[str]
+def test_a_backup_made_while_documents_come_in_is_of_one_point_in_time(
+    vault: Vault, api: ApiClient, bin_of_documents: list[str]
 ) -> None:
-    """The worker stands still for that moment at most, and goes on with what it was at."""
+    """The worker is paused for that moment at most, and continues with what it was at."""
     bin_of_documents.append(api.brought("coming.pdf", papers.as_another(papers.manual())))
     api.until(bin_of_documents[0], lambda one: one["state"] == "processing", 120)
     back_up().good()
@@ -55,7 +57,7 @@ def test_a_backup_made_while_documents_come_in_is_of_one_moment(
 
 
 def test_a_second_backup_costs_what_changed(vault: Vault) -> None:
-    """Nothing changed since the first: no passage is read anew, and next to nothing is stored."""
+    """Nothing changed since the first: no passage is read again, and next to nothing is stored."""
     back_up().good()
     back_up().good()
     figures = vault.record()["figures"]
@@ -63,7 +65,7 @@ def test_a_second_backup_costs_what_changed(vault: Vault) -> None:
     assert figures["bytes_added"] < max(200_000, figures["bytes"] // 20)
 
 
-def test_check_mode_tells_and_does_nothing(vault: Vault) -> None:
+def test_check_mode_reports_and_does_nothing(vault: Vault) -> None:
     """An operator may look first."""
     before, record = vault.ids(), vault.record()
     play(PLAYBOOK, "--check", "--diff").good()
@@ -98,7 +100,7 @@ def test_a_full_disk_is_refused_before_anything_is_begun(vault: Vault, host: Hos
         host.run("rm", FILL)
 
 
-def test_a_wrong_password_is_told_and_harms_nothing(vault: Vault) -> None:
+def test_a_wrong_password_is_reported_and_harms_nothing(vault: Vault) -> None:
     """Above all, no second repository is begun over the first."""
     ssm, name = aws("ssm"), f"/ragdock/{vault.name}/restic_password"
     right, before = vault.secret("restic_password"), vault.ids()

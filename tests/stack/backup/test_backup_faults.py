@@ -1,4 +1,4 @@
-"""What breaks a backup breaks nothing else: people are told what and what to do, and the next one is whole.
+"""What breaks a backup breaks nothing else: the error and its fix are reported, and the next one is complete.
 
 Each takes minutes: `make soak` runs them.
 """
@@ -12,10 +12,10 @@ from collections.abc import Iterator
 import pytest
 
 from sandbox import settings
-from sandbox.cloud import Api as Cloud
+from sandbox.cloud import AwsApi as Cloud
 from tests.stack import papers
 from tests.stack.backup.vault import STANDS, Vault, aws, back_up, begun, wait_for
-from tests.stack.door import Api
+from tests.stack.endpoint import ApiClient
 from tests.stack.host import Host
 from tests.stack.soak import fault, long
 
@@ -31,7 +31,7 @@ KILLS = 10
 
 
 @pytest.fixture(autouse=True)
-def whole_afterwards(vault: Vault, api: Api) -> Iterator[None]:
+def whole_afterwards(vault: Vault, api: ApiClient) -> Iterator[None]:
     """Whatever a test broke: people are answered, the next backup is whole and leaves nothing half made."""
     yield
     assert api.http.get("/api/health").status_code == 200
@@ -47,7 +47,7 @@ def whole_afterwards(vault: Vault, api: Api) -> Iterator[None]:
 
 
 @pytest.fixture
-def something_new(api: Api, bin_of_documents: list[str]) -> None:
+def something_new(api: ApiClient, bin_of_documents: list[str]) -> None:
     """A document that no backup has."""
     bin_of_documents.append(api.brought("new.md", papers.good("md", papers.word())))
     api.ready(bin_of_documents[-1])
@@ -89,7 +89,7 @@ def test_a_backup_killed_at_any_moment_leaves_the_next_one_whole(vault: Vault, h
         vault.manifest(one["id"])
 
 
-def test_a_damaged_pack_is_found_and_healed(vault: Vault) -> None:
+def test_a_damaged_pack_is_found_and_repaired(vault: Vault) -> None:
     """Found by the check, told with what it means, and filled again from what the host still has."""
     s3 = aws("s3")
     bucket, prefix = vault.location.split("/", 3)[3].split("/", 1)
@@ -107,7 +107,7 @@ def test_a_damaged_pack_is_found_and_healed(vault: Vault) -> None:
     vault.restic("check", "--read-data")
 
 
-def test_a_bucket_that_is_gone_is_not_made_anew_in_silence(vault: Vault, host: Host) -> None:
+def test_a_missing_bucket_is_not_recreated_silently(vault: Vault, host: Host) -> None:
     """Backups that were lost are said to be lost."""
     del host
     s3 = aws("s3")
@@ -124,7 +124,7 @@ def test_a_bucket_that_is_gone_is_not_made_anew_in_silence(vault: Vault, host: H
 
 
 def test_a_role_that_is_taken_away_is_named(vault: Vault, host: Host) -> None:
-    """The host signs in as its role, and as nobody else."""
+    """The host signs in as its role, and as no one else."""
     cloud = Cloud(settings.load())
     (instance,) = [one for one in cloud.observe().live if one.tags.get("ragdock:name") == vault.name]
     listed = cloud.ec2.describe_iam_instance_profile_associations()["IamInstanceProfileAssociations"]

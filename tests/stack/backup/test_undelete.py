@@ -1,4 +1,4 @@
-"""What somebody deleted and overwrote in the bucket comes back, by the command of docs/operate/backups.md."""
+"""What someone deleted and overwrote in the bucket comes back, by the command of docs/operate/backups.md."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def all_versions(s3: Any, bucket: str) -> list[dict[str, Any]]:
 
 
 def test_a_repository_that_was_deleted_and_overwritten_is_brought_back(vault: Vault, bucket: str) -> None:
-    """By one who has the host's rights: no version goes, and a drill proves what came back."""
+    """By one who has the host's rights: no version goes, and a drill verifies what came back."""
     s3, there = (
         aws("s3"),
         (*("-e", f"ragdock_backup_bucket={bucket}"), *("-e", "ragdock_backup_object_lock_days=1")),
@@ -76,9 +76,9 @@ def test_a_repository_that_was_deleted_and_overwritten_is_brought_back(vault: Va
     play("playbooks/drill.yml", *there).good()
 
 
-def test_a_moment_is_asked_for(vault: Vault) -> None:
+def test_a_point_in_time_is_required(vault: Vault) -> None:
     """And nothing changes without one."""
     before = vault.ids()
     play("playbooks/undelete.yml").refused("-e moment=", "Nothing has changed")
-    play("playbooks/undelete.yml", "-e", "moment=yesterday").refused("no time", "Nothing was destroyed")
+    play("playbooks/undelete.yml", "-e", "moment=yesterday").refused("is not a time", "Nothing was destroyed")
     assert vault.ids() == before

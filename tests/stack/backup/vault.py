@@ -1,4 +1,4 @@
-"""The repository of backups and the host's side of it, as somebody who holds the passwords sees them."""
+"""The repository of backups and the host's side of it, as someone who holds the passwords sees them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import boto3
 
 from sandbox import settings
-from tests.stack.door import CHECKOUT
+from tests.stack.endpoint import CHECKOUT
 from tests.stack.host import Host
 from tests.stack.plays import Outcome, Run, play
 

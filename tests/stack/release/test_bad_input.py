@@ -11,7 +11,7 @@ import pytest
 
 from sandbox import settings
 from tests.stack import papers
-from tests.stack.door import Api
+from tests.stack.endpoint import ApiClient
 from tests.stack.host import Host
 from tests.stack.plays import Run, copy_of_checkout, edit, play
 from tests.stack.soak import fault
@@ -24,8 +24,8 @@ DISK_RESERVE_MIB = 1024
 
 
 @pytest.fixture(autouse=True)
-def _old_release_serves(api: Api, host: Host) -> object:
-    """Whatever fails here, what served goes on serving, and nothing was restarted."""
+def _old_release_serves(api: ApiClient, host: Host) -> object:
+    """Whatever fails here, what served continues serving, and nothing was restarted."""
     before = host.current(), host.started()
     yield
     assert (host.current(), host.started()) == before
@@ -67,7 +67,7 @@ def test_a_registry_that_refuses_the_login_is_named(
     edit(copy, APP, lambda text: f"{text}\n# {papers.word()}\n")
     run = Run(copy, "playbooks/deploy.yml")
     run.until(lambda line: refusing_from in line)
-    # The registry reads its logins anew whenever the file has changed.
+    # The registry reads its logins again whenever the file has changed.
     logins = settings.load().state / "registry" / "htpasswd"
     right = logins.read_text()
     user = right.partition(":")[0]

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.stack.backup.vault import Vault, aws
-from tests.stack.door import CHECKOUT, Api
+from tests.stack.endpoint import CHECKOUT, ApiClient
 from tests.stack.host import Host
 from tests.stack.plays import Outcome, Run, play
 
@@ -39,7 +39,7 @@ def drill(*arguments: str) -> Outcome:
 class Scene:
     """What readers and the disk hold: equal before a loss and after its repair."""
 
-    def __init__(self, api: Api, host: Host, vault: Vault, keywords: list[str]) -> None:
+    def __init__(self, api: ApiClient, host: Host, vault: Vault, keywords: list[str]) -> None:
         self.api, self.host, self.vault = api, host, vault
         self.keywords = keywords
 
@@ -135,7 +135,7 @@ docker network ls --quiet --filter label=ragdock.throwaway
 
 @contextlib.contextmanager
 def damaged(vault: Vault, path: str) -> Iterator[None]:
-    """One byte of the pack that holds a file is another, as on a disk that rots; then it is mended."""
+    """One byte of the pack that holds a file is another, as on a disk that rots; then it is fixed."""
     folder, name = path.rsplit("/", 1)
     newest = vault.snapshots()[-1]["id"]
     listed = json.loads(vault.restic("cat", "tree", "--no-lock", f"{newest}:{folder}"))["nodes"]

@@ -14,7 +14,7 @@ import pytest
 
 from tests.stack import papers
 from tests.stack.backup.vault import Vault, aws, back_up
-from tests.stack.door import Api, Door, value
+from tests.stack.endpoint import ApiClient, Endpoint, value
 from tests.stack.host import Host
 from tests.stack.plays import play
 from tests.stack.restore import runbook
@@ -28,7 +28,7 @@ REPORT = "report.pdf"
 @contextlib.contextmanager
 def deployment(keywords: list[str]) -> Iterator[Scene]:
     """The deployment as it is found at this moment: its host, its token."""
-    api = Api(Door(value("url").rstrip("/"), value("token"), value("ca")))
+    api = ApiClient(Endpoint(value("url").rstrip("/"), value("token"), value("ca")))
     host = Host(value("name"))
     with api.http:
         yield Scene(api, host, Vault(host, value("name")), keywords)
@@ -82,7 +82,7 @@ def same_answers(before: Json, keywords: list[str]) -> None:
     play("playbooks/verify.yml").good()
 
 
-def test_a_host_is_replaced_when_told_and_its_data_address_and_secrets_stay(keywords: list[str]) -> None:
+def test_a_host_is_replaced_on_request_and_keeps_data_address_and_secrets(keywords: list[str]) -> None:
     """A new type alone is refused; told to, a new machine takes over the data volume and the address.
 
     The release is the one that serves already; its images are not on the new machine.
@@ -164,7 +164,7 @@ LOSSES: dict[str, Callable[[Scene], None]] = {
 
 
 def test_each_row_of_the_runbook_is_tried_here() -> None:
-    """A row that nobody has typed is not in the runbook."""
+    """A row that no one has typed is not in the runbook."""
     assert set(runbook.commands()) == {*LOSSES, runbook.HOST, runbook.DEPLOYMENT}
 
 

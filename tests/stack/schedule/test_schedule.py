@@ -13,7 +13,7 @@ import pytest
 
 from tests.stack import papers
 from tests.stack.backup.vault import aws
-from tests.stack.door import value
+from tests.stack.endpoint import value
 from tests.stack.host import Host
 from tests.stack.schedule.jobs import (
     ended,
@@ -43,7 +43,7 @@ AT_WORK = {"drift": "/opt/ragdock/state/running", "backup": "/opt/ragdock/backup
 
 
 @contextmanager
-def no_patience(host: Host) -> Iterator[None]:
+def no_wait(host: Host) -> Iterator[None]:
     """Jobs do not wait for locks."""
     with kept(host, SETTINGS) as text:
         host.run("tee", SETTINGS, given=json.dumps(json.loads(text) | {"wait_minutes": 0}))
@@ -52,7 +52,7 @@ def no_patience(host: Host) -> Iterator[None]:
 
 @contextmanager
 def held(host: Host, **holder: Any) -> Iterator[None]:
-    """The deployment's lock, held by somebody."""
+    """The deployment's lock, held by someone."""
     host.run("python3", "-c", LOCK, "put", json.dumps(holder))
     try:
         yield
@@ -90,11 +90,11 @@ def test_a_job_gives_way_to_a_deploy_and_says_to_whom(host: Host) -> None:
         "verb": "deploy",
         "since": "now",
     }
-    with no_patience(host), held(host, **who):
+    with no_wait(host), held(host, **who):
         host.run("ragdock-job", "drift", check=False, seconds=600)
     found = state(host)
     assert not found["ok"]
-    assert "before it said how it went" in found["reason"]
+    assert "before it recorded its result" in found["reason"]
     log = " ".join(host.run("tail", "-n", "60", "/var/log/ragdock/drift.log").split())
     assert "'deploy' of somebody on elsewhere" in log
 
@@ -110,13 +110,13 @@ def test_a_lock_that_a_dead_run_of_the_host_left_is_no_obstacle(host: Host) -> N
         "verb": "backup",
         "since": "then",
     }
-    with no_patience(host), held(host, **dead):
+    with no_wait(host), held(host, **dead):
         host.run("ragdock-job", "drift", seconds=600)
     assert state(host)["ok"]
 
 
 def test_drift_is_found_and_named(host: Host) -> None:
-    """A file that somebody edited on the host serves until the next deploy, and nobody would know."""
+    """A file that someone edited on the host serves until the next deploy, and no one would know."""
     path, began = "/opt/ragdock/config/edge/Caddyfile", host_time(host)
     with kept(host, path) as text:
         host.run("tee", path, given=f"{text}# by hand\n")
@@ -130,8 +130,8 @@ def test_drift_is_found_and_named(host: Host) -> None:
     assert told_cloudwatch("drift", began) == (0, 1), "a failure and a success"
 
 
-def test_an_alarm_waits_for_what_each_job_tells_cloudwatch(host: Host) -> None:
-    """An alarm on a metric that nobody sends would be silent for ever, or never."""
+def test_an_alarm_watches_what_each_job_sends_to_cloudwatch(host: Host) -> None:
+    """An alarm on a metric that no one sends would be silent for ever, or never."""
     alarms = aws("cloudwatch").describe_alarms(AlarmNamePrefix=f"ragdock-{value('name')}-")["MetricAlarms"]
     watched = {one["MetricName"]: one for one in alarms if one["Namespace"] == namespace()}
     jobs = json.loads(host.run("cat", SETTINGS))["jobs"]
@@ -147,7 +147,7 @@ def test_an_alarm_waits_for_what_each_job_tells_cloudwatch(host: Host) -> None:
 
 
 def test_no_secret_is_in_logs_states_or_settings(host: Host) -> None:
-    """What the host keeps of its jobs can be shown to anybody."""
+    """What the host keeps of its jobs can be shown to anyone."""
     script = """
     cd /opt/ragdock/secrets
     for file in rag-app/app_password rag-app/api_token rag-app/session_key opensearch/os_netrc; do

@@ -66,7 +66,7 @@ def test_a_living_holder_is_named_and_keeps_its_lock(lock: Any) -> None:
         process.stdin.close()
 
 
-def test_a_dead_holder_is_replaced_and_told(lock: Any, ended: dict[str, Any]) -> None:
+def test_a_dead_holder_is_replaced_and_reported(lock: Any, ended: dict[str, Any]) -> None:
     """A run that was killed cannot give its lock back."""
     lock.create(ended)
     me = lock_file.myself("deploy")
@@ -75,12 +75,12 @@ def test_a_dead_holder_is_replaced_and_told(lock: Any, ended: dict[str, Any]) ->
 
 
 def test_a_reused_process_number_is_no_life(lock: Any) -> None:
-    """The number of the dead holder may belong to somebody else by now."""
+    """The number of the dead holder may belong to someone else by now."""
     lock.create(holder_of(psutil.Process(), started=1.0))
     assert lock_file.take(lock, lock_file.myself("deploy"), False)["held"] is True
 
 
-def test_another_machine_is_refused_until_told(lock: Any, ended: dict[str, Any]) -> None:
+def test_a_holder_on_another_machine_is_refused_unless_forced(lock: Any, ended: dict[str, Any]) -> None:
     """Whether it lives cannot be seen from here."""
     lock.create(ended | {"machine": "elsewhere"})
     me = lock_file.myself("deploy")
@@ -145,7 +145,7 @@ def test_however_a_run_ends_its_lock_is_freed(lock: Any, aws_server: str, ending
     ) as run:
         assert run.stdout
         assert run.stdout.readline() == b"held\n"
-        # Nobody who reads the run's output waits for its watcher.
+        # No one who reads the run's output waits for its watcher.
         assert lock.holder()["pid"] == run.pid
         os.killpg(run.pid, ending)
         assert run.stdout.read() == b""

@@ -29,7 +29,7 @@ def problems(**changes: Any) -> list[str]:
 
 
 def test_the_defaults_with_name_and_region_are_accepted() -> None:
-    """Nobody has to set more than these two."""
+    """No one has to set more than these two."""
     assert problems() == []
 
 
@@ -220,7 +220,7 @@ def test_a_right_value_is_accepted(name: str, value: Any) -> None:
     ],
 )
 def test_a_misspelt_name_is_refused_with_its_neighbour(name: str, near: str) -> None:
-    """A setting that nobody reads would be believed."""
+    """A setting that no one reads would be believed."""
     assert problems(**{name: "x"}) == [f"'{name}' is not a setting; did you mean '{near}'?"]
 
 
@@ -244,8 +244,8 @@ def test_a_secret_is_not_shown() -> None:
     assert "not a key" not in said
 
 
-def test_everything_that_is_wrong_is_told_at_once() -> None:
-    """Nobody likes to be sent back three times."""
+def test_all_problems_are_reported_at_once() -> None:
+    """No one likes to be sent back three times."""
     assert len(problems(ragdock_name="X", ragdock_region="", ragdock_upload_max_mib=0)) == 3
 
 
@@ -276,7 +276,7 @@ def test_no_text_may_end_or_go_on_with_a_control_character(name: str) -> None:
     for end in ENDS:
         for value in (f"{good}{end}", f"{good}{end}OLLAMA_BASE_URL=http://elsewhere", f"{end}{good}"):
             (said,) = problems(**{name: value})
-            assert said.startswith(f"'{name}' holds a control character (U+"), said
+            assert said.startswith(f"'{name}' contains a control character (U+"), said
             assert "it must be" in said
 
 

@@ -1,4 +1,4 @@
-"""Backups in a real repository: found, chosen, read and restored; failures told apart by what helps."""
+"""Backups in a real repository: found, chosen, read and restored; failures distinguished by what helps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.ragdock.host.plugins.module_utils import restic
 from ansible_collections.ragdock.host.plugins.module_utils.backup import catalog, documents, upload
 from ansible_collections.ragdock.host.plugins.module_utils.backup.catalog import Backup
-from ansible_collections.ragdock.host.plugins.module_utils.backup.common import Places, Settings
+from ansible_collections.ragdock.host.plugins.module_utils.backup.common import BackupPaths, Settings
 from ansible_collections.ragdock.host.plugins.module_utils.restic import Repository, ResticError
 from ansible_collections.ragdock.host.plugins.modules import backup_prepare
 from tests.local_aws import client, local_aws
@@ -67,14 +67,14 @@ def test_a_backup_is_found_read_and_restored(repository: Repository, papers: Pat
 
 
 def test_an_upload_counts_only_when_it_was_compared(
-    repository: Repository, papers: Path, settings: Settings, places: Places
+    repository: Repository, papers: Path, settings: Settings, paths: BackupPaths
 ) -> None:
     """A run that dies between the two leaves nothing that passes for a backup, and the next removes it."""
     keep(repository, papers, "20260310T020000Z")  # As before uploads had a mark: it counts.
-    for folder in (places.work, places.snapshots):
+    for folder in (paths.work, paths.snapshots):
         folder.mkdir()
-    (places.raw / "paper.txt").write_text("a document")
-    documents.hold(places)
+    (paths.raw / "paper.txt").write_text("a document")
+    documents.hold(paths)
     killed, _ = upload.upload(repository, settings, "20260311T020000Z", "r1", full=False)
     assert [one.id for one in repository.backups()] == ["20260310T020000Z"]
 
@@ -98,7 +98,7 @@ def test_an_upload_counts_only_when_it_was_compared(
     assert len(repository.uploads()) == 2
 
 
-def test_the_password_stands_in_no_argument_and_no_environment(repository: Repository) -> None:
+def test_the_password_is_in_no_argument_and_no_environment(repository: Repository) -> None:
     """What `ps` shows is read by every user of a host."""
     seen: list[bytes] = []
     looking = threading.Event()
@@ -129,7 +129,9 @@ def test_an_operators_keys_do_not_reach_restic(
     assert "AWS_ACCESS_KEY_ID" not in repository.environment(3)
 
 
-def test_a_wrong_password_is_told_from_an_absent_repository(repository: Repository, tmp_path: Path) -> None:
+def test_a_wrong_password_is_distinguished_from_a_missing_repository(
+    repository: Repository, tmp_path: Path
+) -> None:
     """Each needs another answer; making a second repository would be the worst of them."""
     assert repository.exists()
     assert not dataclasses.replace(repository, location=str(tmp_path / "nowhere")).exists()
@@ -145,7 +147,7 @@ def test_a_stalled_restic_is_ended(repository: Repository, tmp_path: Path) -> No
     hurried = dataclasses.replace(repository, stall_seconds=2.0)
     began = time.monotonic()
     with pytest.raises(ResticError) as error:
-        # Reads a pipe into which nobody writes.
+        # Reads a pipe into which no one writes.
         hurried.watched("backup", "--stdin-from-command", "cat", str(pipe), done_so_far=bytes_done)
     assert error.value.kind == "stalled"
     assert time.monotonic() - began < 30
@@ -184,7 +186,7 @@ def test_the_lock_of_a_killed_restic_is_removed(repository: Repository, papers: 
         (1, "something new", "failed"),
     ],
 )
-def test_failures_are_told_apart(code: int, text: str, kind: str) -> None:
+def test_failures_are_distinguished(code: int, text: str, kind: str) -> None:
     """The operator's message depends on it."""
     assert restic.kind_of(code, text) == kind
 
@@ -214,8 +216,8 @@ def test_a_backup_is_chosen_by_id_or_time_and_never_from_the_future(wanted: str,
     assert chosen == (None if index is None else backups[index])
 
 
-def test_a_backup_is_proven_by_its_last_drill() -> None:
-    """Whatever drills said of it before; the one proven last comes last."""
+def test_a_backup_is_verified_by_its_last_drill() -> None:
+    """Whatever drills said of it before; the one verified last comes last."""
     drills = [
         {"ok": ok, "ended": f"2026-03-{day:02d}T03:00:00Z", "figures": {"backup": name} if name else {}}
         for day, name, ok in (
@@ -232,8 +234,8 @@ def test_a_bucket_is_named_as_restic_wants_it() -> None:
     assert restic.location("b", "backup", "eu-west-1", "http://x:5000/") == "s3:http://x:5000/b/backup"
 
 
-def test_a_bucket_that_is_gone_is_told_from_an_empty_one() -> None:
-    """Nothing but S3's own word counts: an address where nobody answers says nothing of the bucket."""
+def test_a_missing_bucket_is_distinguished_from_an_empty_one() -> None:
+    """Nothing but S3's own word counts: an address where no one answers says nothing of the bucket."""
     with local_aws() as at:
         client("s3", at).create_bucket(Bucket="kept")
         gone = {

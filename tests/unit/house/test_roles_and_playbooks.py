@@ -22,7 +22,7 @@ def read(path: Path) -> dict[str, object]:
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 def test_every_default_is_described_and_nothing_else(role: Path) -> None:
-    """A default that no specification types is an input that nobody checks."""
+    """A default that no specification types is an input that no one checks."""
     specs = read(role / "meta" / "argument_specs.yml").get("argument_specs", {})
     assert isinstance(specs, dict)
     described = {name for spec in specs.values() for name in spec.get("options", {})}

@@ -1,4 +1,4 @@
-"""A ledger changes under services that have it open: all or nothing, and nobody loses an upload."""
+"""A ledger changes under services that have it open: all or nothing, and no one loses an upload."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def backup(live: Ledger, tmp_path: Path) -> Path:
     return kept
 
 
-def test_a_copy_tells_what_the_ledger_told(live: Ledger, backup: Path) -> None:
+def test_a_copy_has_the_ledgers_content(live: Ledger, backup: Path) -> None:
     found = outside.facts(backup)
     assert (found.documents, found.ready) == (2, 2)
     assert found.version > 0
@@ -113,7 +113,7 @@ def test_a_ledger_of_another_version_changes_nothing(live: Ledger, backup: Path,
 
 
 def test_tables_that_one_side_lacks_are_made_or_left(live: Ledger, backup: Path, tmp_path: Path) -> None:
-    """Conversations stand in the ledger's file, in tables that are made when somebody first asks."""
+    """Conversations stand in the ledger's file, in tables that are made when someone first asks."""
     path = tmp_path / "live.sqlite3"
     talk = Conversations(path)
     talk.start("before any backup of them")

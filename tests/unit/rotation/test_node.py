@@ -1,4 +1,4 @@
-"""A node takes new certificates while it runs; only one that nobody can trust any more is started anew."""
+"""A node takes new certificates while it runs; only one that no one can trust any more is started again."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class Engine:
     def bring(self, signed: Signed, files: dict[str, str] | None = None, *, check: bool = False) -> Any:
         """The module's work."""
         wanted = {
-            "root": str(self.root), "project": "ragdock", "server_name": "opensearch", "patience": 3,
+            "root": str(self.root), "project": "ragdock", "server_name": "opensearch", "timeout": 3,
             "admin_cert": signed.admin[1], "admin_key": signed.admin[0],
             "files": [
                 {"path": f"opensearch/{name}", "uid": os.getuid(),
@@ -173,7 +173,7 @@ def test_an_authority_changes_by_way_of_both(engine: Engine, old: Signed) -> Non
         engine.bring(old)
 
 
-def test_a_node_that_trusts_nobody_we_have_is_started_anew(engine: Engine) -> None:
+def test_a_node_that_trusts_no_known_authority_is_restarted(engine: Engine) -> None:
     """As after parameters were deleted by hand: it is refused by all already."""
     new = Signed()
     told = engine.bring(new, {"ca.pem": new.authority, "node.pem": new.node()})

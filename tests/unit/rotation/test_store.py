@@ -33,14 +33,14 @@ def test_a_rotation_leaves_one_new_value_and_nothing_beside_it(store: Store) -> 
 
 
 def test_all_names_them_all_and_nothing_names_none(store: Store) -> None:
-    """Nothing is rotated that nobody asked for."""
+    """Nothing is rotated that no one asked for."""
     quiet = step(store, "begin")
     assert not quiet["changed"]
     assert quiet["begun"] == []
     assert step(store, "begin", "all")["begun"] == NAMES
 
 
-def test_a_run_that_was_cut_off_after_the_beginning_goes_on_with_the_same_value(store: Store) -> None:
+def test_an_interrupted_run_continues_with_the_same_value(store: Store) -> None:
     """A second new value would refuse the clients that have the first."""
     step(store, "begin", "api_token")
     new = store.value("api_token_next")

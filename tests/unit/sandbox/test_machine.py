@@ -60,7 +60,7 @@ def test_registry_certificate_satisfies_a_strict_client(tmp_path: Path) -> None:
     listener.close()
 
 
-def test_certificate_is_made_anew_only_when_it_no_longer_serves(tmp_path: Path) -> None:
+def test_a_certificate_is_reissued_only_when_it_is_no_longer_valid(tmp_path: Path) -> None:
     """Each new one makes the registry restart."""
     address = IPv4Address("10.99.0.3")
     assert pki.ensure(tmp_path, NAME, address, NOW)
@@ -90,7 +90,7 @@ def test_trust_is_established_once_and_withdrawn_whole(tmp_path: Path) -> None:
 
 
 def test_a_certificate_that_is_not_ours_stays(tmp_path: Path) -> None:
-    """Somebody may use the real ECR through a proxy."""
+    """Someone may use the real ECR through a proxy."""
     hosts, folder = tmp_path / "hosts", tmp_path / "certs.d" / NAME
     hosts.write_text("")
     folder.mkdir(parents=True)
@@ -100,7 +100,7 @@ def test_a_certificate_that_is_not_ours_stays(tmp_path: Path) -> None:
 
 
 def test_seed_carries_key_user_data_and_trust() -> None:
-    """Nobody but root reads the user data, which may hold a secret."""
+    """No one but root reads the user data, which may hold a secret."""
     user_data = base64.b64encode(b"#cloud-config\nusers: []\n").decode()
     born = seed.archive(HOST, Sandbox(), "ssh-ed25519 AAAA", user_data, b"CA")
     with tarfile.open(fileobj=io.BytesIO(born)) as tar:
@@ -169,7 +169,7 @@ def test_taken_port_is_named_with_its_owner() -> None:
     assert f"(pid {os.getpid()})" in problem
 
 
-def test_door_carries_both_ways_and_shuts() -> None:
+def test_a_forward_carries_both_ways_and_closes() -> None:
     """A long answer after the caller has ended its own side, as HTTP clients may."""
 
     async def story() -> None:
@@ -182,17 +182,17 @@ def test_door_carries_both_ways_and_shuts() -> None:
         server = await asyncio.start_server(answer, "127.0.0.1", 0)
         target = ("127.0.0.1", server.sockets[0].getsockname()[1])
         with socket.create_server(("127.44.0.1", 0)) as free:
-            door = free.getsockname()
-        doors = forwarder.Forwarder()
-        assert await doors.follow({door: target}) == []
-        reader, writer = await asyncio.open_connection(*door)
+            endpoint = free.getsockname()
+        forwards = forwarder.Forwarder()
+        assert await forwards.follow({endpoint: target}) == []
+        reader, writer = await asyncio.open_connection(*endpoint)
         writer.write(b"hello")
         writer.write_eof()
         assert len(await reader.read()) == 500_000
         writer.close()
-        assert await doors.follow({}) == []
+        assert await forwards.follow({}) == []
         with pytest.raises(ConnectionRefusedError):
-            await asyncio.open_connection(*door)
+            await asyncio.open_connection(*endpoint)
         server.close()
         await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
 
@@ -221,7 +221,7 @@ def test_name_and_region_come_from_the_inventory(tmp_path: Path) -> None:
         (409, "the name is in use", False),
     ],
 )
-def test_an_engine_that_lacks_a_dropped_capability_is_told_from_other_refusals(
+def test_an_engine_that_lacks_a_dropped_capability_is_recognised(
     status: int, told: str, *, wanted: bool
 ) -> None:
     """Docker 29 refuses to drop what it does not have; only that is asked again without."""

@@ -89,7 +89,7 @@ def test_a_line_cut_off_by_a_power_cut_hides_no_other(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[]"])
 def test_a_broken_state_file_counts_as_none(tmp_path: Path, text: str) -> None:
-    """The next run writes it anew."""
+    """The next run writes it again."""
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "backup.json").write_text(text)
     assert jobs.read_state(tmp_path, "backup") == {}
@@ -109,7 +109,7 @@ def test_numbers_become_metrics_and_nothing_else_does(tmp_path: Path) -> None:
     }
 
 
-def test_cloudwatch_is_told(tmp_path: Path, aws: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_metrics_are_sent_to_cloudwatch(tmp_path: Path, aws: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The alarms watch this very metric."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")

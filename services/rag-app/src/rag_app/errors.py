@@ -35,7 +35,7 @@ class ErrorBody(BaseModel):
 
 
 class AppError(RagError):
-    """An error of the app's own door."""
+    """An error of the app itself."""
 
     headers: Mapping[str, str] = MappingProxyType({})
 
@@ -102,7 +102,7 @@ class BadForm(AppError):
 
 
 class ClientGone(AppError):
-    """The client hung up before its answer was there; nobody reads this."""
+    """The client disconnected before the answer; no one reads this."""
 
     code = "client_gone"
     http_status = 408

@@ -1,4 +1,4 @@
-"""The Library tab: bring documents, see where each stands, remove or retry."""
+"""The Library tab: add documents, see their state, remove or retry them."""
 
 from collections.abc import Sequence
 from importlib.resources import files
@@ -9,8 +9,8 @@ import structlog
 
 from rag_app.api.documents import SHOWN_STATES, visible
 from rag_app.backend import Backend
-from rag_app.ui.clicks import part
-from rag_app.ui.plain import ago, count, size, text
+from rag_app.ui.event_data import part
+from rag_app.ui.formatting import ago, count, size, text
 from rag_app.ui.report import NOTED, has_notes, report_html, summary
 from rag_core.errors import RagError
 from rag_core.models import Document, DocumentState, Ingestion
@@ -83,7 +83,7 @@ def library_tab(backend: Backend) -> None:
         return refused + now, now
 
     # Not through Gradio's queue, and a new tick never waits for the one before: when the server
-    # is replaced in the middle of a tick, the next one simply asks the new server.
+    # is replaced in the middle of a tick, the next one goes to the new server.
     quiet: dict[str, Any] = {
         "show_progress": "hidden",
         "queue": False,
@@ -210,7 +210,7 @@ def _progress(document: Document) -> str:
 
 
 def act_on(backend: Backend, action: str, document_id: str, tags: str = "") -> str:
-    """Do what a button asked for: empty, or why it was refused, as HTML.
+    """Apply a button's action; returns nothing, or the refusal as HTML.
 
     Gradio's own notices need its queue, which these buttons do not go through.
     """

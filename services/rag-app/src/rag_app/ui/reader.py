@@ -1,4 +1,4 @@
-"""The document page beside the chat: its text, with the passage that an answer rests on highlighted."""
+"""The document page beside the chat: its text, with the passage that supports an answer highlighted."""
 
 from dataclasses import dataclass
 from importlib.resources import files
@@ -8,8 +8,8 @@ import gradio as gr
 
 from rag_app.api.documents import visible
 from rag_app.backend import Backend
-from rag_app.ui.clicks import part
-from rag_app.ui.plain import pages, text
+from rag_app.ui.event_data import part
+from rag_app.ui.formatting import pages, text
 from rag_app.ui.report import report_html
 from rag_core.errors import RagError
 from rag_core.index import page_text
@@ -22,7 +22,7 @@ _MOST_PAGES = 6
 
 @dataclass(frozen=True)
 class Place:
-    """What somebody wants to read; it comes from the page, so nothing of it is taken on trust."""
+    """What to read. It comes from the page, so it is not trusted."""
 
     document: str
     first: int

@@ -1,4 +1,4 @@
-"""Checks every setting against the schema (inventory/schema.yml), and says what to change."""
+"""Checks every setting against the schema (inventory/schema.yml), and reports what to change."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _control(value: Any) -> str:
 
 
 def meant(value: Any, kind: str) -> Any:
-    """What a value stands for: -e name=value brings text, which may be a number or a boolean."""
+    """What a value stands for: -e name=value gives text, which may be a number or a boolean."""
     if isinstance(value, str) and kind == "integer" and re.fullmatch(r"-?[0-9]+", value):
         return int(value)
     if isinstance(value, str) and kind == "boolean" and value.lower() in ("true", "false"):
@@ -140,7 +140,7 @@ def preflight_problems(values: Mapping[str, Any], schema: Mapping[str, Any]) -> 
         if name not in given:
             problems.append(f"'{name}' is not set: it must be {says(one)}.")
         elif control := _control(values[name]):
-            problems.append(f"'{name}' holds {control}: it must be {says(one)}.")
+            problems.append(f"'{name}' contains {control}: it must be {says(one)}.")
         elif name in wrong:
             shown = (
                 "a value that is not shown, since it is secret" if one.get("writeOnly") else repr(given[name])
@@ -152,7 +152,7 @@ def preflight_problems(values: Mapping[str, Any], schema: Mapping[str, Any]) -> 
 
 
 class FilterModule:
-    """What Ansible looks for."""
+    """The class that Ansible loads."""
 
     def filters(self) -> dict[str, Any]:
         """The filters of this file by name."""

@@ -1,4 +1,4 @@
-"""What a promise is, and what is looked at to judge it."""
+"""The result of a check, and the deployment that checks read."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ SERVICES = ("edge", "landing", "rag-app", "rag-worker", "opensearch", "models", 
 
 
 def run(args: list[str]) -> tuple[int, str, str]:
-    """Exit code, output and error output of a command; unlike AnsibleModule's, for use in threads."""
+    """Return the exit code, output and error output. Unlike AnsibleModule's, this is safe beside threads."""
     done = subprocess.run(args, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout, done.stderr
 
 
-class LookError(Exception):
-    """Something could not be looked at; the text says what."""
+class CheckError(Exception):
+    """Something could not be read. The text says what."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One promise: held or not, the figure that shows it, and what to do when it is not."""
+    """One check: passed or not, the figure it found, and what to do when it failed."""
 
     area: str
-    promise: str
-    held: bool
+    check: str
+    passed: bool
     figure: str
     hint: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """For Ansible."""
+        """As a dictionary, for Ansible."""
         return asdict(self)
 
 
@@ -52,10 +52,10 @@ class Deployment:
     """The deployment on this host, read once."""
 
     root: Path
-    name: str  # of the public door
+    name: str  # of the public endpoint
     project: str
     run: Run = run
-    patience: float = 10.0
+    timeout: float = 10.0
     outside: str = ""  # a URL that the host reaches and no container but the edge may
     containers: list[dict[str, Any]] = field(default_factory=list)
     release: dict[str, Any] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class Deployment:
         return self.root / "current"
 
     def read(self) -> Deployment:
-        """Ask the engine and read the release; what is missing stays empty and its promises will say so."""
+        """Ask the engine and read the release; what is missing stays empty and its checks will fail."""
         ids = docker(
             self.run, "ps", "--all", "--quiet", "--filter", f"label={LABEL}.project={self.project}"
         ).split()
@@ -85,14 +85,14 @@ class Deployment:
         for one in self.containers:
             if service_of(one) == service and one["State"]["Status"] == "running":
                 return one
-        raise LookError(f"service {service} does not run")
+        raise CheckError(f"service {service} does not run")
 
     def secret(self, service: str, name: str) -> str:
         """A secret as a service is given it."""
         for mount in self.of(service)["Mounts"]:
             if mount["Destination"] == f"/run/secrets/{name}":
                 return Path(mount["Source"]).read_text(encoding="utf-8").strip()
-        raise LookError(f"service {service} is given no secret named {name}")
+        raise CheckError(f"service {service} has no secret named {name}")
 
 
 def service_of(container: dict[str, Any]) -> str:
@@ -113,19 +113,19 @@ def parse_env(text: str) -> Iterator[tuple[str, str]]:
             yield name.strip(), value.strip().strip("'\"")
 
 
-def judged(area: str, promise: str, offenders: Iterable[str], figure: str, hint: str) -> Row:
-    """A promise that holds when nothing offends it."""
+def judged(area: str, check: str, offenders: Iterable[str], figure: str, hint: str) -> Row:
+    """A check that passes when there are no offenders."""
     found = list(offenders)
-    return Row(area, promise, not found, "; ".join(found) if found else figure, hint if found else "")
+    return Row(area, check, not found, "; ".join(found) if found else figure, hint if found else "")
 
 
 Check = Callable[[Deployment], Iterator[Row]]
 
 
 def rows_of(deployment: Deployment, checks: Iterable[tuple[str, Check]]) -> list[Row]:
-    """The rows of all checks, in their order; one that cannot be made is a row that fails.
+    """Run every check, all at once: they only read, and most of their time is waiting.
 
-    They only read, and most of their time is waiting: they are made at once.
+    A check that cannot be completed fails and does not stop the others. The rows keep the checks' order.
     """
 
     def made(one: tuple[str, Check]) -> list[Row]:
@@ -133,10 +133,10 @@ def rows_of(deployment: Deployment, checks: Iterable[tuple[str, Check]]) -> list
         rows: list[Row] = []
         try:
             rows.extend(check(deployment))
-        except (LookError, EngineError, UnreachableError, OSError, ValueError, KeyError) as error:
+        except (CheckError, EngineError, UnreachableError, OSError, ValueError, KeyError) as error:
             name = check.__name__.replace("_", " ")
-            told = str(error) if not isinstance(error, KeyError) else f"no {error} in what was read"
-            rows.append(Row(area, f"{name} can be looked at", False, told, "Cure what is named first."))
+            reason = str(error) if not isinstance(error, KeyError) else f"no {error} in what was read"
+            rows.append(Row(area, f"{name} can be checked", False, reason, "Fix the named problem first."))
         return rows
 
     wanted = list(checks)
