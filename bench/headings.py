@@ -19,6 +19,7 @@ import pypdfium2
 from bench.measuring import Figure, machine, show
 from rag_core.extract.blocks import Block, BlockKind
 from rag_core.extract.pdf import headings, parse
+from rag_core.extract.pictures import Recognition
 
 MAX_PAGES = 10_000
 Places = list[tuple[int, int, str]]
@@ -27,7 +28,7 @@ Places = list[tuple[int, int, str]]
 def read(path: Path) -> tuple[list[Block], float]:
     """The blocks, and the seconds of processor time they took."""
     began = time.process_time()
-    found = [item for item in parse(path, MAX_PAGES) if isinstance(item, Block)]
+    found = [item for item in parse(path, MAX_PAGES, Recognition(None)) if isinstance(item, Block)]
     return found, time.process_time() - began
 
 

@@ -29,9 +29,10 @@ OURS = """
 from pathlib import Path
 from rag_core.extract.blocks import Block
 from rag_core.extract.child import guarded
+from rag_core.extract.pictures import Recognition
 from rag_core.models import DocumentKind
 def read(path):
-    found = guarded(Path(path), DocumentKind("{kind}"), 10_000, None)
+    found = guarded(Path(path), DocumentKind("{kind}"), 10_000, Recognition(None))
     blocks = [one for one in found if isinstance(one, Block)]
     marks = ["#" * one.level + " " if one.kind == "heading" else "" for one in blocks]
     fences = ["\\n```\\n" if one.kind == "code" else "" for one in blocks]

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from rag_core.extract import Block, Head, Item, Note
 from rag_core.extract.child import guarded
+from rag_core.extract.pictures import Recognition
 from rag_core.extract.sniff import sniff
 
 
 def read(path: Path) -> tuple[str, list[Note]]:
     """All text of a file, and the lines of its reading report."""
-    items: list[Item] = list(guarded(path, sniff(path, path.name), 50, None))
+    items: list[Item] = list(guarded(path, sniff(path, path.name), 50, Recognition(None)))
     assert isinstance(items[0], Head)
     said = "\n".join(one.text for one in items if isinstance(one, Block))
     return said, [one for one in items if isinstance(one, Note)]

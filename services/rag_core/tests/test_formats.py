@@ -321,7 +321,7 @@ def test_mail_gives_headers_text_and_what_is_attached(parser: Parser, tmp_path: 
     assert text.count("ferry leaves") == 1, "one of the two editions is enough"
     assert ("heading", "Attachment: heights.csv", 1) in shown(blocks)
     assert ("table", "| port | m |\n| --- | --- |\n| Brest | 7.2 |", 1) in shown(blocks)
-    assert "The attached file map.png was not read: 'map.png' is a picture" in text
+    assert "The attached file map.png was not read: it is a picture that was not read" in text
 
 
 def test_page_of_html_mail_is_read_when_there_is_no_plain_text(parser: Parser, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from rag_core.errors import UploadRefused
 from rag_core.extract import Block
 from rag_core.extract.blocks import Unreadable
 from rag_core.extract.child import guarded
+from rag_core.extract.pictures import Recognition
 from rag_core.extract.sniff import sniff
 from rag_core.models import DocumentKind
 from services.rag_core.tests.opendocument_markup import (
@@ -108,7 +109,9 @@ def test_title_of_a_slide_heads_it_and_notes_follow(tmp_path: Path) -> None:
     slide = page(framed(p("Tides"), 'presentation:class="title"') + framed(p("Two a day")) + notes)
     path = packed(tmp_path / "s.odp", f"<office:presentation>{slide}</office:presentation>")
     blocks = [
-        (b.kind.value, b.text) for b in guarded(path, sniff(path, "s.odp"), 50, None) if isinstance(b, Block)
+        (b.kind.value, b.text)
+        for b in guarded(path, sniff(path, "s.odp"), 50, Recognition(None))
+        if isinstance(b, Block)
     ]
     assert blocks == [("heading", "Tides"), ("text", "Two a day"), ("text", "Notes: Mention the moon.")]
 

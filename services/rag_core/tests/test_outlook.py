@@ -11,6 +11,7 @@ from rag_core.extract import Block
 from rag_core.extract.blocks import Item
 from rag_core.extract.child import guarded
 from rag_core.extract.embedded import embedded
+from rag_core.extract.pictures import Recognition
 from rag_core.extract.sniff import sniff
 from rag_core.models import DocumentKind
 from services.rag_core.tests import office
@@ -19,7 +20,7 @@ from services.rag_core.tests.compound import compound, message
 
 def read(path: Path) -> str:
     assert sniff(path, path.name) is DocumentKind.EMAIL
-    return said(list(guarded(path, DocumentKind.EMAIL, 50, None)))
+    return said(list(guarded(path, DocumentKind.EMAIL, 50, Recognition(None))))
 
 
 def said(items: list[Item]) -> str:
@@ -81,7 +82,9 @@ OBJECTS = {
 
 @pytest.mark.parametrize("how", OBJECTS)
 def test_object_of_an_office_file_is_unpacked(how: str) -> None:
-    items = list(embedded(compound(OBJECTS[how]), "object 1", lambda p, k: guarded(p, k, 50, None, 1), 1))
+    items = list(
+        embedded(compound(OBJECTS[how]), "object 1", lambda p, k: guarded(p, k, 50, Recognition(None), 1), 1)
+    )
     assert "The lamp burns colza oil." in said(items)
 
 
@@ -95,6 +98,10 @@ def test_object_of_an_office_file_is_unpacked(how: str) -> None:
     ],
 )
 def test_object_that_cannot_be_read_is_named(stream: str, wanted: str) -> None:
-    items = list(embedded(compound({stream: b"x"}), "object 1", lambda p, k: guarded(p, k, 50, None, 1), 1))
+    items = list(
+        embedded(
+            compound({stream: b"x"}), "object 1", lambda p, k: guarded(p, k, 50, Recognition(None), 1), 1
+        )
+    )
     assert "The attached file object 1 was not read: 'object 1' is" in said(items)
     assert wanted in said(items)

@@ -151,7 +151,7 @@ def test_picture_that_fills_memory_costs_only_itself(parser: Parser, tmp_path: P
     bomb = dots((60_000, 60_000), bytes(100_000_000), 1)
     path = saved(tmp_path, [HEAD + placed("I0", 0, 400, 600, 300), said("The last page", 40, 700)], [bomb])
     assert words(parser, path).endswith("The last page")
-    assert unread(parser, path) == ["page 1: a picture of 60,000 by 60,000 dots is too large to be read"]
+    assert unread(parser, path) == ["page 1: a picture has 60,000 by 60,000 dots, too many to be read"]
 
 
 def test_scan_that_fills_memory_says_so(parser: Parser, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from rag_core.extract import Block, BlockKind, Head, Note
 from rag_core.extract.blocks import Part, Unreadable
 from rag_core.extract.child import guarded
+from rag_core.extract.pictures import Recognition
 from rag_core.models import DocumentKind
 
 _FONTS = (
@@ -27,7 +28,7 @@ def rtf(tmp_path: Path) -> Read:
     def read(body: str | bytes, header: str = r"\ansi\ansicpg1252\deff0") -> list[object]:
         content = body if isinstance(body, bytes) else body.encode("latin-1")
         (tmp_path / "a.rtf").write_bytes(f"{{\\rtf1{header}{_FONTS}".encode() + content + b"}")
-        return list(guarded(tmp_path / "a.rtf", DocumentKind.RTF, 10, None))
+        return list(guarded(tmp_path / "a.rtf", DocumentKind.RTF, 10, Recognition(None)))
 
     return read
 

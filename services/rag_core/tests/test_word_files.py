@@ -14,6 +14,7 @@ import pytest
 from rag_core.errors import UploadRefused
 from rag_core.extract import Block, Head
 from rag_core.extract.child import guarded
+from rag_core.extract.pictures import Recognition
 from rag_core.extract.sniff import sniff
 from rag_core.models import DocumentKind
 from services.rag_core.tests.compound import compound
@@ -153,7 +154,7 @@ def test_a_document_as_one_xml_file_is_read_like_the_docx(tmp_path: Path) -> Non
         flat = "".join(_flat(name, package.read(name)) for name in package.namelist() if "Types" not in name)
     whole = '<pkg:package xmlns:pkg="http://schemas.microsoft.com/office/2006/xmlPackage">'
     (tmp_path / "a.xml").write_text(f'<?xml version="1.0"?>{whole}{flat}</pkg:package>')
-    found = list(guarded(tmp_path / "a.xml", DocumentKind.XML, 100, None))
+    found = list(guarded(tmp_path / "a.xml", DocumentKind.XML, 100, Recognition(None)))
     said = "\n".join(texts(found))
     for words in ("The windlass", "Comment by Ada: Safe?", "| Brest | 412 |"):
         assert words in said
@@ -209,7 +210,7 @@ def test_xml_of_2003_keeps_what_stands_beside_its_text(tmp_path: Path) -> None:
         f"<w:styles>{styles}</w:styles><w:docOleData><w:binData>{data}</w:binData></w:docOleData>"
         f"<w:body><wx:sect>{body}</wx:sect></w:body></w:wordDocument>"
     )
-    found = list(guarded(tmp_path / "a.xml", DocumentKind.XML, 100, None))
+    found = list(guarded(tmp_path / "a.xml", DocumentKind.XML, 100, Recognition(None)))
     assert found[0] == Head(title="Lease", pages=1)
     assert [(one.text, one.level) for one in found if isinstance(one, Block)] == [
         ("Harbour office", 0),
@@ -221,8 +222,8 @@ def test_xml_of_2003_keeps_what_stands_beside_its_text(tmp_path: Path) -> None:
         ("| Brest | 412 |\n| --- | --- |", 0),
     ]
     assert unread(found) == [
-        "a picture without a description, not read",
         "an embedded Excel.Sheet.8 of Word's XML of 2003 was not read; save the file as DOCX",
+        "a picture without a description, not read",
     ]
 
 
@@ -258,7 +259,7 @@ def test_a_linked_file_is_named(tmp_path: Path, body: str) -> None:
     with zipfile.ZipFile(tmp_path / "a.docx", "w") as package:
         for name, content in parts.items():
             package.writestr(name, content)
-    found = list(guarded(tmp_path / "a.docx", DocumentKind.DOCX, 100, None))
+    found = list(guarded(tmp_path / "a.docx", DocumentKind.DOCX, 100, Recognition(None)))
     assert unread(found) == ["the linked file a.xlsx is not in the document; add it by itself"]
 
 

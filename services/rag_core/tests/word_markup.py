@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rag_core.extract import Block, Note
 from rag_core.extract.child import guarded
+from rag_core.extract.pictures import Recognition
 from rag_core.models import DocumentKind
 
 _SCHEMAS = "http://schemas.openxmlformats.org"
@@ -71,7 +72,7 @@ def packed(body: str, parts: Parts | None = None) -> bytes:
 
 def items(tmp_path: Path, body: str, parts: Parts | None = None) -> list[object]:
     (tmp_path / "a.docx").write_bytes(packed(body, parts))
-    return list(guarded(tmp_path / "a.docx", DocumentKind.DOCX, 100, None))
+    return list(guarded(tmp_path / "a.docx", DocumentKind.DOCX, 100, Recognition(None)))
 
 
 def texts(found: Sequence[object]) -> list[str]:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from rag_core.errors import UploadRefused
 from rag_core.extract import packed
-from rag_core.extract.blocks import Block, BlockKind, Item, Note, Part, Pulse, Unreadable, blocks
+from rag_core.extract.blocks import Block, BlockKind, Item, Note, Part, Picture, Pulse, Unreadable, blocks
+from rag_core.extract.signatures import picture_format
 from rag_core.extract.sniff import PlainArchive, sniff
 from rag_core.models import DocumentKind
 
@@ -32,6 +33,9 @@ def attached(
     yield from blocks(BlockKind.HEADING, f"Attachment: {name}", page, level)
     if len(data) > MAX_BYTES:
         yield from unread(name, "it is too large to be read from here; add it by itself", page)
+        return
+    if picture_format(data):
+        yield Picture(data, page, name=name)
         return
     with tempfile.NamedTemporaryFile(prefix="attached-") as copy:
         path = Path(copy.name)

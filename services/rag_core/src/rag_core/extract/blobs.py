@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
+import urllib.parse
 
 # A run without a blank; or lines of the same kind, as mail and keys wrap them, joined by blanks or not.
 _RUN = re.compile(r"(?:data:[\w/+.;=-]{1,100}?,)?[A-Za-z0-9+/_=-]{160,}")
@@ -12,6 +15,10 @@ _WRAPPED = re.compile(
 _KEY = re.compile(r"-----BEGIN [A-Z0-9 ]{1,60}-----[^-]{0,20000}-----END [A-Z0-9 ]{1,60}-----")
 _HEX = re.compile(r"[0-9A-Fa-f]{160,}")
 _REPEATED = re.compile(r"A{8,}|/{8,}")
+# A picture within its own address.
+ADDRESS = re.compile(
+    r"(data:image/[\w.+-]{1,40}(?:;[\w=.-]{1,40}){0,4};base64,)[A-Za-z0-9+/=%\r\n]*", re.IGNORECASE
+)
 _CUT = "[encoded data]"
 
 
@@ -30,6 +37,20 @@ def without(text: str) -> tuple[str, int]:
     for pattern in (_KEY, _WRAPPED, _RUN):
         text = pattern.sub(replaced, text)
     return text, cut
+
+
+def picture(address: str) -> bytes | None:
+    """The picture that an address holds within itself; None when it leads elsewhere."""
+    found = ADDRESS.match(address)
+    return decoded(urllib.parse.unquote(address[found.end(1) :])) if found else None
+
+
+def decoded(written: str) -> bytes:
+    """What base64 stands for; none where it is cut or no base64."""
+    try:
+        return base64.b64decode(written)
+    except (binascii.Error, ValueError):
+        return b""
 
 
 def _encoded(run: str) -> bool:

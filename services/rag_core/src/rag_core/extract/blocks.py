@@ -80,14 +80,22 @@ class Note:
     message: str = ""
 
 
-Item = Head | Block | Pulse | Note
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that stands here, as it is stored; what it shows as text is read in its place.
+
+    `described`: the document says what it shows. `where` is what a page of the file is called ("slide"), or
+    the whole place, or nothing. `name` is that of an attached file.
+    """
+
+    data: bytes
+    page: int
+    where: str = ""
+    described: bool = False
+    name: str = ""
 
 
-def undescribed(count: int, where: str = "", within: str = "") -> Note:
-    """The note of pictures that no word describes; `where` is their place, `within` what they are part of."""
-    many = "a picture" if count == 1 else f"{count:,} pictures"
-    message = f"{f'{where}: ' if where else ''}{many}{within} without a description, not read"
-    return Note(Part.PICTURE, count, read=False, message=message)
+Item = Head | Block | Pulse | Note | Picture
 
 
 def span(unit: str, numbers: Sequence[int]) -> str:

@@ -6,20 +6,20 @@ import posixpath
 import urllib.parse
 import zipfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from lxml import etree
 
 from rag_core.extract import archive, archives, html
 from rag_core.extract.blocks import (
+    Block,
     BlockKind,
     Head,
     Item,
     Pulse,
     Unreadable,
     blocks,
-    span,
-    undescribed,
 )
 
 _CONTAINER = "META-INF/container.xml"
@@ -56,7 +56,6 @@ def parse(path: Path, max_pages: int) -> Iterator[Item]:
         yield Head(title=title, pages=len(chapters))
         empty = True
         lost = 0
-        pictures: list[int] = []
         for number, name in enumerate(chapters, 1):
             try:
                 markup = book.read(name)
@@ -67,10 +66,9 @@ def parse(path: Path, max_pages: int) -> Iterator[Item]:
                     BlockKind.TEXT, "This chapter was not read: the book is damaged here.", number
                 )
                 continue
-            pictures += [number] * html.pictures_without_words(markup)
-            for block in html.read(markup, number)[1]:
-                empty = False
-                yield block
+            for item in html.read(markup, number, "chapter", partial(_picture, book, name))[1]:
+                empty = empty and not isinstance(item, Block)
+                yield item
             yield Pulse(number)
     if empty and lost:
         raise Unreadable(
@@ -79,9 +77,22 @@ def parse(path: Path, max_pages: int) -> Iterator[Item]:
             " others hold no text; copy or download it again",
         )
     if empty:
-        raise Unreadable("no_text", "the book holds no text; pictures of pages need OCR first")
-    if pictures:
-        yield undescribed(len(pictures), span("chapter", pictures))
+        raise Unreadable("no_text", "the book holds no text")
+
+
+def _picture(book: zipfile.ZipFile, chapter: str, address: str) -> bytes | None:
+    """The picture that a chapter shows; None where it is not in the book, but elsewhere."""
+    place = urllib.parse.urlsplit(address)
+    if place.scheme or place.netloc:
+        return None
+    try:
+        return book.read(_within(posixpath.dirname(chapter), place.path))
+    except archives.DAMAGED:
+        return b""
+
+
+def _within(folder: str, address: str) -> str:
+    return posixpath.normpath(posixpath.join(folder, urllib.parse.unquote(address)))
 
 
 def _xml(data: bytes) -> etree._Element:
@@ -100,9 +111,7 @@ def _spine(book: zipfile.ZipFile, package: str) -> tuple[str, list[str]]:
     root = _xml(book.read(package))
     folder = posixpath.dirname(package)
     parts = {
-        item.get("id"): posixpath.normpath(
-            posixpath.join(folder, urllib.parse.unquote(item.get("href") or ""))
-        )
+        item.get("id"): _within(folder, item.get("href") or "")
         for item in root.iterfind(".//{*}manifest/{*}item")
         if item.get("media-type") in _PAGES
     }

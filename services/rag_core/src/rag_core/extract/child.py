@@ -19,6 +19,7 @@ from pathlib import Path
 
 from rag_core.extract import blobs
 from rag_core.extract.blocks import Block, Head, Item, Note, Ocr, Part, Unreadable
+from rag_core.extract.pictures import Recognition, recognised
 from rag_core.extract.signatures import OLE
 from rag_core.models import DocumentKind
 
@@ -27,18 +28,18 @@ _MAX_DEPTH = 3  # files within files
 
 
 def parse(
-    path: Path, kind: DocumentKind, max_pages: int, reader: Ocr | None, depth: int = 0
+    path: Path, kind: DocumentKind, max_pages: int, recognition: Recognition, depth: int = 0
 ) -> Iterator[Item]:
     """Head and blocks of one file; `depth` counts the files that it lies in."""
 
     def read(one: Path, its_kind: DocumentKind) -> Iterator[Item]:
         if depth >= _MAX_DEPTH:
             raise Unreadable("too_deep", "it lies too deep within other files; add it by itself")
-        return guarded(one, its_kind, max_pages, reader, depth + 1)
+        return guarded(one, its_kind, max_pages, recognition, depth + 1)
 
     match kind:
         case DocumentKind.PDF:
-            return _parser("pdf")(path, max_pages, reader, read if depth < _MAX_DEPTH else None)
+            return _parser("pdf")(path, max_pages, recognition, read if depth < _MAX_DEPTH else None)
         case DocumentKind.DOCX:
             return _parser("word")(path, read)
         case DocumentKind.PPTX:
@@ -70,12 +71,13 @@ def parse(
 
 
 def guarded(
-    path: Path, kind: DocumentKind, max_pages: int, reader: Ocr | None, depth: int = 0
+    path: Path, kind: DocumentKind, max_pages: int, recognition: Recognition, depth: int = 0
 ) -> Iterator[Item]:
     """The same without encoded data; what a parser raises on a broken file becomes the file's reason."""
     cut = 0
     try:
-        for item in parse(path, kind, max_pages, reader, depth):
+        found = parse(path, kind, max_pages, recognition, depth)
+        for item in recognised(found, recognition):
             if isinstance(item, Block):
                 text, times = blobs.without(item.text)
                 cut += times
@@ -111,7 +113,7 @@ def answer(path: Path, kind: DocumentKind, max_pages: int, reader: Ocr | None) -
     """The lines of one answer."""
     pulsed = time.monotonic()
     try:
-        for item in guarded(path, kind, max_pages, reader):
+        for item in guarded(path, kind, max_pages, Recognition(reader)):
             if isinstance(item, Head):
                 yield ["head", item.title, item.pages]
             elif isinstance(item, Block):

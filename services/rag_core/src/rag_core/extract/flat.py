@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -14,6 +12,7 @@ from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
+from rag_core.extract.blobs import decoded
 from rag_core.extract.blocks import Unreadable
 
 _PACKAGE = "{http://schemas.microsoft.com/office/2006/xmlPackage}"
@@ -60,7 +59,4 @@ def _parts(root: Any) -> Iterator[Entry]:
         if markup is not None and len(markup):
             yield name, kind, etree.tostring(markup[0], xml_declaration=True, encoding="UTF-8")
             continue
-        try:
-            yield name, kind, base64.b64decode(part.findtext(f"{_PACKAGE}binaryData") or "")
-        except (binascii.Error, ValueError):
-            yield name, kind, b""
+        yield name, kind, decoded(part.findtext(f"{_PACKAGE}binaryData") or "")

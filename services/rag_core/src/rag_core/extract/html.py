@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning, Tag, XMLParsedAsHTMLWarning
 from bs4.element import CData, NavigableString
 
-from rag_core.extract import encoding
+from rag_core.extract import blobs, encoding
 from rag_core.extract.blocks import (
     Block,
     BlockKind,
@@ -18,10 +18,10 @@ from rag_core.extract.blocks import (
     Item,
     Note,
     Part,
+    Picture,
     Unreadable,
     blocks,
     tables,
-    undescribed,
 )
 
 _DROPPED = ["script", "style", "template", "nav", "iframe", "button", "datalist"]
@@ -39,16 +39,15 @@ _PARTED = _BOUNDARIES | _CELLS
 _SILENT = {"hidden", "submit", "button", "reset", "image", "file", "password"}
 _DECLARED = re.compile(rb"""(?:charset|encoding)[ \t\r\n]{0,5}=[ \t\r\n]{0,5}["']?([A-Za-z0-9_:.-]{2,40})""")
 _DECLARED_WITHIN = 64 * 1024
-_DATA = re.compile(rb"(?<=;base64,)[A-Za-z0-9+/=%\r\n]+")
-_PICTURE = re.compile(rb"<(?:[a-z]{1,9}:)?(?:img|image)\b[^<>]{0,2000}", re.IGNORECASE)
-_DESCRIBED = re.compile(
-    rb"""\b(?:alt|title|aria-label)\s{0,9}=\s{0,9}["']?[^"'<>\w]{0,99}\w""", re.IGNORECASE
-)
 _MOST_COLUMNS = 1000
 _MOST_FRAMES = 3  # within frames
 _TEXT = {NavigableString, CData}
 # Marks put into the text where a block begins; no text can hold them, control characters are cleaned away.
 _MARK = "\x00"
+# The number of a picture, where it stands.
+_SHOWN = re.compile("\x01([0-9]{1,6})\x01")
+_HELD = "data:image/"
+_ATTRIBUTE = re.compile(f"(?<=[\"'=]){blobs.ADDRESS.pattern}", re.IGNORECASE)
 _KINDS = {"T": BlockKind.TEXT, "G": BlockKind.TABLE, "C": BlockKind.CODE}
 
 
@@ -61,19 +60,33 @@ def parse(path: Path) -> Iterator[Item]:
     if remark:
         yield Note(Part.TEXT, 0, message=remark)
     empty = True
-    for block in found:
-        empty = False
-        yield block
+    for item in found:
+        empty = empty and not isinstance(item, Block)
+        yield item
     if empty:
         raise Unreadable("no_text", "the page holds no text of its own; scripts may draw it in a browser")
-    if pictures := pictures_without_words(data, b"data:image"):
-        yield undescribed(pictures, within=" within the page")
 
 
-def read(markup: bytes | str, page: int) -> tuple[str, Iterator[Block]]:
-    """The title of a page of HTML and its blocks."""
+def read(
+    markup: bytes | str,
+    page: int,
+    where: str = "",
+    file: Callable[[str], bytes | None] = lambda address: None,
+) -> tuple[str, Iterator[Block | Picture]]:
+    """The title of a page of HTML, its blocks, and the pictures that come with it.
+
+    `where` is said of pictures; `file` gives the one at an address, if any: those within the page need none.
+    """
     if isinstance(markup, bytes):
         markup = decoded(markup)[0]
+    held: list[str] = []
+
+    def numbered(found: re.Match[str]) -> str:
+        held.append(found[0])
+        return f"{_HELD}{len(held) - 1}"
+
+    # Megabytes of base64 are no attribute for a parser.
+    markup = _ATTRIBUTE.sub(numbered, markup.replace("\x01", " "))
     with warnings.catch_warnings():
         # XHTML is HTML with an XML declaration; the HTML parser reads it as browsers do.
         warnings.simplefilter("ignore", XMLParsedAsHTMLWarning)
@@ -91,17 +104,28 @@ def read(markup: bytes | str, page: int) -> tuple[str, Iterator[Block]]:
     if _letters("".join(text for _, text in hidden)) != _letters(soup.get_text()):
         for one, _ in hidden:
             _become(one, "")
-    _fill(soup)
+    pictures: list[Picture] = []
+
+    def picture(address: str, described: bool) -> str:
+        number = address.removeprefix(_HELD)
+        is_held = number != address and number.isdecimal() and int(number) < len(held)
+        data = blobs.picture(held[int(number)]) if is_held else file(address)
+        if data is None:
+            return ""
+        pictures.append(Picture(data, page, where, described))
+        return f"\x01{len(pictures) - 1}\x01"
+
+    _fill(soup, picture)
     _mark(soup)
     text = _text(soup)
     soup.decompose()
-    return title, (block for piece in text.split(_MARK) for block in _piece(piece, page))
 
+    def items() -> Iterator[Block | Picture]:
+        for piece in text.split(_MARK):
+            yield from _piece(_SHOWN.sub(" ", piece), page)
+            yield from _shown(piece, pictures)
 
-def pictures_without_words(markup: bytes, source: bytes = b"") -> int:
-    """How many pictures are in a page of which no word says what they show; `source` begins their address."""
-    tags = [found[0] for found in _PICTURE.finditer(_DATA.sub(b"", markup)) if source in found[0]]
-    return sum(not _DESCRIBED.search(tag) for tag in tags)
+    return title, items()
 
 
 def decoded(data: bytes) -> tuple[str, str]:
@@ -126,7 +150,7 @@ def _open_frames(soup: BeautifulSoup) -> None:
             return
 
 
-def _fill(soup: BeautifulSoup) -> None:
+def _fill(soup: BeautifulSoup, marked: Callable[[str, bool], str]) -> None:
     """Put what a person reads, but no text holds, into its place: values of fields, names of pictures."""
     for field in soup.find_all("input"):
         kind = str(field.get("type", "text")).lower()
@@ -141,8 +165,13 @@ def _fill(soup: BeautifulSoup) -> None:
         if choice.has_attr("multiple"):
             chosen = [one for one in options if one.has_attr("selected")]
         _become(choice, f" {', '.join(one.get_text(' ', strip=True) for one in chosen)} ")
-    for picture in soup.find_all(["img", "area"]):
-        _become(picture, f" {picture.get('alt') or ''} ")
+    for picture in soup.find_all(["img", "area", "image"]):  # the last one within a drawing
+        said = [str(picture.get(name) or "") for name in ("alt", "title", "aria-label")]
+        words = picture.get_text(" ") or said[0]
+        address = str(picture.get("src") or picture.get("xlink:href") or picture.get("href") or "")
+        described = re.search(r"\w", " ".join((words, *said))) is not None
+        mark = "" if picture.name == "area" else marked(address, described)
+        _become(picture, f" {words} {mark}")
 
 
 def _mark(soup: BeautifulSoup) -> None:
@@ -259,7 +288,8 @@ def _span(cell: Tag, name: str) -> int:
 
 def _replace(tag: Tag, kind: str, text: str, *, marked: bool = False) -> None:
     text = text if marked else text.replace(_MARK, " ")
-    _become(tag, f"{_MARK}{kind}{text}{_MARK}T")
+    shown = "".join(found[0] for found in _SHOWN.finditer(tag.get_text()))
+    _become(tag, f"{_MARK}{kind}{_SHOWN.sub(' ', text)}{_MARK}T{shown}")
 
 
 def _become(tag: Tag, text: str) -> None:
@@ -294,7 +324,13 @@ def _letters(text: str) -> str:
 
 
 def _squeezed(written: list[str]) -> str:
-    return re.sub(r"\s+", " ", "".join(written)).replace(_MARK, " ").strip()
+    return _SHOWN.sub(" ", re.sub(r"\s+", " ", "".join(written)).replace(_MARK, " ")).strip()
+
+
+def _shown(piece: str, pictures: list[Picture]) -> Iterator[Picture]:
+    """The pictures that stand in a piece: they come after it, since most stand in a line of text."""
+    for number in map(int, _SHOWN.findall(piece)):
+        yield from pictures[number : number + 1]
 
 
 def _piece(piece: str, page: int) -> Iterator[Block]:

@@ -16,7 +16,19 @@ from pathlib import Path
 
 from rag_core.extract import calendar, encoding, html, tnef
 from rag_core.extract.attached import MAX_FILES, Reader, attached, unread
-from rag_core.extract.blocks import Block, BlockKind, Head, Item, Note, Part, Pulse, Unreadable, blocks, clean
+from rag_core.extract.blocks import (
+    Block,
+    BlockKind,
+    Head,
+    Item,
+    Note,
+    Part,
+    Picture,
+    Pulse,
+    Unreadable,
+    blocks,
+    clean,
+)
 
 _SHOWN = ("From", "To", "Cc", "Date", "Subject")
 _MAX_DEPTH = 3
@@ -55,7 +67,7 @@ def parse(path: Path, read: Reader) -> Iterator[Item]:
                 yield Head(title=subject if letters == 1 else "", pages=letters)
             if letters > 1:
                 yield from blocks(BlockKind.HEADING, subject or f"Message {number}", number, 1)
-            for item in _Letter(read, number).items(message):
+            for item in _Letter(read, number, "message" if letters > 1 else "").items(message):
                 empty = empty and not isinstance(item, Block)
                 yield item
             yield Pulse(number)
@@ -101,20 +113,17 @@ def _header(message: EmailMessage, name: str) -> str:
 class _Letter:
     """One message: what its parts give, in their order."""
 
-    def __init__(self, read: Reader, page: int) -> None:
+    def __init__(self, read: Reader, page: int, where: str) -> None:
         self._read = read
         self._page = page
+        self._where = where  # of its pictures
         self._files = 0
-        self._pictures = 0
 
     def items(self, message: EmailMessage, depth: int = 0) -> Iterator[Item]:
         """Headers, text and attachments of the message and of those within it."""
         lines = [f"{name}: {value}" for name in _SHOWN if (value := _header(message, name))]
         yield from blocks(BlockKind.TEXT, "\n".join(lines), self._page)
         yield from self._part(message, depth)
-        if depth == 0 and self._pictures:
-            many = f"{self._pictures} pictures" if self._pictures > 1 else "a picture"
-            yield Note(Part.PICTURE, self._pictures, read=False, message=f"{many} in the text of the message")
 
     def _part(self, part: EmailMessage, depth: int) -> Iterator[Item]:
         kind = part.get_content_type()
@@ -190,7 +199,7 @@ class _Letter:
         if how.spoilt:
             yield Note(Part.TEXT, 0, message=how.remark)
         if kind in _MARKED:
-            yield from html.read(text, self._page)[1]
+            yield from html.read(text, self._page, self._where)[1]
         elif kind == "text/calendar":
             yield from calendar.read(text, self._page)
         else:
@@ -240,7 +249,7 @@ class _Letter:
     def _file(self, part: EmailMessage, kind: str, depth: int) -> Iterator[Item]:
         data = _payload(part)
         if part.get_content_maintype() == "image" and not part.is_attachment():
-            self._pictures += 1
+            yield Picture(data, self._page, self._where)
             return
         self._files += 1
         name = part.get_filename() or f"part {self._files}"

@@ -11,9 +11,20 @@ from typing import Any
 from lxml import etree
 
 from rag_core.errors import UploadRefused
-from rag_core.extract import flat, html, opendocument, word, word_2003
+from rag_core.extract import blobs, flat, html, opendocument, word, word_2003
 from rag_core.extract.attached import Reader
-from rag_core.extract.blocks import BlockKind, Head, Item, Note, Part, Unreadable, blocks, tables
+from rag_core.extract.blocks import (
+    Block,
+    BlockKind,
+    Head,
+    Item,
+    Note,
+    Part,
+    Picture,
+    Unreadable,
+    blocks,
+    tables,
+)
 from rag_core.extract.sniff import sniff
 
 _FLAT = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}document"
@@ -53,7 +64,7 @@ def parse(path: Path, read: Reader) -> Iterator[Item]:
         yield Note(Part.TEXT, 0, message="the file breaks the rules of XML; check that all of it was read")
     empty = True
     for item in found:
-        empty = False
+        empty = empty and isinstance(item, Picture)
         yield item
     if empty:
         raise Unreadable("no_text", f"the file ({said}) holds no text")
@@ -121,8 +132,9 @@ def _feed(root: Any) -> tuple[str, int, Iterator[Item]]:
                         if len(part)
                         else part.text or ""
                     )
-                    found = [block for block in html.read(said, 1)[1] if block.text not in seen]
-                    seen.update(block.text for block in found)
+                    found = [one for one in html.read(said, 1)[1]
+                             if not isinstance(one, Block) or one.text not in seen]  # fmt: skip
+                    seen.update(one.text for one in found if isinstance(one, Block))
                     yield from found
 
     return title.strip(), 1, items()
@@ -132,9 +144,9 @@ def _drawing(root: Any) -> tuple[str, int, Iterator[Item]]:
     def items() -> Iterator[Item]:
         for part in root.iter("{*}title", "{*}desc", "{*}text"):
             yield from blocks(BlockKind.TEXT, " ".join(" ".join(part.itertext()).split()), 1)
-        pictures = len(root.findall(".//{*}image"))
-        if pictures:
-            yield Note(Part.PICTURE, pictures, read=False, message="pictures within the drawing")
+        for image in root.iter("{*}image"):
+            address = image.get("{http://www.w3.org/1999/xlink}href") or image.get("href") or ""
+            yield Picture(blobs.picture(address) or b"", 1)
 
     return (root.findtext("{*}title") or "").strip(), 1, items()
 

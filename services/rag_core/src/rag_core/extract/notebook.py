@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rag_core.extract import text
-from rag_core.extract.blocks import BlockKind, Head, Item, Note, Part, Unreadable, blocks
+from rag_core.extract import blobs, text
+from rag_core.extract.blocks import Block, BlockKind, Head, Item, Picture, Unreadable, blocks
 
+_READ = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _MOST_BYTES = 100 * 1024 * 1024
 
 
@@ -24,20 +25,15 @@ def parse(path: Path) -> Iterator[Item]:
             "corrupt", "the notebook is no valid JSON with cells; copy or download it again"
         ) from error
     yield Head(title="", pages=1)
-    empty, pictures = True, 0
+    empty = True
     for cell in cells if isinstance(cells, list) else []:
         if not isinstance(cell, dict):
             continue
-        for block in _cell(cell):
-            empty = False
-            yield block
-        pictures += sum(_is_picture(one) for one in _results(cell))
+        for item in _cell(cell):
+            empty = empty and not isinstance(item, Block)
+            yield item
     if empty:
         raise Unreadable("no_text", "the notebook holds no text")
-    if pictures:
-        many = "a picture" if pictures == 1 else f"{pictures} pictures"
-        message = f"{many} among the results of the notebook"
-        yield Note(Part.PICTURE, pictures, read=False, message=message)
 
 
 def _cell(cell: dict[str, Any]) -> Iterator[Item]:
@@ -50,16 +46,23 @@ def _cell(cell: dict[str, Any]) -> Iterator[Item]:
         data = result.get("data") if isinstance(result.get("data"), dict) else {}
         shown = _joined(result.get("text")) or _joined((data or {}).get("text/plain"))
         yield from blocks(BlockKind.CODE, shown, 1)
+        yield from _pictures(data, "among the results")
+    attached = cell.get("attachments")
+    for data in attached.values() if isinstance(attached, dict) else ():
+        yield from _pictures(data, "")
+
+
+def _pictures(data: object, where: str) -> Iterator[Picture]:
+    """A picture, which may be there in several formats."""
+    formats = data if isinstance(data, dict) else {}
+    found = [blobs.decoded(_joined(written)) for kind, written in formats.items() if kind in _READ]
+    if found or any(str(kind).startswith("image/") for kind in formats):
+        yield Picture(found[0] if found else b"", 1, where)
 
 
 def _results(cell: dict[str, Any]) -> list[dict[str, Any]]:
     results = cell.get("outputs")
     return [one for one in results if isinstance(one, dict)] if isinstance(results, list) else []
-
-
-def _is_picture(result: dict[str, Any]) -> bool:
-    data = result.get("data")
-    return isinstance(data, dict) and any(str(kind).startswith("image/") for kind in data)
 
 
 def _joined(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Pictures of pages to text by Tesseract, each page in a process with a limit of its own."""
+"""Pictures to text by Tesseract, each in a process with a limit of its own."""
 
 from __future__ import annotations
 
@@ -11,20 +11,22 @@ from itertools import groupby
 from operator import itemgetter
 
 import pypdfium2 as pdfium
-import pytesseract
 from PIL import Image
 
 from rag_core.extract.apart import apart
 from rag_core.extract.blocks import Ocr
 
 _DPI = 300
-_MAX_PIXELS = 14_000_000  # somewhat over A4 at 300 dpi; a poster is read at a lower resolution
-_DRAWING_SECONDS = 20.0
-_SIZE = struct.Struct("<II")
+MAX_PIXELS = 14_000_000  # somewhat over A4 at 300 dpi; a poster is read at a lower resolution
+DRAWING_SECONDS = 20.0
+SIZE = struct.Struct("<II")
 # Words and lines that Tesseract itself does not believe in come from photographs and stains.
 _SURE_WORD = 30.0
 _SURE_LINE = 45.0
 _LINE_HYPHEN = re.compile(r"(?<=\w)[-\u2010]$")
+
+SLOW = "took too long to read"
+DAMAGED = "is damaged, or too large to be read"
 
 Crop = tuple[float, float, float, float]
 
@@ -43,26 +45,32 @@ def lines(page: pdfium.PdfPage, ocr: Ocr, seconds: float, crop: Crop = (0.0, 0.0
     `crop` is cut off at the page's left, bottom, right and top, in points as it is shown.
     """
     if seconds <= 0:
-        raise Unread("took too long to read")
+        raise Unread(SLOW)
     width, height = page.get_size()
     area = max(1.0, (width - crop[0] - crop[2]) * (height - crop[1] - crop[3]))
-    scale = min(_DPI / 72, math.sqrt(_MAX_PIXELS / area))
-    drawn = apart(partial(_drawn, page, scale, crop), _DRAWING_SECONDS, 3 * _MAX_PIXELS)
+    scale = min(_DPI / 72, math.sqrt(MAX_PIXELS / area))
+    drawn = apart(partial(_drawn, page, scale, crop), DRAWING_SECONDS, 3 * MAX_PIXELS)
     if drawn is None:
-        raise Unread("is damaged, or too large to be read")
-    size = _SIZE.unpack_from(drawn)
-    return _recognised(Image.frombytes("L", size, drawn[_SIZE.size :]), ocr, min(seconds, ocr.page_seconds))
+        raise Unread(DAMAGED)
+    size = SIZE.unpack_from(drawn)
+    return recognised(Image.frombytes("L", size, drawn[SIZE.size :]), ocr, seconds)
 
 
 def _drawn(page: pdfium.PdfPage, scale: float, crop: Crop) -> bytes:
     """The page's picture in shades of grey, after its size."""
     picture: Image.Image = page.render(scale=scale, grayscale=True, crop=crop).to_pil()
-    return _SIZE.pack(*picture.size) + picture.tobytes()
+    return SIZE.pack(*picture.size) + picture.tobytes()
 
 
-def _recognised(picture: Image.Image, ocr: Ocr, seconds: float) -> list[str]:
+def recognised(picture: Image.Image, ocr: Ocr, seconds: float) -> list[str]:
+    """The text on a picture in shades of grey, line by line. Raises as `lines` does."""
+    if seconds <= 0:
+        raise Unread(SLOW)
+    import pytesseract  # takes longer to load than most documents to be read
+
     try:
         # Page segmentation 1 finds columns and turns a page that was scanned sideways.
+        seconds = min(seconds, ocr.page_seconds)
         table = str(pytesseract.image_to_data(picture, lang=ocr.languages, config="--psm 1", timeout=seconds))
     except pytesseract.TesseractNotFoundError as error:
         raise Unavailable("Tesseract is not installed") from error
@@ -71,7 +79,7 @@ def _recognised(picture: Image.Image, ocr: Ocr, seconds: float) -> list[str]:
             raise Unavailable(f"Tesseract has no data for {ocr.languages!r}") from error
         raise Unread("is more than the program that reads pictures can take") from error
     except RuntimeError as error:
-        raise Unread("took too long to read") from error
+        raise Unread(SLOW) from error
     return _text(table)
 
 

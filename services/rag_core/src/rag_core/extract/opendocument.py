@@ -20,7 +20,6 @@ from rag_core.extract.blocks import (
     Pulse,
     Unreadable,
     blocks,
-    undescribed,
 )
 from rag_core.extract.opendocument_names import (
     DRAW,
@@ -105,7 +104,7 @@ def _document(found: tuple[Source, Any], read: Reader) -> Iterator[Item]:
         yield Pulse(page)
     yield from _remarks(source, flow)
     if empty:
-        raise Unreadable("no_text", "the file holds no text; pictures of text need OCR: save it as PDF")
+        raise Unreadable("no_text", "the file holds no text")
 
 
 def _named(part: Any, *, sheets: bool) -> str:
@@ -146,5 +145,3 @@ def _remarks(source: Source, flow: Flow) -> Iterator[Item]:
     if deleted:
         many = "1 deletion" if deleted == 1 else f"{deleted:,} deletions"
         yield Note(Part.TEXT, 0, message=f"{many} recorded with the document left out, as if accepted")
-    if flow.unseen:
-        yield undescribed(flow.unseen)

@@ -9,7 +9,8 @@ from typing import Any
 from lxml import etree
 
 from rag_core.extract.attached import Reader, unread
-from rag_core.extract.blocks import BlockKind, Item, Note, Part, blocks, tables
+from rag_core.extract.blobs import decoded
+from rag_core.extract.blocks import BlockKind, Item, Note, Part, Picture, blocks, tables
 from rag_core.extract.embedded import embedded
 from rag_core.extract.opendocument_names import (
     DRAW,
@@ -61,7 +62,6 @@ class Flow:
         self._drawn: list[Any] = []
         self._comments = 0
         self._notes = 0
-        self.unseen = 0
 
     def items(self, part: Any, page: int) -> Iterator[Item]:
         """Blocks and notes of a part, with what is drawn in a paragraph after it."""
@@ -196,12 +196,17 @@ class Flow:
         if any(frame.find(f"{DRAW}{name}") is not None for name in ("object", "object-ole", "plugin")):
             return  # how the object beside it looks
         said = [(frame.findtext(f"{SVG}{name}") or "").strip() for name in ("title", "desc")]
-        if any(said):
-            yield from blocks(BlockKind.TEXT, f"Picture: {': '.join(filter(None, said))}", page)
-        else:
-            self.unseen += 1
+        words = ": ".join(filter(None, said))
+        yield from blocks(BlockKind.TEXT, f"Picture: {words}" if words else "", page)
+        yield Picture(self._stored(image), page, described=bool(words))
         for paragraph in image.iterchildren(f"{TEXT}p"):
             yield from blocks(BlockKind.TEXT, self.words(paragraph), page)
+
+    def _stored(self, image: Any) -> bytes:
+        """A picture as it is stored: in place, or in a file of the archive; none where it is only linked."""
+        if written := image.findtext(f"{OFFICE}binary-data"):
+            return decoded(written)
+        return self._source.file(posixpath.normpath(posixpath.join(self._folder, str(image.get(LINK) or ""))))
 
     def _object(self, one: Any, page: int) -> Iterator[Item]:
         """An embedded chart, formula or document: a folder of the archive, a file of it, or in place."""
@@ -237,7 +242,6 @@ class Flow:
         if body.find(f"{OFFICE}chart") is not None:
             yield Note(Part.CHART)
         yield from flow.items(body, page)
-        self.unseen += flow.unseen
 
 
 def _marker(paragraph: Any) -> str:

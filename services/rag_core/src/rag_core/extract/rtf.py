@@ -14,10 +14,10 @@ from rag_core.extract.blocks import (
     Item,
     Note,
     Part,
+    Picture,
     Unreadable,
     blocks,
     tables,
-    undescribed,
 )
 from rag_core.extract.embedded import embedded, linked, ole1
 from rag_core.extract.rtf_fields import Field
@@ -28,6 +28,7 @@ from rag_core.extract.rtf_groups import (
     CHARACTERS,
     CLEAR,
     ENDS_OF_LINES,
+    HEXADECIMAL,
     MARKS,
     RUNNING,
     UNREAD,
@@ -58,7 +59,7 @@ def parse(path: Path, read: Reader) -> Iterator[Item]:
     if begun:
         yield Head(title=body.title, pages=1)
     if empty:
-        raise Unreadable("no_text", "the RTF file holds no text; pictures of text need OCR: print it to PDF")
+        raise Unreadable("no_text", "the RTF file holds no text")
 
 
 class _Body:
@@ -82,7 +83,6 @@ class _Body:
         self._author = self._property = self._class = ""
         self._embedded = self._described = False
         self._fields: list[Field] = []
-        self._pictures = 0
         self.title = ""
 
     def items(self) -> Iterator[Item]:
@@ -106,8 +106,6 @@ class _Body:
             self._close()
         yield from self._paragraph()
         yield from self._table()
-        if self._pictures:
-            yield undescribed(self._pictures)
 
     def _stored(self, token: Token) -> None:
         text, group = token.text, self._groups[-1]
@@ -115,14 +113,14 @@ class _Body:
             text, self._left = text[self._left :], max(0, self._left - len(text))
         if group.name == "fonttbl":
             self._fonts.learn_name(self._font, text)
-        elif group.name == "objdata" and token.word == "bin":
+        elif group.name in HEXADECIMAL and token.word == "bin":
             text = text.hex().encode()
         elif token.word == "bin":
             return
         if group.sink is None or group.deleted:
             return
         font = self._fonts.name_of(group.font)
-        if is_of_signs(font) and group.name not in ALWAYS and group.name != "fldinst":
+        if is_of_signs(font) and group.name not in ALWAYS | HEXADECIMAL and group.name != "fldinst":
             group.sink.said(drawn(text.decode("latin-1"), font))
         elif self._utf8 and not token.sign and not text.isascii():
             group.sink.said(text.decode("utf-8", "replace"))
@@ -146,14 +144,11 @@ class _Body:
     def _begin(self, name: str) -> None:
         """A destination: what the group's text is."""
         group = self._groups[-1]
-        outer = self._groups[-2] if len(self._groups) > 1 else group
         group.name = group.begins = name
         if name in ALWAYS or (name in BESIDE and group.sink is not None):
             group.sink = Sink()
-        elif name == "pict":
-            self._described = False
-            group.begins = name if outer.sink is not None and not group.shown else ""
-            group.sink = None
+            if name == "pict":
+                self._described = False
         elif name in UNREAD or name in BESIDE:
             group.sink = None
         elif name == "ud":  # the same as what stands before it, in Unicode
@@ -163,7 +158,7 @@ class _Body:
         elif name == "field":
             self._fields.append(Field())
         elif name == "result" and self._embedded:
-            group.sink, group.shown = None, True
+            group.sink = None
 
     def _close(self) -> None:
         self._left, self._starred = 0, False
@@ -182,8 +177,8 @@ class _Body:
                 self._property = text.strip()
             case "sv":
                 self._shape(text)
-            case "pict":
-                self._pictures += not self._described
+            case "pict" if group.sink is not None and not group.deleted:
+                self._after.append(Picture(_bytes(text), 1, described=self._described))
             case "objclass":
                 self._class = text.strip()
             case "objdata":
@@ -224,8 +219,7 @@ class _Body:
             self._after += blocks(BlockKind.TEXT, f"Picture: {text.strip()}", 1)
 
     def _object(self, hexadecimal: str) -> None:
-        digits = _NO_HEXADECIMAL.sub("", hexadecimal)
-        data, name, elsewhere = ole1(bytes.fromhex(digits[: len(digits) // 2 * 2]), self._class)
+        data, name, elsewhere = ole1(_bytes(hexadecimal), self._class)
         if elsewhere:
             self._after += linked(elsewhere)
             return
@@ -314,6 +308,11 @@ class _Body:
         if any(cell.strip() for row in rows for cell in row):
             yield Note(Part.TABLE)
             yield from tables(rows, 1)
+
+
+def _bytes(hexadecimal: str) -> bytes:
+    digits = _NO_HEXADECIMAL.sub("", hexadecimal)
+    return bytes.fromhex(digits[: len(digits) // 2 * 2])
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -8,13 +8,14 @@ RUNNING = {f"{kind}{pages}" for kind in ("header", "footer") for pages in ("", "
 # Destinations whose text is put together and given when their group ends; the second ones, only where
 # the group around them is read.
 ALWAYS = {"title", "style", "sn", "sv", "objclass", "objdata"}
-BESIDE = RUNNING | {"footnote", "annotation", "atnauthor", "shptxt", "dptxbxtext", "fldinst", "ffl"}
+BESIDE = RUNNING | {"footnote", "annotation", "atnauthor", "shptxt", "dptxbxtext", "fldinst", "ffl", "pict"}
+HEXADECIMAL = {"objdata", "pict"}
 CAPTURED = ALWAYS | BESIDE
 # Starred ones (others may be passed over) with text that is read where it stands.
 CLEAR = {"shppict", "shpinst", "picprop", "formfield", "ud", "do", "shpgrp", "nesttableprops"}
 # Without a star, and no text of the document: tables of fonts and colours, and a second edition of a part.
 UNREAD = {
-    "fonttbl", "colortbl", "stylesheet", "info", "pict", "nonshppict", "nonesttables", "shprslt", "upr",
+    "fonttbl", "colortbl", "stylesheet", "info", "nonshppict", "nonesttables", "shprslt", "upr",
     "ftnsep", "ftnsepc", "ftncn", "aftnsep", "aftnsepc", "aftncn", "xe", "tc", "tcn", "rxe", "txe", "private",
     "falt",
 }  # fmt: skip
@@ -72,7 +73,6 @@ class Group:
     font: int | None = None
     skip: int = 1  # \uc: how many characters stand for one of Unicode
     deleted: bool = False
-    shown: bool = False  # a picture of an embedded file: the file itself was read
 
     def opened(self) -> Group:
         """A group within this one."""

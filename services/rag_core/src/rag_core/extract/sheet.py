@@ -62,9 +62,7 @@ def parse(path: Path, read: Reader) -> Iterator[Item]:
             if formulas is not None:
                 formulas.close()
     if empty:
-        raise Unreadable(
-            "no_text", "the workbook holds no values; print it to PDF, whose pictures of text are read"
-        )
+        raise Unreadable("no_text", "the workbook holds no values")
 
 
 def _missing(packed: zipfile.ZipFile, book: Any) -> Iterator[Item]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from openpyxl.utils.cell import coordinate_to_tuple, range_boundaries
 
 from rag_core.extract.attached import Reader
-from rag_core.extract.blocks import BlockKind, Item, Note, Part, blocks, undescribed
+from rag_core.extract.blocks import BlockKind, Item, Note, Part, Picture, blocks
 from rag_core.extract.charts import chart, diagram, parsed
 from rag_core.extract.embedded import embedded
 
@@ -23,6 +23,7 @@ _RUNNING = re.compile(rb"<(?:\w{1,20}:)?((?:odd|even|first)(?:Header|Footer))\b[
 _CODE = re.compile(r'&(?:"[^"]{0,200}"|K[0-9A-Fa-f+-]{6}|\d{1,3}|[A-Za-z])')
 _END = b"sheetData>"
 _ALONE = re.compile(rb"(?<=[<\s])\w{1,20}:(?=\w)")
+_RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 _BLOCK = 1 << 20
 _MOST_TAIL = 16 << 20
 _MOST_MERGED = 50_000
@@ -106,18 +107,18 @@ class Parts:
             if words := "\n".join(filter(None, map(str.strip, lines))):
                 yield Note(Part.TEXT_BOX)
                 yield from blocks(BlockKind.TEXT, words, page)
-        for kind, target in _relations(self._archive, path).values():
+        relations = _relations(self._archive, path)
+        for kind, target in relations.values():
             if kind in {"chart", "chartEx"} and (data := self._read(target)):
                 yield from chart(data, page)
             elif kind == "diagramData" and (data := self._read(target)):
                 yield from diagram(data, page)
-        unseen = 0
         for picture in root.iter("{*}pic"):
             said = next((str(one.get("descr") or "") for one in picture.iter("{*}cNvPr")), "")
             yield from blocks(BlockKind.TEXT, f"Picture: {said}" if said.strip() else "", page)
-            unseen += not said.strip()
-        if unseen:
-            yield undescribed(unseen, f"sheet {name}")
+            for one in picture.iter("{*}blip"):
+                _, target = relations.get(str(one.get(f"{_RELATION}embed")), ("", ""))
+                yield Picture(self._read(target), page, f"sheet {name}", described=bool(said.strip()))
 
     def links(self) -> dict[tuple[int, int], str]:
         """Addresses on the web or of a person by the (row, column) that leads there."""

@@ -78,6 +78,17 @@ _WITHIN: tuple[tuple[int, bytes, str], ...] = (
     (60, b"BOOKMOBI", "a Kindle book; convert it to EPUB"),
     (257, b"ustar", _ARCHIVE),
 )
+# Pictures whose text may be recognised, as Pillow names them; a bitmap without a file's head, too.
+_PICTURES = {
+    b"\x89PNG\r\n": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"GIF8": "GIF",
+    b"BM": "BMP",
+    b"(\0\0\0": "DIB",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"RIFF": "WEBP",
+}
 _SHOWN_NAME = re.compile(r"[^\x20-\x7e]")
 
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -105,6 +116,13 @@ def named(head: bytes) -> str | None:
         if head[offset : offset + len(mark)] == mark:
             return said
     return None
+
+
+def picture_format(head: bytes) -> str | None:
+    """The format of a picture that begins with these bytes; None when it is none, or of another kind."""
+    found = next((name for mark, name in _PICTURES.items() if head.startswith(mark)), None)
+    marked = {"BMP": head[6:10] == bytes(4), "WEBP": head[8:12] == b"WEBP"}
+    return found if found and marked.get(found, True) else None
 
 
 class Compound:

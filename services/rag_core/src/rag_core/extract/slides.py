@@ -18,10 +18,10 @@ from rag_core.extract.blocks import (
     Item,
     Note,
     Part,
+    Picture,
     Unreadable,
     blocks,
     tables,
-    undescribed,
 )
 from rag_core.extract.charts import chart, diagram, parsed
 from rag_core.extract.embedded import embedded
@@ -69,9 +69,7 @@ def parse(path: Path, max_pages: int, read: Reader) -> Iterator[Item]:
             "corrupt", "the file is damaged: its slides are missing or cut; copy or download it again"
         )
     if empty:
-        raise Unreadable(
-            "no_text", "the slides hold no text; print them to PDF, whose pictures of text are read"
-        )
+        raise Unreadable("no_text", "the slides hold no text")
 
 
 class _Deck:
@@ -83,7 +81,6 @@ class _Deck:
         self._part = deck.part
         self._running: set[str] = set()
         self._behind: set[int] = set()
-        self._unseen: list[int] = []
         self._hidden: list[int] = []
         self._objects: list[tuple[Any, str, Any]] = []
         self._authors = _authors(deck.part)
@@ -116,12 +113,10 @@ class _Deck:
             yield from self._guarded(partial(self._object, element, name), shape, number)
 
     def remarks(self) -> Iterator[Item]:
-        """One note for all pictures that say nothing of themselves, and one for what a show leaves out."""
+        """One note for all slides that a show leaves out."""
         if self._hidden:
             message = f"{_slides(self._hidden)}: hidden in a show, and read all the same"
             yield Note(Part.TEXT, 0, message=message)
-        if self._unseen:
-            yield undescribed(len(self._unseen), _slides(self._unseen))
 
     def _guarded(
         self, inner: Callable[[Any, int], Iterator[Item]], thing: Any, number: int
@@ -157,8 +152,8 @@ class _Deck:
 
     def _unknown(self, shape: Unknown, number: int) -> Iterator[Item]:
         # A pen's drawing is a picture.
-        pictures = sum(1 for _ in shape.element.iter("{*}contentPart", "{*}pic"))
-        self._unseen += [number] * pictures
+        pictures = [Picture(b"", number, "slide") for _ in shape.element.iter("{*}contentPart", "{*}pic")]
+        yield from pictures
         yield from blocks(BlockKind.TEXT, shape.words, number)
         if not shape.words and not pictures:
             message = f"slide {number}: {shape.name or 'a shape'} is of a kind that cannot be read"
@@ -202,10 +197,9 @@ class _Deck:
             yield Note(Part.ATTACHMENT, read=False, message=message)
             return
         said = next((str(one.get("descr") or "") for one in shape.element.iter("{*}cNvPr")), "")
-        if said.strip():
-            yield from blocks(BlockKind.TEXT, f"Picture: {said}", number)
-        else:
-            self._unseen.append(number)
+        yield from blocks(BlockKind.TEXT, f"Picture: {said}" if said.strip() else "", number)
+        for one in shape.element.iter("{*}blip"):
+            yield Picture(_blob(shape.part, one), number, "slide", described=bool(said.strip()))
 
     def _background(self, slide: Any, number: int) -> Iterator[Item]:
         """What the layout and the master draw on the slide: said with the first that shows it.
@@ -259,6 +253,12 @@ class _Deck:
                 if said.strip():
                     yield Note(Part.COMMENT)
                     yield from blocks(BlockKind.TEXT, f"Comment{f' by {who}' if who else ''}: {said}", number)
+
+
+def _blob(part: Any, blip: Any) -> bytes:
+    """The picture that a shape shows; none where it lies outside the file."""
+    found = part.rels.get(blip.get(f"{_RELATION}embed") or "")
+    return b"" if found is None or found.is_external else bytes(found.target_part.blob)
 
 
 def _slides(numbers: list[int]) -> str:

@@ -24,10 +24,10 @@ from rag_core.extract.blocks import (
     Item,
     Note,
     Part,
+    Picture,
     Unreadable,
     blocks,
     tables,
-    undescribed,
 )
 from rag_core.extract.charts import chart, diagram, parsed
 from rag_core.extract.embedded import embedded, linked
@@ -77,9 +77,7 @@ def document(file: IO[bytes], read: Reader) -> Iterator[Item]:
         empty = empty and not isinstance(item, Block)
         yield item
     if empty:
-        raise Unreadable(
-            "no_text", "the Word file holds no text; print it to PDF, whose pictures of text are read"
-        )
+        raise Unreadable("no_text", "the Word file holds no text")
 
 
 class _Body:
@@ -91,7 +89,6 @@ class _Body:
         self._styles = Styles(document.part)
         self._notes = {name: notes(document.part, name) for name in NOTES}
         self._running = RunningLines()
-        self._pictures = 0
         self._part = document.part  # where the references of what is being read lead
 
     def items(self) -> Iterator[Item]:
@@ -104,8 +101,6 @@ class _Body:
             if shown:
                 yield from self._element(element, page)
         yield from self._headers("footer")
-        if self._pictures:
-            yield undescribed(self._pictures)
 
     def _element(self, element: Any, page: int) -> Iterator[Item]:
         beside: list[Any] = []
@@ -174,21 +169,23 @@ class _Body:
             yield from self._note(one, page)
 
     def _drawn(self, about: Any, page: int) -> Iterator[Item]:
-        """A picture, or a chart or a shape, which have words of their own."""
-        if next(about.getparent().iter("{*}blip"), None) is not None:
-            yield from self._picture(about.get("descr"), page)
+        """Pictures, or a chart or a shape, which have words of their own."""
+        found = [one.get(f"{_RELATION}embed") for one in about.getparent().iter("{*}blip")]
+        if found:
+            yield from self._pictures(found, about.get("descr"), page)
 
     def _image(self, data: Any, page: int) -> Iterator[Item]:
         """A picture as older programs draw it, which may be the look of an embedded file."""
         shape = data.getparent()
         if shape.getparent() is None or shape.getparent().find("{*}OLEObject") is None:
-            yield from self._picture(shape.get("alt"), page)
+            yield from self._pictures([data.get(f"{_RELATION}id")], shape.get("alt"), page)
 
-    def _picture(self, description: str | None, page: int) -> Iterator[Item]:
-        if (said := str(description or "").strip()) and not said.startswith("C:\\"):
-            yield from blocks(BlockKind.TEXT, f"Picture: {said}", page)
-        else:
-            self._pictures += 1
+    def _pictures(self, relations: list[str | None], description: str | None, page: int) -> Iterator[Item]:
+        said = str(description or "").strip()
+        said = "" if said.startswith("C:\\") else said
+        yield from blocks(BlockKind.TEXT, f"Picture: {said}" if said else "", page)
+        for relation in relations:
+            yield Picture(self._blob(relation), page, described=bool(said))
 
     def _note(self, reference: Any, page: int) -> Iterator[Item]:
         for name, found in self._notes.items():

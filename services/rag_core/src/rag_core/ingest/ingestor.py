@@ -20,6 +20,7 @@ from rag_core.errors import (
     Unavailable,
 )
 from rag_core.extract import Block, BlockKind, Head, Item, Note, Parser, Pulse
+from rag_core.extract.blocks import Picture
 from rag_core.extract.blocks import blocks as as_blocks
 from rag_core.extract.chunk import Chunker
 from rag_core.index.embed import Embedder
@@ -339,7 +340,7 @@ def _headed(items: Iterator[Item]) -> tuple[Head, Iterator[Block | Note | Pulse]
     def rest() -> Iterator[Block | Note | Pulse]:
         yield from as_blocks(BlockKind.HEADING, first.title, 1, 0)
         for item in items:
-            if not isinstance(item, Head):
+            if not isinstance(item, Head | Picture):  # a parser gives the text of pictures
                 yield item
 
     return first, rest()

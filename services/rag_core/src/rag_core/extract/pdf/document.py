@@ -9,7 +9,7 @@ from pathlib import Path
 import pypdfium2 as pdfium
 
 from rag_core.extract.attached import Reader as FileReader
-from rag_core.extract.blocks import Block, BlockKind, Head, Item, Note, Ocr, Part, Pulse, blocks, span
+from rag_core.extract.blocks import Block, BlockKind, Head, Item, Note, Part, Pulse, blocks, span
 from rag_core.extract.pdf import embedded, failures, headings, tables
 from rag_core.extract.pdf.line import Line
 from rag_core.extract.pdf.paragraphs import page_blocks
@@ -17,15 +17,16 @@ from rag_core.extract.pdf.pictures import Pictures
 from rag_core.extract.pdf.reading import Page, Reader
 from rag_core.extract.pdf.running import Running
 from rag_core.extract.pdf.scale import Scale, sampled
+from rag_core.extract.pictures import Recognition
 
 _WINDOW = 40  # pages looked at together for running headers
 _SCANNED_WINDOW = 8  # a scanned page takes seconds: fewer are waited for
 
 
 def parse(
-    path: Path, max_pages: int, reader: Ocr | None = None, attached: FileReader | None = None
+    path: Path, max_pages: int, recognition: Recognition, attached: FileReader | None = None
 ) -> Iterator[Item]:
-    """Head, blocks and notes of a PDF; pages without usable text are read by `reader` from their picture.
+    """Head, blocks and notes of a PDF; pages without usable text are read from their picture.
 
     `attached` reads the files inside; without it they are named as unread.
     """
@@ -34,7 +35,7 @@ def parse(
         pages = failures.checked(document, max_pages)
         title = str(document.get_metadata_dict().get("Title") or "")
         yield Head(title=title.strip(), pages=pages)
-        yield from _Reading(document, pages, reader).items(attached)
+        yield from _Reading(document, pages, recognition).items(attached)
     finally:
         document.close()
 
@@ -42,9 +43,9 @@ def parse(
 class _Reading:
     """One document while it is read."""
 
-    def __init__(self, document: pdfium.PdfDocument, pages: int, reader: Ocr | None) -> None:
+    def __init__(self, document: pdfium.PdfDocument, pages: int, recognition: Recognition) -> None:
         self._document, self._pages = document, pages
-        self._pictures = Pictures(reader)
+        self._pictures = Pictures(recognition)
         self._running = Running(pages)
         self._titles = headings.outline(document)
         self._scale: Scale | None = None

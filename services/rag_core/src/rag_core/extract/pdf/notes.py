@@ -11,6 +11,7 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from rag_core.extract import html
+from rag_core.extract.blocks import Block
 from rag_core.extract.pdf import fields
 from rag_core.extract.pdf.fields import wide
 
@@ -82,7 +83,7 @@ def beside(page: pdfium.PdfPage, textpage: pdfium.PdfTextPage, form: Any) -> Bes
 def _comment(annotation: Any, kind: int, textpage: pdfium.PdfTextPage) -> Iterator[str]:
     said = value(annotation, b"Contents")
     if not said and (rich := value(annotation, b"RC")):
-        said = " ".join(block.text for block in html.read(rich, 1)[1])
+        said = " ".join(one.text for one in html.read(rich, 1)[1] if isinstance(one, Block))
     if not said and kind == pdfium_c.FPDF_ANNOT_STAMP:
         said = _drawn(annotation, textpage) or value(annotation, b"Name").lstrip("#")
     if not said and kind == pdfium_c.FPDF_ANNOT_FREETEXT:

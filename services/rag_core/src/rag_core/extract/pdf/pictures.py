@@ -14,31 +14,34 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from rag_core.extract import ocr
-from rag_core.extract.blocks import Note, Ocr, Part, span
+from rag_core.extract.blocks import Note
 from rag_core.extract.pdf.line import Line
 from rag_core.extract.pdf.placement import Box, Picture, height, merged, pictures, uncovered
+from rag_core.extract.pictures import (
+    LEAST_PIXELS,
+    MOST_PIXELS,
+    VERY_MANY,
+    WITHOUT_TEXT,
+    Outcomes,
+    Recognition,
+    too_large,
+)
 
 _FEW_LETTERS = 20
 _STAMP_LETTERS = 250  # what a library or a shop stamps on each scanned page
 _OUTLINES = 30
 _LEAST_SHARE = 0.04  # of the page; a smaller picture is a logo or a sign
-_LEAST_PIXELS = (150, 40)
-_MOST_PIXELS = 400_000_000
 _MOST_ON_A_PAGE = 8
-_MOST_IN_ALL = 300  # on pages with text; it takes Tesseract a second or more for each
-_EMPTY = "without text"
 
 
 class Pictures:
     """Reads what pages show in pictures, unless nothing here can, and notes what was not read."""
 
-    def __init__(self, reader: Ocr | None) -> None:
-        self._reader = reader
-        self.missing = "" if reader else "reading pictures of text is switched off"
+    def __init__(self, recognition: Recognition) -> None:
+        self._recognition = recognition
+        self._outcomes = Outcomes()
         self.seen = 0
-        self._read = self._tried = 0
         self._met: set[bytes] = set()
-        self._unread: dict[str, list[int]] = defaultdict(list)
 
     def lines(
         self,
@@ -57,7 +60,7 @@ class Pictures:
         width, height = page.get_size()
         whole = max(1.0, width * height)
         found = list(pictures(page, images, forms))
-        huge = next((p for p in found if p.pixels[0] * p.pixels[1] > _MOST_PIXELS), None)
+        huge = next((p for p in found if p.pixels[0] * p.pixels[1] > MOST_PIXELS), None)
         share = sum(picture.box.area for picture in found) / whole
         outlines = len(drawn.get(pdfium_c.FPDF_PAGEOBJ_PATH, ())) + len(forms)
         useless = bad > good or (good < _FEW_LETTERS and (share > 0.05 or outlines > _OUTLINES))
@@ -66,15 +69,15 @@ class Pictures:
             if huge:
                 self._too_large(huge, number)
                 return own
-            until = time.monotonic() + (self._reader.page_seconds if self._reader else 0)
+            until = time.monotonic() + self._recognition.page_seconds
             seen = self._seen(page, number, until)
             return seen if seen and (bad > good or legibility(seen)[0] > good) else own
         parts = [
             part
             for picture in merged(found)
             if picture.box.area >= _LEAST_SHARE * whole
-            and picture.pixels[0] >= _LEAST_PIXELS[0]
-            and picture.pixels[1] >= _LEAST_PIXELS[1]
+            and picture.pixels[0] >= LEAST_PIXELS[0]
+            and picture.pixels[1] >= LEAST_PIXELS[1]
             and self._new(picture)
             for part in uncovered(page, textpage, picture.box)
             if part.area >= _LEAST_SHARE * whole
@@ -86,24 +89,18 @@ class Pictures:
         return self._beside(page, textpage, own, parts, number) if parts else own
 
     @property
+    def missing(self) -> str:
+        """Why no picture is read; empty when they are."""
+        return self._recognition.missing
+
+    @property
     def too_much(self) -> str:
         """Why a picture was not read that may well show text; empty when there is none."""
-        for why, numbers in self._unread.items():
-            if why != _EMPTY and not self.missing:
-                return f"page {numbers[0]}: a picture {why}"
-        return ""
+        return "" if self.missing else self._outcomes.first(but=WITHOUT_TEXT)
 
     def notes(self) -> Iterator[Note]:
         """What was read from pictures, and what was not and why."""
-        if self._read:
-            yield Note(Part.PICTURE, self._read)
-        for why, numbers in self._unread.items():
-            count = len(numbers)
-            where = span("page", numbers)
-            what = f"a picture {why}" if count == 1 else f"{count:,} pictures, each of which {why}"
-            if why == _EMPTY:
-                what = f"a picture {why}" if count == 1 else f"{count:,} pictures {why}"
-            yield Note(Part.PICTURE, count, read=False, message=f"{where}: {what}")
+        yield from self._outcomes.notes()
 
     def _beside(
         self,
@@ -116,15 +113,16 @@ class Pictures:
         """The page's lines, and among them those in its pictures, each where it stands."""
         self.seen += 1
         heights = [height(page, textpage, line) for line in own]
-        until = time.monotonic() + (self._reader.page_seconds if self._reader else 0)
+        until = time.monotonic() + self._recognition.page_seconds
         placed: dict[int, list[Line]] = defaultdict(list)
         for count, part in enumerate(sorted(parts, key=lambda box: -box.top)):
-            if count >= _MOST_ON_A_PAGE or self._tried >= _MOST_IN_ALL:
-                self._unread["was not read, being one of very many"].append(number)
+            if count >= _MOST_ON_A_PAGE or not self._recognition.one_more():
+                self._outcomes.unread(VERY_MANY, number)
                 continue
-            self._tried += 1
             below = (i for i, y in enumerate(heights) if y is not None and y < (part.bottom + part.top) / 2)
+            since = time.monotonic()
             placed[next(below, len(own))].extend(self._seen(page, number, until, part))
+            self._recognition.spent(since)
         lines: list[Line] = []
         for i in range(len(own) + 1):
             lines += placed.get(i, [])
@@ -133,28 +131,28 @@ class Pictures:
 
     def _seen(self, page: pdfium.PdfPage, number: int, until: float, part: Box | None = None) -> list[Line]:
         """The lines in the picture of a page, or of a part of it."""
-        if self._reader is None:
-            self._unread[f"was not read: {self.missing}"].append(number)
+        reader = self._recognition.reader
+        if reader is None:
+            self._outcomes.unread(self._recognition.off, number)
             return []
         width, height = page.get_size()
         crop = (part.left, part.bottom, width - part.right, height - part.top) if part else (0.0,) * 4
         try:
-            found = ocr.lines(page, self._reader, until - time.monotonic(), crop)
+            found = ocr.lines(page, reader, until - time.monotonic(), crop)
         except ocr.Unavailable as error:
-            self._reader, self.missing = None, str(error)
-            return self._seen(page, number, until, part)
+            self._outcomes.unread(self._recognition.fails(error), number)
+            return []
         except ocr.Unread as error:
-            self._unread[str(error)].append(number)
+            self._outcomes.unread(str(error), number)
             return []
         if found:
-            self._read += 1
+            self._outcomes.read += 1
         else:
-            self._unread[_EMPTY].append(number)
+            self._outcomes.unread(WITHOUT_TEXT, number)
         return [Line(text) for text in found]
 
     def _too_large(self, picture: Picture, number: int) -> None:
-        width, height = picture.pixels
-        self._unread[f"of {width:,} by {height:,} dots is too large to be read"].append(number)
+        self._outcomes.unread(too_large(*picture.pixels), number)
 
     def _new(self, picture: Picture) -> bool:
         """Whether a picture is met for the first time; what is on page after page is a letterhead's."""
