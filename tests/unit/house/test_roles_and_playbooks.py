@@ -38,6 +38,14 @@ def test_role_variables_carry_the_role_name(role: Path) -> None:
     assert [name for name in names if not name.startswith(prefix)] == []
 
 
+def test_the_path_on_the_host_is_written_once() -> None:
+    """`ragdock_root` is the one place that says where Ragdock lives on the host."""
+    parts = [path for part in ("roles", "playbooks", "compose") for path in (ROOT / part).rglob("*")]
+    naming = [path for path in parts if path.is_file() and "/opt/ragdock" in path.read_text()]
+    # The specification allows no other value.
+    assert naming == [ROOT / "roles/preflight/meta/argument_specs.yml"]
+
+
 @pytest.mark.parametrize(
     "path",
     sorted(ROOT.glob("roles/*/tasks/*.yml")),
