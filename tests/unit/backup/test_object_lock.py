@@ -55,7 +55,7 @@ def played(at: str, folder: Path, role: dict[str, str], **other: Any) -> subproc
         "ragdock_name": NAME,
         "ragdock_backup_bucket": BUCKET,
         "ragdock_backup_object_lock_days": DAYS,
-        "_aws_state_tags": {"ragdock:name": NAME},
+        "aws_state_tags": {"ragdock:name": NAME},
         "ansible_python_interpreter": sys.executable,
     }
     play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "vars": variables}
@@ -306,7 +306,7 @@ def test_a_locked_bucket_is_not_half_destroyed(aws: str, tmp_path: Path) -> None
     """Told before the first thing goes; else host and network were gone, and the run failed at the bucket."""
     found = {"existing": {"bucket": {"object_lock_days": DAYS}}}
     words = {"name": "aws_state", "tasks_from": "confirm"}
-    named = {"_aws_storage_bucket": BUCKET, "aws_state_found": found}
+    named = {"aws_storage_bucket": BUCKET, "aws_state_found": found}
     done = played(aws, tmp_path, words, keep_backups=False, **named)
     told = " ".join(done.stdout.split())
     assert done.returncode != 0

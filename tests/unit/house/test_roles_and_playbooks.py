@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import takewhile
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import yaml
 ROOT = Path(__file__).parents[3]
 ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
 PLAYBOOKS = [ROOT / "site.yml", *sorted((ROOT / "playbooks").glob("*.yml"))]
+PRIVATE = re.compile(rf"(?<!\w)__?({'|'.join(sorted((role.name for role in ROLES), reverse=True))})_\w+")
+OTHER_FILES = re.compile(r"(?:roles|\.\.)/(\w+)/(?:defaults|vars|tasks|files|templates)/")
 LONGEST_TASK_FILE = 120
 LONGEST_HEADER = 6
 
@@ -36,6 +39,17 @@ def test_role_variables_carry_the_role_name(role: Path) -> None:
     prefix = (f"{role.name}_", f"_{role.name}_")
     names = [*read(role / "defaults" / "main.yml"), *read(role / "vars" / "main.yml")]
     assert [name for name in names if not name.startswith(prefix)] == []
+
+
+@pytest.mark.parametrize("part", [*ROLES, ROOT / "playbooks", ROOT / "site.yml"], ids=lambda part: part.stem)
+def test_no_role_uses_what_is_private_to_another(part: Path) -> None:
+    """A role can change what it does not document: variables with an underscore, and its files."""
+    files = [path for path in part.rglob("*") if path.is_file()] or [part]
+    code = "\n".join(re.sub(r"(?m)(^|\s)#.*", "", path.read_text()) for path in files if path.suffix != ".md")
+    variables = {found[0] for found in PRIVATE.finditer(code) if found[1] != part.name}
+    others = {found[0] for found in OTHER_FILES.finditer(code) if found[1] != part.name}
+    assert variables == set()
+    assert others == set()
 
 
 def test_the_path_on_the_host_is_written_once() -> None:
