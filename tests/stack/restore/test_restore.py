@@ -177,7 +177,7 @@ def test_a_killed_restore_is_settled_by_the_next(scene: Scene, seconds: int) -> 
     """Killed on the host and at the operator's: the state is the one before or after, never between."""
     before = scene.state()
     run = restoring()
-    run.until(lambda line: "stands beside what serves" in line)
+    run.until(lambda line: "Prepare the restored state" in line)
     time.sleep(seconds)
     scene.kill("BECOME-SUCCESS|^/usr/bin/python3$|restic")
     run.send(signal.SIGKILL)
@@ -216,7 +216,7 @@ def test_a_reboot_in_mid_restore_is_settled(scene: Scene) -> None:
     """The host goes down while files and ledger change places; the next run brings back one whole state."""
     before = scene.state()
     run = restoring()
-    run.until(lambda line: "restored state is live" in line)
+    run.until(lambda line: "Switch to the restored state" in line)
     # As a power cut: the processes of the host end, and it boots again.
     scene.reboot()
     run.end()

@@ -127,7 +127,7 @@ def test_a_patch_cut_short_by_a_power_cut_begins_anew_after_it(host: Host) -> No
     """The host goes down while packages could be half way; the record says so, and the next run is whole."""
     before, begun = len(history(host, "patch")), len(log(host))
     host.run("systemd-run", "--unit=ragdock-test-patch", "ragdock-job", "patch")
-    host.wait("the patch is half way", lambda: "Volumes can be rolled back" in log(host)[begun:], 300)
+    host.wait("the patch is half way", lambda: "Snapshot the volumes" in log(host)[begun:], 300)
     host.run("systemctl", "reboot", "--force", check=False)
     time.sleep(10)
     host.wait("both runs are on record", lambda: len(history(host, "patch")) >= before + 2, 900)

@@ -315,7 +315,7 @@ def test_a_locked_bucket_is_not_half_destroyed(aws: str, tmp_path: Path) -> None
     # With the backups kept it goes on, to the next step that this test has nothing for.
     done = played(aws, tmp_path, words, keep_backups=True, **named)
     assert "locks what is stored" not in " ".join(done.stdout.split())
-    assert "Everything that belongs to the deployment is known" in done.stdout
+    assert "List everything that belongs to the deployment" in done.stdout
 
 
 @pytest.mark.parametrize(("given", "told"), [("yesterday", "no time"), ("2999-01-01", "future")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
 
@@ -14,6 +15,10 @@ ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
 PLAYBOOKS = [ROOT / "site.yml", *sorted((ROOT / "playbooks").glob("*.yml"))]
 PRIVATE = re.compile(rf"(?<!\w)__?({'|'.join(sorted((role.name for role in ROLES), reverse=True))})_\w+")
 OTHER_FILES = re.compile(r"(?:roles|\.\.)/(\w+)/(?:defaults|vars|tasks|files|templates)/")
+# How the name of a play or task begins. A new verb joins the list; a sentence about a state has none.
+VERBS = frozenset(Path(__file__).with_name("verbs.txt").read_text().split())
+TASK_FILES = sorted({*ROOT.glob("roles/*/tasks/*.yml"), *PLAYBOOKS, *ROOT.glob("playbooks/parts/*.yml")})
+MOLECULE = sorted({*ROOT.glob("molecule/*/*.yml"), *ROOT.glob("molecule/*/tasks/*.yml")})
 LONGEST_TASK_FILE = 120
 LONGEST_HEADER = 6
 
@@ -68,6 +73,22 @@ def test_the_path_on_the_host_is_written_once() -> None:
 def test_task_files_can_be_read_in_a_sitting(path: Path) -> None:
     """A long task file hides its order."""
     assert len(path.read_text().splitlines()) <= LONGEST_TASK_FILE
+
+
+def names(found: object) -> Iterator[str]:
+    """The name of every play and task, those in blocks too; a nameless one is the linter's to find."""
+    if isinstance(found, list):
+        for one in found:
+            yield str(one.get("name", ""))
+            for part in ("tasks", "block", "rescue", "always"):
+                yield from names(one.get(part))
+
+
+@pytest.mark.parametrize("path", [*TASK_FILES, *MOLECULE], ids=lambda path: str(path.relative_to(ROOT)))
+def test_names_of_plays_and_tasks_begin_with_a_verb(path: Path) -> None:
+    """A name says what the task does, so the one that fails says what failed."""
+    begins = [name for name in names(yaml.safe_load(path.read_text())) if name]
+    assert [name for name in begins if name.split()[0] not in VERBS] == []
 
 
 @pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda path: str(path.relative_to(ROOT)))
