@@ -99,7 +99,7 @@ molecule: ## Every molecule scenario
 	@molecule test --scenario-name default --destroy=never
 
 .PHONY: stack
-stack: ## Through the public door of the standing sandbox, and on its host
+stack: ## Through the public endpoint of the standing sandbox, and on its host
 	@pytest $(AT_ONCE) --dist loadfile tests/unit -m restic
 	@pytest services -m real
 	@pytest tests/host tests/stack tests/security tests/sandbox -m "always or not (release or disaster or rotation)"

@@ -20,7 +20,7 @@ import httpx
 from bench.measuring import Figure, console, machine, show
 from tests.stack import papers
 from tests.stack.backup.vault import PLAYBOOK
-from tests.stack.door import Api, Door, value
+from tests.stack.endpoint import ApiClient, Endpoint, value
 from tests.stack.host import Host
 from tests.stack.plays import play
 
@@ -42,7 +42,7 @@ class Bench:
     """One deployment, measured."""
 
     def __init__(self) -> None:
-        self.door = Door(value("url").rstrip("/"), value("token"), value("ca"))
+        self.endpoint = Endpoint(value("url").rstrip("/"), value("token"), value("ca"))
         self.host = Host(value("name"))
         self.figures: list[Figure] = []
 
@@ -75,7 +75,7 @@ class Bench:
         """Seven days with one percent of change, by us and by tar."""
         self.passages("fill", "0", str(size), "0")
         self.anew()
-        with Searches(self.door) as searches:
+        with Searches(self.endpoint) as searches:
             first = self.back_up()
         seconds, added = [], []
         changed = max(1, int(size * CHANGE))
@@ -140,7 +140,7 @@ class Bench:
             seconds=3600,
         )
         whole = time.monotonic() - began
-        api = Api(self.door)
+        api = ApiClient(self.endpoint)
         while not self.answers(api):
             time.sleep(0.5)
         downtime = time.monotonic() - began
@@ -149,7 +149,7 @@ class Bench:
         return downtime, whole
 
     @staticmethod
-    def answers(api: Api) -> bool:
+    def answers(api: ApiClient) -> bool:
         """Whether a search finds something."""
         try:
             return (
@@ -159,7 +159,7 @@ class Bench:
             return False
 
     @staticmethod
-    def asked(api: Api, keyword: str) -> float:
+    def asked(api: ApiClient, keyword: str) -> float:
         """Seconds of one answer that the model wrote."""
         began = time.monotonic()
         found = api.ask(f"Who built the lighthouse of {keyword}, and in which year?")
@@ -170,7 +170,7 @@ class Bench:
 
     def askers(self) -> None:
         """p95 of answers in turns without and with a backup that runs."""
-        api = Api(self.door)
+        api = ApiClient(self.endpoint)
         keyword = papers.word()
         document = api.brought(f"{keyword}.txt", papers.story(keyword).encode())
         calm: list[float] = []
@@ -197,7 +197,7 @@ class Bench:
             ),
         ]
 
-    def asked_during_backups(self, api: Api, keyword: str) -> list[float]:
+    def asked_during_backups(self, api: ApiClient, keyword: str) -> list[float]:
         """Seconds of answers while one backup after the other runs."""
         stop = threading.Event()
         loop = threading.Thread(target=self.keep_backing_up, args=(stop,))
@@ -218,8 +218,8 @@ class Bench:
 class Searches:
     """A search every now and then, for as long as the block lasts."""
 
-    def __init__(self, door: Door) -> None:
-        self.api = Api(door)
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.api = ApiClient(endpoint)
         self.asked = self.failed = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._go_on)

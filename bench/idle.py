@@ -12,7 +12,7 @@ import json
 import time
 
 from bench.measuring import Figure, machine, show
-from tests.stack.door import value
+from tests.stack.endpoint import value
 from tests.stack.host import Host
 
 # Group -> [processor seconds, MiB]; a service's process is in a control group of the engine's, any other in

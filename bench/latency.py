@@ -1,4 +1,4 @@
-"""How long answers take with 1, 4 and 16 people asking at once, through the public door.
+"""How long answers take with 1, 4 and 16 people asking at once, through the public endpoint.
 
     make bench BENCH=latency [ARGS="1 4 16"]
 
@@ -19,7 +19,7 @@ from http import HTTPStatus
 from bench.measuring import Figure, machine, show
 from bench.measuring.containers import Memory, told
 from tests.stack import papers
-from tests.stack.door import Api, Door, asking, value
+from tests.stack.endpoint import ApiClient, Endpoint, asking, value
 from tests.stack.host import Host
 
 USERS = (1, 4, 16)
@@ -48,9 +48,9 @@ class Seen:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-def one_person(door: Door, number: int, times: int, seen: Seen, until: float) -> None:
+def one_person(endpoint: Endpoint, number: int, times: int, seen: Seen, until: float) -> None:
     """Ask, read to the end, ask again."""
-    with door.client(seconds=LONGEST_SECONDS) as http:
+    with endpoint.client(seconds=LONGEST_SECONDS) as http:
         for turn in range(times):
             body = asking(QUESTIONS[(number + turn) % len(QUESTIONS)])
             began, first = time.monotonic(), 0.0
@@ -78,11 +78,13 @@ def one_person(door: Door, number: int, times: int, seen: Seen, until: float) ->
                 seen.first.append(first or seen.whole[-1])
 
 
-def crowd(door: Door, people: int) -> Seen:
+def crowd(endpoint: Endpoint, people: int) -> Seen:
     """So many at once."""
     seen, until = Seen(), time.monotonic() + LONGEST_SECONDS
     each = max(1, ANSWERS // people)
-    threads = [threading.Thread(target=one_person, args=(door, n, each, seen, until)) for n in range(people)]
+    threads = [
+        threading.Thread(target=one_person, args=(endpoint, n, each, seen, until)) for n in range(people)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -100,8 +102,8 @@ def p95(values: list[float]) -> float:
 def main(users: list[int]) -> None:
     """Measure and show."""
     about = machine()
-    door = Door(value("url").rstrip("/"), value("token"), value("ca"))
-    api = Api(door)
+    endpoint = Endpoint(value("url").rstrip("/"), value("token"), value("ca"))
+    api = ApiClient(endpoint)
     manual = api.brought("R-intro.pdf", papers.as_another(papers.manual()))
     figures: list[Figure] = []
     try:
@@ -111,7 +113,7 @@ def main(users: list[int]) -> None:
         with Memory(partial(told, Host(value("name")).run)) as memory:
             alone: dict[str, float] = {}
             for people in users:
-                seen = crowd(door, people)
+                seen = crowd(endpoint, people)
                 for what, values in (("first word", seen.first), ("whole answer", seen.whole)):
                     for name, measured in (("p50", statistics.median(values)), ("p95", p95(values))):
                         base = alone.setdefault(f"{what} {name}", measured)

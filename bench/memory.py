@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.measuring import Figure, machine, show
 from bench.measuring.containers import told
-from tests.stack.door import value
+from tests.stack.endpoint import value
 from tests.stack.host import Host
 
 MIB = 1 << 20

@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 from bench.measuring import Figure, machine, show, timed
-from tests.stack.door import CHECKOUT, value
+from tests.stack.endpoint import CHECKOUT, value
 from tests.stack.host import Host
 from tests.stack.plays import play
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.measuring import Figure, machine, show
 from tests.stack import papers
-from tests.stack.door import Api, Door, value
+from tests.stack.endpoint import ApiClient, Endpoint, value
 from tests.stack.load import Load, Streams
 from tests.stack.plays import copy_of_checkout, edit, play
 
@@ -24,19 +24,19 @@ SETTLE_SECONDS = 5
 def main() -> None:
     """Measure and show."""
     about = machine()
-    door = Door(value("url").rstrip("/"), value("token"), value("ca"))
-    api = Api(door)
+    endpoint = Endpoint(value("url").rstrip("/"), value("token"), value("ca"))
+    api = ApiClient(endpoint)
     api.ready(api.brought("lighthouse.md", papers.good("md", "Skerryvore")))
     with tempfile.TemporaryDirectory() as where:
         copy = copy_of_checkout(Path(where))
         edit(copy, APP, lambda text: f"{text}\n# {papers.word()}\n")
-        with Load(door) as calm:
+        with Load(endpoint) as calm:
             time.sleep(3 * SETTLE_SECONDS)
-        with Load(door) as load, Streams(door) as streams:
+        with Load(endpoint) as load, Streams(endpoint) as streams:
             time.sleep(SETTLE_SECONDS)
             deployed = play("playbooks/deploy.yml", checkout=copy).good()
             time.sleep(SETTLE_SECONDS)
-    with Load(door) as back:
+    with Load(endpoint) as back:
         rolled = play("playbooks/rollback.yml").good()
     api.http.close()
     figures = [

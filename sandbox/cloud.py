@@ -108,7 +108,7 @@ class Cloud(Frozen):
         return tuple(instance for instance in self.instances if instance.live)
 
 
-class Api:
+class AwsApi:
     """The AWS APIs of one sandbox."""
 
     def __init__(self, sandbox: Sandbox) -> None:

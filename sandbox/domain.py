@@ -13,7 +13,7 @@ import requests
 import yaml
 
 from sandbox import docker_api, networks, parts, pki
-from sandbox.cloud import Api
+from sandbox.cloud import AwsApi
 from sandbox.docker_api import Container
 from sandbox.errors import SandboxError
 from sandbox.settings import Sandbox
@@ -100,7 +100,7 @@ def settings_for(sandbox: Sandbox, domain: str) -> str:
             "It has to have at least one dot and be in small letters.",
             "For instance: python -m sandbox domain rag.example.org",
         )
-    _zone(Api(sandbox), domain)
+    _zone(AwsApi(sandbox), domain)
     up(docker_api.connect(), sandbox)
     return yaml.safe_dump(
         {
@@ -113,7 +113,7 @@ def settings_for(sandbox: Sandbox, domain: str) -> str:
     )
 
 
-def _zone(api: Api, domain: str) -> None:
+def _zone(api: AwsApi, domain: str) -> None:
     """A zone that holds the domain."""
     route53: Any = api.route53
     held = [zone["Name"] for zone in route53.list_hosted_zones()["HostedZones"]]

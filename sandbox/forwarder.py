@@ -16,18 +16,18 @@ PORTS = (80, 443)
 CHUNK = 64 * 1024
 # As long as a first packet may be lost: while an edge is replaced its host drops them.
 CONNECT_SECONDS = 30
-Door = tuple[str, int]
+Endpoint = tuple[str, int]
 
 log = logging.getLogger(__name__)
 
 
-def doors(cloud: Cloud) -> dict[Door, Door]:
+def forwards(cloud: Cloud) -> dict[Endpoint, Endpoint]:
     """Which address and port of this machine leads where.
 
     A port that no security group of the instance opens to the world stays shut.
     """
     running = {i.id: i for i in cloud.instances if i.state == "running" and i.live}
-    found: dict[Door, Door] = {}
+    found: dict[Endpoint, Endpoint] = {}
     for address in cloud.addresses:
         instance = running.get(address.instance_id)
         if instance is None:
@@ -71,28 +71,30 @@ def listens_everywhere(port: int) -> bool:
 
 
 class Forwarder:
-    """The open doors; lives in one event loop."""
+    """The open forwards. Lives in one event loop."""
 
     def __init__(self) -> None:
-        """Start with every door shut."""
-        self._servers: dict[Door, tuple[Door, asyncio.Server]] = {}
+        """Start with nothing forwarded."""
+        self._servers: dict[Endpoint, tuple[Endpoint, asyncio.Server]] = {}
 
-    async def follow(self, wanted: Mapping[Door, Door]) -> list[str]:
-        """Open and shut doors; returns what stands in the way."""
+    async def follow(self, wanted: Mapping[Endpoint, Endpoint]) -> list[str]:
+        """Open and close forwards; returns the problems."""
         problems = []
-        for door in [door for door, (target, _) in self._servers.items() if wanted.get(door) != target]:
-            _, server = self._servers.pop(door)
+        for endpoint in [
+            endpoint for endpoint, (target, _) in self._servers.items() if wanted.get(endpoint) != target
+        ]:
+            _, server = self._servers.pop(endpoint)
             server.close()
-            log.info("door %s:%s shut", *door)
-        for door, target in wanted.items():
-            if door not in self._servers:
-                problem = await self._open(door, target)
+            log.info("stopped forwarding %s:%s", *endpoint)
+        for endpoint, target in wanted.items():
+            if endpoint not in self._servers:
+                problem = await self._open(endpoint, target)
                 if problem:
                     problems.append(problem)
         return problems
 
-    async def _open(self, door: Door, target: Door) -> str:
-        address, port = door
+    async def _open(self, endpoint: Endpoint, target: Endpoint) -> str:
+        address, port = endpoint
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await _carry(reader, writer, target)
@@ -107,12 +109,12 @@ class Forwarder:
                 f"The deployment's address {address} needs it. Stop that program; the "
                 "sandbox goes on by itself."
             )
-        self._servers[door] = (target, server)
-        log.info("door %s:%s leads to %s:%s", address, port, *target)
+        self._servers[endpoint] = (target, server)
+        log.info("forwarding %s:%s to %s:%s", address, port, *target)
         return ""
 
 
-async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: Door) -> None:
+async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: Endpoint) -> None:
     """Join a caller with the instance, both ways, until both are done."""
     try:
         there = await asyncio.wait_for(asyncio.open_connection(*target), CONNECT_SECONDS)

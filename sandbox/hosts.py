@@ -10,7 +10,7 @@ from typing import Any
 from docker.errors import APIError
 
 from sandbox import docker_api, networks, seed
-from sandbox.cloud import Api, Instance, Subnet
+from sandbox.cloud import AwsApi, Instance, Subnet
 from sandbox.docker_api import INSTANCE, PART, Container
 from sandbox.ebs import Disk, Store, assign
 from sandbox.metadata import hostname
@@ -101,7 +101,7 @@ def folder(instance_id: str, sandbox: Sandbox) -> Any:
 class Hosts:
     """Makes, starts, stops and removes host containers."""
 
-    def __init__(self, client: Any, sandbox: Sandbox, api: Api, store: Store) -> None:
+    def __init__(self, client: Any, sandbox: Sandbox, api: AwsApi, store: Store) -> None:
         """Act through the client on behalf of the API."""
         self._client = client
         self._sandbox = sandbox

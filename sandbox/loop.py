@@ -15,11 +15,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from docker.errors import APIError
 
 from sandbox import docker_api, networks, trust
-from sandbox.cloud import Api, Cloud, Instance
+from sandbox.cloud import AwsApi, Cloud, Instance
 from sandbox.docker_api import SUBNET
 from sandbox.ebs import Store
 from sandbox.errors import SandboxError
-from sandbox.forwarder import Door, Forwarder, doors
+from sandbox.forwarder import Endpoint, Forwarder, forwards
 from sandbox.hosts import Action, Hosts, decide
 from sandbox.metadata import Publisher
 from sandbox.settings import Sandbox
@@ -40,7 +40,7 @@ class Loop:
         """Connect to both sides."""
         self._sandbox = sandbox
         self._client = docker_api.connect()
-        self._api = Api(sandbox)
+        self._api = AwsApi(sandbox)
         self._store = Store(sandbox.state / "ebs")
         self._hosts = Hosts(self._client, sandbox, self._api, self._store)
         self._publisher = Publisher(self._api, sandbox.region, sandbox.state / "metadata")
@@ -63,7 +63,7 @@ class Loop:
                 now = await asyncio.to_thread(self._signs)
                 if now != before or time.monotonic() - looked > AT_LEAST or self._problems:
                     wanted = await asyncio.to_thread(self._pass)
-                    self._set("door", await forwarder.follow(wanted))
+                    self._set("endpoint", await forwarder.follow(wanted))
                     before, looked = now, time.monotonic()
                     self._set("loop", [])
             except Expected as error:
@@ -90,8 +90,8 @@ class Loop:
         working = sorted(key for key, future in self._busy.items() if not future.done())
         return answer["salt"], answer["count"], containers, working
 
-    def _pass(self) -> dict[Door, Door]:
-        """Look at everything and act; returns the doors that should be open."""
+    def _pass(self) -> dict[Endpoint, Endpoint]:
+        """Look at everything and act; returns the forwards that should be open."""
         cloud = self._api.observe()
         for line in self._store.follow(cloud):
             log.info("%s", line)
@@ -103,7 +103,7 @@ class Loop:
         self._follow_hosts(cloud)
         self._release(cloud)
         self._remove_networks(in_use)
-        return doors(cloud)
+        return forwards(cloud)
 
     def _follow_hosts(self, cloud: Cloud) -> None:
         containers = self._hosts.list()

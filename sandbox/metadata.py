@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sandbox.cloud import Api, Instance
+from sandbox.cloud import AwsApi, Instance
 from sandbox.settings import ACCOUNT
 
 # Credentials are renewed well before they end, as EC2 does.
@@ -76,7 +76,7 @@ def _identity(instance: Instance, region: str) -> dict[str, Any]:
     }
 
 
-def assume(api: Api, instance: Instance) -> dict[str, Any] | None:
+def assume(api: AwsApi, instance: Instance) -> dict[str, Any] | None:
     """Credentials of the instance's role, or nothing when it has none."""
     arn = api.role_arn(instance.profile_arn) if instance.profile_arn else ""
     if not arn:
@@ -112,7 +112,7 @@ def fresh(credentials: Mapping[str, Any] | None, instance: Instance, now: dt.dat
 class Publisher:
     """Writes each live instance's tree where the router reads it."""
 
-    def __init__(self, api: Api, region: str, folder: Path) -> None:
+    def __init__(self, api: AwsApi, region: str, folder: Path) -> None:
         """Write into `folder`, one file for each address."""
         self._api = api
         self._region = region

@@ -14,7 +14,7 @@ import bcrypt
 import requests
 
 from sandbox import docker_api, networks, pki, trust
-from sandbox.cloud import Api
+from sandbox.cloud import AwsApi
 from sandbox.docker_api import Container
 from sandbox.settings import ACCOUNT, Sandbox
 
@@ -129,7 +129,7 @@ def up_registry(client: Any, sandbox: Sandbox) -> None:
     """Start the registry and make this machine believe it."""
     folder = sandbox.state / "registry"
     pki.ensure(folder, sandbox.registry, sandbox.registry_address, dt.datetime.now(dt.UTC))
-    _write_password(folder / "htpasswd", Api(sandbox))
+    _write_password(folder / "htpasswd", AwsApi(sandbox))
     trust.establish(sandbox, (folder / "ca.crt").read_bytes())
     client.volumes.create(volume(sandbox, "registry"), labels=sandbox.labels)
     docker_api.ensure_container(client, sandbox, registry(sandbox))
@@ -151,7 +151,7 @@ def registry_answers(sandbox: Sandbox) -> bool:
     return answer.status_code == HTTPStatus.UNAUTHORIZED
 
 
-def _write_password(path: Path, api: Api) -> None:
+def _write_password(path: Path, api: AwsApi) -> None:
     """The one login the registry knows is the one that ECR's API hands out."""
     token = api.ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
     user, _, password = base64.b64decode(token).decode().partition(":")

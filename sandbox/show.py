@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from sandbox.cloud import Api, Cloud
+from sandbox.cloud import AwsApi, Cloud
 from sandbox.errors import SandboxError
 from sandbox.settings import Sandbox
 
@@ -19,7 +19,7 @@ def value(sandbox: Sandbox, wanted: str) -> str:
         return sandbox.name
     if wanted == "user":
         return USER
-    api = Api(sandbox)
+    api = AwsApi(sandbox)
     try:
         if wanted == "url":
             return url(sandbox, api.observe())
@@ -45,7 +45,7 @@ def url(sandbox: Sandbox, cloud: Cloud) -> str:
     )
 
 
-def _parameter(sandbox: Sandbox, api: Api, name: str) -> str:
+def _parameter(sandbox: Sandbox, api: AwsApi, name: str) -> str:
     path = f"/ragdock/{sandbox.name}/{name}"
     try:
         answer = api.ssm.get_parameter(Name=path, WithDecryption=True)

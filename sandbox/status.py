@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 
 from sandbox import daemon, docker_api, lifecycle, parts
-from sandbox.cloud import Api, Cloud
+from sandbox.cloud import AwsApi, Cloud
 from sandbox.docker_api import PART
 from sandbox.settings import LABEL, Sandbox
 
@@ -21,7 +21,7 @@ def table(sandbox: Sandbox) -> tuple[Table, bool]:
     found.add_row("AWS APIs", _word(answers), sandbox.endpoint)
     found.add_row("registry", _word(registry), f"{sandbox.registry} ({sandbox.registry_address})")
     found.add_row("host loop", _word(loop is not None), f"pid {loop.pid}" if loop else "not running")
-    cloud = Api(sandbox).observe() if answers else Cloud()
+    cloud = AwsApi(sandbox).observe() if answers else Cloud()
     _hosts(found, sandbox, cloud)
     problems = lifecycle.problems(sandbox) if loop else {}
     for key, text in problems.items():

@@ -212,7 +212,7 @@ class Bench:
         self.peak = max(self.peak, total)
         return total
 
-    def until_done(self, documents: int, patience: float) -> float:
+    def until_done(self, documents: int, timeout: float) -> float:
         """Wait until so many documents are ready or have failed; the seconds that took."""
         began = time.monotonic()
         with self.ledger() as ledger:
@@ -222,10 +222,10 @@ class Bench:
                 done = counts[DocumentState.READY] + counts[DocumentState.FAILED]
                 if done >= documents:
                     return time.monotonic() - began
-                if time.monotonic() - began > patience:
+                if time.monotonic() - began > timeout:
                     log = (self.home / "log").read_text()[-3000:]
                     raise TimeoutError(
-                        f"{done} of {documents} done after {patience:.0f} s; the log ends:\n{log}"
+                        f"{done} of {documents} done after {timeout:.0f} s; the log ends:\n{log}"
                     )
                 time.sleep(0.3)
 

@@ -55,10 +55,10 @@ class Question:
 
 def serve(lookup: Lookup, address: str = "127.0.0.1", port: int = 53) -> None:
     """Answer for ever."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
-        door.bind((address, port))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind((address, port))
         while True:
-            query, sender = door.recvfrom(LARGEST)
+            query, sender = server.recvfrom(LARGEST)
             try:
                 question = Question(query)
             except (ValueError, IndexError, struct.error):
@@ -69,7 +69,7 @@ def serve(lookup: Lookup, address: str = "127.0.0.1", port: int = 53) -> None:
                 reply = question.answer(known)
             except (BotoCoreError, ClientError):
                 reply = question.answer([], FAILED)
-            door.sendto(reply, sender)
+            server.sendto(reply, sender)
 
 
 class Route53:

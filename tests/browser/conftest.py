@@ -1,4 +1,4 @@
-"""Assumes: a deployed stack. Everything here goes through its public door, as a person would.
+"""Assumes: a deployed stack. Everything here goes through its public endpoint, as a person would.
 
 Where the stack is comes from RAGDOCK_URL, RAGDOCK_USER, RAGDOCK_PASSWORD and RAGDOCK_CA;
 what is not set is asked of the sandbox. The browser is the one that
@@ -23,7 +23,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.stack.door import value
+from tests.stack.endpoint import value
 
 CHECKOUT = Path(__file__).parents[2]
 PICTURES = CHECKOUT / ".sandbox" / "screenshots"
@@ -52,7 +52,7 @@ class Stack:
 
     @property
     def address(self) -> tuple[str, int]:
-        """Host and port of the door."""
+        """Host and port of the endpoint."""
         parts = urlsplit(self.url)
         return parts.hostname or "", parts.port or 443
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, TimeoutError, expect
 
 from tests.browser.conftest import Stack, _context, bring, forget, open_tab, sign_in, take_picture
-from tests.stack.door import Api, Door, value
+from tests.stack.endpoint import ApiClient, Endpoint, value
 
 NOTE = "keeper-of-fastnet.md"
 STORY = (
@@ -189,7 +189,7 @@ def test_stop_frees_the_model_for_the_next_question(researcher: Page) -> None:
             break
     else:
         pytest.fail("no answer took long enough to be stopped")
-    api = Api(Door(value("url"), value("token"), value("ca")))
+    api = ApiClient(Endpoint(value("url"), value("token"), value("ca")))
     with api.http:
         api.idle(seconds=10)
 

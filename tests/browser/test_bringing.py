@@ -17,7 +17,7 @@ DROP = """(zone, files) => {
 SCRIPT = "<img src=x onerror=window.broken=1>"
 HOSTILE = f"{SCRIPT}.md"
 SHOWN = HOSTILE.translate({ord("<"): None, ord(">"): None})
-"""Such characters are taken out of a name at the door."""
+"""Such characters are removed from a name on upload."""
 TALE = (
     f"# Tides {SCRIPT}\n\n<script>window.broken=1</script>\n\n"
     f"The tide gauge of Skerryvore is {SCRIPT} painted violet.\n\n"

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Stack, sign_in, take_picture
-from tests.stack.door import Door, value
+from tests.stack.endpoint import Endpoint, value
 from tests.stack.host import Host
 
 # The app looks every 10 s, and waits up to 20 after a second failure in a row.
@@ -76,11 +76,11 @@ def gone(host: Host) -> Iterator[None]:
         hold(host, held=False)
 
 
-def looks(door: Door) -> list[float]:
+def looks(endpoint: Endpoint) -> list[float]:
     """When the app looked and found nobody: then who asks it waits as well."""
     seen: list[float] = []
     until = time.monotonic() + LOOKS_SECONDS
-    with door.client() as client:
+    with endpoint.client() as client:
         while len(seen) < LOOKS:
             assert time.monotonic() < until, f"the app looked {len(seen)} times in {LOOKS_SECONDS:.0f} s"
             asked = time.monotonic()
@@ -110,7 +110,7 @@ def test_each_outage_is_told_once_and_asked_after_less_and_less(page: Page, stac
     expect(badge).to_contain_text("All well", timeout=WELL_MS)
     notices = page.get_by_role("alert").filter(has_text="The language model does not answer.")
     with gone(host):
-        seen = looks(Door(value("url"), value("token"), value("ca")))
+        seen = looks(Endpoint(value("url"), value("token"), value("ca")))
         pauses = [later - sooner for sooner, later in itertools.pairwise(seen)]
         assert pauses[1] > 1.3 * pauses[0], f"seconds between looks: {pauses}"
         expect(badge).to_contain_text("Model down", timeout=SEEN_MS)

@@ -1,4 +1,4 @@
-"""A researcher's day: through the front door, a real manual in, a question answered with its page."""
+"""A researcher's day: through the login, a real manual in, a question answered with its page."""
 
 import re
 import time

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.browser.conftest import Stack, _context, bring, forget, open_tab, sign_in
 from tests.browser.test_ask import ANSWER_MS, ask
 from tests.browser.test_health import gone
-from tests.stack.door import value
+from tests.stack.endpoint import value
 from tests.stack.host import Host
 
 NOTES = {

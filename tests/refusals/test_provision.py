@@ -91,7 +91,7 @@ def assert_refused(result: Any, *texts: str) -> None:
         ),
         (
             {"ragdock_domain": "rag.example.org", "ragdock_acme_email": "a@example.org"},
-            ["ragdock_domain is 'rag.example.org', but no public Route 53 zone of this account holds it"],
+            ["ragdock_domain is 'rag.example.org', but no public Route 53 zone of this account contains it"],
         ),
         (
             {"ragdock_instance_type": "t3.gigantic", "ragdock_ami_ssm_parameter": "/aws/none"},

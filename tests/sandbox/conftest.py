@@ -17,7 +17,7 @@ import pytest
 
 from sandbox import parts, settings
 from sandbox.aws import publisher
-from sandbox.cloud import Api
+from sandbox.cloud import AwsApi
 from sandbox.settings import Sandbox
 
 PREFIX = "10.249"
@@ -38,7 +38,7 @@ write_files:
 class Machine:
     """The host under test."""
 
-    api: Api
+    api: AwsApi
     key: Path
     instance_id: str
     address: str
@@ -96,13 +96,13 @@ def sandbox() -> Sandbox:
 
 
 @pytest.fixture(scope="session")
-def api(sandbox: Sandbox) -> Api:
+def api(sandbox: Sandbox) -> AwsApi:
     """Its AWS APIs."""
-    return Api(sandbox)
+    return AwsApi(sandbox)
 
 
 @pytest.fixture(scope="session")
-def machine(api: Api, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+def machine(api: AwsApi, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """A booted instance with a role, a key, an open port 80 and an Elastic IP."""
     clear(api)
     key = tmp_path_factory.mktemp("ssh") / "key"
@@ -136,7 +136,7 @@ def machine(api: Api, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mach
     clear(api)
 
 
-def clear(api: Api) -> None:
+def clear(api: AwsApi) -> None:
     """Remove whatever an earlier run of these tests left."""
     ec2: Any = api.ec2
     mine = [{"Name": "tag:Name", "Values": [NAME]}]

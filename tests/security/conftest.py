@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from tests.stack.conftest import api, bin_of_documents, door, host
+from tests.stack.conftest import api, bin_of_documents, endpoint, host
 from tests.stack.host import Host
 
-__all__ = ["api", "bin_of_documents", "door", "host"]
+__all__ = ["api", "bin_of_documents", "endpoint", "host"]
 HERE = Path(__file__).parent
 Inside = Callable[[str, str], Any]
 

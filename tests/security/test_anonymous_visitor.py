@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.stack.door import Door, value
+from tests.stack.endpoint import Endpoint, value
 from tests.stack.host import Host
 
 PRIVATE = ["/api/documents", "/api/status", "/api/metrics", "/api/conversations", "/api/documents/x/original"]
@@ -23,15 +23,15 @@ PRIVATE = ["/api/documents", "/api/status", "/api/metrics", "/api/conversations"
 
 @pytest.mark.parametrize("path", PRIVATE)
 @pytest.mark.parametrize("token", ["", "wrong", "x" * 4000])
-def test_nothing_is_told_without_a_password(door: Door, path: str, token: str) -> None:
-    with door.client(token=token) as http:
+def test_nothing_is_told_without_a_password(endpoint: Endpoint, path: str, token: str) -> None:
+    with endpoint.client(token=token) as http:
         reply = http.get(path)
     assert reply.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND), reply.text
     assert "error" in reply.json()
 
 
-def test_pages_lead_to_the_login(door: Door) -> None:
-    with door.client(token="") as http:
+def test_pages_lead_to_the_login(endpoint: Endpoint) -> None:
+    with endpoint.client(token="") as http:
         for path in ("/app/", "/app/config", "/app/gradio_api/info", "/app/gradio_api/file=/etc/passwd"):
             reply = http.get(path)
             assert reply.status_code in (
@@ -76,11 +76,11 @@ Guesser = Callable[[list[Guess]], list[int]]
 
 
 @pytest.fixture
-def guesser(host: Host, door: Door) -> Iterator[Guesser]:
+def guesser(host: Host, endpoint: Endpoint) -> Iterator[Guesser]:
     """Tries the login from addresses of choice."""
 
     def run(guesses: list[Guess]) -> list[int]:
-        script = GUESS.format(name=urlsplit(door.url).hostname, guesses=guesses)
+        script = GUESS.format(name=urlsplit(endpoint.url).hostname, guesses=guesses)
         said = host.run("ip", "netns", "exec", "ragdock-test", "python3", "-", given=script)
         codes: list[int] = json.loads(said.splitlines()[-1])
         return codes
@@ -113,14 +113,14 @@ def test_each_of_many_addresses_has_five_tries_and_nobody_else_is_locked_out(gue
     assert guesser([("10.77.1.254", value("password"), {})]) == [HTTPStatus.SEE_OTHER]
 
 
-def slowloris(door: Door, lines: list[bytes], seconds: float) -> float:
+def slowloris(endpoint: Endpoint, lines: list[bytes], seconds: float) -> float:
     """How long the edge bears a request that never ends."""
-    parts = urlsplit(door.url)
+    parts = urlsplit(endpoint.url)
     assert parts.hostname
     began = time.monotonic()
     with (
         socket.create_connection((parts.hostname, parts.port or 443), 10) as raw,
-        door.trust().wrap_socket(raw, server_hostname=parts.hostname) as tls,
+        endpoint.trust().wrap_socket(raw, server_hostname=parts.hostname) as tls,
     ):
         tls.settimeout(seconds)
         tls.sendall(b"".join(lines).replace(b"HOST", parts.hostname.encode()))
@@ -132,7 +132,7 @@ def slowloris(door: Door, lines: list[bytes], seconds: float) -> float:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def slow_requests(door: Door) -> Iterator[list[Future[float]]]:
+def slow_requests(endpoint: Endpoint) -> Iterator[list[Future[float]]]:
     """Two requests that never end, begun before everything else of this file: how long each is borne."""
     half_headers = [b"GET / HTTP/1.1\r\nHost: HOST\r\nX-Slow: "]
     half_form = [
@@ -140,7 +140,7 @@ def slow_requests(door: Door) -> Iterator[list[Future[float]]]:
         b"Content-Length: 60000\r\n\r\nuser="
     ]
     with ThreadPoolExecutor(2) as threads:
-        yield [threads.submit(slowloris, door, one, 30) for one in (half_headers, half_form)]
+        yield [threads.submit(slowloris, endpoint, one, 30) for one in (half_headers, half_form)]
 
 
 def test_a_request_that_never_ends_is_ended(slow_requests: list[Future[float]]) -> None:
@@ -150,15 +150,15 @@ def test_a_request_that_never_ends_is_ended(slow_requests: list[Future[float]]) 
     assert form < 20
 
 
-def test_what_is_too_large_is_refused(door: Door) -> None:
-    with door.client(token="") as http:
+def test_what_is_too_large_is_refused(endpoint: Endpoint) -> None:
+    with endpoint.client(token="") as http:
         long = http.post("/login", content=b"x" * (65 << 10), headers={"Content-Type": "text/plain"})
         assert long.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         assert http.get("/", headers={"X-Long": "x" * (2 << 20)}).status_code in (431, 400)
 
 
-def test_old_tls_and_plain_http_get_nothing(door: Door) -> None:
-    parts = urlsplit(door.url)
+def test_old_tls_and_plain_http_get_nothing(endpoint: Endpoint) -> None:
+    parts = urlsplit(endpoint.url)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.set_ciphers("ALL:@SECLEVEL=0")

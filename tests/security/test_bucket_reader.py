@@ -6,13 +6,13 @@ from typing import Any
 
 from sandbox import settings
 from tests.stack.backup.vault import aws
-from tests.stack.door import Api, value
+from tests.stack.endpoint import ApiClient, value
 from tests.stack.host import Host
 from tests.stack.plays import play
 from tests.stack.test_secrets import named_in, secrets_of
 
 
-def test_the_bucket_shows_no_document_no_name_and_no_secret(api: Api, host: Host) -> None:
+def test_the_bucket_shows_no_document_no_name_and_no_secret(api: ApiClient, host: Host) -> None:
     """Every stored byte is read for the names of documents and for each secret."""
     names = [one["name"] for one in api.http.get("/api/documents").json()["documents"]]
     secrets, read = secrets_of(host), 0

@@ -11,7 +11,7 @@ from http import HTTPStatus
 import pytest
 
 from tests.stack import papers
-from tests.stack.door import Api, Json
+from tests.stack.endpoint import ApiClient, Json
 from tests.stack.host import Host
 
 ACCEPTED = HTTPStatus.ACCEPTED
@@ -65,7 +65,7 @@ class Brought:
 
 
 @pytest.fixture(scope="module")
-def brought(api: Api) -> Iterator[dict[str, Brought]]:
+def brought(api: ApiClient) -> Iterator[dict[str, Brought]]:
     """All of them, read one after the other; taken away in the end."""
     keywords = {name: papers.word() for name in files("x")}
     replies = {name: api.upload(name, files(keyword)[name]) for name, keyword in keywords.items()}
@@ -83,7 +83,7 @@ def brought(api: Api) -> Iterator[dict[str, Brought]]:
 
 @pytest.mark.parametrize("name", sorted(files("x")))
 def test_a_file_cannot_have_the_readers_own_files_read(
-    api: Api, host: Host, brought: dict[str, Brought], name: str
+    api: ApiClient, host: Host, brought: dict[str, Brought], name: str
 ) -> None:
     """It is read without what it asks for, or refused; the worker's password is in no passage."""
     secret = host.run("cat", "/opt/ragdock/secrets/rag-worker/opensearch_password").strip()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.stack import papers
-from tests.stack.door import Api
+from tests.stack.endpoint import ApiClient
 from tests.stack.host import Host
 
 NAMES = [
@@ -28,7 +28,9 @@ PATHS = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_files_name_leads_nowhere(api: Api, host: Host, bin_of_documents: list[str], name: str) -> None:
+def test_a_files_name_leads_nowhere(
+    api: ApiClient, host: Host, bin_of_documents: list[str], name: str
+) -> None:
     """It is taken for a name without directories, or refused; nothing is written outside the documents."""
     reply = api.upload(name, papers.story(papers.word()).encode())
     assert reply.status_code in (202, 400, 415, 422), reply.text
@@ -42,7 +44,7 @@ def test_a_files_name_leads_nowhere(api: Api, host: Host, bin_of_documents: list
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("end", ["", "/original", "/pages/1"])
-def test_an_id_leads_to_documents_only(api: Api, path: str, end: str) -> None:
+def test_an_id_leads_to_documents_only(api: ApiClient, path: str, end: str) -> None:
     reply = api.http.get(f"/api/documents/{path}{end}")
     assert reply.status_code in (307, 308, 400, 401, 404, 414, 422), reply.text[:200]
     assert "root:" not in reply.text

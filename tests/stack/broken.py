@@ -9,7 +9,7 @@ import functools
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from tests.stack.door import value
+from tests.stack.endpoint import value
 from tests.stack.host import LABEL, PROJECT, Host
 from tests.stack.plays import Outcome, play
 
@@ -53,16 +53,16 @@ FAULTS = {
 
 @functools.cache
 def verified() -> Outcome:
-    """What verify.yml says while all of these are so; none is, afterwards."""
+    """The output of verify.yml with all of these faults made; they are undone afterwards."""
     host = Host(value("name"))
     with ExitStack() as undoing:
         for fault in FAULTS.values():
             host.shell(fault.make)
             undoing.callback(host.shell, fault.undo)
-        return play("playbooks/verify.yml").refused("NOT HELD")
+        return play("playbooks/verify.yml").refused("NOT PASSED")
 
 
 def failed(outcome: Outcome) -> set[str]:
     """The checks that did not pass, by the table's lines."""
-    lines = [line for line in outcome.output.splitlines() if "NOT HELD" in line]
-    return {line.split("NOT HELD")[0].split(maxsplit=1)[1].strip() for line in lines}
+    lines = [line for line in outcome.output.splitlines() if "NOT PASSED" in line]
+    return {line.split("NOT PASSED")[0].split(maxsplit=1)[1].strip() for line in lines}

@@ -1,4 +1,4 @@
-"""Assumes: a deployed stack (`make up`). Tests go through its public door; faults are made on its host.
+"""Assumes: a deployed stack (`make up`). Tests go through its public endpoint; faults are made on its host.
 
 RAGDOCK_URL, RAGDOCK_TOKEN, RAGDOCK_CA, RAGDOCK_NAME and RAGDOCK_HOST_COMMAND point to another
 deployment than the sandbox's; RAGDOCK_ARGUMENTS are words for its playbooks.
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stack.door import Api, Door, value
+from tests.stack.endpoint import ApiClient, Endpoint, value
 from tests.stack.host import Host
 from tests.stack.soak import TIMES
 from tests.stack.test_secrets import named_in, secrets_of
@@ -54,15 +54,15 @@ def soak() -> int:
 
 
 @pytest.fixture(scope="session")
-def door() -> Door:
+def endpoint() -> Endpoint:
     """Where the stack is."""
-    return Door(value("url").rstrip("/"), value("token"), value("ca"))
+    return Endpoint(value("url").rstrip("/"), value("token"), value("ca"))
 
 
 @pytest.fixture(scope="session")
-def api(door: Door) -> Iterator[Api]:
+def api(endpoint: Endpoint) -> Iterator[ApiClient]:
     """The JSON API with the right token."""
-    opened = Api(door)
+    opened = ApiClient(endpoint)
     yield opened
     opened.http.close()
 
@@ -91,7 +91,7 @@ def watch(host: Host) -> Iterator[Watch]:
 
 
 @pytest.fixture
-def bin_of_documents(api: Api) -> Iterator[list[str]]:
+def bin_of_documents(api: ApiClient) -> Iterator[list[str]]:
     """Ids of documents that go when the test ends."""
     ids: list[str] = []
     yield ids

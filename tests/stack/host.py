@@ -1,4 +1,4 @@
-"""The host under the stack, for faults that cannot be made through the door."""
+"""The host under the stack, for faults that cannot be made through the endpoint."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sandbox import settings
-from sandbox.cloud import Api
+from sandbox.cloud import AwsApi
 
 PROJECT = "ragdock"
 LABEL = "com.docker.compose"
@@ -31,7 +31,7 @@ class Host:
     @staticmethod
     def _container(name: str) -> str:
         instances = [
-            one for one in Api(settings.load()).observe().live if one.tags.get("ragdock:name") == name
+            one for one in AwsApi(settings.load()).observe().live if one.tags.get("ragdock:name") == name
         ]
         assert len(instances) == 1, (
             f"{len(instances)} instances are named {name}. Run `make up`, or set RAGDOCK_HOST_COMMAND."

@@ -1,4 +1,4 @@
-"""People at work: requests at a steady rate through the public door, and one long streamed answer."""
+"""People at work: requests at a steady rate through the public endpoint, and one long streamed answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Self
 
 import httpx
 
-from tests.stack.door import Api, Door, asking
+from tests.stack.endpoint import ApiClient, Endpoint, asking
 
 PER_SECOND = 5.0
 # One answer takes all processors of a small host: more people asking at once only wait longer.
@@ -37,8 +37,8 @@ class Tally:
 class Load:
     """Five requests a second: a question whenever fewer than two are waiting for an answer, else a page."""
 
-    def __init__(self, door: Door, per_second: float = PER_SECOND) -> None:
-        self._door = door
+    def __init__(self, endpoint: Endpoint, per_second: float = PER_SECOND) -> None:
+        self._endpoint = endpoint
         self._pause = 1 / per_second
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -79,7 +79,7 @@ class Load:
         said = ""
         try:
             # A new connection each time, as from new visitors: the edge's own retries are what is tried.
-            with self._door.client() as http:
+            with self._endpoint.client() as http:
                 reply = self._asked(http) if what == "ask" else http.get("/")
             if reply.status_code != HTTPStatus.OK:
                 said = f"{what}: {reply.status_code} {reply.text[:200]}"
@@ -98,8 +98,8 @@ class Load:
 class Streams:
     """Streamed answers, one after the other, as long as a deployment lasts; each must come to its end."""
 
-    def __init__(self, door: Door) -> None:
-        self._api = Api(door)
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._api = ApiClient(endpoint)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="streams")
         self.whole = 0

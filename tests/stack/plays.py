@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.stack.door import CHECKOUT
+from tests.stack.endpoint import CHECKOUT
 
 INVENTORY = os.environ.get("RAGDOCK_INVENTORY", "inventory/sandbox")
 # More words for each run, such as -e @settings.yml of another deployment in the same inventory.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.stack.backup.vault import back_up
-from tests.stack.door import CHECKOUT, value
+from tests.stack.endpoint import CHECKOUT, value
 from tests.stack.host import Host
 from tests.stack.plays import Outcome, play
 from tests.stack.test_secrets import named_in, secrets_of

@@ -9,20 +9,20 @@ import pytest
 from services.rag_core.tests.pdfs import unending
 from tests.eval import manuals
 from tests.stack import papers
-from tests.stack.door import Api, Json
+from tests.stack.endpoint import ApiClient, Json
 
 MIB = 1 << 20
 REFUSALS = (HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
 
 
 @pytest.fixture(scope="module")
-def manual(api: Api) -> Json:
+def manual(api: ApiClient) -> Json:
     """A real manual of over 100 pages, ready."""
     return api.ready(api.brought("R-intro.pdf", papers.manual()), seconds=600)
 
 
 @pytest.mark.parametrize("kind", ["pdf", "txt", "md", "html", "docx"])
-def test_each_format_is_read_and_found(api: Api, bin_of_documents: list[str], kind: str) -> None:
+def test_each_format_is_read_and_found(api: ApiClient, bin_of_documents: list[str], kind: str) -> None:
     """The five formats that the product promises."""
     keyword = papers.word()
     identity = api.brought(f"lighthouse-{keyword}.{kind}", papers.good(kind, keyword))
@@ -38,7 +38,7 @@ def test_each_format_is_read_and_found(api: Api, bin_of_documents: list[str], ki
         assert found[0]["page_start"] <= 2 == found[0]["page_end"]
 
 
-def test_a_long_manual_is_answered_with_the_right_page(api: Api, manual: Json) -> None:
+def test_a_long_manual_is_answered_with_the_right_page(api: ApiClient, manual: Json) -> None:
     """R-intro's chapter on objects says on its page what the intrinsic attributes are called.
 
     Which of the passages a model of 135 million parameters takes its sentence from is not promised; that
@@ -58,8 +58,10 @@ def test_a_long_manual_is_answered_with_the_right_page(api: Api, manual: Json) -
 
 
 @pytest.mark.parametrize("wrong", sorted(papers.bad()))
-def test_a_bad_file_is_set_aside_with_its_reason(api: Api, bin_of_documents: list[str], wrong: str) -> None:
-    """Refused at the door or failed in the ledger: a person can read why, and a program knows it."""
+def test_a_bad_file_is_set_aside_with_its_reason(
+    api: ApiClient, bin_of_documents: list[str], wrong: str
+) -> None:
+    """Refused at the endpoint or failed in the ledger: a person can read why, and a program knows it."""
     name, content, code = papers.bad()[wrong]
     reply = api.upload(name, content)
     if reply.status_code == HTTPStatus.ACCEPTED:
@@ -76,7 +78,7 @@ def test_a_bad_file_is_set_aside_with_its_reason(api: Api, bin_of_documents: lis
         assert len(reply.json()["error"]["message"]) > 10
 
 
-def test_bad_files_do_not_block_the_next(api: Api, bin_of_documents: list[str]) -> None:
+def test_bad_files_do_not_block_the_next(api: ApiClient, bin_of_documents: list[str]) -> None:
     """All bad ones at once, then a good one: it gets through."""
     for name, content, _ in papers.bad().values():
         reply = api.upload(name, content)
@@ -90,7 +92,7 @@ def test_bad_files_do_not_block_the_next(api: Api, bin_of_documents: list[str]) 
 
 
 def test_a_pdf_that_hangs_its_parser_is_set_aside_and_its_neighbours_are_ready(
-    api: Api, bin_of_documents: list[str]
+    api: ApiClient, bin_of_documents: list[str]
 ) -> None:
     """Its parser is killed after a minute of silence; meanwhile people are answered, and the next is read."""
     keywords = papers.word(), papers.word()
@@ -112,7 +114,9 @@ def test_a_pdf_that_hangs_its_parser_is_set_aside_and_its_neighbours_are_ready(
     assert any(keywords[1] in one["passage"] for one in api.search(f"lighthouse of {keywords[1]}"))
 
 
-def test_a_pdf_that_hangs_its_parser_can_be_taken_back_at_once(api: Api, bin_of_documents: list[str]) -> None:
+def test_a_pdf_that_hangs_its_parser_can_be_taken_back_at_once(
+    api: ApiClient, bin_of_documents: list[str]
+) -> None:
     """Nobody waits for the minute after which it would have been killed."""
     hang = api.brought("hang.pdf", papers.as_another(unending()))
     bin_of_documents.append(hang)
@@ -122,7 +126,7 @@ def test_a_pdf_that_hangs_its_parser_can_be_taken_back_at_once(api: Api, bin_of_
     api.ready(bin_of_documents[-1], seconds=30)
 
 
-def test_a_file_over_the_limit_is_refused(api: Api) -> None:
+def test_a_file_over_the_limit_is_refused(api: ApiClient) -> None:
     """The default limit is 100 MiB; the answer names it."""
     reply = api.upload("large.txt", b"a" * (101 * MIB))
     assert reply.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
@@ -144,7 +148,7 @@ def test_a_file_over_the_limit_is_refused(api: Api) -> None:
         "数据 été ☂.md",
     ],
 )
-def test_a_strange_name_is_only_a_name(api: Api, bin_of_documents: list[str], name: str) -> None:
+def test_a_strange_name_is_only_a_name(api: ApiClient, bin_of_documents: list[str], name: str) -> None:
     """Path tricks, control characters, 300 characters: the file is stored under a safe name and read."""
     reply = api.upload(name, papers.good("md", papers.word()))
     if reply.status_code != HTTPStatus.ACCEPTED:
@@ -158,7 +162,7 @@ def test_a_strange_name_is_only_a_name(api: Api, bin_of_documents: list[str], na
     assert len(shown.encode()) <= 255
 
 
-def test_the_same_file_twice_is_one_document(api: Api, bin_of_documents: list[str]) -> None:
+def test_the_same_file_twice_is_one_document(api: ApiClient, bin_of_documents: list[str]) -> None:
     """Known by content: no second reading, no doubled passages in answers."""
     keyword = papers.word()
     content = papers.good("md", keyword)
@@ -171,7 +175,7 @@ def test_the_same_file_twice_is_one_document(api: Api, bin_of_documents: list[st
     assert len(found) == 1
 
 
-def test_a_deleted_document_is_gone(api: Api, bin_of_documents: list[str]) -> None:
+def test_a_deleted_document_is_gone(api: ApiClient, bin_of_documents: list[str]) -> None:
     """From the list, by id and from search."""
     keyword = papers.word()
     identity = api.brought(f"{keyword}.md", papers.good("md", keyword))

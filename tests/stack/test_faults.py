@@ -6,7 +6,7 @@ import time
 from http import HTTPStatus
 
 from tests.stack import papers
-from tests.stack.door import Api, asking
+from tests.stack.endpoint import ApiClient, asking
 from tests.stack.host import Host
 from tests.stack.soak import fault
 
@@ -14,7 +14,9 @@ pytestmark = fault
 BACK_SECONDS = 240.0
 
 
-def test_a_worker_killed_in_mid_document_goes_on(api: Api, host: Host, bin_of_documents: list[str]) -> None:
+def test_a_worker_killed_in_mid_document_goes_on(
+    api: ApiClient, host: Host, bin_of_documents: list[str]
+) -> None:
     """The document is neither lost nor doubled, and the one behind it is not blocked."""
     long = api.brought("killed.pdf", papers.as_another(papers.manual()))
     bin_of_documents.append(long)
@@ -31,7 +33,7 @@ def test_a_worker_killed_in_mid_document_goes_on(api: Api, host: Host, bin_of_do
     assert after["State"]["Pid"] != before["State"]["Pid"], "the worker was never killed"
 
 
-def test_without_opensearch_people_are_told_and_it_recovers(api: Api, host: Host) -> None:
+def test_without_opensearch_people_are_told_and_it_recovers(api: ApiClient, host: Host) -> None:
     """Answers cannot be given: the reply says so at once, the pages stay up, nothing has to be restarted."""
     container = host.inspect("opensearch")[0]["Name"].lstrip("/")
     host.run("docker", "stop", container)
@@ -53,7 +55,7 @@ def test_without_opensearch_people_are_told_and_it_recovers(api: Api, host: Host
     assert api.http.post("/api/ask", json=asking("Who built the lighthouse?")).status_code == HTTPStatus.OK
 
 
-def test_without_ollama_search_by_word_still_answers_or_says_why(api: Api, host: Host) -> None:
+def test_without_ollama_search_by_word_still_answers_or_says_why(api: ApiClient, host: Host) -> None:
     """An answer without a model is a degraded one; it never hangs and never pretends."""
     container = host.inspect("ollama")[0]["Name"].lstrip("/")
     host.run("docker", "stop", container)
@@ -73,7 +75,7 @@ def test_without_ollama_search_by_word_still_answers_or_says_why(api: Api, host:
     assert api.http.post("/api/ask", json=asking("Who built the lighthouse?")).status_code == HTTPStatus.OK
 
 
-def test_a_crashed_app_comes_back(api: Api, host: Host) -> None:
+def test_a_crashed_app_comes_back(api: ApiClient, host: Host) -> None:
     """The engine restarts it; the edge waits a little for it instead of failing at once."""
     before = host.inspect("rag-app")[0]["State"]["Pid"]
     host.crash("rag-app")

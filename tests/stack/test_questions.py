@@ -9,7 +9,7 @@ from http import HTTPStatus
 import pytest
 
 from tests.stack import papers
-from tests.stack.door import Api, Door, asking
+from tests.stack.endpoint import ApiClient, Endpoint, asking
 
 MOST_IN_LINE = 30
 """More than the stack lets wait."""
@@ -28,7 +28,7 @@ PROTECTED = [
 
 
 @pytest.fixture(scope="module")
-def keyword(api: Api) -> Iterator[str]:
+def keyword(api: ApiClient) -> Iterator[str]:
     """A document around a word."""
     made = papers.word()
     identity = api.brought(f"{made}.md", papers.good("md", made))
@@ -37,7 +37,7 @@ def keyword(api: Api) -> Iterator[str]:
     api.delete(identity)
 
 
-def test_an_answer_cites_its_passage(api: Api, keyword: str) -> None:
+def test_an_answer_cites_its_passage(api: ApiClient, keyword: str) -> None:
     """The citation is attached by code: document, pages and passage are those of the index."""
     answer = api.ask(f"Who built the lighthouse of {keyword}?")
     assert answer["answer"].strip()
@@ -48,7 +48,7 @@ def test_an_answer_cites_its_passage(api: Api, keyword: str) -> None:
     assert answer["timings"]["total"] > 0
 
 
-def test_a_stream_ends_with_the_whole_answer(api: Api, keyword: str) -> None:
+def test_a_stream_ends_with_the_whole_answer(api: ApiClient, keyword: str) -> None:
     """retrieved, tokens, done: in this order, and done carries the citations."""
     events = list(api.stream(f"Who built the lighthouse of {keyword}?"))
     names = [name for name, _ in events if name != "waiting"]
@@ -58,7 +58,7 @@ def test_a_stream_ends_with_the_whole_answer(api: Api, keyword: str) -> None:
     assert any(keyword in one["document"] for one in events[-1][1]["citations"])
 
 
-def test_the_same_question_is_answered_from_memory_and_says_so(api: Api, keyword: str) -> None:
+def test_the_same_question_is_answered_from_memory_and_says_so(api: ApiClient, keyword: str) -> None:
     """Until a document changes; the figures count both answers."""
     body = {"question": f"How many steps has the lighthouse of {keyword}?"}
     first, again = (api.http.post("/api/ask", json=body).json() for _ in range(2))
@@ -70,11 +70,11 @@ def test_the_same_question_is_answered_from_memory_and_says_so(api: Api, keyword
     assert 'cached="true"' in api.http.get("/api/metrics").text
 
 
-def test_a_full_line_tells_when_to_return(api: Api, keyword: str) -> None:
+def test_a_full_line_tells_when_to_return(api: ApiClient, keyword: str) -> None:
     """Those who wait hear their place; who comes too late hears after how many seconds to try again."""
     headers = {"Accept": "text/event-stream"}
     question = f"Tell all about the lighthouse of {keyword}, at length."
-    with ExitStack() as line, api.door.client() as client:
+    with ExitStack() as line, api.endpoint.client() as client:
         for number in range(MOST_IN_LINE):
             body = asking(f"{question} {number}")
             reply = line.enter_context(client.stream("POST", "/api/ask", json=body, headers=headers))
@@ -88,14 +88,14 @@ def test_a_full_line_tells_when_to_return(api: Api, keyword: str) -> None:
         assert "busy" in reply.read().decode()
 
 
-def test_nothing_is_made_up_about_what_no_document_says(api: Api) -> None:
+def test_nothing_is_made_up_about_what_no_document_says(api: ApiClient) -> None:
     """Far from every document: no citation, and the answer says so."""
     answer = api.ask("zxqv wvut jkpl?")
     assert not answer["citations"]
 
 
 @pytest.mark.parametrize("question", ["", "   ", "x" * 100_000])
-def test_a_question_that_cannot_be_answered_is_refused(api: Api, question: str) -> None:
+def test_a_question_that_cannot_be_answered_is_refused(api: ApiClient, question: str) -> None:
     """Empty or endless: 422 with words, not a timeout."""
     reply = api.http.post("/api/ask", json={"question": question})
     assert reply.status_code == HTTPStatus.UNPROCESSABLE_ENTITY, reply.text
@@ -104,23 +104,23 @@ def test_a_question_that_cannot_be_answered_is_refused(api: Api, question: str) 
 
 @pytest.mark.parametrize(("method", "path"), PROTECTED)
 @pytest.mark.parametrize("token", ["", "wrong", "Bearer"])
-def test_a_stranger_is_refused(door: Door, method: str, path: str, token: str) -> None:
+def test_a_stranger_is_refused(endpoint: Endpoint, method: str, path: str, token: str) -> None:
     """Every route but health; the answer shows no document."""
-    with door.client(token=token) as stranger:
+    with endpoint.client(token=token) as stranger:
         reply = stranger.request(method, path)
     assert reply.status_code == HTTPStatus.UNAUTHORIZED
     assert reply.json()["error"]["code"] == "not_logged_in"
 
 
-def test_health_is_public_and_says_nothing(door: Door) -> None:
+def test_health_is_public_and_says_nothing(endpoint: Endpoint) -> None:
     """No version, no path, no model: it is for machines."""
-    with door.client(token="") as stranger:
+    with endpoint.client(token="") as stranger:
         reply = stranger.get("/api/health")
     assert reply.status_code == HTTPStatus.OK
     assert len(reply.content) < 100
 
 
-def test_status_names_the_release_and_the_models(api: Api) -> None:
+def test_status_names_the_release_and_the_models(api: ApiClient) -> None:
     """What an operator asks first."""
     status = api.status()
     assert status["release"]
@@ -129,17 +129,17 @@ def test_status_names_the_release_and_the_models(api: Api) -> None:
     assert all(status["models"].values()), status["models"]
 
 
-def test_the_api_is_documented(api: Api) -> None:
+def test_the_api_is_documented(api: ApiClient) -> None:
     """Every promised route stands in the OpenAPI document."""
     paths = api.http.get("/api/openapi.json").json()["paths"]
     promised = {path.replace("/x", "/{document_id}") for _, path in PROTECTED} | {"/api/health"}
     assert promised <= set(paths), promised - set(paths)
 
 
-def test_plain_http_is_sent_to_https(door: Door) -> None:
+def test_plain_http_is_sent_to_https(endpoint: Endpoint) -> None:
     """And HTTPS says that it stays so."""
-    with door.client(token="") as stranger:
-        plain = stranger.get(door.url.replace("https://", "http://"), follow_redirects=False)
+    with endpoint.client(token="") as stranger:
+        plain = stranger.get(endpoint.url.replace("https://", "http://"), follow_redirects=False)
         assert plain.status_code in (HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.PERMANENT_REDIRECT)
         assert plain.headers["location"].startswith("https://")
         assert "max-age=" in stranger.get("/").headers["strict-transport-security"]

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from sandbox import settings
-from sandbox.cloud import Api as Aws
-from tests.stack.door import CHECKOUT, value
+from sandbox.cloud import AwsApi as Aws
+from tests.stack.endpoint import CHECKOUT, value
 from tests.stack.host import Host
 from tests.stack.plays import play
 from tests.stack.watch import Watch

@@ -8,7 +8,7 @@ import pytest
 
 from services.rag_core.tests.pdfs import hidden_letters
 from tests.stack import papers, traps
-from tests.stack.door import Api
+from tests.stack.endpoint import ApiClient
 
 RARE = ("pptx", "xlsx", "csv", "epub", "eml")
 WRITTEN = {
@@ -17,8 +17,8 @@ WRITTEN = {
 }
 
 
-def test_each_trap_is_told_by_its_code(api: Api, bin_of_documents: list[str]) -> None:
-    """Refused at the door or failed in the ledger: a program learns which it was, a person why."""
+def test_each_trap_is_told_by_its_code(api: ApiClient, bin_of_documents: list[str]) -> None:
+    """Refused at the endpoint or failed in the ledger: a program learns which it was, a person why."""
     told: dict[str, str] = {}
     waiting: dict[str, str] = {}
     cases = traps.refused()
@@ -37,7 +37,7 @@ def test_each_trap_is_told_by_its_code(api: Api, bin_of_documents: list[str]) ->
     assert {wrong: code for wrong, code in told.items() if code not in cases[wrong][2]} == {}
 
 
-def test_each_rarity_is_read_and_found(api: Api, bin_of_documents: list[str]) -> None:
+def test_each_rarity_is_read_and_found(api: ApiClient, bin_of_documents: list[str]) -> None:
     """Formats beyond the first five, a wrong ending, a scan, fonts that hide their letters."""
     words = {kind: papers.word() for kind in (*RARE, "ending")}
     files = {f"rare.{kind}": traps.rare(kind, papers.story(words[kind])) for kind in RARE}
@@ -56,7 +56,7 @@ def test_each_rarity_is_read_and_found(api: Api, bin_of_documents: list[str]) ->
 
 @pytest.mark.parametrize("script", sorted(WRITTEN))
 def test_other_scripts_are_found_as_they_are_written(
-    api: Api, bin_of_documents: list[str], script: str
+    api: ApiClient, bin_of_documents: list[str], script: str
 ) -> None:
     """Right to left, and without spaces between words."""
     text, asked = WRITTEN[script]

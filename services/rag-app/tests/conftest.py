@@ -1,6 +1,6 @@
 """Assumes nothing: the real ledger in a temporary folder; OpenSearch and Ollama are out of reach.
 
-What needs them is tested through the public door (tests/stack, tests/browser).
+What needs them is tested through the public endpoint (tests/stack, tests/browser).
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from fastapi.testclient import TestClient
 from rag_app.app import create_app
 from rag_app.backend import Backend
 from rag_app.limits import Pace
-from rag_app.sessions import LoginBrake
+from rag_app.sessions import LoginRateLimiter
 from rag_app.settings import AppSettings
 from web_core.logs import AccessLog
 
@@ -64,7 +64,7 @@ def app(whole_app: FastAPI, make_settings: Callable[..., AppSettings]) -> FastAP
     settings = make_settings()
     settings.incoming_dir.mkdir(parents=True)
     whole_app.state.backend = Backend.of(settings)
-    whole_app.state.login_brake = LoginBrake()
+    whole_app.state.login_rate_limiter = LoginRateLimiter()
     return whole_app
 
 

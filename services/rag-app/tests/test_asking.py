@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from gradio import EventData
 
 from rag_app.backend import Backend
-from rag_app.ui import only, render
+from rag_app.ui import filters, render
 from rag_app.ui.ask import _asking, _rate, answering
 from rag_app.ui.choices import Chosen
 from rag_app.ui.talks import Unsaved, messages
@@ -73,33 +73,33 @@ def test_settings_go_with_the_question(backend: Backend) -> None:
 
 
 def test_the_filter_goes_with_the_question(backend: Backend) -> None:
-    [(_, document), _] = only.choices(backend)[0]
+    [(_, document), _] = filters.choices(backend)[0]
     ask(backend, "x", of_what=[[document], ["markdown"], ["both"], "2026-01-01", "2026-01-31"])
-    filters = asked(backend)["filters"]
-    assert (filters.documents, filters.kinds, filters.tags) == (
+    given = asked(backend)["filters"]
+    assert (given.documents, given.kinds, given.tags) == (
         (document,),
         (DocumentKind.MARKDOWN,),
         ("both",),
     )
-    assert filters.added_from == datetime(2026, 1, 1, tzinfo=UTC)
+    assert given.added_from == datetime(2026, 1, 1, tzinfo=UTC)
     # The last day is inside.
-    assert filters.added_to == datetime(2026, 2, 1, tzinfo=UTC)
+    assert given.added_to == datetime(2026, 2, 1, tzinfo=UTC)
 
 
 def test_a_date_that_is_none_is_told_and_nothing_is_asked(backend: Backend) -> None:
     said, _ = ask(backend, "x", of_what=[[], [], [], "soon", None])
-    assert "is no date" in said[-1]
+    assert "is not a date" in said[-1]
     assert not backend.answerer.asked  # type: ignore[attr-defined]
-    assert 'role="alert"' in only.only_html(backend, [[], [], [], "soon", None])
+    assert 'role="alert"' in filters.summary_html(backend, [[], [], [], "soon", None])
 
 
 @pytest.mark.parametrize("day", ["0001-01-01", "1969-12-31", "2024-02-29", "9999-12-30", "9999-12-31"])
 def test_every_day_of_the_calendar_can_be_meant(day: str) -> None:
-    filters = only.meant([[], [], [], day, day])
-    assert filters.added_from is not None
-    assert filters.added_from.date().isoformat() == day
+    given = filters.meant([[], [], [], day, day])
+    assert given.added_from is not None
+    assert given.added_from.date().isoformat() == day
     # The last day is inside, and no day comes after the last of all.
-    assert (filters.added_to is None) == (day == "9999-12-31")
+    assert (given.added_to is None) == (day == "9999-12-31")
 
 
 @pytest.mark.parametrize(
@@ -108,21 +108,21 @@ def test_every_day_of_the_calendar_can_be_meant(day: str) -> None:
 )
 def test_what_is_no_day_is_told(backend: Backend, day: str) -> None:
     for days in ([day, None], [None, day]):
-        assert "is no date" in only.only_html(backend, [[], [], [], *days])
+        assert "is not a date" in filters.summary_html(backend, [[], [], [], *days])
 
 
 def test_an_active_filter_is_told_in_words(backend: Backend) -> None:
-    documents, tags = only.choices(backend)
+    documents, tags = filters.choices(backend)
     assert ([name for name, _ in documents], tags) == (["a & b.md", "c.md"], ["a", "both", "c"])
-    assert only.only_html(backend, [[], [], [], None, None]) == ""
-    told = only.only_html(backend, [[documents[0][1], "gone"], ["pdf"], ["both"], None, "2026-01-31"])
+    assert filters.summary_html(backend, [[], [], [], None, None]) == ""
+    told = filters.summary_html(backend, [[documents[0][1], "gone"], ["pdf"], ["both"], None, "2026-01-31"])
     for part in ("Answers only from:", "a &amp; b.md", "a deleted document", "PDF", "both", "to 2026-01-31"):
         assert part in told
 
 
 def test_a_filter_is_recalled_as_far_as_it_is_still_there(backend: Backend) -> None:
     kept = json.dumps([["here", "gone"], ["pdf", "x"], ["both", "lost"], "2026-01-01", None])
-    assert only.recalled(kept, ["here"], ["both"]) == [["here"], ["pdf"], ["both"], "2026-01-01", None]
+    assert filters.recalled(kept, ["here"], ["both"]) == [["here"], ["pdf"], ["both"], "2026-01-01", None]
     for broken in (
         "",
         "{}",
@@ -132,17 +132,17 @@ def test_a_filter_is_recalled_as_far_as_it_is_still_there(backend: Backend) -> N
         '[[],[],[],"\\ud800",{}]',
         "[[],[],[],[1],7]",
     ):
-        assert only.recalled(broken, [], []) == [[], [], [], None, None]
+        assert filters.recalled(broken, [], []) == [[], [], [], None, None]
 
 
 def test_the_last_day_of_all_leaves_nothing_out(backend: Backend) -> None:
     """There is no day after it."""
     values: list[Any] = [[], [], [], None, "9999-12-31"]
-    assert only.meant(values).added_to is None
-    assert "is no date" not in only.only_html(backend, values)
+    assert filters.meant(values).added_to is None
+    assert "is not a date" not in filters.summary_html(backend, values)
     ask(backend, "x", of_what=values)
     assert asked(backend)["filters"].added_to is None
-    assert only.meant([[], [], [], "9999-12-31", None]).added_from == datetime(9999, 12, 31, tzinfo=UTC)
+    assert filters.meant([[], [], [], "9999-12-31", None]).added_from == datetime(9999, 12, 31, tzinfo=UTC)
 
 
 def test_the_chat_is_what_the_store_holds(backend: Backend) -> None:

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from rag_app.ended import EndedSessions
-from rag_app.sessions import SESSION_COOKIE, LoginBrake, Sessions
+from rag_app.sessions import SESSION_COOKIE, LoginRateLimiter, Sessions
 from rag_app.settings import AppSettings
 
 from .conftest import PASSWORD, build, visitor
@@ -65,7 +65,7 @@ def test_guessing_is_slowed_down_for_that_client_only(app: FastAPI, client: Test
     assert log_in(visitor(app, address="203.0.113.8")).status_code == 303
 
 
-def test_address_cannot_be_made_up_to_escape_the_brake(app: FastAPI) -> None:
+def test_a_forged_address_does_not_escape_the_rate_limiter(app: FastAPI) -> None:
     """Only the edge is believed about who the client is."""
     for number in range(5):
         stranger = visitor(app, peer="198.51.100.4", address=f"203.0.113.{number}")
@@ -74,29 +74,29 @@ def test_address_cannot_be_made_up_to_escape_the_brake(app: FastAPI) -> None:
 
 
 def test_one_ipv6_customer_is_one_client() -> None:
-    brake = LoginBrake(failures=2)
-    brake.failed("2001:db8:1:2::1")
-    brake.failed("2001:db8:1:2:ffff::9")
-    assert brake.wait("2001:db8:1:2::77") > 0
-    assert brake.wait("2001:db8:1:3::1") == 0
+    limiter = LoginRateLimiter(failures=2)
+    limiter.failed("2001:db8:1:2::1")
+    limiter.failed("2001:db8:1:2:ffff::9")
+    assert limiter.wait("2001:db8:1:2::77") > 0
+    assert limiter.wait("2001:db8:1:3::1") == 0
 
 
-def test_brake_remembers_a_bounded_number_of_clients() -> None:
-    brake = LoginBrake(failures=1, clients=100)
+def test_the_rate_limiter_remembers_a_bounded_number_of_clients() -> None:
+    limiter = LoginRateLimiter(failures=1, clients=100)
     for number in range(300):
-        brake.failed(f"10.0.{number // 250}.{number % 250}")
-    assert brake.wait("10.0.0.0") == 0
-    assert brake.wait("10.0.1.49") > 0
+        limiter.failed(f"10.0.{number // 250}.{number % 250}")
+    assert limiter.wait("10.0.0.0") == 0
+    assert limiter.wait("10.0.1.49") > 0
 
 
 def test_guesses_from_many_addresses_slow_each_other_down_but_not_the_owner() -> None:
-    brake = LoginBrake(failures=5, everywhere=50)
+    limiter = LoginRateLimiter(failures=5, everywhere=50)
     for number in range(50):
-        assert brake.wait(f"10.0.0.{number}") == 0
-        brake.failed(f"10.0.0.{number}")
-    assert all(brake.wait(f"10.0.0.{number}") > 0 for number in range(50))
-    assert brake.wait("198.51.100.7") == 0, "who has not failed is let in"
-    assert len(brake._all) == 50
+        assert limiter.wait(f"10.0.0.{number}") == 0
+        limiter.failed(f"10.0.0.{number}")
+    assert all(limiter.wait(f"10.0.0.{number}") > 0 for number in range(50))
+    assert limiter.wait("198.51.100.7") == 0, "who has not failed is let in"
+    assert len(limiter._all) == 50
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from rag_app.ui import plain, render, why
+from rag_app.ui import formatting, render, why
 from rag_core.models import (
     Answer,
     Citation,
@@ -38,9 +38,11 @@ def said(written: str) -> str:
 
 
 def test_words_of_the_question_are_marked_in_every_script() -> None:
-    shown = plain.lines("\u6cf5\u7684\u538b\u529b <40> reads", words("\u6cf5\u7684\u538b\u529b? reading"))
+    shown = formatting.lines(
+        "\u6cf5\u7684\u538b\u529b <40> reads", words("\u6cf5\u7684\u538b\u529b? reading")
+    )
     assert shown == "<mark>\u6cf5\u7684\u538b\u529b</mark> &lt;40&gt; <mark>reads</mark>"
-    apart = plain.lines("\u6cf5\u7684\u538b\u529b", words("\u538b\u529b"))
+    apart = formatting.lines("\u6cf5\u7684\u538b\u529b", words("\u538b\u529b"))
     assert apart == "\u6cf5\u7684<mark>\u538b\u529b</mark>"
 
 
@@ -154,7 +156,7 @@ def test_what_markdown_is_for_is_shown(written: str, html: str) -> None:
 
 
 def test_gradios_templates_are_not_run() -> None:
-    shown = plain.text("${alert(1)} {{#each x}} <b>")
+    shown = formatting.text("${alert(1)} {{#each x}} <b>")
     assert "${" not in shown
     assert "{{" not in shown
     assert "<" not in shown
@@ -242,7 +244,7 @@ def test_same_sentence_twice_is_marked_in_its_own_place() -> None:
 
 
 def test_words_of_the_question_are_marked_in_the_passage() -> None:
-    shown = plain.lines("Matrices are solved\nhere.", words("How to solve a matrix?"))
+    shown = formatting.lines("Matrices are solved\nhere.", words("How to solve a matrix?"))
     assert shown == "Matrices are <mark>solved</mark><br>here."
 
 
@@ -296,4 +298,4 @@ def test_degraded_answer_says_so() -> None:
     [(5, "just now"), (61, "1 minute ago"), (7300, "2 hours ago"), (200_000, "2 days ago")],
 )
 def test_ages_for_people(seconds: int, words: str) -> None:
-    assert plain.ago(datetime.now(UTC) - timedelta(seconds=seconds)) == words
+    assert formatting.ago(datetime.now(UTC) - timedelta(seconds=seconds)) == words

@@ -94,7 +94,7 @@ def backend(app: FastAPI, model: SilentModel) -> Backend:
 
 
 @pytest.fixture
-def door(app: FastAPI, backend: Backend) -> Iterator[str]:
+def url(app: FastAPI, backend: Backend) -> Iterator[str]:
     """The app on a port: who hangs up here really closes a connection."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
     listener = socket.create_server(("127.0.0.1", 0))
@@ -108,14 +108,14 @@ def door(app: FastAPI, backend: Backend) -> Iterator[str]:
 
 @pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
 def test_a_program_that_hangs_up_frees_the_model(
-    door: str, backend: Backend, model: SilentModel, accept: str
+    url: str, backend: Backend, model: SilentModel, accept: str
 ) -> None:
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    with _hanging_up(door, {**headers, "Accept": accept}, "a long one"):
+    with _hanging_up(url, {**headers, "Accept": accept}, "a long one"):
         assert model.asked.wait(SOON)
         assert backend.gate.length == 1
     assert model.hung_up.wait(SOON)
-    reply = httpx.post(f"{door}/api/ask", json={"question": "quick"}, headers=headers, timeout=SOON)
+    reply = httpx.post(f"{url}/api/ask", json={"question": "quick"}, headers=headers, timeout=SOON)
     assert reply.json()["answer"] == ANSWER.answer
     assert backend.gate.length == 0
 
@@ -146,12 +146,12 @@ async def _said(backend: Backend, question: str) -> list[str]:
 
 
 @contextmanager
-def _hanging_up(door: str, headers: dict[str, str], question: str) -> Iterator[None]:
+def _hanging_up(url: str, headers: dict[str, str], question: str) -> Iterator[None]:
     """Ask, and close the connection without waiting for an answer."""
     body = json.dumps({"question": question}).encode()
-    sent = {"Host": "door", "Content-Type": "application/json", "Content-Length": str(len(body)), **headers}
+    sent = {"Host": "app", "Content-Type": "application/json", "Content-Length": str(len(body)), **headers}
     head = "".join(f"{name}: {value}\r\n" for name, value in sent.items())
-    address = urlsplit(door)
+    address = urlsplit(url)
     with socket.create_connection((address.hostname, address.port)) as connection:
         connection.sendall(f"POST /api/ask HTTP/1.1\r\n{head}\r\n".encode() + body)
         yield

@@ -28,7 +28,7 @@ from services.rag_core.tests.pdfs import laborious, unending
 
 pytestmark = pytest.mark.real
 SERVICES = Path(__file__).parents[2]
-PATIENCE = 300.0
+TIMEOUT = 300.0
 SETTLED = (DocumentState.READY, DocumentState.FAILED)
 
 
@@ -104,7 +104,7 @@ def ledger(settings: RagSettings) -> Iterator[Ledger]:
 
 
 def until(what: str, true: Callable[[], bool], log: Path) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not true():
         assert time.monotonic() < deadline, f"{what} did not come; the worker's log:\n{log.read_text()}"
         time.sleep(0.1)

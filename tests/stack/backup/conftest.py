@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.stack.backup.vault import Vault, back_up
-from tests.stack.door import value
+from tests.stack.endpoint import value
 from tests.stack.host import Host
 
 

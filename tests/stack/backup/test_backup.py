@@ -6,7 +6,7 @@ import json
 
 from tests.stack import papers
 from tests.stack.backup.vault import PLAYBOOK, STANDS, WORK, Vault, aws, back_up
-from tests.stack.door import Api
+from tests.stack.endpoint import ApiClient
 from tests.stack.host import Host
 from tests.stack.plays import play
 from tests.stack.test_secrets import named_in, secrets_of
@@ -14,7 +14,9 @@ from tests.stack.test_secrets import named_in, secrets_of
 FILL = "/opt/ragdock/fill-of-a-test"
 
 
-def test_a_backup_holds_what_the_stack_holds(vault: Vault, api: Api, bin_of_documents: list[str]) -> None:
+def test_a_backup_holds_what_the_stack_holds(
+    vault: Vault, api: ApiClient, bin_of_documents: list[str]
+) -> None:
     """Documents, their passages, the ledger and the release; and only what is whole counts."""
     keyword = papers.word()
     bin_of_documents.append(api.brought("kept.md", papers.good("md", keyword)))
@@ -40,7 +42,7 @@ def test_a_backup_holds_what_the_stack_holds(vault: Vault, api: Api, bin_of_docu
 
 
 def test_a_backup_made_while_documents_come_in_is_of_one_moment(
-    vault: Vault, api: Api, bin_of_documents: list[str]
+    vault: Vault, api: ApiClient, bin_of_documents: list[str]
 ) -> None:
     """The worker stands still for that moment at most, and goes on with what it was at."""
     bin_of_documents.append(api.brought("coming.pdf", papers.as_another(papers.manual())))

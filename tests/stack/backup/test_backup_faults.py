@@ -12,10 +12,10 @@ from collections.abc import Iterator
 import pytest
 
 from sandbox import settings
-from sandbox.cloud import Api as Cloud
+from sandbox.cloud import AwsApi as Cloud
 from tests.stack import papers
 from tests.stack.backup.vault import STANDS, Vault, aws, back_up, begun, wait_for
-from tests.stack.door import Api
+from tests.stack.endpoint import ApiClient
 from tests.stack.host import Host
 from tests.stack.soak import fault, long
 
@@ -31,7 +31,7 @@ KILLS = 10
 
 
 @pytest.fixture(autouse=True)
-def whole_afterwards(vault: Vault, api: Api) -> Iterator[None]:
+def whole_afterwards(vault: Vault, api: ApiClient) -> Iterator[None]:
     """Whatever a test broke: people are answered, the next backup is whole and leaves nothing half made."""
     yield
     assert api.http.get("/api/health").status_code == 200
@@ -47,7 +47,7 @@ def whole_afterwards(vault: Vault, api: Api) -> Iterator[None]:
 
 
 @pytest.fixture
-def something_new(api: Api, bin_of_documents: list[str]) -> None:
+def something_new(api: ApiClient, bin_of_documents: list[str]) -> None:
     """A document that no backup has."""
     bin_of_documents.append(api.brought("new.md", papers.good("md", papers.word())))
     api.ready(bin_of_documents[-1])

@@ -7,7 +7,7 @@ import threading
 
 from tests.stack import papers
 from tests.stack.backup.vault import WORK, Vault, back_up, begun
-from tests.stack.door import Api
+from tests.stack.endpoint import ApiClient
 from tests.stack.plays import play
 from tests.stack.soak import fault, long
 
@@ -33,7 +33,7 @@ def ready_in_the_newest(vault: Vault) -> set[str]:
 
 @fault
 def test_documents_deleted_one_after_the_other_all_through_a_backup(
-    vault: Vault, api: Api, bin_of_documents: list[str]
+    vault: Vault, api: ApiClient, bin_of_documents: list[str]
 ) -> None:
     """It is made nevertheless, and whatever its ledger calls ready is among its files and in its index."""
     bin_of_documents += [
@@ -74,7 +74,7 @@ def test_documents_deleted_one_after_the_other_all_through_a_backup(
 
 
 def test_a_backup_leaves_out_the_index_that_a_restore_replaced(
-    vault: Vault, api: Api, bin_of_documents: list[str]
+    vault: Vault, api: ApiClient, bin_of_documents: list[str]
 ) -> None:
     """It stays on the host for an undoing, and serves nobody; in a backup it would only cost."""
     bin_of_documents.append(api.brought("served.md", papers.good("md", papers.word())))

@@ -76,9 +76,9 @@ def test_a_repository_that_was_deleted_and_overwritten_is_brought_back(vault: Va
     play("playbooks/drill.yml", *there).good()
 
 
-def test_a_moment_is_asked_for(vault: Vault) -> None:
+def test_a_point_in_time_is_required(vault: Vault) -> None:
     """And nothing changes without one."""
     before = vault.ids()
     play("playbooks/undelete.yml").refused("-e moment=", "Nothing has changed")
-    play("playbooks/undelete.yml", "-e", "moment=yesterday").refused("no time", "Nothing was destroyed")
+    play("playbooks/undelete.yml", "-e", "moment=yesterday").refused("is not a time", "Nothing was destroyed")
     assert vault.ids() == before

@@ -13,7 +13,7 @@ from typing import Any
 import boto3
 
 from sandbox import settings
-from tests.stack.door import CHECKOUT
+from tests.stack.endpoint import CHECKOUT
 from tests.stack.host import Host
 from tests.stack.plays import Outcome, Run, play
 

@@ -11,7 +11,7 @@ import pytest
 
 from sandbox import settings
 from tests.stack import papers
-from tests.stack.door import Api
+from tests.stack.endpoint import ApiClient
 from tests.stack.host import Host
 from tests.stack.plays import Run, copy_of_checkout, edit, play
 from tests.stack.soak import fault
@@ -24,7 +24,7 @@ DISK_RESERVE_MIB = 1024
 
 
 @pytest.fixture(autouse=True)
-def _old_release_serves(api: Api, host: Host) -> object:
+def _old_release_serves(api: ApiClient, host: Host) -> object:
     """Whatever fails here, what served goes on serving, and nothing was restarted."""
     before = host.current(), host.started()
     yield

@@ -1,4 +1,4 @@
-"""A domain of one's own: the authority comes to the door, and whoever asks by the name is answered."""
+"""A domain of one's own: the authority comes to the endpoint, and whoever asks by the name is answered."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.stack.door import CHECKOUT, Door, value
+from tests.stack.endpoint import CHECKOUT, Endpoint, value
 from tests.stack.plays import play
 
 NAME = "rag.example.org"
@@ -45,7 +45,7 @@ def test_a_domain_has_a_certificate_and_keeps_it(settings: Path) -> None:
     play("site.yml", "-e", f"@{settings}").good()
     roots = Path(yaml.safe_load(settings.read_text())["ragdock_acme_ca_file"]).read_text()
     shown = serial(roots)
-    with Door(f"https://{NAME}", value("token"), roots).client() as http:
+    with Endpoint(f"https://{NAME}", value("token"), roots).client() as http:
         assert "<html" in http.get("/").text
         assert http.get("/api/status").json()["status"] == "green"
     assert play("site.yml", "-e", f"@{settings}").good().changed == 0

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from sandbox import settings
-from sandbox.cloud import Api as Aws
+from sandbox.cloud import AwsApi as Aws
 from tests.stack import papers
-from tests.stack.door import CHECKOUT, Api, value
+from tests.stack.endpoint import CHECKOUT, ApiClient, value
 from tests.stack.host import Host
 from tests.stack.plays import LONGEST, Run, beside, copy_of_checkout, edit, play
 from tests.stack.soak import fault
@@ -93,7 +93,7 @@ def changed(tmp_path: Path) -> Path:
     return copy
 
 
-def test_two_runs_at_once_the_second_is_refused_by_name(api: Api, changed: Path) -> None:
+def test_two_runs_at_once_the_second_is_refused_by_name(api: ApiClient, changed: Path) -> None:
     """The second names the first: its process, its machine, its verb; the first is not disturbed."""
     first = Run(changed, "playbooks/deploy.yml")
     first.until(begins(STAGES["build"]))
@@ -104,7 +104,7 @@ def test_two_runs_at_once_the_second_is_refused_by_name(api: Api, changed: Path)
 
 
 def test_runs_interrupted_in_each_stage_are_completed_by_the_next(
-    api: Api, host: Host, changed: Path, soak: int
+    api: ApiClient, host: Host, changed: Path, soak: int
 ) -> None:
     """Stopped in one stage after the other, by turns with Ctrl-C and with a kill.
 
@@ -133,7 +133,7 @@ def test_runs_interrupted_in_each_stage_are_completed_by_the_next(
     assert "Traceback" not in outcome.output
     assert host.current() != before
     assert len(host.ids("rag-app")) == 1
-    assert "NOT HELD" not in outcome.output
+    assert "NOT PASSED" not in outcome.output
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.stack import papers
-from tests.stack.door import Api, Door
+from tests.stack.endpoint import ApiClient, Endpoint
 from tests.stack.host import Host
 from tests.stack.load import Load, Streams
 from tests.stack.plays import copy_of_checkout, edit, play
@@ -29,13 +29,13 @@ def changed(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def lighthouse(api: Api) -> None:
+def lighthouse(api: ApiClient) -> None:
     """Something to answer from; it stays, for the tests that follow."""
     api.ready(api.brought("lighthouse.md", papers.good("md", "Skerryvore")))
 
 
-def serves(api: Api, host: Host, release: str) -> None:
-    """This release is current, and answers through the door."""
+def serves(api: ApiClient, host: Host, release: str) -> None:
+    """This release is current, and answers through the endpoint."""
     assert host.current() == release
     assert api.status()["release"] == release
     assert api.http.get("/").is_success
@@ -58,12 +58,12 @@ def test_a_second_run_changes_nothing_and_restarts_nothing(host: Host) -> None:
 
 @pytest.mark.always
 @pytest.mark.usefixtures("lighthouse")
-def test_a_redeploy_drops_no_request(door: Door, api: Api, host: Host, changed: Path) -> None:
+def test_a_redeploy_drops_no_request(endpoint: Endpoint, api: ApiClient, host: Host, changed: Path) -> None:
     """A changed rag-app goes live under five requests a second; no answer being written is cut off."""
     before = host.current()
     last_backup(host, "2026-01-01T00:00:00Z")
     untouched = {name: at for name, at in host.started().items() if "rag-app" not in name}
-    with Load(door) as load, Streams(door) as streams:
+    with Load(endpoint) as load, Streams(endpoint) as streams:
         time.sleep(5)
         play("playbooks/deploy.yml", checkout=changed).good()
         time.sleep(5)
@@ -83,7 +83,7 @@ def test_a_redeploy_drops_no_request(door: Door, api: Api, host: Host, changed: 
     assert made["last_success"] > "2026-01-01T00:00:00Z", "no backup was made before it"
 
 
-def test_a_release_goes_live_with_a_backup_or_not_at_all(api: Api, host: Host) -> None:
+def test_a_release_goes_live_with_a_backup_or_not_at_all(api: ApiClient, host: Host) -> None:
     """The newest backup is old and another cannot be made: the risk is the operator's to take, by name."""
     before = host.current()
     last_backup(host, "2026-01-01T00:00:00Z")
@@ -98,13 +98,13 @@ def test_a_release_goes_live_with_a_backup_or_not_at_all(api: Api, host: Host) -
 
 
 @pytest.mark.usefixtures("lighthouse")
-def test_a_replaced_edge_refuses_no_connection(door: Door, host: Host) -> None:
+def test_a_replaced_edge_refuses_no_connection(endpoint: Endpoint, host: Host) -> None:
     """A new memory limit needs another edge: new connections wait, and answers go to their end."""
     before = host.inspect("edge")[0]["Id"]
     limits = {one["Config"]["Labels"]["com.docker.compose.service"]: one["HostConfig"]["Memory"] >> 20
               for one in host.inspect()}  # fmt: skip
     words = json.dumps({"ragdock_memory_limits": limits | {"edge": limits["edge"] + 16}})
-    with Load(door) as load, Streams(door) as streams:
+    with Load(endpoint) as load, Streams(endpoint) as streams:
         time.sleep(5)
         play("playbooks/deploy.yml", "-e", words).good()
         time.sleep(5)
@@ -122,10 +122,10 @@ def forerunner(host: Host, request: pytest.FixtureRequest) -> None:
 
 
 @pytest.mark.usefixtures("lighthouse", "forerunner")
-def test_a_rollback_is_proven_and_drops_no_request(door: Door, api: Api, host: Host) -> None:
+def test_a_rollback_is_proven_and_drops_no_request(endpoint: Endpoint, api: ApiClient, host: Host) -> None:
     """Back to the release before, under load; and forth again, by name."""
     here = host.current()
-    with Load(door) as load:
+    with Load(endpoint) as load:
         play("playbooks/rollback.yml").good()
     there = host.current()
     assert there != here
@@ -174,15 +174,15 @@ QUICKEST = "ends at once"
     "what", [pytest.param(one, marks=pytest.mark.always if one == QUICKEST else ()) for one in sorted(BROKEN)]
 )
 def test_a_broken_release_rolls_itself_back(
-    door: Door, api: Api, host: Host, tmp_path: Path, what: str
+    endpoint: Endpoint, api: ApiClient, host: Host, tmp_path: Path, what: str
 ) -> None:
     """The message says what broke and that the old release serves; and it does, all the time."""
     before = host.current()
     path, change, words = BROKEN[what]
     copy = copy_of_checkout(tmp_path)
     edit(copy, path, change)
-    with Load(door) as load:
-        play("playbooks/deploy.yml", "-e", "stack_start_patience=60", checkout=copy).refused(*words, before)
+    with Load(endpoint) as load:
+        play("playbooks/deploy.yml", "-e", "stack_start_timeout=60", checkout=copy).refused(*words, before)
     serves(api, host, before)
     # Before the proof nobody meets the new app; a release that fails its proof was met for a moment.
     if what != "is healthy but does not answer questions":

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from sandbox import settings
-from sandbox.cloud import Api as Aws
+from sandbox.cloud import AwsApi as Aws
 from tests.stack import papers
 from tests.stack.backup.vault import aws
-from tests.stack.door import CHECKOUT, Api, Door
+from tests.stack.endpoint import CHECKOUT, ApiClient, Endpoint
 from tests.stack.host import Host
 from tests.stack.plays import SHARED, beside, play
 from tests.stack.schedule.jobs import fired_by_cron, state
@@ -43,7 +43,7 @@ def version_before(tmp_path: Path) -> Iterator[Path]:
     subprocess.run([*git, "remove", "--force", str(where)], check=True)
 
 
-def api_of(name: str) -> Api:
+def api_of(name: str) -> ApiClient:
     """The API of a deployment beside the standing one."""
     (host,) = (one for one in Aws(settings.load()).observe().live if one.tags.get("ragdock:name") == name)
     ssm = aws("ssm")
@@ -51,10 +51,10 @@ def api_of(name: str) -> Api:
         ssm.get_parameter(Name=f"/ragdock/{name}/{secret}", WithDecryption=True)["Parameter"]["Value"]
         for secret in ("api_token", "edge_ca_cert")
     )
-    return Api(Door(f"https://{host.public_ip}", token, ca))
+    return ApiClient(Endpoint(f"https://{host.public_ip}", token, ca))
 
 
-def found(api: Api, words: dict[str, str]) -> dict[str, list[str]]:
+def found(api: ApiClient, words: dict[str, str]) -> dict[str, list[str]]:
     """Document -> names of the documents whose passages hold its word."""
     return {
         name: sorted({hit["document"] for hit in api.search(word) if word in hit["passage"]})
@@ -62,7 +62,7 @@ def found(api: Api, words: dict[str, str]) -> dict[str, list[str]]:
     }
 
 
-def rebuilds(api: Api) -> bool:
+def rebuilds(api: ApiClient) -> bool:
     """Whether documents are being read into a new index, or wait to be read."""
     told = api.status()["ingestion"]
     return bool(told["rebuilding"] or told["documents_left"])

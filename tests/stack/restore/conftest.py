@@ -8,13 +8,13 @@ import pytest
 
 from tests.stack import papers
 from tests.stack.backup.vault import Vault, back_up
-from tests.stack.door import Api, value
+from tests.stack.endpoint import ApiClient, value
 from tests.stack.host import Host
 from tests.stack.restore.rescue import Scene
 
 
 @pytest.fixture(scope="module")
-def scene(api: Api, host: Host) -> Iterator[Scene]:
+def scene(api: ApiClient, host: Host) -> Iterator[Scene]:
     """Documents that a backup holds."""
     keywords = [papers.word(), papers.word()]
     brought = [

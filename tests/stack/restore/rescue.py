@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.stack.backup.vault import Vault, aws
-from tests.stack.door import CHECKOUT, Api
+from tests.stack.endpoint import CHECKOUT, ApiClient
 from tests.stack.host import Host
 from tests.stack.plays import Outcome, Run, play
 
@@ -39,7 +39,7 @@ def drill(*arguments: str) -> Outcome:
 class Scene:
     """What readers and the disk hold: equal before a loss and after its repair."""
 
-    def __init__(self, api: Api, host: Host, vault: Vault, keywords: list[str]) -> None:
+    def __init__(self, api: ApiClient, host: Host, vault: Vault, keywords: list[str]) -> None:
         self.api, self.host, self.vault = api, host, vault
         self.keywords = keywords
 

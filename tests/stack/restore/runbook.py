@@ -6,7 +6,7 @@ import datetime as dt
 import re
 import shlex
 
-from tests.stack.door import CHECKOUT
+from tests.stack.endpoint import CHECKOUT
 
 PAGE = CHECKOUT / "docs" / "operate" / "recovery.md"
 ROW = re.compile(r"^\| (?P<lost>[^|]+?) \| (?P<what>`[^`]+`|the same) \|$", re.MULTILINE)

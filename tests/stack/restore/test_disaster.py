@@ -14,7 +14,7 @@ import pytest
 
 from tests.stack import papers
 from tests.stack.backup.vault import Vault, aws, back_up
-from tests.stack.door import Api, Door, value
+from tests.stack.endpoint import ApiClient, Endpoint, value
 from tests.stack.host import Host
 from tests.stack.plays import play
 from tests.stack.restore import runbook
@@ -28,7 +28,7 @@ REPORT = "report.pdf"
 @contextlib.contextmanager
 def deployment(keywords: list[str]) -> Iterator[Scene]:
     """The deployment as it is found at this moment: its host, its token."""
-    api = Api(Door(value("url").rstrip("/"), value("token"), value("ca")))
+    api = ApiClient(Endpoint(value("url").rstrip("/"), value("token"), value("ca")))
     host = Host(value("name"))
     with api.http:
         yield Scene(api, host, Vault(host, value("name")), keywords)

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from tests.stack import papers
-from tests.stack.door import CHECKOUT, Api
+from tests.stack.endpoint import CHECKOUT, ApiClient
 from tests.stack.plays import Run
 from tests.stack.restore.rescue import ROOT, Scene, damaged, drill, restore, restoring
 from tests.stack.soak import fault, long
@@ -34,7 +34,7 @@ def begins_settled(scene: Scene) -> None:
     settled(scene)
 
 
-def test_a_lost_index_and_lost_files_come_back_equal(scene: Scene, api: Api) -> None:
+def test_a_lost_index_and_lost_files_come_back_equal(scene: Scene, api: ApiClient) -> None:
     """The index is deleted, and so are all files of documents; meanwhile the pages go on answering."""
     before = scene.state()
     for index in scene.indices():
@@ -90,7 +90,7 @@ def test_a_drill_proves_the_newest_backup_and_leaves_nothing(scene: Scene) -> No
 
 @slow
 @pytest.mark.parametrize("name", ["by name", "by path"])
-def test_one_file_comes_back_and_is_read_again(scene: Scene, api: Api, name: str) -> None:
+def test_one_file_comes_back_and_is_read_again(scene: Scene, api: ApiClient, name: str) -> None:
     """A document deleted by mistake answers again, and nothing else is touched."""
     before = scene.state()
     keyword = scene.keywords[0]
@@ -108,7 +108,7 @@ def test_one_file_comes_back_and_is_read_again(scene: Scene, api: Api, name: str
 
 
 @slow
-def test_a_document_of_today_goes_aside_and_is_not_lost(scene: Scene, api: Api) -> None:
+def test_a_document_of_today_goes_aside_and_is_not_lost(scene: Scene, api: ApiClient) -> None:
     """All of yesterday's backup comes back; what is newer is kept beside, and the report says where."""
     before = scene.state()
     keyword = papers.word()
@@ -121,7 +121,7 @@ def test_a_document_of_today_goes_aside_and_is_not_lost(scene: Scene, api: Api) 
 
 
 @slow
-def test_the_index_alone_comes_back(scene: Scene, api: Api) -> None:
+def test_the_index_alone_comes_back(scene: Scene, api: ApiClient) -> None:
     """What the backup's index does not know is read again; what was deleted since stays deleted."""
     keyword = papers.word()
     newer = api.brought("today.md", papers.good("md", keyword))

@@ -12,7 +12,7 @@ from typing import Self
 
 import httpx
 
-from tests.stack.door import Door, value
+from tests.stack.endpoint import Endpoint, value
 
 PLAYBOOK = "playbooks/rotate.yml"
 PER_SECOND = 2.0
@@ -24,9 +24,9 @@ FORM_FIELD = re.compile(r'name="(\w+)" value="([^"]*)"')
 class Programs:
     """Two requests a second by a program that reads its token from the store now and then."""
 
-    def __init__(self, door: Door) -> None:
-        # Anew: the session's door may know the token of before an earlier rotation.
-        self._door = dataclasses.replace(door, token=value("token"))
+    def __init__(self, endpoint: Endpoint) -> None:
+        # Anew: the session's endpoint may know the token of before an earlier rotation.
+        self._endpoint = dataclasses.replace(endpoint, token=value("token"))
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._read), threading.Thread(target=self._work)]
         self.good = 0
@@ -46,7 +46,7 @@ class Programs:
 
     def _read(self) -> None:
         while not self._stop.wait(READ_SECONDS):
-            self._door = dataclasses.replace(self._door, token=value("token"))
+            self._endpoint = dataclasses.replace(self._endpoint, token=value("token"))
 
     def _work(self) -> None:
         # /api/documents looks into the ledger, /api/status into OpenSearch as the app's user.
@@ -54,7 +54,7 @@ class Programs:
         while not self._stop.wait(1 / PER_SECOND):
             asked += 1
             try:
-                with self._door.client(seconds=60) as http:
+                with self._endpoint.client(seconds=60) as http:
                     reply = http.get("/api/documents") if asked % 2 else http.get("/api/status")
                 if reply.status_code == HTTPStatus.OK:
                     self.good += 1
@@ -64,15 +64,15 @@ class Programs:
                 self.failed.append(f"{time.strftime('%X')} {type(error).__name__} {error}")
 
 
-def taken(door: Door, token: str) -> int:
+def taken(endpoint: Endpoint, token: str) -> int:
     """The answer to a token."""
-    with door.client(token=token, seconds=30) as http:
+    with endpoint.client(token=token, seconds=30) as http:
         return http.get("/api/documents").status_code
 
 
-def signs_in(door: Door, password: str) -> bool:
+def signs_in(endpoint: Endpoint, password: str) -> bool:
     """Whether a person gets in by a password."""
-    with door.client(token="", seconds=30) as http:
+    with endpoint.client(token="", seconds=30) as http:
         form = dict(FORM_FIELD.findall(http.get("/login").text))
         reply = http.post("/login", data=form | {"user": "ragdock", "password": password})
     return reply.status_code == HTTPStatus.SEE_OTHER

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from ansible_collections.ragdock.host.plugins.module_utils import certificates
-from tests.stack.door import CHECKOUT, Door, value
+from tests.stack.endpoint import CHECKOUT, Endpoint, value
 from tests.stack.host import Host
 from tests.stack.plays import Run, play
 from tests.stack.rotation.node import Node
@@ -44,10 +44,12 @@ def pair(node: Node, name: str) -> tuple[str, str]:
     return node.secret(f"{name}_cert"), node.secret(f"{name}_key")
 
 
-def test_a_new_certificate_is_shown_and_nothing_starts_anew(door: Door, host: Host, node: Node) -> None:
+def test_a_new_certificate_is_shown_and_nothing_starts_anew(
+    endpoint: Endpoint, host: Host, node: Node
+) -> None:
     """Under the same authority nobody need even notice."""
     before, started, release = node.serial(), host.started(), host.current()
-    with Programs(door) as programs:
+    with Programs(endpoint) as programs:
         outcome = play(PLAYBOOK, "-e", "secrets=opensearch_node,opensearch_admin").good()
     assert programs.failed == []
     assert programs.good > PER_SECOND
@@ -58,11 +60,11 @@ def test_a_new_certificate_is_shown_and_nothing_starts_anew(door: Door, host: Ho
     assert play(PLAYBOOK).good().changed == 0
 
 
-def test_a_new_authority_is_trusted_before_the_old_one_is_refused(door: Door, node: Node) -> None:
+def test_a_new_authority_is_trusted_before_the_old_one_is_refused(endpoint: Endpoint, node: Node) -> None:
     """Its clients are replaced one beside the other; OpenSearch itself is not started anew."""
     old_ca, old_admin, since = node.secret(f"{CA}_cert"), pair(node, "opensearch_admin"), node.since()
     before = node.serial()
-    with Programs(door) as programs:
+    with Programs(endpoint) as programs:
         play(PLAYBOOK, "-e", f"secrets={CA}").good()
     assert programs.failed == []
     assert node.since() == since
@@ -79,10 +81,10 @@ def test_a_new_authority_is_trusted_before_the_old_one_is_refused(door: Door, no
 
 
 @pytest.mark.parametrize("phase", KILLED)
-def test_an_authority_that_was_left_half_way_is_completed(door: Door, node: Node, phase: str) -> None:
+def test_an_authority_that_was_left_half_way_is_completed(endpoint: Endpoint, node: Node, phase: str) -> None:
     """Wherever it stopped, a deployment in between breaks nothing, and the next run needs no name."""
     old_ca, since = node.secret(f"{CA}_cert"), node.since()
-    with Programs(door) as programs:
+    with Programs(endpoint) as programs:
         run = Run(CHECKOUT, PLAYBOOK, "-e", f"secrets={CA}")
         task, count = PHASES[phase]
         for _ in range(count):
@@ -140,20 +142,20 @@ def test_the_hosts_own_job_renews_what_ends_soon(
     assert play(PLAYBOOK, "-e", "secrets=due").good().changed == 0
 
 
-def test_who_trusts_the_doors_old_authority_follows_to_the_new(door: Door) -> None:
+def test_a_client_that_trusts_the_old_authority_accepts_the_new_one(endpoint: Endpoint) -> None:
     """People trust it by hand. For a moment no handshake is answered; all go on."""
     old = value("ca")
-    with Programs(door) as programs:
+    with Programs(endpoint) as programs:
         play(PLAYBOOK, "-e", "secrets=edge_ca").good()
     assert len(programs.failed) <= 1, programs.failed
     new = value("ca")
     assert new != old
     for ca in (old, new):
-        trusting = Door(door.url, value("token"), ca)
+        trusting = Endpoint(endpoint.url, value("token"), ca)
         with trusting.client(seconds=30) as http:
             assert http.get("/api/health").status_code == HTTPStatus.OK
-    stranger = Door(
-        door.url, value("token"), certificates.issue({"common_name": "X"}, "tried", None).pem()[1]
+    stranger = Endpoint(
+        endpoint.url, value("token"), certificates.issue({"common_name": "X"}, "tried", None).pem()[1]
     )
     with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"), stranger.client() as http:
         http.get("/api/health")

@@ -8,7 +8,7 @@ from http import HTTPStatus
 import pytest
 
 from tests.stack.backup.vault import MEMORY, Vault, back_up
-from tests.stack.door import CHECKOUT, Door, value
+from tests.stack.endpoint import CHECKOUT, Endpoint, value
 from tests.stack.host import Host
 from tests.stack.plays import Run, play
 from tests.stack.rotation.node import Node
@@ -33,7 +33,7 @@ def opens(vault: Vault, password: str) -> bool:
     return '"chunker_polynomial"' in said
 
 
-def test_all_secrets_are_rotated_and_no_request_fails(door: Door, host: Host) -> None:
+def test_all_secrets_are_rotated_and_no_request_fails(endpoint: Endpoint, host: Host) -> None:
     """During it both values are taken; after it the old one is not."""
     node, vault = Node(host, value("name")), Vault(host, value("name"))
     if not host.run("cat", MEMORY, check=False):
@@ -41,9 +41,9 @@ def test_all_secrets_are_rotated_and_no_request_fails(door: Door, host: Host) ->
     names = ("app_password", "opensearch_app_password", "opensearch_backup_password", "restic_password")
     old = {name: node.secret(name) for name in names} | {"api_token": value("token")}
     ca, since = node.secret("opensearch_ca_cert"), node.since()
-    assert signs_in(door, old["app_password"])
+    assert signs_in(endpoint, old["app_password"])
     assert opens(vault, old["restic_password"])
-    with Programs(door) as programs:
+    with Programs(endpoint) as programs:
         outcome = play(PLAYBOOK, *EVERY).good()
     new = {name: node.secret(name) for name in names} | {"api_token": value("token")}
     assert programs.failed == []
@@ -55,8 +55,8 @@ def test_all_secrets_are_rotated_and_no_request_fails(door: Door, host: Host) ->
         (old, HTTPStatus.UNAUTHORIZED, HTTPStatus.UNAUTHORIZED, False),
         (new, HTTPStatus.OK, HTTPStatus.OK, True),
     ):
-        assert taken(door, values["api_token"]) == token
-        assert signs_in(door, values["app_password"]) is gets_in
+        assert taken(endpoint, values["api_token"]) == token
+        assert signs_in(endpoint, values["app_password"]) is gets_in
         assert node.as_user("ragdock_app", values["opensearch_app_password"]) == user
         assert node.as_user("ragdock_backup", values["opensearch_backup_password"]) == user
         assert opens(vault, values["restic_password"]) is gets_in
@@ -67,17 +67,17 @@ def test_all_secrets_are_rotated_and_no_request_fails(door: Door, host: Host) ->
 
 
 @pytest.mark.parametrize("phase", KILLED)
-def test_a_rotation_that_was_killed_is_completed_by_the_next_run(door: Door, phase: str) -> None:
+def test_a_rotation_that_was_killed_is_completed_by_the_next_run(endpoint: Endpoint, phase: str) -> None:
     """Wherever it stopped: nobody is refused meanwhile, and the next run needs no name."""
     old = value("token")
-    with Programs(door) as programs:
+    with Programs(endpoint) as programs:
         run = Run(CHECKOUT, PLAYBOOK, *EVERY)
         run.until(lambda line: line.startswith("TASK [") and PHASES[phase] in line)
         run.send(signal.SIGKILL)
         run.end()
         play(PLAYBOOK).good()
     assert programs.failed == []
-    assert (taken(door, old), taken(door, value("token"))) == (HTTPStatus.UNAUTHORIZED, HTTPStatus.OK)
+    assert (taken(endpoint, old), taken(endpoint, value("token"))) == (HTTPStatus.UNAUTHORIZED, HTTPStatus.OK)
     assert play(PLAYBOOK).good().changed == 0
 
 

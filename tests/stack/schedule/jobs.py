@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.stack.backup.vault import aws
-from tests.stack.door import value
+from tests.stack.endpoint import value
 from tests.stack.host import Host
 
 CRON = "/etc/cron.d/ragdock"

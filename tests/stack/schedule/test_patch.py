@@ -66,7 +66,7 @@ def bad_package(host: Host) -> Iterator[None]:
 @pytest.mark.usefixtures("bad_package")
 def test_a_package_that_breaks_the_stack_is_taken_back(host: Host) -> None:
     """Stops at a known point; the printed command is run as printed; then all is well."""
-    outcome = play("playbooks/patch.yml", "-e", "patching_stack_patience=60").refused(
+    outcome = play("playbooks/patch.yml", "-e", "patching_stack_timeout=60").refused(
         'stopped at step "packages"', "ragdock-landing-1", "playbooks/restore.yml -e backup="
     )
     record = state(host, "patch")

@@ -13,7 +13,7 @@ import pytest
 
 from tests.stack import papers
 from tests.stack.backup.vault import aws
-from tests.stack.door import value
+from tests.stack.endpoint import value
 from tests.stack.host import Host
 from tests.stack.schedule.jobs import (
     ended,
@@ -43,7 +43,7 @@ AT_WORK = {"drift": "/opt/ragdock/state/running", "backup": "/opt/ragdock/backup
 
 
 @contextmanager
-def no_patience(host: Host) -> Iterator[None]:
+def no_wait(host: Host) -> Iterator[None]:
     """Jobs do not wait for locks."""
     with kept(host, SETTINGS) as text:
         host.run("tee", SETTINGS, given=json.dumps(json.loads(text) | {"wait_minutes": 0}))
@@ -90,7 +90,7 @@ def test_a_job_gives_way_to_a_deploy_and_says_to_whom(host: Host) -> None:
         "verb": "deploy",
         "since": "now",
     }
-    with no_patience(host), held(host, **who):
+    with no_wait(host), held(host, **who):
         host.run("ragdock-job", "drift", check=False, seconds=600)
     found = state(host)
     assert not found["ok"]
@@ -110,7 +110,7 @@ def test_a_lock_that_a_dead_run_of_the_host_left_is_no_obstacle(host: Host) -> N
         "verb": "backup",
         "since": "then",
     }
-    with no_patience(host), held(host, **dead):
+    with no_wait(host), held(host, **dead):
         host.run("ragdock-job", "drift", seconds=600)
     assert state(host)["ok"]
 

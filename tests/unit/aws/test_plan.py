@@ -16,7 +16,7 @@ HOST = {"type": "t3.large", "root_gib": 20, "data_gib": 40, "bucket": "b", "moni
 
 def test_what_is_as_wanted_is_not_listed() -> None:
     """Only work is worth a line."""
-    assert plan.aws_plan({"vpc": {}}, {}) == ["Nothing: AWS is as wanted."]
+    assert plan.aws_plan({"vpc": {}}, {}) == ["Nothing: AWS matches the settings."]
     lines = plan.aws_plan(
         {"vpc": {}, "bucket": {}, "subnet": {}},
         {"bucket": ["versioned: false -> true", "private: false -> true"], "vpc": ["does not exist"]},

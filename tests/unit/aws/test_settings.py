@@ -269,7 +269,7 @@ def test_no_text_may_end_or_go_on_with_a_control_character(name: str) -> None:
     for end in ENDS:
         for value in (f"{good}{end}", f"{good}{end}OLLAMA_BASE_URL=http://elsewhere", f"{end}{good}"):
             (said,) = problems(**{name: value})
-            assert said.startswith(f"'{name}' holds a control character (U+"), said
+            assert said.startswith(f"'{name}' contains a control character (U+"), said
             assert "it must be" in said
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.ragdock.host.plugins.module_utils.backup.common import Places, Settings
+from ansible_collections.ragdock.host.plugins.module_utils.backup.common import BackupPaths, Settings
 from ansible_collections.ragdock.host.plugins.module_utils.restic import Repository
 from tests.unit.real_restic import restic as restic
 
@@ -36,9 +36,9 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Places:
+def paths(tmp_path: Path) -> BackupPaths:
     """A host's directories."""
-    found = Places(tmp_path)
+    found = BackupPaths(tmp_path)
     for path in (found.raw, found.ledger, found.analytics, found.base):
         path.mkdir(parents=True)
     return found

@@ -11,31 +11,31 @@ import pytest
 
 from ansible_collections.ragdock.host.plugins.module_utils.backup import collect, documents, upload
 from ansible_collections.ragdock.host.plugins.module_utils.backup.collect import Files
-from ansible_collections.ragdock.host.plugins.module_utils.backup.common import Places, Settings
+from ansible_collections.ragdock.host.plugins.module_utils.backup.common import BackupPaths, Settings
 from ansible_collections.ragdock.host.plugins.module_utils.restic import Repository
 
 
 @pytest.fixture
-def begun(places: Places) -> Places:
+def begun(paths: BackupPaths) -> BackupPaths:
     """A backup has begun: its directories are there, and the manifest's."""
-    places.snapshots.mkdir()
-    collect.fresh_work(places)
-    (places.work / "manifest.json").write_text("{}")
-    return places
+    paths.snapshots.mkdir()
+    collect.fresh_work(paths)
+    (paths.work / "manifest.json").write_text("{}")
+    return paths
 
 
-def bring(places: Places, *names: str) -> None:
+def bring(paths: BackupPaths, *names: str) -> None:
     """Documents, each in a directory of its own, as uploads are."""
     for name in names:
-        path = places.raw / "uploads" / name / f"{name}.txt"
+        path = paths.raw / "uploads" / name / f"{name}.txt"
         path.parent.mkdir(parents=True)
         path.write_text(f"content of {name}")
 
 
-def moment(places: Places) -> Files:
+def moment(paths: BackupPaths) -> Files:
     """The moment, and what the manifest says of it."""
-    documents.hold(places)
-    files = Files(places)
+    documents.hold(paths)
+    files = Files(paths)
     files.collect()
     return files
 
@@ -46,7 +46,7 @@ def names(files: Files) -> list[str]:
 
 
 def test_a_library_from_which_people_delete_is_backed_up_whole(
-    begun: Places, repository: Repository, settings: Settings, tmp_path: Path
+    begun: BackupPaths, repository: Repository, settings: Settings, tmp_path: Path
 ) -> None:
     """One deletion after the other, all through the upload: no attempt is lost, no document is missing."""
     wanted = [f"{number:03d}" for number in range(60)]
@@ -75,7 +75,7 @@ def test_a_library_from_which_people_delete_is_backed_up_whole(
 
 
 def test_what_comes_after_the_moment_is_not_in_it(
-    begun: Places, repository: Repository, settings: Settings
+    begun: BackupPaths, repository: Repository, settings: Settings
 ) -> None:
     """Or the ledger of the backup would not know a document that lies there."""
     bring(begun, "before")
@@ -88,7 +88,7 @@ def test_what_comes_after_the_moment_is_not_in_it(
 
 
 def test_a_second_backup_reads_no_document_again(
-    begun: Places, repository: Repository, settings: Settings
+    begun: BackupPaths, repository: Repository, settings: Settings
 ) -> None:
     """Although each got a second name, and lost it: a million documents must not be read each night."""
     (begun.raw / "large").write_bytes(os.urandom(300_000))
@@ -107,7 +107,7 @@ def test_a_second_backup_reads_no_document_again(
     assert "large" not in changed
 
 
-def test_files_that_change_after_they_were_hashed_are_noticed(begun: Places) -> None:
+def test_files_that_change_after_they_were_hashed_are_noticed(begun: BackupPaths) -> None:
     """Changed within, even to the same length; touched alone is no change, nor is deleting the document."""
     for name in ("same", "touched", "changed", "gone"):
         (begun.raw / name).write_text(f"{name}-content")
@@ -119,7 +119,7 @@ def test_files_that_change_after_they_were_hashed_are_noticed(begun: Places) -> 
     assert [Path(path).name for path in files.changed()] == ["changed"]
 
 
-def test_the_moment_settles_what_changed_since_names_were_first_given(begun: Places) -> None:
+def test_the_moment_settles_what_changed_since_names_were_first_given(begun: BackupPaths) -> None:
     """Deleted before the moment, brought before it, and another content under the same name."""
     bring(begun, "kept", "deleted", "replaced")
     documents.hold(begun)
@@ -135,7 +135,7 @@ def test_the_moment_settles_what_changed_since_names_were_first_given(begun: Pla
     assert sorted(path.name for path in (begun.held / "uploads").iterdir()) == ["kept", "new", "replaced"]
 
 
-def test_directories_keep_their_owner_and_mode(begun: Places) -> None:
+def test_directories_keep_their_owner_and_mode(begun: BackupPaths) -> None:
     """A restore gives them back from here, and the worker must be able to write there."""
     bring(begun, "one")
     folder = begun.raw / "uploads"
@@ -146,7 +146,7 @@ def test_directories_keep_their_owner_and_mode(begun: Places) -> None:
     assert (found.st_uid, found.st_gid, found.st_mode & 0o7777) == (10001, 10002, 0o2770)
 
 
-def test_unfinished_uploads_and_links_are_left_out_and_nothing_stays(begun: Places) -> None:
+def test_unfinished_uploads_and_links_are_left_out_and_nothing_stays(begun: BackupPaths) -> None:
     """The second names go; the documents do not."""
     bring(begun, "one")
     (begun.raw / "two.pdf.part").write_text("half")
@@ -160,7 +160,9 @@ def test_unfinished_uploads_and_links_are_left_out_and_nothing_stays(begun: Plac
     assert (one.read_text(), one.stat().st_nlink) == ("content of one", 1)
 
 
-def test_nobody_else_sees_what_restic_sees(begun: Places, repository: Repository, settings: Settings) -> None:
+def test_nobody_else_sees_what_restic_sees(
+    begun: BackupPaths, repository: Repository, settings: Settings
+) -> None:
     """The live documents stay where they are for everybody but restic, while it runs and after."""
     bring(begun, "one")
     moment(begun)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.ragdock.host.plugins.module_utils.backup.common import Places, Settings
+from ansible_collections.ragdock.host.plugins.module_utils.backup.common import BackupPaths, Settings
 from ansible_collections.ragdock.host.plugins.module_utils.restic import Repository
-from ansible_collections.ragdock.host.plugins.modules import backup_prepare, backup_tend
+from ansible_collections.ragdock.host.plugins.modules import backup_maintain, backup_prepare
 
 
 def never(*words: str) -> tuple[int, str, str]:
@@ -41,13 +41,13 @@ def damage(repository: Repository) -> str:
 
 
 def test_damage_is_found_named_and_healed(
-    repository: Repository, settings: Settings, places: Places, papers: Path
+    repository: Repository, settings: Settings, paths: BackupPaths, papers: Path
 ) -> None:
     """The next backup of the same content makes even the old backup whole again."""
     settings = dataclasses.replace(settings, location=repository.location)
     words = ("backup", "--host", "lab", str(papers))
     repository.run(*words, "--tag", "backup:20260310T020000Z,release:r1")
-    tending = backup_tend.Tending(settings, repository)
+    tending = backup_maintain.Maintenance(settings, repository)
     assert tending.check(read_all=True) == []
     pack = damage(repository)
     assert tending.check(read_all=True) == [pack]
@@ -59,19 +59,19 @@ def test_damage_is_found_named_and_healed(
     repository.run(*words, "--force", "--tag", "backup:20260311T020000Z,release:r1")
     assert tending.check(read_all=True) == []
     old = repository.backups()[0]
-    repository.restore(old.snapshot, places.base / "back")
-    restored = {path.name: path.read_bytes() for path in (places.base / "back").rglob("*.txt")}
+    repository.restore(old.snapshot, paths.base / "back")
+    restored = {path.name: path.read_bytes() for path in (paths.base / "back").rglob("*.txt")}
     assert restored == {path.name: path.read_bytes() for path in papers.iterdir()}
 
 
 def test_what_cannot_be_healed_is_said_to_be_lost(
-    repository: Repository, settings: Settings, places: Places, papers: Path
+    repository: Repository, settings: Settings, paths: BackupPaths, papers: Path
 ) -> None:
     """The content is no longer on the host: the backup that misses it is named."""
-    del places
+    del paths
     settings = dataclasses.replace(settings, location=repository.location)
     repository.run("backup", "--host", "lab", str(papers), "--tag", "backup:20260310T020000Z,release:r1")
-    tending = backup_tend.Tending(settings, repository)
+    tending = backup_maintain.Maintenance(settings, repository)
     tending.memory.save(damaged=[damage(repository)])
     backup_prepare.Preparation(settings, repository, False, never).heal()
     for path in papers.iterdir():

@@ -25,7 +25,11 @@ from moto.core.authorization import enable_iam_authentication
 
 from ansible_collections.ragdock.host.plugins.module_utils.aws import read_services
 from ansible_collections.ragdock.host.plugins.module_utils.backup import retention
-from ansible_collections.ragdock.host.plugins.module_utils.backup.common import BackupError, Places, Settings
+from ansible_collections.ragdock.host.plugins.module_utils.backup.common import (
+    BackupError,
+    BackupPaths,
+    Settings,
+)
 from ansible_collections.ragdock.host.plugins.module_utils.restic import Repository
 from ansible_collections.ragdock.host.plugins.modules import aws_bucket_as_of
 from sandbox.aws import corrections
@@ -171,7 +175,7 @@ def undelete(at: Locked, moment: dt.datetime, s3: Any = None) -> dict[str, int]:
 
 
 def now() -> dt.datetime:
-    """A moment that no change before or after shares: the bucket tells time in seconds."""
+    """A time that no change before or after shares: the bucket's resolution is one second."""
     time.sleep(1.1)
     found = dt.datetime.now(dt.UTC)
     time.sleep(1.1)
@@ -278,8 +282,8 @@ def test_what_a_thief_deleted_and_overwrote_is_brought_back(locked: Locked, tmp_
     assert undelete(locked, moment) | {"unchanged": 0} == dict.fromkeys(figures, 0), "a second run changed"
 
 
-def test_a_later_moment_can_be_chosen_afterwards(locked: Locked) -> None:
-    """Who guessed the moment wrong has lost nothing: what was hidden comes back."""
+def test_a_later_time_can_be_chosen_afterwards(locked: Locked) -> None:
+    """A wrong guess loses nothing: hidden objects come back."""
     locked.back_up(1)
     early = now()
     locked.back_up(2)
@@ -291,14 +295,14 @@ def test_a_later_moment_can_be_chosen_afterwards(locked: Locked) -> None:
     assert len(locked.repository.backups()) == 2
 
 
-def test_a_file_that_was_damaged_before_the_moment_is_not_written_again(locked: Locked) -> None:
+def test_a_file_that_was_damaged_before_that_time_is_not_written_again(locked: Locked) -> None:
     """restic names files after their content; another content is told, not spread."""
     locked.back_up(1)
     name = next(name for name in locked.objects() if "/data/" in name)
     locked.s3.put_object(Bucket=BUCKET, Key=name, Body=b"damaged")
     moment = now()
     locked.s3.put_object(Bucket=BUCKET, Key=name, Body=b"damaged again")
-    with pytest.raises(as_of().MomentError, match="earlier moment"):
+    with pytest.raises(as_of().PointInTimeError, match="earlier time"):
         undelete(locked, moment)
 
 
@@ -318,11 +322,11 @@ def test_a_locked_bucket_is_not_half_destroyed(aws: str, tmp_path: Path) -> None
     assert "List everything that belongs to the deployment" in done.stdout
 
 
-@pytest.mark.parametrize(("given", "told"), [("yesterday", "no time"), ("2999-01-01", "future")])
-def test_a_moment_that_is_none_is_refused(given: str, told: str) -> None:
+@pytest.mark.parametrize(("given", "told"), [("yesterday", "is not a time"), ("2999-01-01", "future")])
+def test_an_invalid_time_is_refused(given: str, told: str) -> None:
     """Before anything is asked of the bucket."""
-    with pytest.raises(as_of().MomentError, match=told):
-        as_of().moment_of(given, dt.datetime.now(dt.UTC))
+    with pytest.raises(as_of().PointInTimeError, match=told):
+        as_of().point_in_time(given, dt.datetime.now(dt.UTC))
 
 
 def locked_until(locked: Locked) -> dict[str, dt.datetime]:
@@ -334,10 +338,10 @@ def locked_until(locked: Locked) -> dict[str, dt.datetime]:
 
 
 def test_what_a_kept_backup_needs_is_locked_anew_before_its_lock_ends(
-    locked: Locked, settings: Settings, places: Places
+    locked: Locked, settings: Settings, paths: BackupPaths
 ) -> None:
     """Or a file of last year, which the newest backup still needs, could be destroyed."""
-    del places
+    del paths
     settings = dataclasses.replace(settings, location=locked.repository.location, lock_days=DAYS)
     started = time.time()
     locked.back_up(1)
@@ -367,9 +371,11 @@ def test_what_a_kept_backup_needs_is_locked_anew_before_its_lock_ends(
     assert retention.renew(longer, later, locked.s3) == len(locked.objects())
 
 
-def test_the_hosts_rights_are_enough_to_lock_anew(locked: Locked, settings: Settings, places: Places) -> None:
+def test_the_hosts_rights_are_enough_to_lock_anew(
+    locked: Locked, settings: Settings, paths: BackupPaths
+) -> None:
     """Each night, with no operator to ask."""
-    del places
+    del paths
     settings = dataclasses.replace(settings, location=locked.repository.location, lock_days=DAYS)
     locked.back_up(1)
     # This AWS cannot judge the conditions of S3; tests/unit/aws/test_host_policy.py reads them.
@@ -381,10 +387,10 @@ def test_the_hosts_rights_are_enough_to_lock_anew(locked: Locked, settings: Sett
 
 
 def test_a_lock_that_is_asked_of_a_bucket_without_one_is_told(
-    locked: Locked, settings: Settings, places: Places
+    locked: Locked, settings: Settings, paths: BackupPaths
 ) -> None:
     """The setting was raised after the bucket was made: the operator must not believe in a lock."""
-    del places
+    del paths
     locked.s3.create_bucket(Bucket="never-locked")
     locked.s3.put_object(Bucket="never-locked", Key="backup/config", Body=b"x")
     where = f"s3:{locked.at}/never-locked/backup"

@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.ragdock.host.plugins.module_utils import restic
 from ansible_collections.ragdock.host.plugins.module_utils.backup import catalog, documents, upload
 from ansible_collections.ragdock.host.plugins.module_utils.backup.catalog import Backup
-from ansible_collections.ragdock.host.plugins.module_utils.backup.common import Places, Settings
+from ansible_collections.ragdock.host.plugins.module_utils.backup.common import BackupPaths, Settings
 from ansible_collections.ragdock.host.plugins.module_utils.restic import Repository, ResticError
 from ansible_collections.ragdock.host.plugins.modules import backup_prepare
 from tests.local_aws import client, local_aws
@@ -67,14 +67,14 @@ def test_a_backup_is_found_read_and_restored(repository: Repository, papers: Pat
 
 
 def test_an_upload_counts_only_when_it_was_compared(
-    repository: Repository, papers: Path, settings: Settings, places: Places
+    repository: Repository, papers: Path, settings: Settings, paths: BackupPaths
 ) -> None:
     """A run that dies between the two leaves nothing that passes for a backup, and the next removes it."""
     keep(repository, papers, "20260310T020000Z")  # As before uploads had a mark: it counts.
-    for folder in (places.work, places.snapshots):
+    for folder in (paths.work, paths.snapshots):
         folder.mkdir()
-    (places.raw / "paper.txt").write_text("a document")
-    documents.hold(places)
+    (paths.raw / "paper.txt").write_text("a document")
+    documents.hold(paths)
     killed, _ = upload.upload(repository, settings, "20260311T020000Z", "r1", full=False)
     assert [one.id for one in repository.backups()] == ["20260310T020000Z"]
 

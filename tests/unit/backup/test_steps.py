@@ -14,14 +14,14 @@ from ansible_collections.ragdock.host.plugins.module_utils.backup import collect
 from ansible_collections.ragdock.host.plugins.module_utils.backup.catalog import Backup
 from ansible_collections.ragdock.host.plugins.module_utils.backup.common import (
     BackupError,
+    BackupPaths,
     Memory,
-    Places,
     Settings,
     advice,
     what_stands,
 )
 from ansible_collections.ragdock.host.plugins.module_utils.restic import ResticError
-from ansible_collections.ragdock.host.plugins.modules import backup_tend
+from ansible_collections.ragdock.host.plugins.modules import backup_maintain
 from tests.unit.backup.conftest import PARTS
 
 DAY = 86400.0
@@ -36,8 +36,8 @@ def test_everything_is_read_once_in_a_round_of_nights() -> None:
     read: dict[str, float] = {}
     seen: list[int] = []
     for night in range(2 * PARTS):
-        read = backup_tend.complete(read, PARTS, NOW + night * DAY)
-        due = backup_tend.due_parts(read, PARTS, NOW + night * DAY)
+        read = backup_maintain.complete(read, PARTS, NOW + night * DAY)
+        due = backup_maintain.due_parts(read, PARTS, NOW + night * DAY)
         assert len(due) == 1
         seen += due
         read |= {str(part): NOW + night * DAY for part in due}
@@ -48,7 +48,7 @@ def test_everything_is_read_once_in_a_round_of_nights() -> None:
 def test_missed_nights_are_made_up_for(missed: int) -> None:
     """A host that was down for weeks has still read everything within a month of running."""
     read = {str(part): NOW - part * DAY for part in range(1, PARTS + 1)}
-    due = backup_tend.due_parts(read, PARTS, NOW + missed * DAY)
+    due = backup_maintain.due_parts(read, PARTS, NOW + missed * DAY)
     overdue = [part for part in range(1, PARTS + 1) if part + missed >= PARTS]
     assert due == sorted(overdue)
 
@@ -56,8 +56,8 @@ def test_missed_nights_are_made_up_for(missed: int) -> None:
 def test_a_part_read_in_the_future_is_due() -> None:
     """The clock was wrong when it was read."""
     read = {str(part): NOW - DAY for part in range(1, PARTS + 1)} | {"5": NOW + 3650 * DAY}
-    read = backup_tend.complete(read, PARTS, NOW)
-    assert backup_tend.due_parts(read, PARTS, NOW) == [5]
+    read = backup_maintain.complete(read, PARTS, NOW)
+    assert backup_maintain.due_parts(read, PARTS, NOW) == [5]
 
 
 # --- what is kept --------------------------------------------------------------------------------
@@ -67,7 +67,7 @@ def test_the_policy_spares_what_is_new_or_proven_and_counts_no_future_one(settin
     """Whatever the clock said when the others were made."""
     now = dt.datetime(2026, 3, 10, tzinfo=dt.UTC)
     future = Backup("20360101T000000Z", "f" * 64, now.replace(year=2036), "", (), (), 0)
-    words = backup_tend.forget_words(settings, ["20260310T000000Z", "20260308T000000Z"], [future], now)
+    words = backup_maintain.forget_words(settings, ["20260310T000000Z", "20260308T000000Z"], [future], now)
     kept = [(word, value) for word, value in itertools.pairwise(words) if word.startswith("--keep-")]
     assert kept == [
         ("--keep-daily", "8"),
@@ -81,22 +81,22 @@ def test_the_policy_spares_what_is_new_or_proven_and_counts_no_future_one(settin
 # --- what fits -----------------------------------------------------------------------------------
 
 
-def test_a_backup_that_does_not_fit_is_refused_with_numbers(places: Places) -> None:
+def test_a_backup_that_does_not_fit_is_refused_with_numbers(paths: BackupPaths) -> None:
     """Found, needed and what to do; and one byte more would have been enough."""
     room = collect.enough_room
-    assert room(places, 10 << 20, 2048, lambda _: 2058 << 20) == ""
-    told = room(places, 10 << 20, 2048, lambda _: (2058 << 20) - 1)
+    assert room(paths, 10 << 20, 2048, lambda _: 2058 << 20) == ""
+    told = room(paths, 10 << 20, 2048, lambda _: (2058 << 20) - 1)
     assert "2057 MiB" in told
     assert "10 MiB" in told
     assert "ragdock_data_volume_gib" in told
 
 
-def test_room_is_asked_for_what_is_new(places: Places) -> None:
+def test_room_is_asked_for_what_is_new(paths: BackupPaths) -> None:
     """The node's copies lie on the data volume; the repository takes them and new documents too."""
-    (places.raw / "paper.txt").write_bytes(b"x" * 1000)
-    assert collect.room_needed(places, 500) == (500, 1500)
-    Memory(places, "files").save(**{str(places.raw / "paper.txt"): []})
-    assert collect.room_needed(places, 500) == (500, 500)
+    (paths.raw / "paper.txt").write_bytes(b"x" * 1000)
+    assert collect.room_needed(paths, 500) == (500, 1500)
+    Memory(paths, "files").save(**{str(paths.raw / "paper.txt"): []})
+    assert collect.room_needed(paths, 500) == (500, 500)
 
 
 def test_a_repository_on_another_disk_is_asked_for_room_of_its_own(tmp_path: Path) -> None:
@@ -119,9 +119,9 @@ def test_a_repository_on_another_disk_is_asked_for_room_of_its_own(tmp_path: Pat
 # --- copies --------------------------------------------------------------------------------------
 
 
-def test_a_database_in_use_is_copied_whole(places: Places, tmp_path: Path) -> None:
+def test_a_database_in_use_is_copied_whole(paths: BackupPaths, tmp_path: Path) -> None:
     """Every transaction is in the copy or not; none is there by half."""
-    source, target = places.ledger / "ledger.sqlite3", tmp_path / "copy.sqlite3"
+    source, target = paths.ledger / "ledger.sqlite3", tmp_path / "copy.sqlite3"
     with sqlite3.connect(source) as db:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("CREATE TABLE pairs (left INTEGER, right INTEGER)")
@@ -152,11 +152,11 @@ def test_a_database_in_use_is_copied_whole(places: Places, tmp_path: Path) -> No
         thread.join()
 
 
-def test_two_backups_do_not_work_at_once(places: Places) -> None:
+def test_two_backups_do_not_work_at_once(paths: BackupPaths) -> None:
     """The second is refused at once, and names the way to find the first."""
-    with places.alone(), pytest.raises(BackupError, match="fuser"), places.alone():
+    with paths.alone(), pytest.raises(BackupError, match="fuser"), paths.alone():
         pass
-    with places.alone():
+    with paths.alone():
         pass
 
 
@@ -172,68 +172,68 @@ def test_every_failure_of_the_repository_says_what_to_do(kind: str, settings: Se
     assert len(told) > len(f"The backup repository {settings.location} cannot be used: restic said so.") + 40
 
 
-def test_a_failure_says_what_still_stands(places: Places) -> None:
+def test_a_failure_says_what_still_stands(paths: BackupPaths) -> None:
     """The newest whole backup and its age, or that there is none."""
-    memory = Memory(places)
+    memory = Memory(paths)
     assert "no whole backup yet" in what_stands(memory)
     memory.save(last={"id": "20260310T020000Z", "time": NOW})
-    assert "20260310T020000Z, 5 hours old" in what_stands(Memory(places), NOW + 5 * 3600)
+    assert "20260310T020000Z, 5 hours old" in what_stands(Memory(paths), NOW + 5 * 3600)
 
 
-def test_the_memory_of_an_index_goes_with_the_index(places: Places) -> None:
+def test_the_memory_of_an_index_goes_with_the_index(paths: BackupPaths) -> None:
     """A rebuilt index has a new identity; what was read of the old one would lie there for ever."""
     for identity in ("old", "present"):
-        Memory.of_index(places, identity).save(a=["1", 2, "hash"])
-    Memory(places).save(last={})
-    Memory.forget_indices(places, but=["present"])
-    assert Memory.of_index(places, "present").values == {"a": ["1", 2, "hash"]}
-    assert sorted(path.name for path in places.base.glob("*.json")) == ["index-present.json", "memory.json"]
+        Memory.of_index(paths, identity).save(a=["1", 2, "hash"])
+    Memory(paths).save(last={})
+    Memory.forget_indices(paths, but=["present"])
+    assert Memory.of_index(paths, "present").values == {"a": ["1", 2, "hash"]}
+    assert sorted(path.name for path in paths.base.glob("*.json")) == ["index-present.json", "memory.json"]
 
 
-def test_a_memory_that_cannot_be_read_is_made_anew(places: Places) -> None:
+def test_a_memory_that_cannot_be_read_is_made_anew(paths: BackupPaths) -> None:
     """Half a file of a power cut must not stop the nights after it."""
-    Memory(places).save(damaged=["x"])
-    (places.base / "memory.json").write_text('{"damaged": [')
-    assert Memory(places).values == {}
+    Memory(paths).save(damaged=["x"])
+    (paths.base / "memory.json").write_text('{"damaged": [')
+    assert Memory(paths).values == {}
 
 
 # --- a container that was taken over plants links ------------------------------------------------
 
 
 @pytest.fixture
-def planted(tmp_path: Path) -> tuple[Places, Path]:
+def planted(tmp_path: Path) -> tuple[BackupPaths, Path]:
     """A host's directories, and a file that only root may read."""
-    places = Places(tmp_path)
-    for path in (places.ledger, places.analytics, places.work):
+    paths = BackupPaths(tmp_path)
+    for path in (paths.ledger, paths.analytics, paths.work):
         path.mkdir(parents=True)
     secret = tmp_path / "secret"
     secret.write_text("of another service")
-    return places, secret
+    return paths, secret
 
 
 def test_a_link_among_the_click_logs_is_refused_and_nothing_of_it_is_read(
-    planted: tuple[Places, Path],
+    planted: tuple[BackupPaths, Path],
 ) -> None:
-    places, secret = planted
-    (places.analytics / "a.csv").write_text("fine")
-    (places.analytics / "b.csv").symlink_to(secret)
+    paths, secret = planted
+    (paths.analytics / "a.csv").write_text("fine")
+    (paths.analytics / "b.csv").symlink_to(secret)
     with pytest.raises(BackupError, match=r"b\.csv is a symbolic link to"):
-        collect.copy_analytics(places)
-    copies = [one.read_text() for one in (places.work / "analytics").iterdir()]
+        collect.copy_analytics(paths)
+    copies = [one.read_text() for one in (paths.work / "analytics").iterdir()]
     assert copies == ["fine"]
 
 
-def test_a_link_in_place_of_a_database_is_refused(planted: tuple[Places, Path]) -> None:
-    places, secret = planted
-    (places.ledger / "ledger.sqlite3").symlink_to(secret)
+def test_a_link_in_place_of_a_database_is_refused(planted: tuple[BackupPaths, Path]) -> None:
+    paths, secret = planted
+    (paths.ledger / "ledger.sqlite3").symlink_to(secret)
     with pytest.raises(BackupError, match="is a symbolic link"):
-        collect.copy_databases(places)
+        collect.copy_databases(paths)
 
 
-def test_a_link_in_place_of_a_lock_makes_no_file_elsewhere(planted: tuple[Places, Path]) -> None:
-    places, secret = planted
+def test_a_link_in_place_of_a_lock_makes_no_file_elsewhere(planted: tuple[BackupPaths, Path]) -> None:
+    paths, secret = planted
     elsewhere = secret.with_name("made-by-root")
-    (places.analytics / ".clicks.lock").symlink_to(elsewhere)
+    (paths.analytics / ".clicks.lock").symlink_to(elsewhere)
     with pytest.raises(OSError, match="symbolic links"):
-        collect.copy_analytics(places)
+        collect.copy_analytics(paths)
     assert not elsewhere.exists()

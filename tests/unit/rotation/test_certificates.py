@@ -214,7 +214,7 @@ def test_no_leaf_outlives_its_authority(filled: Store, monkeypatch: pytest.Monke
     assert abs(found.not_valid_after_utc - soon) < timedelta(minutes=1)
 
 
-def test_who_trusts_the_old_authority_of_the_door_follows_to_the_new(filled: Store) -> None:
+def test_a_client_that_trusts_the_old_authority_accepts_the_new_one(filled: Store) -> None:
     """People cannot all trust the new one at one moment; a countersigned one needs none."""
     how: dict[str, Any] = {"names": [EDGE], "alone": [EDGE], "crossed": [EDGE]}
     assert step(filled, "begin", "all", **how)["begun"] == []
@@ -222,7 +222,7 @@ def test_who_trusts_the_old_authority_of_the_door_follows_to_the_new(filled: Sto
     assert stack.stack_issuer(old["edge_ca_cert"], "") == old["edge_ca_cert"]
     step(filled, "begin", EDGE, **how)
     cross = values(filled)["edge_ca_cross_next"]
-    # Before the promotion the door goes on as it was, even where a run was cut off after the first half.
+    # Before the promotion the endpoint goes on as it was, even where a run was cut off after the first half.
     assert stack.stack_issuer(old["edge_ca_cert"], cross) == old["edge_ca_cert"]
     step(filled, "promote", **how)
     step(filled, "finish", **how)
@@ -238,7 +238,7 @@ def test_who_trusts_the_old_authority_of_the_door_follows_to_the_new(filled: Sto
     assert stack.stack_fingerprint(new["edge_ca_cert"]) != stack.stack_fingerprint(old["edge_ca_cert"])
 
 
-def test_a_door_is_rotated_again_and_again(filled: Store) -> None:
+def test_an_endpoint_is_rotated_again_and_again(filled: Store) -> None:
     """Each new authority is countersigned by the one before it."""
     how: dict[str, Any] = {"names": [EDGE], "crossed": [EDGE]}
     for _ in range(2):

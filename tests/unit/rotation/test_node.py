@@ -105,7 +105,7 @@ class Engine:
     def bring(self, signed: Signed, files: dict[str, str] | None = None, *, check: bool = False) -> Any:
         """The module's work."""
         wanted = {
-            "root": str(self.root), "project": "ragdock", "server_name": "opensearch", "patience": 3,
+            "root": str(self.root), "project": "ragdock", "server_name": "opensearch", "timeout": 3,
             "admin_cert": signed.admin[1], "admin_key": signed.admin[0],
             "files": [
                 {"path": f"opensearch/{name}", "uid": os.getuid(),

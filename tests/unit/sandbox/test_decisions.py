@@ -7,7 +7,7 @@ import pytest
 from sandbox.cloud import Address, Cloud, Group, Instance, open_ports
 from sandbox.ebs import Disk, assign
 from sandbox.errors import SandboxError
-from sandbox.forwarder import doors
+from sandbox.forwarder import forwards
 from sandbox.hosts import POWERED_OFF, REBOOTED, Action, decide
 from sandbox.seed import hardware
 from sandbox.settings import Sandbox
@@ -84,18 +84,18 @@ def test_hardware_lists_routes_and_disks() -> None:
     ],
 )
 def test_open_to_the_world(rule: dict[str, object], wanted: bool) -> None:
-    """Only TCP from anywhere opens a door."""
+    """Only TCP from anywhere is forwarded."""
     assert Group(id="sg-web", ports=open_ports([rule])).admits(443) is wanted
 
 
-def test_doors_lead_to_running_hosts_through_open_ports() -> None:
-    """Neither a stopped host nor a shut port has a door."""
+def test_forwards_lead_to_running_hosts_through_open_ports() -> None:
+    """Neither to a stopped host nor through a closed port."""
     web = {"sg-web": Group(id="sg-web", ports=((443, 443),))}
     address = (Address(public_ip="127.1.2.3", instance_id="i-1"), Address(public_ip="127.1.2.4"))
     up = Cloud(instances=(HOST,), addresses=address, groups=web)
-    assert doors(up) == {("127.1.2.3", 443): ("10.20.1.4", 443)}
+    assert forwards(up) == {("127.1.2.3", 443): ("10.20.1.4", 443)}
     stopped = HOST.model_copy(update={"state": "stopped"})
-    assert doors(up.model_copy(update={"instances": (stopped,)})) == {}
+    assert forwards(up.model_copy(update={"instances": (stopped,)})) == {}
 
 
 def test_url_is_of_the_instance_with_this_name() -> None:

@@ -169,7 +169,7 @@ def test_taken_port_is_named_with_its_owner() -> None:
     assert f"(pid {os.getpid()})" in problem
 
 
-def test_door_carries_both_ways_and_shuts() -> None:
+def test_a_forward_carries_both_ways_and_closes() -> None:
     """A long answer after the caller has ended its own side, as HTTP clients may."""
 
     async def story() -> None:
@@ -182,17 +182,17 @@ def test_door_carries_both_ways_and_shuts() -> None:
         server = await asyncio.start_server(answer, "127.0.0.1", 0)
         target = ("127.0.0.1", server.sockets[0].getsockname()[1])
         with socket.create_server(("127.44.0.1", 0)) as free:
-            door = free.getsockname()
-        doors = forwarder.Forwarder()
-        assert await doors.follow({door: target}) == []
-        reader, writer = await asyncio.open_connection(*door)
+            endpoint = free.getsockname()
+        forwards = forwarder.Forwarder()
+        assert await forwards.follow({endpoint: target}) == []
+        reader, writer = await asyncio.open_connection(*endpoint)
         writer.write(b"hello")
         writer.write_eof()
         assert len(await reader.read()) == 500_000
         writer.close()
-        assert await doors.follow({}) == []
+        assert await forwards.follow({}) == []
         with pytest.raises(ConnectionRefusedError):
-            await asyncio.open_connection(*door)
+            await asyncio.open_connection(*endpoint)
         server.close()
         await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
 

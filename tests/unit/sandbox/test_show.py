@@ -14,7 +14,7 @@ SECRET = "a-password-nobody-may-see"
 
 
 def test_the_box_holds_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(show, "Api", lambda _sandbox: SimpleNamespace(observe=lambda: None))
+    monkeypatch.setattr(show, "AwsApi", lambda _sandbox: SimpleNamespace(observe=lambda: None))
     monkeypatch.setattr(show, "url", lambda _sandbox, _cloud: "https://192.0.2.1/")
     monkeypatch.setattr(show, "_parameter", lambda _sandbox, _api, _name: SECRET)
     sandbox = cast("Sandbox", SimpleNamespace(name="demo"))

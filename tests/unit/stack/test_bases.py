@@ -174,12 +174,12 @@ def test_a_build_is_given_its_bases_and_remembers_them() -> None:
             {f"py:3@{OLD}": ("1970-01-01T00:00:00Z", [f"py@{OLD}"])},
             {},
             OLD,
-            ["sha256:111111111111", "not told by its makers", base_images.SILENT],
+            ["sha256:111111111111", "not published", base_images.SILENT],
         ),
     ],
     ids=["a newer one", "the same", "built here", "old", "nothing known", "time hidden"],
 )
-def test_the_plan_tells_age_and_what_the_registry_gives(
+def test_the_plan_shows_age_and_what_the_registry_has(
     lock: Lock,
     here: dict[str, tuple[str, list[str]]],
     registry: dict[str, tuple[str, str]],

@@ -22,7 +22,7 @@ def test_the_second_is_refused_in_the_callers_words_and_its_block_does_not_run(t
         pass
 
 
-def test_the_patient_get_in_when_the_first_is_done(tmp_path: Path) -> None:
+def test_a_waiting_run_gets_the_lock_when_the_first_is_done(tmp_path: Path) -> None:
     path, held, done = tmp_path / "lock", threading.Event(), threading.Event()
 
     def first() -> None:

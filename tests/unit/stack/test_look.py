@@ -87,7 +87,7 @@ def test_a_container_that_ends_again_and_again_will_not_become_healthy() -> None
         False,
     )
     assert found.hopeless(0)
-    assert found.told() == "ragdock-rag-app-4 ended and was started again 2 times, health: starting"
+    assert found.summary() == "ragdock-rag-app-4 ended and was started again 2 times, health: starting"
 
 
 def test_one_restart_long_ago_condemns_nobody() -> None:
@@ -96,7 +96,7 @@ def test_one_restart_long_ago_condemns_nobody() -> None:
 
 def test_a_container_over_its_memory_limit_is_told_with_the_setting() -> None:
     killed = {**INSPECTED, "State": {"Status": "exited", "ExitCode": 137, "OOMKilled": True}}
-    assert "ragdock_memory_limits" in parse_container(killed).told()
+    assert "ragdock_memory_limits" in parse_container(killed).summary()
 
 
 def test_a_container_without_healthcheck_is_well_when_it_runs() -> None:

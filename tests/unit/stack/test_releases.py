@@ -134,10 +134,10 @@ def test_two_changes_at_a_time_are_refused_with_the_lock_named(store: Store) -> 
     with (
         store.locked(),
         pytest.raises(ReleaseError, match=r"release\.lock is locked"),
-        store.locked(patience=0),
+        store.locked(timeout=0),
     ):
         pytest.fail("the second got in")
-    with store.locked(patience=0):
+    with store.locked(timeout=0):
         pass
 
 
@@ -180,7 +180,7 @@ def test_a_model_that_was_replaced_since_changes_the_record(store: Store) -> Non
     ("older", "newer", "words"),
     [
         (CONTRACT, CONTRACT, []),
-        (CONTRACT | {"digest": "d0"}, CONTRACT, ["digest d1 -> d0", "reads every document anew"]),
+        (CONTRACT | {"digest": "d0"}, CONTRACT, ["digest d1 -> d0", "reads every document again"]),
         (CONTRACT, CONTRACT | {"mapping": 2}, ["mapping 2 -> None"]),
         ({}, CONTRACT, []),
         (CONTRACT, {}, []),

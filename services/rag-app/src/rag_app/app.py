@@ -13,11 +13,11 @@ from rag_app.api import conversations, documents, figures, questions, status
 from rag_app.backend import Backend
 from rag_app.events import Events
 from rag_app.limits import BodyLimit, Pace, UploadSlots
-from rag_app.sessions import LoginBrake, Sessions
+from rag_app.sessions import LoginRateLimiter, Sessions
 from rag_app.settings import AppSettings
 from rag_app.surface import Surface
 from rag_app.ui import page
-from rag_app.ui.first import FirstScript
+from rag_app.ui.head_script import HeadScript
 from web_core.edge import TrustEdge
 from web_core.logs import AccessLog
 
@@ -47,7 +47,7 @@ def create_app(settings: AppSettings, pace: Pace | None = None) -> FastAPI:
     sessions = Sessions(settings)
     app.state.backend = backend
     app.state.sessions = sessions
-    app.state.login_brake = LoginBrake()
+    app.state.login_rate_limiter = LoginRateLimiter()
     app.state.upload_slots = UploadSlots(settings.upload_slots)
     backend.uploads.sweep()
     errors.install(app)
@@ -61,7 +61,7 @@ def create_app(settings: AppSettings, pace: Pace | None = None) -> FastAPI:
 
     blocks = page.mount(app, backend)
     # The last one added is met first.
-    app.add_middleware(FirstScript, path=page.PATH)
+    app.add_middleware(HeadScript, path=page.PATH)
     app.add_middleware(
         Surface, prefix=page.PATH, events=Events.of(blocks), has_events=partial(page.has_events, blocks)
     )

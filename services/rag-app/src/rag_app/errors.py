@@ -35,7 +35,7 @@ class ErrorBody(BaseModel):
 
 
 class AppError(RagError):
-    """An error of the app's own door."""
+    """An error of the app itself."""
 
     headers: Mapping[str, str] = MappingProxyType({})
 

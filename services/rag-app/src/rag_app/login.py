@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
 from rag_app.access import from_own_page
-from rag_app.sessions import FORM_COOKIE, SESSION_COOKIE, LoginBrake, Sessions, same
+from rag_app.sessions import FORM_COOKIE, SESSION_COOKIE, LoginRateLimiter, Sessions, same
 from rag_app.shell import html_page
 
 HOME = "/app/"
@@ -47,7 +47,7 @@ async def log_in(
 ) -> Response:
     """Check the password; a right one opens a session."""
     sessions: Sessions = request.app.state.sessions
-    brake: LoginBrake = request.app.state.login_brake
+    limiter: LoginRateLimiter = request.app.state.login_rate_limiter
     client = request.client.host if request.client else "unknown"
     nonce = request.cookies.get(FORM_COOKIE, "")
     if not nonce or not same(token, sessions.form_token(nonce)) or not from_own_page(request):
@@ -58,7 +58,7 @@ async def log_in(
             problem="The form was too old to be safe. Please try once more.",
             status=HTTPStatus.FORBIDDEN,
         )
-    if wait := brake.wait(client):
+    if wait := limiter.wait(client):
         return _form(
             request,
             next=own_path(next),
@@ -68,7 +68,7 @@ async def log_in(
             headers={"Retry-After": str(wait)},
         )
     if not sessions.check_password(user, password):
-        brake.failed(client)
+        limiter.failed(client)
         _log.warning("login_failed", client=client)
         return _form(
             request,
@@ -77,7 +77,7 @@ async def log_in(
             problem="User or password is wrong.",
             status=HTTPStatus.UNAUTHORIZED,
         )
-    brake.succeeded(client)
+    limiter.succeeded(client)
     _log.info("login", client=client)
     response = RedirectResponse(own_path(next), HTTPStatus.SEE_OTHER)
     response.set_cookie(

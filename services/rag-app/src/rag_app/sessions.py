@@ -1,4 +1,4 @@
-"""Who is asking: the signed session cookie, the API token, and brakes on guessing."""
+"""Who is asking: the signed session cookie, the API token, and the rate limiter of logins."""
 
 import hashlib
 import hmac
@@ -107,7 +107,7 @@ class Sessions:
 
 
 @dataclass
-class LoginBrake:
+class LoginRateLimiter:
     """Counts failed logins for each client; too many in the window must wait.
 
     While very many fail from everywhere, each client has one try in the window instead of `failures`. Nobody

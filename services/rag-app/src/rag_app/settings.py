@@ -1,4 +1,4 @@
-"""Settings of the app: those of rag_core, and its own door."""
+"""Settings of the app: those of rag_core, and its own."""
 
 from pathlib import Path
 

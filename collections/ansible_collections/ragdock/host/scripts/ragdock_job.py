@@ -121,7 +121,7 @@ class Runner:
 
     def play(self, log: IO[str], lock: int, extra: list[str], before: str) -> tuple[int, int]:
         """The playbook's process number and exit code; TIMED_OUT when it was ended."""
-        patience = self.settings["wait_minutes"] * 60
+        timeout = self.settings["wait_minutes"] * 60
         words = [
             "ionice",
             "-c2",
@@ -132,7 +132,7 @@ class Runner:
             "-i",
             str(self.deployer / "inventory"),
         ]
-        words += [f"playbooks/{self.job}.yml", "-e", f"preflight_lock_patience={patience}", *extra]
+        words += [f"playbooks/{self.job}.yml", "-e", f"preflight_lock_timeout={timeout}", *extra]
         environment = {
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": "/root",

@@ -13,10 +13,10 @@ from starlette.concurrency import run_in_threadpool
 
 from rag_app.api.questions import log_answer
 from rag_app.backend import Backend
-from rag_app.ui import only, render, talks
+from rag_app.ui import filters, render, talks
 from rag_app.ui.choices import Chosen, Controls
-from rag_app.ui.clicks import part
-from rag_app.ui.plain import count
+from rag_app.ui.event_data import part
+from rag_app.ui.formatting import count
 from rag_app.ui.reader import reader
 from rag_core.conversations import ConversationNotFound, Exchange, Feedback
 from rag_core.errors import RagError
@@ -47,9 +47,9 @@ def ask_tab(backend: Backend, controls: Controls, page: gr.Blocks) -> None:
         listed = talks.panel()
         with gr.Column(elem_id="rd-talk", min_width=280):
             chat = _chat()
-            told = gr.HTML("", elem_id="rd-only", js_on_load=None, apply_default_css=False)
+            in_use = gr.HTML("", elem_id="rd-only", js_on_load=None, apply_default_css=False)
             question = _question(backend)
-            asked_of = only.row(backend, page, told)
+            asked_of = filters.row(backend, page, in_use)
         reader(backend)
     again = _again()
     asked, afresh, unsaved = gr.State(""), gr.State(""), gr.State([])
@@ -109,7 +109,7 @@ def ask_tab(backend: Backend, controls: Controls, page: gr.Blocks) -> None:
         running.append(answered)
     question.stop(rest, talk, [question, listed], cancels=running, queue=False, **quiet)
     listed.click(turn, talk, [question, talk, chat, listed, unsaved], cancels=running, queue=False, **quiet)
-    # Through the queue: what went wrong is told by a notice, and those come that way only.
+    # Through the queue: errors are shown as notices, which only the queue delivers.
     chat.like(rate, None, None, **quiet)
     talk.change(None, talk, None, js=_KEEP, api_visibility="private")
     page.load(recall, talk, [talk, chat, listed, unsaved], js=_RECALL, queue=False, **quiet)
@@ -184,7 +184,7 @@ async def answering(
         yield render.note("Please type a question."), talk
         return
     try:
-        filters = only.meant(of_what) if of_what else None
+        documents = filters.meant(of_what) if of_what else None
         async with backend.gate.enter() as ticket:
             async for ahead in ticket.places():
                 seconds = backend.gate.expected_wait(ticket)
@@ -196,7 +196,7 @@ async def answering(
                 top_k=chosen.top_k,
                 timeout=chosen.timeout,
                 history=told,
-                filters=filters,
+                filters=documents,
                 fresh=bool(afresh),
             )
             async with aclosing(events):

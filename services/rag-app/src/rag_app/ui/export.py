@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from rag_app.ui import portable
-from rag_app.ui.plain import copies, pages
+from rag_app.ui.formatting import copies, pages
 from rag_app.ui.portable import one_line
 from rag_app.ui.render import REASONS
 from rag_core.conversations import Conversation, Exchange

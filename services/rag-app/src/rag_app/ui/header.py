@@ -6,7 +6,7 @@ import gradio as gr
 
 from rag_app.backend import Backend
 from rag_app.monitor import Reading
-from rag_app.ui.plain import text
+from rag_app.ui.formatting import text
 
 _REFRESH_SECONDS = 10.0
 _BRAND = (

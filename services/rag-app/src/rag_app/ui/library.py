@@ -9,8 +9,8 @@ import structlog
 
 from rag_app.api.documents import SHOWN_STATES, visible
 from rag_app.backend import Backend
-from rag_app.ui.clicks import part
-from rag_app.ui.plain import ago, count, size, text
+from rag_app.ui.event_data import part
+from rag_app.ui.formatting import ago, count, size, text
 from rag_app.ui.report import NOTED, has_notes, report_html, summary
 from rag_core.errors import RagError
 from rag_core.models import Document, DocumentState, Ingestion

@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
-from rag_app.ui.plain import inert, printable
+from rag_app.ui.formatting import inert, printable
 
 CITE: Final = "cite"
 _DEEPEST = 60

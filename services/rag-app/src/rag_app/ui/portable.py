@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 
 from markdown_it.tree import SyntaxTreeNode
 
+from rag_app.ui.formatting import printable
 from rag_app.ui.markup import CITE, marks, parse
-from rag_app.ui.plain import printable
 
 _SIGN = re.compile(r"([\\`*_\[\]<>#|~$^&{}!=@])")
 # An address, a name of a host or a file, or the beginning of mathematics, which a page's script may run.

@@ -8,8 +8,8 @@ import gradio as gr
 
 from rag_app.api.documents import visible
 from rag_app.backend import Backend
-from rag_app.ui.clicks import part
-from rag_app.ui.plain import pages, text
+from rag_app.ui.event_data import part
+from rag_app.ui.formatting import pages, text
 from rag_app.ui.report import report_html
 from rag_core import page_text
 from rag_core.errors import RagError

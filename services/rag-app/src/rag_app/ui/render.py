@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from rag_app.ui import markup, why
-from rag_app.ui.plain import copies, lines, one_line, pages
+from rag_app.ui.formatting import copies, lines, one_line, pages
 from rag_core.models import Answer, Citation, Passage, SentenceSupport
 from rag_core.words import words
 

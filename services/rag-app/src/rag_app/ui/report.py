@@ -1,6 +1,6 @@
 """A document's reading report for people: what was read, and what was not."""
 
-from rag_app.ui.plain import count, text
+from rag_app.ui.formatting import count, text
 from rag_core.models import ReadingReport
 
 NOTED = "Ready, with notes"

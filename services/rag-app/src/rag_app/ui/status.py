@@ -9,7 +9,7 @@ from rag_app.api.documents import SHOWN_STATES
 from rag_app.backend import Backend
 from rag_app.monitor import Light, Reading
 from rag_app.release import serving_release
-from rag_app.ui.plain import text
+from rag_app.ui.formatting import text
 from rag_core.models import ComponentHealth
 
 _REFRESH_SECONDS = 10.0

@@ -9,7 +9,7 @@ import gradio as gr
 
 from rag_app.backend import Backend
 from rag_app.ui import render
-from rag_app.ui.plain import ago, count, text
+from rag_app.ui.formatting import ago, count, text
 from rag_core.conversations import Conversation, Exchange, Feedback
 from rag_core.errors import RagError
 

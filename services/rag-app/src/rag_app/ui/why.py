@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from rag_app.ui.plain import one_line, pages
+from rag_app.ui.formatting import one_line, pages
 from rag_core.models import Answer, Explain, Passage, Why
 
 _STEPS = (

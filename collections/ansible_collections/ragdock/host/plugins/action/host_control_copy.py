@@ -16,7 +16,7 @@ PASSED_OVER = ("__pycache__", ".pyc", ".swp", "~", "ragdock/host/tests/")
 
 
 def gathered(checkout: Path, names: list[str], texts: dict[str, str]) -> dict[str, bytes]:
-    """Path -> content. Links are followed: the host's copy stands by itself."""
+    """Path -> content. Links are followed, so the host's copy is complete."""
     found: dict[str, bytes] = {}
     for name in names:
         top = checkout / name
@@ -43,7 +43,7 @@ def pack(files: dict[str, bytes], to: Path) -> None:
 
 
 class ActionModule(ActionBase):
-    """Ask the host, send when it differs."""
+    """Compare with the host's copy, and send when they differ."""
 
     TRANSFERS_FILES = True
 

@@ -1,4 +1,4 @@
-"""Action: hashes the operator's model files, asks the host what it lacks, sends only that.
+"""Action: hashes the operator's model files, asks the host what is missing, and sends only that.
 
 A model file has hundreds of megabytes; a second run must not send a byte.
 """
@@ -51,7 +51,7 @@ class ActionModule(ActionBase):
     TRANSFERS_FILES = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Run the module twice at most: to ask, and to make."""
+        """Run the module at most twice: to plan, and to apply."""
         super().run(tmp, task_vars)
         arguments = dict(self._task.args)
         paths: dict[str, Path] = {}

@@ -46,12 +46,12 @@ class CallbackModule(CallbackBase):
     def _interrupted(self, number: int, frame: Any) -> None:
         del number, frame
         if os.getpid() != self._main:
-            # A worker that has not come to its own handler yet: it has begun nothing.
+            # A worker that has not installed its own handler yet has started nothing.
             os._exit(1)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(self._grace)
         sys.stderr.write(
-            f"\nInterrupted: the run ends within {self._grace} s. What it had begun is completed or undone "
+            f"\nInterrupted: the run ends within {self._grace} s. What it had started is completed or undone "
             "by the next run: start the same command again.\n"
         )
         raise KeyboardInterrupt

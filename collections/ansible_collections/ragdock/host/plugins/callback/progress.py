@@ -1,6 +1,6 @@
-"""Says which stage runs and for how long, so that no run is silent.
+"""Shows which stage runs and for how long, so that no run is silent.
 
-A play is a stage. While one task takes long, a line tells every few seconds
+A play is a stage. While one task takes long, a line is printed every few seconds
 which task it is and since when; at the end a table gives the seconds of each
 stage, and the slowest tasks.
 """
@@ -53,7 +53,7 @@ class CallbackModule(CallbackBase):
 
     def _beat(self) -> None:
         said = self._began
-        # Looked at more often than said: a task that began just after a look waits no second beat.
+        # Checked more often than printed, so a task that just started does not wait for two intervals.
         while not self._stop.wait(self._heartbeat / 10):
             with self._lock:
                 task = self._task
@@ -93,11 +93,11 @@ class CallbackModule(CallbackBase):
         self.v2_playbook_on_task_start(task, False)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
-        """Say what an operator can do: the words above are SSH's."""
+        """Say what an operator can do. The message above is SSH's."""
         if result.task.ignore_unreachable:
             return
         self._display.display(
-            f"{result.host.get_name()} does not answer SSH, so this run ends here; what runs there goes on. "
+            f"{result.host.get_name()} does not answer SSH, so this run ends here. The host keeps running. "
             "Is the host running (its state and system log in EC2)? Does it know this key "
             "(ragdock_ssh_private_key_file)? Is the way to it open (ragdock_ssh_address; with instance_id, "
             "the AWS CLI and its Session Manager plugin on this machine)? Then run the same command again.",

@@ -1,10 +1,10 @@
-"""How OpenSearch is asked as its administrator."""
+"""Options to connect to OpenSearch as its administrator."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """What Ansible looks for."""
+    """The class that Ansible loads."""
 
     DOCUMENTATION = r"""
 options:

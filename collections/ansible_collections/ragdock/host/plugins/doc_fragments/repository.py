@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """What Ansible looks for."""
+    """The class that Ansible loads."""
 
     DOCUMENTATION = r"""
 options:

@@ -20,11 +20,15 @@ def aws_plan(wanted: Mapping[str, Any], differs: Mapping[str, list[str]]) -> lis
             rows.append(
                 (verb if not number else "", name if not number else "", "" if verb == "make" else line)
             )
-    return columns([("would", "resource", "difference"), *rows]) if rows else ["Nothing: AWS is as wanted."]
+    return (
+        columns([("would", "resource", "difference"), *rows])
+        if rows
+        else ["Nothing: AWS matches the settings."]
+    )
 
 
 def aws_costs(prices: Mapping[str, Any], host: Mapping[str, Any]) -> list[str]:
-    """The monthly estimate, item by item; a type without a price is said to have none."""
+    """The monthly estimate, item by item; a type without a price is listed as such."""
     hours, assumed = prices["hours_per_month"], prices["assumed"]
     disks = host["root_gib"] + host["data_gib"]
     hourly = prices["instance_hour"].get(host["type"])
@@ -50,7 +54,7 @@ def aws_costs(prices: Mapping[str, Any], host: Mapping[str, Any]) -> list[str]:
 
 
 class FilterModule:
-    """What Ansible looks for."""
+    """The class that Ansible loads."""
 
     def filters(self) -> dict[str, Any]:
         """The filters of this file by name."""

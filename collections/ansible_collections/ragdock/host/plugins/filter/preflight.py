@@ -1,4 +1,4 @@
-"""Checks every setting against its specification and rule, and says what to change."""
+"""Checks every setting against its specification and rule, and reports what to change."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _control(value: Any) -> str:
 
 
 def _typed(value: Any, kind: str) -> Any:
-    """VALUE as its type; -e name=value brings text, which may stand for a number or a truth."""
+    """VALUE as its type; -e name=value gives text, which may represent a number or a boolean."""
     if isinstance(value, str) and kind == "int" and re.fullmatch(r"-?[0-9]+", value):
         return int(value)
     if isinstance(value, str) and kind == "bool" and value.lower() in ("true", "false"):
@@ -80,7 +80,7 @@ def _meant(value: Any, option: Mapping[str, Any]) -> Any:
 
 
 def _within(value: Any, rule: Mapping[str, Any]) -> bool:
-    """Does a number lie in the rule's range?"""
+    """Whether a number is in the rule's range."""
     if isinstance(value, bool) or not isinstance(value, int):
         return False
     return bool(rule.get("min", value) <= value <= rule.get("max", value))
@@ -127,7 +127,7 @@ def _models(models: list[Any]) -> bool:
 
 
 def _elements(value: Any, option: Mapping[str, Any]) -> list[Any]:
-    """What the specification says something about: the items of a list."""
+    """The values that the specification describes: for a list, its items."""
     return value if "elements" in option else []
 
 
@@ -171,7 +171,7 @@ def preflight_problems(
             continue
         value = given[name]
         if control := _control(value):
-            problems.append(f"'{name}' holds {control}: it must be {says}.")
+            problems.append(f"'{name}' contains {control}: it must be {says}.")
             continue
         try:
             value = _typed(given[name], option["type"])
@@ -194,7 +194,7 @@ def preflight_problems(
 
 
 class FilterModule:
-    """What Ansible looks for."""
+    """The class that Ansible loads."""
 
     def filters(self) -> dict[str, Any]:
         """The filters of this file by name."""

@@ -66,14 +66,14 @@ def stack_env(value: Any, name: str) -> str:
     text = str(value)
     if _NEVER_QUOTED.search(text):
         raise AnsibleFilterError(
-            f"{name} cannot be written to .env: {text!r} holds a line break, another control character, "
+            f"{name} cannot be written to .env: {text!r} contains a line break, another control character, "
             "a quote or a backslash. Correct the setting that it comes from (inventory/defaults.yml)."
         )
     return text if _PLAIN.match(text) else f"'{text}'"
 
 
 def stack_model(models: list[dict[str, Any]], use: str, instead: str = "") -> str:
-    """Name of the first model with a use, or what stands in for it."""
+    """Name of the first model with a use, or its replacement."""
     return next((str(model["name"]) for model in models if use in model["use"]), instead)
 
 
@@ -110,8 +110,8 @@ def stack_config_hash(
 def stack_with_content(secrets: list[dict[str, Any]], values: dict[str, str]) -> list[dict[str, Any]]:
     """The secret files as release_stage writes them.
 
-    In base64, so that each is one line: Ansible hides a value from the host's journal by looking for it
-    there, where a text of several lines stands escaped and is not found.
+    In base64, so that each is one line: Ansible hides a value from the host's journal by searching for it
+    there, where a text of several lines is escaped and not found.
     """
     return [
         {

@@ -1,4 +1,4 @@
-"""Filters that make tables which can be read in Ansible's output."""
+"""Filters that format tables for Ansible's output."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ from ansible_collections.ragdock.host.plugins.module_utils.tables import table
 
 
 def verify_table(rows: Sequence[dict[str, Any]]) -> str:
-    """Each promise, held or not, and the figure."""
+    """Each check with its result and figure."""
     return table(
-        [[row["area"], row["promise"], "held" if row["held"] else "NOT HELD", row["figure"]] for row in rows],
-        ["area", "promise", "", "figure"],
+        [
+            [row["area"], row["check"], "passed" if row["passed"] else "NOT PASSED", row["figure"]]
+            for row in rows
+        ],
+        ["area", "check", "", "figure"],
     )
 
 
 def verify_broken(rows: Sequence[dict[str, Any]]) -> str:
-    """What is not held, in full, and what to do about each."""
-    broken = [row for row in rows if not row["held"]]
-    parts = [f"{row['area']}: {row['promise']}: {row['figure']}\n  -> {row['hint']}" for row in broken]
-    return "\n".join([f"{len(broken)} of {len(rows)} promises are not held:", *parts])
+    """The failed checks in full, and what to do about each."""
+    failed = [row for row in rows if not row["passed"]]
+    parts = [f"{row['area']}: {row['check']}: {row['figure']}\n  -> {row['hint']}" for row in failed]
+    return "\n".join([f"{len(failed)} of {len(rows)} checks failed:", *parts])
 
 
 class FilterModule:

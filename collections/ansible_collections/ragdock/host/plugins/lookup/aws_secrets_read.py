@@ -1,4 +1,4 @@
-"""Reads every secret of one path, and says nothing about it.
+"""Reads every secret below one path, and logs none of it.
 
 The lookup of amazon.aws does the same, but prints the values at verbosity 4.
 """
@@ -33,7 +33,7 @@ with suppress(ImportError):
     from botocore.exceptions import BotoCoreError, ClientError
 
 NEXT = "_next"
-# Whoever trusts one of these trusts its successor too, for as long as it is being rotated.
+# During a rotation, a client that trusts one of these trusts its successor too.
 TRUSTED_TOGETHER = ("opensearch_ca",)
 
 
@@ -55,7 +55,7 @@ def settled(values: dict[str, str]) -> dict[str, str]:
 
 
 class LookupModule(LookupBase):
-    """What Ansible looks for."""
+    """The class that Ansible loads."""
 
     def run(self, terms: list[str], variables: Any = None, **kwargs: Any) -> list[dict[str, str]]:
         """The secrets of the first term's path."""

@@ -75,7 +75,7 @@ def issue(
     )
     signer = issuer.key if issuer else key
     now = datetime.now(UTC)
-    # A leaf that outlived its authority would look good and be refused.
+    # A leaf that outlived its authority would seem valid and be refused.
     ends = min(now + LEAF_LIFE, issuer.certificate.not_valid_after_utc) if issuer else now + CA_LIFE
     builder = (
         x509.CertificateBuilder()
@@ -102,7 +102,7 @@ def issue(
 
 
 def countersign(renewed: Pair, old: Pair) -> str:
-    """An authority's certificate with the old one's signature: who trusts the old one follows it to the new.
+    """An authority's certificate signed by the old one: a client that trusts the old one accepts the new one.
 
     It may be shown for as long as the new one lives: when the old one has ended it is of no use, and no harm.
     """

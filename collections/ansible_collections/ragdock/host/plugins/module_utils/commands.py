@@ -19,4 +19,4 @@ class Changes(Commands, Protocol):
 
     @property
     def check_mode(self) -> bool:
-        """Whether the run only says what it would change."""
+        """Whether the run only reports what it would change."""

@@ -18,7 +18,7 @@ Run = Callable[[list[str]], tuple[int, str, str]]
 
 
 class EngineError(Exception):
-    """A docker command or a container failed; the text says what to do, `service` whose log tells more."""
+    """A docker command or a container failed. The text says what to do, `service` names the log to read."""
 
     def __init__(self, message: str, service: str = "") -> None:
         super().__init__(message)
@@ -43,7 +43,7 @@ class Container:
 
     @property
     def well(self) -> bool:
-        """It runs, and its healthcheck says so (or it has none)."""
+        """Whether it runs and is healthy (or has no healthcheck)."""
         return self.state == "running" and self.health in ("healthy", "none")
 
     def hopeless(self, restarts_before: int) -> bool:
@@ -54,7 +54,7 @@ class Container:
             or self.restarts > restarts_before + 1
         )
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """Its state in words."""
         if self.oom:
             return f"{self.name} was killed for using more memory than its limit (ragdock_memory_limits)"
@@ -66,7 +66,7 @@ class Container:
 
 
 def parse_container(found: Mapping[str, Any]) -> Container:
-    """A container from what `docker inspect` says of it."""
+    """A container from the output of `docker inspect`."""
     labels = found["Config"].get("Labels") or {}
     state = found["State"]
     return Container(
@@ -115,7 +115,7 @@ def serving(run: Run, project: str, service: str) -> dict[str, Any]:
     if not ids:
         raise EngineError(
             f"service {service} of project {project} does not run. "
-            f"`docker compose -p {project} logs --tail 50 {service}` on the host says why.",
+            f"`docker compose -p {project} logs --tail 50 {service}` on the host shows why.",
             service,
         )
     return inspect(run, ids[0])[0]
@@ -134,13 +134,13 @@ def address(container: dict[str, Any]) -> str:
         name = container["Name"].lstrip("/")
         state = container.get("State", {}).get("Status", "unknown")
         raise EngineError(
-            f"container {name} has no address (state: {state}). `docker logs {name}` on the host says why."
+            f"container {name} has no address (state: {state}). `docker logs {name}` on the host shows why."
         )
     return next(iter(addresses.values()))
 
 
 def specs_of(answer: str) -> dict[str, str]:
-    """Service -> hash of its wanted configuration, from what `compose config --hash` answers."""
+    """Service -> hash of its configuration, from the output of `compose config --hash`."""
     return dict(line.split() for line in answer.splitlines() if line.strip())
 
 
@@ -195,7 +195,7 @@ class Engine:
         )  # fmt: skip
 
     def specs(self, release: Path) -> dict[str, str]:
-        """Service -> hash of its wanted configuration, as compose writes it on containers."""
+        """Service -> hash of its configuration, as compose labels containers."""
         return specs_of(self.compose(release, "config", "--hash", "*").stdout)
 
     def containers(self) -> list[Container]:
@@ -211,7 +211,7 @@ class Engine:
         return sorted((parse_container(one) for one in found), key=lambda one: one.created, reverse=True)
 
     def missing_images(self, refs: Sequence[str]) -> list[str]:
-        """Which of these references this engine does not hold."""
+        """The references whose images this engine does not have."""
         have = self.run("image", "ls", "--digests", "--format", "{{.Repository}}@{{.Digest}}").stdout.split()
         return [ref for ref in dict.fromkeys(refs) if ref not in have]
 
@@ -229,7 +229,7 @@ class Engine:
             before = one.restarts if before is None else before
             if one.hopeless(before) or time.monotonic() > until:
                 said = last_lines(self.log(container_id), 6)
-                raise EngineError(f"{one.told()}. The end of its log:\n{said}", one.service)
+                raise EngineError(f"{one.summary()}. The end of its log:\n{said}", one.service)
             time.sleep(0.5)
 
     def log(self, container: str) -> str:

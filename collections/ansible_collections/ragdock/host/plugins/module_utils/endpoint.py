@@ -1,6 +1,6 @@
-"""The public door, asked over HTTPS by its public name at a chosen address.
+"""Client of the public endpoint: HTTPS by its public name, at a chosen address.
 
-The host asks its own port 443, the operator the public address; both want the
+The host connects to its own port 443, the operator to the public address; both require the
 certificate of the public name.
 """
 
@@ -26,8 +26,8 @@ def multipart(field: str, filename: str, content: bytes, content_type: str) -> t
     )
 
 
-class Door:
-    """Asks the public door; every request has a time limit."""
+class PublicEndpoint:
+    """The public endpoint. Every request has a timeout."""
 
     def __init__(self, name: str, address: str, port: int, ca_pem: str, token: str) -> None:
         self.name = name
@@ -48,7 +48,7 @@ class Door:
         content_type: str = "application/json",
         token: str | None = None,
     ) -> Reply:
-        """One request; `token` replaces the door's own ("" sends none)."""
+        """One request; `token` replaces the endpoint's own ("" sends none)."""
         headers = {"Accept": "application/json, text/html;q=0.9", "User-Agent": "ragdock-proof"}
         if body is not None:
             headers["Content-Type"] = content_type

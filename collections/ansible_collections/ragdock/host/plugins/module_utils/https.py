@@ -1,4 +1,4 @@
-"""HTTPS to one address with the certificate of another name (or HTTP), and plain words when it fails."""
+"""HTTPS to one address with the certificate of another name (or HTTP), with readable errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Reply:
-    """What was answered."""
+    """A response."""
 
     status: int
     headers: dict[str, str]
@@ -35,7 +35,7 @@ class Reply:
 
 
 class UnreachableError(Exception):
-    """Nothing could be asked at all; the text says what happened."""
+    """The request could not be sent. The text says what happened."""
 
 
 class _PinnedConnection(http.client.HTTPSConnection):
@@ -66,7 +66,7 @@ class Endpoint:
     scheme: ClassVar[str] = "https"
 
     def connection(self, timeout: float) -> http.client.HTTPConnection:
-        """One to the address, verified by the name."""
+        """A connection to the address, verified by the name."""
         return _PinnedConnection(self, timeout)
 
     def send(
@@ -78,7 +78,7 @@ class Endpoint:
         headers: dict[str, str] | None = None,
         body: bytes | None = None,
     ) -> Reply:
-        """One request, one answer."""
+        """Send one request and return the response."""
         connection = self.connection(timeout)
         try:
             connection.request(method, path, body=body, headers={"Host": self.name} | (headers or {}))

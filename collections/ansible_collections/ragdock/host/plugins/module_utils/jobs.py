@@ -44,7 +44,7 @@ def epoch(text: str) -> float:
 
 
 def read_state(root: Path, job: str) -> dict[str, Any]:
-    """The last run of a job; empty when there is none, or when the file holds no such thing."""
+    """The last run of a job; empty when there is none, or when the file is not a record."""
     try:
         found = json.loads((root / "state" / f"{job}.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -96,7 +96,7 @@ def write_record(root: Path, outcome: Outcome, keep: int = LINES_KEPT) -> dict[s
     """Put a run on record; the oldest lines of its history go beyond the count."""
     history = root / "state" / "history" / f"{outcome.job}.jsonl"
     history.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    # Of its own, since the history is replaced by rename.
+    # A separate lock, since the history is replaced by rename.
     with (history.parent / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         entry = entry_of(root, outcome)
@@ -117,7 +117,7 @@ def metric_name(*words: str) -> str:
 
 
 def metrics_of(entry: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What CloudWatch is told: success as 1 or 0, the seconds, and each figure that is a number."""
+    """The metrics for CloudWatch: success as 1 or 0, the seconds, and each figure that is a number."""
     job = str(entry["job"])
     values: dict[str, float] = {"succeeded": float(bool(entry["ok"])), "seconds": float(entry["seconds"])}
     for name, value in entry["figures"].items():
@@ -131,7 +131,7 @@ def metrics_of(entry: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def put_metrics(entry: Mapping[str, Any], namespace: str, region: str, endpoint_url: str = "") -> str:
-    """Tell CloudWatch; returns why that failed, empty when it did not: a job is no worse for it."""
+    """Send the metrics to CloudWatch. Returns the error or an empty string; it does not fail the job."""
     # Here, since the state file must be written even where boto3 is broken.
     try:
         import boto3

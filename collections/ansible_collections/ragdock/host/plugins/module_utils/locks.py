@@ -11,14 +11,14 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def locked(path: Path, patience: float, refusal: Exception, pause: float = 0.5) -> Iterator[None]:
-    """Hold the lock; raise `refusal` when another holder keeps it for longer than the patience in seconds.
+def locked(path: Path, timeout: float, refusal: Exception, pause: float = 0.5) -> Iterator[None]:
+    """Hold the lock; raise `refusal` when another holder keeps it for longer than `timeout` seconds.
 
-    A symbolic link is not followed: some of these files lie where a container writes, and this runs as root.
+    A symbolic link is not followed: containers can write in some of these directories, and this runs as root.
     """
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
     with os.fdopen(os.open(path, flags, 0o644), "a") as lock:
-        until = time.monotonic() + patience
+        until = time.monotonic() + timeout
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -23,7 +23,7 @@ WEIGHTS = re.compile(r"^FROM .*sha256[-:]([0-9a-f]{64})\s*$", re.MULTILINE)
 
 
 class OllamaError(Exception):
-    """Ollama did not do what it was asked; the text says what it answered."""
+    """Ollama refused a request. The text is its answer."""
 
 
 def full_name(name: str) -> str:
@@ -71,12 +71,12 @@ class Ollama:
         return _Names({one["name"]: one["digest"] for one in json.loads(body).get("models") or []})
 
     def has_blob(self, digest: str) -> bool:
-        """Whether the server holds a file of this hash."""
+        """Whether the server has a file with this hash."""
         status = self._send("HEAD", f"/api/blobs/sha256:{digest}", None, QUICK_SECONDS, lambda a: a.status)
         return bool(status == 200)
 
     def send_blob(self, digest: str, path: Path) -> int:
-        """Send a file the server does not hold; answer with its size."""
+        """Send a file that the server lacks; returns its size."""
         with path.open("rb") as file:
             status, body = self._send(
                 "POST", f"/api/blobs/sha256:{digest}", file, CREATE_SECONDS, lambda a: (a.status, a.read())
@@ -93,7 +93,7 @@ class Ollama:
         base: str | None = None,
         parameters: dict[str, Any] | None = None,
     ) -> None:
-        """Make a model from files the server holds, or from another model."""
+        """Make a model from files on the server, or from another model."""
         request: dict[str, Any] = {"model": name, "stream": False}
         if files:
             request["files"] = {path: f"sha256:{digest}" for path, digest in files.items()}
@@ -111,7 +111,7 @@ class Ollama:
             )
 
     def weights(self, name: str) -> str:
-        """The hash of a model's weights: the same again when the model is made anew from the same files."""
+        """The hash of a model's weights: the same files always give the same one."""
         request = json.dumps({"model": name})
         status, body = self._send("POST", "/api/show", request, QUICK_SECONDS, lambda a: (a.status, a.read()))
         found = WEIGHTS.search(json.loads(body).get("modelfile", "")) if status == 200 else None

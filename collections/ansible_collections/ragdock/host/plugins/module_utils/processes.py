@@ -1,4 +1,4 @@
-"""Processes of this host: what stands below this one, and which boot this is."""
+"""Processes of this host: the descendants of this one, and the current boot."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def adopt_orphans() -> None:
 
 
 def boot() -> str:
-    """Names this boot: the kernel's own id, and when its first process began (a container keeps the id)."""
+    """Names this boot: the kernel's own id, and when its first process started (a container keeps the id)."""
     first = Path("/proc/1/stat").read_text(encoding="ascii").rpartition(")")[2].split()[19]
     return f"{Path('/proc/sys/kernel/random/boot_id').read_text(encoding='ascii').strip()}/{first}"
 
@@ -42,9 +42,9 @@ def offspring() -> list[int]:
 
 
 def end_offspring() -> None:
-    """Ask every process below this one to end, and end it when it does not."""
-    for number, patience in ((signal.SIGTERM, TERM_SECONDS), (signal.SIGKILL, KILL_SECONDS)):
-        until = time.monotonic() + patience
+    """Ask every process below this one to end, and kill it when it does not."""
+    for number, timeout in ((signal.SIGTERM, TERM_SECONDS), (signal.SIGKILL, KILL_SECONDS)):
+        until = time.monotonic() + timeout
         while (pids := offspring()) and time.monotonic() < until:
             for pid in pids:
                 with contextlib.suppress(ProcessLookupError):

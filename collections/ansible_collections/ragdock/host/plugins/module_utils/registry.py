@@ -1,7 +1,7 @@
 """ECR: a token by the rights of the host's role, and docker logged in without a trace.
 
 The token is handed to docker through a credential helper that reads it from
-the environment of that one docker process: it stands in no file and in no
+the environment of that one docker process: it is in no file and in no
 argument list, and is gone when the process ends.
 """
 
@@ -31,7 +31,7 @@ printf '{{"ServerURL":"%s","Username":"AWS","Secret":"%s"}}' "$server" "${TOKEN_
 
 
 class RegistryError(Exception):
-    """The registry or its credentials cannot be had; the text says what to do."""
+    """The registry or its credentials are not available. The text says what to do."""
 
 
 def registry_of(ref: str) -> str:

@@ -1,7 +1,7 @@
 """The encrypted repository of backups, as `restic` commands with readable failures.
 
 The password is handed over in memory: restic reads it from a file that has no name (memfd), so it
-stands in no argument list, no environment and on no disk. restic signs in to S3 as the host's role.
+is in no argument list, no environment and on no disk. restic signs in to S3 as the host's role.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from ansible_collections.ragdock.host.plugins.module_utils.backup.catalog import
 )
 
 PROGRAM = "restic"
-# A restic that is told to end removes its lock; it is told so by the kernel when we die.
+# restic removes its lock on SIGTERM, which the kernel sends when this process dies.
 BOUNDED = ("setpriv", "--pdeathsig", "TERM", "ionice", "-c", "3")
 PROBE_SECONDS = 60.0
 ANONYMOUS_SECONDS = 10.0
 
-# What restic says -> what kind of failure it is. Exit codes 10 to 12 say it since 0.17.
+# restic's message -> kind of failure. Since 0.17 exit codes 10 to 12 give it too.
 CODES = {10: "absent", 11: "locked", 12: "password"}
 WORDS = (
     ("password", ("wrong password", "no key found")),
@@ -112,9 +112,9 @@ def in_s3(location: str) -> tuple[str, str, str]:
 
 
 def bucket_is_gone(location: str) -> bool:
-    """Whether S3 says that the bucket of this repository is not there; False when it says anything else.
+    """Whether S3 reports that the bucket of this repository does not exist; False for any other answer.
 
-    restic cannot tell it from an empty bucket: a HEAD has no body to say so. S3 tells anybody.
+    restic cannot distinguish it from an empty bucket, since a HEAD has no body. S3 answers this to anyone.
     """
     server, bucket, _unused = in_s3(location)
     if not server:
@@ -171,12 +171,12 @@ class Repository:
                     process.terminate()
 
     def environment(self, descriptor: int) -> dict[str, str]:
-        """Nothing of ours but what restic needs: no key of an operator may stand in for the host's role."""
+        """Only what restic needs: no key of an operator may replace the host's role."""
         return {
             "PATH": os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin"),
             "HOME": os.environ.get("HOME", "/root"),
             "RESTIC_REPOSITORY": self.location,
-            # Opened anew at each reading, so always read from its beginning.
+            # Opened for each reading, so always read from its beginning.
             "RESTIC_PASSWORD_FILE": f"/proc/self/fd/{descriptor}",
             "RESTIC_CACHE_DIR": str(self.cache),
             # Packs are put together here before they go out: not on the root volume.
@@ -233,7 +233,7 @@ class Repository:
             errors: list[str] = []
             if process.stdout is None or process.stderr is None:
                 raise AssertionError("both are pipes")
-            # Read beside: a pipe that nobody empties would stop restic.
+            # Read in a thread: a full pipe would stop restic.
             reader = threading.Thread(target=lambda: errors.extend(process.stderr or ()), daemon=True)
             reader.start()
             timer = threading.Timer(self.stall_seconds, stop)
@@ -256,7 +256,7 @@ class Repository:
             raise ResticError(
                 "stalled",
                 f"restic {words[0]} got nothing done for {self.stall_seconds:.0f} s: "
-                f"{said(Done(process.returncode, '', err)) or 'it said nothing'}",
+                f"{said(Done(process.returncode, '', err)) or 'without output'}",
             )
         self.judged(words, Done(process.returncode, "\n".join(map(json.dumps, kept)), err), (0,))
         return kept
@@ -280,7 +280,7 @@ class Repository:
         self.run("init", seconds=PROBE_SECONDS)
 
     def unlock(self) -> None:
-        """Remove locks whose holder is dead; those of a living restic stay."""
+        """Remove locks whose holder has ended; those of a running restic stay."""
         self.run("unlock", seconds=PROBE_SECONDS)
 
     def _keys(self) -> list[dict[str, Any]]:
@@ -333,7 +333,7 @@ class Repository:
         return self.run("dump", "--no-lock", snapshot, path).out
 
     def restore(self, snapshot: str, target: Path, paths: Sequence[str] = ()) -> None:
-        """Bring a snapshot, or some of its paths, below a directory; every restored byte is verified."""
+        """Restore a snapshot, or some of its paths, below a directory. Every restored byte is verified."""
         include = [word for path in paths for word in ("--include", path)]
         self.watched(
             *("restore", snapshot, "--target", str(target), "--verify", *include),

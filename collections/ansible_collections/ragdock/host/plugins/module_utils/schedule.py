@@ -27,7 +27,7 @@ class Times:
         return due if due.isoweekday() % 7 in self.days else None
 
     def before(self, moment: datetime) -> datetime:
-        """The last time it was due, that moment included."""
+        """The last time it was due, including that time."""
         return next(
             due for back in range(9) if (due := self.at(moment - timedelta(days=back))) and due <= moment
         )
@@ -69,12 +69,12 @@ def past(text: str | None, now: datetime) -> datetime | None:
 
 
 def missed(times: Times, state: Mapping[str, Any], since: datetime, now: datetime) -> bool:
-    """Was the job due, after SINCE when the schedule began, without a run begun at that time or later?"""
+    """Whether the job was due after SINCE, the schedule's start, without a run since then."""
     due, began = times.before(now), past(state.get("started"), now)
     return due >= since and (began is None or began < due)
 
 
 def overdue(times: Times, state: Mapping[str, Any], since: datetime, now: datetime) -> bool:
-    """Is the last success older than the schedule promises?"""
+    """Whether the last success is older than the schedule allows."""
     base = past(state.get("last_success"), now) or since
     return (now - base).total_seconds() / 3600 > times.most_hours + GRACE_HOURS

@@ -1,7 +1,7 @@
 """A deployment's secrets in the Parameter Store.
 
 Shared by the modules that make secrets (role aws_secrets) and that rotate them (role rotation).
-Values stay inside the process that makes them: no argument, result or file holds one.
+Values stay inside the process that makes them: no argument, result or file contains one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ALPHABET = string.ascii_letters + string.digits
 PASSWORD_LENGTH = 40
 # Attempts for each call: many parameters are written one after the other, more than AWS takes at once.
-PATIENT = 6
+MANY_ATTEMPTS = 6
 
 
 def password() -> str:

@@ -6,15 +6,15 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: aws_bucket_as_of
-short_description: Brings deleted and overwritten objects of a bucket back from their versions
+short_description: Restores deleted and overwritten objects of a bucket from their versions
 description:
   - What was deleted since loses its delete marker, what was overwritten is written once more from its old
-    version, what is newer is hidden behind a delete marker. So another moment can still be chosen afterwards.
+    version, newer objects are hidden behind a delete marker. Another time can still be chosen afterwards.
   - Runs with the operator's rights. A stored version is neither changed nor removed, so a lock is in no way.
 options:
   bucket: {description: The bucket., type: str, required: true}
   prefix: {description: Objects below this folder., type: str, required: true}
-  moment: {description: "A time such as 2026-11-20T12:00, UTC by default.", type: str, required: true}
+  point_in_time: {description: "A time such as 2026-11-20T12:00, UTC by default.", type: str, required: true}
 author: ["Ragdock (!UNKNOWN)"]
 """
 
@@ -23,13 +23,13 @@ EXAMPLES = r"""
   ragdock.host.aws_bucket_as_of:
     bucket: ragdock-demo-123456789012
     prefix: backup
-    moment: 2026-11-20T12:00
+    point_in_time: 2026-11-20T12:00
 """
 
 RETURN = r"""
 deleted: {description: Objects that had been deleted and are back., returned: success, type: int}
 overwritten: {description: Objects that had been overwritten and are back., returned: success, type: int}
-newer: {description: Objects that are newer than the moment and hidden now., returned: success, type: int}
+newer: {description: Objects that are newer and hidden now., returned: success, type: int}
 unchanged: {description: Objects that were as they had been., returned: success, type: int}
 """
 
@@ -55,8 +55,8 @@ PASSING = "locks/"
 NAMED_AFTER_CONTENT = re.compile(r"/[0-9a-f]{64}\Z")
 
 
-class MomentError(Exception):
-    """The bucket cannot be brought to this moment; the text says why and what to do."""
+class PointInTimeError(Exception):
+    """The bucket cannot be restored to this point in time. The text says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -71,18 +71,18 @@ class Version:
     etag: str
 
 
-def moment_of(text: str, now: dt.datetime) -> dt.datetime:
+def point_in_time(text: str, now: dt.datetime) -> dt.datetime:
     """The time that was given; one without a zone is UTC."""
     try:
-        moment = dt.datetime.fromisoformat(text)
+        at = dt.datetime.fromisoformat(text)
     except ValueError as error:
-        raise MomentError(
-            f"moment is '{text}', which is no time. Give one such as 2026-11-20T12:00 (UTC)."
+        raise PointInTimeError(
+            f"moment is '{text}', which is not a time. Give one such as 2026-11-20T12:00 (UTC)."
         ) from error
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
-    if moment > now:
-        raise MomentError(f"moment is '{text}', which lies in the future (now: {now:%Y-%m-%dT%H:%M:%SZ}).")
-    return moment
+    at = at if at.tzinfo else at.replace(tzinfo=dt.UTC)
+    if at > now:
+        raise PointInTimeError(f"moment is '{text}', which is in the future (now: {now:%Y-%m-%dT%H:%M:%SZ}).")
+    return at
 
 
 def versions(s3: Any, bucket: str, prefix: str) -> dict[str, list[Version]]:
@@ -104,7 +104,7 @@ def versions(s3: Any, bucket: str, prefix: str) -> dict[str, list[Version]]:
                         )
                     )
     for listed in found.values():
-        # S3 tells time in seconds; which of two in one second is the newest it says itself.
+        # S3 has a resolution of one second, and marks the newest version itself.
         listed.sort(key=lambda one: (one.latest, one.time), reverse=True)
     return found
 
@@ -120,11 +120,11 @@ class Plan:
     unchanged: int = 0
 
 
-def plan(found: dict[str, list[Version]], moment: dt.datetime) -> Plan:
-    """For each object, what brings back the version that was the newest at that moment."""
+def plan(found: dict[str, list[Version]], until: dt.datetime) -> Plan:
+    """For each object, what restores the version that was the newest at that time."""
     made = Plan([], [], [])
     for key, listed in found.items():
-        at = next((at for at, one in enumerate(listed) if one.time <= moment), len(listed))
+        at = next((at for at, one in enumerate(listed) if one.time <= until), len(listed))
         there = at < len(listed) and not listed[at].marker
         since = listed[:at]
         if not there:
@@ -144,13 +144,13 @@ def plan(found: dict[str, list[Version]], moment: dt.datetime) -> Plan:
 
 
 def rewrite(s3: Any, bucket: str, version: Version) -> None:
-    """Write an old version once more, checked where its name tells its content."""
+    """Write an old version again, verified where its name is a hash of its content."""
     body = s3.get_object(Bucket=bucket, Key=version.key, VersionId=version.id)["Body"].read()
     name = version.key.rsplit("/", 1)[-1]
     if NAMED_AFTER_CONTENT.search(version.key) and hashlib.sha256(body).hexdigest() != name:
-        raise MomentError(
-            f"{version.key} was damaged at that moment already: its content is not what its name says. "
-            "Choose an earlier moment."
+        raise PointInTimeError(
+            f"{version.key} was already damaged at that time: its content does not match its name. "
+            "Choose an earlier time."
         )
     s3.put_object(Bucket=bucket, Key=version.key, Body=body)
 
@@ -170,9 +170,9 @@ def _last(version: Version) -> bool:
 
 
 def versioned(s3: Any, bucket: str) -> None:
-    """Old versions are there to be brought back."""
+    """Check that old versions are kept."""
     if s3.get_bucket_versioning(Bucket=bucket).get("Status") != "Enabled":
-        raise MomentError(f"{bucket} keeps no versions, so what was deleted is gone.")
+        raise PointInTimeError(f"{bucket} keeps no versions, so what was deleted is gone.")
 
 
 def figures(made: Plan) -> dict[str, int]:
@@ -185,18 +185,18 @@ def figures(made: Plan) -> dict[str, int]:
     }
 
 
-def held_any(found: Iterable[list[Version]], moment: dt.datetime) -> bool:
-    """Whether there was anything at all at that moment."""
-    return any(not one.marker and one.time <= moment for listed in found for one in listed)
+def any_existed(found: Iterable[list[Version]], at: dt.datetime) -> bool:
+    """Whether there was anything at that time."""
+    return any(not one.marker and one.time <= at for listed in found for one in listed)
 
 
 def main() -> None:
-    """Bring it back."""
+    """Restore the bucket."""
     module = AnsibleModule(
         argument_spec={
             "bucket": {"type": "str", "required": True},
             "prefix": {"type": "str", "required": True},
-            "moment": {"type": "str", "required": True},
+            "point_in_time": {"type": "str", "required": True},
         },
         supports_check_mode=True,
     )
@@ -204,22 +204,22 @@ def main() -> None:
     bucket, prefix = module.params["bucket"], module.params["prefix"]
     try:
         s3 = boto3.client("s3")
-        moment = moment_of(module.params["moment"], dt.datetime.now(dt.UTC))
+        at = point_in_time(module.params["point_in_time"], dt.datetime.now(dt.UTC))
         versioned(s3, bucket)
         found = versions(s3, bucket, prefix)
-        if not held_any(found.values(), moment):
-            raise MomentError(
-                f"{bucket}/{prefix} held nothing at {moment:%Y-%m-%dT%H:%M:%SZ} that is still there in any "
-                "version. Choose a later moment."
+        if not any_existed(found.values(), at):
+            raise PointInTimeError(
+                f"{bucket}/{prefix} contained nothing at {at:%Y-%m-%dT%H:%M:%SZ} that still exists in any "
+                "version. Choose a later time."
             )
-        made = plan(found, moment)
+        made = plan(found, at)
         if not module.check_mode:
             carry_out(s3, bucket, made)
-    except MomentError as error:
+    except PointInTimeError as error:
         module.fail_json(msg=f"{error} Nothing was destroyed; run it again as often as you like.")
     except (BotoCoreError, ClientError) as error:
         module.fail_json(
-            msg=f"{bucket} could not be brought to that moment: {error}. Nothing was destroyed; what is back "
+            msg=f"{bucket} could not be restored to that time: {error}. Nothing was destroyed; what is back "
             "is back. docs/policies/operator.json lists the rights that this needs. Run it again."
         )
     module.exit_json(changed=bool(made.markers or made.rewrites or made.newer), **figures(made))

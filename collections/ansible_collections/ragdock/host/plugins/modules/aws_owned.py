@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 module: aws_owned
 short_description: List everything in AWS that belongs to one deployment
 description:
-  - Asks each service for what carries the deployment's tag, path or name prefix, and the tagging
+  - Lists in each service what has the deployment's tag, path or name prefix, and the tagging
     API for whatever else carries the tag. Changes nothing.
 options:
   name: {description: The deployment's name., type: str, required: true}
@@ -124,7 +124,7 @@ def elsewhere(client: Any, name: str, bucket: str) -> list[dict[str, str]]:
 
 
 def tagged(client: Any, name: str) -> list[dict[str, str]]:
-    """What else carries the tag: things nobody thought of, and those of ours under another name."""
+    """What else has the tag: unexpected resources, and ours under another name."""
     pages = (
         client("resourcegroupstaggingapi")
         .get_paginator("get_resources")
@@ -176,7 +176,7 @@ def main() -> None:
         found += [item for item in tagged(client, name) if item["id"] not in known]
     except (BotoCoreError, ClientError) as error:
         module.fail_json(
-            msg=f"AWS could not tell what belongs to '{name}': {error}. Nothing was changed. "
+            msg=f"AWS could not list what belongs to '{name}': {error}. Nothing was changed. "
             "Compare your rights with docs/policies/operator.json and run again."
         )
     module.exit_json(changed=False, owned=found)

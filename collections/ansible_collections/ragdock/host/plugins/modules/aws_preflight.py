@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Asks AWS whether this run may start: account, region, name, instance type, image, domain."""
+"""Checks against AWS whether this run may start: account, region, name, instance type, image, domain."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
 
 
 class RefusalError(Exception):
-    """The run must not start; the text says why and what to do."""
+    """The run must not start. The text says why and what to do."""
 
 
 def code_of(error: Exception) -> str:
@@ -87,14 +87,14 @@ def region_problem(session: Any, region: str) -> str | None:
 
 
 def account_of(session: Any, wanted: str) -> str:
-    """The account of the credentials, or a refusal that says what is wrong with them."""
+    """The account of the credentials, or an error that says what is wrong with them."""
     client = session.client("sts", config=quick(ATTEMPTS))
     try:
         found = str(client.get_caller_identity()["Account"])
     except ResponseParserError:
         raise RefusalError(
             f"What answers at {client.meta.endpoint_url} is not AWS: its answer cannot be read. "
-            "Is a proxy in between, or a portal that wants a login? With ragdock_aws_endpoint_url set, "
+            "Is there a proxy, or a portal that requires a login? With ragdock_aws_endpoint_url set, "
             "check that its server runs (the sandbox's: make up)."
         ) from None
     except NoCredentialsError:
@@ -121,7 +121,7 @@ def account_of(session: Any, wanted: str) -> str:
 
 
 def memory_of(ec2: Any, params: dict[str, Any]) -> int:
-    """MiB of the instance type, which must be x86_64 and hold the sum of the limits."""
+    """MiB of the instance type, which must be x86_64 and have room for the sum of the limits."""
     kind = params["instance_type"]
     try:
         answer = ec2.describe_instance_types(InstanceTypes=[kind])["InstanceTypes"]
@@ -183,20 +183,20 @@ def identity_of(ec2: Any, params: dict[str, Any]) -> tuple[str, bool]:
         f"The name '{name}' is used by another deployment in this account and region "
         f"(id {found or 'unknown'}, network {networks[0]['VpcId']}; this checkout knows {known or 'none'}). "
         "Choose another ragdock_name. "
-        f"If it is yours, bring .ragdock/{name}/ (it holds the SSH key) from the checkout that made it, "
+        f"If it is yours, copy .ragdock/{name}/ (it has the SSH key) from the checkout that made it, "
         "then run with -e adopt=true."
     )
 
 
 def zone_of(route53: Any, domain: str) -> str:
-    """The hosted zone that holds the domain: the one with the longest matching name."""
+    """The hosted zone of the domain: the one with the longest matching name."""
     pages = route53.get_paginator("list_hosted_zones").paginate()
     zones = [zone for page in pages for zone in page["HostedZones"] if not zone["Config"].get("PrivateZone")]
     fitting = [zone for zone in zones if f".{domain}.".endswith(f".{zone['Name']}")]
     if not fitting:
         names = ", ".join(zone["Name"].rstrip(".") for zone in zones) or "none"
         raise RefusalError(
-            f"ragdock_domain is '{domain}', but no public Route 53 zone of this account holds it "
+            f"ragdock_domain is '{domain}', but no public Route 53 zone of this account contains it "
             f"(zones: {names}). Make the zone first (docs/operate/aws.md), or leave ragdock_domain empty."
         )
     return str(max(fitting, key=lambda zone: len(zone["Name"]))["Id"].rpartition("/")[2])

@@ -2,7 +2,7 @@
 """Makes a deployment's missing secrets and stores them; never reads, changes or returns one that exists.
 
 The values are born and stored in this one process: no task argument, no result and no temporary
-file holds them. A CA's own key is read back only to sign a missing leaf.
+file contains them. A CA's own key is read back only to sign a missing leaf.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ragdock.host.plugins.module_utils.aws.session import clients
 from ansible_collections.ragdock.host.plugins.module_utils.certificates import Pair, issue
 from ansible_collections.ragdock.host.plugins.module_utils.libraries import require
-from ansible_collections.ragdock.host.plugins.module_utils.secret_store import PATIENT, Store, password
+from ansible_collections.ragdock.host.plugins.module_utils.secret_store import MANY_ATTEMPTS, Store, password
 
 with suppress(ImportError):
     from botocore.exceptions import BotoCoreError, ClientError
@@ -109,7 +109,7 @@ def main() -> None:
     made: list[str] = []
     removed: list[str] = []
     try:
-        store = Store(clients(PATIENT)("ssm"), params["path"], params["tags"])
+        store = Store(clients(MANY_ATTEMPTS)("ssm"), params["path"], params["tags"])
         if params["state"] == "present":
             made = make(store, params, module.check_mode)
         else:

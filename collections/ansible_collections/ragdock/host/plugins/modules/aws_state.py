@@ -1,14 +1,14 @@
 #!/usr/bin/python
-"""Reads everything that one deployment has in AWS and compares it with what it wants."""
+"""Reads everything that one deployment has in AWS and compares it with what it needs."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: aws_state
-short_description: Compare a deployment's AWS resources with what is wanted
+short_description: Compare a deployment's AWS resources with its settings
 description:
   - Reads, in one process, every AWS resource of one deployment (found by tag or by name) and
-    compares it with what its roles want. The roles then run a module only for what differs,
+    compares it with what its roles specify. The roles then run a module only for what differs,
     so a run that changes nothing costs one module, not thirty.
   - Changes nothing. In check mode it reports what the roles would change, with a diff.
 options:
@@ -95,7 +95,7 @@ def main() -> None:
         existing = read(module.params)
     except (BotoCoreError, ClientError, LookupError) as error:
         module.fail_json(
-            msg=f"AWS could not tell what deployment '{module.params['name']}' has: {error}. "
+            msg=f"AWS could not list what deployment '{module.params['name']}' has: {error}. "
             "Nothing was changed. Compare your rights with docs/policies/operator.json and run again."
         )
     wanted = module.params["wanted"]

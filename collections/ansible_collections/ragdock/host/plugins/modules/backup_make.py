@@ -8,8 +8,8 @@ DOCUMENTATION = r"""
 module: backup_make
 short_description: Makes one backup
 description:
-  - Copies the ledger, begins a snapshot of the indices and freezes a view of them in one moment in which
-    nothing is written. When something was, it is done again with the worker standing still.
+  - Copies the ledger, starts a snapshot of the indices and freezes a view of them at a point in time at which
+    nothing is written. When something was written, this is repeated with the worker paused.
   - Writes the manifest from the frozen view, uploads all of it with restic, compares what arrived with the
     manifest and the manifest with the source read again. Only then does it count as a backup; what does not
     match is removed.
@@ -55,9 +55,9 @@ from ansible_collections.ragdock.host.plugins.module_utils.backup.collect import
 from ansible_collections.ragdock.host.plugins.module_utils.backup.common import (
     FAILURES,
     BackupError,
+    BackupPaths,
     ChangedError,
     Memory,
-    Places,
     Settings,
     advice,
     gentle,
@@ -91,29 +91,29 @@ class Making:
         self.id = name
         self.snapshot = snapshot_name(name)
         self.run = run
-        self.places = Places(settings.root)
-        self.memory = Memory(self.places)
+        self.paths = BackupPaths(settings.root)
+        self.memory = Memory(self.paths)
         self.figures: dict[str, Any] = {}
         self.views = contextlib.ExitStack()
 
-    # --- the moment ------------------------------------------------------------------------------
+    # --- point in time --------------------------------------------------------------------------
 
     def view(self, indices: dict[str, list[str]], hold: bool) -> dict[str, str]:
-        """Ledger copied, documents held, views frozen, snapshot begun, no write between; index -> view."""
-        moment = (
+        """Copy the ledger, link the documents, freeze the views, start the snapshot, without a write."""
+        pause = (
             quiesce.held(self.run, self.settings.project, self.settings.hold_seconds)
             if hold
             else contextlib.nullcontext()
         )
-        # Most of the work before the moment, which then only adds what has changed since.
-        documents.hold(self.places)
+        # Most of the work is done first; the second pass only adds what has changed since.
+        documents.hold(self.paths)
         began = time.monotonic()
-        with moment:
-            if hold and not all(map(quiesce.writable, collect.databases(self.places))):
-                raise ChangedError("a writer of the ledger stood still in the middle of a write")
+        with pause:
+            if hold and not all(map(quiesce.writable, collect.databases(self.paths))):
+                raise ChangedError("a writer of the ledger was paused in the middle of a write")
             before = {name: self.search.sequence(name) for name in indices}
-            collect.copy_databases(self.places)
-            documents.hold(self.places)
+            collect.copy_databases(self.paths)
+            documents.hold(self.paths)
             views = {}
             for name in indices:
                 self.search.refresh(name)
@@ -124,16 +124,16 @@ class Making:
                     raise ChangedError("the snapshot did not begin in time")
             after = {name: self.search.sequence(name) for name in indices}
             if before != after:
-                raise ChangedError("documents were written meanwhile")
+                raise ChangedError("documents were written in the meantime")
         self.figures["held_seconds"] = round(time.monotonic() - began, 2) if hold else 0
         return views
 
-    # --- what it holds ---------------------------------------------------------------------------
+    # --- content --------------------------------------------------------------------------------
 
     def index(self, name: str, aliases: list[str], pit: str) -> tuple[dict[str, Any], dict[str, str]]:
         """The manifest's entry of an index and the hashes of its documents; reads what changed."""
         identity = self.search.identity(name)
-        memory = Memory.of_index(self.places, identity)
+        memory = Memory.of_index(self.paths, identity)
         known: dict[str, Known] = {key: (one[0], one[1], one[2]) for key, one in memory.values.items()}
         turn = int(time.time() // DAY) % self.settings.read_all_days
         found = manifests.remembered_hashes(
@@ -168,11 +168,11 @@ class Making:
         for name, aliases in indices.items():
             entries[name], hashes[name] = self.index(name, aliases, views[name])
         golden = self.golden(views, hashes)
-        collect.copy_analytics(self.places)
-        release = collect.copy_release(self.places)
+        collect.copy_analytics(self.paths)
+        release = collect.copy_release(self.paths)
         versions = collect.secret_versions(self.settings)
-        collect.write_secrets(self.places, versions)
-        files = Files(self.places)
+        collect.write_secrets(self.paths, versions)
+        files = Files(self.paths)
         files.collect()
         text = manifests.write(
             {
@@ -181,7 +181,7 @@ class Making:
                 "release": release.id,
                 "versions": {
                     "opensearch": self.search.version(),
-                    "ledger": collect.ledger_version(self.places),
+                    "ledger": collect.ledger_version(self.paths),
                     "ollama": release.images.get("ollama", {}).get("ref", ""),
                     "opensearch_image": release.images.get("opensearch", {}).get("ref", ""),
                     "ragdock": release.record.get("git_revision", ""),
@@ -195,21 +195,21 @@ class Making:
                 "settings_hash": release.record["content"],
             }
         )
-        (self.places.work / "manifest.json").write_text(text, encoding="utf-8")
+        (self.paths.work / "manifest.json").write_text(text, encoding="utf-8")
         self.figures |= {"files": len(files.entries), "indices": len(entries), "golden_queries": len(golden)}
         return files
 
     # --- all of it -------------------------------------------------------------------------------
 
     def serving(self) -> dict[str, list[str]]:
-        """Indices that a backup holds; none on a stack that has never read a document."""
+        """Indices that a backup contains; none on a stack that has never read a document."""
         found: dict[str, list[str]] = self.search.serving(self.settings.pattern)
         others = [] if found else list(self.search.indices(self.settings.pattern))
         if others:
             raise BackupError(
-                f"No alias serves any of the indices {', '.join(others)}: nobody gets answers, and a backup "
-                "would hold no passages. `docker compose -p ragdock logs rag-worker` on the host says why; "
-                "playbooks/restore.yml -e scope=index brings the index of the newest backup back."
+                f"No alias serves any of the indices {', '.join(others)}: there are no answers, and a backup "
+                "would have no passages. `docker compose -p ragdock logs rag-worker` on the host shows why; "
+                "playbooks/restore.yml -e scope=index restores the index of the newest backup."
             )
         return found
 
@@ -221,7 +221,7 @@ class Making:
 
     def attempt(self, hold: bool, full: bool) -> str:
         """One attempt; leaves nothing when it fails."""
-        collect.fresh_work(self.places)
+        collect.fresh_work(self.paths)
         indices = self.serving()
         arrived = ""
         with self.views:
@@ -236,13 +236,13 @@ class Making:
                 files = self.manifest(indices, views)
                 self.prune_snapshots()
                 arrived = self.upload(full)
-                upload.compare(self.repository, arrived, self.places, files)
+                upload.compare(self.repository, arrived, self.paths, files)
                 counted = str(self.repository.count(arrived, self.id))
             except FAILURES as error:
                 # What cannot be removed now does not count, and the next backup removes it.
                 with contextlib.suppress(*FAILURES):
                     self.search.forget(self.snapshot)
-                collect.clear_work(self.places)
+                collect.clear_work(self.paths)
                 with contextlib.suppress(*FAILURES):
                     if arrived:
                         self.repository.run("forget", arrived)
@@ -250,13 +250,13 @@ class Making:
                     raise ChangedError("a rebuilt index took the place of the one that served") from error
                 raise
         self.memory.save(segments=segments, last={"id": self.id, "time": time.time()})
-        Memory.forget_indices(self.places, but=segments)
-        collect.clear_work(self.places)
+        Memory.forget_indices(self.paths, but=segments)
+        collect.clear_work(self.paths)
         return counted
 
     def upload(self, full: bool) -> str:
         """To the repository; restic's id of what arrived."""
-        release = manifests.read((self.places.work / "manifest.json").read_text())["release"]
+        release = manifests.read((self.paths.work / "manifest.json").read_text())["release"]
         snapshot, figures = upload.upload(self.repository, self.settings, self.id, release, full)
         self.figures |= figures
         return str(snapshot)
@@ -273,7 +273,7 @@ class Making:
         }
 
     def run_all(self, full: bool) -> str:
-        """Attempts, until the source holds still."""
+        """Retry until the source does not change."""
         told: list[str] = []
         for number in range(ATTEMPTS):
             try:
@@ -282,8 +282,8 @@ class Making:
             except ChangedError as error:
                 told.append(str(error))
         raise BackupError(
-            f"The source did not hold still in {ATTEMPTS} attempts: {'; '.join(dict.fromkeys(told))}. "
-            f"Who writes there? Bring big files to {self.places.raw} by upload or `mv`, not by a slow copy."
+            f"The source kept changing in {ATTEMPTS} attempts: {'; '.join(dict.fromkeys(told))}. "
+            f"What writes there? Add big files to {self.paths.raw} by upload or `mv`, not by a slow copy."
         )
 
 
@@ -296,14 +296,14 @@ def main() -> None:
     )
     require(module, "boto3")
     settings = Settings.of(module.params["settings"])
-    places = Places(settings.root)
-    stands = what_stands(Memory(places))
+    paths = BackupPaths(settings.root)
+    stands = what_stands(Memory(paths))
     if module.check_mode:
         module.exit_json(changed=True, figures={}, snapshot="", stands=stands)
     began = time.monotonic()
     try:
         gentle(settings)
-        with places.alone():
+        with paths.alone():
             search = settings.search(module.run_command, module.params["secrets"])
             making = Making(
                 settings,

@@ -9,7 +9,7 @@ module: backup_prepare
 short_description: Makes sure that a backup may begin
 description:
   - Refuses early when the disk has no room, the repository is not to be used or OpenSearch is not well.
-  - Clears away what a killed run left, heals a repository in which damage was found.
+  - Removes what a killed run left, and repairs a repository in which damage was found.
 options:
   new_repository: {description: Begin anew where the repository is gone., type: bool, default: false}
 extends_documentation_fragment:
@@ -45,8 +45,8 @@ from ansible_collections.ragdock.host.plugins.module_utils.backup import collect
 from ansible_collections.ragdock.host.plugins.module_utils.backup.common import (
     FAILURES,
     BackupError,
+    BackupPaths,
     Memory,
-    Places,
     Settings,
     advice,
     gentle,
@@ -69,17 +69,17 @@ DAMAGED = "damaged"
 
 
 def free(path: Path) -> int:
-    """Bytes free on the disk that holds a directory."""
+    """Bytes free on the disk of a directory."""
     return shutil.disk_usage(path).free
 
 
 class Preparation:
-    """The steps; `dry` looks only."""
+    """The steps; `dry` only checks."""
 
     def __init__(self, settings: Settings, repository: Repository, dry: bool, run: Any) -> None:
         self.settings = settings
-        self.places = Places(settings.root)
-        self.memory = Memory(self.places)
+        self.paths = BackupPaths(settings.root)
+        self.memory = Memory(self.paths)
         self.repository = repository
         self.dry = dry
         self.run = run
@@ -96,38 +96,38 @@ class Preparation:
             before = known.get(search.identity(index), [])
             segments = search.segments(index)
             new += sum(size for name, size in segments.items() if name not in before)
-        copies, stored = collect.room_needed(self.places, new)
+        copies, stored = collect.room_needed(self.paths, new)
         folder = collect.folder_of(self.settings.location)
-        beside = folder is not None and folder.stat().st_dev == self.places.root.stat().st_dev
+        beside = folder is not None and folder.stat().st_dev == self.paths.root.stat().st_dev
         needed = copies + (stored if beside else 0)
-        why = collect.enough_room(self.places, needed, self.settings.reserve_mib, free)
+        why = collect.enough_room(self.paths, needed, self.settings.reserve_mib, free)
         if not why and folder is not None and not beside:
             why = collect.enough_there(folder, stored, free)
         if why:
             raise BackupError(why)
 
     def clear(self, search: Search) -> None:
-        """Nothing half made is left, whoever was killed."""
+        """Remove what a killed run left unfinished."""
         if not self.dry:
             self.cleared += [
-                f"worker {one} stood still" for one in quiesce.let_go(self.run, self.settings.project)
+                f"worker {one} was paused" for one in quiesce.let_go(self.run, self.settings.project)
             ]
         for name, state in search.snapshots().items():
             if name.startswith(PREFIX) and state in HALF_MADE:
                 self.cleared.append(f"snapshot {name} was {state}")
                 if not self.dry:
                     search.forget(name)
-        if self.places.work.exists() or self.places.held.exists():
-            self.cleared.append(f"{self.places.work} was left")
+        if self.paths.work.exists() or self.paths.held.exists():
+            self.cleared.append(f"{self.paths.work} was left")
             if not self.dry:
-                collect.clear_work(self.places)
+                collect.clear_work(self.paths)
 
     def open(self, begin_anew: bool) -> None:
         """The repository can be used; the first backup makes it."""
         folder = Path(self.settings.location).parent
         if self.settings.location.startswith("/") and not folder.is_dir():
             raise BackupError(
-                f"{folder} is not there. Is the disk of ragdock_backup_repository mounted? Nothing was begun."
+                f"{folder} is not there. Is the disk of ragdock_backup_repository mounted? Nothing changed."
             )
         try:
             uploads = self.repository.uploads()
@@ -148,7 +148,7 @@ class Preparation:
                     self.repository.run("forget", one.snapshot)
 
     def begin(self, begin_anew: bool) -> None:
-        """The first backup makes the repository; a later one only when it is told that the first was lost.
+        """The first backup makes the repository; a later one only with the setting that says it was lost.
 
         Never the bucket, which restic would make without versions and without our policy.
         """
@@ -169,7 +169,7 @@ class Preparation:
         self.repository.run("repair", "index")
         packs = [one for one in damaged if len(one) == 64]
         if packs:
-            kept = self.places.base / DAMAGED
+            kept = self.paths.base / DAMAGED
             kept.mkdir(mode=0o700, exist_ok=True)
             self.repository.run("repair", "packs", *packs, directory=kept)
         self.healed = damaged
@@ -199,7 +199,7 @@ def main() -> None:
     changed = False
     try:
         gentle(settings)
-        with step.places.alone():
+        with step.paths.alone():
             search = settings.search(module.run_command, module.params["secrets"])
             step.room(search)
             step.open(module.params["new_repository"])

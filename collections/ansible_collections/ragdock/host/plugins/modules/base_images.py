@@ -1,20 +1,20 @@
 #!/usr/bin/python
-"""Ansible module: how old the base images are, and whether their registry gives newer ones; only looks."""
+"""Ansible module: the age of the base images, and whether their registry has newer ones; read-only."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
 module: base_images
-short_description: Tells the age of the base images, and what their registry gives for the same name now
+short_description: Shows the age of the base images, and what their registry has for the same name now
 description:
-  - Looks at the Dockerfiles' base images on this machine and in their registry; changes nothing.
-  - A registry that does not answer is told as such and is no failure.
+  - Reads the Dockerfiles' base images on this machine and in their registry; changes nothing.
+  - A registry that does not answer is reported and is no failure.
 options:
   checkout: {description: Directory below which the contexts are., type: path, required: true}
   images: {description: "Name -> {context, dockerfile}.", type: dict, required: true}
   base_lock: {description: File that keeps digests of base images., type: path, required: true}
-  patience: {description: Seconds that the registry may take., type: int, default: 10}
+  timeout: {description: Seconds that the registry may take., type: int, default: 10}
 author: ["Ragdock (!UNKNOWN)"]
 """
 
@@ -28,7 +28,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 rows:
-  description: For each image its name, services on it, what it is held to, its age, what the registry has.
+  description: For each image its name, services on it, the pinned digest, its age, what the registry has.
   returned: always
   type: list
   elements: list
@@ -69,13 +69,13 @@ def age(created: str, now: dt.datetime) -> str:
     """A day and how long ago it was; images whose builders hide the time say 1970 or earlier."""
     made = dt.datetime.fromisoformat(created[:19]).replace(tzinfo=dt.UTC)
     if made.year <= dt.datetime.fromtimestamp(0, dt.UTC).year:
-        return "not told by its makers"
+        return "not published"
     days = (now - made).days
     return f"{made:%Y-%m-%d}, {days} day{'' if days == 1 else 's'} ago{', old' if days > OLD_DAYS else ''}"
 
 
 def created_in(image: Any) -> str:
-    """The time in what imagetools says of an image: one configuration, or one for each platform."""
+    """The time in imagetools' output for an image: one configuration, or one for each platform."""
     if not isinstance(image, dict):
         return ""
     if "created" in image:
@@ -85,7 +85,7 @@ def created_in(image: Any) -> str:
 
 
 def asked(docker: Docker, ref: str, what: str) -> Any:
-    """A part of what the registry says of an image; None when it does not answer."""
+    """A part of the registry's answer about an image; None without an answer."""
     code, out, _unused = docker(["buildx", "imagetools", "inspect", "--format", f"{{{{json .{what}}}}}", ref])
     try:
         return json.loads(out) if code == 0 else None
@@ -94,7 +94,7 @@ def asked(docker: Docker, ref: str, what: str) -> Any:
 
 
 def row(docker: Docker, base: Base, lock: Lock, now: dt.datetime) -> list[str]:
-    """Name; what it is held to; when that was built; what the registry gives for the name now."""
+    """Name; pinned digest; when that was built; the registry's current digest."""
     local = here(docker, base, base.name)
     digest = base.digest or lock.digest(base.name)
     manifest = asked(docker, base.name, "Manifest")
@@ -114,18 +114,18 @@ def row(docker: Docker, base: Base, lock: Lock, now: dt.datetime) -> list[str]:
 
 
 def main() -> None:
-    """Read the arguments, look, report."""
+    """Read the arguments, check, report."""
     module = AnsibleModule(
         argument_spec={
             "checkout": {"type": "path", "required": True},
             "images": {"type": "dict", "required": True},
             "base_lock": {"type": "path", "required": True},
-            "patience": {"type": "int", "default": 10},
+            "timeout": {"type": "int", "default": 10},
         },
         supports_check_mode=True,
     )
     wanted = module.params
-    docker = partial(Engine().answer, timeout=wanted["patience"])
+    docker = partial(Engine().answer, timeout=wanted["timeout"])
     checkout = Path(wanted["checkout"])
     files = {name: checkout / one["context"] / one["dockerfile"] for name, one in wanted["images"].items()}
     found, lock, now = bases_of(files.values()), Lock(Path(wanted["base_lock"])), dt.datetime.now(dt.UTC)

@@ -1,15 +1,15 @@
 #!/usr/bin/python
-"""Ansible module: holds the deployment's lock for the run that called."""
+"""Ansible module: takes the deployment's lock for the calling run."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: deploy_lock
-short_description: Hold the deployment's lock for the run that called
+short_description: Take the deployment's lock for the calling run
 description:
-  - The lock is a parameter; creating it without overwriting is the atomic act. It names who holds it.
-  - A holder on this machine whose process is gone is dead, and its lock is taken over. A holder on
-    another machine cannot be examined from here, so its lock is refused unless told otherwise.
+  - The lock is a parameter; creating it without overwriting is the atomic act. It names its holder.
+  - The lock of a holder on this machine whose process has ended is taken over. A holder on
+    another machine cannot be checked from here, so the run is refused unless forced.
   - However the run ends (well, with a failure, by Ctrl-C or killed), a small process that outlives
     it frees the lock then. A machine that is switched off leaves a lock that must be broken.
 options:

@@ -56,7 +56,7 @@ def digest_of(root: Path) -> str:
 
 
 def put(root: Path, archive: Path) -> list[str]:
-    """Make the directory hold exactly what the archive does."""
+    """Make the directory contain exactly the archive's content."""
     changed: list[str] = []
     with tarfile.open(archive) as tar:
         wanted = {member.name: tar.extractfile(member) for member in tar if member.isfile()}
@@ -89,13 +89,13 @@ def main() -> None:
     )
     root, wanted = Path(module.params["path"]), module.params["digest"]
     found = digest_of(root) if root.is_dir() else ""
-    diff = {"before": f"{root} holds {found or 'nothing'}\n", "after": f"{root} holds {wanted}\n"}
+    diff = {"before": f"{root} has {found or 'nothing'}\n", "after": f"{root} holds {wanted}\n"}
     if found == wanted or module.check_mode or not module.params["archive"]:
         module.exit_json(changed=found != wanted, digest=wanted, diff=diff if found != wanted else {})
     changed = put(root, Path(module.params["archive"]))
     if (after := digest_of(root)) != wanted:
         module.fail_json(
-            msg=f"{root} holds {after} after copying, {wanted} was sent. Something else writes there "
+            msg=f"{root} has {after} after copying, {wanted} was sent. Something else writes there "
             "(`lsof +D` on the host names it), or the disk loses data. Run again."
         )
     module.exit_json(changed=True, digest=wanted, changed_paths=changed, diff=diff)

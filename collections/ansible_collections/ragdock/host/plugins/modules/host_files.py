@@ -8,8 +8,8 @@ module: host_files
 short_description: Directories, files and absent paths, made true in one call
 description:
   - One module call costs as much as one task of M(ansible.builtin.template), whatever the number of files.
-  - A file is checked by its own program before it takes the old one's place, so a broken file never serves.
-  - With O(checks), the whole is asked once more after the files are in place; when a check fails, every file
+  - A file is checked by its own program before it replaces the old one, so a broken file is never used.
+  - With O(checks), the whole is checked again after the files are in place; when a check fails, every file
     of this call gets its former content back.
 options:
   directories:
@@ -35,7 +35,7 @@ options:
       group: {description: Group name or number., type: str, default: root}
       mode: {description: Octal mode., type: str, default: "0644"}
       validate:
-        description: Program and arguments that accept or refuse the new file; C(%s) stands for its path.
+        description: Program and arguments that accept or refuse the new file; C(%s) is replaced by its path.
         type: list
         elements: str
         default: []
@@ -135,7 +135,7 @@ class Ownership:
 
 @dataclass
 class Before:
-    """What stood at a path, for going back."""
+    """What was at a path, for the rollback."""
 
     path: Path
     content: bytes | None
@@ -234,7 +234,7 @@ class HostFiles:
             return
         if path.is_dir() and not path.is_symlink():
             raise FilesError(
-                f"{path} must not exist, but it is a directory; only files are removed. Look into it first."
+                f"{path} must not exist, but it is a directory; only files are removed. Check it first."
             )
         self.note(path, f"--- {path} (removed)\n")
         if not self.module.check_mode:
@@ -242,11 +242,11 @@ class HostFiles:
             path.unlink()
 
     def validate(self, path: Path, content: bytes, command: list[str]) -> None:
-        """Ask the file's own program whether it takes the new content."""
+        """Check the new content with the file's own program."""
         if not command:
             return
         if self.module.check_mode and shutil.which(command[0]) is None:
-            # A dry run on a new host: the package that brings the checker is not there yet.
+            # A dry run on a new host: the package of the checker is not installed yet.
             return
         with tempfile.NamedTemporaryFile(prefix="ragdock-", suffix=f"-{path.name}") as handle:
             handle.write(content)
@@ -260,7 +260,7 @@ class HostFiles:
             )
 
     def check(self, commands: list[list[str]]) -> None:
-        """Ask the whole once more; take everything back when it refuses."""
+        """Check the whole; roll everything back when that fails."""
         if self.module.check_mode or not self.changed:
             return
         for command in commands:

@@ -60,7 +60,7 @@ def parse_installed(output: str) -> set[str]:
 
 def missing(module: Commands, names: list[str]) -> list[str]:
     """Those of the packages that dpkg does not call installed."""
-    # dpkg-query ends with 1 when it does not know one of the names; its answer for the others stands.
+    # dpkg-query ends with 1 when it does not know one of the names; its answer for the others is valid.
     _code, out, _err = module.run_command(
         ["dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status}\n", *names]
     )
@@ -69,7 +69,7 @@ def missing(module: Commands, names: list[str]) -> list[str]:
 
 
 def apt(module: AnsibleModule, *words: str) -> None:
-    """Run apt-get without questions; the last lines it says are the message when it fails."""
+    """Run apt-get without questions; its last lines are the message when it fails."""
     options = ["-o", f"DPkg::Lock::Timeout={module.params['lock_timeout']}", "-o", "Acquire::Retries=3"]
     code, out, err = module.run_command(
         ["apt-get", "--quiet=2", *options, *words],

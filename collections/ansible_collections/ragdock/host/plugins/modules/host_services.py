@@ -1,13 +1,13 @@
 #!/usr/bin/python
-"""systemd units of one role: enabled, running, and running what their files say."""
+"""systemd units of one role: enabled, running, and up to date with their files."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: host_services
-short_description: systemd units enabled, running, and running what their files say
+short_description: systemd units enabled, running, and up to date with their files
 description:
-  - All units are asked in one call.
+  - All units are read in one call.
   - A unit whose O(units[].reads) changed after the unit last changed its state is restarted or reloaded.
     This compares
     the world as it is, so a run that was interrupted between writing a file and restarting its reader is
@@ -91,7 +91,7 @@ ENABLED_ENOUGH = frozenset({"enabled", "static", "indirect", "generated", "alias
 
 
 class ServicesError(Exception):
-    """A unit that does not come to the wanted state."""
+    """A unit that does not reach its state."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def parse_show(output: str, names: list[str]) -> dict[str, Unit]:
 
 
 def newer(paths: list[str], since: float) -> str | None:
-    """The first of these files that changed after that moment."""
+    """The first of these files that changed after that time."""
     for path in paths:
         file = Path(path)
         if file.exists() and file.stat().st_mtime > since:
@@ -167,12 +167,12 @@ class HostServices:
         return str(out)
 
     def show(self, names: list[str]) -> dict[str, Unit]:
-        """Ask systemd about all units at once."""
+        """Read all units from systemd at once."""
         out = self.systemctl("show", "--timestamp=us+utc", f"--property={PROPERTIES}", "--", *names)
         return parse_show(out, names)
 
     def act(self, verb: str, unit: str, reason: str) -> None:
-        """Do it, say it; in check mode only say it."""
+        """Do it and report it; in check mode only report it."""
         self.actions.append(f"{verb} {unit} - {reason}")
         if self.module.check_mode:
             return
@@ -188,7 +188,7 @@ class HostServices:
             )
 
     def settle(self, entry: dict[str, Any], unit: Unit) -> None:
-        """Bring one unit to the wanted state."""
+        """Bring one unit to its state."""
         name = entry["name"]
         if entry["optional"]:
             if unit.running:
@@ -196,11 +196,11 @@ class HostServices:
             return
         if not unit.exists:
             if self.module.check_mode:
-                # A dry run on a new host: the package or file that brings the unit is not there yet.
+                # A dry run on a new host: the package or file of the unit is not installed yet.
                 self.actions.append(f"start {name} - it is not installed yet")
                 return
             raise ServicesError(
-                f"{name} is not known to systemd; the package or file that brings it is missing."
+                f"{name} is not known to systemd; the package or file that provides it is missing."
             )
         self.enable(entry, unit)
         if entry["state"] == "any":
@@ -210,7 +210,7 @@ class HostServices:
                 self.act("stop", name, "it must not run")
         elif not unit.running:
             if unit.kept_off:
-                # systemd looked and its own conditions keep it off here: there is nothing to repair.
+                # systemd's own conditions keep it off here: there is nothing to repair.
                 return
             self.act("start", name, f"it was {unit.active}")
         else:

@@ -1,13 +1,13 @@
 #!/usr/bin/python
-"""Kernel settings: kept in a file for the next boot, and true now."""
+"""Kernel settings: in a file for the next boot, and in the running kernel."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: host_sysctls
-short_description: Kernel settings, kept for the next boot and true now
+short_description: Kernel settings, for the next boot and in the running kernel
 description:
-  - Compares the running kernel, not a file, with what is wanted, and writes only what differs.
+  - Compares the running kernel, not a file, with the given values, and writes only what differs.
 options:
   exact:
     description: Settings with exactly this value.
@@ -55,7 +55,7 @@ HEADER = "# Written by Ragdock (role host_baseline); a change here is undone by 
 
 
 class SysctlError(Exception):
-    """A setting that this kernel does not have, or does not let go of."""
+    """A setting that this kernel does not have, or does not let change."""
 
 
 def location(name: str) -> Path:
@@ -88,7 +88,7 @@ def write(name: str, value: str) -> None:
 
 
 def pending(exact: dict[str, str], at_least: dict[str, str]) -> dict[str, str]:
-    """Settings whose running value is not as wanted, with the wanted value."""
+    """Settings whose running value differs, with the value to set."""
     wrong = {name: value for name, value in exact.items() if read(name) != value}
     low = {name: value for name, value in at_least.items() if int(read(name)) < int(value)}
     return {**wrong, **low}

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""One block device: formatted once in its life, mounted under a stable name, never written beside."""
+"""One block device: formatted once, mounted under a stable name, with the directory below it protected."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ WantedBy=local-fs.target
 
 
 def zeros(device: str) -> bool:
-    """Whether the first and last mebibyte hold nothing but zeros."""
+    """Whether the first and last mebibyte are all zeros."""
     with Path(device).open("rb") as handle:
         end = handle.seek(0, os.SEEK_END)
         edges = []
@@ -136,7 +136,7 @@ def set_immutable(path: str, *, write: bool) -> bool | None:
 
 
 def beneath(path: str, *, mounted: bool, write: bool) -> bool | None:
-    """`set_immutable` of the directory that a mount covers, seen from a mount namespace of our own."""
+    """`set_immutable` of the directory that a mount covers, seen from a separate mount namespace."""
     if not mounted:
         return set_immutable(path, write=write)
     child = os.fork()
@@ -151,7 +151,7 @@ def beneath(path: str, *, mounted: bool, write: bool) -> bool | None:
     _unused, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
     if code == 3:
-        raise VolumeError(f"The directory under {path} cannot be looked at; is Ansible root on the host?")
+        raise VolumeError(f"The directory under {path} cannot be read; is Ansible root on the host?")
     return None if code == 2 else bool(code)
 
 
@@ -166,7 +166,7 @@ class DataVolume:
         self.uuid = ""
 
     def run(self) -> None:
-        """Look at everything first; change only what is not so."""
+        """Read everything first; change only what differs."""
         self.require_device()
         mounted = self.mounted_source()
         if self.is_blank():
@@ -232,7 +232,7 @@ class DataVolume:
             self.uuid = next(entry["uuid"] for entry in signatures)
             return False
         if kinds:
-            found = f"holds {', '.join(kinds)}"
+            found = f"has {', '.join(kinds)}"
         elif zeros(self.device):
             return True
         else:
@@ -245,7 +245,7 @@ class DataVolume:
         )
 
     def format(self) -> None:
-        """Give a blank device its file system. No force flag: mkfs looks once more itself."""
+        """Give a blank device its file system. No force flag: mkfs checks again itself."""
         self.act(
             f"format {self.device} as {FILE_SYSTEM}",
             *("mkfs.ext4", "-q", "-m", "1", "-L", self.module.params["label"], self.device),
@@ -275,13 +275,13 @@ class DataVolume:
             self.command("systemctl", "enable", unit, meaning="The mount is not enabled")
 
     def require_empty_mount_point(self) -> None:
-        """Refuse to cover files that lie on the root disk."""
+        """Refuse to cover files on the root disk."""
         directory = Path(self.path)
         found = sorted(entry.name for entry in directory.iterdir()) if directory.is_dir() else []
         if found:
             raise VolumeError(
-                f"{self.path} holds {', '.join(found)} on the root disk, and the data volume is not mounted. "
-                "Mounting would hide these files. Look at what they are, move them away, then run again."
+                f"{self.path} has {', '.join(found)} on the root disk, and the data volume is not mounted. "
+                "Mounting would hide these files. Check what they are, move them away, then run again."
             )
 
     def protect(self, *, mounted: bool) -> None:

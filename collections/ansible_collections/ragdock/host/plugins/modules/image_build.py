@@ -10,9 +10,9 @@ short_description: Builds images whose inputs changed and pushes them to ECR
 description:
   - The tag of an image is a hash of what its Dockerfile copies.
   - A tag that the registry has is not built again.
-  - Base images are held to the digest in the Dockerfile, else to the one that the first build met.
+  - Base images are pinned to the digest in the Dockerfile, else to that of the first build.
   - Needs boto3, and credentials that may push in the environment (AWS_REGION, AWS_PROFILE and so on).
-  - In check mode it says what would be built; the reference of such an image is its tag, not a digest.
+  - In check mode it reports what would be built; the reference of such an image is its tag, not a digest.
 options:
   checkout: {description: Directory below which the contexts are., type: path, required: true}
   images:
@@ -21,7 +21,7 @@ options:
     required: true
   epoch: {description: Part of every tag., type: str, default: ""}
   repository_prefix:
-    description: What stands before the image's name in its ECR repository.
+    description: The prefix of the image's name in its ECR repository.
     type: str
     required: true
   base_lock: {description: File that keeps digests of base images., type: path, required: true}
@@ -156,11 +156,11 @@ def ask_manifest(by: Login, repository: str, reference: str) -> tuple[str, dict[
         raise BuildError(
             f"The registry {by.registry} refuses this machine's login for {repository}: {answer.status}. The "
             "AWS credentials of this run need the rights to ECR of docs/policies/operator.json. "
-            "Nothing was pushed, and what runs goes on."
+            "Nothing was pushed, and the running stack is unchanged."
         )
     if answer.status != 200:
         raise BuildError(
-            f"The registry {by.registry} refused to say whether {repository}:{reference} is there: "
+            f"The registry {by.registry} did not answer whether {repository}:{reference} exists: "
             f"{answer.status} {body[:200]!r}"
         )
     return answer.headers["Docker-Content-Digest"], json.loads(body)

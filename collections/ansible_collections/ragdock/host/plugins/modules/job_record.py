@@ -8,8 +8,8 @@ DOCUMENTATION = r"""
 module: job_record
 short_description: Puts on record how a job of this host went
 description:
-  - Replaces state/<job>.json, adds a line to state/history/<job>.jsonl and tells CloudWatch.
-  - A metric that cannot be put is said in the result; the job is no worse for it.
+  - Replaces state/<job>.json, adds a line to state/history/<job>.jsonl and sends metrics to CloudWatch.
+  - A metric that cannot be sent is reported in the result and does not fail the job.
   - In check mode nothing is written.
 options:
   job:
@@ -21,7 +21,7 @@ options:
   started: {description: When it began (seconds since the epoch); 0 is unknown., type: float, default: 0}
   reason: {description: "Why it failed, or a remark.", type: str, default: ""}
   figures: {description: "What it proved or moved; numbers become metrics.", type: dict, default: {}}
-  namespace: {description: CloudWatch namespace; empty to tell it nothing., type: str, default: ""}
+  namespace: {description: CloudWatch namespace; empty to send nothing., type: str, default: ""}
   region: {description: AWS region., type: str, default: ""}
   endpoint_url: {description: Address of the AWS API; empty for AWS itself., type: str, default: ""}
   keep: {description: Lines of history that stay., type: int, default: 400}
@@ -88,14 +88,14 @@ def main() -> None:
         entry = write_record(Path(wanted["root"]), outcome, wanted["keep"])
     except OSError as error:
         module.fail_json(
-            msg=f"How the {wanted['job']} went could not be written below {wanted['root']}/state: {error}. "
+            msg=f"The result of {wanted['job']} could not be written below {wanted['root']}/state: {error}. "
             "The disk may be full (`df -h /opt/ragdock`); until then, status.yml calls the job overdue."
         )
     problem = ""
     if wanted["namespace"]:
         problem = put_metrics(entry, wanted["namespace"], wanted["region"], wanted["endpoint_url"])
     if problem:
-        module.warn(f"CloudWatch was not told how the {wanted['job']} went: {problem}")
+        module.warn(f"The metrics of {wanted['job']} were not sent to CloudWatch: {problem}")
     module.exit_json(changed=True, entry=entry, metric_problem=problem)
 
 

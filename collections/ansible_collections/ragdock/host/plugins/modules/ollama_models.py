@@ -2,7 +2,7 @@
 """Ansible module: the models of a list are present in the host's Ollama.
 
 The action plugin of the same name runs first, on the operator's machine: it
-hashes the files, asks this module in `plan` mode what is missing, and sends
+hashes the files, calls this module in `plan` mode to learn what is missing, and sends
 only that.
 """
 
@@ -104,12 +104,12 @@ class Record:
 def missing_models(
     models: list[dict[str, Any]], served: dict[str, str], record: Record
 ) -> list[dict[str, Any]]:
-    """The models that are not served, or are something else than was asked for."""
+    """The models that are not served, or are not the configured ones."""
     return [model for model in models if not record.holds(model, served.get(model["name"], ""))]
 
 
 def needed_files(ollama: Ollama, missing: list[dict[str, Any]]) -> list[str]:
-    """The hashes of files that Ollama does not hold yet."""
+    """The hashes of files that Ollama does not have yet."""
     wanted = {one["sha256"] for model in missing for one in (model.get("files") or {}).values()}
     return sorted(digest for digest in wanted if not ollama.has_blob(digest))
 

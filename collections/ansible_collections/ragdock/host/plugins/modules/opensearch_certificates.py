@@ -26,7 +26,7 @@ options:
       path: {description: Below root/secrets., type: str, required: true}
       uid: {description: Owner and group., type: int, required: true}
       content_base64: {description: The secret in base64., type: str, required: true}
-  patience: {description: Seconds to wait until the node answers., type: int, default: 120}
+  timeout: {description: Seconds to wait until the node answers., type: int, default: 120}
 extends_documentation_fragment:
   - ragdock.host.root
   - ragdock.host.project
@@ -133,10 +133,10 @@ class Node:
 
     def seen(self, host: str) -> bytes:
         """What it shows; it may just be starting."""
-        until = time.monotonic() + self.wanted["patience"]
+        until = time.monotonic() + self.wanted["timeout"]
         while not (shown := served(host)):
             if time.monotonic() > until:
-                raise SearchError(f"nothing answered at {host}:{PORT} within {self.wanted['patience']} s")
+                raise SearchError(f"nothing answered at {host}:{PORT} within {self.wanted['timeout']} s")
             time.sleep(1)
         return shown
 
@@ -144,7 +144,7 @@ class Node:
         """As the admin, ask it to read its files; says whether the two trust each other."""
         admin = (self.wanted["admin_cert"], self.wanted["admin_key"])
         ca = (self.files / "ca.pem").read_text(encoding="utf-8")
-        until = time.monotonic() + self.wanted["patience"]
+        until = time.monotonic() + self.wanted["timeout"]
         while True:
             cluster = Cluster(address(self.find()), self.wanted["server_name"], ca, admin)
             try:
@@ -167,7 +167,7 @@ class Node:
             if time.monotonic() > until:
                 raise EngineError(
                     f"opensearch did not answer within {START_SECONDS} s of its restart. "
-                    "`docker compose -p ragdock logs --tail 50 opensearch` on the host says why."
+                    "`docker compose -p ragdock logs --tail 50 opensearch` on the host shows why."
                 )
             time.sleep(1)
 
@@ -180,7 +180,7 @@ class Node:
                 raise SearchError(
                     "it was asked to read its files and shows another certificate than "
                     f"{self.files}/node.pem holds. "
-                    "`docker compose -p ragdock logs --tail 50 opensearch` on the host says why"
+                    "`docker compose -p ragdock logs --tail 50 opensearch` on the host shows why"
                 )
             time.sleep(0.5)
         return wanted
@@ -220,7 +220,7 @@ def main() -> None:
             "admin_cert": {"type": "str", "required": True},
             "admin_key": {"type": "str", "required": True, "no_log": True},
             "files": {"type": "list", "elements": "dict", "default": [], "options": file},
-            "patience": {"type": "int", "default": 120},
+            "timeout": {"type": "int", "default": 120},
         },
         supports_check_mode=True,
     )

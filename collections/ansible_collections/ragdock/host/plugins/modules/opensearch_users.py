@@ -15,7 +15,7 @@ options:
   server_name: {description: Name in the node's certificate., type: str, default: opensearch}
   roles: {description: Roles in the security plugin's format., type: dict, required: true}
   passwords: {description: User -> password. Each holds the role of its name., type: dict, required: true}
-  patience: {description: Seconds to wait until the node answers., type: int, default: 120}
+  timeout: {description: Seconds to wait until the node answers., type: int, default: 120}
 extends_documentation_fragment:
   - ragdock.host.project
   - ragdock.host.opensearch
@@ -180,7 +180,7 @@ def main() -> None:
             "server_name": {"type": "str", "default": "opensearch"},
             "roles": {"type": "dict", "required": True},
             "passwords": {"type": "dict", "required": True, "no_log": True},
-            "patience": {"type": "int", "default": 120},
+            "timeout": {"type": "int", "default": 120},
         },
         supports_check_mode=True,
     )
@@ -196,7 +196,7 @@ def main() -> None:
         host = address(node())
         admin = (wanted["admin_cert"], wanted["admin_key"])
         cluster = Cluster(host, wanted["server_name"], wanted["ca"], admin)
-        cluster.ready(float(wanted["patience"]), node)
+        cluster.ready(float(wanted["timeout"]), node)
         reconciler = Reconciler(cluster, wanted["roles"], wanted["passwords"], module.check_mode)
         users = reconciler.run()
     except (EngineError, SearchError) as error:

@@ -16,7 +16,7 @@ options:
   step: {description: What to do., type: str, choices: [restart, resume, settle], required: true}
   notes: {description: What the run after the boot must know., type: dict, default: {}}
   boot: {description: The boot that must be over., type: str, default: ""}
-  patience: {description: Seconds that the stack may take., type: int, default: 600}
+  timeout: {description: Seconds that the stack may take., type: int, default: 600}
 extends_documentation_fragment:
   - ragdock.host.root
   - ragdock.host.project
@@ -72,7 +72,7 @@ def unwell(project: str) -> list[str]:
 
 def settle(wanted: dict[str, Any]) -> None:
     """Wait; raises with what is not well."""
-    until = time.monotonic() + wanted["patience"]
+    until = time.monotonic() + wanted["timeout"]
     while True:
         trouble = (
             ["the host has not restarted yet"] if wanted["boot"] == boot() else unwell(wanted["project"])
@@ -80,7 +80,7 @@ def settle(wanted: dict[str, Any]) -> None:
         if not trouble:
             return
         if time.monotonic() > until:
-            raise RuntimeError(f"not well after {wanted['patience']} s: {'; '.join(trouble)}")
+            raise RuntimeError(f"not well after {wanted['timeout']} s: {'; '.join(trouble)}")
         time.sleep(POLL_SECONDS)
 
 
@@ -92,7 +92,7 @@ def main() -> None:
             "step": {"type": "str", "choices": ["restart", "resume", "settle"], "required": True},
             "notes": {"type": "dict", "default": {}},
             "boot": {"type": "str", "default": ""},
-            "patience": {"type": "int", "default": 600},
+            "timeout": {"type": "int", "default": 600},
         },
         supports_check_mode=True,
     )

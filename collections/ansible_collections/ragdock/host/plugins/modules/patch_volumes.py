@@ -17,7 +17,7 @@ options:
   region: {description: AWS region., type: str, required: true}
   endpoint_url: {description: Address of the AWS API., type: str, default: ""}
   keep: {description: Snapshots of each volume that stay., type: int, required: true}
-  patience: {description: Seconds that snapshots may take., type: int, default: 3600}
+  timeout: {description: Seconds that snapshots may take., type: int, default: 3600}
 author: ["Ragdock (!UNKNOWN)"]
 """
 
@@ -89,9 +89,9 @@ def take(ec2: Any, one: dict[str, str], wanted: dict[str, Any]) -> str:
     return str(answer["SnapshotId"])
 
 
-def wait(ec2: Any, ids: list[str], patience: float) -> None:
+def wait(ec2: Any, ids: list[str], timeout: float) -> None:
     """Until all are complete."""
-    until = time.monotonic() + patience
+    until = time.monotonic() + timeout
     while True:
         states = {
             one["SnapshotId"]: one["State"] for one in ec2.describe_snapshots(SnapshotIds=ids)["Snapshots"]
@@ -103,7 +103,7 @@ def wait(ec2: Any, ids: list[str], patience: float) -> None:
             raise RuntimeError(
                 f"snapshots {', '.join(failed)} ended in an error"
                 if failed
-                else f"snapshots were not complete within {patience:.0f} s: {states}"
+                else f"snapshots were not complete within {timeout:.0f} s: {states}"
             )
         time.sleep(POLL_SECONDS)
 
@@ -129,7 +129,7 @@ def work(wanted: dict[str, Any]) -> dict[str, Any]:
     # What the system has not yet written would be missing from them.
     os.sync()
     made = [{**one, "snapshot": take(ec2, one, wanted)} for one in found]
-    wait(ec2, [one["snapshot"] for one in made], wanted["patience"])
+    wait(ec2, [one["snapshot"] for one in made], wanted["timeout"])
     filters = {"tag:ragdock:name": wanted["name"], "tag:ragdock:purpose": PURPOSE}
     named = [{"Name": name, "Values": [value]} for name, value in filters.items()]
     old = doomed(ec2.describe_snapshots(OwnerIds=["self"], Filters=named)["Snapshots"], wanted["keep"])
@@ -148,7 +148,7 @@ def main() -> None:
             "region": {"type": "str", "required": True},
             "endpoint_url": {"type": "str", "default": ""},
             "keep": {"type": "int", "required": True},
-            "patience": {"type": "int", "default": 3600},
+            "timeout": {"type": "int", "default": 3600},
         },
         supports_check_mode=True,
     )

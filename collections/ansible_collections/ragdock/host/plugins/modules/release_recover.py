@@ -18,7 +18,7 @@ options:
     choices: [deploy, rollback]
     required: true
     type: str
-  patience: {description: Seconds that each service may take to become healthy., type: int, default: 300}
+  timeout: {description: Seconds that each service may take to become healthy., type: int, default: 300}
 extends_documentation_fragment:
   - ragdock.host.root
   - ragdock.host.project
@@ -50,7 +50,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
-from ansible_collections.ragdock.host.plugins.module_utils.releases.rolling import Starter
+from ansible_collections.ragdock.host.plugins.module_utils.releases.rolling import RollingUpdate
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import (
     ReleaseError,
     Store,
@@ -65,7 +65,7 @@ def keep_logs(engine: Engine, where: Path, reason: str) -> list[str]:
     containers = sorted(engine.containers(), key=lambda one: one.well)
     for one in containers:
         write_atomically(where / f"{one.name}.log", engine.log(one.id), 0o640)
-    return [one.told() for one in containers if not one.well]
+    return [one.summary() for one in containers if not one.well]
 
 
 def recover(wanted: dict[str, Any]) -> dict[str, Any]:
@@ -87,16 +87,16 @@ def recover(wanted: dict[str, Any]) -> dict[str, Any]:
         "serving": "",
     }
     if current:
-        starter = Starter(engine, current, root, wanted["patience"])
+        update = RollingUpdate(engine, current, root, wanted["timeout"])
         result["serving"] = current.id
         try:
-            starter.start()
+            update.start()
         except (EngineError, ReleaseError) as error:
             result["trouble"] = str(error)
-        result["actions"] = starter.done
+        result["actions"] = update.done
     else:
-        # Nothing unproven stands behind the public door; data and kept logs stay.
-        engine.run("compose", "--project-name", engine.project, "down", timeout=wanted["patience"])
+        # Nothing unproven stands behind the public endpoint; data and kept logs stay.
+        engine.run("compose", "--project-name", engine.project, "down", timeout=wanted["timeout"])
         result["actions"] = ["the containers of the failed first release were removed"]
     return {**result, "seconds": round(time.monotonic() - began, 2)}
 
@@ -109,7 +109,7 @@ def main() -> None:
             "failed": {"type": "str", "required": True},
             "reason": {"type": "str", "required": True},
             "verb": {"type": "str", "choices": ["deploy", "rollback"], "required": True},
-            "patience": {"type": "int", "default": 300},
+            "timeout": {"type": "int", "default": 300},
         },
         supports_check_mode=True,
     )

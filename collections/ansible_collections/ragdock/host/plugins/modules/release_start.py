@@ -14,7 +14,7 @@ description:
   - Does not make the release the current one; C(release_switch) does, after the proof.
 options:
   id: {description: The release., type: str, required: true}
-  patience: {description: Seconds that each service may take to become healthy., type: int, default: 300}
+  timeout: {description: Seconds that each service may take to become healthy., type: int, default: 300}
 extends_documentation_fragment:
   - ragdock.host.root
   - ragdock.host.project
@@ -43,7 +43,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
-from ansible_collections.ragdock.host.plugins.module_utils.releases.rolling import Starter
+from ansible_collections.ragdock.host.plugins.module_utils.releases.rolling import RollingUpdate
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import ReleaseError, Store
 
 
@@ -60,16 +60,16 @@ def start(wanted: dict[str, Any], *, check: bool) -> dict[str, Any]:
             "actions": ["would start the release (it is not on the host yet)"],
         }
     release = store.wanted(name)
-    starter = Starter(engine, release, root, wanted["patience"])
+    update = RollingUpdate(engine, release, root, wanted["timeout"])
     if check:
-        todo = starter.look()
+        todo = update.look()
         actions = [f"would start {service}" for service in (*todo.up, *todo.roll)]
-        actions += [f"would write config/{path}" for path in starter.stale_config()]
+        actions += [f"would write config/{path}" for path in update.stale_config()]
         return {"changed": bool(actions or todo.remove), "id": release.id, "actions": actions}
     with store.locked():
-        starter.start()
+        update.start()
     seconds = round(time.monotonic() - began, 2)
-    return {"changed": bool(starter.done), "id": release.id, "actions": starter.done, "seconds": seconds}
+    return {"changed": bool(update.done), "id": release.id, "actions": update.done, "seconds": seconds}
 
 
 def main() -> None:
@@ -78,7 +78,7 @@ def main() -> None:
         argument_spec=arguments("root", "project")
         | {
             "id": {"type": "str", "required": True},
-            "patience": {"type": "int", "default": 300},
+            "timeout": {"type": "int", "default": 300},
         },
         supports_check_mode=True,
     )

@@ -77,7 +77,7 @@ FAILURES = (
 
 
 class DrillError(Exception):
-    """The backup is not what its manifest says; the text says where."""
+    """The backup is not what its manifest says. The text says where."""
 
 
 class EndedError(Exception):
@@ -176,7 +176,7 @@ class Drill:
                 wrong += manifests.compare_indices(wanted, found)
                 wrong += manifests.compare_golden(wanted, node, name)
             if wrong:
-                raise DrillError(f"the restored index is not the manifest's: {manifests.told(wrong)}")
+                raise DrillError(f"the restored index is not the manifest's: {manifests.summary(wrong)}")
         self.figures["chunks"] = sum(int(one["documents"]) for one in found.values())
         self.figures["golden"] = len(content.manifest["golden"])
 

@@ -67,7 +67,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.restore.backups impor
     backups_of,
     chosen,
 )
-from ansible_collections.ragdock.host.plugins.module_utils.restore.journal import Desk, locked
+from ansible_collections.ragdock.host.plugins.module_utils.restore.journal import RestoreWorkspace, locked
 from ansible_collections.ragdock.host.plugins.module_utils.restore.node import Node
 from ansible_collections.ragdock.host.plugins.module_utils.restore.preparation import (
     Preparation,
@@ -79,12 +79,12 @@ from ansible_collections.ragdock.host.plugins.module_utils.restore.transaction i
 def run(module: AnsibleModule) -> dict[str, Any]:
     """Do the step; the result for Ansible."""
     wanted = module.params
-    desk = Desk(Path(wanted["root"]))
+    workspace = RestoreWorkspace(Path(wanted["root"]))
     keys = (wanted[key] for key in ("ca", "admin_cert", "admin_key"))
     node = Node.as_admin(module.run_command, wanted["project"], *keys)
-    work = Transaction(desk, node, Engine(wanted["project"]))
+    work = Transaction(workspace, node, Engine(wanted["project"]))
     step, told = wanted["step"], ""
-    entry = desk.read()
+    entry = workspace.read()
     if module.check_mode:
         left = entry is not None and step == "settle"
         told = f"an interrupted restore of {entry.backup} would be settled" if left and entry else ""
@@ -95,12 +95,14 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     if step == "prepare":
         if entry is not None:
             raise RestoreError("another restore was begun and not ended; run playbooks/restore.yml again")
-        repository = parts.repository(wanted["repository"], wanted["password"], wanted["region"], desk.root)
+        repository = parts.repository(
+            wanted["repository"], wanted["password"], wanted["region"], workspace.root
+        )
         backup = chosen(backups_of(repository), wanted["backup"], dt.datetime.now(dt.UTC))
         content = parts.load(repository, backup)
         file = next(iter(content.wanted(parts.FILE, wanted["file"]))) if wanted["scope"] == parts.FILE else ""
         entry = work.begin(backup.id, wanted["scope"], file)
-        preparation = Preparation(desk, node, work.engine, work.seconds, work.figures)
+        preparation = Preparation(workspace, node, work.engine, work.seconds, work.figures)
         preparation.run(entry, repository, content)
     elif entry is None:
         if step != "undo":
@@ -112,7 +114,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     else:
         work.undo(entry)
         told = f"the restore of {entry.backup} is undone"
-    aside = str(desk.aside(entry.moment)) if entry else ""
+    aside = str(workspace.aside(entry.moment)) if entry else ""
     return {
         "changed": entry is not None,
         "told": told,

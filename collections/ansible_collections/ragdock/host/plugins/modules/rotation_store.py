@@ -66,7 +66,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.certificates import (
     issue,
 )
 from ansible_collections.ragdock.host.plugins.module_utils.libraries import require
-from ansible_collections.ragdock.host.plugins.module_utils.secret_store import PATIENT, Store, password
+from ansible_collections.ragdock.host.plugins.module_utils.secret_store import MANY_ATTEMPTS, Store, password
 
 with suppress(ImportError):
     from botocore.exceptions import BotoCoreError, ClientError
@@ -280,7 +280,7 @@ def main() -> None:
     require(module, "boto3", "cryptography")
     params = module.params
     try:
-        store = Store(clients(PATIENT)("ssm"), params["path"], params["tags"])
+        store = Store(clients(MANY_ATTEMPTS)("ssm"), params["path"], params["tags"])
         result = step(store, params, dry=module.check_mode)
     except LookupError as error:
         module.fail_json(msg=f"{error}.")

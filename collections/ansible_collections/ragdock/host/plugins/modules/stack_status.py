@@ -40,18 +40,18 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.docker import EngineError
-from ansible_collections.ragdock.host.plugins.module_utils.endpoint import Door
+from ansible_collections.ragdock.host.plugins.module_utils.endpoint import PublicEndpoint
 from ansible_collections.ragdock.host.plugins.module_utils.https import UnreachableError
 from ansible_collections.ragdock.host.plugins.module_utils.jobs import read_state
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import Store
 from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import (
+    CheckError,
     Deployment,
-    LookError,
     name_of,
     service_of,
 )
 from ansible_collections.ragdock.host.plugins.module_utils.verify.jobs import glance
-from ansible_collections.ragdock.host.plugins.module_utils.verify.services import LOCAL, door_ca
+from ansible_collections.ragdock.host.plugins.module_utils.verify.services import LOCAL, endpoint_ca
 
 GIB = 1 << 30
 NO_BACKUP = "none yet: playbooks/backup.yml makes one"
@@ -114,11 +114,11 @@ def facts(deployment: Deployment) -> Iterator[list[str]]:
 def documents(deployment: Deployment) -> str:
     """Documents by state, as the app counts them."""
     try:
-        token, ca = deployment.secret("rag-app", "api_token"), door_ca(deployment)
-        reply = Door(deployment.name, LOCAL, 443, ca, token).ask(
-            "GET", "/api/status", timeout=deployment.patience
+        token, ca = deployment.secret("rag-app", "api_token"), endpoint_ca(deployment)
+        reply = PublicEndpoint(deployment.name, LOCAL, 443, ca, token).ask(
+            "GET", "/api/status", timeout=deployment.timeout
         )
-    except (LookError, UnreachableError, OSError) as error:
+    except (CheckError, UnreachableError, OSError) as error:
         return f"unknown: {error}"
     counts = reply.json().get("documents", {})
     return ", ".join(f"{count} {state}" for state, count in counts.items()) or f"unknown: {reply.excerpt()}"
@@ -148,7 +148,7 @@ def main() -> None:
         deployment.read()
         rows, about = list(services(deployment)), list(facts(deployment))
         jobs, drills, lost = glance(deployment.root)
-    except (LookError, EngineError, OSError, ValueError) as error:
+    except (CheckError, EngineError, OSError, ValueError) as error:
         module.fail_json(
             msg=f"State cannot be read: {error}. Is the host configured? playbooks/configure.yml"
         )

@@ -1,4 +1,4 @@
-// Files go one by one to the same door that programs use, so each has its own progress, its own refusal
+// Files are sent one by one to the endpoint that programs use, so each has its own progress, its own refusal
 // and its own second try. Nothing waits for ever: a file that makes no progress is tried again, then told.
 const AT_ONCE = 3;
 const TRIES = 3;

@@ -1,4 +1,4 @@
-"""Compares what AWS has with what a deployment wants."""
+"""Compares what AWS has with what a deployment needs."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 
 def dead(holder: dict[str, Any], machine: str) -> bool:
-    """Is the holder a run of this machine whose process is gone (or whose number another process got)?"""
+    """Whether the holder is a run of this machine whose process has ended (or whose number was reused)."""
     if holder.get("machine") != machine:
         return False
     try:
@@ -95,7 +95,7 @@ class Lock:
         return cls(clients(region=region, endpoint_url=endpoint_url)("ssm"), name)
 
     def holder(self) -> dict[str, Any] | None:
-        """Who holds the lock now."""
+        """The current holder of the lock."""
         try:
             return dict(json.loads(self.ssm.get_parameter(Name=self.name)["Parameter"]["Value"]))
         except self.ssm.exceptions.ParameterNotFound:
@@ -104,7 +104,7 @@ class Lock:
             raise UnreadableError(str(error)) from error
 
     def create(self, holder: dict[str, Any]) -> bool:
-        """Take a free lock; false when somebody else was first."""
+        """Take a free lock; false when another run was first."""
         try:
             self.ssm.put_parameter(Name=self.name, Value=json.dumps(holder), Type="String", Overwrite=False)
         except self.ssm.exceptions.ParameterAlreadyExists:
@@ -124,7 +124,7 @@ class Lock:
 
 
 def take(lock: Lock, me: dict[str, Any], take_from_other: bool) -> dict[str, Any]:
-    """Hold the lock or return the reason why not."""
+    """Take the lock, or return the reason why not."""
     if lock.create(me):
         return {"held": True}
     holder = lock.holder()
@@ -151,7 +151,7 @@ def take(lock: Lock, me: dict[str, Any], take_from_other: bool) -> dict[str, Any
 
 
 def gone(holder: dict[str, Any]) -> bool:
-    """Has the holder's process ended?  One that nobody waits for is no life."""
+    """Whether the holder's process has ended. A zombie counts as ended."""
     if dead(holder, holder["machine"]):
         return True
     try:
@@ -161,7 +161,7 @@ def gone(holder: dict[str, Any]) -> bool:
 
 
 def free_at_the_end(lock: Lock, me: dict[str, Any]) -> None:
-    """Wait until the run has ended and free its lock, unless it did or another run holds it by now."""
+    """Wait until the run has ended, then free its lock, unless it did so itself or another run holds it."""
     while not gone(me):
         time.sleep(WATCH_SECONDS)
     holder = lock.holder()
@@ -173,10 +173,10 @@ def watch(lock: Lock, me: dict[str, Any]) -> None:
     """Leave a process behind that frees the lock when the run has ended.
 
     In a session of its own, so that Ctrl-C and a closed terminal do not reach it, and with none of
-    the run's files open: nobody waits for it.
+    the run's files open, so nothing waits for it.
     """
     if child := os.fork():
-        # It ends as soon as its own child stands apart.
+        # It ends as soon as its child is detached.
         os.waitpid(child, 0)
         return
     os.setsid()

@@ -119,7 +119,7 @@ def network(ec2: Any, name: str) -> dict[str, Found]:
 def host(ec2: Any, name: str) -> dict[str, Found]:
     """Key pair, instance, data volume, and the address's way to the instance."""
     mine = [{"Name": "tag:ragdock:name", "Values": [name]}]
-    found: dict[str, Found] = dict.fromkeys(("key_pair", "instance", "data_volume", "door"))
+    found: dict[str, Found] = dict.fromkeys(("key_pair", "instance", "data_volume", "ingress"))
     key = only(ec2.describe_key_pairs(Filters=mine, IncludePublicKey=True)["KeyPairs"], "key pair")
     if key:
         found["key_pair"] = {"id": key["KeyPairId"], "name": key["KeyName"], "tags": tags_of(key)}
@@ -129,7 +129,7 @@ def host(ec2: Any, name: str) -> dict[str, Found]:
         found["instance"] = _instance(ec2, instance)
         addresses = ec2.describe_addresses(Filters=mine)["Addresses"]
         here = [item["PublicIp"] for item in addresses if item.get("InstanceId") == instance["InstanceId"]]
-        found["door"] = {"id": here[0], "open": True} if here else None
+        found["ingress"] = {"id": here[0], "open": True} if here else None
     volumes = ec2.describe_volumes(Filters=[*mine, {"Name": "tag:ragdock:volume", "Values": ["data"]}])[
         "Volumes"
     ]

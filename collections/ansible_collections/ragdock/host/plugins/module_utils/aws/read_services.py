@@ -14,7 +14,7 @@ Found: TypeAlias = "dict[str, Any] | None"
 
 
 def _or_none(call: Any, missing: tuple[str, ...], **arguments: Any) -> Any:
-    """What the call answers, or None when AWS says that the thing is not there."""
+    """What the call answers, or None when AWS reports that it does not exist."""
     try:
         return call(**arguments)
     except ClientError as error:
@@ -157,7 +157,7 @@ def observability(sns: Any, cloudwatch: Any, name: str, instance: str) -> dict[s
 
 
 def secrets(ssm: Any, path: str) -> dict[str, Found]:
-    """The names, not the values, of what is kept under PATH."""
+    """The names, not the values, of the parameters below PATH."""
     pages = ssm.get_paginator("get_parameters_by_path").paginate(Path=path, WithDecryption=False)
     names = [item["Name"].removeprefix(path) for page in pages for item in page["Parameters"]]
     return {"secrets": {"id": path, "names": [name for name in names if name != "lock"]}}

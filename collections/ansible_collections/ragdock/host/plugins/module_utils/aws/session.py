@@ -1,4 +1,4 @@
-"""AWS as modules ask it. Where boto3 may be missing, `libraries.require` comes first."""
+"""AWS clients for modules. Where boto3 may be missing, `libraries.require` comes first."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def clients(
 def host_client(service: str, region: str, endpoint_url: str, config: Config | None = None) -> Any:
     """A client with the rights of this host's role."""
     session = botocore.session.Session()
-    # By default the role is asked for once, for one second: a busy host would seem to have none.
+    # By default the role is requested once, for one second: on a busy host it would seem to be missing.
     session.set_config_variable("metadata_service_timeout", 10)
     session.set_config_variable("metadata_service_num_attempts", 4)
     return boto3.session.Session(botocore_session=session, region_name=region).client(

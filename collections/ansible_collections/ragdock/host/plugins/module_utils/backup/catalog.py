@@ -58,7 +58,7 @@ def parse_backup(found: dict[str, Any]) -> Backup | None:
 def proofs(drills: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """Backup id -> when a drill proved it last, in the order of these drills.
 
-    One whose last drill failed is not proven. `drills` are the lines of their history, oldest first.
+    A backup whose last drill failed is not verified. `drills` are the lines of the history, oldest first.
     """
     found: dict[str, str] = {}
     for entry in drills:
@@ -72,7 +72,7 @@ def proofs(drills: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 def choose(backups: Sequence[Backup], wanted: str, now: dt.datetime) -> Backup | None:
     """The backup that a word means: `latest`, an id, the beginning of restic's own id, or a time.
 
-    A time means the newest backup that is not later; an id that the policy has let go means none, not
+    A time means the newest backup that is not later; an id that the policy has removed means none, not
     the one before. One dated in the future is never the latest: it was made while the clock was wrong,
     and is had by its id.
     """

@@ -1,4 +1,4 @@
-"""What a backup brings together beside OpenSearch's snapshot: copies, files, versions."""
+"""What a backup collects besides OpenSearch's snapshot: copies, files, versions."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ansible_collections.ragdock.host.plugins.module_utils.aws.session import ho
 from ansible_collections.ragdock.host.plugins.module_utils.backup import manifests, quiesce
 from ansible_collections.ragdock.host.plugins.module_utils.backup.common import (
     BackupError,
+    BackupPaths,
     Memory,
-    Places,
     Settings,
 )
 from ansible_collections.ragdock.host.plugins.module_utils.backup.documents import documents, release
@@ -30,9 +30,9 @@ with suppress(ImportError):
 
 Json = dict[str, Any]
 SECURITY = ("roles.yml", "roles_mapping.yml")
-PATIENCE_SECONDS = 10.0
+TIMEOUT_SECONDS = 10.0
 MIB = 1 << 20
-# Locks, indices and what a removal of old backups writes anew, on a disk that is the repository's own.
+# Locks, indices and what pruning rewrites, on a disk that only the repository uses.
 OWN_MIB = 64
 Free = Callable[[Path], int]
 
@@ -43,36 +43,36 @@ def state_of(path: Path) -> list[int]:
     return [found.st_size, found.st_mtime_ns, found.st_ino]
 
 
-def fresh_work(places: Places) -> None:
+def fresh_work(paths: BackupPaths) -> None:
     """An empty work directory; what a killed run left is gone."""
-    clear_work(places)
-    places.work.mkdir(mode=0o700)
+    clear_work(paths)
+    paths.work.mkdir(mode=0o700)
 
 
-def clear_work(places: Places) -> None:
+def clear_work(paths: BackupPaths) -> None:
     """Nothing of a backup is left but the backup."""
-    shutil.rmtree(places.work, ignore_errors=True)
-    release(places)
+    shutil.rmtree(paths.work, ignore_errors=True)
+    release(paths)
 
 
-def databases(places: Places) -> list[Path]:
-    """The ledger, and whatever else keeps its rows beside it."""
-    found = sorted(places.ledger.glob("*.sqlite3"))
+def databases(paths: BackupPaths) -> list[Path]:
+    """The ledger, and other databases in its directory."""
+    found = sorted(paths.ledger.glob("*.sqlite3"))
     for path in found:
         if path.is_symlink():
             raise linked(path)
     return found
 
 
-def copy_databases(places: Places) -> None:
-    """Every database, as of one moment each."""
-    for path in databases(places):
-        quiesce.copy_database(path, places.work / path.name)
+def copy_databases(paths: BackupPaths) -> None:
+    """Copy every database, each at one point in time."""
+    for path in databases(paths):
+        quiesce.copy_database(path, paths.work / path.name)
 
 
-def ledger_version(places: Places) -> int:
+def ledger_version(paths: BackupPaths) -> int:
     """The version of the copied ledger's schema: a restore refuses one that its software does not know."""
-    path = places.work / manifests.LEDGER
+    path = paths.work / manifests.LEDGER
     if not path.is_file():
         return 0
     with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
@@ -81,30 +81,30 @@ def ledger_version(places: Places) -> int:
 
 @contextlib.contextmanager
 def _unwritten(path: Path) -> Iterator[None]:
-    """While this holds, the landing page does not write or rotate."""
+    """While this lock is held, the landing page does not write or rotate."""
     refusal = BackupError(
-        f"{path} has been locked for {PATIENCE_SECONDS:.0f} s: the landing page hangs in the "
+        f"{path} has been locked for {TIMEOUT_SECONDS:.0f} s: the landing page hangs in the "
         "middle of a write. `docker compose -p ragdock restart landing` on the host ends it."
     )
-    with locked(path, PATIENCE_SECONDS, refusal, pause=0.05):
+    with locked(path, TIMEOUT_SECONDS, refusal, pause=0.05):
         yield
 
 
-def copy_analytics(places: Places) -> None:
+def copy_analytics(paths: BackupPaths) -> None:
     """All CSV files, while the writer cannot rotate them."""
-    target = places.work / "analytics"
+    target = paths.work / "analytics"
     target.mkdir(mode=0o700)
     with contextlib.ExitStack() as locks:
-        for lock in sorted(places.analytics.glob(".*.lock")):
+        for lock in sorted(paths.analytics.glob(".*.lock")):
             locks.enter_context(_unwritten(lock))
-        for path in sorted(places.analytics.glob("*.csv")):
+        for path in sorted(paths.analytics.glob("*.csv")):
             copy_file(path, target / path.name)
 
 
 def linked(path: Path) -> BackupError:
     """A container writes to this directory as itself; by a link, root would read for it."""
     return BackupError(
-        f"{path} is a symbolic link to {path.readlink()}. No service makes links there: somebody took "
+        f"{path} is a symbolic link to {path.readlink()}. No service makes links there: someone took "
         "the container over, or made it by hand. Nothing was read of it; find out, then remove it."
     )
 
@@ -124,21 +124,21 @@ def copy_file(source: Path, target: Path) -> None:
     os.utime(target, ns=(found.st_atime_ns, found.st_mtime_ns))
 
 
-def copy_release(places: Places) -> Release:
+def copy_release(paths: BackupPaths) -> Release:
     """The release that serves, with its record; and the rights of OpenSearch's users."""
-    release = Store(places.root).current()
+    release = Store(paths.root).current()
     if release is None:
         raise BackupError("No release serves on this host: there is nothing to back up. Run site.yml first.")
-    shutil.copytree(release.path, places.work / "release", ignore=shutil.ignore_patterns("logs"))
-    security = places.work / "security"
+    shutil.copytree(release.path, paths.work / "release", ignore=shutil.ignore_patterns("logs"))
+    security = paths.work / "security"
     security.mkdir(mode=0o700)
     for name in SECURITY:
-        shutil.copy2(places.root / "config" / "opensearch" / "security" / name, security / name)
+        shutil.copy2(paths.root / "config" / "opensearch" / "security" / name, security / name)
     return release
 
 
 def secret_versions(settings: Settings) -> dict[str, int]:
-    """Name -> version of the deployment's secrets; their values are not asked for."""
+    """Name -> version of the deployment's secrets; their values are not read."""
     path = f"/ragdock/{settings.name}/"
     try:
         pages = (
@@ -155,20 +155,20 @@ def secret_versions(settings: Settings) -> dict[str, int]:
     return {one["Name"].removeprefix(path): one["Version"] for one in found}
 
 
-def write_secrets(places: Places, versions: Mapping[str, int]) -> None:
+def write_secrets(paths: BackupPaths, versions: Mapping[str, int]) -> None:
     """Which version each secret had: enough to know whether it was rotated since, of no use to a thief."""
     text = json.dumps(versions, indent=1, sort_keys=True) + "\n"
-    (places.work / "secrets.json").write_text(text, encoding="utf-8")
+    (paths.work / "secrets.json").write_text(text, encoding="utf-8")
 
 
 class Files:
-    """Entries of the manifest, and the proof that the files did not change since they were read."""
+    """Entries of the manifest, and a check that the files did not change since they were read."""
 
-    def __init__(self, places: Places) -> None:
-        self._places = places
-        self._memory = Memory(places, "files")
+    def __init__(self, paths: BackupPaths) -> None:
+        self._paths = paths
+        self._memory = Memory(paths, "files")
         self.entries: list[Json] = []
-        # Path in the backup -> where it is held, and its state there.
+        # Path in the backup -> its second name, and its state there.
         self.held: dict[str, tuple[Path, list[int]]] = {}
         self.read_bytes = 0
 
@@ -176,15 +176,15 @@ class Files:
         """Hash the copies, and of the documents those that changed since the last backup."""
         known = self._memory.values
         kept: Json = {}
-        for held in documents(self._places.held):
-            path = self._places.raw / held.relative_to(self._places.held)
+        for held in documents(self._paths.held):
+            path = self._paths.raw / held.relative_to(self._paths.held)
             state = state_of(held)
             *before, digest = known.get(str(path), [""])
             if before != state:
                 digest = self._hash(held)
             kept[str(path)] = [*state, digest]
             self._add(path, held, state, digest)
-        for path in manifests.files_below(self._places.work):
+        for path in manifests.files_below(self._paths.work):
             self._add(path, path, state_of(path), self._hash(path))
         self._memory.values = {}
         self._memory.save(**kept)
@@ -199,7 +199,7 @@ class Files:
         self.held[str(path)] = (held, state)
 
     def changed(self) -> list[str]:
-        """Files whose content is no longer what the manifest says."""
+        """Files whose content no longer matches the manifest."""
         wrong = []
         for entry in self.entries:
             path, state = self.held[entry["path"]]
@@ -212,7 +212,7 @@ class Files:
         return wrong
 
 
-def room_needed(places: Places, new_segments: int) -> tuple[int, int]:
+def room_needed(paths: BackupPaths, new_segments: int) -> tuple[int, int]:
     """Bytes that a backup may write: copies on the data volume, and what is new in the repository."""
 
     def size(paths: list[Path]) -> int:
@@ -223,27 +223,27 @@ def room_needed(places: Places, new_segments: int) -> tuple[int, int]:
                 total += path.stat().st_size
         return total
 
-    copies = new_segments + size(databases(places)) * 2 + size(list(places.analytics.glob("*.csv")))
-    known = Memory(places, "files").values
-    unknown = size([path for path in documents(places.raw) if str(path) not in known])
+    copies = new_segments + size(databases(paths)) * 2 + size(list(paths.analytics.glob("*.csv")))
+    known = Memory(paths, "files").values
+    unknown = size([path for path in documents(paths.raw) if str(path) not in known])
     return copies, copies + unknown
 
 
 def folder_of(location: str) -> Path | None:
-    """The directory whose disk a repository at a path takes room of; None for one elsewhere, or not there."""
+    """The directory whose disk a repository at a path uses; None for one elsewhere or missing."""
     path = Path(location)
     found = (one for one in (path, path.parent) if location.startswith("/") and one.is_dir())
     return next(found, None)
 
 
-def enough_room(places: Places, needed: int, reserve_mib: int, free: Free) -> str:
+def enough_room(paths: BackupPaths, needed: int, reserve_mib: int, free: Free) -> str:
     """Empty when a backup fits on the data volume; else why not."""
-    left = free(places.root)
+    left = free(paths.root)
     if left - needed >= reserve_mib * MIB:
         return ""
     return (
         f"Only {left // MIB} MiB of the data volume are free; this backup may write {needed // MIB} MiB and "
-        f"must leave {reserve_mib} MiB, or OpenSearch would stop taking documents. Nothing was begun. Raise "
+        f"must leave {reserve_mib} MiB, or OpenSearch would stop writing. Nothing was changed. Raise "
         "ragdock_data_volume_gib and run site.yml, or delete documents that are not needed."
     )
 
@@ -255,6 +255,6 @@ def enough_there(folder: Path, needed: int, free: Free) -> str:
         return ""
     return (
         f"Only {left // MIB} MiB of the disk of {folder} are free; this backup may store {needed // MIB} MiB "
-        f"there and restic needs {OWN_MIB} MiB for itself. Nothing was begun. Make room on that disk, or "
+        f"there and restic needs {OWN_MIB} MiB for itself. Nothing was changed. Make room on that disk, or "
         "keep fewer backups (ragdock_backup_keep_*)."
     )

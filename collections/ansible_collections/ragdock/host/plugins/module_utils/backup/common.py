@@ -1,4 +1,4 @@
-"""What the steps of a backup share: settings, places, memory between nights, and messages."""
+"""What the steps of a backup share: settings, paths, memory between nights, and messages."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ KNOWN = (EngineError, ManifestError, OSError, ResticError, SearchError, Unreacha
 
 
 class BackupError(Exception):
-    """A backup cannot be made or does not count; the text says what to do."""
+    """A backup cannot be made or does not count. The text says what to do."""
 
 
 class ChangedError(BackupError):
-    """The source changed in the wrong moment; another attempt may do."""
+    """The source changed while it was read. Another attempt may succeed."""
 
 
 FAILURES = (BackupError, *KNOWN)
@@ -85,7 +85,7 @@ class Settings:
             self.location,
             password=secrets["restic_password"],
             region=self.region,
-            cache=Places(self.root).cache,
+            cache=BackupPaths(self.root).cache,
             processors=self.processors,
             upload_kib=self.upload_kib,
             stall_seconds=self.stall_seconds,
@@ -93,29 +93,29 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Places:
-    """Where things lie on the host."""
+class BackupPaths:
+    """Paths of the host that a backup uses."""
 
     root: Path
 
     @property
     def base(self) -> Path:
-        """All that backups need; root's alone."""
+        """All that backups need; for root only."""
         return self.root / "backup"
 
     @property
     def work(self) -> Path:
-        """What is being backed up besides the source itself."""
+        """Files made for the backup, besides the source itself."""
         return self.base / "work"
 
     @property
     def held(self) -> Path:
-        """Documents as of the moment, while a backup is made; beside them, on the same file system."""
+        """Second names of the documents while a backup is made, on the same file system."""
         return self.base / "documents"
 
     @property
     def cache(self) -> Path:
-        """restic's own; may be lost."""
+        """restic's cache; it may be lost."""
         return self.base / "cache"
 
     @property
@@ -135,45 +135,45 @@ class Places:
 
     @property
     def analytics(self) -> Path:
-        """Clicks."""
+        """Analytics events."""
         return self.root / "data" / "analytics"
 
     def make(self) -> None:
-        """They exist; what is in them is for root."""
+        """Make the directories, for root only."""
         for path in (self.base, self.cache):
             path.mkdir(mode=0o700, exist_ok=True)
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """One step of one backup at a time; the kernel lets go when we die."""
+        """One step of one backup at a time. The kernel frees the lock when the process ends."""
         self.make()
         refusal = BackupError(
-            "Another backup works on this host; `fuser /opt/ragdock/backup/.lock` names its process. "
-            "It goes on, and this one changed nothing. Wait for it to end, then start again."
+            "Another backup is running on this host; `fuser /opt/ragdock/backup/.lock` names its process. "
+            "It continues, and this one changed nothing. Wait until it ends, then start again."
         )
         with locked(self.base / ".lock", 0, refusal):
             yield
 
 
 class Memory:
-    """What one night leaves for the next; made anew when it is lost or cannot be read."""
+    """What one night stores for the next. It is rebuilt when it is lost or unreadable."""
 
-    def __init__(self, places: Places, name: str = "memory") -> None:
-        self.path = places.base / f"{name}.json"
+    def __init__(self, paths: BackupPaths, name: str = "memory") -> None:
+        self.path = paths.base / f"{name}.json"
         self.values: Json = {}
         with contextlib.suppress(OSError, ValueError):
             self.values = dict(json.loads(self.path.read_text(encoding="utf-8")))
 
     @staticmethod
-    def of_index(places: Places, identity: str) -> Memory:
+    def of_index(paths: BackupPaths, identity: str) -> Memory:
         """What was read of an index, by the identity that OpenSearch gave it."""
-        return Memory(places, f"{OF_INDEX}{identity}")
+        return Memory(paths, f"{OF_INDEX}{identity}")
 
     @staticmethod
-    def forget_indices(places: Places, but: Iterable[str]) -> None:
-        """An index that was rebuilt or removed never comes back under its identity."""
+    def forget_indices(paths: BackupPaths, but: Iterable[str]) -> None:
+        """Forget other indices: one that was rebuilt or removed never returns under the same identity."""
         kept = {f"{OF_INDEX}{identity}.json" for identity in but}
-        for path in places.base.glob(f"{OF_INDEX}*.json"):
+        for path in paths.base.glob(f"{OF_INDEX}*.json"):
             if path.name not in kept:
                 path.unlink()
 
@@ -190,7 +190,7 @@ class Memory:
 
 
 def gentle(settings: Settings) -> None:
-    """What we do, and what we start, gives way to those who answer questions.
+    """Give this process and its children a lower priority than the services that answer questions.
 
     Niceness counts only among the processes of one control group, and each container has its own: so
     systemd gives us one too, with the least share of the processors.
@@ -203,15 +203,15 @@ def gentle(settings: Settings) -> None:
     try:
         subprocess.run(words, check=True, capture_output=True, text=True, timeout=SCOPE_SECONDS)
     except (OSError, subprocess.SubprocessError) as error:
-        told = getattr(error, "stderr", None) or error
+        reason = getattr(error, "stderr", None) or error
         raise BackupError(
-            f"systemd gave the backup no share of its own, so it could slow down answers: {told}. "
-            "Nothing was begun. `systemctl is-system-running` says more."
+            f"systemd did not start a scope for the backup, so it could slow down answers: {reason}. "
+            "Nothing was changed. Check `systemctl is-system-running`."
         ) from error
 
 
 def scope_of(pid: int) -> list[str]:
-    """The call that moves a running process into a scope of its own (org.freedesktop.systemd1(5))."""
+    """The call that moves a running process into its own scope (org.freedesktop.systemd1(5))."""
     manager = ["org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager"]
     properties = ["3", "PIDs", "au", "1", str(pid), "CPUWeight", "t", "1", "IOWeight", "t", "1"]
     unit = ["StartTransientUnit", "ssa(sv)a(sa(sv))", f"ragdock-backup-{pid}.scope", "fail"]
@@ -237,10 +237,10 @@ HELP = {
     "unreachable": "The network between the host and it is broken: can the host reach it (`curl -I` there)?",
     "stalled": "The network between the host and it is broken, or too slow for backup_stall_seconds.",
     "locked": "Another restic works on it. Wait for it; the lock of a dead one is removed at the next start.",
-    "incomplete": "Some files could not be read; the journal of the host's disk may tell (`dmesg`).",
+    "incomplete": "Some files could not be read; the kernel's log may say why (`dmesg`).",
     "absent": (
-        "There was one before, so its files were deleted. Bring them back (the bucket keeps old versions for "
-        "30 days: playbooks/undelete.yml -e moment=<a time before that>), or begin a new one: "
+        "There was one before, so its files were deleted. Recover them (the bucket keeps old versions for "
+        "30 days: playbooks/undelete.yml -e moment=<a time before that>), or start a new one: "
         "playbooks/backup.yml -e backup_new_repository=true."
     ),
 }

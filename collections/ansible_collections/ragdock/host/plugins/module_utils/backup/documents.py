@@ -1,6 +1,6 @@
-"""Documents as of the backup's moment: each gets a second name, so deleting it meanwhile takes nothing away.
+"""Documents at the backup's point in time: each gets a second name, so a deletion meanwhile loses nothing.
 
-A second name (hard link) costs neither room nor time to speak of, and its content is the document's own.
+A second name (hard link) costs almost no space or time, and has the document's own content.
 restic sees these in the place of the documents, so their paths in a backup are those on the host.
 """
 
@@ -12,14 +12,14 @@ import shutil
 import stat
 from pathlib import Path
 
-from ansible_collections.ragdock.host.plugins.module_utils.backup.common import Places
+from ansible_collections.ragdock.host.plugins.module_utils.backup.common import BackupPaths
 
-# An upload that is still coming in; restic is told to leave it out too.
+# An unfinished upload; restic excludes it too.
 UNFINISHED = "*.part"
 
 
 def documents(root: Path) -> list[Path]:
-    """Every document that is whole; what vanishes meanwhile is left out."""
+    """Every complete document, without those that are deleted meanwhile."""
     found: list[Path] = []
     folders = [root]
     while folders:
@@ -30,7 +30,7 @@ def documents(root: Path) -> list[Path]:
 
 
 class _Inside:
-    """What lies in one directory: documents with their inode, and directories."""
+    """The content of one directory: documents with their inode, and directories."""
 
     def __init__(self) -> None:
         self.files: dict[Path, int] = {}
@@ -38,7 +38,7 @@ class _Inside:
 
 
 def _inside(folder: Path) -> _Inside:
-    """Told by the directory alone, without a look at each file."""
+    """Read from the directory only, without a stat of each file."""
     found = _Inside()
     with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
         for one in entries:
@@ -50,18 +50,18 @@ def _inside(folder: Path) -> _Inside:
     return found
 
 
-def release(places: Places) -> None:
-    """The second names are gone; documents that were deleted meanwhile go with them."""
-    shutil.rmtree(places.held, ignore_errors=True)
+def release(paths: BackupPaths) -> None:
+    """Remove the second names, and with them documents that were deleted meanwhile."""
+    shutil.rmtree(paths.held, ignore_errors=True)
 
 
-def hold(places: Places) -> None:
+def hold(paths: BackupPaths) -> None:
     """Every document that is there now has a second name, and nothing else has one.
 
-    Done a second time it costs a look at each directory: so the moment itself is short.
+    A second call only reads each directory, so the time without writes is short.
     """
-    places.held.mkdir(mode=0o700, exist_ok=True)
-    _hold(places.raw, places.held)
+    paths.held.mkdir(mode=0o700, exist_ok=True)
+    _hold(paths.raw, paths.held)
 
 
 def _hold(folder: Path, beside: Path) -> None:
@@ -76,7 +76,7 @@ def _hold(folder: Path, beside: Path) -> None:
             path.unlink()
     for path, inode in wanted.files.items():
         if had.files.get(beside / path.name) != inode:
-            # Deleted between the two: it is not there at the moment.
+            # Deleted between the two, so it is not in the backup.
             with contextlib.suppress(FileNotFoundError):
                 os.link(path, beside / path.name)
     for path in wanted.folders:
@@ -96,11 +96,11 @@ def _same_rights(wanted: os.stat_result, beside: Path) -> None:
         os.utime(beside, ns=(wanted.st_atime_ns, wanted.st_mtime_ns))
 
 
-def in_their_place(places: Places) -> tuple[str, ...]:
-    """What a command is begun with that is to see these documents where the live ones are; nobody else does.
+def in_their_place(paths: BackupPaths) -> tuple[str, ...]:
+    """The prefix of a command that sees these documents in place of the live ones; no other process does.
 
     The mount is in a name space of the command's own and goes with it, however it ends.
     """
     script = 'mount --bind "$0" "$1" && shift && exec "$@"'
     private = ("unshare", "--mount", "--propagation", "private")
-    return (*private, "sh", "-c", script, str(places.held), str(places.raw))
+    return (*private, "sh", "-c", script, str(paths.held), str(paths.raw))

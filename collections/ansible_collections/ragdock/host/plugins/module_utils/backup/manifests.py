@@ -1,4 +1,4 @@
-"""What a backup holds, in one JSON text: made from the source, compared with what was restored.
+"""What a backup contains, as JSON: made from the source, compared with what was restored.
 
 index checksum   sha256 over the lines "<_id> <sha256 of the document>", sorted
 golden queries   the best hits by number of words found; ties by document and place. Unlike BM25's,
@@ -29,7 +29,7 @@ NAMED = 8
 
 
 class ManifestError(Exception):
-    """A manifest cannot be read or does not hold; the text says why."""
+    """A manifest cannot be read or does not match. The text says why."""
 
 
 def content_hash(source: Mapping[str, Any]) -> str:
@@ -70,7 +70,7 @@ def remembered_hashes(
     """The same without reading again what was not written since it was `known`: effort follows change.
 
     What is new is read twice, and of the rest what `again` chooses is read once more: a document that
-    differs although nobody wrote it is a fault of the source, and no backup of it counts.
+    differs although nothing wrote it is a fault of the source, and a backup of it does not count.
     """
     states = {
         hit["_id"]: (int(hit["_primary_term"]), int(hit["_seq_no"]))
@@ -87,13 +87,13 @@ def remembered_hashes(
     if wrong:
         raise ManifestError(
             f"{len(wrong)} documents of the index read differently a second time, among them "
-            f"{', '.join(sorted(wrong)[:3])}, though nobody wrote them"
+            f"{', '.join(sorted(wrong)[:3])}, although nothing wrote them"
         )
     return found
 
 
 def describe_index(search: Search, index: str, aliases: Sequence[str], hashes: Mapping[str, str]) -> Json:
-    """One index, as the manifest holds it."""
+    """One index, as the manifest describes it."""
     return {
         "alias": aliases[0] if aliases else "",
         "documents": len(hashes),
@@ -103,7 +103,7 @@ def describe_index(search: Search, index: str, aliases: Sequence[str], hashes: M
 
 
 def read_index(search: Search, index: str, aliases: Sequence[str] = ()) -> Json:
-    """The same for an index as it stands, every document read: for a restored one."""
+    """The same for a restored index, with every document read."""
     search.refresh(index)
     with search.frozen(index) as pit:
         return describe_index(search, index, aliases, document_hashes(search, pit))
@@ -171,7 +171,7 @@ def files_below(root: Path) -> Iterator[Path]:
 
 
 def file_entry(path: Path, digest: str = "") -> Json:
-    """One file, as the manifest holds it."""
+    """One file, as the manifest describes it."""
     return {"path": str(path), "size": path.stat().st_size, "sha256": digest or hash_file(path)}
 
 
@@ -239,7 +239,7 @@ def compare_golden(manifest: Mapping[str, Any], search: Search, index: str) -> l
     return wrong
 
 
-def told(differences: Sequence[str]) -> str:
+def summary(differences: Sequence[str]) -> str:
     """Differences in one line."""
     more = f" and {len(differences) - NAMED} more" if len(differences) > NAMED else ""
     return "; ".join(differences[:NAMED]) + more

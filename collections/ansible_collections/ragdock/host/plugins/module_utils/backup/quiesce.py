@@ -1,7 +1,7 @@
-"""A moment in which nothing writes: the worker stands still while a view of its work is taken.
+"""Pause the worker, so that nothing is written while a view of its work is taken.
 
 A frozen worker must never stay frozen, whatever becomes of us: before it is stopped, a timer of
-systemd is set that lets it go on.
+systemd is set that resumes it.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ def _ids(run: Run, project: str, *filters: str) -> list[str]:
 
 
 def let_go(run: Run, project: str) -> list[str]:
-    """Workers that an earlier run left standing still go on; their ids."""
+    """Resume workers that an earlier run left paused; their ids."""
     stuck = _ids(run, project, "status=paused")
     if stuck:
         code, _unused, err = run(["docker", "unpause", *stuck])
         if code != 0:
-            raise EngineError(f"the worker stands still and cannot be let go: {err.strip()}")
+            raise EngineError(f"the worker is paused and cannot be resumed: {err.strip()}")
     return stuck
 
 
 @contextlib.contextmanager
 def held(run: Run, project: str, seconds: float) -> Iterator[None]:
-    """The workers stand still, for no longer than `seconds`."""
+    """Pause the workers for no longer than `seconds`."""
     ids = _ids(run, project, "status=running")
     if not ids:
         yield
@@ -46,11 +46,11 @@ def held(run: Run, project: str, seconds: float) -> Iterator[None]:
     words += [f"--on-active={seconds:.0f}"]
     code, _unused, err = run([*words, "docker", "unpause", *ids])
     if code != 0:
-        raise EngineError(f"no timer could be set that would let the worker go on: {err.strip()}")
+        raise EngineError(f"the timer that resumes the worker could not be set: {err.strip()}")
     try:
         code, _unused, err = run(["docker", "pause", *ids])
         if code != 0:
-            raise EngineError(f"the worker could not be held: {err.strip()}")
+            raise EngineError(f"the worker could not be paused: {err.strip()}")
         yield
     finally:
         let_go(run, project)
@@ -58,7 +58,7 @@ def held(run: Run, project: str, seconds: float) -> Iterator[None]:
 
 
 def writable(database: Path) -> bool:
-    """Whether nobody stands still in the middle of a write to it."""
+    """Whether no process is paused in the middle of a write to it."""
     connection = sqlite3.connect(database, timeout=BUSY_SECONDS, isolation_level=None)
     try:
         connection.execute("BEGIN IMMEDIATE")
@@ -77,7 +77,7 @@ def copy_database(source: Path, target: Path) -> None:
         contextlib.closing(sqlite3.connect(target)) as there,
     ):
         here.backup(there)
-        # One file, whoever opens it next.
+        # One file, independent of who opens it next.
         there.execute("PRAGMA journal_mode = DELETE")
         (verdict,) = there.execute("PRAGMA integrity_check").fetchone()
         if verdict != "ok":

@@ -1,4 +1,4 @@
-"""Object Lock counts from when a file was stored; what a kept backup still needs is locked anew in time.
+"""Object Lock counts from when a file was stored, so locks of files that a kept backup needs are extended.
 
 restic stores the same content once, so the newest backup may need a file of last year. Without this such
 a file could be destroyed, and every backup that needs it, while all that is new is locked.
@@ -15,8 +15,8 @@ from typing import Any
 from ansible_collections.ragdock.host.plugins.module_utils.aws.session import host_client
 from ansible_collections.ragdock.host.plugins.module_utils.backup.common import (
     BackupError,
+    BackupPaths,
     Memory,
-    Places,
     Settings,
 )
 from ansible_collections.ragdock.host.plugins.module_utils.restic import in_s3
@@ -40,7 +40,7 @@ def in_use(s3: Any, bucket: str, prefix: str) -> dict[str, float]:
 
 
 def due(stored: Mapping[str, float], until: Mapping[str, float], days: int, now: float) -> list[str]:
-    """Files whose lock ends before half of its days have passed again."""
+    """Files whose lock ends within half of its period."""
     return [
         key
         for key, when in stored.items()
@@ -60,11 +60,11 @@ def lock(s3: Any, bucket: str, keys: list[str], until: float) -> None:
 
 
 def renew(settings: Settings, now: float, s3: Any = None) -> int:
-    """Lock anew what is due; how many files that were."""
+    """Extend the locks that are due; the number of files."""
     _unused, bucket, prefix = in_s3(settings.location)
     if not settings.lock_days or not bucket:
         return 0
-    memory = Memory(Places(settings.root), "retention")
+    memory = Memory(BackupPaths(settings.root), "retention")
     # With other days than now, what was stored then is locked for less than we would think.
     known = memory.values.get("until", {}) if memory.values.get("days") == settings.lock_days else None
     try:
@@ -75,7 +75,7 @@ def renew(settings: Settings, now: float, s3: Any = None) -> int:
         lock(s3, bucket, keys, until)
     except (BotoCoreError, ClientError) as error:
         raise BackupError(
-            f"The files of the repository could not be locked anew for {settings.lock_days} days: {error}. "
+            f"The files of the repository could not be locked again for {settings.lock_days} days: {error}. "
             "The backup itself is stored and counts. Has the bucket Object Lock, and the host's role its "
             "right? playbooks/plan.yml shows what differs, playbooks/provision.yml gives the right."
         ) from error

@@ -18,7 +18,7 @@ REPOSITORY = "ragdock"
 # Where the container sees /opt/ragdock/snapshots: path.repo of its configuration.
 PLACE = "/snapshots"
 PREFIX = "backup-"
-# A shard past these has not begun: what it will hold is not decided yet.
+# A shard before these stages has not started: its content is not fixed yet.
 UNDECIDED = ("INIT", "NONE")
 
 
@@ -28,18 +28,18 @@ def snapshot_name(backup_id: str) -> str:
 
 
 class Search(OpenSearch):
-    """What a backup asks."""
+    """The requests of a backup."""
 
     # --- indices ---------------------------------------------------------------------------------
 
     def indices(self, pattern: str) -> dict[str, list[str]]:
-        """Index -> its aliases, of all open indices whose name fits."""
+        """Index -> its aliases, of all open indices with a matching name."""
         quoted = urllib.parse.quote(pattern, safe="*,-")
         found = self.ask("GET", f"/{quoted}/_alias?expand_wildcards=open", absent={})
         return {name: sorted(one.get("aliases", {})) for name, one in sorted(found.items())}
 
     def serving(self, pattern: str) -> dict[str, list[str]]:
-        """The same of those that an alias serves: what a backup holds.
+        """The same for indices behind an alias: those that a backup contains.
 
         An index behind no alias is a copy that a restore keeps here for its undoing, or one that the worker
         is filling and would fill again from the documents.
@@ -90,7 +90,7 @@ class Search(OpenSearch):
 
     @contextlib.contextmanager
     def frozen(self, index: str) -> Iterator[str]:
-        """The id of a view of an index as it is now, however much is written meanwhile."""
+        """The id of a view of an index as it is now, unaffected by later writes."""
         pit = self.ask("POST", f"/{index}/_search/point_in_time?keep_alive={KEEP_ALIVE}")["pit_id"]
         try:
             yield str(pit)
@@ -170,7 +170,7 @@ class Search(OpenSearch):
         )
 
     def decided(self, name: str, repository: str = REPOSITORY) -> bool:
-        """Whether every shard's commit is held, so that later writes do not go into the snapshot."""
+        """Whether every shard's commit is fixed, so that later writes do not enter the snapshot."""
         status = self.status(name, repository)
         stages = [
             shard["stage"] for index in status["indices"].values() for shard in index["shards"].values()
@@ -190,10 +190,10 @@ class Search(OpenSearch):
                 raise SearchError(f"snapshot {name} did not end within {seconds:.0f} s")
             time.sleep(0.5)
         if found["state"] != "SUCCESS" or found["shards"]["failed"]:
-            told = json.dumps(found.get("failures") or found.get("reason") or "no reason given")
+            reason = json.dumps(found.get("failures") or found.get("reason") or "no reason given")
             raise SearchError(
                 f"snapshot {name} ended as {found['state']} with {found['shards']['failed']} of "
-                f"{found['shards']['total']} shards failed: {told[:400]}"
+                f"{found['shards']['total']} shards failed: {reason[:400]}"
             )
         return found
 

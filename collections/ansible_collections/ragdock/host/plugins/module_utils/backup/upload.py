@@ -7,7 +7,11 @@ from typing import Any
 from ansible_collections.ragdock.host.plugins.module_utils.backup import manifests
 from ansible_collections.ragdock.host.plugins.module_utils.backup.catalog import UNPROVEN
 from ansible_collections.ragdock.host.plugins.module_utils.backup.collect import Files
-from ansible_collections.ragdock.host.plugins.module_utils.backup.common import ChangedError, Places, Settings
+from ansible_collections.ragdock.host.plugins.module_utils.backup.common import (
+    BackupPaths,
+    ChangedError,
+    Settings,
+)
 from ansible_collections.ragdock.host.plugins.module_utils.backup.documents import UNFINISHED, in_their_place
 from ansible_collections.ragdock.host.plugins.module_utils.backup.manifests import ManifestError
 from ansible_collections.ragdock.host.plugins.module_utils.restic import Repository
@@ -16,10 +20,10 @@ from ansible_collections.ragdock.host.plugins.module_utils.restic import Reposit
 def upload(
     repository: Repository, settings: Settings, name: str, release: str, full: bool
 ) -> tuple[str, dict[str, Any]]:
-    """Store what becomes a backup once it was compared; restic's id of it, and figures."""
-    places = Places(settings.root)
+    """Store what becomes a backup after it is compared; restic's id of it, and figures."""
+    paths = BackupPaths(settings.root)
     tags = ["--tag", f"backup:{name}", "--tag", f"release:{release}", "--tag", UNPROVEN]
-    paths = [str(path) for path in (places.snapshots, places.raw, places.work)]
+    saved = [str(path) for path in (paths.snapshots, paths.raw, paths.work)]
     words = [
         "backup",
         "--host",
@@ -32,9 +36,9 @@ def upload(
         *(["--force"] if full else []),
     ]
     messages = repository.watched(
-        *(*words, *paths),
+        *(*words, *saved),
         done_so_far=lambda one: float(one.get("bytes_done", 0)),
-        begun_with=in_their_place(places),
+        begun_with=in_their_place(paths),
     )
     summary = next(one for one in messages if one.get("message_type") == "summary")
     figures = {
@@ -44,9 +48,9 @@ def upload(
     return str(summary["snapshot_id"]), figures
 
 
-def compare(repository: Repository, snapshot: str, places: Places, files: Files) -> None:
-    """What arrived is what the manifest says, and the manifest is what the source still says."""
-    manifest = places.work / "manifest.json"
+def compare(repository: Repository, snapshot: str, paths: BackupPaths, files: Files) -> None:
+    """Check that what arrived matches the manifest, and that the manifest still matches the source."""
+    manifest = paths.work / "manifest.json"
     if repository.read(snapshot, str(manifest)) != manifest.read_text(encoding="utf-8"):
         raise ManifestError("the manifest in the repository is another than the one that was sent")
     there = repository.files(snapshot)
@@ -57,6 +61,6 @@ def compare(repository: Repository, snapshot: str, places: Places, files: Files)
     ]
     changed = files.changed()
     if changed:
-        raise ChangedError(f"files changed while they were read: {manifests.told(changed)}")
+        raise ChangedError(f"files changed while they were read: {manifests.summary(changed)}")
     if wrong:
-        raise ManifestError(f"the repository holds something else: {manifests.told(wrong)}")
+        raise ManifestError(f"the repository holds something else: {manifests.summary(wrong)}")

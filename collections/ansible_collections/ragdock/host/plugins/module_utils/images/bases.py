@@ -1,8 +1,8 @@
-"""Base images: what a Dockerfile starts from, and the digest that each is held to.
+"""Base images: what a Dockerfile starts from, and the digest that each is pinned to.
 
 A Dockerfile names its base in an argument (ARG PYTHON_IMAGE=python:3.13-slim@sha256:...). Where the
-Dockerfile knows no digest, the one that the first build met is kept in a lock file and holds from then on.
-A machine without Docker Hub has an image of that name that was built there: it has no digest to be held to.
+Dockerfile knows no digest, the one of the first build is written to a lock file and used from then on.
+A machine without Docker Hub has an image of that name that was built there: it has no digest to pin.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Lock:
     path: Path
 
     def digest(self, name: str) -> str:
-        """The one that holds; empty when the name was never met."""
+        """The pinned digest; empty for a new name."""
         return str(self._read().get(name, {}).get("digest", ""))
 
     def hold(self, name: str, digest: str) -> None:
@@ -100,7 +100,7 @@ def here(docker: Docker, base: Base, ref: str) -> Here | None:
 
 
 def held(docker: Docker, base: Base, lock: Lock) -> str:
-    """The reference to build from. What has no digest yet is pulled once, and its digest kept."""
+    """The reference to build from. An image without a digest is pulled once, and its digest is stored."""
     present = here(docker, base, base.name)
     if present is not None and not present.digests:
         return base.name

@@ -33,7 +33,7 @@ NEVER = (
 
 
 class BuildError(Exception):
-    """An image cannot be built or pushed; the text says what to do."""
+    """An image cannot be built or pushed. The text says what to do."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def tag(files: Iterable[Input], epoch: str = "") -> str:
 
 
 def context_tar(files: Iterable[Input]) -> bytes:
-    """The context as the builder reads it; equal inputs give equal bytes, so its cache holds."""
+    """The context as the builder reads it; equal inputs give equal bytes, so its cache applies."""
     out = io.BytesIO()
     with (
         gzip.GzipFile(fileobj=out, mode="wb", mtime=0) as packed,

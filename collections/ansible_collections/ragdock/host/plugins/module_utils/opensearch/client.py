@@ -32,7 +32,7 @@ QUICK_SECONDS = 30.0
 
 
 class SearchError(Exception):
-    """OpenSearch did not do what it was asked; `status` is what it answered, 0 when it did not."""
+    """OpenSearch refused a request. `status` is the HTTP status, 0 without a response."""
 
     def __init__(self, message: str, status: int = 0) -> None:
         super().__init__(message)
@@ -57,7 +57,7 @@ class Plain(Endpoint):
 
 @dataclass(frozen=True)
 class Stack(Endpoint):
-    """The stack's node, found anew for each request: it may be restarted meanwhile."""
+    """The stack's node, found again for each request: it may have restarted meanwhile."""
 
     run: Run
     project: str
@@ -95,26 +95,26 @@ def admin_context(ca: str, cert: str, key: str) -> ssl.SSLContext:
 
 @dataclass(frozen=True)
 class OpenSearch:
-    """One node, asked as one user."""
+    """One node, with one user's credentials."""
 
     endpoint: Endpoint
     headers: dict[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def as_user(cls, host: str, ca: str, user: str = "", password: str = "", name: str = NAME) -> Self:
-        """The node at an address, asked as a user; without one, as nobody."""
+        """The node at an address, as a user; without one, anonymous."""
         credentials = base64.b64encode(f"{user}:{password}".encode()).decode()
         headers = {"Authorization": f"Basic {credentials}"} if user else {}
         return cls(Endpoint(name, host, PORT, trust(ca)), headers)
 
     @classmethod
     def live(cls, run: Run, project: str, ca: str, user: str, password: str) -> Self:
-        """The node of the running stack, asked as one of its users."""
+        """The node of the running stack, as one of its users."""
         return cls.as_user(address(serving(run, project, NAME)), ca, user, password)
 
     @classmethod
     def as_admin(cls, run: Run, project: str, ca: str, cert: str, key: str) -> Self:
-        """The stack's node, asked with the administrator's certificate."""
+        """The stack's node, with the administrator's certificate."""
         return cls(Stack(NAME, "", PORT, admin_context(ca, cert, key), run, project))
 
     @classmethod

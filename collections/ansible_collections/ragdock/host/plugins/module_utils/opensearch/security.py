@@ -1,4 +1,4 @@
-"""OpenSearch's security plugin: asked as the admin certificate, or as one of its users."""
+"""OpenSearch's security plugin, with the admin certificate or as one of its users."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ AUTHINFO = "/_plugins/_security/authinfo"
 
 
 class Cluster:
-    """One node, asked as the admin certificate or as a user."""
+    """One node, with the admin certificate or as a user."""
 
     def __init__(self, host: str, server_name: str, ca: str, admin: tuple[str, str]) -> None:
         self._host = host
@@ -29,9 +29,9 @@ class Cluster:
         self._ca = ca
         self._as_admin = OpenSearch(Endpoint(server_name, host, PORT, admin_context(ca, *admin)))
 
-    def ready(self, patience: float, alive: Callable[[], object]) -> None:
+    def ready(self, timeout: float, alive: Callable[[], object]) -> None:
         """Wait until the node answers and its security index is loaded; `alive` raises when it will not."""
-        until = time.monotonic() + patience
+        until = time.monotonic() + timeout
         while True:
             try:
                 # Unlike the API of users, this is refused until the security index is loaded.
@@ -44,9 +44,9 @@ class Cluster:
             if time.monotonic() > until:
                 raise SearchError(
                     "OpenSearch's security plugin did not answer the admin certificate within "
-                    f"{patience:.0f} s: {seen}. "
+                    f"{timeout:.0f} s: {seen}. "
                     "401 or 403: the certificate's subject is not in plugins.security.authcz.admin_dn. "
-                    "Else `docker compose -p ragdock logs --tail 50 opensearch` on the host says why."
+                    "Else `docker compose -p ragdock logs --tail 50 opensearch` on the host shows why."
                 )
             time.sleep(1)
 
@@ -67,7 +67,7 @@ class Cluster:
         self._admin("DELETE" if value is None else "PUT", f"{API}/{kind}/{name}", value)
 
     def roles_of(self, user: str, password: str) -> list[str] | None:
-        """The roles a user really holds; None when its password is refused."""
+        """The roles that a user has; None when its password is refused."""
         node = OpenSearch.as_user(self._host, self._ca, user, password, self._name)
         try:
             return sorted(node.ask("GET", AUTHINFO, seconds=REQUEST_SECONDS).get("roles", []))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from ansible_collections.ragdock.host.plugins.module_utils.docker import EngineError
 
 TABLE = "ragdock_hold"
-# The kernel forgets the ports by itself, so a run that is killed here closes nobody out for longer.
+# The kernel forgets the ports by itself, so a run that is killed here blocks no one for longer.
 SECONDS = 30
 # A first packet that is dropped is sent again by its client after a second; later ones are not touched.
 RULES = f"""
@@ -40,7 +40,7 @@ def nft(text: str) -> None:
 
 @contextlib.contextmanager
 def connections_wait() -> Iterator[None]:
-    """New connections to the published ports wait; those that stand go on."""
+    """New connections to the published ports wait; established ones continue."""
     nft(f"table inet {TABLE}\ndelete table inet {TABLE}\n{RULES}")
     try:
         yield

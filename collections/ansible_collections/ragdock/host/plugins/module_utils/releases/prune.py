@@ -10,7 +10,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.releases.store import
 
 
 def unused_images(have: list[str], kept: list[Release]) -> list[str]:
-    """Images of this deployment's repositories that no kept release names. Others' images are left alone."""
+    """Images of this deployment's repositories that no kept release names. Other images are not touched."""
     refs = {image["ref"] for release in kept for image in release.images.values()}
     repositories = {ref.split("@")[0] for ref in refs}
     return [

@@ -1,10 +1,10 @@
-"""Brings the running stack to a release: the least that is needed, in an order that answers every request.
+"""Brings the running stack to a release with the fewest changes, without an unanswered request.
 
 Three ways, by service:
 - held: opensearch, ollama, models, rag-worker, edge. Compose replaces the container when its specification
   changed; while that is the edge, new connections wait.
 - rolled: rag-app, landing. A new container starts beside the old one; while both live, the edge is pinned to
-  the one that serves. When the new one is healthy the edge is pinned to it, and the old one is told to
+  the one that serves. When the new one is healthy the edge is pinned to it, and the old one is signalled to
   end: it finishes what it was answering, nothing new reaches it. Then the edge goes by the service's name.
 - reloaded: the edge's own configuration, when it changed. `caddy reload` swaps it without ending an answer.
 
@@ -40,7 +40,7 @@ LOADED = "edge-loaded"
 
 @dataclass(frozen=True)
 class Plan:
-    """What one look says has to be done."""
+    """The changes that are needed."""
 
     up: tuple[str, ...]
     roll: tuple[str, ...]
@@ -48,12 +48,12 @@ class Plan:
 
     @property
     def nothing(self) -> bool:
-        """The stack is as wanted."""
+        """Whether nothing has to change."""
         return not (self.up or self.roll or self.remove)
 
 
 def plan(specs: dict[str, str], containers: list[Container]) -> Plan:
-    """Compare wanted specifications with what there is."""
+    """Compare the release's specifications with the running containers."""
     up: list[str] = []
     roll: list[str] = []
     for service, spec in specs.items():
@@ -81,13 +81,13 @@ def refuses_handshakes(host: str = "127.0.0.1", port: int = 443) -> bool:
 
 
 @dataclass
-class Starter:
+class RollingUpdate:
     """Starts one release on this host."""
 
     engine: Engine
     release: Release
     root: Path
-    patience: float
+    timeout: float
     say: Callable[[str], None] = lambda _text: None
     done: list[str] = field(default_factory=list)
 
@@ -125,8 +125,8 @@ class Starter:
         return sorted(differing + [name for name in here if name not in wanted])
 
     def start(self) -> None:
-        """Bring the stack there."""
-        # A pin that a killed run left behind holds until its service is whole again.
+        """Apply the changes."""
+        # A pin that a killed run left applies until its service is healthy again.
         pins = {
             f"{EDGE}/upstreams/{service}": self.upstream(service).read_text()
             for service in ROLLED
@@ -154,14 +154,14 @@ class Starter:
         self.reload_edge()
 
     def start_edge(self) -> None:
-        """The edge runs as this release wants it, with the live configuration."""
+        """Start the edge as this release specifies it, with the live configuration."""
         self.forget_loaded()
         with connections_wait():
             self.up([EDGE])
         self.note_loaded()
 
     def up(self, services: list[str]) -> None:
-        """Let compose make these services as wanted, and wait until each is healthy."""
+        """Let compose create these services, and wait until each is healthy."""
         before = set()
         for one in self.engine.containers():
             if one.service in services and one.well:
@@ -171,7 +171,7 @@ class Starter:
                 self.engine.run("restart", one.id, timeout=DRAIN_SECONDS)
         done = self.engine.compose(
             self.release.path, "up", "--detach", "--no-deps", "--no-build", "--pull", "never", *services,
-            timeout=self.patience, check=False,
+            timeout=self.timeout, check=False,
         )  # fmt: skip
         if done.returncode != 0:
             raise EngineError(
@@ -179,7 +179,7 @@ class Starter:
             )
         for one in self.engine.containers():
             if one.service in services:
-                self.engine.wait(one.id, self.patience)
+                self.engine.wait(one.id, self.timeout)
                 if one.id not in before:
                     self.did(f"{one.service} started")
 
@@ -195,13 +195,13 @@ class Starter:
             elif one.service == service:
                 # Neither serves nor is on its way: it would only confuse the count.
                 self.engine.run("rm", "--force", one.id)
-                self.did(f"{one.told()}: removed")
+                self.did(f"{one.summary()}: removed")
         serving = [one for one in mine if one.well]
         if pinned and serving:
             newest = next((one for one in serving if one.spec == spec), serving[0])
             self.pin(service, newest.name)
         found = next((one for one in mine if one.spec == spec), None)
-        new = self.engine.wait((found or self.beside(service, spec)).id, self.patience)
+        new = self.engine.wait((found or self.beside(service, spec)).id, self.timeout)
         if pinned:
             self.pin(service, new.name)
         self.did(f"{service} {'kept' if found else 'started'} as {new.name}")
@@ -214,7 +214,7 @@ class Starter:
         count = 1 + sum(one.service == service for one in self.engine.containers())
         self.engine.compose(
             self.release.path, "up", "--detach", "--no-deps", "--no-build", "--pull", "never",
-            "--no-recreate", "--scale", f"{service}={count}", service, timeout=self.patience,
+            "--no-recreate", "--scale", f"{service}={count}", service, timeout=self.timeout,
         )  # fmt: skip
         for one in self.engine.containers():
             if one.service == service and one.spec == spec:
@@ -230,7 +230,7 @@ class Starter:
         self.engine.run("rm", "--force", old.id, check=False)
 
     def upstream(self, service: str) -> Path:
-        """The file that tells the edge where a service is; it reads it for each request."""
+        """The file from which the edge reads, for each request, where a service is."""
         return self.live / EDGE / "upstreams" / service
 
     def pin(self, service: str, container: str) -> None:
@@ -238,7 +238,7 @@ class Starter:
         write_atomically(self.upstream(service), f"{container}\n")
 
     def unpin(self, service: str) -> None:
-        """The edge finds a service by its name again, as the release says."""
+        """Let the edge find a service by its name again, as the release specifies."""
         wanted = self.wanted_config()[f"{EDGE}/upstreams/{service}"]
         if self.upstream(service).read_text() != wanted:
             write_atomically(self.upstream(service), wanted)
@@ -281,7 +281,7 @@ class Starter:
         return self.root / "state" / LOADED
 
     def edge_config(self) -> str:
-        """Hash of the edge's live configuration, without what it reads anew for each request."""
+        """Hash of the edge's live configuration, without what it reads for each request."""
         files = sorted(
             one for one in (self.live / EDGE).rglob("*") if one.is_file() and one.parent.name != "upstreams"
         )
@@ -293,7 +293,7 @@ class Starter:
         return self.mark.read_text().strip() if self.mark.is_file() else ""
 
     def forget_loaded(self) -> None:
-        """From here on the note does not hold."""
+        """From here on the note is no longer valid."""
         self.mark.unlink(missing_ok=True)
 
     def note_loaded(self) -> None:

@@ -29,7 +29,7 @@ RECORD = "release.json"
 
 
 class ReleaseError(Exception):
-    """A release is not as needed; the text says what to do."""
+    """A release is missing or invalid. The text says what to do."""
 
 
 def content_hash(files: Mapping[str, str]) -> str:
@@ -60,7 +60,7 @@ def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
 
 
 def ensure_secret(path: Path, content: str, uid: int, *, check: bool) -> bool:
-    """Make a secret file as wanted, never readable by another on the way; says whether it was not."""
+    """Make a secret file as wanted, never readable by another on the way; returns whether it changed."""
     if path.is_file() and not path.is_symlink():
         now = path.stat()
         if (now.st_uid, now.st_gid, now.st_mode & 0o7777) == (
@@ -99,7 +99,7 @@ class Release:
 
     @property
     def contract(self) -> dict[str, Any]:
-        """What it makes an index with, as its proof heard from its services; empty when it was not heard."""
+        """What it makes an index with, as its smoke test read it from the services; empty when unknown."""
         found: dict[str, Any] = self.record.get("index_contract") or {}
         return found
 
@@ -119,20 +119,20 @@ class Store:
     root: Path
 
     @contextlib.contextmanager
-    def locked(self, patience: float = 600) -> Iterator[None]:
-        """One change at a time: a run whose operator was cut off may still be at work here."""
+    def locked(self, timeout: float = 600) -> Iterator[None]:
+        """One change at a time: a run whose operator was disconnected may still be running here."""
         path = self.root / "state" / "release.lock"
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         refusal = ReleaseError(
-            f"Another run has been changing releases on this host for {patience:.0f} s "
+            f"Another run has been changing releases on this host for {timeout:.0f} s "
             f"({path} is locked). On the host, `fuser {path}` names its process."
         )
-        with locked(path, patience, refusal):
+        with locked(path, timeout, refusal):
             yield
 
     @property
     def releases(self) -> Path:
-        """Where they lie."""
+        """The directory of releases."""
         return self.root / "releases"
 
     @property
@@ -203,7 +203,7 @@ class Store:
         return next((one for one in candidates if one.record["content"] == content), None)
 
     def write(self, name: str, files: Mapping[str, str], record: Mapping[str, Any]) -> Path:
-        """Write a release beside the others, as <id>.tmp; what an interrupted run left there is removed."""
+        """Write a release beside the others, as <id>.tmp. Remove what an interrupted run left there."""
         self.releases.mkdir(mode=0o755, parents=True, exist_ok=True)
         for stale in self.releases.glob("*.tmp"):
             shutil.rmtree(stale)
@@ -217,7 +217,7 @@ class Store:
         (self.releases / f"{name}.tmp").rename(self.releases / name)
 
     def note_contract(self, name: str, contract: Mapping[str, Any]) -> bool:
-        """Add to a release's record what it makes an index with; says whether the record changed."""
+        """Add to a release's record what it makes an index with; returns whether the record changed."""
         release = self.wanted(name)
         if not contract or release.contract == contract:
             return False
@@ -264,7 +264,7 @@ class Store:
 
 
 def contract_warning(target: Release, serving: Release | None) -> str:
-    """What going to a release does to the index; empty when it stays, or when a record does not say."""
+    """The effect of a release on the index; empty when there is none, or when a record is silent."""
     if serving is None or not target.contract or not serving.contract:
         return ""
     pairs = {name: (serving.contract.get(name), target.contract.get(name))
@@ -274,9 +274,9 @@ def contract_warning(target: Release, serving: Release | None) -> str:
         return ""
     return (
         f"Release {target.id} makes its index otherwise than {serving.id}, which serves: "
-        f"{', '.join(differing)}. Its worker reads every document anew into an index beside the present one. "
-        "Until that is whole the present one answers, as long as Ollama holds the model that made it; "
-        "`ingestion` of /api/status tells how far it is."
+        f"{', '.join(differing)}. Its worker reads every document again into a second index. "
+        "Until that is complete, the current one answers as long as Ollama has the model that made it; "
+        "`ingestion` of /api/status shows the progress."
     )
 
 
@@ -302,7 +302,7 @@ def write_tree(root: Path, files: Mapping[str, str]) -> None:
 
 
 def sync_tree(root: Path, files: Mapping[str, str]) -> list[str]:
-    """Make a directory hold exactly these files, each replaced by rename; returns the paths that changed."""
+    """Make a directory contain exactly these files, replaced by rename; returns the changed paths."""
     changed: list[str] = []
     for name, text in files.items():
         path = root / name

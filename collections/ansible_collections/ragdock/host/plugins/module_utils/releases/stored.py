@@ -18,7 +18,7 @@ DAY = 24 * 3600
 
 
 def formats(engine: Engine, serving: Release, coming: Release) -> tuple[dict[str, str], dict[str, str]]:
-    """Format -> version of both releases, as their settings and their worker's image say."""
+    """Format -> version of both releases, from their settings and their worker's image."""
     before, after = settings_of(serving), settings_of(coming)
     if serving.images[WORKER]["ref"] != coming.images[WORKER]["ref"]:
         before |= versions_of(engine, serving.images[WORKER]["ref"])
@@ -27,7 +27,7 @@ def formats(engine: Engine, serving: Release, coming: Release) -> tuple[dict[str
 
 
 def settings_of(release: Release) -> dict[str, str]:
-    """What the release's own files say of the formats that it stores."""
+    """The formats that the release stores, by its own files."""
     lines = release.files().get(".env", "").splitlines()
     embedder = next((line.partition("=")[2] for line in lines if line.startswith(f"{EMBEDDER}=")), "")
     return {
@@ -38,7 +38,7 @@ def settings_of(release: Release) -> dict[str, str]:
 
 
 def versions_of(engine: Engine, image: str) -> dict[str, str]:
-    """What a worker's image says that it stores; nothing when it is older than the question."""
+    """The formats that a worker's image declares; none for an image without such labels."""
     done = engine.run(
         "run", "--rm", "--pull=never", "--network=none", "--read-only", "--tmpfs=/tmp", "--cap-drop=ALL",
         "--security-opt=no-new-privileges:true", "--memory=256m", "--label=ragdock.throwaway=deploy",

@@ -17,7 +17,7 @@ class NoSuchBackupError(Exception):
 
 
 def backups_of(repository: Repository) -> list[Backup]:
-    """Every backup; none when no backup ever began the repository. Raises ResticError."""
+    """Every backup; none when there is no repository yet. Raises ResticError."""
     try:
         found: list[Backup] = repository.backups()
     except ResticError as error:
@@ -43,7 +43,7 @@ def chosen(known: Sequence[Backup], wanted: str, now: dt.datetime) -> Backup:
             why = "is not in the repository (any more)"
         raise NoSuchBackupError(
             f"'{wanted}' {why}. Backups, newest first: {', '.join(ids[:SHOWN])}{older}. "
-            "With sizes and proofs: playbooks/restore.yml -e list=true"
+            "With sizes and drills: playbooks/restore.yml -e list=true"
         )
     return found
 

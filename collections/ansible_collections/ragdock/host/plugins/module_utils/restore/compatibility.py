@@ -1,4 +1,4 @@
-"""Whether a backup and the software that runs here fit; each answer is empty or says what to do."""
+"""Whether a backup is compatible with the software here. Each answer is empty or says what to do."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def version_refusal(backup: str, running: str) -> str:
     if ours[0] - theirs[0] > 1:
         return (
             f"The backup was made by OpenSearch {backup}; OpenSearch {running} reads only backups of "
-            f"{ours[0] - 1}.x and {ours[0]}.x. Bring the documents alone (-e scope=documents): "
+            f"{ours[0] - 1}.x and {ours[0]}.x. Restore only the documents (-e scope=documents): "
             "they are read again."
         )
     return ""
 
 
 def ledger_refusal(backup: int, running: int) -> str:
-    """Software knows the schema of its own ledger and all before, not that of a newer release."""
+    """Software can read its own ledger schema and older ones, not that of a newer release."""
     if backup <= running:
         return ""
     return (
@@ -42,12 +42,12 @@ def ledger_refusal(backup: int, running: int) -> str:
 
 
 def embedder_refusal(contract: Mapping[str, Any], name: str, weights: str) -> str:
-    """An index's vectors can be asked only with the embedder that made them."""
+    """An index's vectors can be searched only with the embedder that made them."""
     made, digest = str(contract.get("model", "")), str(contract.get("digest", ""))
     if not contract or (made == name and digest == weights):
         return ""
     return (
         f"The backup's vectors were made with {made} ({digest[:12]}), this deployment embeds with {name} "
         f"({weights[:12]}): questions would find nothing. Set ragdock_models back to {made} and deploy, or "
-        "bring the documents alone (-e scope=documents): the worker reads them again."
+        "restore only the documents (-e scope=documents): the worker reads them again."
     )

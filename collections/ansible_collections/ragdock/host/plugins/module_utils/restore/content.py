@@ -1,4 +1,4 @@
-"""What a backup brings: which parts a scope needs, fetched, compared with its manifest, put in place."""
+"""The content of a backup: the parts of a scope, fetched, compared with the manifest, put in place."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Json = dict[str, Any]
 
 
 class ContentError(Exception):
-    """The backup cannot give what is wanted; the text says why and what to do."""
+    """The backup does not contain what was requested. The text says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,13 @@ class Content:
         return {name: one for name, one in self.manifest["indices"].items() if one["alias"]}
 
     def of_index(self, name: str) -> Json:
-        """The manifest, as if it held one index only."""
+        """The manifest, limited to one index."""
         golden = [one for one in self.manifest["golden"] if one.get("index", name) == name]
         return {**self.manifest, "indices": {name: self.manifest["indices"][name]}, "golden": golden}
 
     @property
     def documents(self) -> int:
-        """Files that people brought."""
+        """Uploaded files."""
         return sum(1 for path in self.live_paths() if path.startswith("raw/"))
 
     def live_paths(self) -> dict[str, Json]:
@@ -63,7 +63,7 @@ class Content:
         return {place: one for one in self.manifest["files"] if (place := live_path(str(one["path"])))}
 
     def wanted(self, scope: str, file: str) -> dict[str, Json]:
-        """The files that a scope brings, by their path below data/."""
+        """The files of a scope, by their path below data/."""
         paths = self.live_paths()
         if scope == FILE:
             name = found_file(paths, file)
@@ -99,7 +99,7 @@ def found_file(paths: Mapping[str, Json], wanted: str) -> str:
         listed = ", ".join(f"{ROOT}/data/{path}" for path in named[:10])
         raise ContentError(f"{len(named)} files of the backup are called '{wanted}'. Name one: {listed}")
     raise ContentError(
-        f"The backup holds no file '{wanted}' (it holds {len(paths)} files below {ROOT}/data). "
+        f"The backup has no file '{wanted}' (it has {len(paths)} files below {ROOT}/data). "
         "Name it by its path on the host or by its file name, or choose another backup: -e backup=<id>"
     )
 
@@ -131,7 +131,7 @@ def room_refusal(needed: int, free: int, where: Path) -> str:
     if free - needed >= WATERMARK:
         return ""
     return (
-        f"Restoring needs {needed // MIB} MiB and OpenSearch wants {WATERMARK // MIB} MiB to stay free, but "
+        f"Restoring needs {needed // MIB} MiB and OpenSearch needs {WATERMARK // MIB} MiB to stay free, but "
         f"{where} has {free // MIB} MiB free. Make the volume larger (ragdock_data_volume_gib, then "
         "playbooks/provision.yml and playbooks/configure.yml), or remove safety copies of earlier restores "
         "below /opt/ragdock/restore."
@@ -139,7 +139,7 @@ def room_refusal(needed: int, free: int, where: Path) -> str:
 
 
 def fetch(repository: Repository, content: Content, staged: Path, scope: str, file: str, free: int) -> None:
-    """Bring what a scope needs below a directory; every byte is verified against its hash."""
+    """Fetch what a scope needs below a directory. Every byte is verified against its hash."""
     sizes = repository.files(content.backup.snapshot)
     snapshots = sum(size for path, size in sizes.items() if path.startswith(f"{SNAPSHOTS}/"))
     refusal = room_refusal(content.size(scope, file, snapshots), free, staged.parent)
@@ -163,13 +163,13 @@ def check(content: Content, staged: Path, scope: str, file: str) -> None:
     wrong = manifests.compare_files(entries, staged)
     if wrong:
         raise ContentError(
-            f"The backup is not what its manifest says: {manifests.told(wrong)}. Choose another one: "
-            "playbooks/restore.yml -e list=true shows them; playbooks/backup.yml says what is damaged."
+            f"The backup does not match its manifest: {manifests.summary(wrong)}. Choose another one: "
+            "playbooks/restore.yml -e list=true shows them; playbooks/backup.yml reports what is damaged."
         )
 
 
 def sort_out(staged: Path, live: Path) -> None:
-    """Give what was fetched the places it has among live data: staged/data/raw, staged/data/analytics."""
+    """Move what was fetched to the paths of live data: staged/data/raw, staged/data/analytics."""
     data = staged / "data"
     data.mkdir(mode=0o700)
     for source, name in ((RAW, "raw"), (f"{WORK}/analytics", "analytics")):

@@ -1,7 +1,7 @@
-"""Files of a backup take the place of those that are there, and the other way round.
+"""Replace live files by those of a backup, and undo it.
 
 Each move is found again by looking (what lies staged, what lies aside), so a run that was killed anywhere is
-completed or undone by doing the same once more. All three places lie on one file system.
+completed or undone by doing the same once more. All three directories are on one file system.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class Move:
 
 
 @dataclass(frozen=True)
-class Places:
-    """Where the files live, where the backup's lie ready, and where the replaced ones are kept."""
+class RestorePaths:
+    """The live files, the staged files of the backup, and where the replaced ones are kept."""
 
     live: Path
     staged: Path
@@ -43,10 +43,10 @@ def files_below(root: Path) -> Iterator[str]:
                 yield str(path.relative_to(root))
 
 
-def plan(places: Places, wanted: Mapping[str, bool], *, others: Sequence[str] = ()) -> list[Move]:
-    """What has to move. `wanted`: path -> whether the live file already has this content."""
+def plan(paths: RestorePaths, wanted: Mapping[str, bool], *, others: Sequence[str] = ()) -> list[Move]:
+    """The moves that are needed. `wanted`: path -> whether the live file already has this content."""
     moves = [
-        Move(path, new=True, old=(places.live / path).exists()) for path, same in wanted.items() if not same
+        Move(path, new=True, old=(paths.live / path).exists()) for path, same in wanted.items() if not same
     ]
     return moves + [Move(path, new=False, old=True) for path in others]
 
@@ -72,30 +72,30 @@ def _fold(path: Path, top: Path) -> None:
         one.rmdir()
 
 
-def forward(places: Places, moves: Sequence[Move]) -> None:
-    """The backup's files are live, the replaced ones lie aside."""
+def forward(paths: RestorePaths, moves: Sequence[Move]) -> None:
+    """Make the backup's files live and move the replaced ones aside."""
     for move in moves:
-        live, staged, aside = (place / move.path for place in (places.live, places.staged, places.aside))
+        live, staged, aside = (place / move.path for place in (paths.live, paths.staged, paths.aside))
         if not move.new:
             if live.exists():
                 _folder(aside, live)
                 live.replace(aside)
-                _fold(live, places.live)
+                _fold(live, paths.live)
             continue
         if not staged.exists():
             continue
         if live.exists() and not aside.exists():
             _folder(aside, live)
-            # A second name first: at no moment is there no file.
+            # A second name first, so that the file always exists.
             os.link(live, aside)
         _folder(live, staged)
         staged.replace(live)
 
 
-def back(places: Places, moves: Sequence[Move]) -> None:
-    """Everything lies where it lay before."""
+def back(paths: RestorePaths, moves: Sequence[Move]) -> None:
+    """Move everything back."""
     for move in moves:
-        live, staged, aside = (place / move.path for place in (places.live, places.staged, places.aside))
+        live, staged, aside = (place / move.path for place in (paths.live, paths.staged, paths.aside))
         if move.new and not staged.exists() and live.exists():
             _folder(staged, live)
             live.replace(staged)
@@ -105,6 +105,6 @@ def back(places: Places, moves: Sequence[Move]) -> None:
                 aside.unlink()  # killed between the second name and the replacement
             else:
                 aside.replace(live)
-            _fold(aside, places.aside)
+            _fold(aside, paths.aside)
         elif move.new and not move.old:
-            _fold(live, places.live)
+            _fold(live, paths.live)

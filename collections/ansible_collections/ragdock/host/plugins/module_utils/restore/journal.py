@@ -1,4 +1,4 @@
-"""What a restore has begun, on the disk before it is done: the next run completes or undoes it."""
+"""The journal of a restore, on disk before each step: the next run completes or undoes it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from typing import Any
 
 from ansible_collections.ragdock.host.plugins.module_utils import locks
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import write_atomically
-from ansible_collections.ragdock.host.plugins.module_utils.restore.file_moves import Move, Places
+from ansible_collections.ragdock.host.plugins.module_utils.restore.file_moves import Move, RestorePaths
 
 LOCK_SECONDS = 60.0
-# Nothing that is live was touched; the live state is being replaced; it is replaced and was let loose.
+# Nothing live was touched; the live state is being replaced; it is replaced and in use.
 PREPARING, SWITCHING, SWITCHED = "preparing", "switching", "switched"
 
 
 @dataclass
 class Index:
-    """One index of the backup and its place here."""
+    """One index of the backup and its names on this host."""
 
     name: str
     alias: str
@@ -46,7 +46,7 @@ class Entry:
     ledger: bool = False
 
 
-class Desk:
+class RestoreWorkspace:
     """Directories of a restore, and its journal."""
 
     def __init__(self, root: Path) -> None:
@@ -58,7 +58,7 @@ class Desk:
         self.repository = root / "snapshots" / "restored"
 
     def open(self) -> None:
-        """Make the directory, closed to others: it holds documents."""
+        """Make the directory, for root only: it contains documents."""
         self.place.mkdir(mode=0o700, exist_ok=True)
 
     @property
@@ -66,16 +66,16 @@ class Desk:
         """The live ledger."""
         return self.root / "data" / "ledger" / "ledger.sqlite3"
 
-    def places(self, entry: Entry) -> Places:
+    def paths(self, entry: Entry) -> RestorePaths:
         """Where the files of a restore come from and go to."""
-        return Places(self.root / "data", self.staged / "data", self.aside(entry.moment) / "data")
+        return RestorePaths(self.root / "data", self.staged / "data", self.aside(entry.moment) / "data")
 
     def aside(self, moment: str) -> Path:
         """Where a restore keeps what it replaced."""
         return self.place / f"before-{moment}"
 
     def read(self) -> Entry | None:
-        """The restore that was begun and not ended."""
+        """The restore that was started and not finished."""
         if not self.journal.is_file():
             return None
         raw: dict[str, Any] = json.loads(self.journal.read_text(encoding="utf-8"))
@@ -106,12 +106,12 @@ class Desk:
 
 @contextlib.contextmanager
 def locked(root: Path) -> Iterator[None]:
-    """One step at a time: the run of an operator who was cut off may still be at work."""
+    """One step at a time: a run whose operator was disconnected may still be running."""
     (root / "state").mkdir(mode=0o755, parents=True, exist_ok=True)
     path = root / "state" / "restore.lock"
     refusal = OSError(
-        f"Another restore has been at work on this host for {LOCK_SECONDS:.0f} s "
-        f"(`fuser {path}` names its process). Let it end, then run this again."
+        f"Another restore has been running on this host for {LOCK_SECONDS:.0f} s "
+        f"(`fuser {path}` names its process). Wait until it ends, then run this again."
     )
     with locks.locked(path, LOCK_SECONDS, refusal):
         yield

@@ -15,7 +15,7 @@ from pathlib import Path
 BUSY_SECONDS = 30.0
 # States in which a document is still a document.
 ALIVE = "('queued', 'processing', 'ready', 'failed')"
-# What running services tell each other of work at hand. A backup's names indices of another day: above all
+# What running services tell each other about pending work. A backup's names indices of another day: above all
 # the one that a rebuild was filling or about to remove, which may be what a restore keeps.
 PASSING = {"asking", "notes", "work"}
 GONE = "('deleting', 'deleted')"
@@ -26,12 +26,12 @@ AGAIN = (
 
 
 class LedgerError(Exception):
-    """The ledger cannot be used; the text says what to do."""
+    """The ledger cannot be used. The text says what to do."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What one look at a ledger tells."""
+    """What is read from a ledger."""
 
     version: int
     documents: int
@@ -69,7 +69,7 @@ def copy(source: Path, target: Path) -> None:
 
 @contextmanager
 def _changing(live: Path, other: Path) -> Iterator[sqlite3.Connection]:
-    """One transaction on a live ledger, with another one at hand as `other`."""
+    """One transaction on a live ledger, with another one attached as `other`."""
     if not other.is_file():
         raise LedgerError(f"there is no ledger at {other}")
     try:
@@ -118,7 +118,7 @@ def _adopt(db: sqlite3.Connection, table: str) -> None:
 
 
 def replace(live: Path, other: Path, since: float, *, exact: bool = False) -> int:
-    """Make the live ledger hold what another one holds; documents that came since then stay, queued again.
+    """Replace the live ledger's content by another's. Documents added since then stay, queued again.
 
     Answers with how many stayed. The counter that invalidates cached answers only grows. Rows of tables that
     the other ledger does not know stay, unless it has to be exact.
@@ -168,10 +168,10 @@ def replace(live: Path, other: Path, since: float, *, exact: bool = False) -> in
 
 
 def fit_to_index(live: Path, other: Path) -> tuple[int, list[str]]:
-    """The index is now the one that the other ledger describes: say so in the live one.
+    """The index is now the one that the other ledger describes: record that in the live one.
 
     A document that the other ledger knows as ready is ready; one that it does not is read again. Answers with
-    how many are read again, and the ids whose chunks the index holds although nobody wants them any more.
+    how many are read again, and the ids whose chunks in the index are obsolete.
     """
     with _changing(live, other) as db:
         db.execute(
@@ -192,7 +192,7 @@ def fit_to_index(live: Path, other: Path) -> tuple[int, list[str]]:
 
 
 def bring_back(live: Path, other: Path, paths: Collection[str] | None = None) -> int:
-    """Documents whose files are back and that the live ledger lost are queued again; answers how many.
+    """Documents whose files are back and that the live ledger lost are queued again; returns how many.
 
     `paths` are the files as the ledger names them; None: every document that the other ledger knows.
     """

@@ -1,4 +1,4 @@
-"""An OpenSearch node as a restore needs it: the stack's own, asked as its admin, or a throwaway one."""
+"""An OpenSearch node for a restore: the stack's own, as its administrator, or a throwaway one."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ SUFFIX = re.compile(r"-r\d{8}t\d{6}z\Z")
 
 
 class Node(Search):
-    """What a restore asks beside what a backup asks."""
+    """The requests of a restore, in addition to those of a backup."""
 
-    def ready(self, patience: float) -> None:
+    def ready(self, timeout: float) -> None:
         """Wait until the node serves requests."""
-        until = time.monotonic() + patience
+        until = time.monotonic() + timeout
         while True:
             try:
                 self.ask("GET", "/_cluster/health", seconds=10)
                 return
             except SearchError as error:
                 if time.monotonic() > until:
-                    raise SearchError(f"OpenSearch was not ready within {patience:.0f} s: {error}") from error
+                    raise SearchError(f"OpenSearch was not ready within {timeout:.0f} s: {error}") from error
             time.sleep(1)
 
     def exists(self, index: str) -> bool:
@@ -58,7 +58,7 @@ class Node(Search):
             self.ask("POST", path, {"query": {"terms": {"document_id": ids}}}, seconds=LONG_SECONDS)
 
     def switch(self, alias: str, new: str | None, old: Iterable[str]) -> None:
-        """Let an alias lead to another index, in one moment."""
+        """Point an alias at another index, atomically."""
         actions: list[Json] = [
             # An index in the alias's own place (an automatic creation) goes; its twin was made before.
             {"remove_index": {"index": index}}
@@ -90,7 +90,7 @@ class Node(Search):
         return "" if name in there else name
 
     def without_pipeline(self, index: str) -> None:
-        """Let an index be asked where its search pipeline is not: golden queries go through none."""
+        """Make an index searchable without its search pipeline: golden queries use none."""
         self.ask("PUT", f"/{quote(index)}/_settings", {"index.search.default_pipeline": "_none"})
 
     def open_copy(self, place: str) -> None:
@@ -111,5 +111,5 @@ class Node(Search):
 
 
 def new_name(index: str, moment: str) -> str:
-    """The name under which an index is restored: its own, and the moment; never one that is taken."""
+    """The name under which an index is restored: its own and the time; never one that exists."""
     return f"{SUFFIX.sub('', index)}-r{moment.lower()}"

@@ -1,4 +1,4 @@
-"""Everything of a restore that can fail without anybody noticing: fetched, checked, restored beside."""
+"""The steps of a restore that do not touch live data: fetch, check, restore beside."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ from ansible_collections.ragdock.host.plugins.module_utils.restore import ledger
 from ansible_collections.ragdock.host.plugins.module_utils.restore.compatibility import ledger_refusal
 from ansible_collections.ragdock.host.plugins.module_utils.restore.content import Content
 from ansible_collections.ragdock.host.plugins.module_utils.restore.file_moves import files_below, plan
-from ansible_collections.ragdock.host.plugins.module_utils.restore.journal import Desk, Entry, Index
+from ansible_collections.ragdock.host.plugins.module_utils.restore.journal import (
+    Entry,
+    Index,
+    RestoreWorkspace,
+)
 from ansible_collections.ragdock.host.plugins.module_utils.restore.node import Node, new_name
 
 WORKER = "rag-worker"
@@ -29,14 +33,14 @@ MIGRATE = (
 
 
 class RestoreError(Exception):
-    """A step did not hold; the text says what and why."""
+    """A step failed. The text says what and why."""
 
 
 @dataclass
 class Preparation:
     """The steps before the switch."""
 
-    desk: Desk
+    workspace: RestoreWorkspace
     node: Node
     engine: Engine
     seconds: dict[str, float] = field(default_factory=dict)
@@ -45,30 +49,30 @@ class Preparation:
     def run(self, entry: Entry, repository: Repository, content: Content) -> None:
         """Everything that can fail without anybody noticing."""
         clock = time.monotonic()
-        free = shutil.disk_usage(self.desk.root).free
-        parts.fetch(repository, content, self.desk.staged, entry.scope, entry.file, free)
+        free = shutil.disk_usage(self.workspace.root).free
+        parts.fetch(repository, content, self.workspace.staged, entry.scope, entry.file, free)
         clock = self._lap("fetch", clock)
-        parts.check(content, self.desk.staged, entry.scope, entry.file)
-        parts.sort_out(self.desk.staged, self.desk.root / "data")
+        parts.check(content, self.workspace.staged, entry.scope, entry.file)
+        parts.sort_out(self.workspace.staged, self.workspace.root / "data")
         self._fit_ledger(entry)
         clock = self._lap("check", clock)
         if entry.scope in (parts.ALL, parts.INDEX):
             self._indices(entry, content)
             self._lap("index", clock)
         self._moves(entry, content)
-        self.desk.write(entry)
+        self.workspace.write(entry)
 
     def _fit_ledger(self, entry: Entry) -> None:
         """An older ledger learns what the running software has learnt since; a newer one is refused."""
         if entry.scope == parts.ANALYTICS:
             return
-        theirs, ours = parts.ledger_of(self.desk.staged), self.desk.ledger
+        theirs, ours = parts.ledger_of(self.workspace.staged), self.workspace.ledger
         running, found = ledgers.facts(ours).version, ledgers.facts(theirs).version
-        # A manifest of an earlier day does not tell the version, so it is looked at here too.
+        # An older manifest has no version, so it is checked here too.
         if refusal := ledger_refusal(found, running):
             raise RestoreError(refusal)
         if found < running:
-            folder = self.desk.place / "migrate"
+            folder = self.workspace.place / "migrate"
             if folder.exists():
                 shutil.rmtree(folder)
             folder.mkdir(mode=0o700)
@@ -78,13 +82,13 @@ class Preparation:
             shutil.rmtree(folder)
             if (reached := ledgers.facts(theirs).version) != running:
                 raise RestoreError(
-                    f"the live ledger has version {running}, and the software that runs brings the backup's "
+                    f"the live ledger has version {running}, and the running software upgrades the backup's "
                     f"only to version {reached}: a newer release wrote it, and a rollback keeps the ledger. "
                     "Go to that release (playbooks/rollback.yml -e release=<id>), restore there, then go back"
                 )
 
     def _migrate(self, folder: Path) -> None:
-        """The worker's own image, alone and without a network, brings a ledger up to date."""
+        """Migrate a ledger with the worker's own image, without a network."""
         worker = next((one for one in self.engine.containers() if one.service == WORKER), None)
         if worker is None:
             raise RestoreError(f"there is no container of {WORKER}: run playbooks/deploy.yml first")
@@ -99,24 +103,22 @@ class Preparation:
         )  # fmt: skip
 
     def _indices(self, entry: Entry, content: Content) -> None:
-        """Each index of the backup stands here under a new name, equal to the manifest."""
+        """Restore each index of the backup under a new name, and compare it with the manifest."""
         if not content.indices:
             return
         self.node.ready(NODE_SECONDS)
-        repository = parts.repository_of(self.desk.staged)
+        repository = parts.repository_of(self.workspace.staged)
         if not repository.is_dir():
-            raise RestoreError(
-                "the backup holds no OpenSearch snapshots, although its manifest names indices"
-            )
-        if self.desk.repository.exists():
-            shutil.rmtree(self.desk.repository)
-        repository.rename(self.desk.repository)
+            raise RestoreError("the backup has no OpenSearch snapshots, although its manifest names indices")
+        if self.workspace.repository.exists():
+            shutil.rmtree(self.workspace.repository)
+        repository.rename(self.workspace.repository)
         for name, one in content.indices.items():
             index = Index(name, one["alias"], new_name(name, entry.moment), self.node.behind(one["alias"]))
             entry.indices.append(index)
-        self.desk.write(entry)
+        self.workspace.write(entry)
         # The container sees the host's snapshots/ as /snapshots.
-        self.node.open_copy(f"/snapshots/{self.desk.repository.name}")
+        self.node.open_copy(f"/snapshots/{self.workspace.repository.name}")
         found, wrong = {}, []
         for index in entry.indices:
             self.node.bring(snapshot_name(content.backup.id), index.name, index.new)
@@ -130,21 +132,21 @@ class Preparation:
                     f"the search pipeline {missing} of {index.name} is not here: run playbooks/deploy.yml"
                 )
         if wrong:
-            raise RestoreError(f"the restored index is not the one of the manifest: {manifests.told(wrong)}")
+            raise RestoreError(f"the restored index does not match the manifest: {manifests.summary(wrong)}")
         self.figures["chunks"] = sum(int(one["documents"]) for one in found.values())
         self.figures["golden"] = len(content.manifest["golden"])
 
     def _moves(self, entry: Entry, content: Content) -> None:
         """Which files differ from those that live."""
         wanted = content.wanted(entry.scope, entry.file)
-        live = self.desk.root / "data"
+        live = self.workspace.root / "data"
         same = {path: not manifests.compare_files([one], live) for path, one in below(wanted).items()}
         others = [
             path
             for path in (f"raw/{one}" for one in files_below(live / "raw"))
             if entry.scope == parts.ALL and path not in wanted and not path.endswith(".part")
         ]
-        entry.moves = plan(self.desk.places(entry), same, others=others)
+        entry.moves = plan(self.workspace.paths(entry), same, others=others)
         self.figures["files"] = len(wanted)
         self.figures["files_replaced"] = sum(1 for move in entry.moves if move.new)
         self.figures["files_aside"] = len(others)

@@ -1,6 +1,6 @@
-"""A throwaway OpenSearch beside the live one: the same image, a network that leads nowhere, fed last.
+"""A throwaway OpenSearch beside the live one: the same image, an isolated network, the lowest priority.
 
-It runs without the security plugin: nobody but this host's root reaches it, for its network is internal, it
+It runs without the security plugin: only this host's root reaches it, since its network is internal, it
 publishes no port and it lives for minutes. The kernel kills it before any container of the stack.
 """
 
@@ -22,7 +22,7 @@ NAME = "ragdock-drill"
 HOME = "/usr/share/opensearch"
 UID = 1000
 START_SECONDS = 600.0
-# Whoever started it may be killed: then it ends by itself.
+# It ends by itself when the process that started it is killed.
 LONGEST_SECONDS = 4 * 3600
 # Memory that stays free for the stack when the throwaway node has taken all of its own.
 MARGIN_MIB = 512
@@ -40,7 +40,7 @@ plugins.security.disabled: true
 
 
 def available_mib(meminfo: str) -> int:
-    """What the kernel says can be used without swapping."""
+    """The memory that can be used without swapping."""
     sizes = {line.split(":")[0]: int(line.split()[1]) for line in meminfo.splitlines() if ":" in line}
     return sizes["MemAvailable"] // 1024
 
@@ -68,7 +68,7 @@ class Throwaway:
     config: Path
 
     def sweep(self) -> list[str]:
-        """Remove whatever a drill left, this one or a killed one; says what was there."""
+        """Remove what a drill left, this one or a killed one; returns what was there."""
         swept = []
         for kind, words in (("container", ("ps", "--all")), ("network", ("network", "ls"))):
             listed = self.engine.run(*words, "--quiet", "--filter", f"label={LABEL}={PURPOSE}").stdout.split()

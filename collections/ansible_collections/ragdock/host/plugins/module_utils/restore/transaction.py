@@ -1,8 +1,8 @@
-"""One restore as a transaction: prepare beside, switch, and either keep it or bring back what was.
+"""One restore as a transaction: prepare beside, switch, and either keep it or roll back.
 
 preparing   the backup is fetched, checked and restored under new index names; nothing live is touched
-switching   the worker rests; files, ledger and alias change; answers go on being given from one or the other
-switched    the restored state is live; whoever comes next keeps it
+switching   the worker is stopped; files, ledger and alias change; answers come from one or the other
+switched    the restored state is live; the next run keeps it
 
 The journal says which, before it is so. A run that finds one of another run undoes the first two and
 completes the third.
@@ -24,9 +24,9 @@ from ansible_collections.ragdock.host.plugins.module_utils.restore.journal impor
     PREPARING,
     SWITCHED,
     SWITCHING,
-    Desk,
     Entry,
     Index,
+    RestoreWorkspace,
 )
 from ansible_collections.ragdock.host.plugins.module_utils.restore.node import Node
 from ansible_collections.ragdock.host.plugins.module_utils.restore.preparation import (
@@ -44,7 +44,7 @@ INSIDE = "/data/"
 class Transaction:
     """All that one restore does on the host."""
 
-    desk: Desk
+    workspace: RestoreWorkspace
     node: Node
     engine: Engine
     seconds: dict[str, float] = field(default_factory=dict)
@@ -53,8 +53,8 @@ class Transaction:
     # --- begin -----------------------------------------------------------------------------------
 
     def settle(self) -> str:
-        """Complete or undo what an earlier run left; says which, or nothing."""
-        entry = self.desk.read()
+        """Complete or undo what an earlier run left; returns which, or nothing."""
+        entry = self.workspace.read()
         if entry is None:
             return ""
         self.node.ready(NODE_SECONDS)
@@ -68,10 +68,10 @@ class Transaction:
 
     def begin(self, backup: str, scope: str, file: str) -> Entry:
         """A new journal."""
-        self.desk.open()
+        self.workspace.open()
         moment = f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}"
         entry = Entry(moment=moment, backup=backup, scope=scope, began=time.time(), file=file)
-        self.desk.write(entry)
+        self.workspace.write(entry)
         return entry
 
     # --- switch ----------------------------------------------------------------------------------
@@ -80,14 +80,14 @@ class Transaction:
         """The restored state becomes the live one."""
         clock = time.monotonic()
         entry.phase = SWITCHING
-        aside = self.desk.aside(entry.moment)
+        aside = self.workspace.aside(entry.moment)
         workers = [one for one in self.engine.containers() if one.service == WORKER]
         running = [one.id for one in workers if one.state == "running"]
         entry.stopped = [] if entry.scope == parts.ANALYTICS else running
-        self.desk.write(entry)
+        self.workspace.write(entry)
         aside.mkdir(mode=0o700)
         self._rest(entry)
-        # Asked again: until now the worker may have made an index where there was none.
+        # Read again: the worker may have made an index in the meantime.
         for one in entry.indices:
             one.old = self.node.behind(one.alias)
         olds = [(old, one.alias) for one in entry.indices for old in one.old]
@@ -95,23 +95,23 @@ class Transaction:
         about = {"backup": entry.backup, "scope": entry.scope, "indices": kept}
         (aside / "about.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         if entry.scope != parts.ANALYTICS:
-            ledgers.copy(self.desk.ledger, aside / parts.LEDGER)
+            ledgers.copy(self.workspace.ledger, aside / parts.LEDGER)
             entry.ledger = True
-        self.desk.write(entry)
+        self.workspace.write(entry)
         for one in entry.indices:
             if one.alias in one.old:
                 self.node.twin(one.alias, twin_name(one.alias, entry.moment))
-        forward(self.desk.places(entry), entry.moves)
+        forward(self.workspace.paths(entry), entry.moves)
         self._ledger(entry)
         for one in entry.indices:
             self.node.switch(one.alias, one.new, one.old)
         entry.phase = SWITCHED
-        self.desk.write(entry)
+        self.workspace.write(entry)
         self._wake(entry)
         self.seconds["switch"] = round(time.monotonic() - clock, 1)
 
     def _ledger(self, entry: Entry) -> None:
-        live, theirs = self.desk.ledger, parts.ledger_of(self.desk.staged)
+        live, theirs = self.workspace.ledger, parts.ledger_of(self.workspace.staged)
         if entry.scope == parts.ALL:
             self.figures["arrived"] = ledgers.replace(live, theirs, entry.began)
         elif entry.scope == parts.INDEX:
@@ -134,26 +134,26 @@ class Transaction:
             self.node.close_copy()
         aliases = {one.alias for one in entry.indices}
         here = {name: led for alias in aliases for name, led in self.node.indices(f"{alias}*").items()}
-        for old in [path for path in self.desk.kept() if path != self.desk.aside(entry.moment)]:
+        for old in [path for path in self.workspace.kept() if path != self.workspace.aside(entry.moment)]:
             about = old / "about.json"
             names = json.loads(about.read_text(encoding="utf-8"))["indices"] if about.is_file() else []
             if names and not entry.indices:
                 continue  # still the newest safety copy of an index
             self.node.delete(name for name in names if name in here and not here[name])
             shutil.rmtree(old)
-        self.desk.clear()
+        self.workspace.clear()
 
     def undo(self, entry: Entry) -> None:
-        """Bring back what was; doing it twice is fine."""
+        """Roll back. Idempotent."""
         self.node.ready(NODE_SECONDS)
         if entry.phase != PREPARING:
             self._rest(entry)
             for one in entry.indices:
                 self._alias_back(one, entry.moment)
-            aside = self.desk.aside(entry.moment)
+            aside = self.workspace.aside(entry.moment)
             if entry.ledger and (aside / parts.LEDGER).is_file():
-                ledgers.replace(self.desk.ledger, aside / parts.LEDGER, entry.began, exact=True)
-            back(self.desk.places(entry), entry.moves)
+                ledgers.replace(self.workspace.ledger, aside / parts.LEDGER, entry.began, exact=True)
+            back(self.workspace.paths(entry), entry.moves)
             if aside.exists():
                 shutil.rmtree(aside)
         for one in entry.indices:
@@ -161,7 +161,7 @@ class Transaction:
         if entry.indices:
             self.node.close_copy()
         self._wake(entry)
-        self.desk.clear()
+        self.workspace.clear()
 
     def _alias_back(self, one: Index, moment: str) -> None:
         now = self.node.behind(one.alias)
@@ -169,7 +169,7 @@ class Transaction:
             old = [twin_name(name, moment) if name == one.alias else name for name in one.old]
             self.node.switch(one.alias, old[0] if old else None, [name for name in now if name not in old])
         elif one.alias in one.old:
-            # Not switched yet: the index still stands under its own name, its copy is needless.
+            # Not switched yet: the index still has its own name, so its copy is not needed.
             self.node.delete([twin_name(one.alias, moment)])
 
     # --- helpers ---------------------------------------------------------------------------------
@@ -181,12 +181,12 @@ class Transaction:
 
     def _wake(self, entry: Entry) -> None:
         for container in entry.stopped:
-            # A deployment may have replaced it meanwhile: then the new one runs.
+            # A deployment may have replaced it meanwhile; then the new one runs.
             done = self.engine.run("start", container, check=False)
             if done.returncode != 0 and "No such container" not in done.stderr:
                 raise RestoreError(f"{WORKER} did not start again: {done.stderr.strip()}")
 
 
 def twin_name(alias: str, moment: str) -> str:
-    """The safety copy of an index that stands in the alias's own place."""
+    """The safety copy of an index that has the alias's own name."""
     return f"{alias}-before-r{moment.lower()}"

@@ -1,4 +1,4 @@
-"""What a promise is, and what is looked at to judge it."""
+"""The result of a check, and the deployment that checks read."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from ansible_collections.ragdock.host.plugins.module_utils.https import Unreacha
 SERVICES = ("edge", "landing", "rag-app", "rag-worker", "opensearch", "models", "ollama")
 
 
-class LookError(Exception):
-    """Something could not be looked at; the text says what."""
+class CheckError(Exception):
+    """Something could not be read. The text says what."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One promise: held or not, the figure that shows it, and what to do when it is not."""
+    """One check: passed or not, the figure it found, and what to do when it failed."""
 
     area: str
-    promise: str
-    held: bool
+    check: str
+    passed: bool
     figure: str
     hint: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """For Ansible."""
+        """As a dictionary, for Ansible."""
         return asdict(self)
 
 
@@ -44,10 +44,10 @@ class Deployment:
     """The deployment on this host, read once."""
 
     root: Path
-    name: str  # of the public door
+    name: str  # of the public endpoint
     project: str
     run: Run
-    patience: float = 10.0
+    timeout: float = 10.0
     outside: str = ""  # a URL that the host reaches and no container but the edge may
     containers: list[dict[str, Any]] = field(default_factory=list)
     release: dict[str, Any] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class Deployment:
         return self.root / "current"
 
     def read(self) -> Deployment:
-        """Ask the engine and read the release; what is missing stays empty and its promises will say so."""
+        """Ask the engine and read the release; what is missing stays empty and its checks will fail."""
         ids = docker(
             self.run, "ps", "--all", "--quiet", "--filter", f"label={LABEL}.project={self.project}"
         ).split()
@@ -77,14 +77,14 @@ class Deployment:
         for one in self.containers:
             if service_of(one) == service and one["State"]["Status"] == "running":
                 return one
-        raise LookError(f"service {service} does not run")
+        raise CheckError(f"service {service} does not run")
 
     def secret(self, service: str, name: str) -> str:
         """A secret as a service is given it."""
         for mount in self.of(service)["Mounts"]:
             if mount["Destination"] == f"/run/secrets/{name}":
                 return Path(mount["Source"]).read_text(encoding="utf-8").strip()
-        raise LookError(f"service {service} is given no secret named {name}")
+        raise CheckError(f"service {service} has no secret named {name}")
 
 
 def service_of(container: dict[str, Any]) -> str:
@@ -105,23 +105,23 @@ def parse_env(text: str) -> Iterator[tuple[str, str]]:
             yield name.strip(), value.strip().strip("'\"")
 
 
-def judged(area: str, promise: str, offenders: Iterable[str], figure: str, hint: str) -> Row:
-    """A promise that holds when nothing offends it."""
+def judged(area: str, check: str, offenders: Iterable[str], figure: str, hint: str) -> Row:
+    """A check that passes when there are no offenders."""
     found = list(offenders)
-    return Row(area, promise, not found, "; ".join(found) if found else figure, hint if found else "")
+    return Row(area, check, not found, "; ".join(found) if found else figure, hint if found else "")
 
 
 Check = Callable[[Deployment], Iterator[Row]]
 
 
 def rows_of(deployment: Deployment, checks: Iterable[tuple[str, Check]]) -> list[Row]:
-    """Every promise; one that could not be looked at is not held, and the others are still told."""
+    """Run every check. One that cannot be completed fails and does not stop the others."""
     rows: list[Row] = []
     for area, check in checks:
         try:
             rows.extend(check(deployment))
-        except (LookError, EngineError, UnreachableError, OSError, ValueError, KeyError) as error:
+        except (CheckError, EngineError, UnreachableError, OSError, ValueError, KeyError) as error:
             name = check.__name__.replace("_", " ")
-            told = str(error) if not isinstance(error, KeyError) else f"no {error} in what was read"
-            rows.append(Row(area, f"{name} can be looked at", False, told, "Cure what is named first."))
+            reason = str(error) if not isinstance(error, KeyError) else f"no {error} in what was read"
+            rows.append(Row(area, f"{name} can be checked", False, reason, "Fix the named problem first."))
     return rows

@@ -1,4 +1,4 @@
-"""Promises about the containers: what runs, as whom, and what it may do."""
+"""Checks of the containers: what runs, as whom, and what it may do."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def what_runs(deployment: Deployment) -> Iterator[Row]:
         health = (state.get("Health") or {}).get("Status", "without a healthcheck")
         if state["Status"] != "running" or health != "healthy":
             unwell.append(f"{name_of(one)} is {state['Status']}, {health}")
-    hint = "`docker compose -p ragdock logs --tail 50 <service>` on the host says why."
+    hint = "`docker compose -p ragdock logs --tail 50 <service>` on the host shows why."
     yield judged(AREA, "every service runs and is healthy", unwell, f"{len(running)} healthy", hint)
 
     images = deployment.release.get("images")
@@ -52,13 +52,13 @@ def what_runs(deployment: Deployment) -> Iterator[Row]:
 
 
 def status_of(container: dict[str, Any]) -> dict[str, str]:
-    """What the kernel says of a container's first process."""
+    """The kernel's status of a container's first process."""
     text = Path(f"/proc/{container['State']['Pid']}/status").read_text(encoding="ascii", errors="replace")
     return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
 
 
 def what_they_may(deployment: Deployment) -> Iterator[Row]:
-    """Hardening, as asked for and as the kernel has it."""
+    """Hardening, as configured and as applied by the kernel."""
     root, writable, capable, gaining = [], [], [], []
     running = [one for one in deployment.containers if one["State"]["Status"] == "running"]
     for one in running:

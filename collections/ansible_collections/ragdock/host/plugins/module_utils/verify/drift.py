@@ -1,4 +1,4 @@
-"""Promises that what stands is what was deployed, and that the jobs of the schedule do run."""
+"""Checks for drift: the host runs what was deployed, and the scheduled jobs run."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ansible_collections.ragdock.host.plugins.module_utils import schedule
 from ansible_collections.ragdock.host.plugins.module_utils.docker import HASH_LABEL, docker, specs_of
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import Release, Store, content_hash
 from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import (
+    CheckError,
     Deployment,
-    LookError,
     Row,
     judged,
     service_of,
 )
 
 AREA = "drift"
-AGAIN = "Somebody changed it on the host. playbooks/deploy.yml puts back what was deployed."
+AGAIN = "It was changed on the host. playbooks/deploy.yml restores what was deployed."
 SCHEDULE = Path("/etc/ragdock/schedule.json")
 # Judged by its own run.
 OURSELVES = "drift"
@@ -31,12 +31,12 @@ def serving(deployment: Deployment) -> Release:
     """The release that serves."""
     release = Store(deployment.root).current()
     if release is None:
-        raise LookError("no release serves: run playbooks/deploy.yml")
+        raise CheckError("no release serves: run playbooks/deploy.yml")
     return release
 
 
 def release_files(deployment: Deployment) -> Iterator[Row]:
-    """The release's files are those whose hash its record holds."""
+    """The release's files match the hash in its record."""
     release = serving(deployment)
     files = release.files()
     same = content_hash(files) == release.record["content"]
@@ -45,7 +45,7 @@ def release_files(deployment: Deployment) -> Iterator[Row]:
 
 
 def live_config(deployment: Deployment) -> Iterator[Row]:
-    """What the services read is what the release holds."""
+    """The services' configuration is that of the release."""
     files = serving(deployment).files()
     wanted = {name: text for name, text in files.items() if name.startswith("config/")}
     offenders = [
@@ -78,9 +78,9 @@ def container_specs(deployment: Deployment) -> Iterator[Row]:
 
 
 def jobs(deployment: Deployment) -> Iterator[Row]:
-    """No job's last success is older than its schedule promises."""
+    """No job's last success is older than its schedule allows."""
     if not SCHEDULE.is_file():
-        raise LookError(f"{SCHEDULE} is not there: run playbooks/configure.yml")
+        raise CheckError(f"{SCHEDULE} is not there: run playbooks/configure.yml")
     plan = json.loads(SCHEDULE.read_text(encoding="utf-8"))["jobs"]
     since, now = datetime.fromtimestamp(SCHEDULE.stat().st_mtime, UTC), datetime.now(UTC)
     late, on_time = [], 0
@@ -93,5 +93,5 @@ def jobs(deployment: Deployment) -> Iterator[Row]:
             late.append(f"{job} last succeeded {state.get('last_success') or 'never'}")
         else:
             on_time += 1
-    hint = "/var/log/ragdock/<job>.log on the host says why; `ragdock-job <job>` there runs it now."
+    hint = "/var/log/ragdock/<job>.log on the host shows why; `ragdock-job <job>` there runs it now."
     yield judged(AREA, "every job succeeded as often as scheduled", late, f"{on_time} on time", hint)

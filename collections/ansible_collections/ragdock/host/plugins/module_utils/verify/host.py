@@ -1,4 +1,4 @@
-"""Promises about the host: what listens, room to work in, clock, and the release on its disk."""
+"""Checks of the host: what listens, room to work in, clock, and the release on its disk."""
 
 from __future__ import annotations
 
@@ -87,21 +87,21 @@ def room(deployment: Deployment) -> Iterator[Row]:
     )  # fmt: skip
     mounted = deployment.root.is_mount()
     figure = f"{deployment.root} is {'a volume of its own' if mounted else 'on the root volume'}"
-    yield Row(AREA, "data lie on their own volume", mounted, figure, "Run playbooks/configure.yml.")
+    yield Row(AREA, "data are on their own volume", mounted, figure, "Run playbooks/configure.yml.")
 
 
 def clock(deployment: Deployment) -> Iterator[Row]:
     """Certificates, backups and sessions need the right time."""
-    promise = "clock is synchronised"
+    check = "clock is synchronised"
     _code, inside, _err = deployment.run(["systemd-detect-virt", "--container"])
     if inside.strip() not in ("", "none"):
-        # A container has no clock of its own, and its time service does not start.
-        yield Row(AREA, promise, True, "kept by the machine around this container")
+        # A container has no own clock, and its time service does not start.
+        yield Row(AREA, check, True, "set by the machine that runs this container")
         return
     _code, out, _err = deployment.run(["timedatectl", "show", "--property=NTPSynchronized", "--value"])
     hint = "`timedatectl timesync-status` on the host; playbooks/configure.yml sets the time servers."
     synchronised = out.strip() == "yes"
-    yield Row(AREA, promise, synchronised, f"synchronised: {out.strip() or 'unknown'}", hint)
+    yield Row(AREA, check, synchronised, f"synchronised: {out.strip() or 'unknown'}", hint)
 
 
 def releases(deployment: Deployment) -> Iterator[Row]:

@@ -39,13 +39,13 @@ def proved(job: str, figures: Mapping[str, Any]) -> str:
         return f"{known.get('backup', 'a backup')} restored and equal in {span(float(known['rto_seconds']))}"
     if job == "patch" and "packages" in known:
         again = ", restarted" if known.get("restarted") else ""
-        return f"{known['packages']} packages patched{again}, all promises held"
+        return f"{known['packages']} packages patched{again}, all checks passed"
     if job == "prune" and "images" in known:
         return f"{known.get('releases', 0)} releases and {known['images']} images removed"
     if job == "renew" and "first_end_days" in known:
         return f"{known['renewed']} certificates renewed, the first ends in {known['first_end_days']} days"
     if job == "drift" and "held" in known:
-        return f"{known['held']} promises held"
+        return f"{known['held']} checks passed"
     return ", ".join(f"{name} {value}" for name, value in list(known.items())[:3])
 
 
@@ -112,7 +112,7 @@ def picture(history: Sequence[Mapping[str, Any]]) -> str:
 
 
 def moment_of(backup: object) -> datetime | None:
-    """When a backup was made; its id says it."""
+    """When a backup was made, from its id."""
     try:
         return datetime.strptime(str(backup), "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Checks of what containers reach, tried from inside each one's network: a setting only says what should be.
+"""Checks of what containers can reach, tried from inside each one's network and not read from settings.
 
 The probes run in threads of this process that enter a container's network namespace, so that they need no
 program of the image and work in all of them alike.
@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 
 from ansible_collections.ragdock.host.plugins.module_utils.docker import networks
 from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import (
+    CheckError,
     Deployment,
-    LookError,
     Row,
     judged,
     name_of,
@@ -30,7 +30,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import 
 AREA = "networks"
 METADATA = ("169.254.169.254", 80)
 PROBE_SECONDS = 2.0
-# A name that nobody can own (RFC 6761): whoever says even that there is none of it is outside.
+# A name that no one can own (RFC 6761): even a negative answer comes from outside.
 OUTSIDE_NAME = "ragdock-verify.invalid"
 ENGINE_DNS = ("127.0.0.11", 53)
 TOLD_BY_SOMEBODY = (0, 3)
@@ -47,7 +47,7 @@ NETWORKS = {
     "ollama": {"ollama"},
 }
 PORTS = {"edge": 443, "landing": 3000, "rag-app": 7860, "opensearch": 9200, "models": 11434, "ollama": 11434}
-# Who asks whom.
+# Which service connects to which.
 NEEDS = {
     ("edge", "rag-app"),
     ("edge", "landing"),
@@ -63,7 +63,7 @@ Address = tuple[str, int]
 
 
 def within(container: dict[str, Any], probe: Callable[[], list[str]]) -> list[str]:
-    """What a probe returns in a container's network; a thread of its own enters it and ends there."""
+    """What a probe returns in a container's network; a separate thread enters it and ends there."""
     found: list[str] = []
 
     def run() -> None:
@@ -80,7 +80,7 @@ def within(container: dict[str, Any], probe: Callable[[], list[str]]) -> list[st
 
 
 def connects(at: Address) -> bool:
-    """Whether somebody accepts a connection there."""
+    """Whether a connection is accepted there."""
     try:
         socket.create_connection(at, PROBE_SECONDS).close()
     except OSError:
@@ -109,7 +109,7 @@ def outside(url: str) -> tuple[str, Address]:
     try:
         return host, (socket.gethostbyname(host), port)
     except OSError as error:
-        raise LookError(f"{host} (verify_outside) cannot be resolved on the host: {error}") from error
+        raise CheckError(f"{host} (verify_outside) cannot be resolved on the host: {error}") from error
 
 
 def running(deployment: Deployment) -> list[dict[str, Any]]:
@@ -143,7 +143,7 @@ def as_written(deployment: Deployment) -> Iterator[Row]:
             wrong.append(f"{name_of(one)} is on {', '.join(on) or 'none'}")
     internal = sorted(set().union(*NETWORKS.values()) - {WAY_OUT})
     names = [f"{project}_{name}" for name in (*internal, WAY_OUT)]
-    # One that is missing makes it fail; the others are told all the same.
+    # One that is missing makes the command fail; the others are still reported.
     _code, out, _err = deployment.run(
         ["docker", "network", "inspect", "--format", "{{.Name}} {{.Internal}} {{.EnableIPv6}}", *names]
     )
@@ -158,7 +158,7 @@ def as_written(deployment: Deployment) -> Iterator[Row]:
 
 
 def ways_out(deployment: Deployment) -> Iterator[Row]:
-    """Nothing but the edge reaches or asks anybody outside; nothing at all reaches the metadata."""
+    """Only the edge reaches the outside, and nothing reaches the instance metadata."""
 
     def leaves(one: dict[str, Any], at: Address) -> Callable[[], list[str]]:
         def probe() -> list[str]:
@@ -191,7 +191,7 @@ def ways_out(deployment: Deployment) -> Iterator[Row]:
 
 
 def among_each_other(deployment: Deployment) -> Iterator[Row]:
-    """Each service reaches what it asks, and nobody with whom it shares no network."""
+    """Each service reaches the services it needs, and none with which it shares no network."""
     there = [
         (service_of(one), (at, PORTS[service_of(one)]))
         for one in running(deployment)
@@ -222,4 +222,4 @@ def among_each_other(deployment: Deployment) -> Iterator[Row]:
         other != mine and not NETWORKS[mine] & NETWORKS[other] for mine in NETWORKS for other in PORTS
     )
     figure = f"{len(NEEDS)} connections open, {apart} refused"
-    yield judged_each("each service reaches what it asks and nothing else", found, figure, COMPOSE)
+    yield judged_each("each service reaches what it needs and nothing else", found, figure, COMPOSE)

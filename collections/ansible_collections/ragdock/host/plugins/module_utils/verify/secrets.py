@@ -1,4 +1,4 @@
-"""Promises about secrets: who may read the files, and that their values stand nowhere else."""
+"""Checks of secrets: who may read the files, and that their values are nowhere else."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pathlib import Path
 
 from ansible_collections.ragdock.host.plugins.module_utils.certificates import first_end
 from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import (
+    CheckError,
     Deployment,
-    LookError,
     Row,
     judged,
     name_of,
@@ -29,7 +29,7 @@ CLEAN = "Find out what wrote it, then change the secret: delete its parameter in
 # Long enough to act in, and for an alarm that comes on a holiday.
 LEAST_DAYS = 30
 RENEW = (
-    "playbooks/rotate.yml -e secrets=due makes new ones while all goes on; the host's job `renew` does so by "
+    "playbooks/rotate.yml -e secrets=due makes new ones without downtime; the host's job `renew` does so by "
     "itself for what its authority may sign. docs/operate/rotation.md"
 )
 WORD = re.compile(r"\S+")
@@ -44,7 +44,7 @@ class Needle:
 
 
 def pieces(text: str) -> Iterator[str]:
-    """What to look for: each long word, of a private key a line of its body, of a certificate nothing."""
+    """What to search for: each long word, of a private key a line of its body, of a certificate nothing."""
     if "PRIVATE KEY-----" in text:
         body = [line for line in text.splitlines() if not line.startswith("-----")]
         yield from body[1:2] or body[:1]
@@ -61,7 +61,7 @@ def needles(directory: Path) -> list[Needle]:
         for piece in pieces(path.read_text(encoding="utf-8", errors="replace"))
     ]
     if not found:
-        raise LookError(f"{directory} holds no secret")
+        raise CheckError(f"{directory} contains no secret")
     return found
 
 
@@ -100,10 +100,10 @@ def certificate_days(directory: Path, now: datetime) -> dict[str, int]:
 
 
 def certificates(deployment: Deployment) -> Iterator[Row]:
-    """What signs and encrypts inside does not end unnoticed: an authority is not renewed by itself."""
+    """Internal certificates do not expire unnoticed: an authority is not renewed by itself."""
     days = certificate_days(deployment.root / "secrets", datetime.now(UTC))
     if not days:
-        raise LookError("no certificate is among the secrets")
+        raise CheckError("no certificate is among the secrets")
     ending = [f"{name} ends in {left} days" for name, left in days.items() if left < LEAST_DAYS]
     first = min(days, key=lambda name: days[name])
     figure = f"{len(days)}, the first ends in {days[first]} days ({first})"
@@ -111,7 +111,7 @@ def certificates(deployment: Deployment) -> Iterator[Row]:
 
 
 def modes(deployment: Deployment) -> Iterator[Row]:
-    """Each secret may be read by the one user that needs it."""
+    """Each secret is readable only by the user that needs it."""
     directory = deployment.root / "secrets"
     loose = []
     files = [path for path in directory.rglob("*") if path.is_file()]
@@ -128,10 +128,10 @@ def modes(deployment: Deployment) -> Iterator[Row]:
 
 
 def nowhere_else(deployment: Deployment) -> Iterator[Row]:
-    """No value of a secret in what people copy, mail and back up without thinking."""
+    """No secret is in files, logs or output that people copy and share."""
     wanted = needles(deployment.root / "secrets")
     root = deployment.root
-    figure = f"{len({needle.name for needle in wanted})} secrets looked for"
+    figure = f"{len({needle.name for needle in wanted})} secrets searched for"
 
     found = []
     for path in files_below(*(root / part for part in ("releases", "config", "state", "deployer"))):
@@ -157,6 +157,6 @@ def nowhere_else(deployment: Deployment) -> Iterator[Row]:
 
     code, out, err = deployment.run(["journalctl", "--no-pager", "--output=cat", "--lines", JOURNAL_LINES])
     if code != 0:
-        raise LookError(f"journalctl ended with {code}: {err.strip()}")
+        raise CheckError(f"journalctl ended with {code}: {err.strip()}")
     found = [f"{name} in the journal" for name in sorted(named_in(out.encode(), wanted))]
     yield judged(AREA, "none in the host's journal", found, f"{len(out) / 1e6:.1f} MB read", CLEAN)

@@ -1,4 +1,4 @@
-"""Promises about what the services answer: the door, OpenSearch, the models."""
+"""Checks of what the services answer: the endpoint, OpenSearch, the models."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.ragdock.host.plugins.module_utils.docker import address
-from ansible_collections.ragdock.host.plugins.module_utils.endpoint import Door
+from ansible_collections.ragdock.host.plugins.module_utils.endpoint import PublicEndpoint
 from ansible_collections.ragdock.host.plugins.module_utils.https import Reply, trust
 from ansible_collections.ragdock.host.plugins.module_utils.ollama import PORT as OLLAMA_PORT
 from ansible_collections.ragdock.host.plugins.module_utils.ollama import Ollama
@@ -22,37 +22,37 @@ from ansible_collections.ragdock.host.plugins.module_utils.opensearch.client imp
 from ansible_collections.ragdock.host.plugins.module_utils.opensearch.security import API, AUTHINFO
 from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import Deployment, Row, judged
 
-DOOR = "door"
+ENDPOINT = "endpoint"
 SEARCH = "opensearch"
 MODELS = "models"
 LEAST_DAYS = 14
 LOCAL = "127.0.0.1"
-# Where the edge sees an authority of ours, or the private one that its certificates come from.
+# Where the edge has our own authority, or the private one that issues its certificates.
 AUTHORITIES = {"/etc/edge-ca": "edge_ca_cert", "/etc/caddy": "acme-ca.pem"}
 USERS = {"ragdock_app": "rag-app", "ragdock_worker": "rag-worker"}
 NOBODY = "ragdock-verify-no-such-document"
-# Each would change a model or reach another machine; without a body none does even where it is let through.
+# Each would change a model or reach another machine; without a body none does, even if it is allowed.
 REFUSED = (
     ("POST", "/api/pull"), ("POST", "/api/push"), ("POST", "/api/create"), ("POST", "/api/copy"),
     ("DELETE", "/api/delete"), ("POST", "/api/generate"), ("POST", "/api/chat/../pull"),
     ("POST", "//api/pull"),
 )  # fmt: skip
 REPAIR = "Run playbooks/deploy.yml: it repairs users, roles and mappings."
-LOGS = "`docker compose -p ragdock logs --tail 50 {}` on the host says why."
+LOGS = "`docker compose -p ragdock logs --tail 50 {}` on the host shows why."
 
 
-def door_ca(deployment: Deployment) -> str:
-    """Who vouches for the door's certificate, as PEM; empty when the world's authorities do."""
+def endpoint_ca(deployment: Deployment) -> str:
+    """The authority of the endpoint's certificate, as PEM; empty for a public one."""
     sources = {mount["Destination"]: mount["Source"] for mount in deployment.of("edge")["Mounts"]}
     files = [Path(sources[seen], file) for seen, file in AUTHORITIES.items() if seen in sources]
     return next((path.read_text(encoding="utf-8") for path in files if path.is_file()), "")
 
 
-def door(deployment: Deployment) -> Iterator[Row]:
-    """TLS, redirect, pages, API, refusals: asked at the host's own port 443."""
-    name, ca = deployment.name, door_ca(deployment)
-    asked = Door(name, LOCAL, 443, ca, deployment.secret("rag-app", "api_token"))
-    limit = deployment.patience
+def endpoint(deployment: Deployment) -> Iterator[Row]:
+    """TLS, redirect, pages, API, refusals, at the host's own port 443."""
+    name, ca = deployment.name, endpoint_ca(deployment)
+    asked = PublicEndpoint(name, LOCAL, 443, ca, deployment.secret("rag-app", "api_token"))
+    limit = deployment.timeout
     with (
         socket.create_connection((LOCAL, 443), limit) as plain,
         trust(ca).wrap_socket(plain, server_hostname=name) as tls,
@@ -60,27 +60,27 @@ def door(deployment: Deployment) -> Iterator[Row]:
         certificate, version = tls.getpeercert() or {}, tls.version()
     ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
     left = (ends - datetime.now(UTC)).total_seconds() / 3600
-    told = f"{left / 24:.0f} days" if left > 48 else f"{left:.0f} hours"
+    remaining = f"{left / 24:.0f} days" if left > 48 else f"{left:.0f} hours"
     # An own authority renews its short-lived certificates by itself; a public one a month ahead.
     enough = left > (0 if ca else LEAST_DAYS * 24)
-    figure = f"{version}, valid for {told}"
-    yield Row(DOOR, f"certificate of {name} verifies", enough, figure, LOGS.format("edge"))
+    figure = f"{version}, valid for {remaining}"
+    yield Row(ENDPOINT, f"certificate of {name} verifies", enough, figure, LOGS.format("edge"))
 
     began = time.monotonic()
     landing = asked.ask("GET", "/", timeout=limit)
     seconds = time.monotonic() - began
     hsts = landing.headers.get("strict-transport-security", "")
-    yield Row(DOOR, "HSTS is sent", "max-age=" in hsts, hsts or "not sent", LOGS.format("edge"))
-    yield Row(DOOR, "plain HTTP is sent to HTTPS", *_redirect(name, limit), LOGS.format("edge"))
+    yield Row(ENDPOINT, "HSTS is sent", "max-age=" in hsts, hsts or "not sent", LOGS.format("edge"))
+    yield Row(ENDPOINT, "plain HTTP is sent to HTTPS", *_redirect(name, limit), LOGS.format("edge"))
     page = landing.status == 200 and b"<html" in landing.body.lower()
     yield Row(
-        DOOR, "landing page answers", page, f"{landing.status} in {seconds:.2f} s", LOGS.format("landing")
+        ENDPOINT, "landing page answers", page, f"{landing.status} in {seconds:.2f} s", LOGS.format("landing")
     )
 
     app = LOGS.format("rag-app")
     for path in ("/login", "/api/health"):
         reply = asked.ask("GET", path, timeout=limit, token="")
-        yield Row(DOOR, f"{path} answers", reply.status == 200, str(reply.status), app)
+        yield Row(ENDPOINT, f"{path} answers", reply.status == 200, str(reply.status), app)
     offers = [
         f"{what} was answered {reply.excerpt()[:80]}"
         for what, reply in (
@@ -89,11 +89,11 @@ def door(deployment: Deployment) -> Iterator[Row]:
         )
         if reply.status != 401
     ]
-    yield judged(DOOR, "a wrong token and none are refused", offers, "401, 401", app)
+    yield judged(ENDPOINT, "a wrong token and none are refused", offers, "401, 401", app)
     status = asked.ask("GET", "/api/status", timeout=limit)
     documents = status.json().get("documents", {})
     figure = ", ".join(f"{count} {state}" for state, count in documents.items()) or status.excerpt()[:120]
-    yield Row(DOOR, "the token opens /api/status", status.status == 200, figure, app)
+    yield Row(ENDPOINT, "the token opens /api/status", status.status == 200, figure, app)
 
 
 def _redirect(name: str, limit: float) -> tuple[bool, str]:
@@ -108,12 +108,12 @@ def _redirect(name: str, limit: float) -> tuple[bool, str]:
 
 
 class _Search:
-    """OpenSearch, asked as somebody."""
+    """OpenSearch, as a given user."""
 
     def __init__(self, deployment: Deployment) -> None:
         self._ca = deployment.secret("rag-app", "opensearch_ca")
         self._host = address(deployment.of("opensearch"))
-        self._limit = deployment.patience
+        self._limit = deployment.timeout
         self.index = deployment.env["OPENSEARCH_INDEX"]
 
     def ask(self, method: str, path: str, user: str = "", password: str = "", value: Any = None) -> Reply:
@@ -123,7 +123,7 @@ class _Search:
 
 
 def search_engine(deployment: Deployment) -> Iterator[Row]:
-    """Security, health, rights: tried with requests that change nothing even if they were let through."""
+    """Security, health, rights: tried with requests that change nothing even if they are allowed."""
     search = _Search(deployment)
     anonymous = search.ask("GET", "/_cluster/health")
     figure = str(anonymous.status)
@@ -140,7 +140,7 @@ def search_engine(deployment: Deployment) -> Iterator[Row]:
         info = search.ask("GET", AUTHINFO, user, password)
         roles = info.json().get("roles")
         if roles != [user]:
-            wrong.append(f"{user} holds {roles or info.excerpt()}")
+            wrong.append(f"{user} has {roles or info.excerpt()}")
     # An update of a document that does not exist: 403 without the right, 404 with it.
     update = f"/{search.index}/_update/{NOBODY}"
     write = search.ask("POST", update, "ragdock_app", passwords["ragdock_app"], {"doc": {"title": "-"}})
@@ -152,7 +152,9 @@ def search_engine(deployment: Deployment) -> Iterator[Row]:
     users = search.ask("GET", f"{API}/internalusers", "ragdock_worker", passwords["ragdock_worker"])
     if users.status not in (401, 403):
         wrong.append(f"ragdock_worker may read users ({users.status})")
-    yield judged(SEARCH, "each client has its own rights only", wrong, "5 trespasses refused", REPAIR)
+    yield judged(
+        SEARCH, "each client has its own rights only", wrong, "5 unauthorised requests refused", REPAIR
+    )
 
 
 def models(deployment: Deployment) -> Iterator[Row]:
@@ -170,7 +172,7 @@ def models(deployment: Deployment) -> Iterator[Row]:
         for name in wanted
         if served.get(name) and served.get(name) != made.get(name, {}).get("digest")
     ]
-    hint = "Run playbooks/deploy.yml: it brings models back."
+    hint = "Run playbooks/deploy.yml: it restores the models."
     yield judged(
         MODELS, "configured models are present, as deployed", missing + changed, ", ".join(wanted), hint
     )
@@ -178,9 +180,9 @@ def models(deployment: Deployment) -> Iterator[Row]:
     search = _Search(deployment)
     password = deployment.secret("rag-app", "opensearch_password")
     mapping = search.ask("GET", f"/{search.index}/_mapping", "ragdock_app", password)
-    promise = "index holds vectors of the embedder that runs"
+    check = "index holds vectors of the embedder that runs"
     if mapping.status == 404:
-        yield Row(MODELS, promise, True, "no index yet: made with the first document")
+        yield Row(MODELS, check, True, "no index yet: made with the first document")
         return
     first: dict[str, Any] = next(iter(mapping.json().values()), {})
     contract = first.get("mappings", {}).get("_meta", {}).get("embedding", {})
@@ -191,16 +193,16 @@ def models(deployment: Deployment) -> Iterator[Row]:
     figure = (
         f"{contract.get('model')}, {contract.get('dimension')} dimensions, {str(contract.get('digest'))[:12]}"
     )
-    hint = f"The embedder is {weights[:12]} now: bring the old model back, or ingest into a new index."
-    yield Row(MODELS, promise, same, figure, hint)
+    hint = f"The embedder is {weights[:12]} now: restore the old model, or ingest into a new index."
+    yield Row(MODELS, check, same, figure, hint)
 
 
 def model_proxy(deployment: Deployment) -> Iterator[Row]:
-    """Services reach Ollama by its proxy alone, and by it what they need: nothing that changes a model."""
+    """Services reach Ollama only through its proxy, which refuses everything that changes a model."""
     at = address(deployment.of("models"))
 
     def status(method: str, path: str) -> int:
-        connection = http.client.HTTPConnection(at, OLLAMA_PORT, timeout=deployment.patience)
+        connection = http.client.HTTPConnection(at, OLLAMA_PORT, timeout=deployment.timeout)
         try:
             connection.request(method, path)
             return connection.getresponse().status

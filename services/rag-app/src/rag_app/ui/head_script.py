@@ -12,14 +12,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _HEAD = b"<head>"
 
 
-class FirstScript:
-    """ASGI middleware: puts assets/first.js on top of the page at `path`."""
+class HeadScript:
+    """ASGI middleware: puts assets/head.js on top of the page at `path`."""
 
     def __init__(self, app: ASGIApp, path: str) -> None:
         """Wrap `app`."""
         self._app = app
         self._paths = frozenset({path, f"{path}/"})
-        script = (files("rag_app.ui") / "assets" / "first.js").read_bytes()
+        script = (files("rag_app.ui") / "assets" / "head.js").read_bytes()
         self._inserted = _HEAD + b"<script>" + script + b"</script>"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

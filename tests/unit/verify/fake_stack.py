@@ -27,7 +27,7 @@ CONTRACT = {"model": "embedder", "digest": "d1", "dimension": 3}
 def authority(where: Path) -> Path:
     """A self-made authority which is its own server certificate: a PEM file with the key behind it."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "little door")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "fake stack")])
     now = dt.datetime.now(dt.UTC)
     certificate = (
         x509.CertificateBuilder()
@@ -41,7 +41,7 @@ def authority(where: Path) -> Path:
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
         .sign(key, hashes.SHA256())
     )
-    path = where / "door.pem"
+    path = where / "endpoint.pem"
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -49,7 +49,7 @@ def authority(where: Path) -> Path:
     return path
 
 
-class LittleDoor:
+class FakeStack:
     """Documents in memory; `fault` names what goes wrong."""
 
     def __init__(self, fault: str = "") -> None:
@@ -112,8 +112,8 @@ class LittleDoor:
 
 
 @contextmanager
-def serving(door: LittleDoor, pem: Path) -> Iterator[int]:
-    """The door on a free port."""
+def serving(endpoint: FakeStack, pem: Path) -> Iterator[int]:
+    """The endpoint on a free port."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -121,11 +121,11 @@ def serving(door: LittleDoor, pem: Path) -> Iterator[int]:
         def _do(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
-            status, value = door.answer(self.command, self.path, token, body)
+            status, value = endpoint.answer(self.command, self.path, token, body)
             text = value if isinstance(value, str) else json.dumps(value)
             said = b"" if status == 204 else text.encode()
             self.send_response(status)
-            if door.fault != "no HSTS":
+            if endpoint.fault != "no HSTS":
                 self.send_header("Strict-Transport-Security", "max-age=31536000")
             self.send_header("Content-Length", str(len(said)))
             self.end_headers()

@@ -1,21 +1,21 @@
 #!/usr/bin/python
-"""Ansible module: the repository keeps what the policy says, and is read through, a part each night."""
+"""Ansible module: prunes the backup repository by its retention policy and verifies a part each night."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
-module: backup_tend
-short_description: Forgets by policy and checks the repository
+module: backup_maintain
+short_description: Prunes the backup repository by policy and verifies it
 description:
-  - Keeps so many days, weeks and months. The backup just made is kept whatever the clock says, so is the
-    one that a drill proved last, and one dated in the future takes the place of none.
-  - Reads a part of all data each night; the part not read for longest, and all that are overdue.
-  - Locks what is still needed anew, where the bucket has Object Lock.
-  - Damage fails, is remembered, and is healed by the next backup.
+  - Keeps the configured number of daily, weekly and monthly backups. The backup just made is always kept, so
+    is the one that a drill verified last. A backup dated in the future replaces no other.
+  - Reads a part of all data each night, the one not read for longest, and all that are overdue.
+  - Extends the locks of what is still needed, where the bucket has Object Lock.
+  - Damage is an error. It is recorded, and the next backup repairs it.
 options:
   id: {description: The backup just made., type: str, required: true}
-  healed: {description: What was healed before it was made., type: list, elements: str, default: []}
+  healed: {description: What was repaired before it was made., type: list, elements: str, default: []}
   read_all: {description: Read all data now., type: bool, default: false}
 extends_documentation_fragment:
   - ragdock.host.backup
@@ -23,8 +23,8 @@ author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: The repository is tended
-  ragdock.host.backup_tend:
+- name: Maintain the repository
+  ragdock.host.backup_maintain:
     settings: "{{ _backup_settings }}"
     secrets: "{{ _backup_secrets }}"
     id: "{{ __backup_prepared.id }}"
@@ -32,7 +32,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 figures: {description: What was forgotten and read., returned: success, type: dict}
-stands: {description: What an operator has when this fails., returned: always, type: str}
+stands: {description: What the operator still has when this fails., returned: always, type: str}
 """
 
 import datetime as dt
@@ -48,8 +48,8 @@ from ansible_collections.ragdock.host.plugins.module_utils.backup.catalog import
 from ansible_collections.ragdock.host.plugins.module_utils.backup.common import (
     FAILURES,
     BackupError,
+    BackupPaths,
     Memory,
-    Places,
     Settings,
     advice,
     gentle,
@@ -65,7 +65,7 @@ PACK = re.compile(r"\b[0-9a-f]{64}\b")
 
 
 def complete(read: Mapping[str, float], parts: int, now: float) -> dict[str, float]:
-    """When each part was read; one that never was counts as read in its place of a round that began before.
+    """When each part was read. A part that was never read counts as read in an earlier round.
 
     To be written down: so it gets older like the others. A repository is not read through on its first night.
     """
@@ -86,8 +86,8 @@ def due_parts(read: Mapping[str, float], parts: int, now: float) -> list[int]:
 def forget_words(
     settings: Settings, spared: Sequence[str], backups: list[Backup], now: dt.datetime
 ) -> list[str]:
-    """The policy, as restic takes it; whatever it says, the spared ids stay."""
-    # A future date would take the place of an honest backup in each count.
+    """The policy as restic's arguments. The spared ids always stay."""
+    # A backup with a future date would replace a correct one in each count.
     extra = sum(one.future(now) for one in backups)
     counts = {"daily": settings.keep_daily, "weekly": settings.keep_weekly, "monthly": settings.keep_monthly}
     words = [word for unit, count in counts.items() for word in (f"--keep-{unit}", str(count + extra))]
@@ -95,13 +95,13 @@ def forget_words(
     return ["forget", "--host", settings.name, "--group-by", "host", *words]
 
 
-class Tending:
+class Maintenance:
     """The steps."""
 
     def __init__(self, settings: Settings, repository: Repository) -> None:
         self.settings = settings
         self.repository = repository
-        self.memory = Memory(Places(settings.root))
+        self.memory = Memory(BackupPaths(settings.root))
         self.figures: dict[str, Any] = {}
 
     def forget(self, name: str) -> None:
@@ -119,7 +119,7 @@ class Tending:
         self.figures |= {"backups": len(after), "forgotten": len(before) - len(after)}
 
     def check(self, read_all: bool) -> list[str]:
-        """Read what is due; the damaged files, or what restic says of other damage."""
+        """Read what is due; returns the damaged files, or restic's message about other damage."""
         parts = self.settings.read_all_days
         now = time.time()
         read = complete(self.memory.values.get("read", {}), parts, now)
@@ -131,7 +131,7 @@ class Tending:
             messages = done.messages()
             summary = next((one for one in messages if one.get("message_type") == "summary"), None)
             if done.code and summary is None:
-                # It could not look at all; an error that is told like any other.
+                # restic could not read at all; this error is reported like any other.
                 self.repository.judged(("check",), done)
             broken = list((summary or {}).get("broken_packs") or [])
             if done.code:
@@ -149,7 +149,7 @@ class Tending:
         for line in done.out.splitlines():
             begins = re.match(r"snapshot ([0-9a-f]{8})", line)
             current = begins[1] if begins else current
-            # Under each snapshot stands what it misses; under a whole one nothing.
+            # Each snapshot is followed by what it misses; a complete one by nothing.
             if not begins and re.match(r"\s+(file|dir)", line):
                 ids.add(current)
         return [one.id for one in self.repository.backups() if one.snapshot[:8] in ids]
@@ -168,19 +168,19 @@ def main() -> None:
     )
     require(module, "boto3")
     settings = Settings.of(module.params["settings"])
-    places = Places(settings.root)
+    paths = BackupPaths(settings.root)
     if module.check_mode:
-        module.exit_json(changed=False, figures={}, stands=what_stands(Memory(places)))
+        module.exit_json(changed=False, figures={}, stands=what_stands(Memory(paths)))
     began = time.monotonic()
-    step = Tending(settings, settings.repository(module.params["secrets"]))
+    step = Maintenance(settings, settings.repository(module.params["secrets"]))
     try:
         gentle(settings)
-        with places.alone():
+        with paths.alone():
             damaged = step.check(module.params["read_all"])
             step.memory.save(damaged=damaged)
             if damaged:
                 lost = step.lost() if module.params["healed"] else []
-                raise BackupError(told(damaged, lost, module.params["id"]))
+                raise BackupError(report(damaged, lost, module.params["id"]))
             step.forget(module.params["id"])
             step.figures["locked_anew"] = renew(settings, time.time())
     except FAILURES as error:
@@ -191,7 +191,7 @@ def main() -> None:
     )
 
 
-def told(damaged: list[str], lost: list[str], name: str) -> str:
+def report(damaged: list[str], lost: list[str], name: str) -> str:
     """What damage means and what happens next."""
     names = ", ".join(one[:12] for one in damaged[:5])
     first = (
@@ -199,12 +199,12 @@ def told(damaged: list[str], lost: list[str], name: str) -> str:
     )
     if lost:
         return (
-            f"{first} What they held is no longer on the host: something is missing from the backups "
+            f"{first} Their content is no longer on the host: data is missing from the backups "
             f"{', '.join(lost)}. All others are whole. "
-            "docs/operate/backups.md ('The repository is damaged') says how to let go of what is lost."
+            "docs/operate/backups.md ('The repository is damaged') says how to remove what is lost."
         )
     return (
-        f"{first} Backup {name} itself was stored, and nothing was forgotten. The next backup heals what it "
+        f"{first} Backup {name} itself was stored, and nothing was pruned. The next backup repairs what it "
         "can from what is still on the host: run playbooks/backup.yml now, or wait for the night."
     )
 

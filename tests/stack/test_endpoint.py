@@ -1,26 +1,26 @@
-"""The door answers to its own name alone."""
+"""The public endpoint answers only to its own name."""
 
 from __future__ import annotations
 
 import httpx
 import pytest
 
-from tests.stack.door import Door
+from tests.stack.endpoint import Endpoint
 
 STRANGE = "strange.example.org"
 
 
 @pytest.mark.parametrize("path", ["/", "/app/", "/api/health", "/login"])
-def test_another_name_is_refused_on_purpose(door: Door, path: str) -> None:
+def test_another_name_is_refused_on_purpose(endpoint: Endpoint, path: str) -> None:
     """Else a page of somebody else's name could show ours; an empty 200 told nobody anything."""
-    with door.client() as http:
+    with endpoint.client() as http:
         reply = http.get(path, headers={"Host": STRANGE})
         assert (reply.status_code, "does not answer to that name" in reply.text) == (421, True)
         assert http.get("/api/health").status_code == httpx.codes.OK
 
 
-def test_plain_http_leads_to_https_for_our_name_only(door: Door) -> None:
-    plain = door.url.replace("https://", "http://")
+def test_plain_http_leads_to_https_for_our_name_only(endpoint: Endpoint) -> None:
+    plain = endpoint.url.replace("https://", "http://")
     with httpx.Client(base_url=plain, trust_env=False, timeout=20) as http:
         assert http.get("/").status_code == httpx.codes.PERMANENT_REDIRECT
         assert http.get("/", headers={"Host": STRANGE}).status_code == 421

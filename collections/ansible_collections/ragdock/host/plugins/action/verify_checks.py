@@ -1,4 +1,4 @@
-"""Action: the host's promises, and the public door as asked from the operator's machine."""
+"""Action: the checks on the host, and one of the public endpoint from the operator's machine."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from ansible.plugins.action import ActionBase
 
 SECONDS = 10.0
 HINT = (
-    "The host answers but this machine does not reach it: look at DNS, the security group (80 and 443), "
-    "and a proxy in between."
+    "The host answers but this machine cannot reach it. Check DNS, the security group (80 and 443), "
+    "and any proxy in between."
 )
 
 
 def asked_from_here(name: str, ca: str) -> dict[str, Any]:
-    """One promise: this machine reaches the public door and trusts what it finds."""
+    """Check that this machine reaches the public endpoint and trusts its certificate."""
     trust = ssl.create_default_context(cadata=ca) if ca else ssl.create_default_context()
-    # The deployment's own name is asked directly, as its users do: no proxy of this machine in between.
+    # Connect directly, as users do, without a proxy of this machine.
     ask = urllib.request.build_opener(
         urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trust)
     )
     began = time.monotonic()
     try:
         with ask.open(f"https://{name}/api/health", timeout=SECONDS) as answer:
-            held, figure = answer.status == 200, f"{answer.status} in {time.monotonic() - began:.2f} s"
+            passed, figure = answer.status == 200, f"{answer.status} in {time.monotonic() - began:.2f} s"
     except urllib.error.HTTPError as error:
-        held, figure = False, f"answered {error.code}"
+        passed, figure = False, f"answered {error.code}"
     except (urllib.error.URLError, OSError) as error:
-        held, figure = False, str(getattr(error, "reason", error))
+        passed, figure = False, str(getattr(error, "reason", error))
     return {
-        "area": "door",
-        "promise": f"https://{name}/ answers from here",
-        "held": held,
+        "area": "endpoint",
+        "check": f"https://{name}/ answers from this machine",
+        "passed": passed,
         "figure": figure,
         "hint": HINT,
     }
@@ -45,10 +45,10 @@ class ActionModule(ActionBase):
     """Run the module, add one row."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The host's rows with the operator's in front."""
+        """The operator's row, then the host's."""
         super().run(tmp, task_vars)
         found: dict[str, Any] = self._execute_module(task_vars=task_vars)
-        # On the host itself "from here" is no outside: its own address may not even lead back to it.
+        # Not on the host itself: that is no check from outside, and its address may not lead back to it.
         if not found.get("failed") and self._connection.transport != "local":
             found["rows"].insert(0, asked_from_here(self._task.args["name"], found["ca"]))
         return found

@@ -1,4 +1,4 @@
-"""The proof's story, told to a little door over real TLS: it holds, or says which step did not."""
+"""The proof's story, told to a fake stack over real TLS: it holds, or says which step did not."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.ragdock.host.plugins.module_utils.endpoint import Door
-from ansible_collections.ragdock.host.plugins.modules import prove
-from tests.unit.proof.little_door import CONTRACT, NAME, TOKEN, LittleDoor, authority, serving
+from ansible_collections.ragdock.host.plugins.module_utils.endpoint import PublicEndpoint
+from ansible_collections.ragdock.host.plugins.modules import smoke_test
+from tests.unit.verify.fake_stack import CONTRACT, NAME, TOKEN, FakeStack, authority, serving
 
-# Fault of the door -> the step that must be named, and words of what was answered.
+# Fault of the endpoint -> the step that must be named, and words of what was answered.
 FAULTS = {
     "no page": ("landing page", "no HTML"),
     "no login": ("login page", "502"),
@@ -28,13 +28,13 @@ FAULTS = {
     "finds the deleted": ("deletion", "still finds"),
 }
 
-Teller = Callable[..., tuple[prove.Story, LittleDoor]]
+Teller = Callable[..., tuple[smoke_test.Story, FakeStack]]
 
 
 @pytest.fixture(scope="module")
 def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Certificate and key of the door."""
-    return authority(tmp_path_factory.mktemp("door"))
+    """Certificate and key of the endpoint."""
+    return authority(tmp_path_factory.mktemp("endpoint"))
 
 
 def certificate(pem: Path) -> str:
@@ -44,23 +44,23 @@ def certificate(pem: Path) -> str:
 
 @pytest.fixture
 def teller(pem: Path) -> Iterator[Teller]:
-    """A story to tell to a door with a fault."""
+    """A story to tell to a endpoint with a fault."""
     opened = []
 
-    def make(fault: str = "") -> tuple[prove.Story, LittleDoor]:
-        door = LittleDoor(fault)
-        context = serving(door, pem)
+    def make(fault: str = "") -> tuple[smoke_test.Story, FakeStack]:
+        endpoint = FakeStack(fault)
+        context = serving(endpoint, pem)
         port = context.__enter__()
         opened.append(context)
-        asked = Door(NAME, "127.0.0.1", port, certificate(pem), TOKEN)
-        return prove.Story(asked, 1.0, "ragdock"), door
+        asked = PublicEndpoint(NAME, "127.0.0.1", port, certificate(pem), TOKEN)
+        return smoke_test.Story(asked, 1.0, "ragdock"), endpoint
 
     yield make
     for context in opened:
         context.__exit__(None, None, None)
 
 
-def tell(story: prove.Story) -> None:
+def tell(story: smoke_test.Story) -> None:
     """All of it."""
     story.light()
     story.full()
@@ -68,7 +68,7 @@ def tell(story: prove.Story) -> None:
 
 def test_a_good_stack_is_proven_and_left_as_it_was(teller: Teller) -> None:
     """Every step has its seconds, and no canary stays."""
-    story, door = teller()
+    story, endpoint = teller()
     story.light()
     story.full()
     assert set(story.watch.seconds) == {
@@ -82,7 +82,7 @@ def test_a_good_stack_is_proven_and_left_as_it_was(teller: Teller) -> None:
     }
     assert story.status["release"] == "r1"
     assert story.status["index_contract"] == CONTRACT
-    assert not door.documents
+    assert not endpoint.documents
 
 
 @pytest.mark.parametrize("fault", sorted(FAULTS))
@@ -90,7 +90,7 @@ def test_what_does_not_hold_is_named(teller: Teller, fault: str) -> None:
     """The message has the step, the answer, and where to look."""
     step, words = FAULTS[fault]
     story, _ = teller(fault)
-    with pytest.raises(prove.UnprovenError) as caught:
+    with pytest.raises(smoke_test.SmokeTestError) as caught:
         tell(story)
     assert caught.value.step == step
     assert words in str(caught.value)
@@ -100,38 +100,38 @@ def test_what_does_not_hold_is_named(teller: Teller, fault: str) -> None:
 @pytest.mark.parametrize("fault", ["set aside", "slow", "no citation", "degraded"])
 def test_a_failed_proof_takes_its_canary_along(teller: Teller, fault: str) -> None:
     """Nobody's answers cite a canary because a release was bad."""
-    story, door = teller(fault)
-    with pytest.raises(prove.UnprovenError):
+    story, endpoint = teller(fault)
+    with pytest.raises(smoke_test.SmokeTestError):
         story.full()
-    assert not door.documents
+    assert not endpoint.documents
 
 
 def test_canaries_of_a_killed_proof_are_swept(teller: Teller) -> None:
     """And nothing else is."""
-    story, door = teller()
-    door.documents = {
+    story, endpoint = teller()
+    endpoint.documents = {
         "old": {"id": "old", "name": "canary0123456789abcdef.md"},
         "mine": {"id": "mine", "name": "canary birds.md"},
     }
     story.full()
-    assert list(door.documents) == ["mine"]
+    assert list(endpoint.documents) == ["mine"]
 
 
 def test_a_certificate_of_somebody_else_is_refused(teller: Teller, tmp_path: Path) -> None:
     """Trust is in the authority that was given, never in what is shown."""
     story, _ = teller()
     other = certificate(authority(tmp_path))
-    port = story.door._endpoint.port
-    stranger = prove.Story(Door(NAME, "127.0.0.1", port, other, TOKEN), 1.0, "ragdock")
-    with pytest.raises(prove.UnprovenError, match="was refused"):
+    port = story.endpoint._endpoint.port
+    stranger = smoke_test.Story(PublicEndpoint(NAME, "127.0.0.1", port, other, TOKEN), 1.0, "ragdock")
+    with pytest.raises(smoke_test.SmokeTestError, match="was refused"):
         stranger.light()
 
 
-def test_a_closed_door_is_named(pem: Path) -> None:
+def test_a_closed_port_is_named(pem: Path) -> None:
     """No listener: the address is in the message."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    story = prove.Story(Door(NAME, "127.0.0.1", port, certificate(pem), TOKEN), 1.0, "ragdock")
-    with pytest.raises(prove.UnprovenError, match=f"127.0.0.1:{port}"):
+    story = smoke_test.Story(PublicEndpoint(NAME, "127.0.0.1", port, certificate(pem), TOKEN), 1.0, "ragdock")
+    with pytest.raises(smoke_test.SmokeTestError, match=f"127.0.0.1:{port}"):
         story.light()

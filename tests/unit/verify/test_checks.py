@@ -1,4 +1,4 @@
-"""How promises are judged and shown."""
+"""How checks are evaluated and shown."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 from ansible_collections.ragdock.host.plugins.filter.tables import verify_broken, verify_table
 from ansible_collections.ragdock.host.plugins.module_utils import certificates as maker
 from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import (
+    CheckError,
     Deployment,
-    LookError,
     Row,
     judged,
     parse_env,
@@ -28,7 +28,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.verify.secrets import
     needles,
     pieces,
 )
-from ansible_collections.ragdock.host.plugins.module_utils.verify.services import door_ca
+from ansible_collections.ragdock.host.plugins.module_utils.verify.services import endpoint_ca
 
 TCP = """\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -61,7 +61,7 @@ def test_listening_sockets_are_read_as_the_kernel_writes_them() -> None:
         ("short", []),
     ],
 )
-def test_what_is_looked_for_of_a_secret(text: str, found: list[str]) -> None:
+def test_only_distinctive_parts_of_a_secret_are_searched_for(text: str, found: list[str]) -> None:
     """A value that cannot occur by chance, and nothing of what is public."""
     assert list(pieces(text)) == found
 
@@ -81,9 +81,9 @@ def test_a_certificate_that_ends_soon_is_named(
         (secrets / name).write_text(made.pem()[1])
     deployment = Deployment(tmp_path, "example.org", "ragdock", lambda _words: (0, "", ""))
     (row,) = certificates(deployment)
-    assert row.held is (left >= LEAST_DAYS)
-    assert f"opensearch/node.pem ends in {left} days" in row.figure or row.held
-    assert "the first ends in 31 days (opensearch/node.pem)" in row.figure or not row.held
+    assert row.passed is (left >= LEAST_DAYS)
+    assert f"opensearch/node.pem ends in {left} days" in row.figure or row.passed
+    assert "the first ends in 31 days (opensearch/node.pem)" in row.figure or not row.passed
     assert "ca.pem" not in row.figure
 
 
@@ -100,7 +100,7 @@ def test_a_secret_across_two_blocks_is_found(tmp_path: Path) -> None:
 
 def test_secrets_are_read_below_their_directory(tmp_path: Path) -> None:
     """And a directory without any is an error: a search for nothing finds nothing."""
-    with pytest.raises(LookError, match="holds no secret"):
+    with pytest.raises(CheckError, match="contains no secret"):
         needles(tmp_path)
     (tmp_path / "rag-app").mkdir()
     (tmp_path / "rag-app" / "api_token").write_text("0123456789abcdef0123\n")
@@ -117,49 +117,49 @@ def _deployment() -> Deployment:
     return Deployment(Path("/nonexistent"), "name", "ragdock", lambda _: (0, "", ""))
 
 
-def test_what_cannot_be_looked_at_is_not_held_and_hides_nothing() -> None:
-    """One blind eye does not close the other."""
+def test_a_check_that_cannot_run_fails_and_hides_nothing() -> None:
+    """The other checks still run."""
 
     def sees(_: Deployment) -> Any:
         yield Row("a", "is seen", True, "1")
 
     def stumbles(_: Deployment) -> Any:
         yield Row("b", "is seen before", True, "1")
-        raise LookError("service x does not run")
+        raise CheckError("service x does not run")
 
     rows = rows_of(_deployment(), [("b", stumbles), ("a", sees)])
-    assert [(row.area, row.held) for row in rows] == [("b", True), ("b", False), ("a", True)]
+    assert [(row.area, row.passed) for row in rows] == [("b", True), ("b", False), ("a", True)]
     assert rows[1].figure == "service x does not run"
 
 
 def test_offenders_take_the_place_of_the_figure() -> None:
-    """Held: the figure. Not held: who broke it, and the hint."""
+    """Passed: the figure. Failed: the offenders, and the hint."""
     assert judged("a", "p", [], "6 of 6", "do x") == Row("a", "p", True, "6 of 6", "")
     assert judged("a", "p", ["one", "two"], "6 of 6", "do x") == Row("a", "p", False, "one; two", "do x")
 
 
-def test_the_table_shows_each_promise_on_one_line() -> None:
-    """Aligned, cut to the width, and what is not held stands out."""
+def test_the_table_shows_each_check_on_one_line() -> None:
+    """Aligned, cut to the width, with failed checks easy to see."""
     rows = [
-        {"area": "door", "promise": "p", "held": True, "figure": "ok", "hint": ""},
-        {"area": "containers", "promise": "longer", "held": False, "figure": "x\n" * 100, "hint": "do y"},
+        {"area": "endpoint", "check": "p", "passed": True, "figure": "ok", "hint": ""},
+        {"area": "containers", "check": "longer", "passed": False, "figure": "x\n" * 100, "hint": "do y"},
     ]
     lines = verify_table(rows).splitlines()
     assert len(lines) == 4
-    assert lines[2].split() == ["door", "p", "held", "ok"]
-    assert "NOT HELD" in lines[3]
+    assert lines[2].split() == ["endpoint", "p", "passed", "ok"]
+    assert "NOT PASSED" in lines[3]
     assert lines[3].endswith("...")
-    told = verify_broken(rows)
-    assert told.startswith("1 of 2 promises are not held")
-    assert "-> do y" in told
-    assert "door" not in told
+    shown = verify_broken(rows)
+    assert shown.startswith("1 of 2 checks failed")
+    assert "-> do y" in shown
+    assert "endpoint" not in shown
 
 
 @pytest.mark.parametrize(
     ("mounted", "file"),
     [("/etc/edge-ca", "edge_ca_cert"), ("/etc/caddy", "acme-ca.pem"), ("/etc/caddy", "")],
 )
-def test_the_doors_authority_is_whom_the_edge_has_its_certificates_from(
+def test_the_endpoint_is_checked_against_the_authority_of_the_edge(
     tmp_path: Path, mounted: str, file: str
 ) -> None:
     """Our own without a domain; with one the private authority that is named, else the world's (none)."""
@@ -172,4 +172,4 @@ def test_the_doors_authority_is_whom_the_edge_has_its_certificates_from(
         "Mounts": [{"Destination": mounted, "Source": str(tmp_path)}],
     }
     here = Deployment(tmp_path, "demo", "ragdock", run=lambda *_: (0, "", ""), containers=[edge])
-    assert door_ca(here) == ("PEM" if file else "")
+    assert endpoint_ca(here) == ("PEM" if file else "")

@@ -1,4 +1,4 @@
-"""The deployed stack, spoken to through its public door as a program would."""
+"""Client of the deployed stack, through its public endpoint."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def value(name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Door:
+class Endpoint:
     """Where the stack is and how to get in."""
 
     url: str
@@ -68,12 +68,12 @@ class Door:
         )
 
 
-class Api:
+class ApiClient:
     """The JSON API, in a test's own words."""
 
-    def __init__(self, door: Door) -> None:
-        self.door = door
-        self.http = door.client()
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self.http = endpoint.client()
 
     def upload(self, name: str, content: bytes) -> httpx.Response:
         """Bring a file."""

@@ -1,12 +1,12 @@
 #!/usr/bin/python
-"""Ansible module: proves the deployed product by doing its own work through the public door."""
+"""Ansible module: proves the deployed product by doing its own work through the public endpoint."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
-module: prove
-short_description: Proves that the stack answers, through the public door
+module: smoke_test
+short_description: Proves that the stack answers, through the public endpoint
 description:
   - The light story reads only; landing page, login page, health and status over a verified certificate.
   - The full story adds a canary document, waits until the worker has indexed it, asks a question that only
@@ -15,11 +15,11 @@ description:
 options:
   name: {description: Public name or address; the certificate must be for it., type: str, required: true}
   address: {description: Where to connect., type: str, default: 127.0.0.1}
-  port: {description: Port of the door., type: int, default: 443}
+  port: {description: Port of the endpoint., type: int, default: 443}
   ca: {description: PEM of the authority to trust; empty for the system's own., type: str, default: ""}
   token: {description: Bearer token of the API., type: str, required: true}
   story: {description: What to tell., type: str, choices: [light, full], default: full}
-  patience: {description: Seconds that indexing and answering may each take., type: int, default: 180}
+  timeout: {description: Seconds that indexing and answering may each take., type: int, default: 180}
 extends_documentation_fragment:
   - ragdock.host.project
 author: ["Ragdock (!UNKNOWN)"]
@@ -27,7 +27,7 @@ author: ["Ragdock (!UNKNOWN)"]
 
 EXAMPLES = r"""
 - name: The release answers with the canary cited
-  ragdock.host.prove:
+  ragdock.host.smoke_test:
     name: "{{ stack_public_address }}"
     ca: "{{ stack_edge_ca }}"
     token: "{{ stack_api_token }}"
@@ -50,7 +50,11 @@ from typing import Any, NoReturn
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
-from ansible_collections.ragdock.host.plugins.module_utils.endpoint import Door, Stopwatch, multipart
+from ansible_collections.ragdock.host.plugins.module_utils.endpoint import (
+    PublicEndpoint,
+    Stopwatch,
+    multipart,
+)
 from ansible_collections.ragdock.host.plugins.module_utils.https import Reply, UnreachableError
 
 REQUEST_SECONDS = 15.0
@@ -72,7 +76,7 @@ def names(answer: dict[str, Any], where: str) -> list[str]:
     return [str(one.get("document", "")) for one in answer.get(where) or []]
 
 
-class UnprovenError(Exception):
+class SmokeTestError(Exception):
     """A step that did not hold: which, what was answered, where to look."""
 
     def __init__(self, step: str, answered: str, look: str) -> None:
@@ -83,11 +87,11 @@ class UnprovenError(Exception):
 
 
 class Story:
-    """The steps, in order; each raises UnprovenError when it does not hold."""
+    """The steps, in order; each raises SmokeTestError when it does not hold."""
 
-    def __init__(self, door: Door, patience: float, project: str) -> None:
-        self.door = door
-        self.patience = patience
+    def __init__(self, endpoint: PublicEndpoint, timeout: float, project: str) -> None:
+        self.endpoint = endpoint
+        self.timeout = timeout
         self.project = project
         self.watch = Stopwatch()
         self.status: dict[str, Any] = {}
@@ -100,15 +104,15 @@ class Story:
     def _ask(self, step: str, look: str, method: str, path: str, **more: Any) -> Reply:
         more.setdefault("timeout", REQUEST_SECONDS)
         try:
-            return self.door.ask(method, path, **more)
+            return self.endpoint.ask(method, path, **more)
         except UnreachableError as error:
-            raise UnprovenError(step, str(error), look) from error
+            raise SmokeTestError(step, str(error), look) from error
 
     def _want(self, step: str, look: str, method: str, path: str, status: int, **more: Any) -> Reply:
         reply = self._ask(step, look, method, path, **more)
         if reply.status != status:
-            raise UnprovenError(
-                step, f"{method} {self.door.url(path)} answered {reply.excerpt()}, wanted {status}", look
+            raise SmokeTestError(
+                step, f"{method} {self.endpoint.url(path)} answered {reply.excerpt()}, wanted {status}", look
             )
         return reply
 
@@ -117,7 +121,7 @@ class Story:
         edge = self.logs("edge")
         landing = self._want("landing page", self.logs("edge", "landing"), "GET", "/", 200)
         if b"<html" not in landing.body.lower():
-            raise UnprovenError(
+            raise SmokeTestError(
                 "landing page", f"GET / answered no HTML: {landing.excerpt()}", self.logs("landing")
             )
         self.watch.lap("landing")
@@ -127,13 +131,13 @@ class Story:
         self.watch.lap("app")
         refused = self._ask("wrong token", app, "GET", "/api/status", token=f"wrong-{secrets.token_hex(8)}")
         if refused.status not in (401, 403):
-            raise UnprovenError(
+            raise SmokeTestError(
                 "wrong token", f"a wrong token was answered {refused.excerpt()}, wanted 401", app
             )
         status = self._want("status", app, "GET", "/api/status", 200)
         self.status = status.json()
         if "strict-transport-security" not in landing.headers:
-            raise UnprovenError("HSTS", "the landing page came without Strict-Transport-Security", edge)
+            raise SmokeTestError("HSTS", "the landing page came without Strict-Transport-Security", edge)
         self.watch.lap("status")
 
     def full(self) -> None:
@@ -144,8 +148,10 @@ class Story:
             self._upload(word)
             self._indexed()
             self._answered(word)
-        except UnprovenError as error:
-            raise UnprovenError(error.step, f"{error.answered}{self._leave_nothing()}", error.look) from error
+        except SmokeTestError as error:
+            raise SmokeTestError(
+                error.step, f"{error.answered}{self._leave_nothing()}", error.look
+            ) from error
         self._delete()
         self._gone(word)
 
@@ -163,7 +169,7 @@ class Story:
             return ""
         try:
             self._delete()
-        except UnprovenError as error:
+        except SmokeTestError as error:
             return f" (and the canary {self.canary} could not be deleted: {error.answered})"
         return ""
 
@@ -178,13 +184,13 @@ class Story:
         reply = self._want("upload", app, "POST", "/api/documents", 202, body=body, content_type=content_type)
         identity = reply.json().get("id")
         if identity in (None, ""):
-            raise UnprovenError("upload", f"the answer names no id: {reply.excerpt()}", app)
+            raise SmokeTestError("upload", f"the answer names no id: {reply.excerpt()}", app)
         self.canary = str(identity)
         self.watch.lap("upload")
 
     def _indexed(self) -> None:
         look = self.logs("rag-worker", "opensearch", "ollama")
-        until = time.monotonic() + self.patience
+        until = time.monotonic() + self.timeout
         seen = "nothing"
         while time.monotonic() < until:
             reply = self._want("indexing", look, "GET", f"/api/documents/{self.canary}", 200)
@@ -194,9 +200,9 @@ class Story:
                 self.watch.lap("indexed")
                 return
             if seen == "failed":
-                raise UnprovenError("indexing", f"the canary was set aside: {document.get('reason')}", look)
+                raise SmokeTestError("indexing", f"the canary was set aside: {document.get('reason')}", look)
             time.sleep(POLL_SECONDS)
-        raise UnprovenError("indexing", f"the canary was still '{seen}' after {self.patience:.0f} s", look)
+        raise SmokeTestError("indexing", f"the canary was still '{seen}' after {self.timeout:.0f} s", look)
 
     def _answered(self, word: str) -> None:
         look = self.logs("rag-app", "ollama", "opensearch")
@@ -204,7 +210,7 @@ class Story:
         for question in QUESTIONS:
             # The best passage alone: what a small model says must not wander off to other documents.
             body = json.dumps({"question": question.format(word=word), "top_k": 1}).encode()
-            reply = self._want("answer", look, "POST", "/api/ask", 200, body=body, timeout=self.patience)
+            reply = self._want("answer", look, "POST", "/api/ask", 200, body=body, timeout=self.timeout)
             answer = reply.json()
             cited = names(answer, "citations")
             if answer.get("degraded"):
@@ -218,20 +224,20 @@ class Story:
         # A model that answered from the canary's passage, but in words that no sentence of it supports, is a
         # weak model and no broken release: to roll back would not mend it.
         if not given:
-            raise UnprovenError("answer", said, look)
+            raise SmokeTestError("answer", said, look)
         self.watch.lap("answered_uncited")
 
     def _delete(self) -> None:
         app = self.logs("rag-app")
         reply = self._ask("deletion", app, "DELETE", f"/api/documents/{self.canary}")
         if reply.status not in DELETED:
-            raise UnprovenError(
+            raise SmokeTestError(
                 "deletion", f"DELETE of document {self.canary} answered {reply.excerpt()}", app
             )
 
     def _gone(self, word: str) -> None:
         look = self.logs("rag-worker", "rag-app")
-        until = time.monotonic() + self.patience
+        until = time.monotonic() + self.timeout
         seen = ""
         while time.monotonic() < until:
             reply = self._ask("deletion", look, "GET", f"/api/documents/{self.canary}")
@@ -241,8 +247,8 @@ class Story:
                 self.watch.lap("deleted")
                 return
             time.sleep(POLL_SECONDS)
-        raise UnprovenError(
-            "deletion", f"the canary is still there after {self.patience:.0f} s: {seen}", look
+        raise SmokeTestError(
+            "deletion", f"the canary is still there after {self.timeout:.0f} s: {seen}", look
         )
 
     def _unfindable(self, word: str, look: str) -> None:
@@ -251,13 +257,13 @@ class Story:
             self._want("deletion", look, "POST", "/api/search", 200, body=query).json().get("results", [])
         )
         if any(word in str(one.get("document", "")) for one in results):
-            raise UnprovenError("deletion", f"search still finds {word}.md after its deletion", look)
+            raise SmokeTestError("deletion", f"search still finds {word}.md after its deletion", look)
 
 
-def fail(module: AnsibleModule, story: Story, told: str, error: UnprovenError) -> NoReturn:
+def fail(module: AnsibleModule, story: Story, told: str, error: SmokeTestError) -> NoReturn:
     """End with what did not hold and what was measured until then."""
     module.fail_json(
-        msg=f"Proof through https://{story.door.name} failed: {error}",
+        msg=f"Proof through https://{story.endpoint.name} failed: {error}",
         step=error.step,
         story=told,
         figures=story.watch.seconds,
@@ -275,19 +281,21 @@ def main() -> None:
             "ca": {"type": "str", "default": ""},
             "token": {"type": "str", "required": True, "no_log": True},
             "story": {"type": "str", "choices": ["light", "full"], "default": "full"},
-            "patience": {"type": "int", "default": 180},
+            "timeout": {"type": "int", "default": 180},
         },
         supports_check_mode=True,
     )
     wanted = module.params
     told = "light" if module.check_mode else wanted["story"]
-    door = Door(wanted["name"], wanted["address"], wanted["port"], wanted["ca"], wanted["token"])
-    story = Story(door, float(wanted["patience"]), wanted["project"])
+    endpoint = PublicEndpoint(
+        wanted["name"], wanted["address"], wanted["port"], wanted["ca"], wanted["token"]
+    )
+    story = Story(endpoint, float(wanted["timeout"]), wanted["project"])
     try:
         story.light()
         if told == "full":
             story.full()
-    except UnprovenError as error:
+    except SmokeTestError as error:
         fail(module, story, told, error)
     module.exit_json(changed=False, story=told, figures=story.watch.seconds, status=story.status)
 

@@ -1,23 +1,23 @@
 #!/usr/bin/python
-"""Ansible module: looks at every promise of a deployment, on its host, and changes nothing."""
+"""Ansible module: checks a deployment on its host and changes nothing."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
-module: promises
-short_description: Looks at every promise of a deployment and changes nothing
+module: verify_checks
+short_description: Checks a deployment and changes nothing
 description:
-  - Gathers in one call what the containers are and may do, what the host shows to the network, where secrets
-    stand, what the door, OpenSearch and the models answer.
-  - The action plugin of the same name adds the public door as asked from the operator's machine.
+  - Checks in one call the containers and their rights, the ports that the host opens, where secrets are
+    stored, and what the endpoint, OpenSearch and the models answer.
+  - The action plugin of the same name also checks the public endpoint from the operator's machine.
 options:
   name: {description: Public name or address of the deployment., type: str, required: true}
   outside:
     description: URL outside the host that the host reaches and no container but the edge may.
     type: str
     required: true
-  drift: {description: Look also whether what stands is what was deployed., type: bool, default: false}
+  drift: {description: Check also for drift from what was deployed., type: bool, default: false}
 extends_documentation_fragment:
   - ragdock.host.root
   - ragdock.host.project
@@ -25,17 +25,17 @@ author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: Promises are looked at
-  ragdock.host.promises:
+- name: Check the deployment
+  ragdock.host.verify_checks:
     name: "{{ verify_name }}"
     outside: "{{ verify_outside }}"
 """
 
 RETURN = r"""
-began: {description: "When the look began, in seconds since the epoch.", type: float, returned: success}
-rows: {description: Area and promise with held and figure and hint., type: list, returned: success}
+began: {description: "When the checks began, in seconds since the epoch.", type: float, returned: success}
+rows: {description: "For each check its area, name, result, figure and hint.", type: list, returned: success}
 certificate_days: {description: Days until the first certificate ends., type: int, returned: success}
-ca: {description: PEM of the door's own authority; empty with a public one., type: str, returned: success}
+ca: {description: PEM of the endpoint's own authority; empty with a public one., type: str, returned: success}
 """
 
 import time
@@ -57,13 +57,13 @@ from ansible_collections.ragdock.host.plugins.module_utils.verify import (
 )
 from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import (
     Check,
+    CheckError,
     Deployment,
-    LookError,
     rows_of,
 )
 
 CHECKS: tuple[tuple[str, Check], ...] = (
-    (services.DOOR, services.door),
+    (services.ENDPOINT, services.endpoint),
     (containers.AREA, containers.what_runs),
     (containers.AREA, containers.what_they_may),
     (containers.AREA, containers.limits),
@@ -91,7 +91,7 @@ DRIFT: tuple[tuple[str, Check], ...] = (
 
 
 def main() -> None:
-    """Look."""
+    """Run the checks."""
     module = AnsibleModule(
         argument_spec=arguments("root", "project")
         | {
@@ -108,11 +108,11 @@ def main() -> None:
     )
     try:
         deployment.read()
-        ca = services.door_ca(deployment)
+        ca = services.endpoint_ca(deployment)
         days = secrets.certificate_days(deployment.root / "secrets", datetime.now(UTC))
-    except (LookError, EngineError, OSError, ValueError) as error:
+    except (CheckError, EngineError, OSError, ValueError) as error:
         module.fail_json(
-            msg=f"The deployment cannot be looked at: {error}. Is anything deployed? playbooks/status.yml"
+            msg=f"The deployment cannot be read: {error}. playbooks/status.yml shows what is deployed."
         )
     rows = rows_of(deployment, CHECKS + DRIFT if wanted["drift"] else CHECKS)
     module.exit_json(

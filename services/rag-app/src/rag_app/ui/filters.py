@@ -1,4 +1,4 @@
-"""Which documents a question is asked of: a row below it, for this browser tab alone."""
+"""Filters of a question: the row below it, for this browser tab only."""
 
 import json
 from collections.abc import Sequence
@@ -9,13 +9,13 @@ from typing import Any
 import gradio as gr
 
 from rag_app.backend import Backend
-from rag_app.ui.plain import text
+from rag_app.ui.formatting import text
 from rag_core.errors import QuestionRefused
 from rag_core.models import DocumentKind, DocumentState, Filters
 
 _LONGEST_DAY = 40
 _LISTED = 1000
-"""Documents to choose from; a longer list is of no use to anybody."""
+"""Documents to choose from; a longer list would be of no use."""
 _KINDS = {
     DocumentKind.PDF: "PDF",
     DocumentKind.DOCX: "Word",
@@ -32,7 +32,7 @@ _KINDS = {
     DocumentKind.MARKDOWN: "Markdown",
     DocumentKind.TEXT: "Text",
 }
-# While a page is loaded its inputs come up empty: nothing is kept of them until the filter is as it was.
+# A page loads with empty inputs: store nothing until the filters are restored.
 _KEEP = """(...chosen) => {
   if (window.ragdockRestored) sessionStorage.setItem('ragdock-only', JSON.stringify(chosen));
   return chosen;
@@ -49,7 +49,7 @@ _QUIET: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Only:
+class FilterRow:
     """The inputs of the row."""
 
     documents: gr.Dropdown
@@ -64,8 +64,8 @@ class Only:
         return [self.documents, self.kinds, self.tags, self.since, self.until]
 
 
-def row(backend: Backend, page: gr.Blocks, told: gr.HTML) -> Only:
-    """Build the row, closed; `told` says what it leaves out, also while it is closed."""
+def row(backend: Backend, page: gr.Blocks, shown: gr.HTML) -> FilterRow:
+    """Build the row, closed. `shown` names the filters in use, also while the row is closed."""
     kept = gr.Textbox("", visible="hidden", elem_id="rd-only-kept")
     with gr.Accordion("Filter", open=False, elem_id="rd-filter") as opened:
         with gr.Row():
@@ -76,10 +76,10 @@ def row(backend: Backend, page: gr.Blocks, told: gr.HTML) -> Only:
             since = _day("Added from", "rd-only-since")
             until = _day("Added to", "rd-only-until")
         clear = gr.Button("Ask all documents", size="sm", elem_id="rd-only-clear")
-    only = Only(documents, kinds, tags, since, until)
+    inputs = FilterRow(documents, kinds, tags, since, until)
 
-    def tell(*values: object) -> str:
-        return only_html(backend, values)
+    def show(*values: object) -> str:
+        return summary_html(backend, values)
 
     def offer() -> tuple[object, object]:
         documents, tags = choices(backend)
@@ -93,17 +93,17 @@ def row(backend: Backend, page: gr.Blocks, told: gr.HTML) -> Only:
             values[1],
             gr.Dropdown(choices=tags, value=values[2]),
             *values[3:],
-            only_html(backend, values),
+            summary_html(backend, values),
         ]
 
-    changes = [one.change for one in only.inputs]  # type: ignore[attr-defined]
+    changes = [one.change for one in inputs.inputs]  # type: ignore[attr-defined]
     # The last of several changes at once is the one that counts.
-    gr.on(changes, tell, only.inputs, told, js=_KEEP, trigger_mode="always_last", **_QUIET)
-    opened.expand(offer, None, [only.documents, only.tags], **_QUIET)
-    clear.click(lambda: [[], [], [], None, None], None, only.inputs, **_QUIET)
-    restored = page.load(restore, kept, [*only.inputs, told], js=_RECALL, **_QUIET)
+    gr.on(changes, show, inputs.inputs, shown, js=_KEEP, trigger_mode="always_last", **_QUIET)
+    opened.expand(offer, None, [inputs.documents, inputs.tags], **_QUIET)
+    clear.click(lambda: [[], [], [], None, None], None, inputs.inputs, **_QUIET)
+    restored = page.load(restore, kept, [*inputs.inputs, shown], js=_RECALL, **_QUIET)
     restored.then(None, js=_RESTORED)
-    return only
+    return inputs
 
 
 def choices(backend: Backend) -> tuple[list[tuple[str, str]], list[str]]:
@@ -115,7 +115,7 @@ def choices(backend: Backend) -> tuple[list[tuple[str, str]], list[str]]:
 
 
 def recalled(stored: str, documents: Sequence[str], tags: Sequence[str]) -> list[Any]:
-    """What this browser tab had chosen before it was loaded again, as far as it is still there."""
+    """The filters that this browser tab had before a reload, without what has been deleted since."""
     try:
         some, kinds, marked, since, until = json.loads(stored)
         return [
@@ -130,14 +130,14 @@ def recalled(stored: str, documents: Sequence[str], tags: Sequence[str]) -> list
 
 
 def _recalled_day(stored: object) -> str | None:
-    """What was written in a day's field; `meant` says whether it is a day."""
+    """The text of a date field; `meant` checks that it is a date."""
     return (
         stored if isinstance(stored, str) and stored.isascii() and 0 < len(stored) <= _LONGEST_DAY else None
     )
 
 
 def meant(values: Sequence[Any]) -> Filters:
-    """The values of the inputs as they go with a question; both days are inside."""
+    """The inputs' values as the filters of a question. Both dates are inclusive."""
     documents, kinds, tags, since, until = values
     return Filters(
         documents=tuple(documents) or None if documents else None,
@@ -148,8 +148,8 @@ def meant(values: Sequence[Any]) -> Filters:
     )
 
 
-def only_html(backend: Backend, values: Sequence[Any]) -> str:
-    """What is left out, in words: empty when all documents are asked."""
+def summary_html(backend: Backend, values: Sequence[Any]) -> str:
+    """The filters in use as HTML; empty when there are none."""
     try:
         if not meant(values).given:
             return ""
@@ -176,10 +176,11 @@ def _midnight(written: str | None, *, after: bool = False) -> datetime | None:
         day = date.fromisoformat(written.strip()[:10])
     except ValueError:
         raise QuestionRefused(
-            f"The filter's date {written.strip()[:20]!r} is no date: write it as 2026-01-31.", code="bad_date"
+            f"The filter's date {written.strip()[:20]!r} is not a date. Write it as 2026-01-31.",
+            code="bad_date",
         ) from None
     if after and day == date.max:
-        # No day comes after it: nothing is left out.
+        # No day follows it, so nothing is excluded.
         return None
     return datetime.combine(day + timedelta(days=after), time(), UTC)
 
@@ -189,7 +190,7 @@ def _several(label: str, elem_id: str, offered: Sequence[tuple[str, str]] = ()) 
 
 
 def _day(label: str, elem_id: str) -> gr.DateTime:
-    # As text: what is no date is told beside the question and not by a failed event.
+    # As text, so that a bad date is reported beside the question and does not fail the event.
     return gr.DateTime(
         None, include_time=False, type="string", timezone="UTC", label=label, min_width=220, elem_id=elem_id
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
-module: restore_look
+module: restore_inspect
 short_description: Which backups there are, and whether one can be restored here
 description:
   - Reads the repository and the host; changes nothing.
@@ -29,7 +29,7 @@ author: ["Ragdock (!UNKNOWN)"]
 
 EXAMPLES = r"""
 - name: Backups are listed
-  ragdock.host.restore_look:
+  ragdock.host.restore_inspect:
     repository: s3:https://s3.eu-central-1.amazonaws.com/bucket/backup
     password: "{{ secrets.restic_password }}"
 """
@@ -73,7 +73,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.restore.compatibility
     ledger_refusal,
     version_refusal,
 )
-from ansible_collections.ragdock.host.plugins.module_utils.restore.journal import Desk
+from ansible_collections.ragdock.host.plugins.module_utils.restore.journal import RestoreWorkspace
 from ansible_collections.ragdock.host.plugins.module_utils.restore.node import Node
 
 
@@ -98,7 +98,7 @@ class Look:
         content = parts.load(self.repository, backup)
         scope, file = self.wanted["scope"], self.wanted["file"]
         holds = self.documents()
-        entry = Desk(self.root).read()
+        entry = RestoreWorkspace(self.root).read()
         return {
             "rows": table,
             "backup": backup.id,

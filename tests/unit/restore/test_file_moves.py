@@ -10,7 +10,7 @@ import pytest
 
 from ansible_collections.ragdock.host.plugins.module_utils.restore.file_moves import (
     Move,
-    Places,
+    RestorePaths,
     back,
     files_below,
     forward,
@@ -32,9 +32,9 @@ def put(root: Path, **files: str) -> None:
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Places:
+def paths(tmp_path: Path) -> RestorePaths:
     """Live files, and a backup of others."""
-    found = Places(tmp_path / "live", tmp_path / "staged", tmp_path / "aside")
+    found = RestorePaths(tmp_path / "live", tmp_path / "staged", tmp_path / "aside")
     put(found.live, same="1", changed="new", u__1__extra="mine")
     put(found.staged, same="1", changed="old", u__2__lost="back")
     found.aside.mkdir()
@@ -47,25 +47,27 @@ AFTER = {"same": "1", "changed": "old", "u/2/lost": "back"}
 
 
 @pytest.fixture
-def moves(places: Places) -> list[Move]:
+def moves(paths: RestorePaths) -> list[Move]:
     """All that has to move."""
-    found: list[Move] = plan(places, WANTED, others=["u/1/extra"])
+    found: list[Move] = plan(paths, WANTED, others=["u/1/extra"])
     return found
 
 
-def test_forward_makes_the_backups_files_live_and_keeps_the_others(places: Places, moves: list[Move]) -> None:
-    forward(places, moves)
-    assert tree(places.live) == AFTER
-    assert tree(places.aside) == {"changed": "new", "u/1/extra": "mine"}
-    assert not (places.live / "u/1").exists(), "an empty directory stayed"
+def test_forward_makes_the_backups_files_live_and_keeps_the_others(
+    paths: RestorePaths, moves: list[Move]
+) -> None:
+    forward(paths, moves)
+    assert tree(paths.live) == AFTER
+    assert tree(paths.aside) == {"changed": "new", "u/1/extra": "mine"}
+    assert not (paths.live / "u/1").exists(), "an empty directory stayed"
 
 
-def test_back_restores_every_file_and_every_directory(places: Places, moves: list[Move]) -> None:
-    forward(places, moves)
-    back(places, moves)
-    assert tree(places.live) == BEFORE
-    assert tree(places.aside) == {}
-    assert not (places.live / "u/2").exists()
+def test_back_restores_every_file_and_every_directory(paths: RestorePaths, moves: list[Move]) -> None:
+    forward(paths, moves)
+    back(paths, moves)
+    assert tree(paths.live) == BEFORE
+    assert tree(paths.aside) == {}
+    assert not (paths.live / "u/2").exists()
 
 
 class Killed(BaseException):
@@ -88,7 +90,7 @@ def killer(after: int) -> Callable[[str, tuple[object, ...]], None]:
 @pytest.mark.parametrize("step", range(12))
 @pytest.mark.parametrize("then", ["undone", "completed"])
 def test_a_kill_before_any_step_is_undone_or_completed(
-    places: Places, moves: list[Move], step: int, then: str, monkeypatch: pytest.MonkeyPatch
+    paths: RestorePaths, moves: list[Move], step: int, then: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every change of the file system goes through these five calls; the n-th is the last of its life."""
     audit = killer(step)
@@ -105,7 +107,7 @@ def test_a_kill_before_any_step_is_undone_or_completed(
 
         monkeypatch.setattr(os, name, watched)
     try:
-        forward(places, moves)
+        forward(paths, moves)
     except Killed:
         killed = True
     else:
@@ -113,14 +115,14 @@ def test_a_kill_before_any_step_is_undone_or_completed(
     monkeypatch.undo()
     assert killed or step > 6, "the kill never came: the test proves nothing"
     if then == "undone":
-        back(places, moves)
-        assert tree(places.live) == BEFORE
+        back(paths, moves)
+        assert tree(paths.live) == BEFORE
     else:
-        forward(places, moves)
-        assert tree(places.live) == AFTER
-        back(places, moves)
-        assert tree(places.live) == BEFORE
+        forward(paths, moves)
+        assert tree(paths.live) == AFTER
+        back(paths, moves)
+        assert tree(paths.live) == BEFORE
 
 
-def test_nothing_to_do_is_no_move(places: Places) -> None:
-    assert plan(places, {"same": True}) == []
+def test_nothing_to_do_is_no_move(paths: RestorePaths) -> None:
+    assert plan(paths, {"same": True}) == []
