@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -21,19 +22,21 @@ TASK_FILES = sorted({*ROOT.glob("roles/*/tasks/*.yml"), *PLAYBOOKS, *ROOT.glob("
 MOLECULE = sorted({*ROOT.glob("molecule/*/*.yml"), *ROOT.glob("molecule/*/tasks/*.yml")})
 LONGEST_TASK_FILE = 120
 LONGEST_HEADER = 6
+LONGEST_README = 65
 
 
-def read(path: Path) -> dict[str, object]:
+def read(path: Path) -> dict[str, Any]:
     """A YAML mapping, empty when the file is not there."""
     return (yaml.safe_load(path.read_text()) or {}) if path.exists() else {}
+
+
+SPECS = {role.name: read(role / "meta" / "argument_specs.yml")["argument_specs"] for role in ROLES}
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 def test_every_default_is_described_and_nothing_else(role: Path) -> None:
     """A default that no specification types is an input that nobody checks."""
-    specs = read(role / "meta" / "argument_specs.yml").get("argument_specs", {})
-    assert isinstance(specs, dict)
-    described = {name for spec in specs.values() for name in spec.get("options", {})}
+    described = {name for spec in SPECS[role.name].values() for name in spec.get("options", {})}
     undescribed = set(read(role / "defaults" / "main.yml")) - described
     assert not undescribed
 
@@ -73,6 +76,42 @@ def test_the_path_on_the_host_is_written_once() -> None:
 def test_task_files_can_be_read_in_a_sitting(path: Path) -> None:
     """A long task file hides its order."""
     assert len(path.read_text().splitlines()) <= LONGEST_TASK_FILE
+
+
+def tasks_of(found: object) -> Iterator[dict[str, Any]]:
+    """Every task of a file, those in blocks too."""
+    for one in found if isinstance(found, list) else []:
+        yield one
+        for part in ("block", "rescue", "always"):
+            yield from tasks_of(one.get(part))
+
+
+def outputs(role: Path) -> set[str]:
+    """The public variables, facts and results that a role sets: what has no underscore."""
+    given = set(read(role / "vars" / "main.yml"))
+    for path in (role / "tasks").glob("*.yml"):
+        for task in tasks_of(yaml.safe_load(path.read_text())):
+            given |= {str(task.get("register", "_"))} | set(task.get("ansible.builtin.set_fact", {}))
+            given |= {name for name in task.get("ansible.builtin.add_host", {}) if name.startswith(role.name)}
+    return {name for name in given if not name.startswith("_")}
+
+
+def table(text: str, heading: str) -> set[str]:
+    """The variables of one table of a README."""
+    return set(re.findall(r"(?m)^\| `(\w+)` \|", text.split(f"## {heading}\n")[1].split("\n## ")[0]))
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_a_role_documents_what_it_takes_and_gives(role: Path) -> None:
+    """One page: what it needs, its inputs, its outputs, an example."""
+    text = (role / "README.md").read_text()
+    specs = (role / "meta" / "argument_specs.yml").read_text()
+    options = [one.get("options") or {} for entry, one in SPECS[role.name].items() if entry != "settings"]
+    assert re.findall(r"(?m)^## (.*)", text) == ["Requirements", "Inputs", "Outputs", "Example"]
+    assert len(text.splitlines()) <= LONGEST_README
+    assert table(text, "Inputs") == {name for option in options for name in option}
+    assert table(text, "Outputs") == outputs(role)
+    assert [name for name in outputs(role) if not re.search(rf"\b{name}\b", specs)] == []
 
 
 def names(found: object) -> Iterator[str]:
