@@ -1,4 +1,4 @@
-# Ragdock's verbs. `make help` lists them; each is one line around a program
+# Ragdock's commands. `make help` lists them; each is one line around a program
 # that can also be called by itself.
 
 SHELL := /bin/bash
@@ -13,27 +13,27 @@ COMPILE := .venv/bin/uv pip compile --universal --generate-hashes --no-emit-inde
 GROUPS := --group sandbox --group test --group services
 SERVICES := rag-app rag-worker landing
 STAGES := lint unit refusals molecule stack browser
-# One process for each processor: for tests that share nothing.
+# One process for each processor, for tests that share nothing.
 AT_ONCE := --numprocesses auto
 SOAK ?= 5
 BENCH ?= noop memory redeploy
 LIBRARIES := $(subst $() ,:,$(patsubst %,services/%/src,rag_core rag-app rag-worker))
 
-# Tools that bring a list of authorities of their own trust what this machine trusts.
+# Tools with their own list of authorities trust what this machine trusts.
 ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt),)
 export SSL_CERT_FILE ?= /etc/ssl/certs/ca-certificates.crt
 endif
 
-# The tools of this checkout come first, so that what they start finds its own kind.
+# The tools of this checkout come first, so that what they start finds them too.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-# What is said comes out at once, also into a pipe or a file.
+# Output is not buffered, also into a pipe or a file.
 export PYTHONUNBUFFERED := 1
 
 ##@ Try it
 
 .PHONY: up
-up: deps ## A whole deployment on this machine: sandbox, site.yml, URL and password
+up: deps ## Deploy everything on this machine: sandbox, site.yml, URL and password
 	@$(SANDBOX) up
 	@$(PLAYBOOK) site.yml
 	@$(SANDBOX) show summary
@@ -47,23 +47,23 @@ wipe: ## Remove every trace of the sandbox from this machine
 	@$(SANDBOX) wipe
 
 .PHONY: status
-status: ## What runs, since when, and is it well
+status: ## Show what runs, since when, and its health
 	@$(PLAYBOOK) playbooks/status.yml
 
 .PHONY: url name user password token ca
 url name user password token ca: ## Print just that value, for scripts
 	@$(SANDBOX) show $@
 
-##@ Prove it
+##@ Test it
 
 .PHONY: test
-test: deps-tests ## Lint, unit, refusals, molecule, stack and browser tests
+test: deps-tests ## Run lint, unit, refusals, molecule, stack and browser tests
 	@for stage in $(STAGES); do \
 	  SECONDS=0; $(MAKE) $$stage; times="$${times:-}$$(printf '\n%6d s  make %s' $$SECONDS $$stage)"; \
 	done; printf 'Everything passed:%s\n' "$$times"
 
 .PHONY: lint
-lint: ## Every linter, at its strictest profile
+lint: ## Run every linter at its strictest profile
 	@$(MAKE) --jobs=2 --output-sync=target lint-playbooks lint-programs lint-collection
 
 .PHONY: lint-playbooks
@@ -86,38 +86,38 @@ lint-collection:
 	@tests/lint/collection.sh
 
 .PHONY: unit
-unit: ## Tests that need nothing but this checkout
+unit: ## Run the tests that need only this checkout
 	@pytest $(AT_ONCE) tests/unit services -m "not real and not restic"
 
 .PHONY: refusals
-refusals: ## Bad input is refused before anything changes
+refusals: ## Test that bad input is refused before anything changes
 	@pytest $(AT_ONCE) tests/refusals
 
 .PHONY: molecule
-molecule: ## Every molecule scenario
+molecule: ## Run every molecule scenario
 	@molecule test --scenario-name host
 	@molecule test --scenario-name default --destroy=never
 
 .PHONY: stack
-stack: ## Through the public endpoint of the standing sandbox, and on its host
+stack: ## Test the running sandbox through its public endpoint and on its host
 	@pytest $(AT_ONCE) --dist loadfile tests/unit -m restic
 	@pytest services -m real
 	@pytest tests/host tests/stack tests/security tests/sandbox -m "always or not (release or disaster or rotation)"
 
 .PHONY: release
-release: ## Redeploy under load, break a release, roll back, interrupt, collide
+release: ## Redeploy under load, break a release, roll back, interrupt, run two at once
 	@pytest tests/stack -m release
 
 .PHONY: rotation
-rotation: ## Change every secret while programs work
+rotation: ## Rotate every secret under load
 	@pytest tests/stack -m rotation
 
 .PHONY: disaster
-disaster: ## Lose the host and its disks, then the whole deployment; bring back the same answers
+disaster: ## Lose the host and its disks, then the whole deployment; restore the same answers
 	@pytest tests/stack -m disaster
 
 .PHONY: browser
-browser: ## A researcher's day in a real browser
+browser: ## Test a researcher's day in a real browser
 	@pytest tests/browser
 
 .PHONY: soak
@@ -125,17 +125,17 @@ soak: deps-tests ## Repeat the fault tests SOAK times (default 5)
 	@SOAK=$(SOAK) $(MAKE) stack release rotation disaster
 
 .PHONY: bench
-bench: ## Measure a standing sandbox (BENCH="noop" for one, ARGS for its words); tables go to bench/results
+bench: ## Measure a running sandbox (BENCH="noop" for one, ARGS for its arguments); tables go to bench/results
 	@for name in $(BENCH); do PYTHONPATH=$(LIBRARIES) $(PYTHON) -m bench.$$name $(ARGS); done
 
-##@ Keep it
+##@ Maintain it
 
 .PHONY: deps
 deps: ## Install what is missing: Docker Engine, Python tools
 	@sandbox/bootstrap.sh
 
 .PHONY: deps-tests
-deps-tests: ## The same, and what the tests need
+deps-tests: ## Install the same, and what the tests need
 	@sandbox/bootstrap.sh --tests
 
 .PHONY: lock
@@ -146,7 +146,7 @@ lock: ## Resolve pyproject.toml files into requirements.txt with hashes
 	done
 
 .PHONY: help
-help: ## This list
+help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} \
 	  /^##@/ {printf "\n%s\n", substr($$0, 5)} \
 	  /^[a-z][a-z -]*:.*## / {printf "  make %-32s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

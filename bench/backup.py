@@ -2,7 +2,7 @@
 
     python -m bench.backup [passages ...]      default: 1000 10000; 100000 takes an hour
 
-Needs a deployed sandbox. Its own backups are set aside meanwhile; the index ends with the documents it had.
+Needs a deployed sandbox. Its own backups are set aside; the index ends with the documents it had.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class Bench:
         ]
 
     def back(self, size: int) -> None:
-        """The newest backup proven in a node of its own, then brought back into the live one."""
+        """The newest backup verified in a node of its own, then brought back into the live one."""
         drill = self.ran("playbooks/drill.yml", "drill")
         restore = self.ran("playbooks/restore.yml", "restore")
         steps = {name: restore[f"{name}_seconds"] for name in ("fetch", "check", "index", "switch")}

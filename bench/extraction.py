@@ -4,7 +4,7 @@
 
 Files are fetched once from Debian, Maven Central and PyPI, or written by LibreOffice in a container (an
 image of a sandbox that was up once), into .sandbox/extraction. Each library is installed into an
-environment of its own, whose size is told, and reads all files of a kind in one process. What is right is
+environment of its own, whose size is reported, and reads all files of a kind in one process. What is right is
 told by other editions of the same text, by Python's own HTML parser, or by the XML in the file. `docling`
 reads with docling too, and installs 6 GB for it.
 

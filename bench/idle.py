@@ -2,7 +2,7 @@
 
     python -m bench.idle [--seconds 120]
 
-Needs a deployed sandbox that nobody is using.
+Needs a deployed sandbox that no one is using.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ LARGE_PAGES, MANY_FILES, SCANNED_PAGES, KILLED_DOCUMENTS, KILLS = 1000, 5000, 12
 
 
 def sentence() -> str:
-    """Words in no order, told apart by a number."""
+    """Words in no order, distinguished by a number."""
     return " ".join(RANDOM.choices(WORDS, k=12)).capitalize() + f" {RANDOM.randrange(10**6)}."
 
 

@@ -2,8 +2,8 @@
 
     make bench BENCH=latency [ARGS="1 4 16"]
 
-Needs a deployed sandbox. Brings a manual of over 100 pages, asks questions of it anew each time, streamed,
-and takes it away again. Somebody who is told to come back later does so when told.
+Needs a deployed sandbox. Brings a manual of over 100 pages, asks questions of it again each time, streamed,
+and takes it away again. A client that is refused with Retry-After tries again after that time.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def main(users: list[int]) -> None:
     figures: list[Figure] = []
     try:
         api.ready(manual, LONGEST_SECONDS)
-        # The models are in memory before anybody is measured.
+        # The models are in memory before anyone is measured.
         api.ask(QUESTIONS[0])
         with Memory(partial(told, Host(value("name")).run)) as memory:
             alone: dict[str, float] = {}

@@ -2,7 +2,7 @@
 
     python -m bench.memory
 
-Needs a deployed sandbox that nobody is using.
+Needs a deployed sandbox that no one is using.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what this checkout needs and this machine lacks, and says nothing when that is
+# Installs what this checkout needs and this machine lacks, and prints nothing when that is
 # nothing: Docker Engine (running), buildx, mmdebstrap, and the Python tools in .venv.
 #   sandbox/bootstrap.sh [--tests]     --tests: Chromium and Tesseract too, for the tests
 # For Debian 12 and 13 and Ubuntu; safe to run again at any time.
@@ -87,7 +87,7 @@ find_python() {
     "Install python3.11 or newer (Debian 12, Ubuntu 24.04 and later have it), then run again."
 }
 
-# Its package chromium-browser only asks snapd for a snap, which a machine without systemd has not.
+# Its package chromium-browser only installs a snap through snapd, which a machine without systemd has not.
 on_ubuntu() { grep -qs '^ID=ubuntu' /etc/os-release; }
 
 # --- Packages of the distribution ------------------------------------------------------------
@@ -96,7 +96,7 @@ missing_packages() {
   for pair in "${wanted[@]}"; do
     PATH=$PATH:/usr/sbin:/sbin command -v "${pair%%:*}" >/dev/null || echo "${pair#*:}"
   done
-  # Debian has the client in a package of its own from release 13 on; elsewhere it comes along.
+  # From release 13 on Debian has the client in a separate package; elsewhere it is included.
   if ! command -v docker >/dev/null && apt-cache show docker-cli >/dev/null 2>&1; then echo docker-cli; fi
   [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || echo debian-archive-keyring
   [ -s /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
@@ -113,7 +113,7 @@ install_buildx() {
     apt_install docker-buildx
     return
   fi
-  # Debian 12 has no such package: the next release's is fetched into an apt root of its own,
+  # Debian 12 has no such package: the next release's is fetched into a separate apt root,
   # so this machine's sources stay as they are, and checked with the archive's keyring.
   scratch=$(mktemp -d)
   as_root mmdebstrap --variant=extract --include=docker-buildx --format=tar trixie "$scratch/root.tar"
@@ -134,7 +134,7 @@ start_docker() {
   if [ -d /run/systemd/system ]; then
     as_root systemctl enable --now docker
   else
-    # No init system: ours to start, and, as the file says, ours to stop (make wipe).
+    # No init system: this script starts it, and the file records that `make wipe` stops it.
     # shellcheck disable=SC2016 # the variables are the started shell's
     as_root setsid --fork sh -c 'echo $$ >"$1" && exec dockerd >>"$2" 2>&1 </dev/null' \
       dockerd "$state/dockerd.pid" "$state/logs/dockerd.log"

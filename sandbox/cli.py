@@ -79,7 +79,7 @@ def wipe() -> None:
 
 @app.command("status")
 def show_status() -> None:
-    """What stands, and is it well."""
+    """Show what runs, and its health."""
 
     def look(sandbox: Sandbox) -> bool:
         left = lifecycle.traces(sandbox)
@@ -128,7 +128,7 @@ def with_domain(
 @app.command()
 def logs(
     part: Annotated[str, typer.Argument(help="loop, aws, registry, router, acme or host")] = "loop",
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="go on printing")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="keep printing")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", help="how many of the last")] = 100,
 ) -> None:
     """The log of one part."""
@@ -176,7 +176,7 @@ def _container(sandbox: Sandbox, part: str) -> Any:
         raise SandboxError(
             f"No container of the part {part} is running.",
             "Parts are: host, aws, registry, router (and for logs: loop).",
-            "Look at: python -m sandbox status",
+            "Check: python -m sandbox status",
         )
     return found[0]
 

@@ -1,4 +1,4 @@
-"""What the AWS APIs say exists, as plain values."""
+"""What exists by the AWS APIs, as plain values."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Group(Frozen):
 
 
 class Cloud(Frozen):
-    """All that the host loop acts on, seen at one moment."""
+    """Everything that the host loop acts on, at one point in time."""
 
     instances: tuple[Instance, ...] = ()
     volumes: tuple[Volume, ...] = ()
@@ -112,7 +112,7 @@ class AwsApi:
     """The AWS APIs of one sandbox."""
 
     def __init__(self, sandbox: Sandbox) -> None:
-        """Make a client for each API that the sandbox itself asks."""
+        """Make a client for each API that the sandbox itself uses."""
         settings: dict[str, Any] = {
             "endpoint_url": sandbox.endpoint,
             "region_name": sandbox.region,
@@ -129,7 +129,7 @@ class AwsApi:
         self.route53 = session.client("route53", **settings)
 
     def observe(self) -> Cloud:
-        """Look at everything once."""
+        """Read everything once."""
         reservations = self.ec2.describe_instances()["Reservations"]
         return Cloud(
             instances=tuple(_instance(i) for r in reservations for i in r["Instances"]),

@@ -85,7 +85,7 @@ def process(sandbox: Sandbox) -> psutil.Process | None:
 
 
 def supervise(sandbox: Sandbox) -> None:
-    """Keep a loop running until told to stop."""
+    """Keep a loop running until stopped."""
     sandbox.state.mkdir(parents=True, exist_ok=True)
     with (sandbox.state / "loop.lock").open("w") as lock:
         try:
@@ -134,7 +134,7 @@ def _supervise(sandbox: Sandbox) -> None:
 
 
 def end_with_supervisor(stop: Callable[[], None]) -> None:
-    """Call `stop` when the supervisor is gone: a worker that were left would work beside the next one."""
+    """Call `stop` when the supervisor has ended: a remaining worker would run beside the next one."""
 
     def watch() -> None:
         # Its end closes the pipe; nothing is ever written to it.

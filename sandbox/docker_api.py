@@ -1,4 +1,4 @@
-"""Docker through its SDK: containers and networks that match what is wanted."""
+"""Docker through its SDK: containers and networks that match their specification."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ROUTED = {"com.docker.network.bridge.gateway_mode_ipv4": "nat-unprotected"}
 
 
 class Container(BaseModel):
-    """A container as the sandbox wants it."""
+    """The specification of a container."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -147,7 +147,7 @@ def create(client: Any, sandbox: Sandbox, wanted: Container) -> Any:
         **wanted.labels,
     }
     options = dict(wanted.options)
-    # The high-level call takes no address on a network, so the low-level types say it.
+    # The high-level call takes no address on a network, so the low-level types are used.
     settings = dict(options.pop("host", {}))
     unmask = settings.pop("unmask", False)
     host = client.api.create_host_config(**settings, network_mode=wanted.network)
@@ -219,7 +219,7 @@ def _hangs_on_a_lost_network(client: Any, container: Any, wanted: Container) -> 
 
 
 def start(container: Any) -> None:
-    """Start a container and say why when it does not stay up."""
+    """Start a container; raise with the reason when it does not stay up."""
     try:
         container.start()
     except APIError as error:
@@ -231,13 +231,13 @@ def start(container: Any) -> None:
 
 
 def stop(container: Any, seconds: int) -> None:
-    """Have a container end by itself, or kill it after so long; what is paused in it must go on for that."""
+    """Stop a container, or kill it after a time; processes paused in it must be resumed first."""
     _wake(container)
     container.stop(timeout=seconds)
 
 
 def remove(container: Any) -> None:
-    """Kill and remove a container with its nameless volumes, whatever state it and what it holds are in."""
+    """Kill and remove a container with its nameless volumes, in whatever state it is."""
     _wake(container)
     container.remove(force=True, v=True)
 
@@ -249,7 +249,7 @@ def _wake(container: Any) -> None:
 
 
 def wait_for(what: str, ready: Callable[[], bool], container: Any | None, seconds: float) -> None:
-    """Wait until something answers; a container that died meanwhile shows its last words."""
+    """Wait until something answers; for a container that died in the meantime show the end of its log."""
     limit = time.monotonic() + seconds
     while not ready():
         if container is not None:

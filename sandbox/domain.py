@@ -30,7 +30,7 @@ def folder(sandbox: Sandbox) -> Path:
 
 
 def authorities(sandbox: Sandbox) -> Path:
-    """Everything that is trusted: who vouches for the directory, and each root that has issued here."""
+    """All trusted authorities: that of the directory, and each root that has issued here."""
     return sandbox.state / "acme-authorities.pem"
 
 
@@ -114,7 +114,7 @@ def settings_for(sandbox: Sandbox, domain: str) -> str:
 
 
 def _zone(api: AwsApi, domain: str) -> None:
-    """A zone that holds the domain."""
+    """The zone of the domain."""
     route53: Any = api.route53
     held = [zone["Name"] for zone in route53.list_hosted_zones()["HostedZones"]]
     if not any(f".{domain}.".endswith(f".{name}") for name in held):

@@ -75,7 +75,7 @@ class Store:
         return os.major(number), os.minor(number)
 
     def release_all(self, keep: frozenset[str] = frozenset()) -> list[str]:
-        """Let go of every loop device but those over the volumes named."""
+        """Release every loop device except those of the named volumes."""
         released = []
         for path in sorted(self.folder.glob("*.img")):
             if path.stem not in keep and (device := release(path)):
@@ -130,7 +130,7 @@ def loop_of(path: Path) -> str | None:
 
 
 def release(path: Path) -> str | None:
-    """Let go of the loop device over a file; the kernel does so once nothing uses it."""
+    """Release the loop device of a file; the kernel does so once nothing uses it."""
     device = loop_of(path)
     if device is not None:
         _run("losetup", "--detach", device)
@@ -149,6 +149,6 @@ def _run(*command: str) -> str:
         raise SandboxError(
             f"{' '.join(command)} failed: {done.stderr.strip()}.",
             "EBS volumes are loop devices over files in .sandbox/ebs.",
-            "Look for a full disk (df) or for loop devices in use (losetup -l).",
+            "Check for a full disk (df) or for loop devices in use (losetup -l).",
         )
     return done.stdout.strip()

@@ -22,9 +22,9 @@ log = logging.getLogger(__name__)
 
 
 def forwards(cloud: Cloud) -> dict[Endpoint, Endpoint]:
-    """Which address and port of this machine leads where.
+    """Address and port of this machine -> address and port of an instance.
 
-    A port that no security group of the instance opens to the world stays shut.
+    A port that no security group of the instance opens to the world stays closed.
     """
     running = {i.id: i for i in cloud.instances if i.state == "running" and i.live}
     found: dict[Endpoint, Endpoint] = {}
@@ -51,7 +51,7 @@ def listeners(port: int) -> Iterator[tuple[str, int | None]]:
 
 
 def owner(port: int, address: str = "") -> str:
-    """Who listens on a port of this machine, for a message."""
+    """The program that listens on a port of this machine, for a message."""
     for held, pid in listeners(port):
         if address and held not in (address, *EVERYWHERE):
             continue
@@ -66,7 +66,7 @@ def owner(port: int, address: str = "") -> str:
 
 
 def listens_everywhere(port: int) -> bool:
-    """Whether a program holds that port on every address of this machine."""
+    """Whether a program uses that port on every address of this machine."""
     return any(address in EVERYWHERE for address, _ in listeners(port))
 
 
@@ -107,7 +107,7 @@ class Forwarder:
             return (
                 f"Port {port} of this machine is taken by {owner(port, address)}. "
                 f"The deployment's address {address} needs it. Stop that program; the "
-                "sandbox goes on by itself."
+                "sandbox continues by itself."
             )
         self._servers[endpoint] = (target, server)
         log.info("forwarding %s:%s to %s:%s", address, port, *target)
@@ -115,11 +115,11 @@ class Forwarder:
 
 
 async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: Endpoint) -> None:
-    """Join a caller with the instance, both ways, until both are done."""
+    """Connect a client with the instance, both ways, until both are done."""
     try:
         there = await asyncio.wait_for(asyncio.open_connection(*target), CONNECT_SECONDS)
     except (OSError, TimeoutError):
-        # A reset, as a machine gives whose port nobody listens on.
+        # A reset, as from a machine without a listener on that port.
         writer.transport.abort()
         return
     await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))

@@ -1,7 +1,7 @@
 """Wakes what was paused inside a container, so that the container can end.
 
-A process that version 1 of the kernel's control groups holds frozen takes no signal until it
-goes on, not even the last one, and a host of the sandbox pauses its own containers. Version 2
+A process that version 1 of the kernel's control groups has frozen takes no signal until it
+is resumed, not even SIGKILL, and a host of the sandbox pauses its own containers. Version 2
 lets frozen processes be killed; there, nothing is found here.
 """
 
@@ -18,7 +18,7 @@ THAWED = "THAWED"
 def thaw(first: int) -> None:
     """Wake each control group with a process that descends from this one, or is it.
 
-    Where a group lies does not tell whose it is: an engine inside a container makes its groups beside that
+    The path of a group does not show its owner: an engine inside a container makes its groups beside that
     container's own.
     """
     for state in sorted(FREEZER.glob("**/freezer.state")):

@@ -35,7 +35,7 @@ class Action(enum.Enum):
 
 
 def decide(state: str, container: str | None, exit_code: int, *, seen_running: bool, reboot: bool) -> Action:
-    """What to do about an instance in that state whose container is so.
+    """The action for an instance in that state with such a container.
 
     A container that this loop saw running and that ended with the code of a power-off was
     switched off from within: the API must hear of it. Any other end is followed by a start.
@@ -59,7 +59,7 @@ def name(instance_id: str) -> str:
 
 
 def spec(instance: Instance, sandbox: Sandbox) -> Container:
-    """The container of an instance, as FACTS of systemd and nested Docker want it."""
+    """The container of an instance, as systemd and nested Docker need it."""
     return Container(
         name=name(instance.id),
         image="ragdock-sandbox/host:trixie",
@@ -134,7 +134,7 @@ class Hosts:
         try:
             container.put_archive("/", born)
         except APIError:
-            # A host without its seed would boot and let nobody in.
+            # A host without its seed would boot and admit no login.
             docker_api.remove(container)
             raise
         docker_api.start(container)
@@ -181,7 +181,7 @@ class Hosts:
         return _replace(place / "hardware", seed.hardware(instance, disks, router, self._sandbox))
 
     def attach(self, instance_id: str) -> str:
-        """Let a running host follow its list; what it said when it could not."""
+        """Let a running host apply its list; returns its error when it could not."""
         container = self._client.containers.get(name(instance_id))
         code, output = container.exec_run(["/bin/sh", f"{seed.HARDWARE}/attach.sh"])
         return "" if code == 0 else output.decode(errors="replace").strip()

@@ -46,12 +46,12 @@ class Image(BaseModel):
 
     @property
     def pinned(self) -> str:
-        """What to pull: the name, held to its digest when that is known."""
+        """What to pull: the name, pinned to its digest when that is known."""
         return f"{self.name}@{self.digest}" if self.digest else self.name
 
 
 def published(name: str) -> str:
-    """The digest that the services' Dockerfiles hold a base image to; empty when they know none."""
+    """The digest to which the services' Dockerfiles pin a base image; empty without one."""
     pin = re.compile(rf"^ARG \w+_IMAGE={re.escape(name)}@(sha256:[0-9a-f]{{64}})$", re.MULTILINE)
     found = (pin.search(path.read_text()) for path in sorted(SERVICES.glob("*/Dockerfile")))
     return next((one.group(1) for one in found if one), "")
@@ -60,7 +60,7 @@ def published(name: str) -> str:
 # Digests were read in public repositories that pin the same name. Those of Debian, Python and
 # Caddy stand in two or more unrelated ones, Ollama's in one; for OpenSearch 2.19.1 none was
 # found, so its release tag, which its makers do not move, has to do (docs/decisions). Those of images
-# that services start from stand in their Dockerfiles.
+# that services start from are in their Dockerfiles.
 IMAGES: tuple[Image, ...] = (
     Image(
         name="debian:trixie-slim",
@@ -91,7 +91,7 @@ IMAGES: tuple[Image, ...] = (
 
 
 class Present(BaseModel):
-    """What Docker says about an image that is here."""
+    """Docker's description of a local image."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -122,7 +122,7 @@ def ensure_all(progress: Say, images: Iterable[Image] = IMAGES) -> None:
 def each_after_its_parents(images: Iterable[Image], make: Callable[[Image], None]) -> None:
     """Make some at once: while one waits for the network, another one computes.
 
-    The first failure is raised when what was begun beside it has ended; nothing else is begun.
+    The first failure is raised when the builds that run beside it have ended; no other is started.
     """
     by_name = {image.name: image for image in images}
     order = TopologicalSorter(
@@ -146,7 +146,7 @@ def each_after_its_parents(images: Iterable[Image], make: Callable[[Image], None
 
 
 def look(images: Iterable[Image]) -> dict[str, Present]:
-    """Ask Docker once which of the images are here."""
+    """List once which of the images are on this machine."""
     names = [image.name for image in images]
     shape = (
         '{{json .RepoTags}}\t{{json .RepoDigests}}\t{{index .Config.Labels "ragdock.recipe"}}'
@@ -217,8 +217,8 @@ def _ready(image: Image, present: dict[str, Present], hashes: dict[str, str]) ->
 
 
 def _hub_answers(say: Say) -> bool:
-    """Ask Docker Hub for the smallest thing there is about an image we pull anyway."""
-    say("asking whether Docker Hub answers")
+    """Request the smallest resource of an image from Docker Hub that is pulled anyway."""
+    say("checking whether Docker Hub answers")
     try:
         done = run(
             ["docker", "manifest", "inspect", IMAGES[0].name],
@@ -240,7 +240,7 @@ def _pull(image: Image, say: Say) -> bool:
         if image.digest:
             run(["docker", "tag", image.pinned, image.name])
     except ProgramError as error:
-        say(f"Docker Hub did not give it ({error.last_line}): it is built here")
+        say(f"Docker Hub did not provide it ({error.last_line}): it is built here")
         return False
     return True
 

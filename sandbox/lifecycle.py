@@ -33,7 +33,7 @@ def need_root() -> None:
 
 
 def up(sandbox: Sandbox, progress: Progress) -> None:
-    """Bring everything to where a deployment can begin, from whatever is there."""
+    """Bring everything to the state in which a deployment can start, from any state."""
     need_root()
     client = docker_api.connect()
     with progress.stage("Ports"):
@@ -61,7 +61,7 @@ def up(sandbox: Sandbox, progress: Progress) -> None:
 
 
 def _check_ports(sandbox: Sandbox) -> None:
-    """Elastic IPs are addresses of this machine: a program on all of them is in the way."""
+    """Elastic IPs are addresses of this machine: a program that listens on all of them conflicts."""
     for port in forwarder.PORTS:
         if forwarder.listens_everywhere(port):
             raise SandboxError(
@@ -72,12 +72,12 @@ def _check_ports(sandbox: Sandbox) -> None:
 
 
 def _refuse_another(client: Any, sandbox: Sandbox) -> None:
-    """The AWS network has one range, so a machine holds one sandbox."""
+    """The AWS network has one range, so a machine has room for one sandbox."""
     for network in client.networks.list(names=["^ragdock-aws$"]):
         owner = network.attrs["Labels"].get(LABEL)
         if owner not in (None, sandbox.name):
             raise SandboxError(
-                f"A sandbox named {owner} stands on this machine.",
+                f"A sandbox named {owner} already exists on this machine.",
                 f"This checkout's is named {sandbox.name}, and both need {sandbox.network}.",
                 "Remove the other one from its own checkout: make wipe",
             )
@@ -97,7 +97,7 @@ def down(sandbox: Sandbox, progress: Progress) -> None:
     Store(sandbox.state / "ebs").release_all()
     progress.console.print(
         "The sandbox is stopped. Nothing is lost: hosts, volumes, images and what the AWS APIs\n"
-        "know are kept, and `make up` brings them back. `make wipe` removes them.",
+        "know are kept, and `make up` restores them. `make wipe` removes them.",
         markup=False,
     )
 
@@ -154,7 +154,7 @@ def traces(sandbox: Sandbox) -> list[str]:
 
 
 def problems(sandbox: Sandbox) -> dict[str, str]:
-    """What the host loop complains of at this moment."""
+    """The current problems of the host loop."""
     path = sandbox.state / "problems.json"
     try:
         return dict(json.loads(path.read_text()))
@@ -193,7 +193,7 @@ def _remove_images(client: Any, sandbox: Sandbox) -> list[str]:
             except ImageNotFound:
                 continue
             except APIError:
-                # Others still stand on it; the next round sees whether that has changed.
+                # Others still use it; the next round checks again.
                 continue
             removed.append(f"image {name}")
         if len(removed) == before:

@@ -1,4 +1,4 @@
-"""The host loop: makes this machine look like what the AWS APIs say."""
+"""The host loop: makes this machine match the state of the AWS APIs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sandbox.metadata import Publisher
 from sandbox.settings import Sandbox
 
 POLL = 0.4
-# Looked at even when nothing seems to have changed: credentials age, things get removed
+# Checked even when nothing seems to have changed: credentials age, things get removed
 # by hand.
 AT_LEAST = 20.0
 
@@ -34,7 +34,7 @@ Expected = (BotoCoreError, ClientError, APIError, SandboxError, requests.Request
 
 
 class Loop:
-    """One pass after another, until told to stop."""
+    """One pass after another, until stopped."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         """Connect to both sides."""
@@ -79,7 +79,7 @@ class Loop:
             f"{self._sandbox.endpoint}/sandbox/events", params={"after": self._seen}, timeout=10
         ).json()
         if answer["salt"] != self._account:
-            # Another account, or the first look: what happened before is no news.
+            # Another account, or the first pass: what happened before is not reported.
             self._account, self._seen = answer["salt"], answer["count"]
             answer["events"] = []
         for event in answer["events"]:
@@ -91,7 +91,7 @@ class Loop:
         return answer["salt"], answer["count"], containers, working
 
     def _pass(self) -> dict[Endpoint, Endpoint]:
-        """Look at everything and act; returns the forwards that should be open."""
+        """Read everything and act; returns the forwards that should be open."""
         cloud = self._api.observe()
         for line in self._store.follow(cloud):
             log.info("%s", line)
@@ -129,7 +129,7 @@ class Loop:
                 self._busy[instance_id] = self._pool.submit(self._act, action, instance_id, instance, cloud)
 
     def _act(self, action: Action, instance_id: str, instance: Instance | None, cloud: Cloud) -> None:
-        """Carry out one action; whatever goes wrong is said and tried again."""
+        """Carry out one action; errors are reported and it is tried again."""
         try:
             if action is not Action.NOTHING:
                 log.info("%s: %s", instance_id, action.value)
@@ -160,14 +160,14 @@ class Loop:
             log.info("%s: disks %s %s", instance_id, ", ".join(instance.volumes), complaint)
 
     def _release(self, cloud: Cloud) -> None:
-        """Loop devices of volumes that no host holds any more."""
+        """Loop devices of volumes that no host uses any more."""
         held = {volume for instance in cloud.live for volume in instance.volumes}
         if all(future.done() for future in self._busy.values()):
             for line in self._store.release_all(keep=frozenset(held)):
                 log.info("%s", line)
 
     def _remove_networks(self, in_use: set[str]) -> None:
-        """Networks of subnets that no longer hold a host."""
+        """Networks of subnets that no longer have a host."""
         for network in networks.ours(self._client, self._sandbox):
             subnet_id = network.attrs["Labels"].get(SUBNET)
             if subnet_id is None or subnet_id in in_use:

@@ -83,7 +83,7 @@ def _fetch(folder: Path, progress: Say) -> None:
 
 
 def source_of(path: str) -> str:
-    """Where a file of ours lies in the package it comes from."""
+    """Where a file of ours is in the package it comes from."""
     for source, target in SOURCES.items():
         if path.startswith(target):
             return source + path.removeprefix(target)

@@ -58,7 +58,7 @@ def withdraw(sandbox: Sandbox, hosts: Path = HOSTS, certificates: Path = CERTIFI
         hosts.write_text(after)
         removed.append(f"lines in {hosts}")
     folder = certificates / sandbox.registry
-    # Only what we made: somebody may have put a certificate there for the real ECR.
+    # Only what we made: someone may have put a certificate there for the real ECR.
     if (folder / ".ragdock-sandbox").exists():
         for file in ("ca.crt", ".ragdock-sandbox"):
             (folder / file).unlink(missing_ok=True)

@@ -150,7 +150,7 @@ class Bench:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the worker is told."""
+        """The worker's settings."""
         services = ROOT / "services"
         return {
             "PATH": os.environ["PATH"],

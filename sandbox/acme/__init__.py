@@ -1,1 +1,1 @@
-"""The certificate authority of the sandbox and the name server that it asks: what runs in their container."""
+"""The certificate authority of the sandbox and its name server: the programs of their container."""

@@ -64,7 +64,7 @@ def serve(lookup: Lookup, address: str = "127.0.0.1", port: int = 53) -> None:
             except (ValueError, IndexError, struct.error):
                 continue
             try:
-                # Only addresses are known here: for other kinds nothing has to be asked.
+                # Only addresses are known here; other record types need no lookup.
                 known = lookup(question.name) if question.kind == A else []
                 reply = question.answer(known)
             except (BotoCoreError, ClientError):
@@ -73,10 +73,10 @@ def serve(lookup: Lookup, address: str = "127.0.0.1", port: int = 53) -> None:
 
 
 class Route53:
-    """What the zones of the account say.
+    """The records of the account's zones.
 
     Pebble waits two seconds for an answer, the APIs may take longer on a busy machine: so a table is
-    kept, renewed every few seconds; a name that is not in it is asked for at once.
+    kept, renewed every few seconds; a name that is not in it is looked up at once.
     """
 
     def __init__(self, endpoint: str, region: str) -> None:
@@ -98,7 +98,7 @@ class Route53:
             try:
                 self.renew()
             except (BotoCoreError, ClientError):
-                # The APIs are being started again: what was known holds meanwhile.
+                # The APIs are restarting: keep using what is known.
                 self._table = dict(self._table)
             time.sleep(RENEW_SECONDS)
 

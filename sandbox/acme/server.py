@@ -1,4 +1,4 @@
-"""The `acme` container's program: pebble, and the name server that it asks."""
+"""The `acme` container's program: pebble and its name server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONFIG = Path("/run/pebble.json")
 
 
 def config() -> str:
-    """Pebble's configuration: the challenges' real ports, a certificate that the sandbox vouches for."""
+    """Pebble's configuration: the challenges' real ports, a certificate issued by the sandbox."""
     return json.dumps(
         {
             "pebble": {
@@ -33,7 +33,7 @@ def config() -> str:
 
 def main() -> int:
     """Serve until pebble ends."""
-    # Hosts are behind the sandbox's router; nothing else is asked for.
+    # Hosts are behind the sandbox's router; no other check is needed.
     subprocess.run(["ip", "route", "replace", "default", "via", os.environ["ROUTER"]], check=True)
     lookup = names.Route53(os.environ["AWS_ENDPOINT"], os.environ["AWS_REGION"])
     threading.Thread(target=lookup.follow, daemon=True, name="table").start()

@@ -1,1 +1,1 @@
-"""The AWS APIs: moto, remembering what it was told."""
+"""The AWS APIs: moto, with persistent state."""

@@ -2,7 +2,7 @@
 
 moto draws all of them from one random source. Requests run in threads of their own, and
 even one that only looks draws (its request id): drawing from one shared sequence would
-move the others' identifiers. So each thread draws from a sequence of its own.
+move the others' identifiers. So each thread draws from its own sequence.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 
 class Sequences(threading.local):
-    """The sequence of the thread that asks."""
+    """The sequence of the calling thread."""
 
     def __init__(self) -> None:
         """Begin anywhere; a request that changes something seeds its thread's own."""
@@ -21,7 +21,7 @@ class Sequences(threading.local):
 
 
 def separate(shared: Any) -> None:
-    """Let `shared`, the random source that all of moto holds, draw by thread."""
+    """Let `shared`, the random source that all of moto uses, draw by thread."""
     sequences = Sequences()
 
     class Separate(type(shared)):  # type: ignore[misc]

@@ -17,7 +17,7 @@ NONCE = 12
 
 @dataclass(frozen=True)
 class Journal:
-    """Records of bytes in one file; what it holds includes secrets, hence the key."""
+    """Records of bytes in one file; its content includes secrets, hence the key."""
 
     path: Path
     key: bytes

@@ -1,4 +1,4 @@
-"""Which AWS operation a request asks for, and whether it only looks."""
+"""The AWS operation of a request, and whether it is read-only."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def write_images(path: Path) -> None:
 
 
 def publish(account: str, region: str) -> None:
-    """Bring the account into being and put Debian's parameter into it.
+    """Create the account and put Debian's parameter into it.
 
     The public call refuses names under /aws, as AWS does, so this goes to moto's own store.
     """

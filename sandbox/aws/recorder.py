@@ -51,7 +51,7 @@ class Recorder:
         return response
 
     def replay(self) -> tuple[int, list[str]]:
-        """Do again what the journal holds: how many requests, and which went otherwise."""
+        """Replay the journal; returns the number of requests, and those with another result."""
         count, differing = 0, []
         for record in self._journal.read():
             head, _, body = record.partition(b"\n")
@@ -75,7 +75,7 @@ class Recorder:
         return count, differing
 
     def _run(self, environ: dict[str, Any], start_response: Start) -> tuple[list[bytes], str]:
-        """Run one changing request to its end, with a random source of its own."""
+        """Run one changing request to its end, with its own random source."""
         seen: list[str] = []
 
         def started(status: str, *rest: Any) -> Any:
@@ -103,7 +103,7 @@ class Recorder:
 
 
 def _take_body(environ: dict[str, Any]) -> bytes:
-    """Read the request's body and put it back for whoever comes next."""
+    """Read the request's body and put it back for the next reader."""
     source = environ["wsgi.input"]
     length = environ.get("CONTENT_LENGTH")
     if length:

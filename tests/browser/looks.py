@@ -1,4 +1,4 @@
-"""How a page is looked at: a picture for people, what sticks out, and what poor sight cannot read."""
+"""How a page is checked: a picture for people, what sticks out, and what poor sight cannot read."""
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page

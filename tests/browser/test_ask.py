@@ -17,7 +17,7 @@ STORY = (
 )
 QUESTION = "With which ink does the keeper of the Fastnet lighthouse write?"
 OFF_TOPIC = "How many cubic zirconia does the Bolivian tax code exempt?"
-"""Nothing near it stands in any document: answered without a model, at once."""
+"""Nothing near it is in any document: answered without a model, at once."""
 ANSWER_MS = 240_000
 
 
@@ -103,7 +103,7 @@ def test_second_in_line_sees_its_place_and_a_closed_tab_frees_the_model(
         ahead, behind = first.new_page(), second.new_page()
         sign_in(ahead, stack)
         sign_in(behind, stack)
-        # Nobody asked these before: an answer from memory neither keeps the model busy nor waits for it.
+        # No one asked these before: an answer from memory neither keeps the model busy nor waits for it.
         ask(ahead, f"{QUESTION} Tell it at length, and of his herons.", wait=False)
         expect(ahead.locator("#rd-chat .bot.message").last).to_contain_text(re.compile("Looking|Reading|\\w"))
         ask(behind, OFF_TOPIC.replace("Bolivian", "Peruvian"), wait=False)
@@ -181,7 +181,7 @@ def test_filter_limits_what_is_asked_and_outlasts_a_reload(researcher: Page) -> 
 
 
 def test_stop_frees_the_model_for_the_next_question(researcher: Page) -> None:
-    """The one who asks next does not wait for an answer that nobody wants."""
+    """The one who asks next does not wait for an answer that no one wants."""
     # A short answer may be whole before the click reaches it; then another one is asked for.
     for wish in ("Tell all of it, slowly.", "And what of his two herons?", "Tell it as a long story."):
         answer = ask(researcher, f"{QUESTION} {wish}", wait=False)

@@ -32,7 +32,7 @@ def test_files_that_are_dropped_are_taken_and_can_be_tagged(researcher: Page) ->
     researcher.locator("#rd-drop .rd-dropzone").evaluate(DROP, files)
     expect(researcher.locator("#rd-outcome")).to_contain_text("2 files taken", timeout=30_000)
     row = researcher.locator("li.rd-doc", has_text=names[0])
-    # The table is drawn anew when a state changes: only then do its buttons stay.
+    # The table is drawn again when a state changes: only then do its buttons stay.
     for name in names:
         one = researcher.locator("li.rd-doc", has_text=name)
         expect(one).to_have_attribute("data-state", "ready", timeout=120_000)

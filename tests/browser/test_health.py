@@ -37,7 +37,7 @@ def host() -> Host:
 
 
 def hold(host: Host, *, held: bool) -> None:
-    """Stop or let go on every process of Ollama."""
+    """Stop or let continue every process of Ollama."""
     for container in host.ids("ollama"):
         host.run("docker", "pause" if held else "unpause", container, check=False)
 
@@ -77,7 +77,7 @@ def gone(host: Host) -> Iterator[None]:
 
 
 def looks(endpoint: Endpoint) -> list[float]:
-    """When the app looked and found nobody: then who asks it waits as well."""
+    """When the app looked and found no one: then who asks it waits as well."""
     seen: list[float] = []
     until = time.monotonic() + LOOKS_SECONDS
     with endpoint.client() as client:

@@ -157,7 +157,7 @@ def test_wrong_password_stays_outside(page: Page, stack: Stack) -> None:
 
 
 def test_logout_ends_the_session_for_good(researcher: Page, stack: Stack) -> None:
-    """Also for a copy of the cookie that somebody kept."""
+    """Also for a copy of the cookie that someone kept."""
     kept = next(c for c in researcher.context.cookies() if c["name"] == "ragdock_session")
     assert kept["secure"]
     assert kept["httpOnly"]

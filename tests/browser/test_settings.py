@@ -1,4 +1,4 @@
-"""Two people at one deployment: what one sets goes with that one's questions, and with nobody else's."""
+"""Two people at one deployment: what one sets goes with that one's questions, and with no one else's."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def notes(browser: Browser, stack: Stack, tmp_path_factory: pytest.TempPathFacto
 
 @contextmanager
 def person(browser: Browser, stack: Stack) -> Iterator[Page]:
-    """Somebody with a browser of their own."""
+    """Someone with a browser of their own."""
     context = _context(browser, stack)
     page = context.new_page()
     sign_in(page, stack)

@@ -15,7 +15,7 @@ BROKEN = "not-a-document.pdf"
 def test_what_people_bring_about_can_be_read_in_every_dress(
     browser: Browser, stack: Stack, tmp_path: Path
 ) -> None:
-    """One answer and one failed document, looked at as `test_every_page_fits_and_can_be_read` does."""
+    """One answer and one failed document, checked as `test_every_page_fits_and_can_be_read` does."""
     (tmp_path / NOTE).write_text(STORY)
     (tmp_path / BROKEN).write_bytes(b"%PDF-1.7\nThis is where it ends.")
     context = _context(browser, stack)

@@ -34,7 +34,7 @@ def test_engine_does_not_start_without_the_volume(host: Any) -> None:
 
 
 def test_nothing_can_be_written_beside_the_volume(host: Any, target: Target) -> None:
-    """Looked at from a mount namespace of its own, in which the volume is taken away."""
+    """Checked from a mount namespace of its own, in which the volume is taken away."""
     path = target["data_path"]
     flags = host.check_output(f"unshare --mount sh -c 'umount --lazy {path} && lsattr -d {path}'").split()[0]
     assert "i" in flags

@@ -1,6 +1,6 @@
-"""A host of its own in a standing sandbox (`python -m sandbox up`), in a network of its own.
+"""A host of its own in a running sandbox (`python -m sandbox up`), in a network of its own.
 
-Nothing here touches a deployment that stands beside it.
+Nothing here touches a deployment that is beside it.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
 
 @pytest.fixture(scope="session")
 def sandbox() -> Sandbox:
-    """The standing sandbox of this checkout."""
+    """The running sandbox of this checkout."""
     found = settings.load()
     assert parts.aws_answers(found), "these tests need a standing sandbox: python -m sandbox up"
     return found

@@ -1,4 +1,4 @@
-"""A container that is not as `up` left it is healed by the next `up`: with Docker, in its own network."""
+"""A container that is not as `up` left it is repaired by the next `up`: with Docker, in its own network."""
 
 from __future__ import annotations
 

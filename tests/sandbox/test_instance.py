@@ -58,7 +58,7 @@ def test_boots_whole(machine: Machine) -> None:
     ],
 )
 def test_metadata_tells_the_instance(machine: Machine, path: str, wanted: str) -> None:
-    """Each host sees its own values, told apart by address."""
+    """Each host sees its own values, distinguished by address."""
     until(lambda: look(machine, path) == wanted.format(machine), 20, f"{path} is {wanted}")
 
 

@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def inside(host: Host) -> Inside:
     """Run a Python script as root of the host in a service's network; what it prints last, as JSON.
 
-    More than whoever took the container over could do: the network's rules are all that is left in the way.
+    More than an attacker in the container could do: only the network's rules are left.
     """
 
     def run(service: str, script: str) -> Any:

@@ -1,4 +1,4 @@
-"""Somebody on the internet without a password."""
+"""Someone on the internet without a password."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_pages_lead_to_the_login(endpoint: Endpoint) -> None:
 
 
 # A network beside the host's, all of whose addresses are one machine's: it comes by the published port, as
-# anybody does. Fewer than a hundred failures in all, since from there on everybody has one try, tests too.
+# anyone does. Fewer than a hundred failures in all, since from there on everybody has one try, tests too.
 NETWORK = """
 ip netns add ragdock-test
 ip link add rdtest0 type veth peer name rdtest1 netns ragdock-test

@@ -1,4 +1,4 @@
-"""Somebody who reads the bucket of the backups, and nothing else."""
+"""Someone who reads the bucket of the backups, and nothing else."""
 
 from __future__ import annotations
 

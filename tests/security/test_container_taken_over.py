@@ -1,4 +1,4 @@
-"""Somebody runs code of his own in a container: he reaches what its service asks, and nothing else."""
+"""Someone runs code of his own in a container: he reaches what its service asks, and nothing else."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def test_models_cannot_be_pulled_changed_or_deleted(
 def test_a_question_that_is_given_up_ends_the_models_work(
     host: Host, inside: Inside, addresses: dict[str, list[str]]
 ) -> None:
-    """The proxy passes on that nobody listens any more: a long answer would hold the model for minutes."""
+    """The proxy passes on that no one listens any more: a long answer would hold the model for minutes."""
     script = """
     import json, socket
     body = json.dumps({{"model": "smollm2:135m", "options": {{"num_predict": 4000, "temperature": 2.0}},

@@ -1,4 +1,4 @@
-"""Somebody whose file is brought in by a person who trusts it."""
+"""Someone whose file is brought in by a person who trusts it."""
 
 from __future__ import annotations
 

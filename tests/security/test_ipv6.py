@@ -1,4 +1,4 @@
-"""Somebody who comes by IPv6, to a host that has it: the deployment asks for none, the firewall covers it."""
+"""Someone who comes by IPv6, to a host that has it: the deployment asks for none, the firewall covers it."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_no_container_has_an_address_of_ipv6(inside: Inside) -> None:
 
 
 def test_the_firewall_keeps_containers_from_the_metadata_of_ipv6(host: Host) -> None:
-    """Before anything is accepted; an instance may be given IPv6 by somebody else."""
+    """Before anything is accepted; an instance may be given IPv6 by someone else."""
     rules = host.run("nft", "list", "chain", "inet", "ragdock", "forward")
     denied, accepted = rules.index("ip6 daddr fd00:ec2::/32 reject"), rules.index("accept")
     assert denied < accepted

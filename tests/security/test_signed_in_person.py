@@ -1,4 +1,4 @@
-"""Somebody signed in, or a page elsewhere that he visits: documents are his to change, the machine is not."""
+"""Someone signed in, or a page elsewhere that he visits: documents are his to change, the machine is not."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything here needs a stack; what stands in release/ also changes it."""
+    """Everything here needs a stack; what is in release/ also changes it."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.stack)
@@ -78,7 +78,7 @@ def watch(host: Host) -> Iterator[Watch]:
     """No process of a test run is started with a secret among its words: every user may read those.
 
     Whatever playbooks are run meanwhile, on both machines. What fails here is an error of the last test. Of a
-    deployment elsewhere nobody here knows the secrets.
+    deployment elsewhere no one here knows the secrets.
     """
     ours = "RAGDOCK_URL" not in os.environ
     first = secrets_of(host) if ours else {}

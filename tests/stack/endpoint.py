@@ -22,7 +22,7 @@ Json = dict[str, Any]
 
 
 def asking(question: str) -> Json:
-    """A question that is answered anew, whatever was answered before."""
+    """A question that is answered again, whatever was answered before."""
     return {"question": question, "fresh": True}
 
 

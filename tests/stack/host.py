@@ -47,7 +47,7 @@ class Host:
             [*self._prefix, *words],
             capture_output=True,
             text=True,
-            # A log may hold anything that somebody sent.
+            # A log may hold anything that someone sent.
             errors="replace",
             check=False,
             timeout=seconds,

@@ -16,7 +16,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8
 
 
 def word() -> str:
-    """A word that stands in no other document."""
+    """A word that is in no other document."""
     return f"zq{secrets.token_hex(6)}"
 
 

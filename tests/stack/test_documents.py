@@ -94,7 +94,7 @@ def test_bad_files_do_not_block_the_next(api: ApiClient, bin_of_documents: list[
 def test_a_pdf_that_hangs_its_parser_is_set_aside_and_its_neighbours_are_ready(
     api: ApiClient, bin_of_documents: list[str]
 ) -> None:
-    """Its parser is killed after a minute of silence; meanwhile people are answered, and the next is read."""
+    """Its parser is killed after a minute of silence; questions are answered, and the next is read."""
     keywords = papers.word(), papers.word()
     for name, content in (
         ("before.md", papers.good("md", keywords[0])),
@@ -117,7 +117,7 @@ def test_a_pdf_that_hangs_its_parser_is_set_aside_and_its_neighbours_are_ready(
 def test_a_pdf_that_hangs_its_parser_can_be_taken_back_at_once(
     api: ApiClient, bin_of_documents: list[str]
 ) -> None:
-    """Nobody waits for the minute after which it would have been killed."""
+    """No one waits for the minute after which it would have been killed."""
     hang = api.brought("hang.pdf", papers.as_another(unending()))
     bin_of_documents.append(hang)
     api.until(hang, lambda one: one["state"] == "processing", seconds=60)

@@ -1,4 +1,4 @@
-"""Something dies: people are told, nothing is lost, and it comes back by itself."""
+"""A service dies: users are informed, nothing is lost, and it recovers by itself."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ def test_status_names_the_release_and_the_models(api: ApiClient) -> None:
 
 
 def test_the_api_is_documented(api: ApiClient) -> None:
-    """Every promised route stands in the OpenAPI document."""
+    """Every promised route is in the OpenAPI document."""
     paths = api.http.get("/api/openapi.json").json()["paths"]
     promised = {path.replace("/x", "/{document_id}") for _, path in PROTECTED} | {"/api/health"}
     assert promised <= set(paths), promised - set(paths)

@@ -67,7 +67,7 @@ def named_in(text: str, secrets: dict[str, str]) -> list[str]:
 
 
 def test_the_search_itself_finds_what_is_there(host: Host) -> None:
-    """A search that finds nothing proves nothing until it has found something."""
+    """A search that finds nothing verifies nothing until it has found something."""
     secrets = secrets_of(host)
     for name, secret in secrets.items():
         assert name in named_in(f"some text with {secret} in it", secrets)
@@ -92,7 +92,7 @@ def test_no_secret_on_the_host_outside_secrets(host: Host) -> None:
 
 
 def test_no_secret_in_ansibles_output_or_the_operators_files(host: Host) -> None:
-    """The most talkative deployment with every diff shown, and what lies in this checkout's state."""
+    """The most talkative deployment with every diff shown, and what is in this checkout's state."""
     secrets = secrets_of(host)
     told = play("playbooks/deploy.yml", "-vvv", "--diff").good()
     checked = play("site.yml", "-vvv", "--diff", "--check").good()
@@ -146,7 +146,7 @@ def searched(path: Path) -> bool:
 
 
 def test_keys_on_the_operators_machine_are_theirs_alone() -> None:
-    """What must lie here as a file (the SSH key, the sandbox's authorities) is for nobody else to read."""
+    """What must lie here as a file (the SSH key, the sandbox's authorities) is for no one else to read."""
     keys = [
         path
         for folder in (".ragdock", ".sandbox")

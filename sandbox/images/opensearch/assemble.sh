@@ -64,7 +64,7 @@ grant {
 };
 END
 
-# The security plugin's own start-up configuration stands in config/, as upstream's image has it.
+# The security plugin's own start-up configuration is in config/, as upstream's image has it.
 cp -r "$security/config" "$home/config/opensearch-security"
 chmod +x "$security"/tools/*.sh
 cp "$recipe/opensearch.yml" "$home/config/opensearch.yml"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Starts OpenSearch as upstream's image does: variables whose names are settings
 # (`discovery.type`, `node.name`, …) become options; anything but `opensearch` is run as it is.
-# Upstream also installs demo certificates and a performance analyser unless told not to;
+# Upstream also installs demo certificates and a performance analyser unless disabled;
 # there are none here, so the variables that forbid them have nothing to do.
 set -eu
 

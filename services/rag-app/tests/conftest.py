@@ -20,7 +20,7 @@ from fastapi.testclient import TestClient
 
 from rag_app.app import create_app
 from rag_app.backend import Backend
-from rag_app.limits import Pace
+from rag_app.limits import BodyRate
 from rag_app.sessions import LoginRateLimiter
 from rag_app.settings import AppSettings
 from web_core.logs import AccessLog
@@ -60,7 +60,7 @@ def whole_app(tmp_path_factory: pytest.TempPathFactory, closed_port: int) -> Fas
 
 @pytest.fixture
 def app(whole_app: FastAPI, make_settings: Callable[..., AppSettings]) -> FastAPI:
-    """The app with a new ledger and nobody slowed down."""
+    """The app with a new ledger and no one slowed down."""
     settings = make_settings()
     settings.incoming_dir.mkdir(parents=True)
     whole_app.state.backend = Backend.of(settings)
@@ -91,7 +91,7 @@ class Live:
 
     @contextmanager
     def person(self) -> Iterator[httpx.Client]:
-        """Somebody's browser, signed in by the form."""
+        """Someone's browser, signed in by the form."""
         with httpx.Client(base_url=self.url, timeout=30) as browser:
             form = browser.get("/login")
             token = re.search(r'name="token" value="([^"]+)"', form.text)
@@ -145,7 +145,7 @@ def _settings(folder: Path, closed_port: int, **changed: object) -> AppSettings:
     return AppSettings.model_validate(given)
 
 
-def build(settings: AppSettings, pace: Pace | None = None) -> FastAPI:
+def build(settings: AppSettings, pace: BodyRate | None = None) -> FastAPI:
     """The app, made while a loop runs: else Gradio opens loops of its own and never closes them."""
 
     async def inside() -> FastAPI:

@@ -17,7 +17,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from rag_app.backend import Backend
-from rag_app.limits import Pace
+from rag_app.limits import BodyRate
 from rag_app.settings import AppSettings
 
 from .conftest import TOKEN, build
@@ -69,7 +69,7 @@ def running(
         upload_max_mib=100,
         upload_slots=2,
     )
-    app = build(settings, Pace(grace=GRACE, least=200_000))
+    app = build(settings, BodyRate(grace=GRACE, least=200_000))
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         port = listening.getsockname()[1]

@@ -28,7 +28,7 @@ METADATA = "http://169.254.169.254/latest/meta-data/"
 
 @pytest.fixture(scope="module")
 def person(live: Live) -> Iterator[httpx.Client]:
-    """Somebody who is signed in, as an attacker with a session is."""
+    """Someone who is signed in, as an attacker with a session is."""
     with live.person() as browser:
         yield browser
 

@@ -1,7 +1,7 @@
 """Of Gradio's routes only those that the page needs exist, for one's own login, and for no other site.
 
 `gradio_routes.txt` says of every route of the Gradio that is installed whether it is open or closed. A new
-version that adds one fails here until somebody has decided.
+version that adds one fails here until someone has decided.
 """
 
 import re
@@ -26,7 +26,7 @@ SECRET = "only-in-this-file-0a1b2c3d"
 
 @pytest.fixture(scope="module")
 def person(live: Live) -> Iterator[httpx.Client]:
-    """Somebody who is signed in, as an attacker with a session is."""
+    """Someone who is signed in, as an attacker with a session is."""
     with live.person() as browser:
         yield browser
 

@@ -21,7 +21,7 @@ DOCUMENT = "\n\n".join(f"The oil of the Kestrel pump is changed in spring. {one}
 
 
 class Overheard(Chat):
-    """Keeps what the model is told."""
+    """Records what the model is sent."""
 
     def stream(
         self, model: str, messages: Sequence[dict[str, str]], *, timeout: float | None = None

@@ -71,7 +71,7 @@ def test_no_request_makes_the_app_fail(document: schemathesis.BaseSchema) -> Non
         @hypothesis.settings(
             max_examples=15,
             deadline=None,
-            derandomize=True,  # the same requests each time: a red run can be looked at
+            derandomize=True,  # the same requests each time: a red run can be checked
             database=None,
             suppress_health_check=list(hypothesis.HealthCheck),
             phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],

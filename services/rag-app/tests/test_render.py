@@ -275,7 +275,7 @@ def test_whole_explanation_is_told_and_harmless(attack: str) -> None:
     )
     shown = why.panel(_answer("So.", explain=explain, tokens=Tokens(prompt=812, answer=40)))
     assert "completed from the conversation" in shown
-    assert "0.61 alike" in shown
+    assert "nearest passage 0.61" in shown
     assert "<td>green, " in shown
     assert "<dd>812</dd>" in shown
     assert "\n" not in shown

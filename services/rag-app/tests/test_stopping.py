@@ -1,4 +1,4 @@
-"""A question that nobody waits for any more frees its place, also while the model reads and says nothing.
+"""A question that no one waits for any more frees its place, also while the model reads and says nothing.
 
 The model is a socket that takes a question and stays silent, as Ollama is while it reads a long prompt.
 """

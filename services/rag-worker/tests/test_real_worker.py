@@ -168,7 +168,7 @@ def test_sigterm_puts_the_document_back_and_the_next_worker_finishes_it(
 def test_ollama_that_comes_back_is_noticed_and_no_attempt_is_burnt(
     begin: Begin, env: dict[str, str], ledger: Ledger, tmp_path: Path
 ) -> None:
-    """The address answers to nobody first; then a forwarder stands there, as a restarted Ollama would."""
+    """The address answers to no one first; then a forwarder stands there, as a restarted Ollama would."""
     raw, log = tmp_path / "raw", tmp_path / "log"
     raw.mkdir()
     (raw / "note.txt").write_text("The ferry leaves at nine.")

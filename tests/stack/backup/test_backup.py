@@ -1,4 +1,4 @@
-"""A backup holds what the stack holds, costs what changed, and shows nobody a secret."""
+"""A backup holds what the stack holds, costs what changed, and shows no one a secret."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_backup_holds_what_the_stack_holds(
 def test_a_backup_made_while_documents_come_in_is_of_one_moment(
     vault: Vault, api: ApiClient, bin_of_documents: list[str]
 ) -> None:
-    """The worker stands still for that moment at most, and goes on with what it was at."""
+    """The worker is paused for that moment at most, and continues with what it was at."""
     bin_of_documents.append(api.brought("coming.pdf", papers.as_another(papers.manual())))
     api.until(bin_of_documents[0], lambda one: one["state"] == "processing", 120)
     back_up().good()
@@ -57,7 +57,7 @@ def test_a_backup_made_while_documents_come_in_is_of_one_moment(
 
 
 def test_a_second_backup_costs_what_changed(vault: Vault) -> None:
-    """Nothing changed since the first: no passage is read anew, and next to nothing is stored."""
+    """Nothing changed since the first: no passage is read again, and next to nothing is stored."""
     back_up().good()
     back_up().good()
     figures = vault.record()["figures"]

@@ -1,4 +1,4 @@
-"""What breaks a backup breaks nothing else: people are told what and what to do, and the next one is whole.
+"""What breaks a backup breaks nothing else: the error and its fix are reported, and the next one is complete.
 
 Each takes minutes: `make soak` runs them.
 """
@@ -124,7 +124,7 @@ def test_a_bucket_that_is_gone_is_not_made_anew_in_silence(vault: Vault, host: H
 
 
 def test_a_role_that_is_taken_away_is_named(vault: Vault, host: Host) -> None:
-    """The host signs in as its role, and as nobody else."""
+    """The host signs in as its role, and as no one else."""
     cloud = Cloud(settings.load())
     (instance,) = [one for one in cloud.observe().live if one.tags.get("ragdock:name") == vault.name]
     listed = cloud.ec2.describe_iam_instance_profile_associations()["IamInstanceProfileAssociations"]

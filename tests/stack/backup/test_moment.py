@@ -1,4 +1,4 @@
-"""A backup is of one moment, however busy the Library is, and of the index that serves alone."""
+"""A backup is of one point in time, however busy the Library is, and of the index that serves alone."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_documents_deleted_one_after_the_other_all_through_a_backup(
 def test_a_backup_leaves_out_the_index_that_a_restore_replaced(
     vault: Vault, api: ApiClient, bin_of_documents: list[str]
 ) -> None:
-    """It stays on the host for an undoing, and serves nobody; in a backup it would only cost."""
+    """It stays on the host for an undoing, and serves no one; in a backup it would only cost."""
     bin_of_documents.append(api.brought("served.md", papers.good("md", papers.word())))
     api.ready(bin_of_documents[-1])
     back_up().good()

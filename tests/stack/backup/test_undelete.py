@@ -1,4 +1,4 @@
-"""What somebody deleted and overwrote in the bucket comes back, by the command of docs/operate/backups.md."""
+"""What someone deleted and overwrote in the bucket comes back, by the command of docs/operate/backups.md."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def all_versions(s3: Any, bucket: str) -> list[dict[str, Any]]:
 
 
 def test_a_repository_that_was_deleted_and_overwritten_is_brought_back(vault: Vault, bucket: str) -> None:
-    """By one who has the host's rights: no version goes, and a drill proves what came back."""
+    """By one who has the host's rights: no version goes, and a drill verifies what came back."""
     s3, there = (
         aws("s3"),
         (*("-e", f"ragdock_backup_bucket={bucket}"), *("-e", "ragdock_backup_object_lock_days=1")),

@@ -1,4 +1,4 @@
-"""The repository of backups and the host's side of it, as somebody who holds the passwords sees them."""
+"""The repository of backups and the host's side of it, as someone who holds the passwords sees them."""
 
 from __future__ import annotations
 

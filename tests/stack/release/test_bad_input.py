@@ -25,7 +25,7 @@ DISK_RESERVE_MIB = 1024
 
 @pytest.fixture(autouse=True)
 def _old_release_serves(api: ApiClient, host: Host) -> object:
-    """Whatever fails here, what served goes on serving, and nothing was restarted."""
+    """Whatever fails here, what served continues serving, and nothing was restarted."""
     before = host.current(), host.started()
     yield
     assert (host.current(), host.started()) == before
@@ -67,7 +67,7 @@ def test_a_registry_that_refuses_the_login_is_named(
     edit(copy, APP, lambda text: f"{text}\n# {papers.word()}\n")
     run = Run(copy, "playbooks/deploy.yml")
     run.until(lambda line: refusing_from in line)
-    # The registry reads its logins anew whenever the file has changed.
+    # The registry reads its logins again whenever the file has changed.
     logins = settings.load().state / "registry" / "htpasswd"
     right = logins.read_text()
     user = right.partition(":")[0]

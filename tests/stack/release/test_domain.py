@@ -1,4 +1,4 @@
-"""A domain of one's own: the authority comes to the endpoint, and whoever asks by the name is answered."""
+"""A domain of one's own: the authority comes to the endpoint, and anyone who asks by the name is answered."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def serial(roots: str) -> str:
 
 
 def test_a_domain_has_a_certificate_and_keeps_it(settings: Path) -> None:
-    """Every promise is held by the name too; a second run changes nothing and asks the authority nothing."""
+    """Every check passes by the name too. A second run changes nothing and requests no certificate."""
     play("site.yml", "-e", f"@{settings}").good()
     roots = Path(yaml.safe_load(settings.read_text())["ragdock_acme_ca_file"]).read_text()
     shown = serial(roots)

@@ -69,7 +69,7 @@ def pushes() -> None:
 
 
 def lock_of(name: str) -> str:
-    """Who holds a deployment's lock; empty for nobody."""
+    """Who holds a deployment's lock; empty for no one."""
     ssm: Any = Aws(settings.load()).ssm
     try:
         return str(ssm.get_parameter(Name=f"/ragdock/{name}/lock")["Parameter"]["Value"])
@@ -127,7 +127,7 @@ def test_runs_interrupted_in_each_stage_are_completed_by_the_next(
         freed(value("name"))
         assert api.http.get("/api/health").is_success, stage
         assert api.http.get("/").is_success, stage
-        # What verify looks at serves already; a switch is one rename, done or not done.
+        # What verify checks serves already; a switch is one rename, done or not done.
         assert stage == "switch" or (host.current() == before) == (stage != "verify"), stage
     outcome = play("site.yml", checkout=changed).good()
     assert "Traceback" not in outcome.output

@@ -1,4 +1,4 @@
-"""A release is a transaction: nobody notices a good one, and a bad one leaves the old one serving."""
+"""A release is a transaction: no one notices a good one, and a bad one leaves the old one serving."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def last_backup(host: Host, at: str) -> None:
 
 
 def test_a_second_run_changes_nothing_and_restarts_nothing(host: Host) -> None:
-    """The whole site.yml looks at the real state and finds it as wanted."""
+    """The whole site.yml checks the real state and finds it as wanted."""
     play("site.yml").good()
     before = host.started(), host.current()
     outcome = play("site.yml").good()
@@ -184,7 +184,7 @@ def test_a_broken_release_rolls_itself_back(
     with Load(endpoint) as load:
         play("playbooks/deploy.yml", "-e", "stack_start_timeout=60", checkout=copy).refused(*words, before)
     serves(api, host, before)
-    # Before the proof nobody meets the new app; a release that fails its proof was met for a moment.
+    # Before the smoke test no request reaches the new app; a release that fails it served for a short time.
     if what != "is healthy but does not answer questions":
         assert not load.tally.failed, load.tally.failed[:5]
     assert len(host.ids("rag-app")) == 1

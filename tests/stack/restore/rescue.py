@@ -135,7 +135,7 @@ docker network ls --quiet --filter label=ragdock.throwaway
 
 @contextlib.contextmanager
 def damaged(vault: Vault, path: str) -> Iterator[None]:
-    """One byte of the pack that holds a file is another, as on a disk that rots; then it is mended."""
+    """One byte of the pack that holds a file is another, as on a disk that rots; then it is fixed."""
     folder, name = path.rsplit("/", 1)
     newest = vault.snapshots()[-1]["id"]
     listed = json.loads(vault.restic("cat", "tree", "--no-lock", f"{newest}:{folder}"))["nodes"]

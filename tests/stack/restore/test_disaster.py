@@ -164,7 +164,7 @@ LOSSES: dict[str, Callable[[Scene], None]] = {
 
 
 def test_each_row_of_the_runbook_is_tried_here() -> None:
-    """A row that nobody has typed is not in the runbook."""
+    """A row that no one has typed is not in the runbook."""
     assert set(runbook.commands()) == {*LOSSES, runbook.HOST, runbook.DEPLOYMENT}
 
 

@@ -30,12 +30,12 @@ def settled(scene: Scene, seconds: float = 120) -> None:
 
 @pytest.fixture(autouse=True)
 def begins_settled(scene: Scene) -> None:
-    """What the restore before proved itself with is gone: a state that is compared holds nothing passing."""
+    """What the smoke test of the earlier restore made is gone: only lasting state is compared."""
     settled(scene)
 
 
 def test_a_lost_index_and_lost_files_come_back_equal(scene: Scene, api: ApiClient) -> None:
-    """The index is deleted, and so are all files of documents; meanwhile the pages go on answering."""
+    """The index is deleted, and so are all files of documents; the pages keep answering."""
     before = scene.state()
     for index in scene.indices():
         scene.as_worker("DELETE", f"/{index}")
@@ -64,7 +64,7 @@ def test_a_lost_index_and_lost_files_come_back_equal(scene: Scene, api: ApiClien
 
 
 def test_a_drill_proves_the_newest_backup_and_leaves_nothing(scene: Scene) -> None:
-    """A killed drill leaves things behind; the next removes them, proves the backup and says how fast."""
+    """A killed drill leaves things behind; the next removes them, verifies the backup and says how fast."""
     before = scene.state()
     left = scene.host.run(
         "docker", "network", "create", "--internal", "--label", "ragdock.throwaway=drill", "ragdock-drill"

@@ -1,4 +1,4 @@
-"""Certificates change while OpenSearch runs and while people ask; only its clients start anew."""
+"""Certificates change while OpenSearch runs and while people ask; only its clients start again."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def pair(node: Node, name: str) -> tuple[str, str]:
 def test_a_new_certificate_is_shown_and_nothing_starts_anew(
     endpoint: Endpoint, host: Host, node: Node
 ) -> None:
-    """Under the same authority nobody need even notice."""
+    """Under the same authority no one need even notice."""
     before, started, release = node.serial(), host.started(), host.current()
     with Programs(endpoint) as programs:
         outcome = play(PLAYBOOK, "-e", "secrets=opensearch_node,opensearch_admin").good()
@@ -61,7 +61,7 @@ def test_a_new_certificate_is_shown_and_nothing_starts_anew(
 
 
 def test_a_new_authority_is_trusted_before_the_old_one_is_refused(endpoint: Endpoint, node: Node) -> None:
-    """Its clients are replaced one beside the other; OpenSearch itself is not started anew."""
+    """Its clients are replaced one beside the other; OpenSearch itself is not started again."""
     old_ca, old_admin, since = node.secret(f"{CA}_cert"), pair(node, "opensearch_admin"), node.since()
     before = node.serial()
     with Programs(endpoint) as programs:
@@ -116,7 +116,7 @@ def test_the_health_checks_password_changes_under_it(host: Host, node: Node) -> 
 def test_the_hosts_own_job_renews_what_ends_soon(
     host: Host, node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody need remember a day two years from now."""
+    """No one need remember a day two years from now."""
     key = load_pem_private_key(node.secret(f"{CA}_key").encode(), None)
     assert isinstance(key, EllipticCurvePrivateKey)
     signer = certificates.Pair(key, node.stored(CA))
@@ -143,7 +143,7 @@ def test_the_hosts_own_job_renews_what_ends_soon(
 
 
 def test_a_client_that_trusts_the_old_authority_accepts_the_new_one(endpoint: Endpoint) -> None:
-    """People trust it by hand. For a moment no handshake is answered; all go on."""
+    """People trust it by hand. For a moment no handshake is answered; all continue."""
     old = value("ca")
     with Programs(endpoint) as programs:
         play(PLAYBOOK, "-e", "secrets=edge_ca").good()

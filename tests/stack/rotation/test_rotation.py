@@ -1,4 +1,4 @@
-"""Secrets are rotated while people work: nobody is refused who has the value that the store names."""
+"""Secrets are rotated while people work: no one is refused who has the value that the store names."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_all_secrets_are_rotated_and_no_request_fails(endpoint: Endpoint, host: 
 
 @pytest.mark.parametrize("phase", KILLED)
 def test_a_rotation_that_was_killed_is_completed_by_the_next_run(endpoint: Endpoint, phase: str) -> None:
-    """Wherever it stopped: nobody is refused meanwhile, and the next run needs no name."""
+    """Wherever it stopped: no one is refused in the meantime, and the next run needs no name."""
     old = value("token")
     with Programs(endpoint) as programs:
         run = Run(CHECKOUT, PLAYBOOK, *EVERY)

@@ -81,7 +81,7 @@ def test_a_package_that_breaks_the_stack_is_taken_back(host: Host) -> None:
 
 
 def test_a_patch_with_nothing_to_do_proves_a_backup_and_says_so(host: Host) -> None:
-    """From the operator's machine; the record names the backup that was proven in the same run."""
+    """From the operator's machine; the record names the backup that was verified in the same run."""
     play("playbooks/patch.yml").good()
     patch, drill, backup = (state(host, job) for job in ("patch", "drill", "backup"))
     assert patch["ok"]
@@ -116,7 +116,7 @@ def test_the_hosts_own_patch_goes_on_after_its_restart(host: Host) -> None:
 
 
 def test_a_patch_from_afar_waits_for_the_restart(host: Host) -> None:
-    """The operator's run goes on with the host that came back."""
+    """The operator's run continues with the host that came back."""
     before = started(host)
     play("playbooks/patch.yml", "-e", "ragdock_patch_reboot=always").good()
     assert started(host) != before

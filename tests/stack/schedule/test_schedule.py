@@ -52,7 +52,7 @@ def no_wait(host: Host) -> Iterator[None]:
 
 @contextmanager
 def held(host: Host, **holder: Any) -> Iterator[None]:
-    """The deployment's lock, held by somebody."""
+    """The deployment's lock, held by someone."""
     host.run("python3", "-c", LOCK, "put", json.dumps(holder))
     try:
         yield
@@ -94,7 +94,7 @@ def test_a_job_gives_way_to_a_deploy_and_says_to_whom(host: Host) -> None:
         host.run("ragdock-job", "drift", check=False, seconds=600)
     found = state(host)
     assert not found["ok"]
-    assert "before it said how it went" in found["reason"]
+    assert "before it recorded its result" in found["reason"]
     log = " ".join(host.run("tail", "-n", "60", "/var/log/ragdock/drift.log").split())
     assert "'deploy' of somebody on elsewhere" in log
 
@@ -116,7 +116,7 @@ def test_a_lock_that_a_dead_run_of_the_host_left_is_no_obstacle(host: Host) -> N
 
 
 def test_drift_is_found_and_named(host: Host) -> None:
-    """A file that somebody edited on the host serves until the next deploy, and nobody would know."""
+    """A file that someone edited on the host serves until the next deploy, and no one would know."""
     path, began = "/opt/ragdock/config/edge/Caddyfile", host_time(host)
     with kept(host, path) as text:
         host.run("tee", path, given=f"{text}# by hand\n")
@@ -131,7 +131,7 @@ def test_drift_is_found_and_named(host: Host) -> None:
 
 
 def test_an_alarm_waits_for_what_each_job_tells_cloudwatch(host: Host) -> None:
-    """An alarm on a metric that nobody sends would be silent for ever, or never."""
+    """An alarm on a metric that no one sends would be silent for ever, or never."""
     alarms = aws("cloudwatch").describe_alarms(AlarmNamePrefix=f"ragdock-{value('name')}-")["MetricAlarms"]
     watched = {one["MetricName"]: one for one in alarms if one["Namespace"] == namespace()}
     jobs = json.loads(host.run("cat", SETTINGS))["jobs"]
@@ -147,7 +147,7 @@ def test_an_alarm_waits_for_what_each_job_tells_cloudwatch(host: Host) -> None:
 
 
 def test_no_secret_is_in_logs_states_or_settings(host: Host) -> None:
-    """What the host keeps of its jobs can be shown to anybody."""
+    """What the host keeps of its jobs can be shown to anyone."""
     script = """
     cd /opt/ragdock/secrets
     for file in rag-app/app_password rag-app/api_token rag-app/session_key opensearch/os_netrc; do

@@ -43,7 +43,7 @@ def test_a_difference_names_what_is_and_what_is_wanted(
 
 
 def test_only_what_is_missing_or_different_is_to_do() -> None:
-    """A resource that nobody wants is not touched."""
+    """A resource that no one wants is not touched."""
     existing = {"vpc": {"cidr": "10.0.0.0/16"}, "subnet": None, "stranger": {"x": 1}}
     wanted = {"vpc": {"cidr": "10.0.0.0/16"}, "subnet": {"cidr": "10.0.1.0/24"}, "new": {}}
     assert compare.compare(existing, wanted) == {"subnet": ["does not exist"], "new": ["does not exist"]}

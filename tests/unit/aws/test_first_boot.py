@@ -1,4 +1,4 @@
-"""What a new host runs as root before anybody has logged in is signed by whom it comes from."""
+"""What a new host runs as root before anyone has logged in is signed by whom it comes from."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_the_agent_is_of_a_fixed_version_and_installed_by_the_script(first_boot:
 
 
 def install(folder: Path, package: bytes) -> tuple[subprocess.CompletedProcess[str], str]:
-    """Run the script with programs that only say what they were told."""
+    """Run the script with programs that only print their arguments."""
     programs = folder / "bin"
     programs.mkdir()
     for name in ("dpkg", "systemctl"):
@@ -119,7 +119,7 @@ def test_a_signed_package_is_installed_though_its_key_has_ended(tmp_path: Path) 
 
 @needs_gpgv
 def test_a_package_that_was_changed_is_not_installed(tmp_path: Path) -> None:
-    """Nothing of it runs, and the console says why nobody reaches the host."""
+    """Nothing of it runs, and the console says why no one reaches the host."""
     done, told = install(tmp_path, PACKAGE + b"!")
     assert done.returncode == 1
     assert "It is not installed" in done.stderr

@@ -44,7 +44,7 @@ OWN = re.compile(
 # Disks have no names to go by: the tag decides, of what there is or of what is asked for.
 OF_A_KIND = re.compile(rf"arn:aws:ec2:{REGION}:({ACCOUNT})?:(volume|snapshot)/\*")
 TAGS = ("aws:ResourceTag/ragdock:name", "aws:RequestTag/ragdock:name")
-# What AWS lets nobody bound by resource, or not before there is a host, and why it is harmless.
+# What AWS lets no one bound by resource, or not before there is a host, and why it is harmless.
 UNBOUNDED = {
     "cloudwatch:PutMetricData": "knows no resources; bounded by the namespace",
     "ec2:DescribeSnapshots": "knows no resources; only looks",
@@ -74,7 +74,7 @@ PROGRAMS = (
 
 
 def test_each_file_of_rights_is_used() -> None:
-    """A file that nobody reads would be taken for a right."""
+    """A file that no one reads would be taken for a right."""
     assert {path.name.removesuffix(".json.j2") for path in FOLDER.glob("*.j2")} == {*POLICIES, "trust"}
 
 
@@ -112,7 +112,7 @@ def test_what_the_hosts_programs_call_is_granted_and_nothing_else() -> None:
 
 
 def test_a_lock_is_made_longer_only_where_there_is_one_and_within_its_days() -> None:
-    """One who breaks into the host must not lock files for a century, nor so that nobody can lift it."""
+    """One who breaks into the host must not lock files for a century, nor so that no one can lift it."""
     (statement,) = [one for one in rendered("backups") if "s3:PutObjectRetention" in one["Action"]]
     assert statement["Action"] == ["s3:PutObjectRetention"]
     assert statement["Condition"] == {

@@ -75,7 +75,7 @@ def test_a_dead_holder_is_replaced_and_told(lock: Any, ended: dict[str, Any]) ->
 
 
 def test_a_reused_process_number_is_no_life(lock: Any) -> None:
-    """The number of the dead holder may belong to somebody else by now."""
+    """The number of the dead holder may belong to someone else by now."""
     lock.create(holder_of(psutil.Process(), started=1.0))
     assert lock_file.take(lock, lock_file.myself("deploy"), False)["held"] is True
 
@@ -145,7 +145,7 @@ def test_however_a_run_ends_its_lock_is_freed(lock: Any, aws_server: str, ending
     ) as run:
         assert run.stdout
         assert run.stdout.readline() == b"held\n"
-        # Nobody who reads the run's output waits for its watcher.
+        # No one who reads the run's output waits for its watcher.
         assert lock.holder()["pid"] == run.pid
         os.killpg(run.pid, ending)
         assert run.stdout.read() == b""

@@ -1,4 +1,4 @@
-"""The operator's rights are what the playbooks ask of AWS: nothing is missing, nothing is for nobody."""
+"""The operator's rights are what the playbooks ask of AWS: nothing is missing, nothing is for no one."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_every_module_of_aws_is_in_the_table() -> None:
 
 @pytest.mark.parametrize("module", CALLS["modules"])
 def test_what_a_module_calls_is_granted(module: str) -> None:
-    """Else a run stops half-way, at the module that nobody had tried with these rights."""
+    """Else a run stops half-way, at the module that no one had tried with these rights."""
     assert {action for action in needed_by(module) if not iam.covers(GRANTED, action)} == set()
 
 
@@ -97,7 +97,7 @@ def test_what_other_programs_call_is_granted(action: str) -> None:
 
 @pytest.mark.parametrize("action", sorted(TOLD))
 def test_what_pages_tell_to_type_is_granted(action: str) -> None:
-    """Somebody in trouble types it, and must not be refused then."""
+    """Someone in trouble types it, and must not be refused then."""
     assert iam.covers(GRANTED, action)
 
 

@@ -75,7 +75,7 @@ def test_a_run_that_died_between_key_and_certificate_is_completed(store: Any, na
 
 
 def test_a_certificate_without_its_key_is_refused_by_name(store: Any) -> None:
-    """No run leaves this behind: somebody deleted the key."""
+    """No run leaves this behind: someone deleted the key."""
     maker.make(store, WANTED, dry=False)
     store.remove(["edge_ca_key"])
     with pytest.raises(LookupError, match="edge_ca_cert has no key"):
@@ -83,7 +83,7 @@ def test_a_certificate_without_its_key_is_refused_by_name(store: Any) -> None:
 
 
 def test_secrets_are_encrypted_parameters(store: Any) -> None:
-    """A String would be readable to whoever may read parameters."""
+    """A String would be readable to anyone who may read parameters."""
     maker.make(store, WANTED, dry=False)
     listed = store.ssm.describe_parameters(
         ParameterFilters=[{"Key": "Path", "Values": [store.path.rstrip("/")]}], MaxResults=50

@@ -30,7 +30,7 @@ def problems(**changes: Any) -> list[str]:
 
 
 def test_the_defaults_with_name_and_region_are_accepted() -> None:
-    """Nobody has to set more than these two."""
+    """No one has to set more than these two."""
     assert problems() == []
 
 
@@ -220,7 +220,7 @@ def test_a_right_value_is_accepted(name: str, value: Any) -> None:
     ],
 )
 def test_a_misspelt_name_is_refused_with_its_neighbour(name: str, near: str) -> None:
-    """A setting that nobody reads would be believed."""
+    """A setting that no one reads would be believed."""
     assert problems(**{name: "x"}) == [f"'{name}' is not a setting; did you mean '{near}'?"]
 
 
@@ -238,7 +238,7 @@ def test_a_domain_needs_a_contact() -> None:
 
 
 def test_everything_that_is_wrong_is_told_at_once() -> None:
-    """Nobody likes to be sent back three times."""
+    """No one likes to be sent back three times."""
     assert len(problems(ragdock_name="X", ragdock_region="", ragdock_upload_max_mib=0)) == 3
 
 

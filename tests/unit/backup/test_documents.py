@@ -1,4 +1,4 @@
-"""Documents are backed up as they were at one moment, whatever is deleted; a change within is noticed."""
+"""Documents are backed up as of one point in time, whatever is deleted; a change within is noticed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A damaged repository is found and filled again from what the host still has; or the loss is told."""
+"""A damaged repository is found and filled again from what the host still has; or the loss is reported."""
 
 from __future__ import annotations
 

@@ -198,7 +198,7 @@ def test_the_role_makes_a_bucket_that_locks_each_object(locked: Locked) -> None:
 
 
 def test_what_the_role_made_is_what_it_wants(aws: str) -> None:
-    """Or each run would make it anew; and no rule ends a version that is current."""
+    """Or each run would make it again; and no rule ends a version that is current."""
     found = read_services.storage(client("s3", aws), BUCKET)
     assert found["bucket"]
     assert found["bucket_lifecycle"]
@@ -242,7 +242,7 @@ def test_nobody_destroys_a_locked_version(locked: Locked, who: str) -> None:
 
 
 def test_without_a_lock_the_owner_destroys_versions(aws: str) -> None:
-    """What the test above proves is the lock's work."""
+    """What the test above verifies is the lock's work."""
     s3 = client("s3", aws)
     s3.create_bucket(Bucket="unlocked")
     s3.put_bucket_versioning(Bucket="unlocked", VersioningConfiguration={"Status": "Enabled"})
@@ -296,7 +296,7 @@ def test_a_later_time_can_be_chosen_afterwards(locked: Locked) -> None:
 
 
 def test_a_file_that_was_damaged_before_that_time_is_not_written_again(locked: Locked) -> None:
-    """restic names files after their content; another content is told, not spread."""
+    """restic names files after their content; another content is reported, not spread."""
     locked.back_up(1)
     name = next(name for name in locked.objects() if "/data/" in name)
     locked.s3.put_object(Bucket=BUCKET, Key=name, Body=b"damaged")
@@ -316,7 +316,7 @@ def test_a_locked_bucket_is_not_half_destroyed(aws: str, tmp_path: Path) -> None
     assert done.returncode != 0
     assert f"{BUCKET} locks what is stored in it for {DAYS} days" in told
     assert "without -e keep_backups=false" in told
-    # With the backups kept it goes on, to the next step that this test has nothing for.
+    # With the backups kept it continues, to the next step that this test has nothing for.
     done = played(aws, tmp_path, words, keep_backups=True, **named)
     assert "locks what is stored" not in " ".join(done.stdout.split())
     assert "List everything that belongs to the deployment" in done.stdout

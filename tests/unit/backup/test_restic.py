@@ -1,4 +1,4 @@
-"""Backups in a real repository: found, chosen, read and restored; failures told apart by what helps."""
+"""Backups in a real repository: found, chosen, read and restored; failures distinguished by what helps."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_a_stalled_restic_is_ended(repository: Repository, tmp_path: Path) -> No
     hurried = dataclasses.replace(repository, stall_seconds=2.0)
     began = time.monotonic()
     with pytest.raises(ResticError) as error:
-        # Reads a pipe into which nobody writes.
+        # Reads a pipe into which no one writes.
         hurried.watched("backup", "--stdin-from-command", "cat", str(pipe), done_so_far=bytes_done)
     assert error.value.kind == "stalled"
     assert time.monotonic() - began < 30
@@ -215,7 +215,7 @@ def test_a_backup_is_chosen_by_id_or_time_and_never_from_the_future(wanted: str,
 
 
 def test_a_backup_is_proven_by_its_last_drill() -> None:
-    """Whatever drills said of it before; the one proven last comes last."""
+    """Whatever drills said of it before; the one verified last comes last."""
     drills = [
         {"ok": ok, "ended": f"2026-03-{day:02d}T03:00:00Z", "figures": {"backup": name} if name else {}}
         for day, name, ok in (
@@ -233,7 +233,7 @@ def test_a_bucket_is_named_as_restic_wants_it() -> None:
 
 
 def test_a_bucket_that_is_gone_is_told_from_an_empty_one() -> None:
-    """Nothing but S3's own word counts: an address where nobody answers says nothing of the bucket."""
+    """Nothing but S3's own word counts: an address where no one answers says nothing of the bucket."""
     with local_aws() as at:
         client("s3", at).create_bucket(Bucket="kept")
         gone = {

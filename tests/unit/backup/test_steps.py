@@ -1,4 +1,4 @@
-"""What each step decides: what is read, what is kept, what fits, what changed, and what people are told."""
+"""What each step decides: what is read, what is kept, what fits, what changed, and what is reported."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_backup_that_does_not_fit_is_refused_with_numbers(paths: BackupPaths) 
 
 
 def test_room_is_asked_for_what_is_new(paths: BackupPaths) -> None:
-    """The node's copies lie on the data volume; the repository takes them and new documents too."""
+    """The node's copies are on the data volume; the repository takes them and new documents too."""
     (paths.raw / "paper.txt").write_bytes(b"x" * 1000)
     assert collect.room_needed(paths, 500) == (500, 1500)
     Memory(paths, "files").save(**{str(paths.raw / "paper.txt"): []})

@@ -73,7 +73,7 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
 
 
 def test_every_page_that_is_named_exists() -> None:
-    """A message that fails and names a page is read by somebody who is in trouble already."""
+    """A message that fails and names a page is read by someone who is in trouble already."""
     named = {
         str(path.relative_to(ROOT)): missing
         for path in tracked()

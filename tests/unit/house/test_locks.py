@@ -54,7 +54,7 @@ def test_lock_holds_all_that_is_wanted(project: Path, lock: Path) -> None:
 
 @pytest.mark.parametrize("lock", EVERY_LOCK, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_pin_has_a_hash(lock: Path) -> None:
-    """A pin without a hash is a promise that nobody checks."""
+    """A pin without a hash is a promise that no one checks."""
     text = lock.read_text()
     entries = [block for block in re.split(r"\n(?=[A-Za-z0-9])", text) if PINNED.match(block)]
     assert entries

@@ -35,7 +35,7 @@ SPECS = {role.name: read(role / "meta" / "argument_specs.yml")["argument_specs"]
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 def test_every_default_is_described_and_nothing_else(role: Path) -> None:
-    """A default that no specification types is an input that nobody checks."""
+    """A default that no specification types is an input that no one checks."""
     described = {name for spec in SPECS[role.name].values() for name in spec.get("options", {})}
     undescribed = set(read(role / "defaults" / "main.yml")) - described
     assert not undescribed

@@ -16,7 +16,7 @@ REMEMBERED = {"create", "prepare"}
 def test_no_scenario_skips_what_another_checkout_did(scenario: Path) -> None:
     """Molecule files what it created under the folder's name and skips it in any clone of that name.
 
-    A sandbox that had been wiped counted as created, and converge spoke to an address with nobody there.
+    A sandbox that had been wiped counted as created, and converge spoke to an address with no one there.
     """
     steps = yaml.safe_load(scenario.read_text())["scenario"]["test_sequence"]
     remembered = REMEMBERED.intersection(steps)

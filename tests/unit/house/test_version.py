@@ -1,4 +1,4 @@
-"""The version stands in one place: pyproject.toml of the checkout."""
+"""The version is in one place: pyproject.toml of the checkout."""
 
 from __future__ import annotations
 

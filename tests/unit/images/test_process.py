@@ -19,7 +19,7 @@ def test_silence_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_failure_carries_the_error_line_and_the_log(tmp_path: Path) -> None:
-    """The reason stands in the error, the whole story in the log."""
+    """The reason is in the error, the whole story in the log."""
     program = "print('one'); print('error: no space left'); print('bye'); raise SystemExit(3)"
     log = tmp_path / "build.log"
     with pytest.raises(process.ProgramError, match="no space left") as caught:

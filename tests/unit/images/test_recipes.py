@@ -61,7 +61,7 @@ def test_files_name_and_mode_count(recipes: Path, what: str) -> None:
 
 
 def test_every_recipe_belongs_to_one_image() -> None:
-    """A folder nobody names is never built; a name without folder cannot be."""
+    """A folder no one names is never built; a name without folder cannot be."""
     folders = {path.name for path in images.RECIPES.iterdir() if path.is_dir()}
     assert sorted(image.recipe for image in images.IMAGES) == sorted(folders)
 
@@ -86,7 +86,7 @@ def test_each_image_is_made_after_those_it_is_made_from_and_another_beside_it() 
 
 
 def test_after_a_failure_nothing_else_is_begun() -> None:
-    """What stands on it could not be made anyway, and people wait for the message."""
+    """What is on it could not be made anyway, and people wait for the message."""
     begun: list[str] = []
 
     def make(image: images.Image) -> None:

@@ -114,7 +114,7 @@ def told(tmp_path: Path, notes: dict[str, Any]) -> str:
 
 
 def test_a_patch_that_stopped_prints_the_exact_ways_back(tmp_path: Path) -> None:
-    """At night, nobody should have to look up an id."""
+    """At night, no one should have to look up an id."""
     text = told(tmp_path, NOTES)
     for line in (
         'stopped at step "packages"',
@@ -147,7 +147,7 @@ PLAN = {"backup": {"schedule": "17 2 * * *"}, "drill": {"schedule": ""}, "patch"
 
 
 def test_status_tells_each_job_at_a_glance(tmp_path: Path) -> None:
-    """When it last succeeded, what it proved, how it went last, when it is due."""
+    """When it last succeeded, what it verified, how it went last, when it is due."""
     write(
         tmp_path,
         "backup",

@@ -46,5 +46,5 @@ def test_a_long_task_beats_and_the_end_tells_the_time_of_each_stage() -> None:
 
 
 def test_the_beat_is_quicker_than_the_silence_that_was_promised() -> None:
-    """Twenty seconds; the clock is looked at ten times a beat."""
+    """Twenty seconds; the clock is checked ten times a beat."""
     assert HEARTBEAT_SECONDS * 1.1 < PROMISED_SILENCE_SECONDS - 2

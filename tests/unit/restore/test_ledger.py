@@ -1,4 +1,4 @@
-"""A ledger changes under services that have it open: all or nothing, and nobody loses an upload."""
+"""A ledger changes under services that have it open: all or nothing, and no one loses an upload."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_a_ledger_of_another_version_changes_nothing(live: Ledger, backup: Path,
 
 
 def test_tables_that_one_side_lacks_are_made_or_left(live: Ledger, backup: Path, tmp_path: Path) -> None:
-    """Conversations stand in the ledger's file, in tables that are made when somebody first asks."""
+    """Conversations stand in the ledger's file, in tables that are made when someone first asks."""
     path = tmp_path / "live.sqlite3"
     talk = Conversations(path)
     talk.start("before any backup of them")

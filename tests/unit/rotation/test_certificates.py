@@ -86,7 +86,7 @@ def fits(found: dict[str, str]) -> bool:
 
 
 def test_a_leaf_is_new_under_the_same_authority(filled: Store) -> None:
-    """Nobody who trusts the authority need learn anything."""
+    """No one who trusts the authority need learn anything."""
     before = values(filled)
     assert list(rotate(filled, "opensearch_node")) == [
         "begun",
@@ -125,7 +125,7 @@ def test_both_authorities_are_trusted_until_the_old_one_has_signed_nothing(fille
 def test_a_run_that_is_cut_off_at_any_write_leaves_what_fits_and_is_completed(
     store: Store, monkeypatch: pytest.MonkeyPatch, wanted: str
 ) -> None:
-    """Whoever reads in between, a start of OpenSearch or a deployment, gets halves that belong together."""
+    """A reader in between, a start of OpenSearch or a deployment, gets matching halves."""
     left = 0
 
     def counted(real: Any) -> Any:
@@ -215,14 +215,14 @@ def test_no_leaf_outlives_its_authority(filled: Store, monkeypatch: pytest.Monke
 
 
 def test_a_client_that_trusts_the_old_authority_accepts_the_new_one(filled: Store) -> None:
-    """People cannot all trust the new one at one moment; a countersigned one needs none."""
+    """People cannot all trust the new one at one point in time; a countersigned one needs none."""
     how: dict[str, Any] = {"names": [EDGE], "alone": [EDGE], "crossed": [EDGE]}
     assert step(filled, "begin", "all", **how)["begun"] == []
     old = values(filled)
     assert stack.stack_issuer(old["edge_ca_cert"], "") == old["edge_ca_cert"]
     step(filled, "begin", EDGE, **how)
     cross = values(filled)["edge_ca_cross_next"]
-    # Before the promotion the endpoint goes on as it was, even where a run was cut off after the first half.
+    # Before the promotion the endpoint is unchanged, even where a run was interrupted after the first half.
     assert stack.stack_issuer(old["edge_ca_cert"], cross) == old["edge_ca_cert"]
     step(filled, "promote", **how)
     step(filled, "finish", **how)

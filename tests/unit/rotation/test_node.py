@@ -1,4 +1,4 @@
-"""A node takes new certificates while it runs; only one that nobody can trust any more is started anew."""
+"""A node takes new certificates while it runs; only one that no one can trust any more is started again."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def change(place: str, password: str, new: str = "", remove: str = "") -> dict[s
 
 
 def test_both_open_it_then_only_the_new(repository: Repository, tmp_path: Path) -> None:
-    """Repeating a step changes nothing, and a key that somebody added by hand stays."""
+    """Repeating a step changes nothing, and a key that someone added by hand stays."""
     repository.add_key("by-hand")
     old = change(repository.location, "old", new="new")
     assert old["changed"]

@@ -33,7 +33,7 @@ def test_a_rotation_leaves_one_new_value_and_nothing_beside_it(store: Store) -> 
 
 
 def test_all_names_them_all_and_nothing_names_none(store: Store) -> None:
-    """Nothing is rotated that nobody asked for."""
+    """Nothing is rotated that no one asked for."""
     quiet = step(store, "begin")
     assert not quiet["changed"]
     assert quiet["begun"] == []

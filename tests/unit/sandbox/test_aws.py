@@ -113,7 +113,7 @@ def send(app: Recorder, operation: str) -> None:
 
 
 def test_replay_finds_the_same_identifiers(tmp_path: Path) -> None:
-    """Whatever else was read meanwhile, in whatever thread."""
+    """Whatever else was read in the meantime, in whatever thread."""
     first, app = recorder(tmp_path)
 
     def look() -> None:

@@ -36,7 +36,7 @@ HOST = Instance(
         ("running", "created", 0, False, False, Action.START),
         ("running", "exited", REBOOTED, True, False, Action.START),
         ("running", "exited", POWERED_OFF, True, False, Action.REPORT_OFF),
-        # Ended while nobody looked (`down`, or this machine restarted): not the host's own wish.
+        # Ended while no one looked (`down`, or this machine restarted): not the host's own wish.
         ("running", "exited", POWERED_OFF, False, False, Action.START),
         ("running", "exited", 137, True, False, Action.START),
         ("stopped", "running", 0, True, False, Action.STOP),

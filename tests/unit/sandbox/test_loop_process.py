@@ -16,7 +16,7 @@ import sandbox
 from sandbox import daemon
 from sandbox.settings import Sandbox
 
-# `up` starts the loop and ends before it, so Python complains of a child that nobody waited for.
+# `up` starts the loop and ends before it, so Python complains of a child that no one waited for.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 # The real supervisor with a worker that touches nothing: it stands in for the one that follows the AWS APIs.
 PROGRAM = """
@@ -69,7 +69,7 @@ def test_a_loop_that_lives_is_left_alone(checkout: Sandbox) -> None:
 
 
 def test_a_dead_loop_is_started_again_and_leaves_no_worker_behind(checkout: Sandbox) -> None:
-    """Killed, as by the kernel when memory is short: nobody tells its worker."""
+    """Killed, as by the kernel when memory is short: no one tells its worker."""
     daemon.start(checkout)
     before = running(checkout)
     worker = worker_of(before)
@@ -82,7 +82,7 @@ def test_a_dead_loop_is_started_again_and_leaves_no_worker_behind(checkout: Sand
 
 
 def test_a_loop_of_older_code_makes_way(checkout: Sandbox) -> None:
-    """It would go on doing what was corrected."""
+    """It would continue doing what was corrected."""
     daemon.start(checkout)
     before = running(checkout)
     (checkout.checkout / "sandbox/corrected.py").write_text("")
@@ -92,7 +92,7 @@ def test_a_loop_of_older_code_makes_way(checkout: Sandbox) -> None:
 
 
 def test_a_number_that_another_process_has_by_now_is_no_loop(checkout: Sandbox) -> None:
-    """After a restart of the machine the record names somebody else, who must not be ended."""
+    """After a restart of the machine the record names someone else, who must not be ended."""
     checkout.state.mkdir()
     record = {"pid": str(os.getpid()), "started": "1.0", "code": ""}
     (checkout.state / "loop.json").write_text(json.dumps(record))

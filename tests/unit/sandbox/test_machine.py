@@ -90,7 +90,7 @@ def test_trust_is_established_once_and_withdrawn_whole(tmp_path: Path) -> None:
 
 
 def test_a_certificate_that_is_not_ours_stays(tmp_path: Path) -> None:
-    """Somebody may use the real ECR through a proxy."""
+    """Someone may use the real ECR through a proxy."""
     hosts, folder = tmp_path / "hosts", tmp_path / "certs.d" / NAME
     hosts.write_text("")
     folder.mkdir(parents=True)
@@ -100,7 +100,7 @@ def test_a_certificate_that_is_not_ours_stays(tmp_path: Path) -> None:
 
 
 def test_seed_carries_key_user_data_and_trust() -> None:
-    """Nobody but root reads the user data, which may hold a secret."""
+    """No one but root reads the user data, which may hold a secret."""
     user_data = base64.b64encode(b"#cloud-config\nusers: []\n").decode()
     born = seed.archive(HOST, Sandbox(), "ssh-ed25519 AAAA", user_data, b"CA")
     with tarfile.open(fileobj=io.BytesIO(born)) as tar:

@@ -89,7 +89,7 @@ def test_a_line_cut_off_by_a_power_cut_hides_no_other(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[]"])
 def test_a_broken_state_file_counts_as_none(tmp_path: Path, text: str) -> None:
-    """The next run writes it anew."""
+    """The next run writes it again."""
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "backup.json").write_text(text)
     assert jobs.read_state(tmp_path, "backup") == {}

@@ -55,7 +55,7 @@ class Bench:
             assert old in text
             text = text.replace(old, str(new))
         text = text.replace('"PATH": "', f'"PATH": "{self.programs}:')
-        # Whoever tests need not wait for a stack that is not there.
+        # Anyone who tests need not wait for a stack that is not there.
         text = text.replace("SETTLE_SECONDS = 600.0", "SETTLE_SECONDS = 0.0")
         module.write_text(text)
         self.runner = where / "ragdock-job"
@@ -81,7 +81,7 @@ class Bench:
         return GOOD.format(collections=str(self.collections), root=str(self.root), job=job)
 
     def held(self, job: str) -> str:
-        """A playbook that is at work until it is told to end, then records its success."""
+        """A playbook that is at work until it is asked to end, then records its success."""
         go = str(self.root / "go")
         return f"import os, time\nwhile not os.path.exists({go!r}): time.sleep(0.1)\n" + self.good(job)
 
@@ -137,7 +137,7 @@ def test_a_playbook_that_records_its_success_ends_the_job_well(bench: Bench) -> 
     assert bench.run("backup") == 0
     assert bench.state("backup")["ok"] is True
     log = (bench.log / "backup.log").read_text()
-    assert "backup begins" in log
+    assert "backup started" in log
     assert "hello" in log
     assert "ended with code 0" in log
     assert not (bench.root / "state/running/backup.json").exists()
@@ -148,7 +148,7 @@ def test_a_playbook_that_says_nothing_has_failed(bench: Bench, code: int) -> Non
     """A failure is never an exit 0, and the exit code is kept."""
     bench.playbook(f"raise SystemExit({code})")
     assert bench.run("backup") == (code or 1)
-    assert "before it said how it went" in bench.state("backup")["reason"]
+    assert "before it recorded its result" in bench.state("backup")["reason"]
 
 
 def test_a_timeout_ends_every_process_and_is_recorded(bench: Bench) -> None:
@@ -162,7 +162,7 @@ def test_a_timeout_ends_every_process_and_is_recorded(bench: Bench) -> None:
     assert bench.run("backup") == 124
     assert "ragdock_schedule_timeout_minutes" in bench.state("backup")["reason"]
     left = Path(f"/proc/{pid.read_text()}/stat")
-    # A zombie has ended; nobody has asked yet how.
+    # A zombie has ended; no one has asked yet how.
     assert not left.exists() or left.read_text().split()[2] == "Z"
 
 
@@ -298,7 +298,7 @@ def test_a_job_that_a_reboot_met_after_its_record_is_not_run_again(bench: Bench)
 
 
 def test_a_job_that_was_due_while_the_host_was_down_runs(bench: Bench) -> None:
-    """The schedule was there, the time came, nobody ran it."""
+    """The schedule was there, the time came, no one ran it."""
     bench.change(schedule="0 0 * * *")
     long_ago = time.time() - 3 * 86400
     os.utime(bench.settings, (long_ago, long_ago))

@@ -186,7 +186,7 @@ def test_the_plan_shows_age_and_what_the_registry_has(
     digest: str,
     row: list[str],
 ) -> None:
-    """A registry that is away is told, and fails nothing."""
+    """A registry that is away is reported, and fails nothing."""
     machine = Machine(here, registry)
     assert base_images.row(machine, Base("PY_IMAGE", "py:3", digest), lock, NOW)[1:] == row
     assert machine.pulled == []

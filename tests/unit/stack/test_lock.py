@@ -1,4 +1,4 @@
-"""One holder at a time; whoever waits in vain is told why."""
+"""One holder at a time; anyone who waits in vain is shown why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The host's role gets a token; docker's token is seen by nobody else."""
+"""The host's role gets a token; docker's token is seen by no one else."""
 
 from __future__ import annotations
 

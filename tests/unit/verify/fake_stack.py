@@ -1,4 +1,4 @@
-"""A little Ragdock behind real TLS: enough of the API for the proof's story, with faults on request."""
+"""A fake Ragdock behind real TLS: enough of the API for the smoke test, with faults on request."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class FakeStack:
 
 @contextmanager
 def serving(endpoint: FakeStack, pem: Path) -> Iterator[int]:
-    """The endpoint on a free port."""
+    """The fake stack on a free port."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -134,7 +134,7 @@ def serving(endpoint: FakeStack, pem: Path) -> Iterator[int]:
         do_GET = do_POST = do_DELETE = _do  # noqa: N815 - the base class finds them by these names
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer((NAME, 0), Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -45,7 +45,7 @@ KEY = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49\nsecondlineofthekey\n--
 
 
 def test_listening_sockets_are_read_as_the_kernel_writes_them() -> None:
-    """Established connections are none; both families; the loopback is nobody's business."""
+    """Established connections are none; both families; the loopback is no one's business."""
     found = [*listening(TCP), *listening(TCP6)]
     assert [port for _, port in found] == [8080, 443, 631, 80]
     assert [port for address, port in found if not is_local(address)] == [443, 80]

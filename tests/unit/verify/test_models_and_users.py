@@ -186,6 +186,6 @@ def test_the_app_may_not_write_and_nobody_may_everything() -> None:
 
 
 def test_a_mapping_with_hosts_is_another_one() -> None:
-    """A mapping by host name would let in whoever has that name."""
+    """A mapping by host name would let in anyone who has that name."""
     assert same_mapping({"users": ["u"]}, mapping_of("u"))
     assert not same_mapping({"users": ["u"], "hosts": ["*"]}, mapping_of("u"))

@@ -1,4 +1,4 @@
-"""The proof's story, told to a fake stack over real TLS: it holds, or says which step did not."""
+"""The smoke test against a fake stack over real TLS: it passes, or names the failed step."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ansible_collections.ragdock.host.plugins.module_utils.endpoint import Publi
 from ansible_collections.ragdock.host.plugins.modules import smoke_test
 from tests.unit.verify.fake_stack import CONTRACT, NAME, TOKEN, FakeStack, authority, serving
 
-# Fault of the endpoint -> the step that must be named, and words of what was answered.
+# Fault of the stack -> the step that must be named, and a part of the answer.
 FAULTS = {
     "no page": ("landing page", "no HTML"),
     "no login": ("login page", "502"),
     "no health": ("health", "503"),
-    "any token": ("wrong token", "wanted 401"),
+    "any token": ("wrong token", "expected 401"),
     "no HSTS": ("HSTS", "Strict-Transport-Security"),
     "no upload": ("upload", "busy"),
     "set aside": ("indexing", "not readable"),
@@ -28,12 +28,12 @@ FAULTS = {
     "finds the deleted": ("deletion", "still finds"),
 }
 
-Teller = Callable[..., tuple[smoke_test.Story, FakeStack]]
+MakeTest = Callable[..., tuple[smoke_test.SmokeTest, FakeStack]]
 
 
 @pytest.fixture(scope="module")
 def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Certificate and key of the endpoint."""
+    """Certificate and key of the fake stack."""
     return authority(tmp_path_factory.mktemp("endpoint"))
 
 
@@ -43,32 +43,32 @@ def certificate(pem: Path) -> str:
 
 
 @pytest.fixture
-def teller(pem: Path) -> Iterator[Teller]:
-    """A story to tell to a endpoint with a fault."""
+def make_test(pem: Path) -> Iterator[MakeTest]:
+    """A smoke test of a stack with a fault."""
     opened = []
 
-    def make(fault: str = "") -> tuple[smoke_test.Story, FakeStack]:
+    def make(fault: str = "") -> tuple[smoke_test.SmokeTest, FakeStack]:
         endpoint = FakeStack(fault)
         context = serving(endpoint, pem)
         port = context.__enter__()
         opened.append(context)
         asked = PublicEndpoint(NAME, "127.0.0.1", port, certificate(pem), TOKEN)
-        return smoke_test.Story(asked, 1.0, "ragdock"), endpoint
+        return smoke_test.SmokeTest(asked, 1.0, "ragdock"), endpoint
 
     yield make
     for context in opened:
         context.__exit__(None, None, None)
 
 
-def tell(story: smoke_test.Story) -> None:
+def run_all(story: smoke_test.SmokeTest) -> None:
     """All of it."""
     story.light()
     story.full()
 
 
-def test_a_good_stack_is_proven_and_left_as_it_was(teller: Teller) -> None:
+def test_a_good_stack_passes_and_is_left_unchanged(make_test: MakeTest) -> None:
     """Every step has its seconds, and no canary stays."""
-    story, endpoint = teller()
+    story, endpoint = make_test()
     story.light()
     story.full()
     assert set(story.watch.seconds) == {
@@ -86,29 +86,29 @@ def test_a_good_stack_is_proven_and_left_as_it_was(teller: Teller) -> None:
 
 
 @pytest.mark.parametrize("fault", sorted(FAULTS))
-def test_what_does_not_hold_is_named(teller: Teller, fault: str) -> None:
-    """The message has the step, the answer, and where to look."""
+def test_the_failed_step_is_named(make_test: MakeTest, fault: str) -> None:
+    """The message has the step, the answer, and what to check."""
     step, words = FAULTS[fault]
-    story, _ = teller(fault)
+    story, _ = make_test(fault)
     with pytest.raises(smoke_test.SmokeTestError) as caught:
-        tell(story)
+        run_all(story)
     assert caught.value.step == step
     assert words in str(caught.value)
     assert "docker compose -p ragdock logs" in str(caught.value)
 
 
 @pytest.mark.parametrize("fault", ["set aside", "slow", "no citation", "degraded"])
-def test_a_failed_proof_takes_its_canary_along(teller: Teller, fault: str) -> None:
-    """Nobody's answers cite a canary because a release was bad."""
-    story, endpoint = teller(fault)
+def test_a_failed_test_removes_its_canary(make_test: MakeTest, fault: str) -> None:
+    """No answer cites a canary because a release was bad."""
+    story, endpoint = make_test(fault)
     with pytest.raises(smoke_test.SmokeTestError):
         story.full()
     assert not endpoint.documents
 
 
-def test_canaries_of_a_killed_proof_are_swept(teller: Teller) -> None:
-    """And nothing else is."""
-    story, endpoint = teller()
+def test_canaries_of_a_killed_test_are_removed(make_test: MakeTest) -> None:
+    """Other documents stay."""
+    story, endpoint = make_test()
     endpoint.documents = {
         "old": {"id": "old", "name": "canary0123456789abcdef.md"},
         "mine": {"id": "mine", "name": "canary birds.md"},
@@ -117,12 +117,12 @@ def test_canaries_of_a_killed_proof_are_swept(teller: Teller) -> None:
     assert list(endpoint.documents) == ["mine"]
 
 
-def test_a_certificate_of_somebody_else_is_refused(teller: Teller, tmp_path: Path) -> None:
-    """Trust is in the authority that was given, never in what is shown."""
-    story, _ = teller()
+def test_a_certificate_of_somebody_else_is_refused(make_test: MakeTest, tmp_path: Path) -> None:
+    """Only the given authority is trusted."""
+    story, _ = make_test()
     other = certificate(authority(tmp_path))
     port = story.endpoint._endpoint.port
-    stranger = smoke_test.Story(PublicEndpoint(NAME, "127.0.0.1", port, other, TOKEN), 1.0, "ragdock")
+    stranger = smoke_test.SmokeTest(PublicEndpoint(NAME, "127.0.0.1", port, other, TOKEN), 1.0, "ragdock")
     with pytest.raises(smoke_test.SmokeTestError, match="was refused"):
         stranger.light()
 
@@ -132,6 +132,8 @@ def test_a_closed_port_is_named(pem: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    story = smoke_test.Story(PublicEndpoint(NAME, "127.0.0.1", port, certificate(pem), TOKEN), 1.0, "ragdock")
+    story = smoke_test.SmokeTest(
+        PublicEndpoint(NAME, "127.0.0.1", port, certificate(pem), TOKEN), 1.0, "ragdock"
+    )
     with pytest.raises(smoke_test.SmokeTestError, match=f"127.0.0.1:{port}"):
         story.light()

@@ -1,7 +1,7 @@
 """The analytics CSV: one line for each launch, never lost to a rotation.
 
 Every append holds an exclusive lock on a file beside the CSV, so threads of this
-process and the second container of a rolling redeploy take turns: nobody renames the
+process and the second container of a rolling redeploy take turns: neither renames the
 file while another writes to it.
 """
 

@@ -1,6 +1,6 @@
 """The page as bytes, with the content policy that fits it exactly.
 
-Style and script stand inside the page, so that a visit is one request; the policy
+Style and script are inside the page, so that a visit is one request; the policy
 names them by hash, and nothing else may run.
 """
 
@@ -86,7 +86,7 @@ def _provider(settings: LandingSettings) -> _Provider:
     if settings.analytics_provider == "ga":
         inline = (
             "window.dataLayer=window.dataLayer||[];function gtag(){dataLayer.push(arguments)}"
-            # Nothing is stored in the visitor's browser: there is no banner that asks for it.
+            # Nothing is stored in the visitor's browser: no consent banner is needed.
             "gtag('consent','default',{ad_storage:'denied',ad_user_data:'denied',"
             "ad_personalization:'denied',analytics_storage:'denied'});"
             f"gtag('js',new Date());gtag('config','{site}',{{anonymize_ip:true,client_storage:'none'}});"

@@ -41,7 +41,7 @@ class LandingSettings(BaseSettings):
     analytics_id: str = ""
 
     edge_host: str = "edge"
-    """Name of the only peer whose X-Forwarded-* headers are believed."""
+    """Name of the only peer whose X-Forwarded-* headers are trusted."""
     log_level: str = "INFO"
 
     @field_validator("app_url")
@@ -62,6 +62,6 @@ class LandingSettings(BaseSettings):
         if not form.fullmatch(self.analytics_id):
             raise ValueError(
                 f"ANALYTICS_ID is {self.analytics_id!r}: ANALYTICS_PROVIDER={self.analytics_provider}"
-                f" wants {example}; set ANALYTICS_PROVIDER=none to load no script"
+                f" needs {example}; set ANALYTICS_PROVIDER=none to load no script"
             )
         return self

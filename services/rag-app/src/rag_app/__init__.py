@@ -1,1 +1,1 @@
-"""Ragdock's app: pages to ask and to keep documents, and the JSON API."""
+"""Ragdock's app: pages for questions and documents, and the JSON API."""

@@ -14,10 +14,10 @@ from rag_core import logs
 
 
 class DrainingServer(uvicorn.Server):
-    """Told to stop, it takes no new request, lets answers end, and closes idle streams at once."""
+    """On a stop it accepts no new request, lets answers end, and closes idle streams at once."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Close Gradio's heartbeats first: each open browser tab holds one, for ever."""
+        """Close Gradio's heartbeats first: each open browser tab keeps one open."""
         app = self.config.app
         if isinstance(app, FastAPI):
             for route in app.routes:
@@ -27,10 +27,10 @@ class DrainingServer(uvicorn.Server):
 
 
 def main() -> None:
-    """Serve until told to stop; running answers may end first."""
+    """Serve until stopped; running answers may end first."""
     settings = AppSettings()
     logs.configure(settings.log_level)
-    # By default the library ends every stream when the server is told to stop. Here answers come to
+    # By default the library ends every stream when the server stops. Here answers come to
     # their end, within timeout_graceful_shutdown.
     AppStatus.enable_automatic_graceful_drain = False
     config = uvicorn.Config(

@@ -13,7 +13,7 @@ from rag_app import errors
 from rag_app.sessions import SESSION_COOKIE, Sessions
 
 # Gradio needs inline scripts and makes functions from text. What matters here is that a page can
-# load from and speak to this site only, whatever a document or a model made it show.
+# load from and connect to this site only, whatever a document or a model made it show.
 _PAGE_POLICY = "; ".join(
     (
         "default-src 'self'",
@@ -50,7 +50,7 @@ def require_user(request: Request) -> str:
 
 
 def from_own_page(request: Request) -> bool:
-    """Say whether a browser sent this from a page of ours; SameSite=Lax is the first fence."""
+    """Whether a browser sent this from our own page; SameSite=Lax is the first defence."""
     site = request.headers.get("sec-fetch-site")
     if site is not None:
         return site in {"same-origin", "none"}
@@ -68,12 +68,12 @@ class PagesGuard:
         self._sessions = sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let sessions in, lead people to the login page, tell programs 401."""
+        """Admit sessions, redirect browsers to the login page, answer programs with 401."""
         if scope["type"] not in {"http", "websocket"} or not self._guards(scope["path"]):
             await self._app(scope, receive, send)
             return
         if scope["type"] == "websocket":
-            # Gradio talks over HTTP only; nobody has business here.
+            # Gradio uses HTTP only; nothing needs this.
             await send({"type": "websocket.close", "code": 1008})
             return
         request = Request(scope)
@@ -108,6 +108,6 @@ def _to_login(request: Request) -> RedirectResponse | JSONResponse:
         path = f"/login?next={quote(request.url.path, safe='/')}"
         return RedirectResponse(path, HTTPStatus.SEE_OTHER)
     response = errors.answer(errors.NotLoggedIn())
-    # Tells our own page (not a program) that its session has ended.
+    # Marks for our own page (not for a program) that its session has ended.
     response.headers["X-Ragdock-Login"] = "/login"
     return response

@@ -12,7 +12,7 @@ from rag_app.access import PagesGuard, require_user
 from rag_app.api import conversations, documents, figures, questions, status
 from rag_app.backend import Backend
 from rag_app.events import Events
-from rag_app.limits import BodyLimit, Pace, UploadSlots
+from rag_app.limits import BodyLimit, BodyRate, UploadSlots
 from rag_app.sessions import LoginRateLimiter, Sessions
 from rag_app.settings import AppSettings
 from rag_app.surface import Surface
@@ -28,10 +28,10 @@ Errors come as `{"error": {"code": ..., "message": ...}}`; the codes are stable.
 """
 
 
-def create_app(settings: AppSettings, pace: Pace | None = None) -> FastAPI:
+def create_app(settings: AppSettings, pace: BodyRate | None = None) -> FastAPI:
     """Build the app; makes the folder for incoming uploads and talks to no store.
 
-    How slow a body may be is no setting: Pace's own figures let the slowest real line through.
+    How slow a body may be is not a setting: the figures of BodyRate let the slowest real line through.
     """
     _receive_uploads_on_disk(settings)
     app = FastAPI(
@@ -71,7 +71,7 @@ def create_app(settings: AppSettings, pace: Pace | None = None) -> FastAPI:
         admit=require_user,
         upload_max_bytes=settings.upload_max_bytes,
         upload_paths=frozenset({"/api/documents"}),
-        pace=pace or Pace(),
+        pace=pace or BodyRate(),
     )
     app.add_middleware(
         AccessLog, quiet=["/api/health", "/api/light", f"{page.PATH}/"], opaque=[f"{page.PATH}/"]
@@ -81,7 +81,7 @@ def create_app(settings: AppSettings, pace: Pace | None = None) -> FastAPI:
 
 
 def _receive_uploads_on_disk(settings: AppSettings) -> None:
-    """Half-received files stand on the documents' disk: /tmp is memory in a container."""
+    """Partly received files are on the documents' disk: /tmp is memory in a container."""
     settings.incoming_dir.mkdir(parents=True, exist_ok=True)
     tempfile.tempdir = str(settings.incoming_dir)
     os.environ["GRADIO_TEMP_DIR"] = str(settings.incoming_dir / "gradio")

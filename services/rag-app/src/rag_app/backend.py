@@ -1,4 +1,4 @@
-"""What stands behind the pages and the API, built once from the settings."""
+"""The backend of the pages and the API, built once from the settings."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
@@ -112,7 +112,7 @@ async def in_threads(start: Callable[[], Iterator[T]]) -> AsyncGenerator[T]:
     step: asyncio.Task[T | None] | None = None
     try:
         while True:
-            # A task of its own: who cancels the reader does not cut it off from the thread's end.
+            # A separate task: cancelling the reader does not skip the thread's end.
             step = asyncio.create_task(run_in_threadpool(context.run, _next, iterator))
             item = await asyncio.shield(step)
             if item is None:

@@ -1,4 +1,4 @@
-"""Sessions that were ended before their time, kept in the ledger's file: a restart does not revive them."""
+"""Sessions that were ended early, stored in the ledger's file, so that a restart does not revive them."""
 
 from rag_core.store import Store
 

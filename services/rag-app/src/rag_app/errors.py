@@ -102,7 +102,7 @@ class BadForm(AppError):
 
 
 class ClientGone(AppError):
-    """The client hung up before its answer was there; nobody reads this."""
+    """The client disconnected before the answer; no one reads this."""
 
     code = "client_gone"
     http_status = 408

@@ -1,8 +1,8 @@
 """What the page may send to Gradio: every value of every event is checked before Gradio reads it.
 
-Each handler of the page is a public endpoint: whoever is signed in can call it with anything. Gradio itself
+Each handler of the page is a public endpoint: any signed-in user can call it with anything. Gradio itself
 follows paths and addresses inside the values it is sent. So here a value is text, a number or a list of texts
-(what its input takes), and what is passed on is made anew from the checked values.
+(what its input takes), and what is passed on is made again from the checked values.
 """
 
 # ruff: noqa: N818 - errors are named for what happened
@@ -18,7 +18,7 @@ import gradio as gr
 from rag_app.errors import AppError
 
 MOST_BYTES = 512 * 1024
-"""A thumb brings the whole answer along, with the passages that it rests on."""
+"""A rating contains the whole answer, with the passages that support it."""
 _LONGEST_TEXT = 64 * 1024
 _LONGEST_CHOICE = 200
 _LONGEST_DAY = 64
@@ -42,7 +42,7 @@ class EventRefused(AppError):
 
 
 def refuse(what: str) -> NoReturn:
-    """Say what is wrong with an event."""
+    """Describe what is wrong with an event."""
     raise EventRefused(f"This is not what the page sends: {what}. Load the page again; programs use /api/.")
 
 
@@ -79,7 +79,7 @@ class Events:
         return cls(functions, frozenset(target for target in targets if target is not None))
 
     def event(self, body: bytes, bind: Bind, *, queued: bool) -> bytes:
-        """The body for `queue/join` (`queued`) or `run/predict`, checked and made anew."""
+        """The body for `queue/join` (`queued`) or `run/predict`, checked and rebuilt."""
         given = _object(body)
         number = given.get("fn_index")
         function = self.functions.get(number) if _is_number(number) else None
@@ -138,7 +138,7 @@ def _written(**fields: object) -> bytes:
         return json.dumps(fields, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         # Half a character: no file, store or model takes it.
-        refuse("a text holds characters that cannot be written")
+        refuse("a text has characters that cannot be written")
 
 
 def _event(given: Mapping[str, Any]) -> str:
@@ -149,7 +149,7 @@ def _event(given: Mapping[str, Any]) -> str:
 
 
 def _details(value: object) -> object:
-    """What the browser says about the event: flat, so that nothing in it can pass for a file."""
+    """The browser's data about the event: flat, so that nothing in it can pass for a file."""
     if not isinstance(value, dict):
         return _part(value)
     checked = {name: _part(part) for name, part in value.items()}
@@ -159,10 +159,10 @@ def _details(value: object) -> object:
 def _part(value: object) -> object:
     if isinstance(value, list):
         if len(value) > _MOST_CHOSEN or not all(_is_plain(one) for one in value):
-            refuse("event_data holds lists of plain values only")
+            refuse("event_data may have lists of plain values only")
         return value
     if not _is_plain(value):
-        refuse("event_data holds plain values only")
+        refuse("event_data may have plain values only")
     return value
 
 
@@ -170,7 +170,7 @@ def _check(component: object) -> Check:
     """How the values of an input are checked, by its kind."""
     match component:
         case gr.State():
-            # Kept on the server; what the browser says of it is not wanted.
+            # Kept on the server; the browser's copy is ignored.
             return lambda _value: None
         case gr.Textbox():
             return lambda value: _text("a text", value or "", _LONGEST_TEXT)

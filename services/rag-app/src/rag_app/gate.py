@@ -1,4 +1,4 @@
-"""The line in front of the models: a few are served, some wait, the rest are told when to return.
+"""The queue in front of the models: a few are served, some wait, the rest are asked to retry later.
 
 Used from one event loop only, so plain attributes need no lock.
 """
@@ -19,7 +19,7 @@ _WEIGHT_OF_NEWEST = 0.3
 
 
 class Ticket:
-    """A place in the line; a context manager, so that leaving early frees it."""
+    """A place in the queue; a context manager, so that leaving early frees it."""
 
     def __init__(self, gate: "ModelGate") -> None:
         self._gate = gate
@@ -40,7 +40,7 @@ class Ticket:
             pass
 
     def moved(self) -> None:
-        """Tell the holder that the line has moved."""
+        """Notify the holder that the queue has moved."""
         self._changed.set()
 
     async def __aenter__(self) -> Self:
@@ -54,7 +54,7 @@ class Ticket:
 
 
 class ModelGate:
-    """Lets `slots` through at a time and `waiting` more stand in line."""
+    """Serves `slots` at a time and queues `waiting` more."""
 
     def __init__(self, slots: int, waiting: int) -> None:
         self._slots = slots
@@ -63,7 +63,7 @@ class ModelGate:
         self._usual_seconds = _FIRST_GUESS_SECONDS
 
     def enter(self) -> Ticket:
-        """Join the line; raises Busy when it is full."""
+        """Join the queue; raises Busy when it is full."""
         waiting = max(0, len(self._line) - self._slots)
         if len(self._line) >= self._slots + self._waiting:
             metrics.turned_away()

@@ -1,8 +1,8 @@
-"""What a request may bring, checked before and while its body arrives.
+"""Limits of a request, checked before and while its body arrives.
 
 Nothing of a body is read until the sender is known: the API's own dependency runs after the framework has
-parsed the body, so the check stands here, in front of every route. A body that is too large, too slow or not
-wanted ends with an answer and a closed connection; the rest of it is not read.
+parsed the body, so the check is here, in front of every route. A body that is too large, too slow or not
+allowed ends with an answer and a closed connection; the rest of it is not read.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _LINGER_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
-class Pace:
+class BodyRate:
     """How slow a body may be: `grace` seconds, and one more for each `least` bytes that have arrived.
 
     Only the time spent waiting for the sender counts. What arrives slower than `least` bytes a second uses
@@ -65,7 +65,7 @@ class UploadSlots:
 
 
 class BodyLimit:
-    """ASGI middleware: asks who sends, then counts and times the body while the app reads it."""
+    """ASGI middleware: authenticates the sender, then limits size and time of the body."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class BodyLimit:
         admit: Callable[[Request], object],
         upload_max_bytes: int,
         upload_paths: frozenset[str],
-        pace: Pace,
+        pace: BodyRate,
     ) -> None:
         """Wrap `app`; `admit` raises a RagError for who may not use the API; `upload_paths` take files."""
         self._app = app
@@ -111,7 +111,7 @@ class _Body:
     """The body of one request, and the answer, which closes the connection when the body was not read."""
 
     def __init__(
-        self, scope: Scope, receive: Receive, send: Send, limit: int, shown: int, pace: Pace
+        self, scope: Scope, receive: Receive, send: Send, limit: int, shown: int, pace: BodyRate
     ) -> None:
         self._receive, self._send = receive, send
         self._limit, self._pace = limit, pace
@@ -124,7 +124,7 @@ class _Body:
         self._closes = False
 
     def check_declared(self) -> None:
-        """Raise TooLarge for a body that says itself that it is over the limit."""
+        """Raise TooLarge for a body whose declared length is over the limit."""
         if not (self._declared.isascii() and self._declared.isdigit()) or int(self._declared) > self._limit:
             raise self._too_large
 

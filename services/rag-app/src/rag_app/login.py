@@ -55,7 +55,7 @@ async def log_in(
             request,
             next=own_path(next),
             user=user,
-            problem="The form was too old to be safe. Please try once more.",
+            problem="The form has expired. Please try again.",
             status=HTTPStatus.FORBIDDEN,
         )
     if wait := limiter.wait(client):
@@ -94,7 +94,7 @@ async def log_in(
 
 @router.post("/logout")
 async def log_out(request: Request) -> Response:
-    """End the session, in the browser and here; only a page of ours may ask for it."""
+    """End the session, in the browser and here; only our own page may request it."""
     if not from_own_page(request):
         return _ask("Another site asked to log you out. You are still logged in.", HTTPStatus.FORBIDDEN)
     sessions: Sessions = request.app.state.sessions
@@ -155,7 +155,7 @@ def _form(
 <input id="password" name="password" type="password" autocomplete="current-password" required{focus[1]}>
 <button type="submit">Sign in</button>
 </form>
-<p class="note">Your administrator has user and password.</p>""",
+<p class="note">Ask your administrator for user and password.</p>""",
         status,
         headers,
     )

@@ -1,4 +1,4 @@
-"""Figures for Prometheus: counted as answers are given, the rest read when asked for."""
+"""Metrics for Prometheus: some counted with each answer, the rest read on request."""
 
 from collections.abc import Mapping
 
@@ -61,11 +61,11 @@ def exposition(
 ) -> bytes:
     """Everything in Prometheus' text format; `partly_read` is documents with unread parts."""
     now = CollectorRegistry(auto_describe=True)
-    # The worker has no endpoint of its own: it leaves its totals in the ledger.
+    # The worker has no endpoint: it stores its totals in the ledger.
     seen = Counter("ragdock_ingested_words", "Words that parsers gave of documents.", registry=now)
     seen.inc(words_seen)
     lost = Counter(
-        "ragdock_ingested_words_lost", "Words of these that no chunk holds; any is a fault.", registry=now
+        "ragdock_ingested_words_lost", "Words of these that are in no chunk; any is a fault.", registry=now
     )
     lost.inc(words_lost)
     miscounted = Counter(

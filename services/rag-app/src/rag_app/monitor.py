@@ -1,7 +1,7 @@
-"""Is everything there? Asked rarely, shared by all visitors, honest about slowness.
+"""Health of the dependencies: checked rarely, shared by all visitors, honest about slowness.
 
 Green: all answers. Amber: Ollama is slower than max(1500 ms, 1.5 times its recent median), or a
-configured model is missing. Red: a dependency does not answer; then it is asked less and less
+configured model is missing. Red: a dependency does not answer; then it is checked less and less
 often, up to once a minute, until it is back.
 """
 
@@ -28,7 +28,7 @@ _REMEMBERED = 60
 
 @dataclass(frozen=True)
 class Reading:
-    """One look at the dependencies."""
+    """One check of the dependencies."""
 
     report: HealthReport
     opensearch: Light
@@ -78,7 +78,7 @@ class HealthMonitor:
     _asking: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     async def reading(self) -> Reading:
-        """The newest reading, taken now when the last one is too old; one asks, the others wait."""
+        """The newest reading, taken now when the last one is too old. One caller checks, the others wait."""
         async with self._asking:
             if self._reading is None or time.monotonic() >= self._next_at:
                 self._reading = self._judge(await run_in_threadpool(self.check))

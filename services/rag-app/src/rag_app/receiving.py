@@ -1,7 +1,7 @@
 """A form with one file, written to the disk as it arrives.
 
 The file's bytes go from the connection to the upload's part file. Nothing is kept in memory beside one block,
-and nothing stays when the form is wrong, the sender leaves or the server is told to stop.
+and nothing stays when the form is wrong, the sender leaves or the server stops.
 """
 
 from contextlib import ExitStack
@@ -23,7 +23,7 @@ _RULE = f"send one file as multipart/form-data, in the field '{FIELD}'"
 
 
 async def receive_file(request: Request, uploads: Uploads, *, replace: bool) -> Document:
-    """Store the one file of the request's form and queue it; raises a RagError with nothing kept."""
+    """Store the one file of the request's form and queue it; raises a RagError and stores nothing."""
     form = _Form(_boundary(request))
     declared = request.headers.get("content-length", "")
     expected = int(declared) if declared.isdigit() else 0

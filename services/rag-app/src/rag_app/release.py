@@ -18,9 +18,9 @@ class Release:
 
 
 def serving_release(record: Path) -> Release:
-    """What the release's record says."""
+    """Id and version from the release's record."""
     try:
-        told = json.loads(record.read_text(encoding="utf-8"))
-        return Release(str(told["id"]), str(told.get("version", UNKNOWN)))
+        found = json.loads(record.read_text(encoding="utf-8"))
+        return Release(str(found["id"]), str(found.get("version", UNKNOWN)))
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return Release()

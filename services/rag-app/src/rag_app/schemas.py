@@ -24,7 +24,7 @@ from rag_core.models import (
 from rag_core.tags import LONGEST, MOST
 from rag_core.words import spans
 
-_ALSO_IN = "names of other documents that hold the same passage word for word"
+_ALSO_IN = "names of other documents with the same passage word for word"
 
 PublicState = Literal["queued", "processing", "ready", "failed"]
 
@@ -36,7 +36,7 @@ class Given(BaseModel):
 
 
 class UploadAccepted(BaseModel):
-    """The document was stored and stands in the queue (or was known already)."""
+    """The document was stored and is in the queue (or was known already)."""
 
     id: str
     state: PublicState
@@ -48,7 +48,7 @@ class ReportOut(BaseModel):
     parts: dict[str, int] = Field(description="how many of each kind of part were read, beside plain text")
     remarks: list[str] = Field(description="worth knowing of what was read")
     unread: list[str] = Field(description="parts that could not be read: where, what and why")
-    more: int = Field(description="further lines of the two lists above that were not kept")
+    more: int = Field(description="further lines of the two lists above that were not stored")
     words: int = Field(description="words that the parser gave")
     words_lost: int = Field(description="of those, how many cannot be searched; anything but 0 is a fault")
 
@@ -59,7 +59,7 @@ class ReportOut(BaseModel):
 
 
 class DocumentOut(BaseModel):
-    """One document and where it stands."""
+    """One document and its state."""
 
     id: str
     name: str
@@ -97,13 +97,13 @@ class TagsIn(Given):
 
 
 class TagsOut(BaseModel):
-    """Tags as they are kept: in small letters, sorted."""
+    """Tags as they are stored: lower case, sorted."""
 
     tags: list[str]
 
 
 class FiltersIn(Given):
-    """Which documents are asked; each condition that is given must hold."""
+    """Which documents are searched; every given condition must apply."""
 
     documents: list[Annotated[str, Field(max_length=64)]] | None = Field(
         default=None, max_length=1000, description="ids of documents"
@@ -113,7 +113,7 @@ class FiltersIn(Given):
         default_factory=list, max_length=12, description="a document must have each"
     )
     added_from: AwareDatetime | None = None
-    added_to: AwareDatetime | None = Field(default=None, description="this moment is outside")
+    added_to: AwareDatetime | None = Field(default=None, description="exclusive")
 
     def meant(self) -> Filters:
         """As rag_core takes them."""
@@ -148,7 +148,7 @@ class SearchResult(BaseModel):
     bm25_rank: int | None
     bm25_score: float | None
     vector_rank: int | None
-    highlights: list[tuple[int, int]] = Field(description="where words of the question stand in the passage")
+    highlights: list[tuple[int, int]] = Field(description="where words of the question are in the passage")
     also_in: list[str] = Field(description=_ALSO_IN)
 
     @classmethod
@@ -198,7 +198,9 @@ class AskRequest(Given):
         default=None, max_length=64, description="its stored turns are the history; the answer joins them"
     )
     filters: FiltersIn = Field(default_factory=FiltersIn)
-    fresh: bool = Field(default=False, description="ask again even when the same was answered before")
+    fresh: bool = Field(
+        default=False, description="answer again even if the same question was answered before"
+    )
 
 
 class CitationOut(BaseModel):
@@ -331,7 +333,7 @@ class Insights(BaseModel):
 
 
 class Alive(BaseModel):
-    """This process answers; nothing is said about what stands behind it."""
+    """This process answers. Says nothing about its dependencies."""
 
     status: Literal["ok"] = "ok"
 
@@ -351,7 +353,7 @@ class Component(BaseModel):
 
 
 class Status(BaseModel):
-    """Everything an operator asks first."""
+    """Everything an operator checks first."""
 
     release: str
     version: str = Field(description="version of Ragdock that made the release")

@@ -18,7 +18,7 @@ FORM_COOKIE = "ragdock_form"
 
 
 def same(given: str, wanted: str) -> bool:
-    """Compare without telling by the time it takes; hashing hides the length, too."""
+    """Compare in constant time; hashing hides the length, too."""
     return hmac.compare_digest(
         hashlib.sha256(given.encode()).digest(), hashlib.sha256(wanted.encode()).digest()
     )
@@ -26,7 +26,7 @@ def same(given: str, wanted: str) -> bool:
 
 def either(given: str, wanted: str) -> bool:
     """Compare with each of the values: while a secret is being rotated there are two, a line each."""
-    # All are compared, so that the time tells nothing.
+    # All are compared, so that the time reveals nothing.
     matches = [same(given, one) for one in wanted.split()]
     return any(matches)
 
@@ -47,13 +47,13 @@ class Sessions:
         return int(self.settings.session_hours * 3600)
 
     def check_password(self, user: str, password: str) -> bool:
-        """Say whether user and password are the ones the deployment made."""
+        """Whether user and password are the deployment's."""
         known = same(user, self.settings.app_user)
         right = either(password, self.settings.app_password.get_secret_value())
         return known and right
 
     def check_token(self, token: str) -> bool:
-        """Say whether this is the API token."""
+        """Whether this is the API token."""
         return either(token, self.settings.api_token.get_secret_value())
 
     def issue(self) -> str:
@@ -73,7 +73,7 @@ class Sessions:
         return None if session is None or session["id"] in self._ended else session
 
     def end(self, cookie: str | None) -> None:
-        """Make a session invalid, also for someone who kept its cookie, and after a restart."""
+        """Make a session invalid, also for a client that kept its cookie, and after a restart."""
         session = self._read(cookie)
         if session is not None:
             self._ended.add(session["id"], self.seconds)
@@ -83,7 +83,7 @@ class Sessions:
         return secrets.token_urlsafe(18)
 
     def form_token(self, nonce: str) -> str:
-        """What the login form must send back along with the cookie that holds `nonce`."""
+        """What the login form must send back with the cookie that contains `nonce`."""
         return hmac.new(self._key("form"), nonce.encode(), hashlib.sha256).hexdigest()
 
     def _read(self, cookie: str | None) -> dict[str, str] | None:
@@ -110,8 +110,8 @@ class Sessions:
 class LoginRateLimiter:
     """Counts failed logins for each client; too many in the window must wait.
 
-    While very many fail from everywhere, each client has one try in the window instead of `failures`. Nobody
-    waits who has not failed: somebody who guesses from many addresses does not lock the owner out.
+    While very many attempts fail, each client has one try in the window instead of `failures`. A client
+    without failures never waits: guessing from many addresses does not lock the owner out.
     """
 
     failures: int = 5

@@ -20,18 +20,18 @@ class AppSettings(RagSettings):
     session_hours: float = Field(default=12.0, gt=0)
 
     edge_host: str = "edge"
-    """Name of the only peer whose X-Forwarded-* headers are believed."""
+    """Name of the only peer whose X-Forwarded-* headers are trusted."""
     release_file: Path = Path("/etc/ragdock/release.json")
     """The record of the release that serves, shown by /api/status."""
 
     ask_slots: int = Field(default=1, ge=1)
     """Questions answered at the same time: one answer uses all cores of a small host."""
     ask_waiting: int = Field(default=12, ge=0)
-    """Questions that may wait for a slot; the next one is told to come back later."""
+    """Questions that may wait for a slot; further ones are refused with Retry-After."""
     upload_slots: int = Field(default=6, ge=1)
-    """Uploads received at the same time; the next one is told to come back."""
+    """Uploads received at the same time; further ones are refused with Retry-After."""
     shutdown_seconds: int = Field(default=100, ge=1)
-    """How long running answers may go on after the container is told to stop."""
+    """How long running answers may continue after the container is stopped."""
     log_level: str = "INFO"
 
     @field_validator("app_password", "api_token", "session_key")
@@ -40,7 +40,7 @@ class AppSettings(RagSettings):
         if len(value.get_secret_value().strip()) < _SHORTEST_SECRET:
             raise ValueError(
                 f"is shorter than {_SHORTEST_SECRET} characters: the deployment makes these secrets,"
-                " look for an empty file in /run/secrets"
+                " check for an empty file in /run/secrets"
             )
         return SecretStr(value.get_secret_value().strip())
 

@@ -26,7 +26,7 @@ def html_page(
     *,
     title: str = "Sign in",
 ) -> HTMLResponse:
-    """A small page of its own; `content` is HTML."""
+    """A small separate page; `content` is HTML."""
     shell = (files("rag_app") / "login.html").read_text(encoding="utf-8")
     named = shell.replace(_TITLE, f"<title>{escape(title)} - Ragdock</title>")
     return HTMLResponse(

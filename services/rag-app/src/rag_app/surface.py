@@ -1,6 +1,6 @@
 """The part of Gradio that the page needs; everything else below /app does not exist.
 
-Gradio's own routes take uploads, serve files and fetch addresses, and a new version may bring more of them.
+Gradio's own routes take uploads, serve files and fetch addresses, and a new version may add more of them.
 So the needed ones are named here, one by one; compose/edge/Caddyfile.j2 names the same. What a browser sends
 is checked (rag_app.events) and bound to its login before Gradio reads it.
 """
@@ -31,7 +31,7 @@ JOIN = f"{_API}/queue/join"
 RUN = f"{_API}/run/predict"
 CANCEL = f"{_API}/cancel"
 RESET = f"{_API}/reset"
-# As Gradio says it; the page then begins a new session.
+# Gradio's own message; the page then starts a new session.
 _NO_SESSION = (
     'data: {"msg":"unexpected_error","event_id":null,"message":"404: Not Found",'
     '"session_not_found":true,"success":false}\n\n'
@@ -39,7 +39,7 @@ _NO_SESSION = (
 
 
 class Surface:
-    """ASGI middleware: hands on to Gradio what the page needs; PagesGuard stands in front of it."""
+    """ASGI middleware: passes on to Gradio what the page needs; PagesGuard is in front of it."""
 
     def __init__(self, app: ASGIApp, prefix: str, events: Events, has_events: Callable[[str], bool]) -> None:
         """Wrap `app`; below `prefix` only the routes above exist.

@@ -1,4 +1,4 @@
-"""What `ask` and `search` take beside the question, and how their findings are shown."""
+"""Options of `ask` and `search`, and how their results are shown."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ WithTags = Annotated[
 ]
 _FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 Since = Annotated[
-    datetime | None, typer.Option(formats=_FORMATS, help="Only what was added at this moment (UTC) or later.")
+    datetime | None, typer.Option(formats=_FORMATS, help="Only documents added at this time (UTC) or later.")
 ]
 Until = Annotated[
-    datetime | None, typer.Option(formats=_FORMATS, help="Only what was added before this moment (UTC).")
+    datetime | None, typer.Option(formats=_FORMATS, help="Only documents added before this time (UTC).")
 ]
 
 
@@ -34,7 +34,7 @@ def filters(
     since: datetime | None,
     until: datetime | None,
 ) -> Filters:
-    """The conditions as rag_core takes them; a moment without a zone is one of UTC."""
+    """The filters as rag_core takes them; a time without a zone is UTC."""
     return Filters(
         documents=tuple(documents) if documents else None,
         kinds=tuple(kinds or ()),

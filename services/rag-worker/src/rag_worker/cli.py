@@ -69,7 +69,7 @@ def watch(
 
 @app.command()
 def search(
-    query: Annotated[str, typer.Argument(help="What to look for.")],
+    query: Annotated[str, typer.Argument(help="What to search for.")],
     top_k: TopK = None,
     document: asking.Documents = None,
     kind: asking.Kinds = None,
@@ -87,13 +87,13 @@ def search(
         else:
             asking.show_passages(passages, out)
         if not passages:
-            err.print("Nothing was found. `ragdock watch --once` tells how many documents are ready.")
+            err.print("Nothing was found. `ragdock watch --once` shows how many documents are ready.")
             raise typer.Exit(BAD)
 
 
 @app.command()
 def ask(
-    question: Annotated[str, typer.Argument(help="What you want to know.")],
+    question: Annotated[str, typer.Argument(help="Your question.")],
     model: Annotated[str | None, typer.Option(help="Another model than the first of the settings.")] = None,
     top_k: TopK = None,
     document: asking.Documents = None,
@@ -171,7 +171,7 @@ def evaluate(
 
 @app.command()
 def doctor(as_json: Json = False) -> None:
-    """Look for what is wrong and say what to do about it."""
+    """Check for problems and print how to fix them."""
     settings = _settings()
     findings = examination.examine(settings)
     if as_json:
@@ -192,10 +192,10 @@ def reindex(
 ) -> None:
     """Have every document read into a new index; the old one answers till the new one is whole."""
     with _ledger() as (_, ledger):
-        ledger.note(WANTED, "asked for by a person")
+        ledger.note(WANTED, "requested by a person")
         out.print("The worker makes a new index; the old one answers till then. `ragdock watch` shows it.")
         if wait and not intake.wait_for_reindex(ledger, timeout=timeout, out=out):
-            err.print(f"It is not done after {timeout:.0f} s; the worker goes on with it.")
+            err.print(f"It is not done after {timeout:.0f} s; the worker continues.")
             raise typer.Exit(BAD)
 
 

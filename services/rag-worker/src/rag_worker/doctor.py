@@ -1,4 +1,4 @@
-"""What could be wrong with ingestion and answers, looked at one by one; nothing is changed."""
+"""Checks of ingestion and answers, one by one; nothing is changed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SLOW_SECONDS = 5.0
 
 
 class Finding(Frozen):
-    """One thing looked at: how it is and, when it is wrong, what to do."""
+    """One check: its result and, when it failed, what to do."""
 
     what: str
     ok: bool
@@ -80,7 +80,7 @@ def _ledger(settings: WorkerSettings) -> Finding:
 
 
 def _worker(settings: WorkerSettings) -> Finding:
-    advice = "look at its log: docker logs ragdock-rag-worker-1, on the host"
+    advice = "read its log: docker logs ragdock-rag-worker-1, on the host"
     try:
         age = time.time() - settings.heartbeat_path.stat().st_mtime
     except FileNotFoundError:
@@ -104,7 +104,7 @@ def _index(settings: WorkerSettings) -> Finding:
     with closing(factory.build_index(settings)) as index:
         serving = index.serving()
         if serving is None:
-            detail = f"nothing stands behind {settings.opensearch_index!r}"
+            detail = f"no index behind {settings.opensearch_index!r}"
             advice = "start the worker: it makes the index and reads every document again"
             return Finding(what="index", ok=False, detail=detail, advice=advice)
         name, stored = serving
@@ -124,7 +124,7 @@ def _ollama(settings: WorkerSettings) -> Finding:
         advice = "see whether it runs: playbooks/status.yml; its log: docker logs ragdock-ollama-1"
         return Finding(what="Ollama", ok=False, detail=report.ollama.detail, advice=advice)
     missing = [name for name, there in report.models.items() if not there]
-    detail = f"it does not hold {', '.join(missing)}" if missing else ", ".join(report.models)
+    detail = f"missing: {', '.join(missing)}" if missing else ", ".join(report.models)
     advice = "name the models in ragdock_models and run the deploy playbook again"
     return Finding(what="Ollama", ok=not missing, detail=detail, advice=advice)
 
@@ -145,7 +145,7 @@ def _ocr(settings: WorkerSettings) -> Finding:
         return Finding(what="OCR", ok=True, detail="switched off; scanned pages are not read")
     program = shutil.which("tesseract")
     if program is None:
-        advice = "use the image of the release; it holds Tesseract"
+        advice = "use the image of the release; it contains Tesseract"
         return Finding(what="OCR", ok=False, detail="Tesseract is not installed", advice=advice)
     listed = subprocess.run(
         [program, "--list-langs"], capture_output=True, text=True, timeout=30, check=False

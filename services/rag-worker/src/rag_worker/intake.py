@@ -1,4 +1,4 @@
-"""Documents brought and watched from the command line; the worker that runs beside it reads them."""
+"""Documents added and watched from the command line; the running worker reads them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def ingest(
     out: Console,
     err: Console,
 ) -> bool:
-    """Take the files and, if asked, wait; False when one was refused, failed or is not done in time."""
+    """Take the files and, if requested, wait; False when one was refused, failed or is not done in time."""
     uploads = factory.build_uploads(settings, ledger)
     taken: dict[str, str] = {}
     good = True
@@ -48,7 +48,7 @@ def ingest(
         return good
     left = _wait(ledger, set(taken), timeout, out)
     for one in left:
-        err.print(f"{taken[one]}: not read after {timeout:.0f} s; `ragdock doctor` looks why", markup=False)
+        err.print(f"{taken[one]}: not read after {timeout:.0f} s; `ragdock doctor` shows why", markup=False)
     failed = [d for one in taken if (d := ledger.find(one)) and d.state is DocumentState.FAILED]
     for document in failed:
         err.print(f"{taken[document.id]}: {document.reason}", markup=False)

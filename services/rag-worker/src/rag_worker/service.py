@@ -1,4 +1,4 @@
-"""The worker as a service: it works until it is told to stop."""
+"""The worker as a service: it works until it is asked to stop."""
 
 from __future__ import annotations
 

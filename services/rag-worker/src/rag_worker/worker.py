@@ -112,7 +112,7 @@ class Worker:
         if now < self._next_scan:
             return
         scan = self._watcher.scan()
-        # A growing file is looked at again soon: it is taken when two looks agree.
+        # A growing file is checked again soon: it is taken when two looks agree.
         self._next_scan = time.monotonic() + (
             min(_IDLE_SECONDS, self._poll_seconds) if scan.growing else self._poll_seconds
         )

@@ -1,7 +1,7 @@
 """Runs one job of the schedule: ragdock-job backup | drill | patch | prune | renew | drift | after-boot.
 
 The work is the playbook of that name in the deployer's directory. Here is only what a playbook cannot
-do for itself: one at a time, gently, not for ever, with a log, and with a record even of its own death.
+do for itself: one at a time, gently, not for ever, with a log, and with a record even when it is killed.
 docs/operate/schedule.md explains it.
 """
 
@@ -32,12 +32,12 @@ SETTLE_SECONDS = 600.0
 PROJECT = "com.docker.compose.project=ragdock"
 TIMED_OUT = 124
 BUSY = 75
-KILLED = "It was killed before it said how it went. "
+KILLED = "It was killed before it recorded its result. "
 UNFINISHED = "The host went down, or the runner was killed, while it ran. "
 
 
 class BusyError(Exception):
-    """Another job runs, so this one did not start; said in its log."""
+    """Another job runs, so this one did not start. Its log says so."""
 
 
 class Runner:
@@ -86,7 +86,7 @@ class Runner:
         entry = jobs.write_record(self.root, outcome)
         namespace, region = self.settings["namespace"], self.settings["region"]
         problem = jobs.put_metrics(entry, namespace, region, self.settings["endpoint_url"])
-        say(log, f"failed: {reason}" + (f" CloudWatch was not told: {problem}" if problem else ""))
+        say(log, f"failed: {reason}" + (f" Not sent to CloudWatch: {problem}" if problem else ""))
 
     def known(self) -> str:
         """What is on record of the job, as a hash: no clock has to be trusted to see that it changed."""
@@ -94,7 +94,7 @@ class Runner:
         return hashlib.sha256(state.read_bytes()).hexdigest() if state.is_file() else ""
 
     def recorded_since(self, mark: dict[str, Any]) -> bool:
-        """Did the marked run say how it went? Not known of a mark of an earlier release: then it did not."""
+        """Whether the marked run recorded its result. For a mark of an earlier release: no."""
         return "before" in mark and self.known() != mark["before"]
 
     def cut_short(self, log: IO[str]) -> None:
@@ -140,7 +140,7 @@ class Runner:
             "ANSIBLE_NOCOLOR": "1",
             "PYTHONUNBUFFERED": "1",
         }
-        # The lock's descriptor goes along: should this runner be killed, the playbook still holds it.
+        # The lock's descriptor goes along: if this runner is killed, the playbook still holds it.
         processes.adopt_orphans()
         process = subprocess.Popen(
             words,
@@ -183,22 +183,22 @@ class Runner:
         with log_of(self.job) as log, self.alone(log) as lock:
             began = time.time()
             os.nice(10)
-            say(log, f"{self.job} begins")
+            say(log, f"{self.job} started")
             self.cut_short(log)
             if self.job == "patch" and not extra:
-                # Of a restart that was asked for and never came: not this run's.
+                # Left from a restart that never came; not of this run.
                 self.resume_notes.unlink(missing_ok=True)
             before = self.known()
             pid, code = self.play(log, lock, extra, before)
             if self.job == "patch" and not code and self.resumes():
-                say(log, "patch goes on after the restart that it asked for")
+                say(log, "patch continues after its restart")
                 return 0
             if self.known() == before:
                 minutes = self.settings["jobs"][self.job]["timeout_minutes"]
                 reason = (
                     f"Ended after {minutes} minutes (ragdock_schedule_timeout_minutes)."
                     if code == TIMED_OUT
-                    else f"The playbook ended with code {code} before it said how it went."
+                    else f"The playbook ended with code {code} before it recorded its result."
                 )
                 self.record(began, f"{reason} Its log: {LOGS / self.job}.log", log)
                 code = code or 1
@@ -232,7 +232,7 @@ class Runner:
 
 @contextlib.contextmanager
 def log_of(job: str) -> Iterator[IO[str]]:
-    """The job's log, begun anew when it has grown; a few old ones stay."""
+    """The job's log, rotated when it is large; a few old ones stay."""
     LOGS.mkdir(mode=0o750, parents=True, exist_ok=True)
     path = LOGS / f"{job}.log"
     if path.exists() and path.stat().st_size > LOG_BYTES:
@@ -264,7 +264,8 @@ def settle(log: IO[str]) -> None:
             return
         time.sleep(3)
     say(
-        log, f"not every container was healthy within {SETTLE_SECONDS:.0f} s; the jobs will say what is wrong"
+        log,
+        f"not every container was healthy within {SETTLE_SECONDS:.0f} s; the jobs will report what is wrong",
     )
 
 
@@ -291,7 +292,9 @@ def after_boot(settings: dict[str, Any]) -> int:
                     again = not mark.get("again", False)
                     runner.record(mark["began"], f"{UNFINISHED}Its log: {LOGS / job}.log", log)
             if again:
-                say(log, f"{job} {'goes on' if resume else 'was due while the host was down, or cut short'}")
+                say(
+                    log, f"{job} {'continues' if resume else 'was due while the host was down, or cut short'}"
+                )
                 runner.again = bool(mark)
                 try:
                     codes.append(runner.run(resume))

@@ -1,4 +1,4 @@
-"""Conversations kept, and what people think of answers."""
+"""Stored conversations, and ratings of answers."""
 
 from http import HTTPStatus
 from typing import Annotated
@@ -38,14 +38,14 @@ def list_conversations(
     search: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
 ) -> ConversationList:
-    """The newest first; `search` looks into titles and questions."""
+    """The newest first; `search` matches titles and questions."""
     found = backend.conversations.list(limit=limit, search=search)
     return ConversationList(conversations=[ConversationSummary.of(one) for one in found])
 
 
 @router.post("/conversations", status_code=HTTPStatus.CREATED)
 def start_conversation(body: ConversationStart, backend: _Stores) -> ConversationSummary:
-    """A new one; give its id with each question to /api/ask."""
+    """Start one; send its id with each question to /api/ask."""
     return ConversationSummary.of(backend.conversations.start(body.title))
 
 
@@ -76,7 +76,7 @@ def delete_conversation(conversation_id: str, backend: _Stores) -> None:
 
 @router.put("/exchanges/{exchange_id}/feedback", status_code=HTTPStatus.NO_CONTENT)
 def rate(exchange_id: str, body: FeedbackIn, backend: _Stores) -> None:
-    """Say what an answer was worth; null takes it back."""
+    """Rate an answer; null removes the rating."""
     backend.conversations.rate(exchange_id, body.feedback)
 
 

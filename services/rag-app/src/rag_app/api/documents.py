@@ -1,4 +1,4 @@
-"""Documents: bring, list, look at, remove."""
+"""Documents: upload, list, read, remove."""
 
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -50,7 +50,7 @@ def backend_of(request: Request) -> Backend:
 
 
 def visible(ledger: Ledger, document_id: str) -> Document:
-    """The document, unless it is on its way out: to people it is gone from that moment."""
+    """The document, unless it is being deleted: to users it is gone at once."""
     document = ledger.get(document_id)
     if document.state not in SHOWN_STATES:
         raise DocumentNotFound(f"document {document_id!r} was deleted; upload the file again to have it back")
@@ -78,16 +78,14 @@ def visible(ledger: Ledger, document_id: str) -> Document:
 async def upload(
     request: Request,
     backend: Annotated[Backend, Depends(backend_of)],
-    replace: Annotated[
-        bool, Query(description="Once ready, take the place of an upload of this name")
-    ] = True,
+    replace: Annotated[bool, Query(description="Once ready, replace an upload of this name")] = True,
 ) -> UploadAccepted:
     """Store a file and queue it; the same content again gives the same id, other content another.
 
     One file in each request. An upload of the same name answers till the new one is ready, and goes then; if
     the new one fails, both stay listed.
     """
-    # The body is read here and not by the framework, which would spool it before it asks who sends it.
+    # The body is read here and not by the framework, which would spool it before it authenticates the sender.
     slots: UploadSlots = request.app.state.upload_slots
     with slots.one():
         document = await receive_file(request, backend.uploads, replace=replace)

@@ -1,4 +1,4 @@
-"""Figures for a Prometheus on the data network, or for whoever has the token."""
+"""Metrics for a Prometheus on the data network, or for a client with the token."""
 
 from typing import Annotated
 

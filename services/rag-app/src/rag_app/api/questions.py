@@ -40,7 +40,7 @@ router = APIRouter(
         HTTPStatus.UNAUTHORIZED.value: {"model": errors.ErrorBody},
         HTTPStatus.SERVICE_UNAVAILABLE.value: {
             "model": errors.ErrorBody,
-            "description": "Full, or a dependency is away; Retry-After says when to come back",
+            "description": "The queue is full or a dependency is down; Retry-After says when to try again",
         },
     },
 )
@@ -71,7 +71,7 @@ async def ask(
     body: AskRequest, request: Request, backend: Annotated[Backend, Depends(backend_of)]
 ) -> Response:
     """Answer a question from the documents, citing document and page."""
-    # A conversation that is gone, and a full line, are told before any answer begins.
+    # A deleted conversation and a full queue are reported before an answer starts.
     history = await run_in_threadpool(_history, body, backend)
     ticket = backend.gate.enter()
     question = _Question(body, backend, history)
@@ -84,7 +84,7 @@ async def ask(
 
 @dataclass(frozen=True)
 class _Question:
-    """One question with what was said before it."""
+    """One question with the conversation before it."""
 
     body: AskRequest
     backend: Backend
@@ -176,7 +176,7 @@ async def _stream(question: _Question, ticket: Ticket) -> AsyncIterator[ServerSe
                     yield _as_sse(event)
     except RagError as error:
         yield _sse("error", {"code": error.code, "message": error.message})
-    except Exception:  # noqa: BLE001 - the stream has begun: this is its only way to say so
+    except Exception:  # noqa: BLE001 - the stream has started: this is the only way to report it
         _log.exception("unexpected_error", path="/api/ask")
         yield _sse("error", {"code": "internal", "message": "Something went wrong on our side."})
 

@@ -24,7 +24,7 @@ async def health() -> Alive:
 
 @router.get("/light")
 async def light(backend: Annotated[Backend, Depends(backend_of)]) -> Light:
-    """Public: can questions be answered; no detail. Looks every 10 seconds at most."""
+    """Public: whether questions can be answered, without detail. Checked at most every 10 seconds."""
     return Light(light=(await backend.monitor.reading()).light)
 
 

@@ -1,4 +1,4 @@
-"""The Ask tab: a conversation whose answers show what they rest on."""
+"""The Ask tab: a conversation whose answers show what supports them."""
 
 import re
 import time
@@ -27,7 +27,7 @@ _SHOW_EVERY_SECONDS = 0.12
 Messages = talks.Messages
 Kept = list[talks.Unsaved]
 _KEPT = 20
-"""Questions without a stored answer that a page goes on showing."""
+"""Questions without a stored answer that a page keeps showing."""
 _REMEMBERED = 6
 """Exchanges of a conversation that a follow-up question may lean on."""
 _EXCHANGE = re.compile(r"rd-x-([0-9a-f]{16})")
@@ -41,7 +41,7 @@ New here? Add documents in the <b>Library</b> first.</p></div>"""
 
 def ask_tab(backend: Backend, controls: Controls, page: gr.Blocks) -> None:
     """Build the tab's content and wire its events."""
-    # Which conversation is shown: the browser tab remembers it, so that a new server can go on with it.
+    # Which conversation is shown: the browser tab remembers it, so that a new server can continue it.
     talk = gr.Textbox("", visible="hidden", elem_id="rd-talk-id")
     with gr.Row(elem_id="rd-desk", equal_height=False):
         listed = talks.panel()
@@ -60,7 +60,7 @@ def ask_tab(backend: Backend, controls: Controls, page: gr.Blocks) -> None:
         return running, written, "", _asking(backend, current, written, kept)
 
     def take_again(current: str, kept: Kept, event: gr.EventData) -> tuple[object, str, str, Messages]:
-        """The same question once more; the line keeps what somebody writes in it."""
+        """Ask the same question again; the input keeps its text."""
         exchange = part(event, "exchange")
         written = _question_of(backend, current, exchange)
         running = gr.Textbox(submit_btn=False, stop_btn=True)
@@ -148,13 +148,13 @@ def _question(backend: Backend) -> gr.Textbox:
 
 
 def _again() -> gr.HTML:
-    """Nothing to see: carries the click on an answer's "Ask again" to the server."""
+    """Hidden: sends the click on an answer's "Ask again" to the server."""
     script = (files("rag_app.ui") / "assets" / "again.js").read_text(encoding="utf-8")
     return gr.HTML("", elem_id="rd-again", js_on_load=script, apply_default_css=False)
 
 
 def _rate(backend: Backend, event: gr.EventData) -> None:
-    """Store a thumb; which answer it is for stands in the foot of the message, that is last in it."""
+    """Store a rating. The id of its answer is in the foot, the last part of the message."""
     sent = event._data
     value, liked = (sent.get("value"), sent.get("liked")) if isinstance(sent, dict) else (None, None)
     found = _EXCHANGE.findall(str(value))
@@ -178,7 +178,7 @@ async def answering(
 ) -> AsyncIterator[tuple[str, str]]:
     """The answer's message and its conversation; each value replaces the one before it.
 
-    `of_what` are the values of the filter's row, `afresh` the exchange that is asked once more.
+    `of_what` are the values of the filter row, `afresh` the exchange that is asked again.
     """
     if not question.strip():
         yield render.note("Please type a question."), talk
@@ -211,7 +211,7 @@ async def answering(
 
 
 def _remember(backend: Backend, talk: str, question: str, answer: Answer) -> tuple[str, str]:
-    """Store the answer; a conversation that was deleted while it was written begins anew."""
+    """Store the answer; a conversation that was deleted in the meantime starts again."""
     store = backend.conversations
     try:
         exchange = store.add(talk or store.start(question).id, question, answer)
@@ -222,16 +222,16 @@ def _remember(backend: Backend, talk: str, question: str, answer: Answer) -> tup
 
 
 def _told(backend: Backend, talk: str, until: str = "") -> list[tuple[str, str]]:
-    """What was asked and answered before in this conversation: a follow-up question leans on it.
+    """The conversation so far: a follow-up question refers to it.
 
-    A question that is asked once more leans on what was said before its first answer.
+    A question that is asked again refers to the conversation before its first answer.
     """
     exchanges = list(takewhile(lambda one: one.id != until, _exchanges(backend, talk)))
     return [(one.question, one.answer.answer) for one in exchanges[-_REMEMBERED:]]
 
 
 def _question_of(backend: Backend, talk: str, exchange: str) -> str:
-    """What an exchange asked; empty when it is gone."""
+    """The question of an exchange; empty when it was deleted."""
     return next((one.question for one in _exchanges(backend, talk) if one.id == exchange), "")
 
 
@@ -251,7 +251,7 @@ def _exchanges(backend: Backend, talk: str) -> Sequence[Exchange]:
 
 
 async def _written(events: AsyncIterator[AnswerEvent]) -> AsyncIterator[str | Answer]:
-    yield render.note("Looking through your documents…")
+    yield render.note("Searching your documents…")
     written, shown_at = "", 0.0
     async for event in events:
         match event:

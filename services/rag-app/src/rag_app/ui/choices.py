@@ -1,4 +1,4 @@
-"""The Settings tab: how this browser tab wants its answers. Nothing here changes anybody else's."""
+"""The Settings tab: settings of answers for this browser tab only."""
 
 import json
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _RECALL = """(...own) => {
 
 @dataclass(frozen=True)
 class Chosen:
-    """What one question is asked with."""
+    """The settings of one question."""
 
     model: str | None
     top_k: int
@@ -46,7 +46,7 @@ class Controls:
                 [_AUTOMATIC, *models],
                 value=_AUTOMATIC,
                 label="Model",
-                info="Automatic asks the first one and falls back to the next when it does not answer.",
+                info="Automatic uses the first one and falls back to the next when it does not answer.",
                 filterable=False,
                 elem_id="rd-model",
                 render=False,
@@ -67,7 +67,7 @@ class Controls:
                 value=round(settings.ollama_timeout),
                 step=5,
                 label="Longest wait for a model, in seconds",
-                info="After this the next model is asked, and at last the passages themselves are shown.",
+                info="After this the next model is used, and finally the passages themselves are shown.",
                 elem_id="rd-timeout",
                 render=False,
             ),

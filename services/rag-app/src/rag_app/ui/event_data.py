@@ -1,4 +1,4 @@
-"""What a click brought along, taken as whatever anybody may have sent."""
+"""The data of a click, treated as untrusted input."""
 
 import gradio as gr
 

@@ -17,7 +17,7 @@ _LINK = str.maketrans({"[": "&#91;", "]": "&#93;", "!": "&#33;"})
 _ADDRESS = re.compile(r"(?i)(\bwww)\.|:(?=//)|(?<=mailto):")
 # Control characters, and those that some programs take for the end of a line.
 _BLANK = {"Cc", "Zl", "Zp"}
-# Stand for <mark> and </mark> until the text around them is harmless.
+# Placeholders of <mark> and </mark> until the text around them is harmless.
 _ON, _OFF = "\x02", "\x03"
 _COPIES_NAMED = 5
 
@@ -64,7 +64,7 @@ def _marked(line: str, wanted: frozenset[str]) -> str:
     marked, at, end = "", 0, 0
     for word, start, stop in tokens(line):
         if words(word) & wanted:
-            # The last mark goes on when this word begins before it ends.
+            # The last mark is extended when this word starts before it ends.
             marked = marked[: -len(_OFF)] if start < end else f"{marked}{line[at:start]}{_ON}"
             marked += f"{line[max(start, end) : stop]}{_OFF}"
             at = end = stop
@@ -72,12 +72,12 @@ def _marked(line: str, wanted: frozenset[str]) -> str:
 
 
 def pages(start: int, end: int) -> str:
-    """Where a passage stands, for people."""
+    """The pages of a passage, for people."""
     return f"page {start}" if start == end else f"pages {start}-{end}"
 
 
 def copies(names: Sequence[str]) -> str:
-    """Which other documents hold a passage word for word; of many the first few by name."""
+    """Which other documents contain a passage word for word; of many, the first few by name."""
     shown, more = names[:_COPIES_NAMED], len(names[_COPIES_NAMED:])
     return f"The same passage is also in {', '.join([*shown, *([f'{more} more'] if more else [])])}."
 
@@ -94,9 +94,9 @@ def size(number: int) -> str:
     return f"{number / (1024 * 1024):.1f} MB"
 
 
-def ago(moment: datetime) -> str:
-    """How long ago, in the coarsest unit that says enough."""
-    seconds = max(0.0, (datetime.now(UTC) - moment).total_seconds())
+def ago(when: datetime) -> str:
+    """How long ago, in the coarsest useful unit."""
+    seconds = max(0.0, (datetime.now(UTC) - when).total_seconds())
     for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
         units = int(seconds // length)
         if units:

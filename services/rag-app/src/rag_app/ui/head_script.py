@@ -1,6 +1,6 @@
-"""A script that stands in the page before anything else.
+"""A script at the top of the page.
 
-Gradio adds what its `head` parameter holds only after its own parts have loaded, which is too late
+Gradio adds its `head` parameter only after its own parts have loaded, which is too late
 for a script that must notice when they do not.
 """
 

@@ -12,7 +12,7 @@ from rag_core.conversations import Day
 from rag_core.models import DocumentState
 
 _DAYS = 30
-# Each stands out from both a white and a dark ground (3:1).
+# Each has a contrast of 3:1 on both a white and a dark background.
 _GOOD, _LESS, _BAD, _IDLE = "#0d9488", "#d97706", "#dc2626", "#64748b"
 _STATES = {"ready": _GOOD, "processing": _LESS, "queued": _IDLE, "failed": _BAD}
 _ANSWERS = {"fully supported": _GOOD, "not fully": _LESS, "by no model": _IDLE}
@@ -72,7 +72,7 @@ def summary_html(backend: Backend, days: Sequence[Day]) -> str:
         (f"{up} / {down}", "thumbs up / down"),
     ]
     cards = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for value, name in facts)
-    none = "" if asked else '<p class="rd-facts">The charts fill as questions are asked.</p>'
+    none = "" if asked else '<p class="rd-facts">Charts appear when questions have been asked.</p>'
     return f'<dl class="rd-cards">{cards}</dl>{none}'
 
 
@@ -115,7 +115,7 @@ def chunks_frame(backend: Backend, most: int = 10) -> pd.DataFrame:
     ready = backend.ledger.list(states=[DocumentState.READY], limit=100_000)
     largest = sorted(ready, key=lambda one: one.chunks, reverse=True)[:most]
     rows = [(one.name if len(one.name) <= 28 else f"{one.name[:27]}…", one.chunks) for one in largest]
-    # A chart of nothing has no name that a screen reader could tell.
+    # An empty chart has no accessible name.
     return pd.DataFrame(rows or [("no document yet", 0)], columns=["document", "chunks"])
 
 

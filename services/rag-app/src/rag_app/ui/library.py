@@ -1,4 +1,4 @@
-"""The Library tab: bring documents, see where each stands, remove or retry."""
+"""The Library tab: add documents, see their state, remove or retry them."""
 
 from collections.abc import Sequence
 from importlib.resources import files
@@ -83,7 +83,7 @@ def library_tab(backend: Backend) -> None:
         return refused + now, now
 
     # Not through Gradio's queue, and a new tick never waits for the one before: when the server
-    # is replaced in the middle of a tick, the next one simply asks the new server.
+    # is replaced in the middle of a tick, the next one goes to the new server.
     quiet: dict[str, Any] = {
         "show_progress": "hidden",
         "queue": False,
@@ -210,7 +210,7 @@ def _progress(document: Document) -> str:
 
 
 def act_on(backend: Backend, action: str, document_id: str, tags: str = "") -> str:
-    """Do what a button asked for: empty, or why it was refused, as HTML.
+    """Apply a button's action; returns nothing, or the refusal as HTML.
 
     Gradio's own notices need its queue, which these buttons do not go through.
     """

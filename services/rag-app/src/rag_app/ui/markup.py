@@ -1,7 +1,7 @@
 """A model's Markdown, read by one real tokenizer and written as HTML of an allow-list.
 
 Links, images, raw HTML, addresses in angle brackets and definitions of references are not read at all: they
-stay the characters they are. docs/decisions/0083-one-markdown-tokenizer.md says why.
+stay the characters they are. See docs/decisions/0083-one-markdown-tokenizer.md.
 """
 
 import re
@@ -72,14 +72,14 @@ def marks(numbers: str) -> list[str]:
 
 
 class _Doubts:
-    """Marks stretches of the text, told by how many letters stand before them."""
+    """Marks ranges of the text, given by the number of letters before them."""
 
     def __init__(self, stretches: Sequence[tuple[int, int]]) -> None:
         self._left = deque(stretches)
         self._at = 0
 
     def mark(self, text: str) -> str:
-        """The next piece of text as HTML. A stretch that goes on in the next piece is marked there anew."""
+        """The next piece of text as HTML. A range that continues in the next piece is marked there again."""
         shown: list[str] = []
         run: list[str] = []
         ending = False
@@ -96,7 +96,7 @@ class _Doubts:
         for character in text:
             letter = character.isalnum()
             if ending and (letter or character.isspace()):
-                # The marks that end a sentence stand behind its last letter.
+                # The marks that end a sentence follow its last letter.
                 flush(last=True)
                 on = ending = False
             if letter:
@@ -187,7 +187,7 @@ def _pieces(tokens: Sequence[Token]) -> list[str]:
 
 
 def _places(tokens: Sequence[Token], sentences: Iterable[tuple[str, bool]]) -> list[tuple[int, int]]:
-    """Where the sentences in doubt stand, counted in letters; Markdown's own signs are not compared."""
+    """Where the unsupported sentences are, counted in letters; Markdown's own signs are not compared."""
     pieces = _pieces(tokens)
     text = "".join(_letters(piece) for piece in pieces)
     begins, ends = _edges(pieces)

@@ -1,7 +1,7 @@
 """Text of documents, models and people as Markdown that does nothing in any viewer.
 
 Viewers differ: many make links of bare addresses, run mathematics or know signs of their own. So every sign
-that some Markdown reads is escaped, and what looks like an address stands as code, which none of them reads.
+that some Markdown reads is escaped, and what looks like an address is written as code, which is never read.
 """
 
 import re
@@ -40,7 +40,7 @@ def _escaped(text: str) -> str:
 
 
 def _word(word: str) -> str:
-    # A sign that ends code stands outside of it, so that code is as long as it looks.
+    # A sign that ends code is outside of it, so that code is as long as it looks.
     return "\\`".join(_part(part) for part in word.split("`"))
 
 
@@ -87,7 +87,7 @@ def _block(node: SyntaxTreeNode) -> str:
             first = int(node.attrs.get("start", 1))
             return _list(node, lambda place: f"{first + place}. ")
         case "fence" | "code_block":
-            # Without the language: some viewers draw what a block of `mermaid` or `math` says.
+            # Without the language: some viewers draw a block of `mermaid` or `math`.
             fence = "`" * max(3, _longest_run(node.content) + 1)
             return f"{fence}\n{_code_lines(node.content)}\n{fence}"
         case "hr":

@@ -1,4 +1,4 @@
-"""The document page beside the chat: its text, with the passage that an answer rests on highlighted."""
+"""The document page beside the chat: its text, with the passage that supports an answer highlighted."""
 
 from dataclasses import dataclass
 from importlib.resources import files
@@ -22,7 +22,7 @@ _MOST_PAGES = 6
 
 @dataclass(frozen=True)
 class Place:
-    """What somebody wants to read; it comes from the page, so nothing of it is taken on trust."""
+    """What to read. It comes from the page, so it is not trusted."""
 
     document: str
     first: int

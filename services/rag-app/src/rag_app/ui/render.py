@@ -10,7 +10,7 @@ from rag_core.words import words
 
 _WORD = re.compile(r"[^\W\d_]{2}")
 
-# What the answer does not say itself; for the other reasons it does.
+# Reasons that the answer does not give itself.
 REASONS = {
     "fallback_model": "The first model did not answer in time; the smaller one did.",
     "cut_by_length": "The answer reached its length limit and was cut.",
@@ -22,13 +22,13 @@ REASONS = {
 def model_markdown(written: str) -> str:
     """A model's text as one HTML block; [1] becomes a mark to click.
 
-    A document may tell the model to write an image whose address carries what was asked away.
+    A document may tell the model to write an image whose address leaks the question.
     """
     return _block(markup.html(written))
 
 
 def question_markdown(question: str) -> str:
-    """What somebody asked, as it was typed."""
+    """The question, as it was typed."""
     return _block(f"<p>{lines(question)}</p>")
 
 
@@ -55,7 +55,7 @@ def answer_markdown(answer: Answer, question: str = "", exchange: str = "") -> s
 
 
 def _judged(answer: Answer) -> Sequence[SentenceSupport]:
-    """The sentences a model wrote; what we say ourselves is not in doubt, nor is a list's bare number."""
+    """The sentences that a model wrote, without our own notes and bare list numbers."""
     return [one for one in answer.sentences if _WORD.search(one.text)] if answer.model else []
 
 
@@ -77,7 +77,7 @@ def _foot(answer: Answer, exchange: str) -> str:
 
 
 def note(words: str, *, warn: bool = False) -> str:
-    """A line beside the answer that is ours, not the model's."""
+    """A note of the app beside the model's answer."""
     return f'<div class="rd-note{" rd-warn" if warn else ""}">{one_line(words)}</div>'
 
 

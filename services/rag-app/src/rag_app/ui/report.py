@@ -17,7 +17,7 @@ def has_notes(report: ReadingReport | None) -> bool:
 
 
 def report_html(report: ReadingReport | None) -> str:
-    """The report's lines below a summary that opens them; empty when there is nothing to say."""
+    """The report's lines below a summary that opens them; empty without any."""
     if report is None:
         return ""
     lines = [*report.unread, *report.remarks]

@@ -1,4 +1,4 @@
-"""The Status tab: what stands behind the app, in words."""
+"""The Status tab: the dependencies of the app, in words."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The list of conversations beside the chat: open, begin, delete, export."""
+"""The list of conversations beside the chat: open, start, delete, export."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Unsaved:
     """A question whose answer failed, was stopped or is being written; the server keeps it for its page."""
 
     after: int
-    """How many exchanges of the conversation stand before it."""
+    """How many exchanges of the conversation precede it."""
     said: Messages
 
     def is_in(self, exchanges: Sequence[Exchange]) -> bool:
@@ -58,7 +58,7 @@ def talks_html(backend: Backend, current: str) -> str:
 
 
 def act(backend: Backend, current: str, action: str, talk: str) -> str:
-    """Do what a button of the list says; the conversation that is shown from now on."""
+    """Apply a button of the list; returns the conversation to show."""
     if action == "open":
         return talk
     if action == "delete":
@@ -87,7 +87,7 @@ def chat(conversation: Conversation | None) -> Any:
 
 
 def messages(exchanges: Sequence[Exchange], unsaved: Sequence[Unsaved] = ()) -> Messages:
-    """What was asked and answered, as the chat shows it: from the server alone, never from a browser."""
+    """What was asked and answered, as the chat shows it: only from the server, never from a browser."""
     shown: Messages = []
     for number in range(len(exchanges) + 1):
         for one in unsaved:

@@ -40,10 +40,12 @@ def _told(explain: Explain | None) -> str:
     if explain.routing:
         lines.append(f"Model: {one_line(explain.routing)}")
     if explain.nearest is not None:
-        lines.append(f"Nearest passage {explain.nearest:.2f} alike; {explain.needed:.2f} was asked for")
+        lines.append(
+            f"Similarity of the nearest passage {explain.nearest:.2f}; {explain.needed:.2f} is required"
+        )
     if explain.words:
         words = ", ".join(f"{one_line(word)} in {chunks:,}" for word, chunks in explain.words.items())
-        lines.append(f"Words and the chunks that hold them: {words}")
+        lines.append(f"Words and the chunks that contain them: {words}")
     return "".join(f'<p class="rd-told">{line}</p>' for line in lines)
 
 

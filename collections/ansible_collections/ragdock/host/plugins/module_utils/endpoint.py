@@ -49,7 +49,7 @@ class PublicEndpoint:
         token: str | None = None,
     ) -> Reply:
         """One request; `token` replaces the endpoint's own ("" sends none)."""
-        headers = {"Accept": "application/json, text/html;q=0.9", "User-Agent": "ragdock-proof"}
+        headers = {"Accept": "application/json, text/html;q=0.9", "User-Agent": "ragdock-smoke-test"}
         if body is not None:
             headers["Content-Type"] = content_type
         bearer = self._token if token is None else token

@@ -105,7 +105,7 @@ class Maintenance:
         self.figures: dict[str, Any] = {}
 
     def forget(self, name: str) -> None:
-        """Keep by policy, and besides what was just made and what a drill proved last."""
+        """Keep by policy, and besides what was just made and what a drill verified last."""
         before = self.repository.backups()
         known = {one.id for one in before}
         proven = [one for one in proofs(read_history(self.settings.root, "drill")) if one in known]

@@ -108,7 +108,7 @@ class Node:
         self.restarted = False
 
     def runs(self) -> bool:
-        """It is there, and sees a file that was replaced; one of an older release will start anew."""
+        """It is there, and sees a file that was replaced; one of an older release will start again."""
         try:
             return mounts(self.find(), self.files)
         except EngineError:
@@ -125,7 +125,7 @@ class Node:
         container = self.find()
         before = self.seen(address(container))
         if not self.reload():
-            # Neither end trusts the other any more: whoever asks it is refused already.
+            # Neither end trusts the other any more: anyone who asks it is refused already.
             self.restart(container["Id"])
             if not self.reload():
                 raise SearchError("started anew, it refuses the admin certificate: its authority is another")
@@ -159,7 +159,7 @@ class Node:
             time.sleep(1)
 
     def restart(self, container: str) -> None:
-        """Start it anew: it reads its files then."""
+        """Start it again: it reads its files then."""
         docker(self.run, "restart", "--time", "60", container)
         self.restarted = True
         until = time.monotonic() + START_SECONDS

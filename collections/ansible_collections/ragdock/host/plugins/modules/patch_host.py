@@ -8,8 +8,8 @@ DOCUMENTATION = r"""
 module: patch_host
 short_description: The patched host restarts, and comes back well
 description:
-  - C(restart) restarts the host some seconds later, so that the run that asked can end. With C(notes),
-    the host's own ragdock-after-boot service goes on after the boot.
+  - C(restart) restarts the host some seconds later, so that the calling run can end. With C(notes),
+    the host's own ragdock-after-boot service continues after the boot.
   - C(resume) gives those notes back and forgets them.
   - C(settle) waits until every container of the stack is healthy, after another boot when one is named.
 options:
@@ -24,7 +24,7 @@ author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: The stack is well
+- name: Wait until the stack is healthy
   ragdock.host.patch_host:
     step: settle
 """
@@ -80,7 +80,7 @@ def settle(wanted: dict[str, Any]) -> None:
         if not trouble:
             return
         if time.monotonic() > until:
-            raise RuntimeError(f"not well after {wanted['timeout']} s: {'; '.join(trouble)}")
+            raise RuntimeError(f"not healthy after {wanted['timeout']} s: {'; '.join(trouble)}")
         time.sleep(POLL_SECONDS)
 
 

@@ -1,16 +1,16 @@
 #!/usr/bin/python
-"""Ansible module: newer packages of one kind are installed, and what they replaced is told."""
+"""Ansible module: installs newer packages of one kind, and reports what they replaced."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
 module: patch_packages
-short_description: Newer packages are installed, and what they replaced is told
+short_description: Installs newer packages, and reports what they replaced
 description:
-  - Chooses among what apt calls upgradable; C(security) takes what Debian's security archive brings.
+  - Chooses among what apt calls upgradable; C(security) takes what Debian's security archive offers.
   - The container engine's packages are a kind of their own, patched in a step of their own.
-  - In check mode nothing is fetched; what is known to be newer is told.
+  - In check mode nothing is fetched; what is known to be newer is reported.
 options:
   kind:
     description: The system's packages or the engine's.
@@ -31,7 +31,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 upgraded:
-  description: Name with old and new version, and whether archives still hold the old one.
+  description: Name with old and new version, and whether archives still have the old one.
   type: list
   returned: always
 restart: {description: Why the host should restart; empty when it need not., type: list, returned: always}
@@ -63,7 +63,7 @@ class Newer:
     old: str
     new: str
     labels: frozenset[str]
-    # Archives still hold the old version, so apt can go back to it.
+    # Archives still have the old version, so apt can go back to it.
     reversible: bool
 
     @property
@@ -147,13 +147,13 @@ def main() -> None:
             names = [f"{one.name}={one.new}" for one in doing]
             apt_get(["install", "--yes", "--only-upgrade", *names], wanted["lock_timeout"])
     except (RuntimeError, OSError, ImportError) as error:
-        module.fail_json(msg=str(error), upgraded=told(doing), restart=[])
+        module.fail_json(msg=str(error), upgraded=report(doing), restart=[])
     module.exit_json(
-        changed=bool(doing), upgraded=told(doing), restart=restart_reasons(doing, REQUIRED.exists())
+        changed=bool(doing), upgraded=report(doing), restart=restart_reasons(doing, REQUIRED.exists())
     )
 
 
-def told(newer: Iterable[Newer]) -> list[dict[str, Any]]:
+def report(newer: Iterable[Newer]) -> list[dict[str, Any]]:
     """For Ansible."""
     return [{"name": one.name, "old": one.old, "new": one.new, "reversible": one.reversible} for one in newer]
 

@@ -159,7 +159,7 @@ def main() -> None:
         result = work(module.params)
     except (BotoCoreError, ClientError, RuntimeError, TimeoutError) as error:
         module.fail_json(
-            msg=f"The volumes could not be kept: {type(error).__name__}: {error}. Nothing was patched. "
+            msg=f"The volumes could not be saved: {type(error).__name__}: {error}. Nothing was patched. "
             "Its rights are those of roles/aws_identity/templates/snapshots.json.j2: site.yml grants them."
         )
     module.exit_json(changed=True, **result)

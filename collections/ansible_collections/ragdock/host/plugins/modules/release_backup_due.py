@@ -1,16 +1,16 @@
 #!/usr/bin/python
-"""Ansible module: says whether a release may go live only after a backup."""
+"""Ansible module: reports whether a release may go live only after a backup."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
 module: release_backup_due
-short_description: Says whether a release may go live only after a backup
+short_description: Reports whether a release may go live only after a backup
 description:
   - A backup is due when the release changes what is stored (ledger, index mapping, chunks, embedding model,
     OpenSearch) or when the newest backup is older than a day.
-  - Asks the images of both releases. Changes nothing.
+  - Reads the images of both releases. Changes nothing.
 options:
   id: {description: The release that is to go live., type: str, required: true}
 extends_documentation_fragment:
@@ -59,7 +59,7 @@ def due(root: Path, project: str, release: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Read the arguments, look, report."""
+    """Read the arguments, check, report."""
     module = AnsibleModule(
         argument_spec=arguments("root", "project") | {"id": {"type": "str", "required": True}},
         supports_check_mode=True,

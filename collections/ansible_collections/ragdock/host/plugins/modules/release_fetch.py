@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Ansible module: brings a staged release's images from the registry and makes the release complete."""
+"""Ansible module: pulls a staged release's images from the registry and completes the release."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 module: release_fetch
 short_description: Pulls a release's images by digest and makes the release complete
 description:
-  - Pulls what this host does not hold, with the credentials of the instance's role; no token stays on disk.
+  - Pulls what this host does not have, with the credentials of the instance's role; no token stays on disk.
   - Lets the edge's own new image check the edge's configuration.
   - Renames releases/<id>.tmp to releases/<id>. Nothing that runs is touched.
 options:
@@ -90,7 +90,7 @@ def check_edge(engine: Engine, release: Path, root: Path, image: str) -> None:
     if done.returncode != 0:
         raise ReleaseError(
             f"Caddy refuses the rendered Caddyfile: {last_lines(done.stderr, 1)}. "
-            "Look at compose/edge/Caddyfile.j2."
+            "Check compose/edge/Caddyfile.j2."
         )
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Ansible module: which release a name means; only looks."""
+"""Ansible module: finds the release that a name means; read-only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ short_description: Finds a release on the host
 description:
   - An empty name means the release that served before the current one.
   - An unknown name fails with the valid ones.
-  - Warns when that release would make the index anew (the records' index contracts differ).
+  - Warns when that release would rebuild the index (the records' index contracts differ).
 options:
   id: {description: "The release; empty for the one before.", type: str, default: ""}
 extends_documentation_fragment:
@@ -42,7 +42,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.releases.store import
 
 
 def main() -> None:
-    """Read the arguments, look, report."""
+    """Read the arguments, find, report."""
     module = AnsibleModule(
         argument_spec=arguments("root") | {"id": {"type": "str", "default": ""}},
         supports_check_mode=True,

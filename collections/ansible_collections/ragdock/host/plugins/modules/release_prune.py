@@ -60,7 +60,7 @@ def of_backups(wanted: dict[str, Any]) -> set[str]:
 
 
 def work(wanted: dict[str, Any], *, check: bool) -> dict[str, Any]:
-    """Do it, or say what would be done."""
+    """Prune, or report what would be pruned."""
     root = Path(wanted["root"])
     store, engine = Store(root), Engine(wanted["project"])
     needed = of_backups(wanted)

@@ -95,7 +95,7 @@ def recover(wanted: dict[str, Any]) -> dict[str, Any]:
             result["trouble"] = str(error)
         result["actions"] = update.done
     else:
-        # Nothing unproven stands behind the public endpoint; data and kept logs stay.
+        # No untested release stays behind the public endpoint. Data and saved logs stay.
         engine.run("compose", "--project-name", engine.project, "down", timeout=wanted["timeout"])
         result["actions"] = ["the containers of the failed first release were removed"]
     return {**result, "seconds": round(time.monotonic() - began, 2)}

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Ansible module: writes a release beside the one that serves, after checking that this host can carry it."""
+"""Ansible module: writes a release beside the one that serves, after checking that this host can run it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 module: release_stage
 short_description: Writes a release beside the one that serves
 description:
-  - Makes the data directories and the secret files as wanted; drift is repaired.
+  - Makes the data directories and the secret files, and repairs drift in them.
   - Compares the rendered files with the current release. Equal content makes no new release.
   - A new release is checked (memory, disk, compose) and written as releases/<id>.tmp.
   - Nothing that runs is touched.
@@ -43,7 +43,7 @@ author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: The release stands beside the one that serves
+- name: Write the release beside the one that serves
   ragdock.host.release_stage:
     root: /opt/ragdock
     files: {compose.yaml: "...", .env: "..."}
@@ -115,7 +115,7 @@ def disk_refusal(missing: dict[str, int], free: int, where: str) -> str:
 
 
 def ensure_directory(path: Path, uid: int, mode: int, *, check: bool) -> bool:
-    """Make a directory as wanted; says whether it was not."""
+    """Make a directory with its owner and mode; returns whether it changed."""
     if path.is_dir():
         now = path.stat()
         if (now.st_uid, now.st_gid, now.st_mode & 0o7777) == (uid, uid, mode):
@@ -128,7 +128,7 @@ def ensure_directory(path: Path, uid: int, mode: int, *, check: bool) -> bool:
 
 
 def secrets_drift(root: Path, wanted: list[dict[str, Any]], *, check: bool) -> list[str]:
-    """Bring the secret files there; returns the paths that were not as wanted."""
+    """Write the secret files; returns the paths that changed."""
     drift = [
         one["path"]
         for one in wanted
@@ -165,7 +165,7 @@ def check_compose(engine: Engine, where: Path) -> None:
     if done.returncode != 0:
         raise ReleaseError(
             f"docker compose refuses the rendered compose.yaml: {done.stderr.strip()[-800:]}. "
-            "Look at compose/compose.yaml.j2."
+            "Check compose/compose.yaml.j2."
         )
 
 

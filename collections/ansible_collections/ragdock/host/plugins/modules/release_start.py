@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Ansible module: the running stack is as one release wants it."""
+"""Ansible module: brings the running stack to one release."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ DOCUMENTATION = r"""
 module: release_start
 short_description: Brings the running stack to a release
 description:
-  - Looks at what runs (containers, their specification and health, the live configuration).
+  - Reads what runs (containers, their specification and health, the live configuration).
   - Does the least that is needed.
   - Stateless services are replaced without losing a request; for a new configuration the edge is reloaded.
-  - Does not make the release the current one; C(release_switch) does, after the proof.
+  - Does not make the release the current one; C(release_switch) does, after the smoke test.
 options:
   id: {description: The release., type: str, required: true}
   timeout: {description: Seconds that each service may take to become healthy., type: int, default: 300}

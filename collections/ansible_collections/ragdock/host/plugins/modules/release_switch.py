@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Ansible module: makes a proven release the current one and prunes old ones by count."""
+"""Ansible module: makes a tested release the current one and prunes old ones by count."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ module: release_switch
 short_description: Makes a release the current one
 description:
   - Points C(current) to the release by one rename and appends a line to state/deployments.jsonl.
-  - Adds to the release's record what it makes an index with, as the proof heard it.
-  - Tells the running services which release serves (state/serving/release.json).
+  - Adds to the release's record what it makes an index with, as the smoke test read it.
+  - Publishes to the running services which release serves (state/serving/release.json).
   - Removes releases and images beyond the count.
   - Never removes the current release, the one before it or their images.
 options:
@@ -56,7 +56,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.releases.store import
 
 
 def announce(root: Path, release: Release) -> None:
-    """Tell the running services which release serves."""
+    """Publish to the running services which release serves."""
     where = root / "state" / "serving"
     where.mkdir(mode=0o755, parents=True, exist_ok=True)
     where.chmod(0o755)

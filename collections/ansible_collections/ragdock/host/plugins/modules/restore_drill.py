@@ -6,7 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: restore_drill
-short_description: Proves a backup by restoring it beside the live stack
+short_description: Verifies a backup by restoring it beside the live stack
 description:
   - Fetches the backup, compares every file with the manifest, reads the ledger, restores the indices into
     a throwaway OpenSearch, compares their documents and runs the golden queries.
@@ -27,7 +27,7 @@ author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: The newest backup is proven
+- name: Verify the newest backup
   ragdock.host.restore_drill:
     repository: s3:https://s3.eu-central-1.amazonaws.com/bucket/backup
     password: "{{ secrets.restic_password }}"
@@ -77,11 +77,11 @@ FAILURES = (
 
 
 class DrillError(Exception):
-    """The backup is not what its manifest says. The text says where."""
+    """The backup does not match its manifest. The text says where."""
 
 
 class EndedError(Exception):
-    """The drill was told to end."""
+    """The drill was asked to end."""
 
 
 class Drill:
@@ -151,7 +151,7 @@ class Drill:
         if unknown:
             raise DrillError(
                 f"secrets of the backup's time are no more in the Parameter Store: {', '.join(unknown)}; "
-                "playbooks/provision.yml makes missing ones anew"
+                "playbooks/provision.yml makes the missing ones"
             )
         files = content.manifest["files"]
         self.figures |= {
@@ -176,7 +176,9 @@ class Drill:
                 wrong += manifests.compare_indices(wanted, found)
                 wrong += manifests.compare_golden(wanted, node, name)
             if wrong:
-                raise DrillError(f"the restored index is not the manifest's: {manifests.summary(wrong)}")
+                raise DrillError(
+                    f"the restored index does not match the manifest: {manifests.summary(wrong)}"
+                )
         self.figures["chunks"] = sum(int(one["documents"]) for one in found.values())
         self.figures["golden"] = len(content.manifest["golden"])
 
@@ -187,7 +189,7 @@ class Drill:
 
 
 def ended(_number: int, _frame: FrameType | None) -> None:
-    """A drill that is told to end cleans up first."""
+    """A drill that is asked to end cleans up first."""
     raise EndedError
 
 
@@ -210,7 +212,7 @@ def main() -> None:
     try:
         drill = Drill(module.params)
         if module.check_mode and module.params["promised"] and not backups_of(drill.repository):
-            told = "would prove the backup that this run makes; there is none yet"
+            told = "would verify the backup that this run makes; there is none yet"
             module.exit_json(changed=False, figures={}, swept=[], told=told)
         if module.check_mode:
             content = drill.look()
@@ -219,7 +221,7 @@ def main() -> None:
         drill.run()
         module.exit_json(changed=True, figures=drill.figures, swept=drill.swept)
     except EndedError:
-        reason = "The drill was told to end before it had proven anything; what it had made is removed."
+        reason = "The drill was stopped before it had verified the backup. What it had made is removed."
         module.fail_json(msg=reason, figures=drill.figures if drill else {})
     except (DrillError, *FAILURES) as error:
         figures = drill.figures if drill else {}

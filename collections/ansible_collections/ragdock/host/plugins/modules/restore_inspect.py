@@ -1,12 +1,12 @@
 #!/usr/bin/python
-"""Ansible module: which backups there are, which is meant, whether it can be restored here; read-only."""
+"""Ansible module: lists backups, chooses one, and checks whether it can be restored here; read-only."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
 module: restore_inspect
-short_description: Which backups there are, and whether one can be restored here
+short_description: Lists backups, and checks whether one can be restored here
 description:
   - Reads the repository and the host; changes nothing.
   - C(refusals) says why the chosen backup cannot be restored; empty when it can.
@@ -28,7 +28,7 @@ author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: Backups are listed
+- name: List backups
   ragdock.host.restore_inspect:
     repository: s3:https://s3.eu-central-1.amazonaws.com/bucket/backup
     password: "{{ secrets.restic_password }}"
@@ -37,7 +37,7 @@ EXAMPLES = r"""
 RETURN = r"""
 rows: {description: A row for each backup., type: list, returned: success}
 backup: {description: The chosen backup's id., type: str, returned: with a scope}
-about: {description: What it holds., type: dict, returned: with a scope}
+about: {description: Its content., type: dict, returned: with a scope}
 refusals: {description: Why it cannot be restored here., type: list, returned: with a scope}
 holds: {description: Documents on the host now., type: int, returned: with a scope}
 pending: {description: The backup whose restore was interrupted here., type: str, returned: with a scope}
@@ -77,8 +77,8 @@ from ansible_collections.ragdock.host.plugins.module_utils.restore.journal impor
 from ansible_collections.ragdock.host.plugins.module_utils.restore.node import Node
 
 
-class Look:
-    """One look; each part gives words for what speaks against the restore."""
+class Inspection:
+    """One inspection. Each part returns the reasons against the restore."""
 
     def __init__(self, module: AnsibleModule) -> None:
         self.wanted: dict[str, Any] = module.params
@@ -140,7 +140,7 @@ class Look:
             and not content.indices
         ):
             found.append(
-                f"The newest backup, {content.backup.id}, holds no documents. If it is meant, name it: "
+                f"The newest backup, {content.backup.id}, contains no documents. To restore it, name it: "
                 f"-e backup={content.backup.id}. Other backups: playbooks/restore.yml -e list=true"
             )
         found.append(
@@ -169,7 +169,7 @@ class Look:
         return [embedder_refusal(contract, name, weights) for contract in contracts]
 
     def differing(self, content: parts.Content, scope: str, file: str) -> dict[str, Any]:
-        """Files that would be replaced, brought or moved aside."""
+        """Files that would be replaced, added or moved aside."""
         wanted = content.wanted(scope, file)
         live = self.root / "data"
         changed = [
@@ -185,7 +185,7 @@ class Look:
 
 
 def main() -> None:
-    """Look."""
+    """Inspect."""
     module = AnsibleModule(
         argument_spec=arguments("root", "project", "repository", "opensearch")
         | {
@@ -197,7 +197,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        module.exit_json(changed=False, **Look(module).all())
+        module.exit_json(changed=False, **Inspection(module).all())
     except (
         ResticError,
         NoSuchBackupError,

@@ -11,7 +11,7 @@ description:
   - C(settle) completes or undoes what an interrupted restore left.
   - C(prepare) fetches the backup, checks it and restores its index under a new name; nothing live is touched.
   - C(switch) makes it live; questions are answered all the while.
-  - C(finish) keeps it; C(undo) brings back what was there before. Both end the restore.
+  - C(finish) keeps it; C(undo) rolls back. Both end the restore.
 options:
   step:
     description: Which.
@@ -94,7 +94,9 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         return {"changed": bool(told), "told": told, "seconds": {}, "figures": {}, "aside": ""}
     if step == "prepare":
         if entry is not None:
-            raise RestoreError("another restore was begun and not ended; run playbooks/restore.yml again")
+            raise RestoreError(
+                "another restore was started and not finished; run playbooks/restore.yml again"
+            )
         repository = parts.repository(
             wanted["repository"], wanted["password"], wanted["region"], workspace.root
         )

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Ansible module: the backups' repository takes a new password beside the old one, and loses the old one."""
+"""Ansible module: adds a new password to the backups' repository, and removes the old one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ module: rotation_restic
 short_description: Adds a password to the backups' repository, or removes the old one
 description:
   - Adding what opens the repository already, and removing what is gone, change nothing.
-  - Only the key that the old password opened is removed; keys that somebody added by hand stay.
+  - Only the key that the old password opened is removed; keys that were added by hand stay.
 options:
   location: {description: restic's name of the repository., type: str, required: true}
   region: {description: Region of the bucket., type: str, default: ""}
@@ -92,7 +92,7 @@ def main() -> None:
     except ResticError as error:
         module.fail_json(
             msg=f"The repository {module.params['location']} did not change its password: {error}. "
-            "Backups go on with the present one. Run playbooks/rotate.yml again when the repository answers."
+            "Backups use the current one. Run playbooks/rotate.yml again when the repository answers."
         )
 
 

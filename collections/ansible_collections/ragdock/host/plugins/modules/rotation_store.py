@@ -2,8 +2,8 @@
 """Ansible module: how far each secret's rotation is, and its next step, in the Parameter Store.
 
 `<name>_next` beside `<name>` is the whole memory of a rotation. While the two differ it has begun: both
-are accepted. When they are equal the new value is the deployment's, and only the old one's end is left.
-Of a certificate's pair the certificate says so; its key goes first each time.
+are accepted. When they are equal the new value is in use, and only the removal of the old one is left.
+For a certificate's pair the certificate decides; its key is written first each time.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: The new values are beside the old
+- name: Store the new values beside the old
   ragdock.host.rotation_store: {path: /ragdock/research/, step: begin, wanted: api_token, names: [api_token]}
 """
 
@@ -91,13 +91,13 @@ class Secrets:
         self.present = store.names()
 
     def halves(self, name: str) -> list[str]:
-        """The parameters of a secret; the last one's value says how far it is."""
+        """The parameters of a secret; the last one's value shows the phase."""
         pair = [f"{name}_key", f"{name}_cert"] if name in self.pairs else [name]
-        # Whoever reads it looks whether it belongs to the key that is the deployment's.
+        # Its reader checks whether it belongs to the deployment's current key.
         return [f"{name}{CROSS}", *pair] if name in self.crossed else pair
 
     def phase(self, name: str) -> str:
-        """begun, promoted, or empty when nothing is half-way."""
+        """begun, promoted, or empty when no rotation is pending."""
         beside = [half + NEXT for half in self.halves(name)]
         if not self.present.intersection(beside):
             return ""
@@ -139,7 +139,7 @@ class Secrets:
         ]
 
     def fresh(self, asked: list[str], left: list[str]) -> list[str]:
-        """What begins now: what was asked for, and what goes with it."""
+        """The secrets to rotate: the requested ones, and those that depend on them."""
         fresh = [name for name in asked if name not in left and self.halves(name)[-1] in self.present]
         for name in list(fresh):
             if half_way := [leaf for leaf in self.signed_by(name) if leaf in left]:
@@ -153,7 +153,7 @@ class Secrets:
         return [name for name in self.names if name in fresh]
 
     def make(self, name: str) -> None:
-        """The new value beside the old, or what an interrupted run left out of it."""
+        """Store the new value beside the old, or the part that an interrupted run left out."""
         if name not in self.pairs:
             if name + NEXT not in self.present:
                 self.add(name + NEXT, password())
@@ -185,18 +185,18 @@ class Secrets:
             self.add(name, value)
 
     def promote(self, name: str) -> None:
-        """The new value is the deployment's. The key first: who reads in between takes the pair beside it."""
+        """Promote the new value. The key first: a reader in between takes the pair beside it."""
         for half in self.halves(name):
             self.put(half, self.store.value(half + NEXT).decode())
 
     def finish(self, name: str) -> None:
-        """Nothing stands beside it. The half that tells the phase goes last."""
+        """Remove the value beside it. The half that shows the phase goes last."""
         for half in self.halves(name):
             self.store.remove([half + NEXT])
 
 
 def chosen(wanted: str, names: list[str], alone: list[str], due: list[str]) -> list[str]:
-    """The names asked for; a word that is none is refused with those that are."""
+    """The requested names. An unknown name is refused with the list of valid ones."""
     words = [word.strip() for word in wanted.split(",") if word.strip()]
     for word in words:
         if word not in (*names, ALL, DUE):
@@ -231,7 +231,7 @@ def step(store: Store, params: Mapping[str, Any], *, dry: bool) -> dict[str, Any
         changed = bool(fresh or left)
     elif params["step"] == "promote" and not dry:
         for name, note in params["notes"].items():
-            # Before the value: afterwards nobody could tell which key was the old one.
+            # Before the value: afterwards the old key could not be identified.
             if name in begun and note and name + NOTE not in known.present:
                 known.add(name + NOTE, note)
         for name in begun:
@@ -288,8 +288,8 @@ def main() -> None:
     except (BotoCoreError, ClientError) as error:
         module.fail_json(
             msg=f"The step '{params['step']}' of the rotation under {params['path']} stopped: {error}. "
-            "Both values are accepted meanwhile. Compare your rights with docs/policies/operator.json "
-            "and run playbooks/rotate.yml again: it goes on where this run stopped."
+            "Both values are accepted until then. Compare your rights with docs/policies/operator.json "
+            "and run playbooks/rotate.yml again: it continues where this run stopped."
         )
         return
     lines = [

@@ -1,24 +1,24 @@
 #!/usr/bin/python
-"""Ansible module: proves the deployed product by doing its own work through the public endpoint."""
+"""Ansible module: smoke test of the deployed stack, through the public endpoint."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
 module: smoke_test
-short_description: Proves that the stack answers, through the public endpoint
+short_description: Tests that the stack answers, through the public endpoint
 description:
-  - The light story reads only; landing page, login page, health and status over a verified certificate.
-  - The full story adds a canary document, waits until the worker has indexed it, asks a question that only
-    the canary can answer, wants it cited, deletes it and sees it gone.
-  - In check mode the light story is told.
+  - The light test is read-only: landing page, login page, health and status over a verified certificate.
+  - The full test adds a canary document, waits until the worker has indexed it, asks a question that only
+    the canary can answer, requires that it is cited, deletes it and checks that it is gone.
+  - In check mode the light test runs.
 options:
   name: {description: Public name or address; the certificate must be for it., type: str, required: true}
   address: {description: Where to connect., type: str, default: 127.0.0.1}
   port: {description: Port of the endpoint., type: int, default: 443}
   ca: {description: PEM of the authority to trust; empty for the system's own., type: str, default: ""}
   token: {description: Bearer token of the API., type: str, required: true}
-  story: {description: What to tell., type: str, choices: [light, full], default: full}
+  story: {description: Which test to run., type: str, choices: [light, full], default: full}
   timeout: {description: Seconds that indexing and answering may each take., type: int, default: 180}
 extends_documentation_fragment:
   - ragdock.host.project
@@ -26,7 +26,7 @@ author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: The release answers with the canary cited
+- name: Run the smoke test of the release
   ragdock.host.smoke_test:
     name: "{{ stack_public_address }}"
     ca: "{{ stack_edge_ca }}"
@@ -35,7 +35,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 figures: {description: Seconds of each step., returned: always, type: dict}
-story: {description: The story that was told., returned: always, type: str}
+story: {description: The test that ran., returned: always, type: str}
 status: {description: What /api/status answered., returned: success, type: dict}
 step: {description: The step that failed., returned: failure, type: str}
 """
@@ -59,7 +59,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.https import Reply, U
 
 REQUEST_SECONDS = 15.0
 POLL_SECONDS = 1.0
-# Asked in turn until one answer cites: a small model finds words for one of them, and a chat model on a busy
+# Asked in turn until one answer cites: a small model answers one of them, and a chat model on a busy
 # host may run into its time limit once.
 QUESTIONS = (
     "Where does the deployment canary {word} live?",
@@ -77,17 +77,17 @@ def names(answer: dict[str, Any], where: str) -> list[str]:
 
 
 class SmokeTestError(Exception):
-    """A step that did not hold: which, what was answered, where to look."""
+    """A failed step: its name, the answer, and what to check."""
 
     def __init__(self, step: str, answered: str, look: str) -> None:
-        super().__init__(f"step '{step}' did not hold: {answered}. Look at: {look}")
+        super().__init__(f"step '{step}' failed: {answered}. Check: {look}")
         self.step = step
         self.answered = answered
         self.look = look
 
 
-class Story:
-    """The steps, in order; each raises SmokeTestError when it does not hold."""
+class SmokeTest:
+    """The steps, in order. Each raises SmokeTestError when it fails."""
 
     def __init__(self, endpoint: PublicEndpoint, timeout: float, project: str) -> None:
         self.endpoint = endpoint
@@ -112,7 +112,9 @@ class Story:
         reply = self._ask(step, look, method, path, **more)
         if reply.status != status:
             raise SmokeTestError(
-                step, f"{method} {self.endpoint.url(path)} answered {reply.excerpt()}, wanted {status}", look
+                step,
+                f"{method} {self.endpoint.url(path)} answered {reply.excerpt()}, expected {status}",
+                look,
             )
         return reply
 
@@ -132,7 +134,7 @@ class Story:
         refused = self._ask("wrong token", app, "GET", "/api/status", token=f"wrong-{secrets.token_hex(8)}")
         if refused.status not in (401, 403):
             raise SmokeTestError(
-                "wrong token", f"a wrong token was answered {refused.excerpt()}, wanted 401", app
+                "wrong token", f"a wrong token was answered {refused.excerpt()}, expected 401", app
             )
         status = self._want("status", app, "GET", "/api/status", 200)
         self.status = status.json()
@@ -141,7 +143,7 @@ class Story:
         self.watch.lap("status")
 
     def full(self) -> None:
-        """A document goes in through the worker; an answer comes out with it cited; then it is gone."""
+        """A document is indexed by the worker, an answer cites it, and it is deleted."""
         self._sweep()
         word = f"canary{secrets.token_hex(8)}"
         try:
@@ -156,7 +158,7 @@ class Story:
         self._gone(word)
 
     def _sweep(self) -> None:
-        """Ask for the removal of canaries that a killed proof left behind."""
+        """Delete canaries that a killed smoke test left behind."""
         app = self.logs("rag-app")
         listed = self._want("leftovers", app, "GET", "/api/documents", 200).json().get("documents", [])
         for one in listed:
@@ -164,7 +166,7 @@ class Story:
                 self._ask("leftovers", app, "DELETE", f"/api/documents/{one.get('id')}")
 
     def _leave_nothing(self) -> str:
-        """Delete the canary after a failure; words for the message when that failed as well."""
+        """Delete the canary after a failure; returns a note for the message when that fails as well."""
         if self.canary is None:
             return ""
         try:
@@ -200,7 +202,9 @@ class Story:
                 self.watch.lap("indexed")
                 return
             if seen == "failed":
-                raise SmokeTestError("indexing", f"the canary was set aside: {document.get('reason')}", look)
+                raise SmokeTestError(
+                    "indexing", f"the canary was not accepted: {document.get('reason')}", look
+                )
             time.sleep(POLL_SECONDS)
         raise SmokeTestError("indexing", f"the canary was still '{seen}' after {self.timeout:.0f} s", look)
 
@@ -208,7 +212,7 @@ class Story:
         look = self.logs("rag-app", "ollama", "opensearch")
         said, given = "", False
         for question in QUESTIONS:
-            # The best passage alone: what a small model says must not wander off to other documents.
+            # Only the best passage, so that a small model does not answer from other documents.
             body = json.dumps({"question": question.format(word=word), "top_k": 1}).encode()
             reply = self._want("answer", look, "POST", "/api/ask", 200, body=body, timeout=self.timeout)
             answer = reply.json()
@@ -222,7 +226,7 @@ class Story:
                 given = given or any(word in name for name in names(answer, "passages"))
                 said = f"the answer does not cite {word}.md but {cited or 'nothing'}: {reply.excerpt()}"
         # A model that answered from the canary's passage, but in words that no sentence of it supports, is a
-        # weak model and no broken release: to roll back would not mend it.
+        # weak model and not a broken release: a rollback would not fix it.
         if not given:
             raise SmokeTestError("answer", said, look)
         self.watch.lap("answered_uncited")
@@ -260,18 +264,18 @@ class Story:
             raise SmokeTestError("deletion", f"search still finds {word}.md after its deletion", look)
 
 
-def fail(module: AnsibleModule, story: Story, told: str, error: SmokeTestError) -> NoReturn:
-    """End with what did not hold and what was measured until then."""
+def fail(module: AnsibleModule, story: SmokeTest, mode: str, error: SmokeTestError) -> NoReturn:
+    """Fail with the step and the figures so far."""
     module.fail_json(
-        msg=f"Proof through https://{story.endpoint.name} failed: {error}",
+        msg=f"Smoke test through https://{story.endpoint.name} failed: {error}",
         step=error.step,
-        story=told,
+        story=mode,
         figures=story.watch.seconds,
     )
 
 
 def main() -> None:
-    """Tell the story."""
+    """Run the smoke test."""
     module = AnsibleModule(
         argument_spec=arguments("project")
         | {
@@ -286,18 +290,18 @@ def main() -> None:
         supports_check_mode=True,
     )
     wanted = module.params
-    told = "light" if module.check_mode else wanted["story"]
+    mode = "light" if module.check_mode else wanted["story"]
     endpoint = PublicEndpoint(
         wanted["name"], wanted["address"], wanted["port"], wanted["ca"], wanted["token"]
     )
-    story = Story(endpoint, float(wanted["timeout"]), wanted["project"])
+    story = SmokeTest(endpoint, float(wanted["timeout"]), wanted["project"])
     try:
         story.light()
-        if told == "full":
+        if mode == "full":
             story.full()
     except SmokeTestError as error:
-        fail(module, story, told, error)
-    module.exit_json(changed=False, story=told, figures=story.watch.seconds, status=story.status)
+        fail(module, story, mode, error)
+    module.exit_json(changed=False, story=mode, figures=story.watch.seconds, status=story.status)
 
 
 if __name__ == "__main__":

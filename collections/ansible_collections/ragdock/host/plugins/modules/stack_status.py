@@ -72,7 +72,7 @@ def usage(deployment: Deployment) -> dict[str, tuple[str, str]]:
     """Memory and processor of each container, as the engine measures them."""
     form = "{{.Name}}\t{{.MemUsage}}\t{{.CPUPerc}}"
     names = [name_of(one) for one in deployment.containers]
-    # One that went away meanwhile makes it fail; the others are told all the same.
+    # One that ended in the meantime makes the command fail; the others are still reported.
     _code, out, _err = deployment.run(["docker", "stats", "--no-stream", "--format", form, *names])
     rows = (line.split("\t") for line in out.splitlines())
     return {name: (memory, cpu) for name, memory, cpu in rows}

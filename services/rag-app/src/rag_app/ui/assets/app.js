@@ -1,7 +1,7 @@
 (() => {
-  // A session that ended while the page stood open leads to the login page, not to a row of errors.
+  // A session that ended while the page was open leads to the login page, not to a row of errors.
   const ask = window.fetch.bind(window);
-  // The badge may not go on saying that all is well when nobody answers any more.
+  // The badge must not show a healthy state when the server no longer answers.
   const offline = (is) => document.body?.classList.toggle("rd-offline", is);
   window.fetch = async (...request) => {
     let response;
@@ -51,18 +51,18 @@
   const PARTS = "#rd-chat .message :is(p,li,blockquote,h1,h2,h3,h4,td,.rd-where,.rd-heading,.rd-also)";
   const SAID = '[data-testid="bot"][aria-label*="message"],[data-testid="user"][aria-label*="message"]';
   new MutationObserver(() => {
-    // Each paragraph of a message runs in the direction of its own script; Gradio's sanitiser drops the attribute.
+    // Each paragraph of a message has the direction of its own script; Gradio's sanitiser drops the attribute.
     for (const part of document.querySelectorAll(`${PARTS}:not([dir])`)) part.dir = "auto";
-    // Gradio names a message by its raw text, tags and all; people who listen get its role instead.
+    // Gradio names a message by its raw text, tags and all; screen readers get its role instead.
     for (const said of document.querySelectorAll(SAID)) {
       said.setAttribute("aria-label", said.dataset.testid === "bot" ? "Answer" : "Question");
     }
-    // And the button beside a day's field it does not name.
+    // Gradio does not name the button beside a date field.
     for (const button of document.querySelectorAll(".timebox .calendar:not([aria-label])")) {
       button.setAttribute("aria-label", "Choose a day");
     }
   }).observe(document.documentElement, { childList: true, subtree: true });
-  // Gradio reloads the page when a lost server is back: people stay on the tab they were looking at.
+  // Gradio reloads the page when a lost server is back: users stay on their tab.
   const place = "ragdock-tab";
   const before = sessionStorage.getItem(place);
   const returning = new MutationObserver(() => {

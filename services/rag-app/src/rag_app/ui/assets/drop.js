@@ -1,5 +1,5 @@
 // Files are sent one by one to the endpoint that programs use, so each has its own progress, its own refusal
-// and its own second try. Nothing waits for ever: a file that makes no progress is tried again, then told.
+// and its own second try. Nothing waits for ever: a file that makes no progress is tried again, then reported.
 const AT_ONCE = 3;
 const TRIES = 3;
 const TURNS = 60;
@@ -107,13 +107,13 @@ const next = () => {
   }
   show();
 };
-// The names of files in different folders repeat: such a file must not take the place of another.
+// The names of files in different folders repeat: such a file must not replace another.
 const take = (chosen, inFolder = false) => {
   if (!jobs.some((job) => ["waiting", "pausing", "sending"].includes(job.state))) jobs = [];
   jobs.push(...[...chosen].map((file) => ({ file, inFolder, state: "waiting", tries: 0, percent: 0 })));
   next();
 };
-// A folder that is dropped stands for all files in it.
+// A dropped folder means all files in it.
 const filesOf = async (entry) => {
   if (entry.isFile) return [await new Promise((good, bad) => entry.file(good, bad))];
   const reader = entry.createReader();

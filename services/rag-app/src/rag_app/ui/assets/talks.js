@@ -1,4 +1,4 @@
-// The list of conversations: on a narrow screen it is closed until asked for.
+// The list of conversations: on a narrow screen it is closed until opened.
 const wide = matchMedia("(min-width: 60rem)");
 const settle = () => {
   const list = element.querySelector("details");

@@ -1,4 +1,4 @@
-"""Documents at the backup's point in time: each gets a second name, so a deletion meanwhile loses nothing.
+"""Documents at the backup's point in time: each gets a second name, so a later deletion loses nothing.
 
 A second name (hard link) costs almost no space or time, and has the document's own content.
 restic sees these in the place of the documents, so their paths in a backup are those on the host.
@@ -19,7 +19,7 @@ UNFINISHED = "*.part"
 
 
 def documents(root: Path) -> list[Path]:
-    """Every complete document, without those that are deleted meanwhile."""
+    """Every complete document, without those that are deleted in the meantime."""
     found: list[Path] = []
     folders = [root]
     while folders:
@@ -51,7 +51,7 @@ def _inside(folder: Path) -> _Inside:
 
 
 def release(paths: BackupPaths) -> None:
-    """Remove the second names, and with them documents that were deleted meanwhile."""
+    """Remove the second names, and with them documents that were deleted in the meantime."""
     shutil.rmtree(paths.held, ignore_errors=True)
 
 

@@ -57,7 +57,7 @@ class Plain(Endpoint):
 
 @dataclass(frozen=True)
 class Stack(Endpoint):
-    """The stack's node, found again for each request: it may have restarted meanwhile."""
+    """The stack's node, found again for each request: it may have restarted in the meantime."""
 
     run: Run
     project: str

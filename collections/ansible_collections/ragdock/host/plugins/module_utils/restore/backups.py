@@ -1,4 +1,4 @@
-"""Which backups there are, which drill proved them, and which one is meant."""
+"""Which backups there are, which drill verified them, and which one is meant."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class Preparation:
     figures: dict[str, int] = field(default_factory=dict)
 
     def run(self, entry: Entry, repository: Repository, content: Content) -> None:
-        """Everything that can fail without anybody noticing."""
+        """Everything that can fail without anyone noticing."""
         clock = time.monotonic()
         free = shutil.disk_usage(self.workspace.root).free
         parts.fetch(repository, content, self.workspace.staged, entry.scope, entry.file, free)

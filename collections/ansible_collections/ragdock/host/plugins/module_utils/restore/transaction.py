@@ -181,7 +181,7 @@ class Transaction:
 
     def _wake(self, entry: Entry) -> None:
         for container in entry.stopped:
-            # A deployment may have replaced it meanwhile; then the new one runs.
+            # A deployment may have replaced it in the meantime; then the new one runs.
             done = self.engine.run("start", container, check=False)
             if done.returncode != 0 and "No such container" not in done.stderr:
                 raise RestoreError(f"{WORKER} did not start again: {done.stderr.strip()}")

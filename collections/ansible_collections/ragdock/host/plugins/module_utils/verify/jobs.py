@@ -1,4 +1,4 @@
-"""The jobs at a glance: when each last succeeded, what it proved, when it is due, and how drills went."""
+"""The jobs at a glance: when each last succeeded, what it verified, when it is due, and how drills went."""
 
 from __future__ import annotations
 
