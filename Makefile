@@ -145,6 +145,10 @@ lock: ## Resolve pyproject.toml files into requirements.txt with hashes
 	  $(COMPILE) --python-version 3.13 services/$$service/pyproject.toml --output-file services/$$service/requirements.txt; \
 	done
 
+.PHONY: settings
+settings: ## Write what is made of inventory/schema.yml: the defaults file and the table in docs
+	@PYTHONPATH=.:collections $(PYTHON) -m inventory.generate
+
 .PHONY: help
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} \

@@ -160,7 +160,7 @@ class Bench:
             "OLLAMA_BASE_URL": self.stores.models,
             "EMBEDDING_MODEL_NAME": EMBED_MODEL,
             "INGESTION_INPUT_DIR": str(self.home / "raw"),
-            "INGESTION_POLL_INTERVAL": "1",
+            "INGESTION_POLL_SECONDS": "1",
             "LEDGER_PATH": str(self.home / "ledger.sqlite3"),
             "HEARTBEAT_PATH": str(self.home / "heartbeat"),
             # What the stack gives a worker with the default memory limit.

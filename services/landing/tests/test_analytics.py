@@ -10,7 +10,7 @@ from landing.analytics import HEADER, LAUNCH, AnalyticsLog, harmless, shown_addr
 
 
 def _log(path: Path, *, max_bytes: int = 1 << 20, keep: int = 1000, whole: bool = False) -> AnalyticsLog:
-    return AnalyticsLog(path=path, max_bytes=max_bytes, keep_files=keep, whole_ip=whole)
+    return AnalyticsLog(path=path, max_bytes=max_bytes, keep_files=keep, whole_address=whole)
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_launch_is_written_and_leads_to_the_app(tmp_path: Path) -> None:
 
 
 def test_address_is_kept_whole_only_when_asked_for(tmp_path: Path) -> None:
-    _visitor(_app(tmp_path, analytics_whole_ip=True)).post(
+    _visitor(_app(tmp_path, analytics_whole_address=True)).post(
         "/events/launch", headers={"X-Forwarded-For": "203.0.113.77"}
     )
     assert _rows(tmp_path)[1][1] == "203.0.113.77"
@@ -67,7 +67,7 @@ def test_only_the_edge_is_believed_about_the_client(tmp_path: Path) -> None:
 
 
 def test_switch_turns_analytics_off(tmp_path: Path) -> None:
-    response = _visitor(_app(tmp_path, enable_analytics=False)).post("/events/launch")
+    response = _visitor(_app(tmp_path, count_launches=False)).post("/events/launch")
     assert response.status_code == 303
     assert not (tmp_path / "analytics.csv").exists()
 
@@ -81,20 +81,28 @@ def test_unwritable_file_never_keeps_a_visitor_out(tmp_path: Path) -> None:
     ("provider", "identity", "wanted"),
     [
         ("plausible", "docs.example.org", "https://plausible.io/js/script.js"),
-        ("ga", "G-AB12CD34EF", "https://www.googletagmanager.com/gtag/js?id=G-AB12CD34EF"),
+        ("google", "G-AB12CD34EF", "https://www.googletagmanager.com/gtag/js?id=G-AB12CD34EF"),
     ],
 )
 def test_provider_script_is_there_only_when_asked_for(
     tmp_path: Path, provider: str, identity: str, wanted: str
 ) -> None:
-    with_script = _visitor(_app(tmp_path, analytics_provider=provider, analytics_id=identity)).get("/")
+    with_script = _visitor(
+        _app(tmp_path, analytics_enabled=True, analytics_provider=provider, analytics_id=identity)
+    ).get("/")
     assert wanted in with_script.text
     assert wanted.split("/js")[0].split("/gtag")[0] in with_script.headers["content-security-policy"]
     assert wanted not in _visitor(_app(tmp_path)).get("/").text
 
 
 def test_google_is_told_to_store_nothing_before_it_is_told_anything_else(tmp_path: Path) -> None:
-    page = _visitor(_app(tmp_path, analytics_provider="ga", analytics_id="G-AB12CD34EF")).get("/").text
+    page = (
+        _visitor(
+            _app(tmp_path, analytics_enabled=True, analytics_provider="google", analytics_id="G-AB12CD34EF")
+        )
+        .get("/")
+        .text
+    )
     assert "analytics_storage:'denied'" in page
     assert "client_storage:'none'" in page
     assert page.index("gtag('consent','default'") < page.index("gtag('config'")
@@ -105,14 +113,14 @@ def test_google_is_told_to_store_nothing_before_it_is_told_anything_else(tmp_pat
     [
         ("plausible", ""),
         ("plausible", 'x.org"><script>'),
-        ("ga", "UA-12345-6"),
-        ("ga", "G-1');alert(1)//"),
+        ("google", "UA-12345-6"),
+        ("google", "G-1');alert(1)//"),
         ("matomo", "1"),
     ],
 )
 def test_bad_provider_settings_are_refused(tmp_path: Path, provider: str, identity: str) -> None:
     with pytest.raises(ValidationError, match=r"(?i)analytics_(id|provider)"):
-        _app(tmp_path, analytics_provider=provider, analytics_id=identity)
+        _app(tmp_path, analytics_enabled=True, analytics_provider=provider, analytics_id=identity)
 
 
 @pytest.mark.parametrize("url", ["//evil.example", "javascript:alert(1)", "app", "/a b", "/\\evil.example"])

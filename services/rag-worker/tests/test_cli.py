@@ -50,8 +50,8 @@ def test_wrong_usage_is_two(env: dict[str, str], arguments: list[str]) -> None:
 
 
 def test_wrong_setting_is_two_and_named(env: dict[str, str]) -> None:
-    done = ragdock(env | {"OLLAMA_TIMEOUT": "-1"}, "watch", "--once")
-    assert (done.returncode, "OLLAMA_TIMEOUT" in done.stderr) == (2, True)
+    done = ragdock(env | {"OLLAMA_TIMEOUT_SECONDS": "-1"}, "watch", "--once")
+    assert (done.returncode, "OLLAMA_TIMEOUT_SECONDS" in done.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("verb", ["search", "ask"])

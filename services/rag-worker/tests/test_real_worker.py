@@ -63,7 +63,7 @@ def env(opensearch_address: str, ollama_address: str, tmp_path: Path) -> Iterato
         "OPENSEARCH_INDEX": index,
         "OLLAMA_BASE_URL": ollama_address,
         "INGESTION_INPUT_DIR": str(tmp_path / "raw"),
-        "INGESTION_POLL_INTERVAL": "0.5",
+        "INGESTION_POLL_SECONDS": "0.5",
         "LEDGER_PATH": str(tmp_path / "ledger.sqlite3"),
         "HEARTBEAT_PATH": str(tmp_path / "heartbeat"),
     }

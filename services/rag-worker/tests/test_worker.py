@@ -19,7 +19,7 @@ def environment(tmp_path: Path, **more: str) -> dict[str, str]:
         "OPENSEARCH_HOST": "http://127.0.0.1:9",
         "OLLAMA_BASE_URL": "http://127.0.0.1:9",
         "INGESTION_INPUT_DIR": str(tmp_path / "raw"),
-        "INGESTION_POLL_INTERVAL": "0.2",
+        "INGESTION_POLL_SECONDS": "0.2",
         "LEDGER_PATH": str(tmp_path / "ledger.sqlite3"),
         "HEARTBEAT_PATH": str(tmp_path / "heartbeat"),
     } | more

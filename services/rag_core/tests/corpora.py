@@ -21,7 +21,7 @@ def ingested(opensearch: str, ollama: str, home: Path, files: Sequence[Path]) ->
         ollama_base_url=ollama,
         ollama_model="smollm2:135m",
         ollama_fallback_model="smollm2:135m",
-        ollama_timeout=300,
+        ollama_timeout_seconds=300,
         embedding_model_name="all-minilm",
         ingestion_input_dir=home / "raw",
         ledger_path=home / "ledger.sqlite3",

@@ -47,7 +47,7 @@ def test_missing_secrets_directory_is_fine(tmp_path: Path) -> None:
     ("name", "value", "said"),
     [
         ("OPENSEARCH_HOST", "opensearch:9200", "https://"),
-        ("OLLAMA_TIMEOUT", "0", "greater than 0"),
+        ("OLLAMA_TIMEOUT_SECONDS", "0", "greater than 0"),
         ("OPENSEARCH_INDEX", "Bad Name", "pattern"),
         ("ANSWER_CONTEXT_TOKENS", "9000", "OLLAMA_NUM_CTX"),
     ],

@@ -71,7 +71,7 @@ def settings(opensearch_address: str, ollama_address: str, tmp_path: Path) -> It
         ollama_base_url=ollama_address,
         ollama_model="smollm2:135m",
         ollama_fallback_model="smollm2:135m",
-        ollama_timeout=300,
+        ollama_timeout_seconds=300,
         answer_max_tokens=60,
         answer_context_tokens=600,
         embedding_model_name="all-minilm",

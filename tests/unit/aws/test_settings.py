@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from ansible_collections.ragdock.host.plugins.filter import preflight
 from tests.unit.role_files import ROLES
 
-SPEC = yaml.safe_load((ROLES / "preflight/meta/argument_specs.yml").read_text())["argument_specs"][
-    "settings"
-]["options"]
-RULES = yaml.safe_load((ROLES / "preflight/vars/main.yml").read_text())["_preflight_rules"]
+SCHEMA = yaml.safe_load((ROLES.parent / "inventory/schema.yml").read_text())
+SETTINGS: dict[str, dict[str, Any]] = SCHEMA["properties"]
 DEFAULTS = yaml.safe_load((ROLES.parent / "inventory/defaults.yml").read_text())
 GOOD = {name: value for name, value in DEFAULTS.items() if name.startswith("ragdock_")} | {
     "ragdock_name": "research",
@@ -26,7 +25,7 @@ MODEL = {"name": "m", "use": ["chat", "embed"], "source": "library"}
 
 def problems(**changes: Any) -> list[str]:
     """What preflight says about the defaults with CHANGES."""
-    return list(preflight.preflight_problems(GOOD | changes, SPEC, RULES))
+    return list(preflight.preflight_problems(GOOD | changes, SCHEMA))
 
 
 def test_the_defaults_with_name_and_region_are_accepted() -> None:
@@ -34,19 +33,22 @@ def test_the_defaults_with_name_and_region_are_accepted() -> None:
     assert problems() == []
 
 
-def test_every_setting_has_a_default_and_a_specification() -> None:
-    """A setting that is not written down in both places cannot be set with confidence."""
-    assert set(GOOD) == set(SPEC)
-    assert set(RULES) <= set(SPEC)
+def test_the_schema_is_one_and_describes_every_setting() -> None:
+    """What a setting decides, and by default."""
+    Draft202012Validator.check_schema(SCHEMA)
+    assert set(GOOD) == set(SETTINGS)
+    assert [
+        name for name, one in SETTINGS.items() if not {"description", "type", "default"} <= set(one)
+    ] == []
 
 
-@pytest.mark.parametrize("name", SPEC)
+@pytest.mark.parametrize("name", SETTINGS)
 def test_a_missing_setting_is_named(name: str) -> None:
     """A settings file may have removed what the defaults gave."""
     values = {key: value for key, value in GOOD.items() if key != name}
     (problem,) = [
         line
-        for line in preflight.preflight_problems(values, SPEC, RULES)
+        for line in preflight.preflight_problems(values, SCHEMA)
         if f"'{name}'" in line and "is not set" in line
     ]
     assert "it must be" in problem
@@ -127,33 +129,31 @@ def test_a_wrong_value_is_named_with_what_is_allowed(name: str, value: Any) -> N
     assert found[0].startswith(f"'{name}' is {'empty' if value == '' else repr(value)}: it must be ")
 
 
-@pytest.mark.parametrize(
-    "name", [name for name, rule in RULES.items() if "min" in rule and "keys" not in rule]
-)
+@pytest.mark.parametrize("name", [name for name, one in SETTINGS.items() if "minimum" in one])
 def test_a_number_out_of_its_range_is_refused_at_both_ends(name: str) -> None:
     """And the ends themselves are allowed."""
-    rule = RULES[name]
-    for allowed in (rule["min"], rule["max"]):
+    one = SETTINGS[name]
+    for allowed in (one["minimum"], one["maximum"]):
         assert not [line for line in problems(**{name: allowed}) if f"'{name}'" in line]
-    for wrong in (rule["min"] - 1, rule["max"] + 1):
-        assert problems(**{name: wrong}) == [f"'{name}' is {wrong}: it must be {rule['says']}."]
+    for wrong in (one["minimum"] - 1, one["maximum"] + 1):
+        assert problems(**{name: wrong}) == [f"'{name}' is {wrong}: it must be {preflight.says(one)}."]
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, one in SPEC.items() if one["type"] == "bool" or "choices" in one]
+    "name", [name for name, one in SETTINGS.items() if one["type"] == "boolean" or "enum" in one]
 )
 def test_a_choice_that_there_is_not_is_refused(name: str) -> None:
     """With those that there are."""
     (problem,) = problems(**{name: "perhaps"})
     assert problem.startswith(f"'{name}' is 'perhaps': it must be ")
-    for choice in SPEC[name].get("choices", []):
+    for choice in SETTINGS[name].get("enum", []):
         assert choice in problem
 
 
-@pytest.mark.parametrize("name", [name for name in SPEC if name.startswith("ragdock_schedule_")])
+@pytest.mark.parametrize("name", [name for name in SETTINGS if name.startswith("ragdock_schedule_")])
 def test_every_job_can_be_set_to_a_time_or_switched_off(name: str) -> None:
     """Sundays and Wednesdays, say; the numbers beside the times are numbers."""
-    if SPEC[name]["type"] == "str":
+    if SETTINGS[name]["type"] == "string":
         for value in ("", "17 2 * * *", "5 23 * * 0,3"):
             assert problems(**{name: value}) == []
 
@@ -237,12 +237,19 @@ def test_a_domain_needs_a_contact() -> None:
     ]
 
 
+def test_a_secret_is_not_shown() -> None:
+    """Output of a run goes into logs."""
+    (said,) = problems(ragdock_aws_secret_access_key="not a key")
+    assert said.startswith("'ragdock_aws_secret_access_key' is a value that is not shown")
+    assert "not a key" not in said
+
+
 def test_everything_that_is_wrong_is_told_at_once() -> None:
     """No one likes to be sent back three times."""
     assert len(problems(ragdock_name="X", ragdock_region="", ragdock_upload_max_mib=0)) == 3
 
 
-STRINGS = [name for name, one in SPEC.items() if one["type"] == "str"]
+STRINGS = [name for name, one in SETTINGS.items() if one["type"] == "string"]
 FITTING = {
     "ragdock_domain": "rag.example.org",
     "ragdock_aws_account_id": "123456789012",
@@ -273,16 +280,17 @@ def test_no_text_may_end_or_go_on_with_a_control_character(name: str) -> None:
             assert "it must be" in said
 
 
-@pytest.mark.parametrize("name", [name for name, rule in RULES.items() if "pattern" in rule])
+@pytest.mark.parametrize("name", [name for name, one in SETTINGS.items() if "pattern" in one])
 def test_a_pattern_is_of_the_whole_value_and_lets_nothing_through_that_a_template_reads(name: str) -> None:
     """Quotes, braces, dollars and comments mean something to Caddy, Compose, cron, YAML and the shell."""
     good = FITTING.get(name) or GOOD[name]
-    pattern = re.compile(rf"(?:{RULES[name]['pattern']})\Z")
-    assert pattern.match(good)
-    assert not pattern.match(f"{good}\n")
+    pattern = re.compile(SETTINGS[name]["pattern"])
+    assert pattern.pattern.startswith("^")
+    assert pattern.fullmatch(good)
+    assert not pattern.fullmatch(f"{good}\n")
     for strange in ("'", '"', "`", "{", "}", "$", "#", ";", "\\", "\t", "<", "|", "&", "{$HOME}", "é"):
-        assert not pattern.match(f"{good}{strange}"), (name, strange)
-        assert not pattern.match(f"{strange}{good}"), (name, strange)
+        assert not pattern.fullmatch(f"{good}{strange}"), (name, strange)
+        assert not pattern.fullmatch(f"{strange}{good}"), (name, strange)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from ansible_collections.ragdock.host.plugins.filter.stack import (
     stack_bcrypt,
     stack_config_hash,
     stack_env,
+    stack_environment,
     stack_model,
     stack_with_content,
 )
@@ -24,6 +25,18 @@ SECRETS = [
 ]
 VALUES = {"api_token": "t", "edge_key": "k"}
 CONFIG = {"edge/Caddyfile": "c", "opensearch/opensearch.yml": "o"}
+
+
+def test_a_services_variable_is_its_settings_name_without_the_prefix() -> None:
+    schema = {
+        "properties": {
+            "ragdock_x_y": {"type": "integer", "x-services": ["a", "b"]},
+            "ragdock_on": {"type": "boolean", "x-services": ["b"]},
+            "ragdock_of_the_host": {"type": "string"},
+        }
+    }
+    made = stack_environment(schema, {"ragdock_x_y": 3, "ragdock_on": "True"}, {"a": {"PORT": 80}, "b": {}})
+    assert made == {"a": {"PORT": "80", "X_Y": "3"}, "b": {"X_Y": "3", "ON": "true"}}
 
 
 def test_a_password_hash_is_stable_and_opens() -> None:

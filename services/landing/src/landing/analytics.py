@@ -48,13 +48,13 @@ class AnalyticsLog:
     path: Path
     max_bytes: int
     keep_files: int
-    whole_ip: bool
+    whole_address: bool
 
     def record(self, client: str, action: str = LAUNCH) -> None:
         """Append one event; raises OSError when the disk refuses it."""
         line = _as_csv(
             datetime.now(UTC).isoformat(timespec="milliseconds"),
-            shown_address(client, whole=self.whole_ip),
+            shown_address(client, whole=self.whole_address),
             action,
         )
         with self._locked():

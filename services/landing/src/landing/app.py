@@ -29,7 +29,7 @@ def create_app(settings: LandingSettings) -> FastAPI:
         path=settings.analytics_csv_path,
         max_bytes=settings.analytics_max_bytes,
         keep_files=settings.analytics_keep_files,
-        whole_ip=settings.analytics_whole_ip,
+        whole_address=settings.analytics_whole_address,
     )
 
     @app.api_route("/", methods=["GET", "HEAD"])
@@ -40,7 +40,7 @@ def create_app(settings: LandingSettings) -> FastAPI:
 
     @app.post("/events/launch")
     async def launch(request: Request) -> Response:
-        if settings.enable_analytics:
+        if settings.count_launches:
             client = request.client.host if request.client else ""
             try:
                 await run_in_threadpool(analytics.record, client)

@@ -76,6 +76,8 @@ def _hash(text: str) -> str:
 
 
 def _provider(settings: LandingSettings) -> _Provider:
+    if not settings.analytics_enabled:
+        return _Provider()
     site = html.escape(settings.analytics_id, quote=True)
     if settings.analytics_provider == "plausible":
         origin = "https://plausible.io"
@@ -83,18 +85,16 @@ def _provider(settings: LandingSettings) -> _Provider:
             tags=f'<script defer data-domain="{site}" src="{origin}/js/script.js"></script>',
             origins=(origin,),
         )
-    if settings.analytics_provider == "ga":
-        inline = (
-            "window.dataLayer=window.dataLayer||[];function gtag(){dataLayer.push(arguments)}"
-            # Nothing is stored in the visitor's browser: no consent banner is needed.
-            "gtag('consent','default',{ad_storage:'denied',ad_user_data:'denied',"
-            "ad_personalization:'denied',analytics_storage:'denied'});"
-            f"gtag('js',new Date());gtag('config','{site}',{{anonymize_ip:true,client_storage:'none'}});"
-        )
-        origin = "https://www.googletagmanager.com"
-        return _Provider(
-            tags=f'<script async src="{origin}/gtag/js?id={site}"></script><script>{inline}</script>',
-            inline=inline,
-            origins=(origin, "https://www.google-analytics.com"),
-        )
-    return _Provider()
+    inline = (
+        "window.dataLayer=window.dataLayer||[];function gtag(){dataLayer.push(arguments)}"
+        # Nothing is stored in the visitor's browser: no consent banner is needed.
+        "gtag('consent','default',{ad_storage:'denied',ad_user_data:'denied',"
+        "ad_personalization:'denied',analytics_storage:'denied'});"
+        f"gtag('js',new Date());gtag('config','{site}',{{anonymize_ip:true,client_storage:'none'}});"
+    )
+    origin = "https://www.googletagmanager.com"
+    return _Provider(
+        tags=f'<script async src="{origin}/gtag/js?id={site}"></script><script>{inline}</script>',
+        inline=inline,
+        origins=(origin, "https://www.google-analytics.com"),
+    )

@@ -8,14 +8,14 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-Provider = Literal["none", "plausible", "ga"]
+Provider = Literal["plausible", "google"]
 
-_ID_FORMS: dict[str, tuple[re.Pattern[str], str]] = {
+_ID_FORMS: dict[Provider, tuple[re.Pattern[str], str]] = {
     "plausible": (
         re.compile(r"(?=.{4,253}\Z)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+"),
         "the site's domain, for example docs.example.org",
     ),
-    "ga": (re.compile(r"G-[A-Z0-9]{4,16}"), "a measurement id such as G-AB12CD34EF"),
+    "google": (re.compile(r"G-[A-Z0-9]{4,16}"), "a measurement id such as G-AB12CD34EF"),
 }
 
 
@@ -28,16 +28,18 @@ class LandingSettings(BaseSettings):
     app_url: str = "/app/"
     """Where the launch button leads: a path of this site, or a whole http(s) URL."""
 
-    enable_analytics: bool = True
-    """Write LaunchAppClicked to the CSV file."""
+    count_launches: bool = True
+    """Write LaunchAppClicked to the CSV file, whether or not a provider is enabled."""
     analytics_csv_path: Path = Path("/data/analytics/analytics.csv")
-    analytics_whole_ip: bool = False
+    analytics_whole_address: bool = False
     """Keep client addresses whole instead of shortening them to /24 or /48."""
     analytics_max_bytes: int = Field(default=5 * 1024 * 1024, ge=256)
     """The CSV file is rotated before it grows over this size."""
     analytics_keep_files: int = Field(default=20, ge=1)
     """How many rotated files stay; the oldest go first."""
-    analytics_provider: Provider = "none"
+    analytics_enabled: bool = False
+    """Load the provider's script."""
+    analytics_provider: Provider = "plausible"
     analytics_id: str = ""
 
     edge_host: str = "edge"
@@ -56,12 +58,12 @@ class LandingSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _id_fits_provider(self) -> Self:
-        if self.analytics_provider == "none":
+        if not self.analytics_enabled:
             return self
         form, example = _ID_FORMS[self.analytics_provider]
         if not form.fullmatch(self.analytics_id):
             raise ValueError(
                 f"ANALYTICS_ID is {self.analytics_id!r}: ANALYTICS_PROVIDER={self.analytics_provider}"
-                f" needs {example}; set ANALYTICS_PROVIDER=none to load no script"
+                f" needs {example}; set ANALYTICS_ENABLED=false to load no script"
             )
         return self

@@ -45,7 +45,7 @@ def run(settings: WorkerSettings) -> int:
         watcher=factory.build_watcher(settings, ledger),
         ingestor=factory.build_ingestor(settings, ledger, owner),
         heartbeat=settings.heartbeat_path,
-        poll_seconds=settings.ingestion_poll_interval,
+        poll_seconds=settings.ingestion_poll_seconds,
         stop=stop,
     )
     try:

@@ -34,7 +34,7 @@ class RagSettings(BaseSettings):
     ollama_fallback_model: str = "phi3:mini"
     # Asked first for long and hard questions (rag_core.routing has the rules); empty: there is none.
     ollama_large_model: str = ""
-    ollama_timeout: float = Field(default=120.0, gt=0)  # seconds for one whole answer of one model
+    ollama_timeout_seconds: float = Field(default=120.0, gt=0)  # of one whole answer of one model
     ollama_num_ctx: int = Field(default=4096, ge=1024)
     embedding_model_name: str = "all-minilm"
     embedding_timeout: float = Field(default=60.0, gt=0)
@@ -47,7 +47,7 @@ class RagSettings(BaseSettings):
     ollama_num_thread: int = Field(default=0, ge=0, le=64)
 
     ingestion_input_dir: Path = Path("/data/raw")
-    ingestion_poll_interval: float = Field(default=5.0, gt=0)
+    ingestion_poll_seconds: float = Field(default=5.0, gt=0)
     ingestion_max_attempts: int = Field(default=3, ge=1)
     ledger_path: Path = Path("/data/ledger/ledger.sqlite3")
     upload_max_mib: int = Field(default=100, ge=1)

@@ -130,7 +130,7 @@ class Runner:
             "-c",
             "local",
             "-i",
-            str(self.deployer / "inventory"),
+            str(self.deployer / "inventory" / "hosts.yml"),
         ]
         words += [f"playbooks/{self.job}.yml", "-e", f"preflight_lock_timeout={timeout}", *extra]
         environment = {

@@ -63,8 +63,8 @@ class Controls:
             ),
             timeout=gr.Slider(
                 5,
-                max(10, round(settings.ollama_timeout)),
-                value=round(settings.ollama_timeout),
+                max(10, round(settings.ollama_timeout_seconds)),
+                value=round(settings.ollama_timeout_seconds),
                 step=5,
                 label="Longest wait for a model, in seconds",
                 info="After this the next model is used, and finally the passages themselves are shown.",

@@ -1,4 +1,4 @@
-"""Checks every setting against its specification and rule, and reports what to change."""
+"""Checks every setting against the schema (inventory/schema.yml), and reports what to change."""
 
 from __future__ import annotations
 
@@ -7,32 +7,24 @@ import ipaddress
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
-MODEL_KEYS = {"name", "use", "source", "files", "parameters"}
-MODEL_USES = {"chat", "fallback", "large", "embed"}
-# registry/namespace/name:tag, as Ollama writes it; goes to .env, into Modelfiles and to the API.
-MODEL_NAME = re.compile(
-    r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}(/[A-Za-z0-9][A-Za-z0-9._-]{0,79}){0,3}(:[A-Za-z0-9._-]{1,80})?\Z"
-)
-PARAMETER = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
+# What only lists the filters does without; so does the host, to which only checked settings come.
+with suppress(ImportError):
+    from jsonschema import Draft202012Validator, FormatChecker, ValidationError
+    from jsonschema.validators import extend
+
 # What ends a line or cannot be seen: control characters, line and paragraph separators, halves of characters.
 UNSEEN = {"Cc", "Zl", "Zp", "Cs"}
 # What turns the direction of writing, so that a value reads as another one.
 TURNING = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-TYPES: dict[str, tuple[type, ...]] = {
-    "str": (str,),
-    "bool": (bool,),
-    "int": (int,),
-    "list": (list,),
-    "dict": (dict,),
-}
 TYPE_NAMES = {
-    "str": "text",
-    "bool": "true or false",
-    "int": "a whole number",
-    "list": "a list",
-    "dict": "a mapping",
+    "string": "text",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "array": "a list",
+    "object": "a mapping",
 }
 
 
@@ -58,138 +50,104 @@ def _control(value: Any) -> str:
     return ""
 
 
-def _typed(value: Any, kind: str) -> Any:
-    """VALUE as its type; -e name=value gives text, which may represent a number or a boolean."""
-    if isinstance(value, str) and kind == "int" and re.fullmatch(r"-?[0-9]+", value):
+def meant(value: Any, kind: str) -> Any:
+    """What a value stands for: -e name=value gives text, which may be a number or a boolean."""
+    if isinstance(value, str) and kind == "integer" and re.fullmatch(r"-?[0-9]+", value):
         return int(value)
-    if isinstance(value, str) and kind == "bool" and value.lower() in ("true", "false"):
+    if isinstance(value, str) and kind == "boolean" and value.lower() in ("true", "false"):
         return value.lower() == "true"
-    if isinstance(value, bool) and kind == "int":
-        raise TypeError
-    if not isinstance(value, TYPES[kind]):
-        raise TypeError
     return value
 
 
-def _meant(value: Any, option: Mapping[str, Any]) -> Any:
-    """What a setting means for those that depend on it: `false` as text is false, and so is nonsense."""
-    try:
-        return _typed(value, option.get("type", "str"))
-    except TypeError:
-        return None
+def says(one: Mapping[str, Any]) -> str:
+    """What a setting may be, to complete the sentence "it must be"."""
+    if "x-says" in one:
+        return str(one["x-says"])
+    if "enum" in one:
+        return "one of " + ", ".join(one["enum"])
+    if "minimum" in one:
+        unit = f" ({one['x-unit']})" if "x-unit" in one else ""
+        return f"a whole number from {one['minimum']} to {one['maximum']}{unit}"
+    return TYPE_NAMES[one["type"]]
 
 
-def _within(value: Any, rule: Mapping[str, Any]) -> bool:
-    """Whether a number is in the rule's range."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        return False
-    return bool(rule.get("min", value) <= value <= rule.get("max", value))
-
-
-def _is_part(value: int, rule: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
-    """Is a number less than the setting that it is a part of (a wrong whole has its own message)?"""
-    if "part_of" not in rule:
-        return True
-    whole = values.get(rule["part_of"]["name"])
-    return not isinstance(whole, int) or value < whole * rule["part_of"]["times"]
-
-
-def _network(value: str, outer: str | None = None) -> bool:
-    """Is it a private range, and inside OUTER (a wrong OUTER has its own message)?"""
+def _network(value: Any) -> ipaddress.IPv4Network | None:
+    """A private range that AWS takes for a network; None for anything else."""
     try:
         network = ipaddress.IPv4Network(value)
     except ValueError:
-        return False
-    inside = outer is None or not _network(outer) or network.subnet_of(ipaddress.IPv4Network(outer))
-    return network.is_private and 16 <= network.prefixlen <= 28 and inside
+        return None
+    return network if network.is_private and 16 <= network.prefixlen <= 28 else None
 
 
-def _models(models: list[Any]) -> bool:
-    uses: list[str] = []
-    for model in models:
-        if not isinstance(model, Mapping) or not {"name", "use", "source"} <= set(model) <= MODEL_KEYS:
-            return False
-        if model["source"] not in ("library", "files") or (model["source"] == "files") != bool(
-            model.get("files")
-        ):
-            return False
-        if not isinstance(model["use"], list) or not all(isinstance(use, str) for use in model["use"]):
-            return False
-        if not isinstance(model["name"], str) or not MODEL_NAME.match(model["name"]):
-            return False
-        files, parameters = model.get("files", []), model.get("parameters", {})
-        if not isinstance(files, list) or not all(isinstance(path, str) and path for path in files):
-            return False
-        if not isinstance(parameters, Mapping) or not all(PARAMETER.match(str(key)) for key in parameters):
-            return False
-        uses += model["use"]
-    return sorted(uses) == sorted(set(uses)) and {"chat", "embed"} <= set(uses) <= MODEL_USES
+def _is_number(value: Any) -> bool:
+    """A whole number; a boolean and 2.0 are none."""
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _elements(value: Any, option: Mapping[str, Any]) -> list[Any]:
-    """The values that the specification describes: for a list, its items."""
-    return value if "elements" in option else []
+def _whole(_: Any, pattern: str, value: Any, __: Any) -> Iterator[ValidationError]:
+    """`pattern`, of the whole value: `$` alone lets a line break at the end through."""
+    if isinstance(value, str) and not re.fullmatch(pattern, value):
+        yield ValidationError("does not match")
 
 
-def _right(value: Any, rule: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
-    """Does a value of the right type keep its rule?"""
-    if isinstance(value, str) and not value:
-        return not (rule.get("required") or values.get(rule.get("required_with", "")))
-    if "patterns" in rule:
-        rule = {"pattern": rule["patterns"].get(values.get(rule["by"]), "")}
-    if "pattern" in rule:
-        return re.match(rf"(?:{rule['pattern']})\Z", value) is not None
-    if "network" in rule:
-        return _network(value, values.get(rule.get("inside", "")))
-    if "keys" in rule:
-        return set(value) == set(rule["keys"]) and all(_within(item, rule) for item in value.values())
-    if "models" in rule:
-        return _models(value)
-    return not ({"min", "max"} & set(rule)) or (_within(value, rule) and _is_part(value, rule, values))
+def _inside(_: Any, pairs: Mapping[str, str], values: Any, __: Any) -> Iterator[ValidationError]:
+    """`x-inside`: a network is inside another one; one that is wrong by itself has its own message."""
+    for name, outer in pairs.items():
+        inside, around = _network(values.get(name)), _network(values.get(outer))
+        if inside and around and not inside.subnet_of(around):
+            yield ValidationError("is outside", path=(name,))
 
 
-def preflight_problems(
-    values: Mapping[str, Any], spec: Mapping[str, Mapping[str, Any]], rules: Mapping[str, Mapping[str, Any]]
-) -> list[str]:
-    """One sentence for each setting that is unknown, missing, of the wrong type or out of range."""
+def _less_than(_: Any, pairs: Mapping[str, Any], values: Any, __: Any) -> Iterator[ValidationError]:
+    """`x-less-than`: a number is less than another one, `times` so much."""
+    for name, limit in pairs.items():
+        value, other = values.get(name), values.get(limit["setting"])
+        if _is_number(value) and _is_number(other) and value >= other * limit["times"]:
+            yield ValidationError("is too large", path=(name,))
+
+
+def _wrong(values: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, str]:
+    """Name -> why another setting asks for it (or nothing), of each setting that breaks the schema."""
+    formats = FormatChecker(formats=())
+    formats.checks("private-network")(lambda value: _network(value) is not None)
+    validator = extend(
+        Draft202012Validator,
+        {"pattern": _whole, "x-inside": _inside, "x-less-than": _less_than},
+        type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, one: _is_number(one)),
+    )
+    wrong: dict[str, str] = {}
+    for error in validator(schema, format_checker=formats).iter_errors(values):
+        name, at = str(error.absolute_path[0]), list(error.absolute_schema_path)
+        because = schema["allOf"][at[1]].get("x-because", "") if at[0] == "allOf" else ""
+        wrong[name] = wrong.get(name) or because
+    return wrong
+
+
+def preflight_problems(values: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
+    """One sentence for each setting that is unknown, missing, or not as the schema wants it."""
+    settings = schema["properties"]
     problems = []
-    given = values
-    values = {name: _meant(value, spec.get(name, {})) for name, value in given.items()}
-    for name in sorted(set(values) - set(spec)):
-        near = difflib.get_close_matches(name, spec, n=1, cutoff=0.5)
+    for name in sorted(set(values) - set(settings)):
+        near = difflib.get_close_matches(name, settings, n=1, cutoff=0.5)
         problems.append(
             f"'{name}' is not a setting"
-            + (f"; did you mean '{near[0]}'?" if near else f". Settings: {', '.join(spec)}.")
+            + (f"; did you mean '{near[0]}'?" if near else f". Settings: {', '.join(settings)}.")
         )
-    for name, option in spec.items():
-        rule = rules.get(name, {})
-        says = rule.get("says", TYPE_NAMES[option["type"]])
-        if "choices" in option:
-            says = "one of " + ", ".join(option["choices"])
-        if name not in values:
-            problems.append(f"'{name}' is not set: it must be {says}.")
-            continue
-        value = given[name]
-        if control := _control(value):
-            problems.append(f"'{name}' contains {control}: it must be {says}.")
-            continue
-        try:
-            value = _typed(given[name], option["type"])
-            right = _right(value, rule, values) and value in option.get("choices", [value])
-            right = right and all(
-                isinstance(one, TYPES[option["elements"]]) for one in _elements(value, option)
+    given = {name: meant(values[name], one["type"]) for name, one in settings.items() if name in values}
+    wrong = _wrong(given, schema)
+    for name, one in settings.items():
+        if name not in given:
+            problems.append(f"'{name}' is not set: it must be {says(one)}.")
+        elif control := _control(values[name]):
+            problems.append(f"'{name}' contains {control}: it must be {says(one)}.")
+        elif name in wrong:
+            shown = (
+                "a value that is not shown, since it is secret" if one.get("writeOnly") else repr(given[name])
             )
-        except TypeError:
-            right = False
-        if not right and value in ("", None):
-            cause = (
-                f" (because {rule['required_with']} is set)"
-                if values.get(rule.get("required_with", ""))
-                else ""
-            )
-            problems.append(f"'{name}' is empty{cause}: it must be {says}.")
-        elif not right:
-            problems.append(f"'{name}' is {value!r}: it must be {says}.")
+            if given[name] in ("", None):
+                shown = f"empty (because {wrong[name]})" if wrong[name] else "empty"
+            problems.append(f"'{name}' is {shown}: it must be {says(one)}.")
     return problems
 
 

@@ -67,9 +67,29 @@ def stack_env(value: Any, name: str) -> str:
     if _NEVER_QUOTED.search(text):
         raise AnsibleFilterError(
             f"{name} cannot be written to .env: {text!r} contains a line break, another control character, "
-            "a quote or a backslash. Correct the setting that it comes from (inventory/defaults.yml)."
+            "a quote or a backslash. Correct the setting that it comes from (docs/operate/settings.md)."
         )
     return text if _PLAIN.match(text) else f"'{text}'"
+
+
+def stack_environment(
+    schema: dict[str, Any], settings: dict[str, Any], beside: dict[str, dict[str, Any]]
+) -> dict[str, dict[str, str]]:
+    """Service -> its variables: the settings that the schema gives it, and what it is told beside them.
+
+    A setting's variable is its name without the prefix, in capitals.
+    """
+    found: dict[str, dict[str, str]] = {
+        service: {name: str(value) for name, value in variables.items()}
+        for service, variables in beside.items()
+    }
+    for name, one in schema["properties"].items():
+        for service in one.get("x-services", ()):
+            text = str(settings[name])
+            found[service][name.removeprefix("ragdock_").upper()] = (
+                text.lower() if one["type"] == "boolean" else text
+            )
+    return found
 
 
 def stack_model(models: list[dict[str, Any]], use: str, instead: str = "") -> str:
@@ -132,6 +152,7 @@ class FilterModule:
             "stack_bcrypt": stack_bcrypt,
             "stack_config_hash": stack_config_hash,
             "stack_env": stack_env,
+            "stack_environment": stack_environment,
             "stack_fingerprint": stack_fingerprint,
             "stack_issuer": stack_issuer,
             "stack_model": stack_model,

@@ -1,0 +1,45 @@
+"""Each setting is written once (inventory/schema.yml): what is made of it is current, and it is used."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from inventory.generate import schema, texts
+
+ROOT = Path(__file__).parents[3]
+SETTINGS = schema()["properties"]
+# Where a setting is used. Preflight reads all of them, and what it does with one is to check it.
+PLACES = ("compose", "playbooks", "roles", "collections")
+PASSED_OVER = ("roles/preflight/vars", "README.md", "/docs/")
+
+
+def users() -> dict[str, str]:
+    """The text of every file that may use a setting, by its path."""
+    paths = [path for place in PLACES for path in sorted((ROOT / place).rglob("*"))]
+    found = {
+        ROOT / "inventory/defaults.yml": texts()[ROOT / "inventory/defaults.yml"].partition("Derived from")[2]
+    }
+    found |= {
+        path: path.read_text()
+        for path in paths
+        if path.suffix in {".yml", ".j2", ".py"} and not any(one in str(path) for one in PASSED_OVER)
+    }
+    return {str(path.relative_to(ROOT)): text for path, text in found.items()}
+
+
+USERS = "\n".join(users().values())
+
+
+@pytest.mark.parametrize("path", texts(), ids=lambda path: path.name)
+def test_what_is_made_of_the_schema_is_current(path: Path) -> None:
+    """`make settings` writes it."""
+    assert path.read_text() == texts()[path]
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_setting_is_used(name: str) -> None:
+    """By a service, or by a role, a playbook or a template: one that nothing reads would be believed."""
+    assert "x-services" in SETTINGS[name] or re.search(rf"\b{name}\b", USERS)
