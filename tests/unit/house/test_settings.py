@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from inventory.generate import schema, texts
 
@@ -43,3 +44,9 @@ def test_what_is_made_of_the_schema_is_current(path: Path) -> None:
 def test_every_setting_is_used(name: str) -> None:
     """By a service, or by a role, a playbook or a template: one that nothing reads would be believed."""
     assert "x-services" in SETTINGS[name] or re.search(rf"\b{name}\b", USERS)
+
+
+def test_the_hosts_own_copy_has_the_schema() -> None:
+    """Its job `renew` renders a release, whose variables come from there."""
+    names = yaml.safe_load((ROOT / "roles/schedule/defaults/main.yml").read_text())["schedule_names"]
+    assert "inventory/schema.yml" in names

@@ -143,6 +143,13 @@ def test_a_playbook_that_records_its_success_ends_the_job_well(bench: Bench) -> 
     assert not (bench.root / "state/running/backup.json").exists()
 
 
+def test_a_job_reads_one_file_of_the_inventorys_directory(bench: Bench) -> None:
+    """The schema of the settings lies beside it, and names no host."""
+    bench.playbook("import sys; print(sys.argv)\n" + bench.good("backup"))
+    assert bench.run("backup") == 0
+    assert f"'{bench.root}/deployer/inventory/hosts.yml'" in (bench.log / "backup.log").read_text()
+
+
 @pytest.mark.parametrize("code", [0, 2])
 def test_a_playbook_that_says_nothing_has_failed(bench: Bench, code: int) -> None:
     """A failure is never an exit 0, and the exit code is kept."""

@@ -31,7 +31,7 @@ ROOT = HERE.parents[2]
 SERVICES = ["edge", "landing", "models", "ollama", "opensearch", "rag-app", "rag-worker"]
 PASSWORDS = [*(f"opensearch_{user}_password" for user in ("app", "worker", "backup", "health")),
              "app_password", "api_token", "session_key"]  # fmt: skip
-# What each service reads; and of that, what no deployment sets: measured numbers, and what is another service's.
+# What each service reads. Of that, no deployment sets measured numbers, nor what is another service's.
 RAG = {
     "OPENSEARCH_TIMEOUT", "OLLAMA_NUM_CTX", "OLLAMA_NUM_THREAD", "EMBEDDING_TIMEOUT", "EMBEDDING_BATCH",
     "EMBEDDING_NUM_THREAD", "INGESTION_MAX_ATTEMPTS", "PARSE_STALL_SECONDS", "PARSE_CPU_SECONDS",

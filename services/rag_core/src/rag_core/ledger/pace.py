@@ -16,8 +16,8 @@ _STRETCH = 10.0
 _WINDOW = 300.0  # rates are those of the last five minutes
 _KEPT = 3600.0
 # A question of a process that was killed holds up ingestion for so long at most. Longer than three models
-# (chosen, fallback, large) that each run into OLLAMA_TIMEOUT_SECONDS's default of 120 s, or ingestion would go on
-# beside the last.
+# (chosen, fallback, large) that each run into the default OLLAMA_TIMEOUT_SECONDS, 120, or ingestion would go
+# on beside the last.
 _ASKING_SECONDS = 480.0
 # Bytes a chunk takes on average, until this ledger's own documents tell better.
 _BYTES_OF_CHUNK = 1200.0
