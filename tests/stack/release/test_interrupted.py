@@ -28,12 +28,12 @@ STAGES = {
     "preflight": "TASK [preflight",
     "provision": "TASK [aws_network",
     "configure": "PLAY [Configure",
-    "build": "Every image is in the registry",
-    "push": "Every image is in the registry",
-    "pull": "The release's images are on the host",
-    "start": "The release runs",
-    "prove": "answers a question about a new document",
-    "switch": "The release is the current one",
+    "build": "Build and push images",
+    "push": "Build and push images",
+    "pull": "Pull the release's images",
+    "start": "Start the release",
+    "prove": "Run the smoke test",
+    "switch": "Switch to the release",
     "verify": "PLAY [Verify",
 }
 

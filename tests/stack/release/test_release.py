@@ -182,7 +182,7 @@ def test_a_broken_release_rolls_itself_back(
     copy = copy_of_checkout(tmp_path)
     edit(copy, path, change)
     with Load(endpoint) as load:
-        play("playbooks/deploy.yml", "-e", "stack_start_patience=60", checkout=copy).refused(*words, before)
+        play("playbooks/deploy.yml", "-e", "stack_start_timeout=60", checkout=copy).refused(*words, before)
     serves(api, host, before)
     # Before the smoke test no request reaches the new app; a release that fails it served for a short time.
     if what != "is healthy but does not answer questions":

@@ -72,7 +72,7 @@ def test_a_drill_proves_the_newest_backup_and_leaves_nothing(scene: Scene) -> No
     scene.host.shell(f"mkdir -p {ROOT}/drill/staged")
     assert scene.nothing_left() == [f"{ROOT}/drill", left[:12]]
     told = drill().good()
-    assert "Removed first, left by a drill that was killed" in told.output, told.tail()
+    assert "Removed first, left over from an interrupted drill" in told.output, told.tail()
     figures = scene.record("drill")["figures"]
     assert figures["backup"] == scene.vault.ids()[-1]
     # By the backup's own name of the index: a restore since then gave it another.
@@ -142,8 +142,8 @@ def test_a_corrupt_backup_changes_nothing_and_the_drill_finds_it(scene: Scene) -
     listed = scene.vault.manifest()["files"]
     largest = str(max(listed, key=lambda one: int(one["size"]))["path"])
     with damaged(scene.vault, largest):
-        restore().refused("was not restored", "What was there before is there again and answers")
-        drill().refused("The drill of", "failed", "Nothing that serves was touched")
+        restore().refused("was not restored", "The earlier state is back and passed its smoke test")
+        drill().refused("The drill of", "failed", "The live stack was not touched")
     assert scene.record("drill")["ok"] is False
     assert scene.record("restore")["ok"] is False
     assert scene.state() == before
@@ -163,7 +163,7 @@ def test_opensearch_killed_in_mid_restore_changes_nothing(scene: Scene) -> None:
     scene.host.crash("opensearch")
     outcome = run.end()
     if outcome.code:
-        outcome.refused("was not restored", "What was there before is there again")
+        outcome.refused("was not restored", "The earlier state is back")
         assert scene.indices() == indices
     scene.host.wait("OpenSearch is well", lambda: scene.host.healthy("opensearch"))
     assert scene.state() == before
@@ -177,7 +177,7 @@ def test_a_killed_restore_is_settled_by_the_next(scene: Scene, seconds: int) -> 
     """Killed on the host and at the operator's: the state is the one before or after, never between."""
     before = scene.state()
     run = restoring()
-    run.until(lambda line: "stands beside what serves" in line)
+    run.until(lambda line: "Prepare the restored state" in line)
     time.sleep(seconds)
     scene.kill("BECOME-SUCCESS|^/usr/bin/python3$|restic")
     run.send(signal.SIGKILL)
@@ -216,7 +216,7 @@ def test_a_reboot_in_mid_restore_is_settled(scene: Scene) -> None:
     """The host goes down while files and ledger change places; the next run brings back one whole state."""
     before = scene.state()
     run = restoring()
-    run.until(lambda line: "restored state is live" in line)
+    run.until(lambda line: "Switch to the restored state" in line)
     # As a power cut: the processes of the host end, and it boots again.
     scene.reboot()
     run.end()

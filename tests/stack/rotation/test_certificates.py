@@ -23,12 +23,12 @@ from tests.stack.soak import SOAKING
 CA = "opensearch_ca"
 # Task during which the run is killed, and the how manieth of that name: after each phase.
 PHASES = {
-    "begun": ("at hand as they are now", 1),
-    "trusted": ("The new values are the deployment's", 1),
-    "signed": ("The store names the new authority", 1),
-    "named": ("The services' configuration is rendered", 2),
-    "dropping": ("The release runs", 2),
-    "alone": ("The rotation is over", 1),
+    "begun": ("Read the secrets again", 1),
+    "trusted": ("Promote the new values", 1),
+    "signed": ("Promote the new authority", 1),
+    "named": ("Render the services' configuration", 2),
+    "dropping": ("Start the release", 2),
+    "alone": ("Complete the rotation", 1),
 }
 KILLED = list(PHASES) if SOAKING else ["signed"]
 

@@ -18,10 +18,10 @@ from tests.stack.soak import SOAKING
 EVERY = "-e", "secrets=all"
 # Task during which the run is killed: after each phase.
 PHASES = {
-    "begun": "at hand as they are now",
-    "accepted": "OpenSearch's users have their new passwords",
-    "switched": "The new values are the deployment's",
-    "promoted": "OpenSearch's users have the passwords that the store names",
+    "begun": "Read the secrets again",
+    "accepted": "Set the new passwords of OpenSearch's users",
+    "switched": "Promote the new values",
+    "promoted": "Set the promoted passwords of OpenSearch's users",
 }
 # One of them in a default run, the one with the most beside it; `make soak` tries all.
 KILLED = list(PHASES) if SOAKING else ["switched"]

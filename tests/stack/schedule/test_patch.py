@@ -66,7 +66,7 @@ def bad_package(host: Host) -> Iterator[None]:
 @pytest.mark.usefixtures("bad_package")
 def test_a_package_that_breaks_the_stack_is_taken_back(host: Host) -> None:
     """Stops at a known point; the printed command is run as printed; then all is well."""
-    outcome = play("playbooks/patch.yml", "-e", "patching_stack_patience=60").refused(
+    outcome = play("playbooks/patch.yml", "-e", "patching_stack_timeout=60").refused(
         'stopped at step "packages"', "ragdock-landing-1", "playbooks/restore.yml -e backup="
     )
     record = state(host, "patch")
@@ -127,7 +127,7 @@ def test_a_patch_interrupted_by_a_power_cut_starts_again(host: Host) -> None:
     """The host goes down while packages could be half way; the record says so, and the next run is whole."""
     before, begun = len(history(host, "patch")), len(log(host))
     host.run("systemd-run", "--unit=ragdock-test-patch", "ragdock-job", "patch")
-    host.wait("the patch is half way", lambda: "Volumes can be rolled back" in log(host)[begun:], 300)
+    host.wait("the patch is half way", lambda: "Snapshot the volumes" in log(host)[begun:], 300)
     host.run("systemctl", "reboot", "--force", check=False)
     time.sleep(10)
     host.wait("both runs are on record", lambda: len(history(host, "patch")) >= before + 2, 900)

@@ -21,9 +21,9 @@ VALUES = {
     "ragdock_name": NAME,
     "ragdock_region": REGION,
     "_aws_identity_scope": f"{REGION}:{ACCOUNT}",
-    "_aws_storage_bucket": BUCKET,
-    "_aws_storage_prefix": "backup",
-    "_aws_storage_lock_days": 14,
+    "aws_storage_bucket": BUCKET,
+    "aws_storage_prefix": "backup",
+    "aws_storage_lock_days": 14,
 }
 
 
@@ -119,7 +119,7 @@ def test_a_lock_is_made_longer_only_where_there_is_one_and_within_its_days() -> 
         "StringEquals": {"s3:object-lock-mode": "GOVERNANCE"},
         "NumericLessThanEquals": {"s3:object-lock-remaining-retention-days": "15"},
     }
-    without = rendered("backups", _aws_storage_lock_days=0)
+    without = rendered("backups", aws_storage_lock_days=0)
     assert without == [one for one in rendered("backups") if one != statement]
 
 

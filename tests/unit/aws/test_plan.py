@@ -10,7 +10,7 @@ import yaml
 from ansible_collections.ragdock.host.plugins.filter import aws_plan as plan
 from tests.unit.role_files import ROLES
 
-PRICES = yaml.safe_load((ROLES / "aws_host/files/prices.yml").read_text())
+PRICES = yaml.safe_load((ROLES / "aws_state/files/prices.yml").read_text())
 HOST = {"type": "t3.large", "root_gib": 20, "data_gib": 40, "bucket": "b", "monitoring": False, "domain": ""}
 
 

@@ -59,7 +59,7 @@ def played(at: str, folder: Path, role: dict[str, str], **other: Any) -> subproc
         "ragdock_name": NAME,
         "ragdock_backup_bucket": BUCKET,
         "ragdock_backup_object_lock_days": DAYS,
-        "_aws_state_tags": {"ragdock:name": NAME},
+        "aws_state_tags": {"ragdock:name": NAME},
         "ansible_python_interpreter": sys.executable,
     }
     play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "vars": variables}
@@ -310,7 +310,7 @@ def test_a_locked_bucket_is_not_half_destroyed(aws: str, tmp_path: Path) -> None
     """Told before the first thing goes; else host and network were gone, and the run failed at the bucket."""
     found = {"existing": {"bucket": {"object_lock_days": DAYS}}}
     words = {"name": "aws_state", "tasks_from": "confirm"}
-    named = {"_aws_storage_bucket": BUCKET, "aws_state_found": found}
+    named = {"aws_storage_bucket": BUCKET, "aws_state_found": found}
     done = played(aws, tmp_path, words, keep_backups=False, **named)
     told = " ".join(done.stdout.split())
     assert done.returncode != 0
@@ -319,7 +319,7 @@ def test_a_locked_bucket_is_not_half_destroyed(aws: str, tmp_path: Path) -> None
     # With the backups kept it continues, to the next step that this test has nothing for.
     done = played(aws, tmp_path, words, keep_backups=True, **named)
     assert "locks what is stored" not in " ".join(done.stdout.split())
-    assert "Everything that belongs to the deployment is known" in done.stdout
+    assert "List everything that belongs to the deployment" in done.stdout
 
 
 @pytest.mark.parametrize(("given", "told"), [("yesterday", "is not a time"), ("2999-01-01", "future")])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -11,21 +14,29 @@ import yaml
 ROOT = Path(__file__).parents[3]
 ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
 PLAYBOOKS = [ROOT / "site.yml", *sorted((ROOT / "playbooks").glob("*.yml"))]
+PRIVATE = re.compile(rf"(?<!\w)__?({'|'.join(sorted((role.name for role in ROLES), reverse=True))})_\w+")
+OTHER_FILES = re.compile(r"(?:roles|\.\.)/(\w+)/(?:defaults|vars|tasks|files|templates)/")
+# How the name of a play or task begins. A new verb joins the list; a sentence about a state has none.
+VERBS = frozenset(Path(__file__).with_name("verbs.txt").read_text().split())
+TASK_FILES = sorted({*ROOT.glob("roles/*/tasks/*.yml"), *PLAYBOOKS, *ROOT.glob("playbooks/parts/*.yml")})
+MOLECULE = sorted({*ROOT.glob("molecule/*/*.yml"), *ROOT.glob("molecule/*/tasks/*.yml")})
 LONGEST_TASK_FILE = 120
 LONGEST_HEADER = 6
+LONGEST_README = 65
 
 
-def read(path: Path) -> dict[str, object]:
+def read(path: Path) -> dict[str, Any]:
     """A YAML mapping, empty when the file is not there."""
     return (yaml.safe_load(path.read_text()) or {}) if path.exists() else {}
+
+
+SPECS = {role.name: read(role / "meta" / "argument_specs.yml")["argument_specs"] for role in ROLES}
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 def test_every_default_is_described_and_nothing_else(role: Path) -> None:
     """A default that no specification types is an input that no one checks."""
-    specs = read(role / "meta" / "argument_specs.yml").get("argument_specs", {})
-    assert isinstance(specs, dict)
-    described = {name for spec in specs.values() for name in spec.get("options", {})}
+    described = {name for spec in SPECS[role.name].values() for name in spec.get("options", {})}
     undescribed = set(read(role / "defaults" / "main.yml")) - described
     assert not undescribed
 
@@ -38,6 +49,24 @@ def test_role_variables_carry_the_role_name(role: Path) -> None:
     assert [name for name in names if not name.startswith(prefix)] == []
 
 
+@pytest.mark.parametrize("part", [*ROLES, ROOT / "playbooks", ROOT / "site.yml"], ids=lambda part: part.stem)
+def test_no_role_uses_what_is_private_to_another(part: Path) -> None:
+    """A role can change what it does not document: variables with an underscore, and its files."""
+    files = [path for path in part.rglob("*") if path.is_file()] or [part]
+    code = "\n".join(re.sub(r"(?m)(^|\s)#.*", "", path.read_text()) for path in files if path.suffix != ".md")
+    variables = {found[0] for found in PRIVATE.finditer(code) if found[1] != part.name}
+    others = {found[0] for found in OTHER_FILES.finditer(code) if found[1] != part.name}
+    assert variables == set()
+    assert others == set()
+
+
+def test_the_path_on_the_host_is_written_once() -> None:
+    """`ragdock_root` is the one place that says where Ragdock lives on the host."""
+    parts = [path for part in ("roles", "playbooks", "compose") for path in (ROOT / part).rglob("*")]
+    naming = [path for path in parts if path.is_file() and "/opt/ragdock" in path.read_text()]
+    assert naming == []
+
+
 @pytest.mark.parametrize(
     "path",
     sorted(ROOT.glob("roles/*/tasks/*.yml")),
@@ -46,6 +75,58 @@ def test_role_variables_carry_the_role_name(role: Path) -> None:
 def test_task_files_can_be_read_in_a_sitting(path: Path) -> None:
     """A long task file hides its order."""
     assert len(path.read_text().splitlines()) <= LONGEST_TASK_FILE
+
+
+def tasks_of(found: object) -> Iterator[dict[str, Any]]:
+    """Every task of a file, those in blocks too."""
+    for one in found if isinstance(found, list) else []:
+        yield one
+        for part in ("block", "rescue", "always"):
+            yield from tasks_of(one.get(part))
+
+
+def outputs(role: Path) -> set[str]:
+    """The public variables, facts and results that a role sets: what has no underscore."""
+    given = set(read(role / "vars" / "main.yml"))
+    for path in (role / "tasks").glob("*.yml"):
+        for task in tasks_of(yaml.safe_load(path.read_text())):
+            given |= {str(task.get("register", "_"))} | set(task.get("ansible.builtin.set_fact", {}))
+            given |= {name for name in task.get("ansible.builtin.add_host", {}) if name.startswith(role.name)}
+    return {name for name in given if not name.startswith("_")}
+
+
+def table(text: str, heading: str) -> set[str]:
+    """The variables of one table of a README."""
+    return set(re.findall(r"(?m)^\| `(\w+)` \|", text.split(f"## {heading}\n")[1].split("\n## ")[0]))
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_a_role_documents_what_it_takes_and_gives(role: Path) -> None:
+    """One page: what it needs, its inputs, its outputs, an example."""
+    text = (role / "README.md").read_text()
+    specs = (role / "meta" / "argument_specs.yml").read_text()
+    options = [one.get("options") or {} for one in SPECS[role.name].values()]
+    assert re.findall(r"(?m)^## (.*)", text) == ["Requirements", "Inputs", "Outputs", "Example"]
+    assert len(text.splitlines()) <= LONGEST_README
+    assert table(text, "Inputs") == {name for option in options for name in option}
+    assert table(text, "Outputs") == outputs(role)
+    assert [name for name in outputs(role) if not re.search(rf"\b{name}\b", specs)] == []
+
+
+def names(found: object) -> Iterator[str]:
+    """The name of every play and task, those in blocks too; a nameless one is the linter's to find."""
+    if isinstance(found, list):
+        for one in found:
+            yield str(one.get("name", ""))
+            for part in ("tasks", "block", "rescue", "always"):
+                yield from names(one.get(part))
+
+
+@pytest.mark.parametrize("path", [*TASK_FILES, *MOLECULE], ids=lambda path: str(path.relative_to(ROOT)))
+def test_names_of_plays_and_tasks_begin_with_a_verb(path: Path) -> None:
+    """A name says what the task does, so the one that fails says what failed."""
+    begins = [name for name in names(yaml.safe_load(path.read_text())) if name]
+    assert [name for name in begins if name.split()[0] not in VERBS] == []
 
 
 @pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda path: str(path.relative_to(ROOT)))

@@ -91,11 +91,11 @@ NOTES = {
 def told(tmp_path: Path, notes: dict[str, Any]) -> str:
     """What a patch says that stopped, rendered by Ansible itself."""
     known = {
-        "patching_step": "packages", "_patching_steps": ["health", "packages", "verify"],
+        "__patching_step": "packages", "_patching_steps": ["health", "packages", "verify"],
         "_patching_why": "rag-app is unhealthy", "_patching_known": notes, "ragdock_name": "unit",
         "_patching_back": [one for one in notes["packages"] if one["reversible"]],
         "preflight_aws": {"deployment_id": "0123"}, "aws_host_instance_id": "i-1",
-        "aws_host_data_volume_id": "vol-2", "patching_root": "/opt/ragdock",
+        "aws_host_data_volume_id": "vol-2", "ragdock_root": "/opt/ragdock",
         "ansible_python_interpreter": sys.executable,
     }  # fmt: skip
     template = ROOT / "roles/patching/templates/failure.txt.j2"

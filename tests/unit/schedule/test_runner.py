@@ -60,7 +60,7 @@ class Bench:
         module.write_text(text)
         self.runner = where / "ragdock-job"
         launcher = Template((ROLES / "schedule/templates/ragdock-job.j2").read_text())
-        self.runner.write_text(launcher.render(schedule_root=self.root))
+        self.runner.write_text(launcher.render(ragdock_root=self.root))
         self.log = where / "log"
 
     def change(self, **settings: Any) -> None:

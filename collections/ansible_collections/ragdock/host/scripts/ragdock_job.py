@@ -132,7 +132,7 @@ class Runner:
             "-i",
             str(self.deployer / "inventory" / "hosts.yml"),
         ]
-        words += [f"playbooks/{self.job}.yml", "-e", f"preflight_lock_patience={timeout}", *extra]
+        words += [f"playbooks/{self.job}.yml", "-e", f"preflight_lock_timeout={timeout}", *extra]
         environment = {
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": "/root",
