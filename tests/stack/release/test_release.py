@@ -94,7 +94,7 @@ def test_a_release_goes_live_with_a_backup_or_not_at_all(api: ApiClient, host: H
     assert "is lost" in said
     assert host.current() != before
     play("playbooks/deploy.yml").good()
-    serves(api, host, before)
+    serves(api, host, host.current())
 
 
 @pytest.mark.usefixtures("lighthouse")

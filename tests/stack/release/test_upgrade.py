@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,8 @@ def version_before(tmp_path: Path) -> Iterator[Path]:
     subprocess.run([*git, "remove", "--force", str(where)], check=True)
 
 
-def api_of(name: str) -> ApiClient:
+@contextmanager
+def api_of(name: str) -> Iterator[ApiClient]:
     """The API of a deployment beside the standing one."""
     (host,) = (one for one in Aws(settings.load()).observe().live if one.tags.get("ragdock:name") == name)
     ssm = aws("ssm")
@@ -51,7 +53,9 @@ def api_of(name: str) -> ApiClient:
         ssm.get_parameter(Name=f"/ragdock/{name}/{secret}", WithDecryption=True)["Parameter"]["Value"]
         for secret in ("api_token", "edge_ca_cert")
     )
-    return ApiClient(Endpoint(f"https://{host.public_ip}", token, ca))
+    api = ApiClient(Endpoint(f"https://{host.public_ip}", token, ca))
+    with api.http:
+        yield api
 
 
 def found(api: ApiClient, words: dict[str, str]) -> dict[str, list[str]]:
@@ -70,7 +74,12 @@ def rebuilds(api: ApiClient) -> bool:
 
 def test_an_upgrade_loses_nothing_and_can_be_taken_back(version_before: Path) -> None:
     play("site.yml", *FRESH, checkout=version_before).good()
-    api, host = api_of(NAME), Host(NAME)
+    with api_of(NAME) as api:
+        is_upgraded(api, Host(NAME))
+
+
+def is_upgraded(api: ApiClient, host: Host) -> None:
+    """Documents go into the version before; they are found in this one, and after the way back."""
     words = {f"{kind}.{kind}": papers.word() for kind in KINDS}
     ids = {name: api.brought(name, papers.good(name.partition(".")[0], word)) for name, word in words.items()}
     for identity in ids.values():
