@@ -85,13 +85,15 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _whole(_: Any, pattern: str, value: Any, __: Any) -> Iterator[ValidationError]:
+def _whole(_validator: Any, pattern: str, value: Any, _schema: Any) -> Iterator[ValidationError]:
     """`pattern`, of the whole value: `$` alone lets a line break at the end through."""
     if isinstance(value, str) and not re.fullmatch(pattern, value):
         yield ValidationError("does not match")
 
 
-def _inside(_: Any, pairs: Mapping[str, str], values: Any, __: Any) -> Iterator[ValidationError]:
+def _inside(
+    _validator: Any, pairs: Mapping[str, str], values: Any, _schema: Any
+) -> Iterator[ValidationError]:
     """`x-inside`: a network is inside another one; one that is wrong by itself has its own message."""
     for name, outer in pairs.items():
         inside, around = _network(values.get(name)), _network(values.get(outer))
@@ -99,7 +101,9 @@ def _inside(_: Any, pairs: Mapping[str, str], values: Any, __: Any) -> Iterator[
             yield ValidationError("is outside", path=(name,))
 
 
-def _less_than(_: Any, pairs: Mapping[str, Any], values: Any, __: Any) -> Iterator[ValidationError]:
+def _less_than(
+    _validator: Any, pairs: Mapping[str, Any], values: Any, _schema: Any
+) -> Iterator[ValidationError]:
     """`x-less-than`: a number is less than another one, `times` so much."""
     for name, limit in pairs.items():
         value, other = values.get(name), values.get(limit["setting"])
@@ -114,7 +118,9 @@ def _wrong(values: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, str]:
     validator = extend(
         Draft202012Validator,
         {"pattern": _whole, "x-inside": _inside, "x-less-than": _less_than},
-        type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, one: _is_number(one)),
+        type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
+            "integer", lambda _checker, one: _is_number(one)
+        ),
     )
     wrong: dict[str, str] = {}
     for error in validator(schema, format_checker=formats).iter_errors(values):

@@ -8,7 +8,8 @@ DOCUMENTATION = r"""
 module: smoke_test
 short_description: Tests that the stack answers, through the public endpoint
 description:
-  - The light test is read-only: landing page, login page, health and status over a verified certificate.
+  - The light test only reads the landing page, the login page, health and status over a verified
+    certificate.
   - The full test adds a canary document, waits until the worker has indexed it, asks a question that only
     the canary can answer, requires that it is cited, deletes it and checks that it is gone.
   - In check mode the light test runs.
