@@ -91,7 +91,7 @@ def looks(endpoint: Endpoint) -> list[float]:
     return seen
 
 
-def test_the_badge_tells_slow_models_from_quick_ones(page: Page, stack: Stack, host: Host) -> None:
+def test_the_badge_distinguishes_slow_models_from_quick_ones(page: Page, stack: Stack, host: Host) -> None:
     """Green, amber while answers take long, and green again."""
     sign_in(page, stack)
     badge = page.locator("#rd-health .rd-badge")
@@ -103,7 +103,7 @@ def test_the_badge_tells_slow_models_from_quick_ones(page: Page, stack: Stack, h
     expect(badge).to_contain_text("All well", timeout=WELL_MS)
 
 
-def test_each_outage_is_told_once_and_asked_after_less_and_less(page: Page, stack: Stack, host: Host) -> None:
+def test_each_outage_is_reported_once_and_checked_less_and_less(page: Page, stack: Stack, host: Host) -> None:
     """Red with one notice while there are no models; green again; and the next outage is told again."""
     sign_in(page, stack)
     badge = page.locator("#rd-health .rd-badge")

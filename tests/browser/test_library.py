@@ -75,9 +75,7 @@ def test_file_that_cannot_be_sent_says_so_and_can_be_tried_again(researcher: Pag
     forget(researcher, note.name)
 
 
-def test_file_that_cannot_be_read_tells_why_and_is_found_by_its_state(
-    researcher: Page, tmp_path: Path
-) -> None:
+def test_an_unreadable_file_shows_why_and_is_found_by_its_state(researcher: Page, tmp_path: Path) -> None:
     bad = tmp_path / "pile-broken.pdf"
     bad.write_bytes(b"%PDF-1.7\n" + b"this is no document at all\n" * 20)
     open_tab(researcher, "Library")

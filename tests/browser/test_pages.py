@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.appearance import DRESSES, look
 from tests.browser.conftest import Stack, _context, bring, forget, open_tab, sign_in
-from tests.browser.looks import DRESSES, look
 
 TABS = ("Ask", "Library", "Insights", "Settings", "Status")
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.appearance import DRESSES, look
 from tests.browser.conftest import Stack, _context, bring, forget, open_tab, sign_in
-from tests.browser.looks import DRESSES, look
 from tests.browser.test_ask import QUESTION, STORY, ask
 
 NOTE = "keeper-as-seen.md"

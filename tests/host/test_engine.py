@@ -44,7 +44,7 @@ def test_networks_come_from_our_pool(host: Any, info: dict[str, Any], target: Ta
     assert [str(net) for net in subnets if not any(net.subnet_of(pool) for pool in allowed)] == []  # type: ignore[arg-type]
 
 
-def test_no_proxy_process_stands_between_clients_and_containers(host: Any) -> None:
+def test_no_proxy_process_is_between_clients_and_containers(host: Any) -> None:
     assert host.run("pgrep -x docker-proxy").rc == 1
 
 
@@ -54,7 +54,7 @@ def test_engine_is_not_reachable_over_the_network(host: Any) -> None:
     assert (socket.user, socket.group, socket.mode) == ("root", "docker", 0o660)
 
 
-def test_nobody_is_in_the_docker_group(host: Any) -> None:
+def test_the_docker_group_is_empty(host: Any) -> None:
     """Membership is root without a password."""
     assert host.check_output("getent group docker").split(":")[3] == ""
 

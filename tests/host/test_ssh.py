@@ -41,7 +41,7 @@ def test_sshd_policy(sshd: dict[str, str], option: str, wanted: str) -> None:
     assert sshd[option] == wanted
 
 
-def test_sshd_runs_with_the_policy_it_tells(host: Any) -> None:
+def test_sshd_runs_with_its_configured_policy(host: Any) -> None:
     """`sshd -T` reads files; the process must have started after they were written."""
     started = host.check_output('date +%s --date="$(systemctl show --value -p StateChangeTimestamp ssh)"')
     written = host.check_output("stat --format=%Y /etc/ssh/sshd_config.d/10-ragdock.conf")

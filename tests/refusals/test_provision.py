@@ -149,7 +149,7 @@ def test_expired_credentials(playbook: Run) -> None:
     assert_refused(result, "The AWS credentials have expired (ExpiredToken). Log in again")
 
 
-def test_somebody_else_answers(playbook: Run) -> None:
+def test_another_server_answers(playbook: Run) -> None:
     """A proxy in between answers for an address where no AWS is."""
     with answering(HTTPStatus.OK, b"") as address:
         result = playbook(PROVISION, ragdock_aws_endpoint_url=address)

@@ -93,7 +93,7 @@ def test_it_runs_again_as_wanted(client: Any, fault: Callable[[Any], None]) -> N
     assert client.containers.get(PART.name).id == found.id
 
 
-def test_a_container_of_somebody_else_under_that_name_stays(client: Any) -> None:
+def test_a_foreign_container_of_that_name_stays(client: Any) -> None:
     """It is named, and how to make room."""
     removed(client)
     theirs = client.containers.create(parts.AWS_IMAGE, name=PART.name, entrypoint=["sleep"], command=["600"])

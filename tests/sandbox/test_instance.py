@@ -57,7 +57,7 @@ def test_boots_whole(machine: Machine) -> None:
         ("meta-data/iam/security-credentials/", NAME),
     ],
 )
-def test_metadata_tells_the_instance(machine: Machine, path: str, wanted: str) -> None:
+def test_metadata_describes_the_instance(machine: Machine, path: str, wanted: str) -> None:
     """Each host sees its own values, distinguished by address."""
     until(lambda: look(machine, path) == wanted.format(machine), 20, f"{path} is {wanted}")
 

@@ -23,7 +23,7 @@ PRIVATE = ["/api/documents", "/api/status", "/api/metrics", "/api/conversations"
 
 @pytest.mark.parametrize("path", PRIVATE)
 @pytest.mark.parametrize("token", ["", "wrong", "x" * 4000])
-def test_nothing_is_told_without_a_password(endpoint: Endpoint, path: str, token: str) -> None:
+def test_nothing_is_revealed_without_a_password(endpoint: Endpoint, path: str, token: str) -> None:
     with endpoint.client(token=token) as http:
         reply = http.get(path)
     assert reply.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND), reply.text
@@ -105,7 +105,7 @@ def test_an_address_that_is_made_up_escapes_no_limit(guesser: Guesser) -> None:
     assert codes == [HTTPStatus.UNAUTHORIZED] * 5 + [HTTPStatus.TOO_MANY_REQUESTS] * 35
 
 
-def test_each_of_many_addresses_has_five_tries_and_nobody_else_is_locked_out(guesser: Guesser) -> None:
+def test_each_of_many_addresses_has_five_tries_and_no_other_is_locked_out(guesser: Guesser) -> None:
     sources = [f"10.77.1.{secrets.randbelow(10) * 10 + 100 + at}" for at in range(10)]
     codes = guesser([(source, "wrong", {}) for source in sources for _ in range(7)])
     assert codes.count(HTTPStatus.UNAUTHORIZED) <= 50

@@ -154,9 +154,7 @@ def test_the_edge_gets_out_but_not_to_the_metadata_or_the_host(probed: dict[str,
 
 
 @pytest.mark.parametrize("service", sorted(NETWORKS))
-def test_a_container_reaches_whom_its_service_asks_and_nobody_apart(
-    probed: dict[str, Probe], service: str
-) -> None:
+def test_a_container_reaches_only_the_services_it_needs(probed: dict[str, Probe], service: str) -> None:
     reached = probed[service]["others"]
     assert {other for asker, other in NEEDS if asker == service} <= reached
     assert {name for name in reached if not NETWORKS[service] & NETWORKS[name]} == set()

@@ -60,7 +60,7 @@ def checked(host: Host) -> Checked:
 
 
 @pytest.mark.parametrize("playbook", PLAYBOOKS)
-def test_check_mode_tells_and_shows_no_secret(host: Host, checked: Checked, playbook: str) -> None:
+def test_check_mode_reports_and_shows_no_secret(host: Host, checked: Checked, playbook: str) -> None:
     outcome = checked.outcomes[playbook]
     name = playbook.rpartition("/")[2].removesuffix(".yml")
     if name == "rollback" and len(host.shell("ls -d /opt/ragdock/releases/2*").split()) < 2:

@@ -14,7 +14,7 @@ pytestmark = fault
 BACK_SECONDS = 240.0
 
 
-def test_a_worker_killed_in_mid_document_goes_on(
+def test_a_worker_killed_in_mid_document_continues(
     api: ApiClient, host: Host, bin_of_documents: list[str]
 ) -> None:
     """The document is neither lost nor doubled, and the one behind it is not blocked."""
@@ -33,7 +33,7 @@ def test_a_worker_killed_in_mid_document_goes_on(
     assert after["State"]["Pid"] != before["State"]["Pid"], "the worker was never killed"
 
 
-def test_without_opensearch_people_are_told_and_it_recovers(api: ApiClient, host: Host) -> None:
+def test_without_opensearch_users_are_informed_and_it_recovers(api: ApiClient, host: Host) -> None:
     """Answers cannot be given: the reply says so at once, the pages stay up, nothing has to be restarted."""
     container = host.inspect("opensearch")[0]["Name"].lstrip("/")
     host.run("docker", "stop", container)

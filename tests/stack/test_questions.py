@@ -70,7 +70,7 @@ def test_the_same_question_is_answered_from_memory_and_says_so(api: ApiClient, k
     assert 'cached="true"' in api.http.get("/api/metrics").text
 
 
-def test_a_full_line_tells_when_to_return(api: ApiClient, keyword: str) -> None:
+def test_a_full_queue_sends_retry_after(api: ApiClient, keyword: str) -> None:
     """Those who wait hear their place; who comes too late hears after how many seconds to try again."""
     headers = {"Accept": "text/event-stream"}
     question = f"Tell all about the lighthouse of {keyword}, at length."

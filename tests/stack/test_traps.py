@@ -17,7 +17,7 @@ WRITTEN = {
 }
 
 
-def test_each_trap_is_told_by_its_code(api: ApiClient, bin_of_documents: list[str]) -> None:
+def test_each_trap_is_reported_by_its_code(api: ApiClient, bin_of_documents: list[str]) -> None:
     """Refused at the endpoint or failed in the ledger: a program learns which it was, a person why."""
     told: dict[str, str] = {}
     waiting: dict[str, str] = {}

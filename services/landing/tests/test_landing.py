@@ -95,7 +95,7 @@ def test_provider_script_is_there_only_when_asked_for(
     assert wanted not in _visitor(_app(tmp_path)).get("/").text
 
 
-def test_google_is_told_to_store_nothing_before_it_is_told_anything_else(tmp_path: Path) -> None:
+def test_google_is_set_to_store_nothing_before_any_event(tmp_path: Path) -> None:
     page = (
         _visitor(
             _app(tmp_path, analytics_enabled=True, analytics_provider="google", analytics_id="G-AB12CD34EF")

@@ -86,7 +86,7 @@ def test_the_filter_goes_with_the_question(backend: Backend) -> None:
     assert given.added_to == datetime(2026, 2, 1, tzinfo=UTC)
 
 
-def test_a_date_that_is_none_is_told_and_nothing_is_asked(backend: Backend) -> None:
+def test_an_invalid_date_is_reported_and_nothing_is_asked(backend: Backend) -> None:
     said, _ = ask(backend, "x", of_what=[[], [], [], "soon", None])
     assert "is not a date" in said[-1]
     assert not backend.answerer.asked  # type: ignore[attr-defined]
@@ -106,12 +106,12 @@ def test_every_day_of_the_calendar_can_be_meant(day: str) -> None:
     "day",
     ["10000-01-01", "0000-01-01", "2026-02-30", "99999-12-31", "-001-01-01", "31.12.9999", "\x00", "x" * 999],
 )
-def test_what_is_no_day_is_told(backend: Backend, day: str) -> None:
+def test_an_invalid_day_is_reported(backend: Backend, day: str) -> None:
     for days in ([day, None], [None, day]):
         assert "is not a date" in filters.summary_html(backend, [[], [], [], *days])
 
 
-def test_an_active_filter_is_told_in_words(backend: Backend) -> None:
+def test_an_active_filter_is_shown_in_words(backend: Backend) -> None:
     documents, tags = filters.choices(backend)
     assert ([name for name, _ in documents], tags) == (["a & b.md", "c.md"], ["a", "both", "c"])
     assert filters.summary_html(backend, [[], [], [], None, None]) == ""
@@ -189,7 +189,7 @@ def test_a_thumb_without_an_answer_does_nothing(backend: Backend, sent: object) 
     _rate(backend, EventData(None, sent))
 
 
-def test_a_thumb_is_for_the_answer_below_which_it_stands(backend: Backend) -> None:
+def test_a_rating_is_for_the_answer_above_it(backend: Backend) -> None:
     """A document whose text looks like the foot of another answer cannot take its thumb."""
     _, talk = ask(backend, "first")
     _, talk = ask(backend, "second", talk=talk)
@@ -215,7 +215,7 @@ def test_a_remembered_answer_can_be_asked_for_afresh(backend: Backend) -> None:
     assert again not in render.answer_markdown(ANSWER, "second", exchange.id)
 
 
-def test_a_full_line_is_told_and_counted(backend: Backend) -> None:
+def test_a_full_queue_is_reported_and_counted(backend: Backend) -> None:
     settings = backend.settings
     for _ in range(settings.ask_slots + settings.ask_waiting):
         backend.gate.enter()

@@ -223,7 +223,7 @@ def test_a_sender_who_leaves_leaves_nothing(server: Server) -> None:
     assert soon(lambda: server.files() == [])
 
 
-def test_more_uploads_than_slots_are_told_to_come_back(server: Server) -> None:
+def test_more_uploads_than_slots_are_refused_with_retry_after(server: Server) -> None:
     half = request("/api/documents", BEARER) + HEAD + b"x" * 100_000
     with server.connection(half), server.connection(half):
         assert soon(lambda: len(server.files()) == 2)

@@ -115,7 +115,7 @@ def test_deleted_document_is_gone_at_once(api: TestClient) -> None:
     assert put(api, "a.txt", b"soon gone\n")["state"] == "queued"
 
 
-def test_failed_document_tells_why_and_can_be_retried(app: FastAPI, api: TestClient) -> None:
+def test_a_failed_document_shows_why_and_can_be_retried(app: FastAPI, api: TestClient) -> None:
     accepted = put(api, "a.txt", b"unlucky\n")
     ledger = app.state.backend.ledger
     assert ledger.claim("test", 60.0) is not None

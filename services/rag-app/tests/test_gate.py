@@ -8,7 +8,7 @@ from rag_app.errors import Busy
 from rag_app.gate import ModelGate
 
 
-def test_one_too_many_is_told_when_to_return() -> None:
+def test_one_too_many_gets_retry_after() -> None:
     gate = ModelGate(slots=1, waiting=2)
     for _ in range(3):
         gate.enter()
@@ -18,7 +18,7 @@ def test_one_too_many_is_told_when_to_return() -> None:
     assert gate.length == 3
 
 
-def test_served_in_order_and_told_how_many_are_ahead() -> None:
+def test_served_in_order_and_shown_how_many_are_ahead() -> None:
     async def story() -> tuple[list[str], list[int]]:
         gate, served, ahead = ModelGate(slots=1, waiting=5), [], []
 

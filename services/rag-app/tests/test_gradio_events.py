@@ -271,7 +271,7 @@ def test_numbers_out_of_range_are_brought_into_it() -> None:
         assert json.loads(Events.of(page).event(raw, str, queued=True))["data"] == [taken]
 
 
-def test_what_gradio_is_given_is_made_anew() -> None:
+def test_what_gradio_gets_is_rebuilt() -> None:
     """Fields that only Gradio itself may fill do not come through."""
     page = _page_with(gr.Textbox)
     own = {"event_id": "0" * 32, "batched": True, "simple_format": True, "oauth_token": "x", "request": {}}

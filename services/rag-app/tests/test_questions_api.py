@@ -78,7 +78,7 @@ def test_words_of_the_question_are_pointed_at() -> None:
     assert [PASSAGE.text[a:b] for a, b in result.highlights] == ["oil", "changed"]
 
 
-def test_a_conversation_that_is_gone_is_told_before_the_line(api: TestClient) -> None:
+def test_a_deleted_conversation_is_reported_before_queueing(api: TestClient) -> None:
     reply = api.post("/api/ask", json={"question": "x", "conversation": "gone"})
     assert reply.status_code == HTTPStatus.NOT_FOUND
     assert reply.json()["error"]["code"] == "conversation_not_found"

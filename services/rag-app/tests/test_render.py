@@ -249,7 +249,7 @@ def test_words_of_the_question_are_marked_in_the_passage() -> None:
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_whole_explanation_is_told_and_harmless(attack: str) -> None:
+def test_the_whole_explanation_is_shown_and_harmless(attack: str) -> None:
     explain = Explain(
         query=attack,
         rewritten=True,

@@ -127,7 +127,7 @@ def only(ledger: Ledger) -> Document:
     return documents[0]
 
 
-def test_worker_killed_in_the_middle_goes_on_without_loss_or_duplicate(
+def test_a_worker_killed_in_the_middle_continues_without_loss_or_duplicate(
     begin: Begin, settings: RagSettings, ledger: Ledger, tmp_path: Path
 ) -> None:
     raw, log = tmp_path / "raw", tmp_path / "log"

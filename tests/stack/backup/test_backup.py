@@ -41,7 +41,7 @@ def test_a_backup_holds_what_the_stack_holds(
     assert record["figures"]["id"] == added[0]
 
 
-def test_a_backup_made_while_documents_come_in_is_of_one_moment(
+def test_a_backup_made_while_documents_come_in_is_of_one_point_in_time(
     vault: Vault, api: ApiClient, bin_of_documents: list[str]
 ) -> None:
     """The worker is paused for that moment at most, and continues with what it was at."""
@@ -65,7 +65,7 @@ def test_a_second_backup_costs_what_changed(vault: Vault) -> None:
     assert figures["bytes_added"] < max(200_000, figures["bytes"] // 20)
 
 
-def test_check_mode_tells_and_does_nothing(vault: Vault) -> None:
+def test_check_mode_reports_and_does_nothing(vault: Vault) -> None:
     """An operator may look first."""
     before, record = vault.ids(), vault.record()
     play(PLAYBOOK, "--check", "--diff").good()
@@ -100,7 +100,7 @@ def test_a_full_disk_is_refused_before_anything_is_begun(vault: Vault, host: Hos
         host.run("rm", FILL)
 
 
-def test_a_wrong_password_is_told_and_harms_nothing(vault: Vault) -> None:
+def test_a_wrong_password_is_reported_and_harms_nothing(vault: Vault) -> None:
     """Above all, no second repository is begun over the first."""
     ssm, name = aws("ssm"), f"/ragdock/{vault.name}/restic_password"
     right, before = vault.secret("restic_password"), vault.ids()

@@ -89,7 +89,7 @@ def test_a_backup_killed_at_any_moment_leaves_the_next_one_whole(vault: Vault, h
         vault.manifest(one["id"])
 
 
-def test_a_damaged_pack_is_found_and_healed(vault: Vault) -> None:
+def test_a_damaged_pack_is_found_and_repaired(vault: Vault) -> None:
     """Found by the check, told with what it means, and filled again from what the host still has."""
     s3 = aws("s3")
     bucket, prefix = vault.location.split("/", 3)[3].split("/", 1)
@@ -107,7 +107,7 @@ def test_a_damaged_pack_is_found_and_healed(vault: Vault) -> None:
     vault.restic("check", "--read-data")
 
 
-def test_a_bucket_that_is_gone_is_not_made_anew_in_silence(vault: Vault, host: Host) -> None:
+def test_a_missing_bucket_is_not_recreated_silently(vault: Vault, host: Host) -> None:
     """Backups that were lost are said to be lost."""
     del host
     s3 = aws("s3")

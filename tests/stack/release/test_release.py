@@ -122,7 +122,7 @@ def forerunner(host: Host, request: pytest.FixtureRequest) -> None:
 
 
 @pytest.mark.usefixtures("lighthouse", "forerunner")
-def test_a_rollback_is_proven_and_drops_no_request(endpoint: Endpoint, api: ApiClient, host: Host) -> None:
+def test_a_rollback_is_tested_and_drops_no_request(endpoint: Endpoint, api: ApiClient, host: Host) -> None:
     """Back to the release before, under load; and forth again, by name."""
     here = host.current()
     with Load(endpoint) as load:

@@ -82,7 +82,7 @@ def same_answers(before: Json, keywords: list[str]) -> None:
     play("playbooks/verify.yml").good()
 
 
-def test_a_host_is_replaced_when_told_and_its_data_address_and_secrets_stay(keywords: list[str]) -> None:
+def test_a_host_is_replaced_on_request_and_keeps_data_address_and_secrets(keywords: list[str]) -> None:
     """A new type alone is refused; told to, a new machine takes over the data volume and the address.
 
     The release is the one that serves already; its images are not on the new machine.

@@ -44,9 +44,7 @@ def pair(node: Node, name: str) -> tuple[str, str]:
     return node.secret(f"{name}_cert"), node.secret(f"{name}_key")
 
 
-def test_a_new_certificate_is_shown_and_nothing_starts_anew(
-    endpoint: Endpoint, host: Host, node: Node
-) -> None:
+def test_a_new_certificate_is_served_and_nothing_restarts(endpoint: Endpoint, host: Host, node: Node) -> None:
     """Under the same authority no one need even notice."""
     before, started, release = node.serial(), host.started(), host.current()
     with Programs(endpoint) as programs:

@@ -81,7 +81,7 @@ def test_a_rotation_that_was_killed_is_completed_by_the_next_run(endpoint: Endpo
     assert play(PLAYBOOK).good().changed == 0
 
 
-def test_a_check_tells_names_and_changes_nothing() -> None:
+def test_a_check_reports_names_and_changes_nothing() -> None:
     """A name that is none is answered with those that are."""
     old = value("token")
     told = play(PLAYBOOK, "--check", "--diff", "-e", "secrets=api_token").good()

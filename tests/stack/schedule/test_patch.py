@@ -101,7 +101,7 @@ def started(host: Host) -> str:
     return host.run("ps", "-o", "lstart=", "-p", "1", check=False).strip()
 
 
-def test_the_hosts_own_patch_goes_on_after_its_restart(host: Host) -> None:
+def test_the_hosts_own_patch_continues_after_its_restart(host: Host) -> None:
     """Fired by cron; the system asks for a restart; what was noted before the boot is on record after it."""
     before, runs = started(host), len(history(host, "patch"))
     host.run("touch", "/var/run/reboot-required")
@@ -123,7 +123,7 @@ def test_a_patch_from_afar_waits_for_the_restart(host: Host) -> None:
     assert state(host, "patch")["figures"]["restarted"] == 1
 
 
-def test_a_patch_cut_short_by_a_power_cut_begins_anew_after_it(host: Host) -> None:
+def test_a_patch_interrupted_by_a_power_cut_starts_again(host: Host) -> None:
     """The host goes down while packages could be half way; the record says so, and the next run is whole."""
     before, begun = len(history(host, "patch")), len(log(host))
     host.run("systemd-run", "--unit=ragdock-test-patch", "ragdock-job", "patch")

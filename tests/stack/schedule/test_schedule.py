@@ -130,7 +130,7 @@ def test_drift_is_found_and_named(host: Host) -> None:
     assert told_cloudwatch("drift", began) == (0, 1), "a failure and a success"
 
 
-def test_an_alarm_waits_for_what_each_job_tells_cloudwatch(host: Host) -> None:
+def test_an_alarm_watches_what_each_job_sends_to_cloudwatch(host: Host) -> None:
     """An alarm on a metric that no one sends would be silent for ever, or never."""
     alarms = aws("cloudwatch").describe_alarms(AlarmNamePrefix=f"ragdock-{value('name')}-")["MetricAlarms"]
     watched = {one["MetricName"]: one for one in alarms if one["Namespace"] == namespace()}

@@ -66,7 +66,7 @@ def test_a_living_holder_is_named_and_keeps_its_lock(lock: Any) -> None:
         process.stdin.close()
 
 
-def test_a_dead_holder_is_replaced_and_told(lock: Any, ended: dict[str, Any]) -> None:
+def test_a_dead_holder_is_replaced_and_reported(lock: Any, ended: dict[str, Any]) -> None:
     """A run that was killed cannot give its lock back."""
     lock.create(ended)
     me = lock_file.myself("deploy")
@@ -80,7 +80,7 @@ def test_a_reused_process_number_is_no_life(lock: Any) -> None:
     assert lock_file.take(lock, lock_file.myself("deploy"), False)["held"] is True
 
 
-def test_another_machine_is_refused_until_told(lock: Any, ended: dict[str, Any]) -> None:
+def test_a_holder_on_another_machine_is_refused_unless_forced(lock: Any, ended: dict[str, Any]) -> None:
     """Whether it lives cannot be seen from here."""
     lock.create(ended | {"machine": "elsewhere"})
     me = lock_file.myself("deploy")

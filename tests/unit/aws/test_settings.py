@@ -244,7 +244,7 @@ def test_a_secret_is_not_shown() -> None:
     assert "not a key" not in said
 
 
-def test_everything_that_is_wrong_is_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     """No one likes to be sent back three times."""
     assert len(problems(ragdock_name="X", ragdock_region="", ragdock_upload_max_mib=0)) == 3
 

@@ -74,7 +74,7 @@ def test_a_library_from_which_people_delete_is_backed_up_whole(
     }
 
 
-def test_what_comes_after_the_moment_is_not_in_it(
+def test_later_documents_are_not_in_the_backup(
     begun: BackupPaths, repository: Repository, settings: Settings
 ) -> None:
     """Or the ledger of the backup would not know a document that lies there."""
@@ -119,7 +119,7 @@ def test_files_that_change_after_they_were_hashed_are_noticed(begun: BackupPaths
     assert [Path(path).name for path in files.changed()] == ["changed"]
 
 
-def test_the_moment_settles_what_changed_since_names_were_first_given(begun: BackupPaths) -> None:
+def test_the_second_pass_links_what_changed_since_the_first(begun: BackupPaths) -> None:
     """Deleted before the moment, brought before it, and another content under the same name."""
     bring(begun, "kept", "deleted", "replaced")
     documents.hold(begun)
@@ -160,7 +160,7 @@ def test_unfinished_uploads_and_links_are_left_out_and_nothing_stays(begun: Back
     assert (one.read_text(), one.stat().st_nlink) == ("content of one", 1)
 
 
-def test_nobody_else_sees_what_restic_sees(
+def test_only_restic_sees_the_linked_documents(
     begun: BackupPaths, repository: Repository, settings: Settings
 ) -> None:
     """The live documents stay where they are for everybody but restic, while it runs and after."""

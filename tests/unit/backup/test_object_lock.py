@@ -225,7 +225,7 @@ def test_backups_are_forgotten_under_the_lock_and_no_version_goes(locked: Locked
 
 
 @pytest.mark.parametrize("who", ["host", "operator", "owner"])
-def test_nobody_destroys_a_locked_version(locked: Locked, who: str) -> None:
+def test_a_locked_version_cannot_be_destroyed(locked: Locked, who: str) -> None:
     """Neither the host's role, which may not, nor who may: the lock refuses those. All can hide it."""
     host = {"Version": "2012-10-17", "Statement": rendered("backups")}
     policies = {"host": host, "operator": json.loads(OPERATOR.read_text()), "owner": ANYBODY}
@@ -337,7 +337,7 @@ def locked_until(locked: Locked) -> dict[str, dt.datetime]:
     }
 
 
-def test_what_a_kept_backup_needs_is_locked_anew_before_its_lock_ends(
+def test_the_locks_of_a_kept_backup_are_extended_before_they_end(
     locked: Locked, settings: Settings, paths: BackupPaths
 ) -> None:
     """Or a file of last year, which the newest backup still needs, could be destroyed."""
@@ -371,7 +371,7 @@ def test_what_a_kept_backup_needs_is_locked_anew_before_its_lock_ends(
     assert retention.renew(longer, later, locked.s3) == len(locked.objects())
 
 
-def test_the_hosts_rights_are_enough_to_lock_anew(
+def test_the_hosts_rights_are_enough_to_extend_locks(
     locked: Locked, settings: Settings, paths: BackupPaths
 ) -> None:
     """Each night, with no operator to ask."""
@@ -386,7 +386,7 @@ def test_the_hosts_rights_are_enough_to_lock_anew(
         assert retention.renew(settings, time.time(), host) == everything
 
 
-def test_a_lock_that_is_asked_of_a_bucket_without_one_is_told(
+def test_a_lock_on_a_bucket_without_object_lock_is_reported(
     locked: Locked, settings: Settings, paths: BackupPaths
 ) -> None:
     """The setting was raised after the bucket was made: the operator must not believe in a lock."""

@@ -98,7 +98,7 @@ def test_an_upload_counts_only_when_it_was_compared(
     assert len(repository.uploads()) == 2
 
 
-def test_the_password_stands_in_no_argument_and_no_environment(repository: Repository) -> None:
+def test_the_password_is_in_no_argument_and_no_environment(repository: Repository) -> None:
     """What `ps` shows is read by every user of a host."""
     seen: list[bytes] = []
     looking = threading.Event()
@@ -129,7 +129,9 @@ def test_an_operators_keys_do_not_reach_restic(
     assert "AWS_ACCESS_KEY_ID" not in repository.environment(3)
 
 
-def test_a_wrong_password_is_told_from_an_absent_repository(repository: Repository, tmp_path: Path) -> None:
+def test_a_wrong_password_is_distinguished_from_a_missing_repository(
+    repository: Repository, tmp_path: Path
+) -> None:
     """Each needs another answer; making a second repository would be the worst of them."""
     assert repository.exists()
     assert not dataclasses.replace(repository, location=str(tmp_path / "nowhere")).exists()
@@ -184,7 +186,7 @@ def test_the_lock_of_a_killed_restic_is_removed(repository: Repository, papers: 
         (1, "something new", "failed"),
     ],
 )
-def test_failures_are_told_apart(code: int, text: str, kind: str) -> None:
+def test_failures_are_distinguished(code: int, text: str, kind: str) -> None:
     """The operator's message depends on it."""
     assert restic.kind_of(code, text) == kind
 
@@ -214,7 +216,7 @@ def test_a_backup_is_chosen_by_id_or_time_and_never_from_the_future(wanted: str,
     assert chosen == (None if index is None else backups[index])
 
 
-def test_a_backup_is_proven_by_its_last_drill() -> None:
+def test_a_backup_is_verified_by_its_last_drill() -> None:
     """Whatever drills said of it before; the one verified last comes last."""
     drills = [
         {"ok": ok, "ended": f"2026-03-{day:02d}T03:00:00Z", "figures": {"backup": name} if name else {}}
@@ -232,7 +234,7 @@ def test_a_bucket_is_named_as_restic_wants_it() -> None:
     assert restic.location("b", "backup", "eu-west-1", "http://x:5000/") == "s3:http://x:5000/b/backup"
 
 
-def test_a_bucket_that_is_gone_is_told_from_an_empty_one() -> None:
+def test_a_missing_bucket_is_distinguished_from_an_empty_one() -> None:
     """Nothing but S3's own word counts: an address where no one answers says nothing of the bucket."""
     with local_aws() as at:
         client("s3", at).create_bucket(Bucket="kept")

@@ -63,7 +63,7 @@ def test_a_part_read_in_the_future_is_due() -> None:
 # --- what is kept --------------------------------------------------------------------------------
 
 
-def test_the_policy_spares_what_is_new_or_proven_and_counts_no_future_one(settings: Settings) -> None:
+def test_the_policy_spares_what_is_new_or_verified_and_counts_no_future_one(settings: Settings) -> None:
     """Whatever the clock said when the others were made."""
     now = dt.datetime(2026, 3, 10, tzinfo=dt.UTC)
     future = Backup("20360101T000000Z", "f" * 64, now.replace(year=2036), "", (), (), 0)
@@ -172,7 +172,7 @@ def test_every_failure_of_the_repository_says_what_to_do(kind: str, settings: Se
     assert len(told) > len(f"The backup repository {settings.location} cannot be used: restic said so.") + 40
 
 
-def test_a_failure_says_what_still_stands(paths: BackupPaths) -> None:
+def test_a_failure_names_the_newest_good_backup(paths: BackupPaths) -> None:
     """The newest whole backup and its age, or that there is none."""
     memory = Memory(paths)
     assert "no whole backup yet" in what_stands(memory)
@@ -190,7 +190,7 @@ def test_the_memory_of_an_index_goes_with_the_index(paths: BackupPaths) -> None:
     assert sorted(path.name for path in paths.base.glob("*.json")) == ["index-present.json", "memory.json"]
 
 
-def test_a_memory_that_cannot_be_read_is_made_anew(paths: BackupPaths) -> None:
+def test_an_unreadable_memory_is_rebuilt(paths: BackupPaths) -> None:
     """Half a file of a power cut must not stop the nights after it."""
     Memory(paths).save(damaged=["x"])
     (paths.base / "memory.json").write_text('{"damaged": [')

@@ -43,7 +43,7 @@ def test_second_run_changes_nothing(tmp_path: Path) -> None:
     assert path.stat().st_mtime_ns == moment
 
 
-def test_check_mode_tells_and_writes_nothing(tmp_path: Path) -> None:
+def test_check_mode_reports_and_writes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("old\n")
     dry = work(check_mode=True)

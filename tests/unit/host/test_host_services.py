@@ -58,7 +58,7 @@ def test_times_are_exact(units: dict[str, Any]) -> None:
     assert units["docker.service"].since == pytest.approx(1795443496.25)
 
 
-def test_unit_that_conditions_keep_off_is_told_from_a_stopped_one(units: dict[str, Any]) -> None:
+def test_a_unit_off_by_its_conditions_is_distinguished_from_a_stopped_one(units: dict[str, Any]) -> None:
     assert units["systemd-timesyncd.service"].kept_off
     assert not units["missing.service"].kept_off
     assert settle(units["systemd-timesyncd.service"]) == []

@@ -17,7 +17,7 @@ def test_the_manual_of_this_distributions_postgresql_is_found(version: int) -> N
     assert manuals.newest_of(said) == f"postgresql-doc-{version}"
 
 
-def test_a_machine_without_lists_of_packages_is_told(tmp_path: Path) -> None:
+def test_a_machine_without_package_lists_is_reported(tmp_path: Path) -> None:
     """Not with a traceback about nothing."""
     with pytest.raises(AssertionError, match="apt-get update"):
         manuals.newest_of("")

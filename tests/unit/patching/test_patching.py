@@ -146,7 +146,7 @@ def write(root: Path, job: str, *, ok: bool, at: datetime, **figures: Any) -> No
 PLAN = {"backup": {"schedule": "17 2 * * *"}, "drill": {"schedule": ""}, "patch": {"schedule": "11 4 * * 2"}}
 
 
-def test_status_tells_each_job_at_a_glance(tmp_path: Path) -> None:
+def test_status_shows_each_job_at_a_glance(tmp_path: Path) -> None:
     """When it last succeeded, what it verified, how it went last, when it is due."""
     write(
         tmp_path,
@@ -196,7 +196,7 @@ def test_drills_are_a_picture(tmp_path: Path) -> None:
         ("20260310T020000Z", "20260308T120000Z", "the newest backup that a drill proved is 2 days old"),
     ],
 )
-def test_status_tells_what_a_loss_would_cost_now(newest: str, proven: str, says: str) -> None:
+def test_status_shows_what_a_loss_would_cost_now(newest: str, proven: str, says: str) -> None:
     """The recovery point, in words, from the moment in a backup's id."""
     now = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
     assert says in status.loss(newest, proven, now)

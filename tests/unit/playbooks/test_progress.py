@@ -29,7 +29,7 @@ progress.v2_playbook_on_stats(None)
 """
 
 
-def test_a_long_task_beats_and_the_end_tells_the_time_of_each_stage() -> None:
+def test_a_long_task_beats_and_the_end_shows_the_time_of_each_stage() -> None:
     """A quick task is not mentioned: its name has just been printed."""
     told = subprocess.run(
         [sys.executable, "-c", RUN], cwd=COLLECTIONS, capture_output=True, text=True, check=True
@@ -45,6 +45,6 @@ def test_a_long_task_beats_and_the_end_tells_the_time_of_each_stage() -> None:
     assert "of it: Build and push images" in table
 
 
-def test_the_beat_is_quicker_than_the_silence_that_was_promised() -> None:
+def test_the_beat_is_shorter_than_the_documented_silence() -> None:
     """Twenty seconds; the clock is checked ten times a beat."""
     assert HEARTBEAT_SECONDS * 1.1 < PROMISED_SILENCE_SECONDS - 2

@@ -53,7 +53,7 @@ def backup(live: Ledger, tmp_path: Path) -> Path:
     return kept
 
 
-def test_a_copy_tells_what_the_ledger_told(live: Ledger, backup: Path) -> None:
+def test_a_copy_has_the_ledgers_content(live: Ledger, backup: Path) -> None:
     found = outside.facts(backup)
     assert (found.documents, found.ready) == (2, 2)
     assert found.version > 0

@@ -173,7 +173,7 @@ def test_an_authority_changes_by_way_of_both(engine: Engine, old: Signed) -> Non
         engine.bring(old)
 
 
-def test_a_node_that_trusts_nobody_we_have_is_started_anew(engine: Engine) -> None:
+def test_a_node_that_trusts_no_known_authority_is_restarted(engine: Engine) -> None:
     """As after parameters were deleted by hand: it is refused by all already."""
     new = Signed()
     told = engine.bring(new, {"ca.pem": new.authority, "node.pem": new.node()})

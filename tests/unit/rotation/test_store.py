@@ -40,7 +40,7 @@ def test_all_names_them_all_and_nothing_names_none(store: Store) -> None:
     assert step(store, "begin", "all")["begun"] == NAMES
 
 
-def test_a_run_that_was_cut_off_after_the_beginning_goes_on_with_the_same_value(store: Store) -> None:
+def test_an_interrupted_run_continues_with_the_same_value(store: Store) -> None:
     """A second new value would refuse the clients that have the first."""
     step(store, "begin", "api_token")
     new = store.value("api_token_next")

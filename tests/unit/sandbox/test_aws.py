@@ -45,7 +45,9 @@ def request(method: str = "POST", path: str = "/", body: bytes = b"", **more: st
         (request("POST", "/bucket", QUERY_STRING="delete"), b"<Delete/>", "", False),
     ],
 )  # fmt: skip
-def test_tells_looking_from_changing(environ: dict[str, Any], body: bytes, name: str, looks: bool) -> None:
+def test_read_only_operations_are_distinguished(
+    environ: dict[str, Any], body: bytes, name: str, looks: bool
+) -> None:
     """Each protocol names its operation in another place."""
     assert operations.operation(environ, body) == name
     assert operations.only_looks(environ, name) is looks

@@ -60,7 +60,7 @@ def test_registry_certificate_satisfies_a_strict_client(tmp_path: Path) -> None:
     listener.close()
 
 
-def test_certificate_is_made_anew_only_when_it_no_longer_serves(tmp_path: Path) -> None:
+def test_a_certificate_is_reissued_only_when_it_is_no_longer_valid(tmp_path: Path) -> None:
     """Each new one makes the registry restart."""
     address = IPv4Address("10.99.0.3")
     assert pki.ensure(tmp_path, NAME, address, NOW)
@@ -221,7 +221,7 @@ def test_name_and_region_come_from_the_inventory(tmp_path: Path) -> None:
         (409, "the name is in use", False),
     ],
 )
-def test_an_engine_that_lacks_a_dropped_capability_is_told_from_other_refusals(
+def test_an_engine_that_lacks_a_dropped_capability_is_recognised(
     status: int, told: str, *, wanted: bool
 ) -> None:
     """Docker 29 refuses to drop what it does not have; only that is asked again without."""

@@ -109,7 +109,7 @@ def test_numbers_become_metrics_and_nothing_else_does(tmp_path: Path) -> None:
     }
 
 
-def test_cloudwatch_is_told(tmp_path: Path, aws: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_metrics_are_sent_to_cloudwatch(tmp_path: Path, aws: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The alarms watch this very metric."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")

@@ -321,7 +321,7 @@ def test_a_job_that_was_due_while_the_host_was_down_runs(bench: Bench) -> None:
     assert bench.state("backup") == before
 
 
-def test_a_patch_that_asked_for_the_restart_goes_on(bench: Bench) -> None:
+def test_a_patch_continues_after_its_restart(bench: Bench) -> None:
     """It ends without a record, since it is not at its end; the run after the boot is told so."""
     notes = bench.root / "state/patch-resume.json"
     notes.parent.mkdir(parents=True, exist_ok=True)
@@ -349,7 +349,7 @@ def test_notes_of_a_restart_that_never_came_are_not_the_next_patchs(bench: Bench
     assert not (bench.root / "state/running/patch.json").exists()
 
 
-def test_a_log_that_has_grown_is_begun_anew(bench: Bench) -> None:
+def test_a_large_log_is_rotated(bench: Bench) -> None:
     """And a few old ones stay."""
     bench.log.mkdir()
     (bench.log / "backup.log").write_bytes(b"x" * (5 << 20))

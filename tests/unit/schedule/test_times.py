@@ -85,7 +85,7 @@ def test_what_was_due_while_the_host_was_down(began: datetime | None, since: dat
         ("11 4 * * 2,5", 99, True),
     ],
 )
-def test_a_success_older_than_the_schedule_promises(text: str, hours: float, overdue: bool) -> None:
+def test_a_success_older_than_the_schedule_allows(text: str, hours: float, overdue: bool) -> None:
     """Two hours of grace: a job may take longer than it did last time."""
     state = {"last_success": iso(NOON - timedelta(hours=hours))}
     assert schedule.overdue(times(text), state, LONG_AGO, NOON) is overdue

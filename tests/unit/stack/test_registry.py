@@ -30,7 +30,7 @@ def test_the_hosts_role_gets_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
         assert ecr_token("eu-central-1", address)
 
 
-def test_a_host_without_a_role_is_told_who_attaches_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_without_a_role_is_reported_with_the_fix(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its metadata service is there, and has no credentials."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)

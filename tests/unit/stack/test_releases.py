@@ -158,7 +158,7 @@ def test_live_configuration_becomes_exactly_the_releases(tmp_path: Path) -> None
 CONTRACT = {"model": "all-minilm", "digest": "d1", "dimension": 384, "chunker": 1}
 
 
-def test_what_the_proof_heard_stands_in_the_release_once(store: Store) -> None:
+def test_the_contract_read_by_the_smoke_test_is_recorded_once(store: Store) -> None:
     """A run that changes nothing writes nothing, also when it heard nothing."""
     lives(store, A)
     assert store.note_contract(A, CONTRACT)
@@ -186,7 +186,7 @@ def test_a_model_that_was_replaced_since_changes_the_record(store: Store) -> Non
         (CONTRACT, {}, []),
     ],
 )
-def test_a_release_that_makes_another_index_is_told_before(
+def test_a_release_that_rebuilds_the_index_is_announced(
     store: Store, older: dict[str, object], newer: dict[str, object], words: list[str]
 ) -> None:
     """Releases from before this was written down say nothing."""

@@ -92,7 +92,7 @@ def test_drift_of_a_secret_is_repaired(tmp_path: Path, wanted: list[dict[str, An
     assert not path.is_symlink()
 
 
-def test_a_secret_that_nobody_wants_goes(tmp_path: Path, wanted: list[dict[str, Any]]) -> None:
+def test_an_unused_secret_is_removed(tmp_path: Path, wanted: list[dict[str, Any]]) -> None:
     secrets_drift(tmp_path, wanted, check=False)
     (tmp_path / "rag-app" / "old").write_text("left over")
     assert secrets_drift(tmp_path, wanted, check=False) == ["rag-app/old"]

@@ -196,7 +196,7 @@ def test_only_the_edge_has_a_way_out(plain: Rendered) -> None:
     assert on == NETWORKS
 
 
-def test_who_asks_whom_shares_a_network_and_nobody_reaches_ollama_but_its_proxy() -> None:
+def test_only_connected_services_share_a_network_and_only_the_proxy_reaches_ollama() -> None:
     assert all(NETWORKS[asker] & NETWORKS[asked] for asker, asked in NEEDS)
     assert {name for name in NETWORKS if NETWORKS[name] & NETWORKS["ollama"]} == {"ollama", "models"}
 
@@ -236,7 +236,7 @@ def test_every_image_is_named_by_digest(plain: Rendered) -> None:
     assert all("@sha256:" in one["image"] for one in compose(plain)["services"].values())
 
 
-def test_no_secret_stands_in_a_release(plain: Rendered, secret_values: dict[str, str]) -> None:
+def test_no_secret_is_in_a_release(plain: Rendered, secret_values: dict[str, str]) -> None:
     text = json.dumps(plain["files"])
     assert [name for name, value in secret_values.items() if value in text] == []
 
@@ -254,7 +254,7 @@ def test_a_container_gets_its_own_secrets_and_no_other(plain: Rendered) -> None:
         assert [one.split(":")[0] for one in directories] == [f"/opt/ragdock/secrets/{service}"] * live
 
 
-def test_what_opensearch_reads_while_it_runs_starts_nothing_anew(
+def test_what_opensearch_reads_while_it_runs_restarts_nothing(
     render: Render, plain: Rendered, secret_values: dict[str, str]
 ) -> None:
     new = dict(secret_values)
@@ -274,7 +274,7 @@ def test_the_users_file_holds_hashes_only(plain: Rendered, secret_values: dict[s
     assert not any(value in plain["users"] for value in secret_values.values())
 
 
-def test_each_role_is_mapped_to_its_one_user_and_nobody_else(plain: Rendered) -> None:
+def test_each_role_is_mapped_to_one_user_only(plain: Rendered) -> None:
     mapping = yaml.safe_load(plain["files"]["config/opensearch/security/roles_mapping.yml"])
     assert all(one == {"users": [name]} for name, one in mapping.items() if name != "_meta")
 

@@ -174,7 +174,7 @@ def test_each_drift_is_named_and_repaired(drift: str) -> None:
     assert again.repaired == []
 
 
-def test_the_app_may_not_write_and_nobody_may_everything() -> None:
+def test_the_app_may_not_write_and_no_user_may_do_everything() -> None:
     """The least rights, read from the file that the cluster is kept equal to."""
     app = rights(ROLES["ragdock_app"])
     actions = [action for one in app["indices"] for action in one[1]]

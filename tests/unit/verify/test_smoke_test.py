@@ -117,7 +117,7 @@ def test_canaries_of_a_killed_test_are_removed(make_test: MakeTest) -> None:
     assert list(endpoint.documents) == ["mine"]
 
 
-def test_a_certificate_of_somebody_else_is_refused(make_test: MakeTest, tmp_path: Path) -> None:
+def test_a_certificate_of_another_authority_is_refused(make_test: MakeTest, tmp_path: Path) -> None:
     """Only the given authority is trusted."""
     story, _ = make_test()
     other = certificate(authority(tmp_path))

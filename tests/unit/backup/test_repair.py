@@ -40,7 +40,7 @@ def damage(repository: Repository) -> str:
     return largest.name
 
 
-def test_damage_is_found_named_and_healed(
+def test_damage_is_found_named_and_repaired(
     repository: Repository, settings: Settings, paths: BackupPaths, papers: Path
 ) -> None:
     """The next backup of the same content makes even the old backup whole again."""
@@ -64,7 +64,7 @@ def test_damage_is_found_named_and_healed(
     assert restored == {path.name: path.read_bytes() for path in papers.iterdir()}
 
 
-def test_what_cannot_be_healed_is_said_to_be_lost(
+def test_what_cannot_be_repaired_is_reported_as_lost(
     repository: Repository, settings: Settings, paths: BackupPaths, papers: Path
 ) -> None:
     """The content is no longer on the host: the backup that misses it is named."""

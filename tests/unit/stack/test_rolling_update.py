@@ -51,7 +51,7 @@ def test_an_empty_host_needs_everything_data_first_edge_last() -> None:
         ({"health": "starting"}, "opensearch"),
     ],
 )
-def test_a_held_service_that_is_not_as_wanted_is_brought_up(change: dict[str, Any], service: str) -> None:
+def test_a_held_service_that_differs_is_replaced(change: dict[str, Any], service: str) -> None:
     there = [dataclasses.replace(one, **change) if one.service == service else one for one in WELL]
     assert plan(SPECS, there) == Plan((service,), (), ())
 
@@ -94,7 +94,7 @@ def test_one_restart_long_ago_condemns_nobody() -> None:
     assert not parse_container({**INSPECTED, "RestartCount": 7}).hopeless(7)
 
 
-def test_a_container_over_its_memory_limit_is_told_with_the_setting() -> None:
+def test_a_container_over_its_memory_limit_is_reported_with_the_setting() -> None:
     killed = {**INSPECTED, "State": {"Status": "exited", "ExitCode": 137, "OOMKilled": True}}
     assert "ragdock_memory_limits" in parse_container(killed).summary()
 
