@@ -47,17 +47,17 @@ def test_damage_is_found_named_and_repaired(
     settings = dataclasses.replace(settings, location=repository.location)
     words = ("backup", "--host", "lab", str(papers))
     repository.run(*words, "--tag", "backup:20260310T020000Z,release:r1")
-    tending = backup_maintain.Maintenance(settings, repository)
-    assert tending.check(read_all=True) == []
+    maintenance = backup_maintain.Maintenance(settings, repository)
+    assert maintenance.check(read_all=True) == []
     pack = damage(repository)
-    assert tending.check(read_all=True) == [pack]
-    tending.memory.save(damaged=[pack])
+    assert maintenance.check(read_all=True) == [pack]
+    maintenance.memory.save(damaged=[pack])
 
     healing = backup_prepare.Preparation(settings, repository, False, never)
     healing.heal()
     assert healing.healed == [pack]
     repository.run(*words, "--force", "--tag", "backup:20260311T020000Z,release:r1")
-    assert tending.check(read_all=True) == []
+    assert maintenance.check(read_all=True) == []
     old = repository.backups()[0]
     repository.restore(old.snapshot, paths.base / "back")
     restored = {path.name: path.read_bytes() for path in (paths.base / "back").rglob("*.txt")}
@@ -71,13 +71,13 @@ def test_what_cannot_be_repaired_is_reported_as_lost(
     del paths
     settings = dataclasses.replace(settings, location=repository.location)
     repository.run("backup", "--host", "lab", str(papers), "--tag", "backup:20260310T020000Z,release:r1")
-    tending = backup_maintain.Maintenance(settings, repository)
-    tending.memory.save(damaged=[damage(repository)])
+    maintenance = backup_maintain.Maintenance(settings, repository)
+    maintenance.memory.save(damaged=[damage(repository)])
     backup_prepare.Preparation(settings, repository, False, never).heal()
     for path in papers.iterdir():
         path.write_text("something else")
     repository.run(
         "backup", "--force", "--host", "lab", str(papers), "--tag", "backup:20260311T020000Z,release:r1"
     )
-    assert tending.check(read_all=True) != []
-    assert tending.lost() == ["20260310T020000Z"]
+    assert maintenance.check(read_all=True) != []
+    assert maintenance.lost() == ["20260310T020000Z"]

@@ -224,8 +224,8 @@ def test_a_backup_is_verified_by_its_last_drill() -> None:
             (1, "a", True), (2, "b", True), (3, "", False), (4, "a", True), (5, "c", False), (6, "b", False)
         )
     ]  # fmt: skip
-    assert catalog.proofs(drills) == {"a": "2026-03-04T03:00:00Z"}
-    assert list(catalog.proofs(drills[:4])) == ["b", "a"]
+    assert catalog.last_drills(drills) == {"a": "2026-03-04T03:00:00Z"}
+    assert list(catalog.last_drills(drills[:4])) == ["b", "a"]
 
 
 def test_a_bucket_is_named_as_restic_wants_it() -> None:

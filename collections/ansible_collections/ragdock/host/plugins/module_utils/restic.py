@@ -85,16 +85,16 @@ def kind_of(code: int, text: str) -> str:
 def said(done: Done) -> str:
     """The last words of a command that failed, without JSON around them."""
     lines = [line.strip() for line in (done.err or done.out).splitlines() if line.strip()]
-    told = []
+    reported = []
     for line in lines:
         message = as_message(line)
         error = message.get("error")
-        told.append(
+        reported.append(
             str(message.get("message") or (error or {}).get("message") if message else line)
             if message and (message.get("message") or isinstance(error, dict))
             else line
         )
-    return " | ".join(dict.fromkeys(told[-4:]))[:700]
+    return " | ".join(dict.fromkeys(reported[-4:]))[:700]
 
 
 def location(bucket: str, prefix: str, region: str, endpoint_url: str) -> str:

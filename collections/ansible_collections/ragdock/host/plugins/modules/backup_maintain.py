@@ -44,7 +44,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
-from ansible_collections.ragdock.host.plugins.module_utils.backup.catalog import Backup, proofs
+from ansible_collections.ragdock.host.plugins.module_utils.backup.catalog import Backup, last_drills
 from ansible_collections.ragdock.host.plugins.module_utils.backup.common import (
     FAILURES,
     BackupError,
@@ -108,7 +108,7 @@ class Maintenance:
         """Keep by policy, and besides what was just made and what a drill verified last."""
         before = self.repository.backups()
         known = {one.id for one in before}
-        proven = [one for one in proofs(read_history(self.settings.root, "drill")) if one in known]
+        proven = [one for one in last_drills(read_history(self.settings.root, "drill")) if one in known]
         words = forget_words(self.settings, [name, *proven[-1:]], before, dt.datetime.now(dt.UTC))
         self.repository.run(*words, "--prune")
         after = self.repository.backups()

@@ -274,15 +274,15 @@ class Making:
 
     def run_all(self, full: bool) -> str:
         """Retry until the source does not change."""
-        told: list[str] = []
+        reported: list[str] = []
         for number in range(ATTEMPTS):
             try:
                 self.figures = {"attempts": number + 1}
                 return self.attempt(hold=number > 0, full=full)
             except ChangedError as error:
-                told.append(str(error))
+                reported.append(str(error))
         raise BackupError(
-            f"The source kept changing in {ATTEMPTS} attempts: {'; '.join(dict.fromkeys(told))}. "
+            f"The source kept changing in {ATTEMPTS} attempts: {'; '.join(dict.fromkeys(reported))}. "
             f"What writes there? Add big files to {self.paths.raw} by upload or `mv`, not by a slow copy."
         )
 

@@ -109,8 +109,8 @@ def row(docker: Docker, base: Base, lock: Lock, now: dt.datetime) -> list[str]:
         if not created and newest:
             created = created_in(asked(docker, f"{base.name}@{digest}" if digest else base.name, "Image"))
     # In full: it is what a Dockerfile is given to take the newer image.
-    told = SILENT if not newest else "the same" if newest == digest else newest
-    return [base.name, held, age(created, now) if created else "unknown here", told]
+    reported = SILENT if not newest else "the same" if newest == digest else newest
+    return [base.name, held, age(created, now) if created else "unknown here", reported]
 
 
 def main() -> None:
@@ -134,8 +134,8 @@ def main() -> None:
         for base in bases_of([files[service]]):
             on.setdefault(base.name, []).append(service)
     with ThreadPoolExecutor(max_workers=8) as pool:
-        told = list(pool.map(lambda base: row(docker, base, lock, now), found))
-    rows = [[name, ", ".join(on[name]), *rest] for name, *rest in told]
+        reported = list(pool.map(lambda base: row(docker, base, lock, now), found))
+    rows = [[name, ", ".join(on[name]), *rest] for name, *rest in reported]
     module.exit_json(changed=False, rows=rows)
 
 

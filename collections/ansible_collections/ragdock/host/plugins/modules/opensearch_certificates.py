@@ -10,7 +10,7 @@ short_description: Brings OpenSearch's certificates to its files, and its files 
 description:
   - Writes the secret files that are given; those that are as wanted stay.
   - Asks the running node to take what its files hold; one that has it already changes nothing.
-  - A node that does not trust the admin certificate, or that we do not trust, is started anew.
+  - A node that does not trust the admin certificate, or that we do not trust, is restarted.
   - A node that does not run, or that runs as an older release made it, is left to the release's start.
   - With a certificate that has ended nothing is asked; the rotation goes on to a new one.
 options:
@@ -128,7 +128,9 @@ class Node:
             # Neither end trusts the other any more: anyone who asks it is refused already.
             self.restart(container["Id"])
             if not self.reload():
-                raise SearchError("started anew, it refuses the admin certificate: its authority is another")
+                raise SearchError(
+                    "after a restart it refuses the admin certificate: its authority is another"
+                )
         return self.settle() != before or self.restarted
 
     def seen(self, host: str) -> bytes:

@@ -164,9 +164,9 @@ class Reconciler:
             if holds == [user]:
                 return holds
             if time.monotonic() > until:
-                told = "its password is refused" if holds is None else f"it holds {holds}"
+                reported = "its password is refused" if holds is None else f"it has {holds}"
                 raise SearchError(
-                    f"user {user} should log in and hold the role {user} alone, but {told}. "
+                    f"user {user} should log in and have only the role {user}, but {reported}. "
                     f"A mapping of '*' would do that: GET {API}/rolesmapping as the admin shows it."
                 )
             time.sleep(0.5)

@@ -212,8 +212,8 @@ def main() -> None:
     try:
         drill = Drill(module.params)
         if module.check_mode and module.params["promised"] and not backups_of(drill.repository):
-            told = "would verify the backup that this run makes; there is none yet"
-            module.exit_json(changed=False, figures={}, swept=[], told=told)
+            reported = "would verify the backup that this run makes; there is none yet"
+            module.exit_json(changed=False, figures={}, swept=[], told=reported)
         if module.check_mode:
             content = drill.look()
             text = f"would fetch {readable(content.backup.size)} of {content.backup.id} and compare it"

@@ -52,7 +52,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.backup import manifests
-from ansible_collections.ragdock.host.plugins.module_utils.backup.catalog import proofs
+from ansible_collections.ragdock.host.plugins.module_utils.backup.catalog import last_drills
 from ansible_collections.ragdock.host.plugins.module_utils.docker import EngineError, address, serving
 from ansible_collections.ragdock.host.plugins.module_utils.jobs import read_history
 from ansible_collections.ragdock.host.plugins.module_utils.ollama import Ollama, OllamaError
@@ -90,7 +90,7 @@ class Inspection:
     def all(self) -> dict[str, Any]:
         """The answer."""
         known = backups_of(self.repository)
-        table = rows(known, proofs(read_history(self.root, "drill")))
+        table = rows(known, last_drills(read_history(self.root, "drill")))
         if not self.wanted["scope"]:
             return {"rows": table}
         backup = chosen(known, self.wanted["wanted"], dt.datetime.now(dt.UTC))

@@ -83,15 +83,15 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     keys = (wanted[key] for key in ("ca", "admin_cert", "admin_key"))
     node = Node.as_admin(module.run_command, wanted["project"], *keys)
     work = Transaction(workspace, node, Engine(wanted["project"]))
-    step, told = wanted["step"], ""
+    step, reported = wanted["step"], ""
     entry = workspace.read()
     if module.check_mode:
         left = entry is not None and step == "settle"
-        told = f"an interrupted restore of {entry.backup} would be settled" if left and entry else ""
-        return {"changed": left, "told": told, "seconds": {}, "figures": {}, "aside": ""}
+        reported = f"an interrupted restore of {entry.backup} would be settled" if left and entry else ""
+        return {"changed": left, "told": reported, "seconds": {}, "figures": {}, "aside": ""}
     if step == "settle":
-        told = work.settle()
-        return {"changed": bool(told), "told": told, "seconds": {}, "figures": {}, "aside": ""}
+        reported = work.settle()
+        return {"changed": bool(reported), "told": reported, "seconds": {}, "figures": {}, "aside": ""}
     if step == "prepare":
         if entry is not None:
             raise RestoreError(
@@ -115,11 +115,11 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         work.finish(entry)
     else:
         work.undo(entry)
-        told = f"the restore of {entry.backup} is undone"
+        reported = f"the restore of {entry.backup} is undone"
     aside = str(workspace.aside(entry.moment)) if entry else ""
     return {
         "changed": entry is not None,
-        "told": told,
+        "told": reported,
         "seconds": work.seconds,
         "figures": work.figures,
         "aside": aside,

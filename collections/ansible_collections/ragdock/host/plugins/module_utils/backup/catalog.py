@@ -55,7 +55,7 @@ def parse_backup(found: dict[str, Any]) -> Backup | None:
     )
 
 
-def proofs(drills: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+def last_drills(drills: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """Backup id -> when a drill verified it last, in the order of these drills.
 
     A backup whose last drill failed is not verified. `drills` are the lines of the history, oldest first.

@@ -127,10 +127,10 @@ def each(
         return dict(zip(map(name_of, all_of), found, strict=True))
 
 
-def judged_each(promise: str, found: dict[str, list[str]], figure: str, hint: str) -> Row:
+def judged_each(check: str, found: dict[str, list[str]], figure: str, hint: str) -> Row:
     """A check that passes when no container found anything."""
     return judged(
-        AREA, promise, [f"{name}: {what}" for name, ends in found.items() for what in ends], figure, hint
+        AREA, check, [f"{name}: {what}" for name, ends in found.items() for what in ends], figure, hint
     )
 
 
