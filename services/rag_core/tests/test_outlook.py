@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from rag_core.extract import Block
+from rag_core.extract import Block, outlook
 from rag_core.extract.blocks import Item
 from rag_core.extract.child import guarded
 from rag_core.extract.embedded import embedded
@@ -105,3 +106,17 @@ def test_object_that_cannot_be_read_is_named(stream: str, wanted: str) -> None:
     )
     assert "The attached file object 1 was not read: 'object 1' is" in said(items)
     assert wanted in said(items)
+
+
+def recipient(kind: int | None, name: str) -> SimpleNamespace:
+    properties = SimpleNamespace(int_prop_value=lambda pid: kind)
+    return SimpleNamespace(name=name, email_address=f"{name}@example.org", properties=properties)
+
+
+def test_copies_are_shown_apart() -> None:
+    kinds = [(2, "cy"), (1, "ada"), (3, "di"), (0x10000002, "ed"), (None, "bo"), (0x10000001, "fay")]
+    assert outlook.people(recipient(kind, name) for kind, name in kinds) == {
+        "To": "ada <ada@example.org>, bo <bo@example.org>, fay <fay@example.org>",
+        "Cc": "cy <cy@example.org>, ed <ed@example.org>",
+        "Bcc": "di <di@example.org>",
+    }

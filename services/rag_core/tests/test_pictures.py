@@ -119,6 +119,14 @@ def test_very_many_pictures_are_not_all_read(monkeypatch: pytest.MonkeyPatch) ->
     assert reports(found) == ["sheet Costs: a picture was not read, being one of very many"]
 
 
+def test_icons_take_no_place_of_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_IN_ALL", 1)
+    icons = [Picture(drawn(size=(20 + n, 20)), 1, described=True) for n in range(3)]
+    found = items(*icons, Picture(SCAN, 1))
+    assert "sextant" in text(found)
+    assert reports(found) == []
+
+
 def test_no_time_is_left_after_the_time_of_a_document(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_SECONDS_IN_ALL", 0.0)
     assert reports(items(Picture(SCAN, 1))) == ["a picture was not read, being one of very many"]

@@ -30,7 +30,7 @@ from rag_core.extract.blocks import (
     clean,
 )
 
-_SHOWN = ("From", "To", "Cc", "Date", "Subject")
+_SHOWN = ("From", "To", "Cc", "Bcc", "Date", "Subject")
 _MAX_DEPTH = 3
 # What stands between the letters of an mbox, and before a single one that a program exported.
 _SEPARATOR = re.compile(rb"From \S.{0,200}\d{4}\s*$")

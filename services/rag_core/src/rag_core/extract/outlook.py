@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from oxmsg import Message
 from oxmsg import properties as stored
@@ -14,6 +15,7 @@ from rag_core.extract import encoding, html
 from rag_core.extract.attached import MAX_FILES, Reader, attached, unread
 from rag_core.extract.blocks import Block, BlockKind, Head, Item, Note, Part, Pulse, Unreadable, blocks
 
+_RECIPIENTS = {1: "To", 2: "Cc", 3: "Bcc"}  # MAPI_TO and the others, [MS-OXOMSG] 2.2.3.1
 _MESSAGE_CLASS_LOCKED = "smime"
 _named = encodings.encoding_from_codepage
 
@@ -63,9 +65,8 @@ def parse(path: Path, read: Reader) -> Iterator[Item]:
 
 
 def _items(message: Message, subject: str, read: Reader) -> Iterator[Item]:
-    people = ", ".join(filter(None, (_person(one) for one in message.recipients)))
     when = message.sent_date.strftime("%a, %d %b %Y %H:%M %z") if message.sent_date else ""
-    lines = {"From": message.sender or "", "To": people, "Date": when, "Subject": subject}
+    lines = {"From": message.sender or ""} | people(message.recipients) | {"Date": when, "Subject": subject}
     yield from blocks(BlockKind.TEXT, "\n".join(f"{name}: {said}" for name, said in lines.items() if said), 1)
     data = message.properties.binary_prop_value(constants.PID_HTML)
     markup = encoding.decoded(data, message.properties.body_encoding)[0] if data else message.html_body
@@ -84,6 +85,15 @@ def _items(message: Message, subject: str, read: Reader) -> Iterator[Item]:
         else:
             yield from attached(data, name, read, 1)
         yield Pulse(1)
+
+
+def people(recipients: Iterable[Any]) -> dict[str, str]:
+    """The lines of those whom the message went to; nobody's copy is shown as addressed to them."""
+    found: dict[str, list[str]] = {name: [] for name in _RECIPIENTS.values()}
+    for one in recipients:
+        kind = one.properties.int_prop_value(constants.PID_RECIPIENT_TYPE)
+        found[_RECIPIENTS.get((kind or 1) & 0xF, "To")] += filter(None, [_person(one)])
+    return {name: ", ".join(persons) for name, persons in found.items()}
 
 
 def _person(recipient: object) -> str:

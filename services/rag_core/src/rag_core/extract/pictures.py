@@ -26,6 +26,7 @@ from rag_core.extract.signatures import picture_format
 LEAST_PIXELS = (150, 40)  # a smaller picture is a logo or a sign
 MOST_PIXELS = 400_000_000
 _MOST_IN_ALL = 300  # beside text; it takes Tesseract a second or more for each
+_MOST_MET = 3_000  # icons and repeated ones included, which cost little
 _SECONDS_IN_ALL = 900.0  # for those
 _MOST_FRAMES = 50  # pages of a fax (TIFF)
 _FINE = (
@@ -59,7 +60,7 @@ class Recognition:
     def __init__(self, reader: Ocr | None) -> None:
         self.reader = reader
         self.missing = "" if reader else _SWITCHED_OFF
-        self._tried = 0
+        self._met = self._tried = 0
         self._seconds = _SECONDS_IN_ALL
         self._known: dict[bytes, Seen] = {}
 
@@ -89,6 +90,9 @@ class Recognition:
 
     def seen(self, data: bytes) -> Seen:
         """What a stored picture shows; one that was met before is not read again."""
+        self._met += 1
+        if self._met > _MOST_MET or self._seconds <= 0:
+            return Seen([], VERY_MANY)
         mark = hashlib.sha256(data).digest()
         if mark in self._known:
             return Seen([], self._known[mark].why)
@@ -97,8 +101,6 @@ class Recognition:
             return Seen([], UNDESCRIBED)
         if self.reader is None:
             return Seen([], self.off)
-        if not self.one_more():
-            return Seen([], VERY_MANY)
         since = time.monotonic()
         self._known[mark] = found = self._read(data, kind)
         self.spent(since)
@@ -124,6 +126,8 @@ class Recognition:
             frame, frames = frame + 1, pages
             if not size[0]:
                 continue
+            if not self.one_more():
+                return Seen(lines, VERY_MANY)
             picture = Image.frombytes("L", (size[0], size[1]), drawn[_HEAD.size :])
             try:
                 lines += ocr.recognised(picture, self.reader, until - time.monotonic())
