@@ -347,6 +347,28 @@ def test_every_kind_of_archive_is_guarded_against_bombs(parser: Parser, tmp_path
 
 
 @pytest.mark.parametrize(
+    "text",
+    ["BMW", "MZ 700", "OTTO", "ID3 tags", "GIF89a", "OggS", "BZh", "070707,070708", "!BDN", "RIFF and WAVE",
+     "the ftyp", f"{'.' * 257}ustar"],
+)  # fmt: skip
+def test_text_may_begin_as_a_picture_or_a_program_does(tmp_path: Path, text: str) -> None:
+    (path := tmp_path / "notes.txt").write_text(f"{text} is how this line begins.\nAnd this is the next.\n")
+    assert sniff(path, path.name) is DocumentKind.TEXT
+
+
+@pytest.mark.parametrize(
+    ("head", "what"),
+    [(b"BM", "a picture"), (b"MZ", "a program"), (b"OTTO", "a font"), (b"ID3\x03", "sound"),
+     (b"RIFF\x24\0\0\0WAVE", "sound"), (b"!<arch>\ndebian", "an archive"), (b"%!PS-Adobe", "PostScript")],
+)  # fmt: skip
+def test_those_that_do_are_refused_by_name(tmp_path: Path, head: bytes, what: str) -> None:
+    tail = b" plain text" if what in ("PostScript", "an archive") else bytes(64)
+    (path := tmp_path / "notes.txt").write_bytes(head + tail)
+    with pytest.raises(UploadRefused, match=f"is {what}"):
+        sniff(path, path.name)
+
+
+@pytest.mark.parametrize(
     ("content", "code", "said"),
     [
         (OLE + "EncryptedPackage".encode("utf-16-le"), "upload_encrypted", "password"),

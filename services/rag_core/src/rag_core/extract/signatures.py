@@ -89,6 +89,10 @@ _PICTURES = {
     b"MM\0*": "TIFF",
     b"RIFF": "WEBP",
 }
+# Marks of kinds that are text themselves. Other marks of letters alone may begin a text ("BMW", "070707"):
+# they count in files that hold bytes which no text has.
+_OF_TEXTS = (b"%!PS", b"<MIFFile", b"!<arch>\n")
+_BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _SHOWN_NAME = re.compile(r"[^\x20-\x7e]")
 
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -109,11 +113,10 @@ _LOCKED = "EncryptedPackage"
 
 def named(head: bytes) -> str | None:
     """What a file that begins with these bytes is, and what to do; None when it is not one of these."""
-    for mark, said in _BEGINNINGS:
-        if head.startswith(mark):
-            return said
-    for offset, mark, said in _WITHIN:
-        if head[offset : offset + len(mark)] == mark:
+    binary = _BINARY.search(head) is not None
+    for offset, mark, said in (*((0, mark, said) for mark, said in _BEGINNINGS), *_WITHIN):
+        sure = binary or mark in _OF_TEXTS or not (mark.isascii() and mark.decode("ascii").isprintable())
+        if sure and head[offset : offset + len(mark)] == mark:
             return said
     return None
 
