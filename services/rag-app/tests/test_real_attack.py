@@ -12,6 +12,7 @@ import pytest
 from rag_app.ui import render
 from rag_core import factory
 from rag_core.answering.chat import Chat, Ending
+from rag_core.models import Question
 from services.rag_core.tests.corpora import ingested
 from services.rag_core.tests.test_prompt import ATTACKS, SPECIAL
 
@@ -44,7 +45,7 @@ def test_a_hostile_document_stays_in_its_fence_and_leaves_as_text(
     ):
         answerer._chat.close()
         answerer._chat = chat
-        answer = answerer.answer(question)
+        answer = answerer.answer(Question(text=question))
     assert answer.model == "smollm2:135m"
     assert "alert(document.cookie)" in "".join(passage.text for passage in answer.passages)
     system, told = (one["content"] for one in chat.told)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from rag_core import errors, factory, health
 from rag_core.index import embed
+from rag_core.models import Question
 from rag_core.settings import RagSettings
 
 # Port 9 (discard) has no listener on any machine we know.
@@ -103,7 +104,7 @@ def test_health_of_what_is_away_says_so_and_does_not_raise() -> None:
 def test_bad_question_is_refused_before_anything_is_asked(question: str, tmp_path: Path) -> None:
     settings = RagSettings(ledger_path=tmp_path / "l.sqlite3", **AWAY)
     with pytest.raises(errors.QuestionRefused):
-        factory.build_answerer(settings).answer(question)
+        factory.build_answerer(settings).answer(Question(text=question))
 
 
 def test_every_error_has_a_code_of_its_own_and_a_status() -> None:

@@ -23,7 +23,7 @@ from rag_core.index.hits import Findings
 from rag_core.index.search_index import SearchIndex
 from rag_core.ingest.ingestor import Ingestor, Outcome
 from rag_core.ledger import Ledger
-from rag_core.models import Document, DocumentState, Done, Retrieved, Switched, Token
+from rag_core.models import Document, DocumentState, Done, Question, Retrieved, Switched, Token
 from rag_core.retrieval.retriever import Retriever
 from rag_core.settings import RagSettings
 
@@ -151,7 +151,7 @@ def test_one_text_in_many_files_is_shown_once_with_the_name_of_each(stack: Stack
 
 
 def test_answer_streams_and_cites_the_page(stack: Stack, manual: Document) -> None:
-    events = list(stack.answerer.ask("What temperature must the bearings stay below?"))
+    events = list(stack.answerer.ask(Question(text="What temperature must the bearings stay below?")))
     assert isinstance(events[0], Retrieved)
     assert any(isinstance(event, Token) for event in events)
     last = events[-1]
@@ -167,14 +167,14 @@ def test_answer_streams_and_cites_the_page(stack: Stack, manual: Document) -> No
 
 
 def test_question_beyond_the_documents_is_told_so(stack: Stack, manual: Document) -> None:
-    answer = stack.answerer.answer("Who won the football world cup in 2014?")
+    answer = stack.answerer.answer(Question(text="Who won the football world cup in 2014?"))
     assert answer.reason == "no_relevant_passage"
     assert answer.citations == ()
     assert answer.passages, "the nearest passages are offered"
 
 
 def test_empty_index_says_so_without_a_model(stack: Stack) -> None:
-    answer = stack.answerer.answer("Anything?")
+    answer = stack.answerer.answer(Question(text="Anything?"))
     assert (answer.reason, answer.passages) == ("no_relevant_passage", ())
 
 
@@ -182,7 +182,7 @@ def test_missing_model_falls_back_and_no_model_gives_the_passages(stack: Stack, 
     question = "What temperature must the bearings stay below?"
     fallback = Stack(stack.settings.model_copy(update={"ollama_model": "missing:1b"}))
     with contextlib.closing(fallback):
-        events = list(fallback.answerer.ask(question))
+        events = list(fallback.answerer.ask(Question(text=question)))
         assert any(isinstance(e, Switched) and e.model == "smollm2:135m" for e in events)
         assert isinstance(events[-1], Done)
         assert (events[-1].answer.degraded, events[-1].answer.reason) in {
@@ -193,7 +193,7 @@ def test_missing_model_falls_back_and_no_model_gives_the_passages(stack: Stack, 
         stack.settings.model_copy(update={"ollama_model": "missing:1b", "ollama_fallback_model": "gone:1b"})
     )
     with contextlib.closing(none):
-        answer = none.answerer.answer(question)
+        answer = none.answerer.answer(Question(text=question))
     assert (answer.degraded, answer.reason, answer.model) == (True, "no_model", None)
     assert answer.citations
     assert "85 degrees" in answer.answer
@@ -210,7 +210,7 @@ def test_an_embedder_that_hangs_costs_no_more_than_the_wait_that_was_chosen(
             Stack(stack.settings.model_copy(update={"ollama_base_url": address}))
         ) as hanging:
             began = time.monotonic()
-            *_, done = hanging.answerer.ask(question, timeout=3)
+            *_, done = hanging.answerer.ask(Question(text=question, timeout=3))
             waited = time.monotonic() - began
     assert isinstance(done, Done)
     assert (done.answer.reason, done.answer.model) == ("no_model", None)
@@ -236,7 +236,7 @@ def test_a_model_that_takes_too_long_is_stood_in_for(stack: Stack, manual: Docum
     with contextlib.closing(slow):
         slow.answerer._chat.close()
         slow.answerer._chat = Impatient(address=address, timeout=300, num_ctx=4096, max_tokens=60, threads=1)
-        events = list(slow.answerer.ask("What temperature must the bearings stay below?"))
+        events = list(slow.answerer.ask(Question(text="What temperature must the bearings stay below?")))
     assert [e.model for e in events if isinstance(e, Switched)] == [STAND_IN]
     assert isinstance(events[-1], Done)
     answer = events[-1].answer
@@ -268,7 +268,7 @@ def test_without_ollama_the_words_still_find_the_passage(stack: Stack, manual: D
     """Nothing of Ollama answers: a degraded answer from BM25 alone, never an error."""
     away = Stack(stack.settings.model_copy(update={"ollama_base_url": "http://127.0.0.1:9"}))
     with contextlib.closing(away):
-        answer = away.answerer.answer("What temperature must the bearings stay below?")
+        answer = away.answerer.answer(Question(text="What temperature must the bearings stay below?"))
     assert (answer.degraded, answer.reason) == (True, "no_model")
     assert "85 degrees" in answer.answer
     assert answer.passages[0].vector_rank is None

@@ -14,7 +14,7 @@ from rag_core.answering.answerer import Answerer
 from rag_core.answering.chat import Chat
 from rag_core.ingest.ingestor import Outcome
 from rag_core.ledger import Ledger
-from rag_core.models import DocumentKind, Filters
+from rag_core.models import DocumentKind, Filters, Question
 from rag_core.retrieval.retriever import Retriever
 from rag_core.settings import RagSettings
 from services.rag_core.tests.corpora import ingested
@@ -91,14 +91,14 @@ def test_a_filter_by_tag_wants_each_of_them(
 
 def test_what_only_left_out_documents_say_is_not_in_the_documents(answerer: Answerer, ledger: Ledger) -> None:
     ids = {document.name: document.id for document in ledger.list()}
-    answer = answerer.answer("Alder", filters=Filters(documents=(ids["pump.md"],)))
+    answer = answerer.answer(Question(text="Alder", filters=Filters(documents=(ids["pump.md"],))))
     assert answer.reason == "no_relevant_passage"
     assert {passage.document for passage in answer.passages} <= {"pump.md"}
 
 
 def test_a_follow_up_is_searched_with_its_topic(answerer: Answerer) -> None:
-    history = [("How much does the crane lift?", "40 tonnes.")]
-    answer = answerer.answer("And who built it?", history=history)
+    history = (("How much does the crane lift?", "40 tonnes."),)
+    answer = answerer.answer(Question(text="And who built it?", history=history))
     assert answer.passages[0].document == "crane.md"
     why = answer.explain
     assert why is not None
@@ -106,7 +106,7 @@ def test_a_follow_up_is_searched_with_its_topic(answerer: Answerer) -> None:
 
 
 def test_an_answer_explains_itself(answerer: Answerer) -> None:
-    answer = answerer.answer("How often is the pump's oil changed?", fresh=True)
+    answer = answerer.answer(Question(text="How often is the pump's oil changed?", fresh=True))
     assert answer.explain is not None
     assert answer.tokens is not None
     best = answer.explain.passages[0]
@@ -125,22 +125,22 @@ def test_the_same_question_is_answered_from_memory_until_a_document_changes(
     answerer: Answerer, ledger: Ledger, settings: RagSettings
 ) -> None:
     question = "How many bar has the pump?"
-    first = answerer.answer(question)
-    again = answerer.answer(question.upper())
+    first = answerer.answer(Question(text=question))
+    again = answerer.answer(Question(text=question.upper()))
     assert (first.cached, again.cached) == (False, True)
     assert (again.answer, again.citations) == (first.answer, first.citations)
     assert again.timings.total < first.timings.total
-    assert not answerer.answer(question, top_k=1).cached
-    assert not answerer.answer(question, fresh=True).cached
+    assert not answerer.answer(Question(text=question, top_k=1)).cached
+    assert not answerer.answer(Question(text=question, fresh=True)).cached
     added = factory.build_uploads(settings, ledger).accept("late.txt", io.BytesIO(b"Fish is served at noon."))
     with contextlib.closing(factory.build_ingestor(settings, ledger, "test")) as ingestor:
         ingestor.prepare()
         while ingestor.step().outcome is not Outcome.IDLE:
             pass
-    assert not answerer.answer(question).cached
-    assert answerer.answer(question).cached
+    assert not answerer.answer(Question(text=question)).cached
+    assert answerer.answer(Question(text=question)).cached
     ledger.request_delete(added.id)
-    assert not answerer.answer(question).cached
+    assert not answerer.answer(Question(text=question)).cached
 
 
 @pytest.mark.parametrize(
@@ -156,11 +156,11 @@ def test_the_prompt_never_exceeds_the_window(settings: RagSettings, ledger: Ledg
         update={"relevance_threshold": -1, "relevance_unknown_raise": 0, "answer_context_tokens": 2048}
     )
     wide = Chat(address=settings.ollama_base_url, timeout=300, num_ctx=8192, max_tokens=24, threads=1)
-    history = [("Tell me of the pump " * 20, "It runs " * 100)] * 5
+    history = (("Tell me of the pump " * 20, "It runs " * 100),) * 5
     with contextlib.closing(factory.build_answerer(full, ledger)) as answerer, contextlib.closing(wide):
         answerer._chat.close()
         answerer._chat = wide
-        answer = answerer.answer(question, history=history, fresh=True)
+        answer = answerer.answer(Question(text=question, history=history, fresh=True))
     assert answer.explain is not None
     assert "nasty.txt" in {passage.document for passage in answer.explain.passages if passage.given}
     assert answer.tokens is not None

@@ -1,7 +1,7 @@
 """The backend of the pages and the API, built once from the settings."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Self, TypeVar
@@ -22,7 +22,7 @@ from rag_core.ingest.uploads import Uploads
 from rag_core.ledger import Ledger
 from rag_core.ledger.conversations import Conversations
 from rag_core.ledger.tags import Tags
-from rag_core.models import AnswerEvent, Filters
+from rag_core.models import AnswerEvent, Question
 from rag_core.retrieval.retriever import Retriever
 
 T = TypeVar("T")
@@ -70,33 +70,9 @@ class Backend:
         except RagError:
             return None
 
-    def ask(
-        self,
-        question: str,
-        *,
-        model: str | None = None,
-        top_k: int | None = None,
-        timeout: float | None = None,
-        history: Sequence[tuple[str, str]] = (),
-        filters: Filters | None = None,
-        fresh: bool = False,
-    ) -> AsyncGenerator[AnswerEvent]:
+    def ask(self, question: Question) -> AsyncGenerator[AnswerEvent]:
         """The answer's events, each made in the thread pool; see Answerer.ask."""
-        return in_threads(
-            lambda: self.ledger.first(
-                iter(
-                    self.answerer.ask(
-                        question,
-                        model=model,
-                        top_k=top_k,
-                        timeout=timeout,
-                        history=history,
-                        filters=filters,
-                        fresh=fresh,
-                    )
-                )
-            )
-        )
+        return in_threads(lambda: self.ledger.first(iter(self.answerer.ask(question))))
 
 
 async def in_threads(start: Callable[[], Iterator[T]]) -> AsyncGenerator[T]:

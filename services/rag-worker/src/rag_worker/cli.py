@@ -11,7 +11,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +23,7 @@ from rag_core import evaluation, factory
 from rag_core.errors import ModelMissing, RagError, Unavailable
 from rag_core.ledger import Ledger
 from rag_core.ledger.notes import WANTED
-from rag_core.models import Done, Switched, Token
+from rag_core.models import Done, Question, Switched, Token
 from rag_worker import asking, intake, transfer
 from rag_worker import doctor as examination
 from rag_worker.settings import WorkerSettings
@@ -107,7 +106,7 @@ def ask(
     only = asking.filters(document, kind, tag, since, until)
     with _ledger() as (settings, ledger), closing(factory.build_answerer(settings, ledger)) as answerer:
         answer, written = None, ""
-        events = answerer.ask(question, model=model, top_k=top_k, filters=only)
+        events = answerer.ask(Question(text=question, model=model, top_k=top_k, filters=only))
         for event in ledger.first(iter(events)):
             if isinstance(event, Token) and not as_json:
                 written += event.text
@@ -155,7 +154,7 @@ def evaluate(
                 cases,
                 retriever,
                 judge=answerer.judge,
-                answer=partial(answerer.answer, fresh=True) if answers else None,
+                answer=(lambda text: answerer.answer(Question(text=text, fresh=True))) if answers else None,
                 progress=lambda done: status.update(f"{done} of {len(cases)} questions"),
             )
         out.print(measured.table())

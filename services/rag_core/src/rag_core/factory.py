@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from rag_core.answering.answerer import Answerer
-from rag_core.answering.asked import Policy
+from rag_core.answering.answerer import Answerer, Policy
 from rag_core.answering.chat import Chat
 from rag_core.extract import Limits, Parser
 from rag_core.index.embed import OllamaEmbedder

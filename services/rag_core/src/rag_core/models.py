@@ -147,6 +147,18 @@ class Filters(Frozen):
         return self != Filters()
 
 
+class Question(Frozen):
+    """A question, and how it is to be answered; what is not given is the deployment's own."""
+
+    text: str
+    model: str | None = None
+    top_k: int | None = None
+    timeout: float | None = None  # seconds for one model; shortens the deployment's own
+    history: tuple[tuple[str, str], ...] = ()  # earlier questions with their answers, oldest first
+    filters: Filters | None = None
+    fresh: bool = False  # ask again what the cache could answer
+
+
 class Timings(Frozen):
     """Seconds of each step of one answer; `embed` and `search` are parts of `retrieve`."""
 

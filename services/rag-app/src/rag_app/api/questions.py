@@ -25,7 +25,7 @@ from rag_app.errors import ClientGone
 from rag_app.gate import Ticket
 from rag_app.schemas import AskAnswer, AskRequest, SearchRequest, SearchResult, SearchResults
 from rag_core.errors import RagError
-from rag_core.models import Answer, AnswerEvent, Done, Retrieved, Switched, Token
+from rag_core.models import Answer, AnswerEvent, Done, Question, Retrieved, Switched, Token
 
 _TURNS = 10
 """Stored turns read for a question; the answerer keeps what fits its window."""
@@ -93,13 +93,15 @@ class _Question:
     def events(self) -> AsyncGenerator[AnswerEvent]:
         body = self.body
         return self.backend.ask(
-            body.question,
-            model=body.model,
-            top_k=body.top_k,
-            timeout=body.timeout,
-            history=self.history,
-            filters=body.filters.meant(),
-            fresh=body.fresh,
+            Question(
+                text=body.question,
+                model=body.model,
+                top_k=body.top_k,
+                timeout=body.timeout,
+                history=tuple(self.history),
+                filters=body.filters.meant(),
+                fresh=body.fresh,
+            )
         )
 
     async def told(self, answer: Answer) -> AskAnswer:

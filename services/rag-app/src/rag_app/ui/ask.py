@@ -20,7 +20,7 @@ from rag_app.ui.formatting import count
 from rag_app.ui.reader import reader
 from rag_core.errors import RagError
 from rag_core.ledger.conversations import ConversationNotFound, Exchange, Feedback
-from rag_core.models import Answer, AnswerEvent, Done, Retrieved, Switched, Token
+from rag_core.models import Answer, AnswerEvent, Done, Question, Retrieved, Switched, Token
 
 _SHOW_EVERY_SECONDS = 0.12
 """A page redrawn for each token is slower than the model."""
@@ -191,13 +191,15 @@ async def answering(
                 yield render.note(f"{count(ahead, 'question')} before yours, about {seconds:.0f} s…"), talk
             told = await run_in_threadpool(_told, backend, talk, afresh)
             events = backend.ask(
-                question,
-                model=chosen.model,
-                top_k=chosen.top_k,
-                timeout=chosen.timeout,
-                history=told,
-                filters=documents,
-                fresh=bool(afresh),
+                Question(
+                    text=question,
+                    model=chosen.model,
+                    top_k=chosen.top_k,
+                    timeout=chosen.timeout,
+                    history=tuple(told),
+                    filters=documents,
+                    fresh=bool(afresh),
+                )
             )
             async with aclosing(events):
                 async for shown in _written(events):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Generator, Hashable, Sequence
 
-from rag_core.answering import followups, prompt, routing
-from rag_core.answering.asked import Asked, Policy
+from rag_core.answering import composing, followups, prompt, routing
 from rag_core.answering.chat import CUT_BY_LENGTH, Chat, Ending
+from rag_core.answering.composing import AnswerContext, Evidence, Stopwatch
 from rag_core.answering.remembered import AnswerCache
 from rag_core.errors import (
     InputTooLong,
@@ -23,6 +23,9 @@ from rag_core.models import (
     AnswerEvent,
     Done,
     Filters,
+    Frozen,
+    Passage,
+    Question,
     Retrieved,
     Switched,
     Token,
@@ -36,6 +39,20 @@ from rag_core.support import citing
 CUT_BY_REPETITION = "cut_by_repetition"
 _CHARS_OF_TOKEN = 16  # an answer has no more characters than so many times its tokens
 _LEAST_ROOM = 80  # tokens; less holds no passage worth reading
+
+
+class Policy(Frozen):
+    """How answers are made; the settings' own words explain each."""
+
+    models: tuple[str, ...]
+    large_model: str
+    threshold: float
+    unknown_raise: float
+    context_tokens: int
+    history_tokens: int
+    max_tokens: int
+    num_ctx: int
+    remembered: int
 
 
 class Answerer:
@@ -52,65 +69,36 @@ class Answerer:
         """The chat models a person may choose; the first is the default, the rest stand in when it fails."""
         return list(self._policy.models)
 
-    def answer(
-        self,
-        question: str,
-        *,
-        model: str | None = None,
-        top_k: int | None = None,
-        timeout: float | None = None,
-        history: Sequence[tuple[str, str]] = (),
-        filters: Filters | None = None,
-        fresh: bool = False,
-    ) -> Answer:
+    def answer(self, question: Question) -> Answer:
         """The whole answer at once."""
-        for event in self.ask(
-            question,
-            model=model,
-            top_k=top_k,
-            timeout=timeout,
-            history=history,
-            filters=filters,
-            fresh=fresh,
-        ):
+        for event in self.ask(question):
             if isinstance(event, Done):
                 return event.answer
         raise Unavailable("the answer broke off; ask again")
 
-    def ask(
-        self,
-        question: str,
-        *,
-        model: str | None = None,
-        top_k: int | None = None,
-        timeout: float | None = None,
-        history: Sequence[tuple[str, str]] = (),
-        filters: Filters | None = None,
-        fresh: bool = False,
-    ) -> Generator[AnswerEvent, None, None]:
-        """Events of one answer, Done last. Closing the iterator stops the model.
-
-        `history` holds earlier questions with their answers, oldest first; `timeout` shortens the
-        deployment's own; `fresh` asks again what the cache could answer.
-        """
-        asked = self._asked(question, model, top_k, timeout, history)
-        key = self._key(asked, filters)
+    def ask(self, question: Question) -> Generator[AnswerEvent, None, None]:
+        """Events of one answer, Done last. Closing the iterator stops the model."""
+        watch = Stopwatch()
+        context = self._context(question)
+        key = self._key(context)
         # Tags change without a new generation of the index.
-        lasting = filters is None or not filters.tags
-        known = self._cache.get(key) if lasting and not fresh else None
+        lasting = question.filters is None or not question.filters.tags
+        known = self._cache.get(key) if lasting and not question.fresh else None
         if known is not None:
-            yield Retrieved(passages=known.passages, query=asked.query)
-            yield Done(answer=known.model_copy(update={"timings": asked.timings()}))
+            yield Retrieved(passages=known.passages, query=context.query)
+            yield Done(answer=known.model_copy(update={"timings": watch.timings()}))
             return
-        asked.found = self._retriever.find(asked.query, top_k, filters=filters, timeout=timeout)
-        asked.retrieved = asked.now()
-        asked.verdict = self._judged(asked.query, asked.found)
-        yield Retrieved(passages=asked.found.passages, query=asked.query)
-        if asked.verdict.relevant:
-            answer = yield from self._written(asked)
+        found = self._retriever.find(
+            context.query, question.top_k, filters=question.filters, timeout=question.timeout
+        )
+        watch.retrieved = watch.now()
+        evidence = Evidence(found=found, verdict=self._judged(context.query, found))
+        yield Retrieved(passages=found.passages, query=context.query)
+        if evidence.verdict.relevant:
+            answer = yield from self._written(context, evidence, watch)
         else:
-            answer = asked.nothing()
-        if asked.found.by_meaning and lasting:
+            answer = composing.not_covered(context, evidence, watch)
+        if found.by_meaning and lasting:
             self._cache.put(key, answer)
         yield Done(answer=answer)
 
@@ -129,39 +117,30 @@ class Answerer:
         self._embedder.close()
         self._chat.close()
 
-    def _asked(
-        self,
-        question: str,
-        model: str | None,
-        top_k: int | None,
-        timeout: float | None,
-        history: Sequence[tuple[str, str]],
-    ) -> Asked:
+    def _context(self, question: Question) -> AnswerContext:
         models = self._policy.models
-        if model is not None and model not in models:
+        if question.model is not None and question.model not in models:
             raise QuestionRefused(
-                f"the model {model!r} is not one of {', '.join(models)}; choose one of these",
+                f"the model {question.model!r} is not one of {', '.join(models)}; choose one of these",
                 code="unknown_model",
             )
-        question = self._retriever.checked(question)
-        return Asked(
-            question=question,
-            query=followups.standalone(question, history),
-            top_k=top_k,
-            timeout=timeout,
-            history=prompt.remembered(history, self._policy.history_tokens),
-            route=routing.route(question, models=models, large=self._policy.large_model, chosen=model),
+        text = self._retriever.checked(question.text)
+        return AnswerContext(
+            question=question.model_copy(update={"text": text}),
+            query=followups.standalone(text, question.history),
+            history=tuple(prompt.remembered(question.history, self._policy.history_tokens)),
+            route=routing.route(text, models=models, large=self._policy.large_model, chosen=question.model),
         )
 
-    def _key(self, asked: Asked, filters: Filters | None) -> Hashable:
-        kept = (filters or Filters()).model_dump_json()
+    def _key(self, context: AnswerContext) -> Hashable:
+        question = context.question
         return (
-            asked.question.casefold(),
-            tuple(asked.history),
-            asked.query.casefold(),
-            asked.route.models,
-            asked.top_k,
-            kept,
+            question.text.casefold(),
+            context.history,
+            context.query.casefold(),
+            context.route.models,
+            question.top_k,
+            (question.filters or Filters()).model_dump_json(),
             self._retriever.generation(),
         )
 
@@ -174,34 +153,34 @@ class Answerer:
             unknown_raise=self._policy.unknown_raise,
         )
 
-    def _written(self, asked: Asked) -> Generator[AnswerEvent, None, Answer]:
-        policy = self._policy
-        sizes = {"num_ctx": policy.num_ctx, "max_tokens": policy.max_tokens}
-        room = prompt.room(asked.question, asked.history, **sizes)
-        if room < _LEAST_ROOM and asked.history:
-            asked.history = []
-            room = prompt.room(asked.question, [], **sizes)
+    def _written(
+        self, context: AnswerContext, evidence: Evidence, watch: Stopwatch
+    ) -> Generator[AnswerEvent, None, Answer]:
+        policy, question = self._policy, context.question
+        history = list(context.history)
+        room = prompt.room(question.text, history, num_ctx=policy.num_ctx, max_tokens=policy.max_tokens)
+        if room < _LEAST_ROOM and history:
+            history = []
+            room = prompt.room(question.text, [], num_ctx=policy.num_ctx, max_tokens=policy.max_tokens)
         if room < _LEAST_ROOM:
             raise QuestionRefused(
                 "the question fills the model's whole window, no passage fits beside it; shorten it",
                 code="question_too_long",
             )
-        bearing = relevance.bearing(asked.query, asked.found.passages)
-        asked.given = prompt.fitting(bearing, policy.context_tokens, room)
+        bearing = relevance.bearing(context.query, evidence.found.passages)
+        given = prompt.fitting(bearing, policy.context_tokens, room)
         nonce = secrets.token_hex(4)
-        messages = prompt.messages(asked.question, asked.given, nonce, asked.history)
-        models = asked.route.models
+        messages = prompt.messages(question.text, given, nonce, history)
+        models = context.route.models
         for place, model in enumerate(models):
             text: list[str] = []
             try:
                 try:
-                    ending = yield from self._tokens(model, messages, text, asked)
+                    ending = yield from self._tokens(model, messages, text, question.timeout, watch)
                 except InputTooLong:
                     # Its tokens are more than was counted: a prompt that no model finds too long is next.
-                    asked.given, messages = prompt.surely_fitting(
-                        asked.question, asked.given, nonce, self._chat.window
-                    )
-                    ending = yield from self._tokens(model, messages, text, asked)
+                    given, messages = prompt.surely_fitting(question.text, given, nonce, self._chat.window)
+                    ending = yield from self._tokens(model, messages, text, question.timeout, watch)
             except (Unavailable, ModelMissing, OllamaRefused, InputTooLong) as error:
                 if place + 1 < len(models):
                     yield Switched(model=models[place + 1], reason=error.message)
@@ -211,19 +190,36 @@ class Answerer:
                 if place + 1 < len(models):
                     yield Switched(model=models[place + 1], reason=f"{model} gave an empty answer")
                 continue
-            asked.generated = asked.now()
-            # A model that was stopped has not told its count.
-            if ending.prompt_tokens:
-                asked.tokens = Tokens(prompt=ending.prompt_tokens, answer=ending.answer_tokens)
-            reason = ending.cut or ("fallback_model" if place else None)
-            return self._cited(written, asked, model, reason, degraded=bool(place))
-        asked.generated = asked.now()
-        return asked.passages_only()
+            watch.generated = watch.now()
+            cited = self._cited(written, given, question.timeout)
+            return composing.composed(
+                cited.text,
+                context,
+                evidence,
+                watch,
+                given=given,
+                citations=cited.citations,
+                sentences=cited.sentences,
+                model=model,
+                degraded=bool(place),
+                reason=ending.cut or ("fallback_model" if place else None),
+                # A model that was stopped has not told its count.
+                tokens=Tokens(prompt=ending.prompt_tokens, answer=ending.answer_tokens)
+                if ending.prompt_tokens
+                else None,
+            )
+        watch.generated = watch.now()
+        return composing.extractive(context, evidence, watch, given)
 
     def _tokens(
-        self, model: str, messages: list[dict[str, str]], text: list[str], asked: Asked
+        self,
+        model: str,
+        messages: list[dict[str, str]],
+        text: list[str],
+        timeout: float | None,
+        watch: Stopwatch,
     ) -> Generator[AnswerEvent, None, Ending]:
-        stream = self._chat.stream(model, messages, timeout=asked.timeout)
+        stream = self._chat.stream(model, messages, timeout=timeout)
         written = 0
         try:
             while True:
@@ -232,8 +228,8 @@ class Answerer:
                 except StopIteration as end:
                     ending: Ending = end.value
                     return ending
-                if asked.first_token is None:
-                    asked.first_token = asked.now()
+                if watch.first_token is None:
+                    watch.first_token = watch.now()
                 text.append(piece)
                 yield Token(text=piece)
                 # A token may be many blanks or line ends.
@@ -244,18 +240,10 @@ class Answerer:
         finally:
             stream.close()
 
-    def _cited(self, text: str, asked: Asked, model: str, reason: str | None, *, degraded: bool) -> Answer:
+    def _cited(self, text: str, given: list[Passage], timeout: float | None) -> citing.Cited:
         try:
-            with self._embedder.within(asked.timeout) as embedder:
-                cited = citing.cite(text, asked.given, embedder.embed)
+            with self._embedder.within(timeout) as embedder:
+                return citing.cite(text, given, embedder.embed)
         except RagError:
             # The words alone decide; a missed citation is better than a lost answer.
-            cited = citing.cite(text, asked.given, None)
-        return asked.answer(
-            cited.text,
-            citations=cited.citations,
-            sentences=cited.sentences,
-            model=model,
-            degraded=degraded,
-            reason=reason,
-        )
+            return citing.cite(text, given, None)

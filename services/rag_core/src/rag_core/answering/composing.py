@@ -1,0 +1,117 @@
+"""Answers put together from what was asked, what was found for it, and when."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rag_core.answering import explaining
+from rag_core.answering.routing import Route
+from rag_core.models import Answer, Frozen, Passage, Question, Timings
+from rag_core.retrieval.relevance import Verdict
+from rag_core.retrieval.retriever import Found
+from rag_core.support import citing
+
+_NOTHING = "The documents do not hold an answer to this."
+_NEAREST = "The documents do not seem to hold an answer to this. The nearest passages are listed below."
+_NO_MODEL = "No model could write an answer just now. These passages of the documents come closest:"
+_QUOTED = 400
+
+
+class AnswerContext(Frozen):
+    """A checked question, whole without its conversation (`query`); the turns that fit, and the models."""
+
+    question: Question
+    query: str
+    history: tuple[tuple[str, str], ...]
+    route: Route
+
+
+class Evidence(Frozen):
+    """What the documents hold for a question, and whether they cover it."""
+
+    found: Found
+    verdict: Verdict
+
+
+@dataclass(slots=True)
+class Stopwatch:
+    """When each step of an answer was done, in seconds since it began."""
+
+    start: float = field(default_factory=time.monotonic)
+    retrieved: float = 0.0
+    first_token: float | None = None
+    generated: float = 0.0
+
+    def now(self) -> float:
+        """Seconds since the beginning."""
+        return time.monotonic() - self.start
+
+    def timings(self, found: Found | None = None) -> Timings:
+        """The seconds of each step so far."""
+        total = self.now()
+        return Timings(
+            retrieve=self.retrieved,
+            embed=found.embed_seconds if found else 0.0,
+            search=found.search_seconds if found else 0.0,
+            first_token=self.first_token,
+            generate=max(0.0, self.generated - self.retrieved),
+            cite=total - self.generated if self.generated else 0.0,
+            total=total,
+        )
+
+
+def composed(
+    text: str,
+    context: AnswerContext,
+    evidence: Evidence,
+    watch: Stopwatch,
+    *,
+    given: Sequence[Passage] = (),
+    **more: Any,
+) -> Answer:
+    """An answer of any kind; `given` are the passages that the model was shown."""
+    return Answer(
+        answer=text,
+        passages=evidence.found.passages,
+        explain=explaining.explain(
+            question=context.question.text,
+            query=context.query,
+            rule=context.route.rule,
+            verdict=evidence.verdict,
+            found=evidence.found,
+            given=given,
+        ),
+        timings=watch.timings(evidence.found),
+        **more,
+    )
+
+
+def not_covered(context: AnswerContext, evidence: Evidence, watch: Stopwatch) -> Answer:
+    """The documents hold no answer; the nearest passages are offered."""
+    text = _NEAREST if evidence.found.passages else _NOTHING
+    return composed(text, context, evidence, watch, reason="no_relevant_passage")
+
+
+def extractive(
+    context: AnswerContext, evidence: Evidence, watch: Stopwatch, given: Sequence[Passage]
+) -> Answer:
+    """No model answered: the passages themselves are the answer."""
+    passages = evidence.found.passages
+    quotes = [f"{_quoted(passage.text)} [{n}]" for n, passage in enumerate(passages, 1)]
+    return composed(
+        "\n\n".join([_NO_MODEL, *quotes]),
+        context,
+        evidence,
+        watch,
+        given=given,
+        citations=citing.whole(passages),
+        degraded=True,
+        reason="no_model",
+    )
+
+
+def _quoted(text: str) -> str:
+    return text if len(text) <= _QUOTED else text[:_QUOTED].rsplit(" ", 1)[0] + " …"
