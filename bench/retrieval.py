@@ -25,7 +25,7 @@ from rag_core.evaluation import Case, load, measures
 from rag_core.evaluation.report import WITHIN
 from rag_core.index import schema
 from rag_core.index.embed import Embedder
-from rag_core.index.search_index import SearchIndex
+from rag_core.index.reader import IndexReader
 from rag_core.ledger import Ledger
 from rag_core.settings import RagSettings
 from rag_core.text import tokens
@@ -42,13 +42,13 @@ Search = Callable[[Case], Ranking]
 Stored = dict[str, str]
 
 
-def everything(index: SearchIndex) -> list[Stored]:
+def everything(index: IndexReader) -> list[Stored]:
     """Every chunk, in the order of the documents."""
     order = [{"document_id": "asc"}, {"ordinal": "asc"}]
     return index.sources({"size": 10_000, "query": {"match_all": {}}, "sort": order})
 
 
-def alone(index: SearchIndex, names: dict[str, str], body: Callable[[str], dict[str, object]]) -> Search:
+def alone(index: IndexReader, names: dict[str, str], body: Callable[[str], dict[str, object]]) -> Search:
     """One leg of the search by itself: chunks as they come, neither joined nor collapsed."""
 
     def search(case: Case) -> Ranking:

@@ -60,7 +60,7 @@ def measured(bench: Bench, count: int) -> list[Figure]:
     with closing(factory.build_ledger(settings)) as ledger:
         with closing(factory.build_ingestor(settings, ledger, "bench")) as ingestor:
             ingestor.prepare()
-        with closing(factory.build_index(settings)) as index:
+        with closing(factory.build_index_writer(settings)) as index:
             serving = index.serving()
             if serving is None:
                 raise SystemExit("the index was not made")

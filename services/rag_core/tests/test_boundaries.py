@@ -86,7 +86,7 @@ def test_ollama_that_is_away_is_our_error() -> None:
 
 
 def test_opensearch_that_is_away_is_our_error() -> None:
-    index = factory.build_index(RagSettings(**AWAY))
+    index = factory.build_index_writer(RagSettings(**AWAY))
     for call in (index.count, index.stored_contract, lambda: index.delete("x"), lambda: index.ping(1)):
         with pytest.raises(errors.OpenSearchUnavailable, match="does not answer"):
             call()

@@ -112,7 +112,7 @@ def parser() -> Iterator[Parser]:
 
 @pytest.fixture
 def worker(settings: RagSettings, ledger: Ledger, parser: Parser) -> Iterator[Ingestor]:
-    embedder, index = factory.build_embedder(settings), factory.build_index(settings)
+    embedder, index = factory.build_embedder(settings), factory.build_index_writer(settings)
     yield Ingestor(
         ledger=ledger,
         parser=parser,

@@ -20,7 +20,6 @@ from rag_core.answering.answerer import Answerer
 from rag_core.answering.chat import Chat, Ending
 from rag_core.errors import ContractMismatch, ModelMissing
 from rag_core.index.hits import Findings
-from rag_core.index.search_index import SearchIndex
 from rag_core.ingest.ingestor import Ingestor, Outcome
 from rag_core.ledger import Ledger
 from rag_core.models import Document, DocumentState, Done, Question, Retrieved, Switched, Token
@@ -46,7 +45,7 @@ class Stack:
         self.settings = settings
         self.ledger: Ledger = factory.build_ledger(settings)
         self.ingestor: Ingestor = factory.build_ingestor(settings, self.ledger, "test")
-        self.index: SearchIndex = factory.build_index(settings)
+        self.index = factory.build_index_writer(settings)
         self.retriever: Retriever = factory.build_retriever(settings, self.ledger)
         self.answerer: Answerer = factory.build_answerer(settings, self.ledger)
 

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from rag_core import factory
-from rag_core.index.search_index import SearchIndex
 from rag_core.ingest.ingestor import Ingestor, Outcome
 from rag_core.ledger import Ledger
 from rag_core.ledger.notes import TARGET, WANTED
@@ -32,7 +31,7 @@ class Stack:
         self.settings = settings
         self.ledger: Ledger = factory.build_ledger(settings)
         self.ingestor: Ingestor = factory.build_ingestor(settings, self.ledger, uuid.uuid4().hex)
-        self.index: SearchIndex = factory.build_index(settings)
+        self.index = factory.build_index_writer(settings)
         self.retriever: Retriever = factory.build_retriever(settings, self.ledger)
 
     def upload(self, name: str, text: str) -> Document:

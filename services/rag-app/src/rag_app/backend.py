@@ -17,7 +17,7 @@ from rag_core.answering.answerer import Answerer
 from rag_core.answering.cancellation import STOP, Stop
 from rag_core.errors import RagError
 from rag_core.index.embed import Contract, Embedder
-from rag_core.index.search_index import SearchIndex
+from rag_core.index.reader import IndexReader
 from rag_core.ingest.uploads import Uploads
 from rag_core.ledger import Ledger
 from rag_core.ledger.conversations import Conversations
@@ -37,7 +37,7 @@ class Backend:
     conversations: Conversations
     tags: Tags
     uploads: Uploads
-    index: SearchIndex
+    index: IndexReader
     embedder: Embedder
     retriever: Retriever
     answerer: Answerer

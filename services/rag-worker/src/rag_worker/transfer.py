@@ -6,13 +6,13 @@ import json
 import os
 from pathlib import Path
 
-from rag_core.index.search_index import SearchIndex
+from rag_core.index.reader import IndexReader
 from rag_core.ledger import Ledger
 
 _PAGE = 500
 
 
-def export(ledger: Ledger, index: SearchIndex, file: Path, *, text: bool) -> int:
+def export(ledger: Ledger, index: IndexReader, file: Path, *, text: bool) -> int:
     """Write every document, whole or not at all; how many."""
     part = file.with_name(f"{file.name}.part")
     many = 0

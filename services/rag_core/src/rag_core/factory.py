@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rag_core.answering.answerer import Answerer, Policy
 from rag_core.answering.chat import Chat
 from rag_core.extract import Limits, Parser
 from rag_core.index.embed import OllamaEmbedder
-from rag_core.index.search_index import SearchIndex
+from rag_core.index.reader import IndexReader
+from rag_core.index.writer import IndexWriter
 from rag_core.ingest.ingestor import Ingestor
 from rag_core.ingest.uploads import Uploads
 from rag_core.ingest.watch import Watcher
@@ -54,17 +57,26 @@ def build_embedder(settings: RagSettings) -> OllamaEmbedder:
     )
 
 
-def build_index(settings: RagSettings) -> SearchIndex:
-    """The index."""
+def build_index(settings: RagSettings) -> IndexReader:
+    """The index, to be read."""
+    return IndexReader(**_index(settings))
+
+
+def build_index_writer(settings: RagSettings) -> IndexWriter:
+    """The index, to be filled."""
+    return IndexWriter(**_index(settings))
+
+
+def _index(settings: RagSettings) -> dict[str, Any]:
     password = settings.opensearch_password
-    return SearchIndex(
-        address=settings.opensearch_host,
-        alias=settings.opensearch_index,
-        user=settings.opensearch_user,
-        password=password.get_secret_value().strip() if password else "",
-        ca=settings.opensearch_ca,
-        timeout=settings.opensearch_timeout,
-    )
+    return {
+        "address": settings.opensearch_host,
+        "alias": settings.opensearch_index,
+        "user": settings.opensearch_user,
+        "password": password.get_secret_value().strip() if password else "",
+        "ca": settings.opensearch_ca,
+        "timeout": settings.opensearch_timeout,
+    }
 
 
 def build_retriever(settings: RagSettings, ledger: Ledger | None = None) -> Retriever:
@@ -126,7 +138,7 @@ def build_ingestor(settings: RagSettings, ledger: Ledger, owner: str) -> Ingesto
         ledger=ledger,
         parser=build_parser(settings),
         embedder=build_embedder(settings),
-        index=build_index(settings),
+        index=build_index_writer(settings),
         owner=owner,
         batch=settings.embedding_batch,
         uploads_dir=settings.uploads_dir,

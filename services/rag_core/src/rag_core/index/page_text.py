@@ -39,7 +39,7 @@ class PageText(Frozen):
 
 
 def read(search: Search, document_id: str, first: int, last: int, passage: str = "") -> PageText:
-    """The text of pages `first` to `last`, from an index's `search` (SearchIndex.sources)."""
+    """The text of pages `first` to `last`, from an index's `search` (IndexReader.sources)."""
     within: list[dict[str, Any]] = [
         {"term": {"document_id": document_id}},
         {"range": {"page_start": {"lte": last}}},

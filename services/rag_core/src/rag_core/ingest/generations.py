@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from rag_core.errors import ModelMissing, OpenSearchUnavailable
 from rag_core.index.embed import Contract, Embedder
-from rag_core.index.search_index import SearchIndex
+from rag_core.index.writer import IndexWriter
 from rag_core.ledger import Ledger
 from rag_core.ledger.notes import RETIRED, TARGET, WANTED
 from rag_core.models import Frozen
@@ -24,7 +24,7 @@ class Shelf(Frozen):
 class Generations:
     """Keeps the index equal to the settings: made when missing, made anew when they changed."""
 
-    def __init__(self, *, ledger: Ledger, embedder: Embedder, index: SearchIndex) -> None:
+    def __init__(self, *, ledger: Ledger, embedder: Embedder, index: IndexWriter) -> None:
         self._ledger = ledger
         self._embedder = embedder
         self._index = index

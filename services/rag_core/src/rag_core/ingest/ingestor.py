@@ -24,7 +24,7 @@ from rag_core.extract.blocks import Picture
 from rag_core.extract.blocks import blocks as as_blocks
 from rag_core.extract.chunk import Chunker
 from rag_core.index.embed import Embedder
-from rag_core.index.search_index import SearchIndex
+from rag_core.index.writer import IndexWriter
 from rag_core.ingest.generations import Generations, Shelf
 from rag_core.ingest.loss import LossMeter
 from rag_core.ingest.reporting import Reporting
@@ -101,7 +101,7 @@ class Ingestor:
         ledger: Ledger,
         parser: Parser,
         embedder: Embedder,
-        index: SearchIndex,
+        index: IndexWriter,
         owner: str,
         batch: int,
         uploads_dir: Path,

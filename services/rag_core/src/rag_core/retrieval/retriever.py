@@ -22,7 +22,7 @@ from rag_core.errors import (
 from rag_core.index import hits
 from rag_core.index.embed import Embedder
 from rag_core.index.hits import Findings, Hit
-from rag_core.index.search_index import SearchIndex
+from rag_core.index.reader import IndexReader
 from rag_core.ledger import Ledger
 from rag_core.ledger.tags import Tags, spelled
 from rag_core.models import DocumentState, Filters, Frozen, Passage
@@ -79,7 +79,7 @@ class Retriever:
     def __init__(
         self,
         *,
-        index: SearchIndex,
+        index: IndexReader,
         embedder: Embedder,
         ledger: Ledger,
         tags: Tags,

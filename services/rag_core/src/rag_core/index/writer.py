@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -13,39 +12,14 @@ from opensearchpy.exceptions import NotFoundError
 from rag_core.errors import DocumentRefused, OpenSearchRefused, OpenSearchUnavailable
 from rag_core.extract.chunk import Chunk
 from rag_core.index import schema
-from rag_core.index.client import IndexClient, about_the_document, document_refused, translate_status
+from rag_core.index.client import about_the_document, document_refused, translate_status
 from rag_core.index.embed import Contract
+from rag_core.index.reader import IndexReader, term
 from rag_core.models import DocumentKind
 
 
-class IndexWriting(IndexClient):
-    """Generations `<alias>-000001`, `-000002`, ...: one serves behind the alias, one may be in the making."""
-
-    def generations(self) -> dict[str, Contract | None]:
-        """Every generation with its contract, oldest first; None: not made by us."""
-        with self._translated():
-            try:
-                found = self._client.indices.get_mapping(index=f"{self._alias}-*")
-            except NotFoundError:
-                return {}
-        ours = re.compile(re.escape(self._alias) + r"-\d{6}")
-        return {name: _contract(mapping) for name, mapping in sorted(found.items()) if ours.fullmatch(name)}
-
-    def serving(self) -> tuple[str, Contract] | None:
-        """The index behind the alias and its contract; None when there is none."""
-        with self._translated():
-            try:
-                mapping = self._client.indices.get_mapping(index=self._alias)
-            except NotFoundError:
-                return None
-        name, body = next(iter(mapping.items()))
-        contract = _contract(body)
-        if contract is None:
-            raise OpenSearchRefused(
-                f"the index behind {self._alias!r} was not made by Ragdock (no embedding contract in it);"
-                " set OPENSEARCH_INDEX to a free name"
-            )
-        return name, contract
+class IndexWriter(IndexReader):
+    """Makes generations, fills them, and puts one in the place of another."""
 
     def next_name(self) -> str:
         """What the next generation is called."""
@@ -184,13 +158,3 @@ def _check(items: Sequence[dict[str, Any]]) -> None:
         return
     # Only the kind of the error: its reason may quote the document.
     raise document_refused(refused.status or 0, refused.kind) if about_the_document(refused) else refused
-
-
-def term(document_id: str) -> dict[str, Any]:
-    """One document's chunks."""
-    return {"term": {"document_id": document_id}}
-
-
-def _contract(body: dict[str, Any]) -> Contract | None:
-    meta = body["mappings"].get("_meta", {}).get("embedding")
-    return None if meta is None else Contract(**meta)

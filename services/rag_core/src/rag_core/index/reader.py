@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Collection, Iterator
 from typing import Any
 
 from opensearchpy.exceptions import NotFoundError
 
-from rag_core.errors import ContractMismatch
+from rag_core.errors import ContractMismatch, OpenSearchRefused
 from rag_core.index import hits, schema
-from rag_core.index.client import translate_status
+from rag_core.index.client import IndexClient, translate_status
 from rag_core.index.embed import Contract
 from rag_core.index.hits import Findings, Hit
-from rag_core.index.writing import IndexWriting, term
 
 # After a switch to a new index its contract is known as soon.
 _CONTRACT_SECONDS = 5.0
@@ -22,10 +22,39 @@ _CONTRACT_SECONDS = 5.0
 _NAMES = 20
 
 
-class SearchIndex(IndexWriting):
-    """All chunks of all documents behind one alias; safe to share between threads."""
+class IndexReader(IndexClient):
+    """All chunks of all documents behind one alias, to be read; safe to share between threads.
+
+    Generations are called `<alias>-000001`, `-000002`, ...: one serves behind the alias.
+    """
 
     _contract: tuple[float, Contract | None] = (0.0, None)
+
+    def generations(self) -> dict[str, Contract | None]:
+        """Every generation with its contract, oldest first; None: not made by us."""
+        with self._translated():
+            try:
+                found = self._client.indices.get_mapping(index=f"{self._alias}-*")
+            except NotFoundError:
+                return {}
+        ours = re.compile(re.escape(self._alias) + r"-\d{6}")
+        return {name: _contract(mapping) for name, mapping in sorted(found.items()) if ours.fullmatch(name)}
+
+    def serving(self) -> tuple[str, Contract] | None:
+        """The index behind the alias and its contract; None when there is none."""
+        with self._translated():
+            try:
+                mapping = self._client.indices.get_mapping(index=self._alias)
+            except NotFoundError:
+                return None
+        name, body = next(iter(mapping.items()))
+        contract = _contract(body)
+        if contract is None:
+            raise OpenSearchRefused(
+                f"the index behind {self._alias!r} was not made by Ragdock (no embedding contract in it);"
+                " set OPENSEARCH_INDEX to a free name"
+            )
+        return name, contract
 
     def search(
         self,
@@ -145,3 +174,13 @@ class SearchIndex(IndexWriting):
 
 def _listed(query: dict[str, Any] | None, size: int) -> dict[str, Any] | None:
     return None if query is None else {"size": size, "query": query}
+
+
+def term(document_id: str) -> dict[str, Any]:
+    """One document's chunks."""
+    return {"term": {"document_id": document_id}}
+
+
+def _contract(body: dict[str, Any]) -> Contract | None:
+    meta = body["mappings"].get("_meta", {}).get("embedding")
+    return None if meta is None else Contract(**meta)
