@@ -14,7 +14,7 @@ from rag_core.ledger.notes import RETIRED, TARGET, WANTED
 from rag_core.models import Frozen
 
 
-class Shelf(Frozen):
+class IndexVersion(Frozen):
     """An index and what its vectors are."""
 
     index: str
@@ -28,12 +28,12 @@ class Generations:
         self._ledger = ledger
         self._embedder = embedder
         self._index = index
-        self._serving: Shelf | None = None
-        self.target: Shelf | None = None
+        self._serving: IndexVersion | None = None
+        self.target: IndexVersion | None = None
         self.can_serve = True  # False: the serving index's own embedder is gone, new documents wait
 
     @property
-    def serving(self) -> Shelf:
+    def serving(self) -> IndexVersion:
         """The index that answers."""
         if self._serving is None:
             raise OpenSearchUnavailable("the index has not been looked at yet")
@@ -59,9 +59,9 @@ class Generations:
             self._ledger.requeue_ready()
             name = self._index.next_name()
             self._index.create(name, contract, serve=True)
-            self._serving = Shelf(index=name, contract=contract)
+            self._serving = IndexVersion(index=name, contract=contract)
             return True
-        self._serving = Shelf(index=found[0], contract=found[1])
+        self._serving = IndexVersion(index=found[0], contract=found[1])
         self._drop_noted(RETIRED)
         if self._ledger.noted(TARGET) == found[0]:  # killed just after the switch
             self._abandon()
@@ -85,19 +85,19 @@ class Generations:
         self._ledger.changed()
         self._drop_noted(RETIRED)
 
-    def _resumed(self, contract: Contract) -> Shelf | None:
+    def _resumed(self, contract: Contract) -> IndexVersion | None:
         name = self._ledger.noted(TARGET)
         if name is None or name == self.serving.index or self._index.generations().get(name) != contract:
             return None
-        return Shelf(index=name, contract=contract)
+        return IndexVersion(index=name, contract=contract)
 
-    def _begun(self, contract: Contract) -> Shelf:
+    def _begun(self, contract: Contract) -> IndexVersion:
         self._drop_noted(TARGET)
         # Noted before it is made: a kill between the two leaves no index that nobody knows.
         name = self._index.next_name()
         self._ledger.begin_rebuild(name)
         self._index.create(name, contract, serve=False)
-        return Shelf(index=name, contract=contract)
+        return IndexVersion(index=name, contract=contract)
 
     def _abandon(self) -> None:
         """No new index is wanted (any more)."""

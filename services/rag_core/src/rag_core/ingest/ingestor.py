@@ -25,7 +25,7 @@ from rag_core.extract.blocks import blocks as as_blocks
 from rag_core.extract.chunk import Chunker
 from rag_core.index.embed import Embedder
 from rag_core.index.writer import IndexWriter
-from rag_core.ingest.generations import Generations, Shelf
+from rag_core.ingest.generations import Generations, IndexVersion
 from rag_core.ingest.loss import LossMeter
 from rag_core.ingest.reporting import Reporting
 from rag_core.ledger import Job, Ledger
@@ -186,7 +186,7 @@ class Ingestor:
     def _fill(
         self,
         job: Job,
-        shelf: Shelf,
+        shelf: IndexVersion,
         alive: Callable[[], bool],
         report: Callable[[int | None, int, int], bool],
     ) -> Filled:
@@ -285,7 +285,7 @@ class Ingestor:
 
     # --- a ready document into a new index --------------------------------------------------------
 
-    def _rebuild(self, target: Shelf, alive: Callable[[], bool]) -> Step:
+    def _rebuild(self, target: IndexVersion, alive: Callable[[], bool]) -> Step:
         """Read one more ready document into the new index, or switch to it when all are there."""
         job = self._ledger.claim_stale(self._owner, LEASE_SECONDS, target.index)
         if job is None:
