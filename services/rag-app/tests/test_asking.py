@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from io import BytesIO
@@ -18,7 +18,7 @@ from rag_app.ui.ask import _asking, _rate, answering
 from rag_app.ui.choices import Chosen
 from rag_app.ui.talks import Unsaved, messages
 from rag_core.answering.answerer import Answerer
-from rag_core.models import AnswerEvent, DocumentKind, Done
+from rag_core.models import AnswerEvent, DocumentKind, Done, Filters, Question
 
 from .test_questions_api import ANSWER, _figures
 
@@ -29,11 +29,11 @@ CHOSEN = Chosen(model="tiny", top_k=3, timeout=40)
 class Noting(Answerer):
     """Writes down what it was asked, and answers at once."""
 
-    asked: list[dict[str, Any]] = field(default_factory=list)
+    asked: list[Question] = field(default_factory=list)
 
-    def ask(self, question: str, **options: Any) -> Iterator[AnswerEvent]:  # type: ignore[override]
+    def ask(self, question: Question) -> Generator[AnswerEvent]:
         """One answer."""
-        self.asked.append({"question": question, **options})
+        self.asked.append(question)
         yield Done(answer=ANSWER)
 
 
@@ -60,22 +60,29 @@ def ask(backend: Backend, question: str, **options: Any) -> tuple[list[str], str
     return asyncio.run(story())
 
 
-def asked(backend: Backend) -> dict[str, Any]:
+def asked(backend: Backend) -> Question:
     """The last question."""
     assert isinstance(backend.answerer, Noting)
     return backend.answerer.asked[-1]
 
 
+def condition(backend: Backend) -> Filters:
+    """The documents that the last question was for."""
+    given = asked(backend).filters
+    assert given is not None
+    return given
+
+
 def test_settings_go_with_the_question(backend: Backend) -> None:
     ask(backend, "x")
-    assert (asked(backend)["model"], asked(backend)["top_k"], asked(backend)["timeout"]) == ("tiny", 3, 40)
-    assert asked(backend)["filters"] is None
+    assert (asked(backend).model, asked(backend).top_k, asked(backend).timeout) == ("tiny", 3, 40)
+    assert asked(backend).filters is None
 
 
 def test_the_filter_goes_with_the_question(backend: Backend) -> None:
     [(_, document), _] = filters.choices(backend)[0]
     ask(backend, "x", of_what=[[document], ["markdown"], ["both"], "2026-01-01", "2026-01-31"])
-    given = asked(backend)["filters"]
+    given = condition(backend)
     assert (given.documents, given.kinds, given.tags) == (
         (document,),
         (DocumentKind.MARKDOWN,),
@@ -141,7 +148,7 @@ def test_the_last_day_of_all_leaves_nothing_out(backend: Backend) -> None:
     assert filters.meant(values).added_to is None
     assert "is not a date" not in filters.summary_html(backend, values)
     ask(backend, "x", of_what=values)
-    assert asked(backend)["filters"].added_to is None
+    assert condition(backend).added_to is None
     assert filters.meant([[], [], [], "9999-12-31", None]).added_from == datetime(9999, 12, 31, tzinfo=UTC)
 
 
@@ -204,11 +211,11 @@ def test_a_rating_is_for_the_answer_above_it(backend: Backend) -> None:
 def test_a_remembered_answer_can_be_asked_for_afresh(backend: Backend) -> None:
     _, talk = ask(backend, "first")
     _, talk = ask(backend, "second", talk=talk)
-    assert (asked(backend)["fresh"], len(asked(backend)["history"])) == (False, 1)
+    assert (asked(backend).fresh, len(asked(backend).history)) == (False, 1)
     exchange = backend.conversations.get(talk).exchanges[1]
     ask(backend, "second", talk=talk, afresh=exchange.id)
     # It leans on what was said before its first answer, and not on that answer.
-    assert (asked(backend)["fresh"], len(asked(backend)["history"])) == (True, 1)
+    assert (asked(backend).fresh, len(asked(backend).history)) == (True, 1)
     again = f'<button class="rd-again" value="{exchange.id}"'
     remembered = ANSWER.model_copy(update={"cached": True})
     assert again in render.answer_markdown(remembered, "second", exchange.id)

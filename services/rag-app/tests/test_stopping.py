@@ -8,7 +8,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
@@ -23,7 +23,7 @@ from rag_app.ui.ask import answering
 from rag_app.ui.choices import Chosen
 from rag_core.answering.answerer import Answerer
 from rag_core.answering.chat import Chat
-from rag_core.models import AnswerEvent, Done, Token
+from rag_core.models import AnswerEvent, Done, Question, Token
 
 from .conftest import TOKEN
 from .test_questions_api import ANSWER
@@ -64,12 +64,12 @@ class Reading(Answerer):
     def __init__(self, address: str) -> None:
         self._chat = Chat(address=address, timeout=120, num_ctx=2048, max_tokens=64, threads=1)
 
-    def ask(self, question: str, **_options: object) -> Iterator[AnswerEvent]:  # type: ignore[override]
+    def ask(self, question: Question) -> Generator[AnswerEvent]:
         """The real chat's stream as events; one question needs no model."""
-        if question == "quick":
+        if question.text == "quick":
             yield Done(answer=ANSWER)
             return
-        for piece in self._chat.stream("silent", [{"role": "user", "content": question}]):
+        for piece in self._chat.stream("silent", [{"role": "user", "content": question.text}]):
             yield Token(text=piece)
 
 
