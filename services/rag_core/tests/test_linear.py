@@ -37,7 +37,7 @@ from services.rag_core.tests.growth import attacks, superlinear
 
 PACKAGES = (rag_core, web_core, rag_app, rag_worker, landing)
 # Patterns that are put together when they are used: of our own settings and constants, not of texts.
-PUT_TOGETHER = {"writer.py"}
+PUT_TOGETHER = {"reader.py"}
 
 
 def modules() -> Iterator[ModuleType]:
