@@ -63,7 +63,7 @@ def test_one_bad_byte_costs_one_sign(tmp_path: Path) -> None:
     path = tmp_path / "bad.txt"
     path.write_bytes("Überschüsse fließen in die Förderung. ".encode() * 9 + b"\xff" + b" Ende")
     how = encoding.of_file(path)
-    assert (how.codec, how.spoilt) == ("utf-8", 1)
+    assert (how.codec, how.invalid) == ("utf-8", 1)
     assert path.read_bytes().decode(how.codec, "replace").count("ü") == 9
     assert "1 byte" in how.remark
 

@@ -1,4 +1,4 @@
-"""Whether the stores and models answer, asked with a short patience."""
+"""Whether the stores and models answer, asked with a short timeout."""
 
 from __future__ import annotations
 

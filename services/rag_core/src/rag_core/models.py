@@ -15,7 +15,7 @@ class Frozen(BaseModel):
 
 
 class DocumentState(StrEnum):
-    """Where a document stands in the ledger."""
+    """The state of a document in the ledger."""
 
     QUEUED = "queued"
     PROCESSING = "processing"
@@ -78,7 +78,7 @@ class Document(Frozen):
 
 
 class Ingestion(Frozen):
-    """Where the worker stands; rates are those of the last five minutes in which it worked."""
+    """The progress of the worker; rates are those of the last five minutes in which it worked."""
 
     documents_left: int
     pages_in_hand: int  # of the document being read

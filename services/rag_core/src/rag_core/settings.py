@@ -1,4 +1,4 @@
-"""Everything rag_core can be told, read from the environment and from secret files."""
+"""All settings of rag_core, read from the environment and from secret files."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class RagSettings(BaseSettings):
 
     top_k: int = Field(default=5, ge=1, le=50)
     # Cosine that the nearest passage must reach for the documents to hold something on a question, unless a
-    # passage says its words; and how much more when none of its words stands in any document (a part of
+    # passage says its words; and how much more when none of its words is in any document (a part of
     # that for a part of them). Chosen on 120 questions to R's introduction: docs/decisions/0055-relevance.md.
     relevance_threshold: float = Field(default=0.30, ge=-1, le=1)
     relevance_unknown_raise: float = Field(default=0.20, ge=0, le=1)

@@ -1,4 +1,4 @@
-"""A question to an answer: retrieve, let a model write, attach what holds each sentence up."""
+"""A question to an answer: retrieve, let a model write, attach what supports each sentence."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ class Answerer:
                 model=model,
                 degraded=bool(place),
                 reason=ending.cut or ("fallback_model" if place else None),
-                # A model that was stopped has not told its count.
+                # A model that was stopped has not reported its count.
                 tokens=Tokens(prompt=ending.prompt_tokens, answer=ending.answer_tokens)
                 if ending.prompt_tokens
                 else None,

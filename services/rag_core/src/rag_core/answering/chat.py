@@ -1,6 +1,6 @@
 """A chat model's words as they come, with an end to every wait, and a prompt that is never cut unnoticed.
 
-What is sent is estimated to fit the window; Ollama is told to refuse what does not (it would cut it, the
+What is sent is estimated to fit the window; Ollama is asked to refuse what does not (it would cut it, the
 rules and fences first); and what it counted is compared with the estimate, for servers that cut all the same.
 """
 

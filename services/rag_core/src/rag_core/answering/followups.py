@@ -1,7 +1,7 @@
 """A follow-up question made whole from the conversation, by rules that a reader can follow.
 
 `How do I undo it?` finds nothing by itself. A question that leans on the one before it is searched together
-with it; any other question is searched as it stands. Why no model is asked:
+with it; any other question is searched as it is. Why no model is asked:
 docs/decisions/0056-follow-ups.md.
 """
 

@@ -1,4 +1,4 @@
-"""What the chat model is told: passages fenced as material, the question, and the rules between."""
+"""The prompt for the chat model: passages fenced as material, the question, and the rules between."""
 
 from __future__ import annotations
 

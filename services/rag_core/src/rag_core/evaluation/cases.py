@@ -68,7 +68,7 @@ class Case(Frozen):
         return document in self.documents and any(_plain(one) in told for one in self.says)
 
     def within(self, passages: Sequence[tuple[str, str, str]], most: int) -> bool:
-        """Whether the answer stands in the first `most` words of passages (document, headings, text)."""
+        """Whether the answer is in the first `most` words of passages (document, headings, text)."""
         left = most
         for document, title, text in passages:
             said = text.split()

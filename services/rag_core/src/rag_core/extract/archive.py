@@ -1,4 +1,4 @@
-"""Files that are zip archives (Office, EPUB), looked at before any of it is unpacked."""
+"""Files that are zip archives (Office, EPUB), checked before any of it is unpacked."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rag_core.models import DocumentKind
 
-# What zipfile raises for an archive, or a part of one, that is cut, missing, spoilt, or untrue of itself.
+# What zipfile raises for an archive, or a part of one, that is truncated, missing or corrupt.
 DAMAGED = (
     zipfile.BadZipFile,
     zlib.error,

@@ -1,4 +1,4 @@
-"""A file that lies in another: read as a part of it, or named with the reason why it was not."""
+"""A file inside another: read as a part of it, or named with the reason why it was not."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture that stands here, as it is stored; what it shows as text is read in its place.
+    """A picture in this place, as it is stored; what it shows as text is read in its place.
 
     `described`: the document says what it shows. `where` is what a page of the file is called ("slide"), or
     the whole place, or nothing. `name` is that of an attached file.

@@ -30,11 +30,11 @@ _MAX_DEPTH = 3  # files within files
 def parse(
     path: Path, kind: DocumentKind, max_pages: int, recognition: Recognition, depth: int = 0
 ) -> Iterator[Item]:
-    """Head and blocks of one file; `depth` counts the files that it lies in."""
+    """Head and blocks of one file; `depth` counts the files that it is in."""
 
     def read(one: Path, its_kind: DocumentKind) -> Iterator[Item]:
         if depth >= _MAX_DEPTH:
-            raise Unreadable("too_deep", "it lies too deep within other files; add it by itself")
+            raise Unreadable("too_deep", "it is too deep within other files; add it by itself")
         return guarded(one, its_kind, max_pages, recognition, depth + 1)
 
     match kind:
@@ -89,7 +89,7 @@ def guarded(
     except Exception as error:
         raise Unreadable(
             "corrupt",
-            f"the file is damaged: a part of it is cut, missing or spoilt ({_named(error)});"
+            f"the file is damaged: a part of it is truncated, missing or corrupt ({_named(error)});"
             " open it with the program that made it and save it again, or copy or download it again",
         ) from error
     if cut:

@@ -55,13 +55,13 @@ class Encoding:
 
     codec: str
     detected: bool = False  # nothing said so: the bytes themselves did
-    spoilt: int = 0  # bytes that fit no character
+    invalid: int = 0  # bytes that fit no character
 
     @property
     def remark(self) -> str:
         """For the reading report; empty when there is nothing to say."""
-        if self.spoilt:
-            many = "1 byte is" if self.spoilt == 1 else f"{self.spoilt:,} bytes are"
+        if self.invalid:
+            many = "1 byte is" if self.invalid == 1 else f"{self.invalid:,} bytes are"
             return f"{many} no text in {self.codec.upper()} and stand as \ufffd"
         if self.detected:
             return f"read as {self.codec}, as its bytes suggest; where letters are wrong, save it as UTF-8"
@@ -87,7 +87,7 @@ def of_bytes(data: bytes, *, partial: bool = False) -> Encoding:
 def decoded(data: bytes, label: str = "") -> tuple[str, Encoding]:
     """The text of a part whose `label` (as in a mail or a page) may be missing, too narrow or wrong.
 
-    It is never refused: what fits no character stands as U+FFFD, and the encoding counts it.
+    It is never refused: what fits no character becomes U+FFFD, and the encoding counts it.
     """
     codec = _labelled(label)
     for attempt in _attempts(data, codec):
@@ -96,7 +96,7 @@ def decoded(data: bytes, label: str = "") -> tuple[str, Encoding]:
         except UnicodeDecodeError:
             continue
     text = data.decode(codec or "utf-8", errors="replace")
-    return text, Encoding(codec or "utf-8", spoilt=text.count("\ufffd"))
+    return text, Encoding(codec or "utf-8", invalid=text.count("\ufffd"))
 
 
 def _attempts(data: bytes, codec: str) -> Iterator[Encoding]:
@@ -113,7 +113,7 @@ def _attempts(data: bytes, codec: str) -> Iterator[Encoding]:
         found = of_bytes(data)
     except (NotText, Unsure):
         return
-    if not found.spoilt:
+    if not found.invalid:
         yield found
 
 
@@ -173,7 +173,7 @@ class _Evidence:
         if self._invalid == 0:
             return Encoding("utf-8")
         if self._valid >= _LEAST_VALID * self._invalid:
-            return Encoding("utf-8", spoilt=self._invalid)
+            return Encoding("utf-8", invalid=self._invalid)
         return _of_sample(bytes(self._sample))
 
     def _wide(self) -> Encoding:
@@ -242,7 +242,7 @@ _EAST_ASIAN = {"CJK", "HIRAGANA", "KATAKANA", "HANGUL", "FULLWIDTH", "HALFWIDTH"
 
 
 def _worded(text: str) -> bool:
-    """Whether what lies beyond ASCII makes words: no sign within a word, no word of two alphabets."""
+    """Whether what is beyond ASCII makes words: no sign within a word, no word of two alphabets."""
     for before, character in pairwise(text):
         if character.isascii() and before.isascii():
             continue

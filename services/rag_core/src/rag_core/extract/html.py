@@ -44,7 +44,7 @@ _MOST_FRAMES = 3  # within frames
 _TEXT = {NavigableString, CData}
 # Marks put into the text where a block begins; no text can hold them, control characters are cleaned away.
 _MARK = "\x00"
-# The number of a picture, where it stands.
+# The number of a picture, where it is.
 _SHOWN = re.compile("\x01([0-9]{1,6})\x01")
 _HELD = "data:image/"
 _ATTRIBUTE = re.compile(f"(?<=[\"'=]){blobs.ADDRESS.pattern}", re.IGNORECASE)

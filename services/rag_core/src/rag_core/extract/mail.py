@@ -32,7 +32,7 @@ from rag_core.extract.blocks import (
 
 _SHOWN = ("From", "To", "Cc", "Bcc", "Date", "Subject")
 _MAX_DEPTH = 3
-# What stands between the letters of an mbox, and before a single one that a program exported.
+# What is between the letters of an mbox, and before a single one that a program exported.
 _SEPARATOR = re.compile(rb"From \S.{0,200}\d{4}\s*$")
 _LENGTH = re.compile(rb"\d{1,12}\s*$")  # Apple Mail's files begin with it
 _LINKS = re.compile(r"\S{1,20}://\S+|\[(?:image|cid)[^\]]{0,200}\]|\[\d{1,3}\]")
@@ -76,7 +76,7 @@ def parse(path: Path, read: Reader) -> Iterator[Item]:
 
 
 def _letters(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """The messages of a file: one, or those of a mailbox, told apart by their "From " lines."""
+    """The messages of a file: one, or those of a mailbox, separated by their "From " lines."""
     held: list[bytes] = []
     blank, left = True, math.inf
     for number, line in enumerate(lines):
@@ -132,7 +132,7 @@ class _Letter:
         if kind in _LOCKED or kind == "multipart/encrypted":
             why = "it is encrypted; save it decrypted and add that"
             if str(part.get_param("smime-type", "")).lower() in {"signed-data", "certs-only"}:
-                why = "its text lies within a signature (S/MIME); save it as plain text and add that"
+                why = "its text is within a signature (S/MIME); save it as plain text and add that"
             yield from unread("of this message", why, self._page)
         elif kind == "multipart/alternative":
             yield from self._richest(part, depth)
@@ -196,7 +196,7 @@ class _Letter:
 
     def _text(self, part: EmailMessage, kind: str) -> Iterator[Item]:
         text, how = _decoded(part)
-        if how.spoilt:
+        if how.invalid:
             yield Note(Part.TEXT, 0, message=how.remark)
         if kind in _MARKED:
             yield from html.read(text, self._page, self._where)[1]
@@ -243,7 +243,7 @@ class _Letter:
                     yield Note(Part.ATTACHMENT)
                 else:
                     yield from unread(
-                        name, "it lies too deep within other messages; add it by itself", self._page
+                        name, "it is too deep within other messages; add it by itself", self._page
                     )
 
     def _file(self, part: EmailMessage, kind: str, depth: int) -> Iterator[Item]:
@@ -267,7 +267,7 @@ class _Letter:
 def _whole(message: EmailMessage, stored: str) -> EmailMessage:
     """The message that was attached; some programs encode it, which the standard forbids."""
     decode = _ENCODED.get(stored.strip().lower())
-    # Others only say so, and the message stands there as it is.
+    # Others only say so, and the message is there as it is.
     if decode is None:
         return message
     try:

@@ -78,7 +78,7 @@ def _plain(token: Token) -> str:
         return said
     if kind == "space":
         return " "
-    if kind == "bracket":  # a currency stands in brackets with its locale: [$€-407]
+    if kind == "bracket":  # a currency is in brackets with its locale: [$€-407]
         return (
             said[1:].rpartition("-")[0] or said[1:]
             if said.startswith("$") and not said.startswith("$-")
@@ -135,7 +135,7 @@ def _general(value: float) -> str:
 
 
 def _digits(value: float, section: tuple[Token, ...]) -> str:
-    """A value in the places that the section has for digits; what stands between them stays."""
+    """A value in the places that the section has for digits; what is between them stays."""
     places = "".join(said for kind, said in section if kind == "digits")
     if "/" in places:
         return _fraction(value, section, places)

@@ -58,7 +58,7 @@ def parse(path: Path, read: Reader) -> Iterator[Item]:
             raise Unreadable("encrypted", "the file is encrypted; save it without a password")
         content = parsed(file("content.xml"))
         if content is None:
-            raise Unreadable("corrupt", "the file's text is cut or spoilt; copy or download it again")
+            raise Unreadable("corrupt", "the file's text is truncated or corrupt; copy or download it again")
         styles = parsed(file("styles.xml"))
         meta = parsed(file("meta.xml"))
         source = Source(content, styles if styles is not None else content, file)
@@ -72,7 +72,7 @@ def _flat(path: Path) -> tuple[Source, Any]:
         raise Unreadable("too_large", f"the file is over {size} MiB of markup; save it as .odt, .ods or .odp")
     root = parsed(path.read_bytes())
     if root is None or root.find(f"{OFFICE}body") is None:
-        raise Unreadable("corrupt", "the file is cut or spoilt; copy or download it again")
+        raise Unreadable("corrupt", "the file is truncated or corrupt; copy or download it again")
     return Source(root, root, lambda name: b""), root
 
 

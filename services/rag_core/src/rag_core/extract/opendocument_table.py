@@ -17,7 +17,7 @@ _DURATION = re.compile(r"PT(\d{1,6})H(\d{1,2})M(\d{1,2})(?:[.,]\d{1,12})?S")
 
 
 def rows(table: Any, text_of: Callable[[Any], str]) -> Iterator[list[str]]:
-    """Each row; a cell over several rows stands in each of them."""
+    """Each row; a cell over several rows appears in each of them."""
     below: dict[int, tuple[int, str]] = {}  # column -> the last row of a cell, and its text
     for index, row in enumerate(_rows(table)):
         cells: list[str] = []

@@ -77,7 +77,7 @@ class Flow:
                 yield from self.beside(page)
 
     def words(self, part: Any, *, fields: bool = True) -> str:
-        """The text of a paragraph, with what stands in it as elements: blanks, breaks, notes, comments."""
+        """The text of a paragraph, with what is in it as elements: blanks, breaks, notes, comments."""
         written: list[str] = []
 
         def walk(element: Any) -> None:
@@ -221,7 +221,7 @@ class Flow:
             return
         path = posixpath.normpath(posixpath.join(self._folder, link))
         if ":" in link or path.startswith(".."):
-            yield from unread(name, "it is only linked, and lies elsewhere; add it by itself", page)
+            yield from unread(name, "it is only linked and is elsewhere; add it by itself", page)
             return
         root = parsed(self._source.file(f"{path}/content.xml"))
         if root is not None and self._depth < _MAX_DEPTH:
@@ -245,7 +245,7 @@ class Flow:
 
 
 def _marker(paragraph: Any) -> str:
-    """What stands before a paragraph of a list, or a heading: its number, or a dash."""
+    """What is before a paragraph of a list, or a heading: its number, or a dash."""
     if said := paragraph.get(LABEL):
         return f"{said.strip()} "
     listed = paragraph.getparent().tag == f"{TEXT}list-item" and paragraph.tag == f"{TEXT}p"

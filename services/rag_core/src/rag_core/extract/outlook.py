@@ -38,7 +38,7 @@ class _Text(stored.String8Property):
 
     @property
     def value(self) -> str:
-        """The text; what fits no character stands as U+FFFD."""
+        """The text; what fits no character becomes U+FFFD."""
         label = self._body_encoding if self.pid == constants.PID_BODY else self._str_prop_encoding
         data: bytes = self._storage.property_stream_bytes(self.pid, self.ptyp)
         return encoding.decoded(data, label)[0]

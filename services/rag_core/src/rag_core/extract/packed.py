@@ -1,4 +1,4 @@
-"""The files in a plain zip archive that lies in a document: each is read as a part of that document.
+"""The files in a plain zip archive in a document: each is read as a part of that document.
 
 Nothing is unpacked to a place that the archive names: names are only shown, and links are not followed.
 """
@@ -46,7 +46,7 @@ Unread = Callable[[str, str], Iterator[Item]]
 def files(path: Path, name: str, room: Room, each: Each, unread: Unread) -> Iterator[Item]:
     """What `each` gives for the files of the archive; those that are not unpacked are named by `unread`."""
     if room.depth == 0:
-        yield from unread(name, "it lies too deep within other archives; unpack it, and add the files in it")
+        yield from unread(name, "it is too deep within other archives; unpack it, and add the files in it")
         return
     room.depth -= 1
     try:

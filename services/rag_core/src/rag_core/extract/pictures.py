@@ -1,6 +1,6 @@
 """Text in pictures: how much of one document's may be recognised, and what became of those of a file.
 
-Readers give a picture as an item where it stands; its lines take its place.
+Readers give a picture as an item where it is; its lines take its place.
 """
 
 from __future__ import annotations

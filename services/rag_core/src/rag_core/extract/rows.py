@@ -1,4 +1,4 @@
-"""Rows of a sheet to tables: a blank row ends one; what stands above its head is text."""
+"""Rows of a sheet to tables: a blank row ends one; what is above its head is text."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _columns(head: list[str], width: int) -> Iterator[list[int]]:
     """The columns of each part: all, unless their names take too much room."""
     columns, room = [0], _HEAD_CHARS
     for i in range(1, width):
-        # The head stands twice: its names, and the line below them.
+        # The head appears twice: its names, and the line below them.
         size = _COLUMN_CHARS + (len(head[i]) if i < len(head) else 0)
         if size > room and len(columns) > 1:
             yield columns

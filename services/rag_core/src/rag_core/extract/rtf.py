@@ -151,7 +151,7 @@ class _Body:
                 self._described = False
         elif name in UNREAD or name in BESIDE:
             group.sink = None
-        elif name == "ud":  # the same as what stands before it, in Unicode
+        elif name == "ud":  # the same as what is before it, in Unicode
             group.sink = self._groups[-3].sink if len(self._groups) > 2 else group.sink
         elif name == "object":
             self._embedded, self._class = False, ""

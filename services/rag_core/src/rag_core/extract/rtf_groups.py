@@ -11,7 +11,7 @@ ALWAYS = {"title", "style", "sn", "sv", "objclass", "objdata"}
 BESIDE = RUNNING | {"footnote", "annotation", "atnauthor", "shptxt", "dptxbxtext", "fldinst", "ffl", "pict"}
 HEXADECIMAL = {"objdata", "pict"}
 CAPTURED = ALWAYS | BESIDE
-# Starred ones (others may be passed over) with text that is read where it stands.
+# Starred ones (others may be passed over) with text that is read where it is.
 CLEAR = {"shppict", "shpinst", "picprop", "formfield", "ud", "do", "shpgrp", "nesttableprops"}
 # Without a star, and no text of the document: tables of fonts and colours, and a second edition of a part.
 UNREAD = {

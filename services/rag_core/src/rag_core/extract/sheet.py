@@ -91,7 +91,7 @@ class _Sheet:
         self._wide = False
 
     def rows(self) -> Iterator[list[str]]:
-        """Each row; a cell over several rows stands in each of them."""
+        """Each row; a cell over several rows appears in each of them."""
         self._values.reset_dimensions()  # some programs write them wrong, and rows would be left out
         rows = self._values.iter_rows()
         if self._formulas is None:

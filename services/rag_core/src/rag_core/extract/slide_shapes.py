@@ -97,7 +97,7 @@ def words(paragraph: Any, *, numbered: bool = True) -> str:
 
 
 def cells(table: Any) -> Iterator[list[str]]:
-    """Rows of a table; a cell over several rows stands in each of them."""
+    """Rows of a table; a cell over several rows appears in each of them."""
     above: list[str] = []
     for row in table.iter(f"{_DRAWING}tr"):
         written: list[str] = []

@@ -37,7 +37,7 @@ from rag_core.extract.slide_shapes import (
     words,
 )
 
-# What stands on every slide alike: said once.
+# What is on every slide alike: said once.
 _RUNNING = {PP_PLACEHOLDER.DATE, PP_PLACEHOLDER.FOOTER, PP_PLACEHOLDER.SLIDE_NUMBER, PP_PLACEHOLDER.HEADER}
 _TITLES = {PP_PLACEHOLDER.TITLE, PP_PLACEHOLDER.CENTER_TITLE, PP_PLACEHOLDER.VERTICAL_TITLE}
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
@@ -184,7 +184,7 @@ class _Deck:
     def _object(self, element: Any, relation: str, shape: Any, number: int) -> Iterator[Item]:
         named = str(element.get("name") or "")
         if shape.part.rels[relation].is_external:
-            why = "it is only linked, and lies elsewhere; add it by itself"
+            why = "it is only linked and is elsewhere; add it by itself"
             yield from unread(PurePosixPath(shape.part.rels[relation].target_ref).name or named, why, number)
             return
         part = shape.part.related_part(relation)
@@ -256,7 +256,7 @@ class _Deck:
 
 
 def _blob(part: Any, blip: Any) -> bytes:
-    """The picture that a shape shows; none where it lies outside the file."""
+    """The picture that a shape shows; none where it is outside the file."""
     found = part.rels.get(blip.get(f"{_RELATION}embed") or "")
     return b"" if found is None or found.is_external else bytes(found.target_part.blob)
 

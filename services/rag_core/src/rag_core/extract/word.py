@@ -81,7 +81,7 @@ def document(file: IO[bytes], read: Reader) -> Iterator[Item]:
 
 
 class _Body:
-    """The document's text, and what stands on each page alike once."""
+    """The document's text, and what is on each page alike once."""
 
     def __init__(self, document: Any, read: Reader) -> None:
         self._document = document

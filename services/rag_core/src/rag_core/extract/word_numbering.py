@@ -57,7 +57,7 @@ class Numbering:
             self._learn(root)
 
     def label(self, instance: str, level: int) -> str:
-        """What stands before the next paragraph of this list and level, with a blank; empty: nothing does."""
+        """What is before the next paragraph of this list and level, with a blank; empty: nothing does."""
         definition = self._definition.get(instance)
         levels = self._levels.get(definition or "", {})
         if definition is None or level not in levels:

@@ -47,7 +47,7 @@ class Styles:
         return 0
 
     def label(self, paragraph: Any) -> str:
-        """The number or the bullet that stands before the paragraph, with a blank; empty when none does."""
+        """The number or the bullet that comes before the paragraph, with a blank; empty when none does."""
         instance: str | None = None
         level: int | None = None
         chain = self._chain(paragraph)

@@ -27,7 +27,7 @@ _WEIGHTS = re.compile(r"^FROM .*sha256[-:]([0-9a-f]{64})\s*$", re.M)
 
 
 class Contract(Frozen):
-    """What vectors of one index have in common; it stands in the index's _meta."""
+    """What vectors of one index have in common; it is stored in the index's _meta."""
 
     model: str
     digest: str

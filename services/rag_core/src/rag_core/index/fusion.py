@@ -14,7 +14,7 @@ _RANK_CONSTANT = 60
 _LEAD = 0.5
 # A first score so many times the second's: that search is sure.
 _SURE = 1.3
-# Where what a search is sure of stands at the latest.
+# The last place for what a search is sure of.
 _PLACE = 2
 
 Leg = Sequence[tuple[str, float]]  # what one search found, best first, with its scores
@@ -40,7 +40,7 @@ def fused(legs: Sequence[Leg], *, sure: Leg = (), lead: float = _LEAD) -> dict[s
 
 
 def _shares(leg: Leg) -> Mapping[str, float]:
-    """Where each score stands between the lowest (0) and the highest (1) of its search."""
+    """Where each score is between the lowest (0) and the highest (1) of its search."""
     if not leg:
         return {}
     highest, lowest = leg[0][1], leg[-1][1]

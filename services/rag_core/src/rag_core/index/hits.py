@@ -32,7 +32,7 @@ class Hit(Frozen):
 
 
 class Findings(Frozen):
-    """What one search gave: chunks, best first, in how many chunks each asked word stands, likely names."""
+    """What one search gave: chunks, best first, in how many chunks each asked word is, likely names."""
 
     hits: tuple[Hit, ...]
     words: dict[str, int]
@@ -78,7 +78,7 @@ def led(first: Sequence[Hit], others: Sequence[Hit], *, certain: bool) -> tuple[
 
 
 def counted(response: dict[str, Any]) -> dict[str, int]:
-    """In how many chunks each asked word stands."""
+    """In how many chunks each asked word is."""
     buckets = response.get("aggregations", {}).get("words", {}).get("buckets", {})
     return {word: int(bucket["doc_count"]) for word, bucket in buckets.items()}
 

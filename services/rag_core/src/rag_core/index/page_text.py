@@ -1,4 +1,4 @@
-"""The text of a document's pages, put together again from its chunks, with a passage told apart in it."""
+"""The text of a document's pages, put together again from its chunks, with a passage marked in it."""
 
 from __future__ import annotations
 

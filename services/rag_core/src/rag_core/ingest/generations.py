@@ -36,7 +36,7 @@ class Generations:
     def serving(self) -> IndexVersion:
         """The index that answers."""
         if self._serving is None:
-            raise OpenSearchUnavailable("the index has not been looked at yet")
+            raise OpenSearchUnavailable("the index has not been checked yet")
         return self._serving
 
     @property

@@ -36,7 +36,7 @@ LEASE_SECONDS = 120.0
 # What one document can be the cause of: it is set aside with the reason, and the next is taken.
 _FAULTS = (ExtractionFailed, InputTooLong, OllamaRefused, DocumentRefused)
 _Fault = ExtractionFailed | InputTooLong | OllamaRefused | DocumentRefused
-# Questions hold up ingestion for so long at most before one more batch is let through.
+# Questions delay ingestion for so long at most before one more batch is let through.
 _LONGEST_COURTESY = 30.0
 
 
@@ -47,7 +47,7 @@ class Outcome(StrEnum):
     READY = "ready"
     FAILED = "failed"  # set aside, or to be tried again later; the ledger knows which
     DELETED = "deleted"
-    DROPPED = "dropped"  # taken back by a person meanwhile
+    DROPPED = "dropped"  # deleted by a person meanwhile
     STOPPED = "stopped"  # the worker was asked to stop
     MOVED = "moved"  # a ready document is in the new index, too
     SWITCHED = "switched"  # the new index serves
@@ -280,7 +280,7 @@ class Ingestor:
         for path in paths:
             path.unlink(missing_ok=True)
             if path.parent.parent == self._uploads_dir:
-                with suppress(OSError):  # another file still lies there
+                with suppress(OSError):  # another file is still there
                     path.parent.rmdir()
 
     # --- a ready document into a new index --------------------------------------------------------

@@ -190,7 +190,7 @@ def _locked_part(folder: Path) -> tuple[BinaryIO, Path]:
 
 @contextmanager
 def _told_when_full() -> Iterator[None]:
-    """A full disk is told as one, wherever it is met: in the file, its folder or the ledger."""
+    """A full disk is reported as one, wherever it is met: in the file, its folder or the ledger."""
     try:
         yield
     except OSError as error:

@@ -67,7 +67,7 @@ class Watcher:
         for path in sorted(self._directory.rglob("*")):
             inside = path.relative_to(self._directory)
             hidden = any(part.startswith(".") for part in inside.parts)
-            # A link could lead out of the directory; only what lies here is a document.
+            # A link could lead out of the directory; only what is in here is a document.
             if hidden or inside.parts[0] == _UPLOADS or path.is_symlink() or not path.is_file():
                 continue
             try:

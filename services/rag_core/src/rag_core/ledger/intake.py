@@ -64,7 +64,7 @@ class Intake(Reading):
             else:
                 if row["state"] in ("deleting", "deleted"):
                     db.execute("DELETE FROM names WHERE document_id = ?", (doc,))
-                    # It was taken back: what it was to replace then is not what it replaces now.
+                    # It was deleted: what it was to replace then is not what it replaces now.
                     db.execute("UPDATE names SET replaced_by = NULL WHERE replaced_by = ?", (doc,))
                     db.execute("UPDATE documents SET created_at = ? WHERE id = ?", (now, doc))
                 db.execute(

@@ -50,7 +50,7 @@ class Throughput(Notes, PriorityGate):
         return int(rows[0]["value"]) if rows else 0
 
     def ingestion(self) -> Ingestion:
-        """Where the work stands: what is left, how fast it goes, when it will be done."""
+        """The progress of the work: what is left, how fast it goes, when it will be done."""
         now = self._clock()
         since = int((now - _WINDOW) / _STRETCH)
         rates = self._read(

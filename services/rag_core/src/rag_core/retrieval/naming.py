@@ -65,7 +65,7 @@ def parts(text: str) -> list[str]:
 
 
 def _spoken(question: str, name: str) -> bool:
-    """Whether the name without its ending stands in the question: several words, or one with a number."""
+    """Whether the name without its ending is in the question: several words, or one with a number."""
     called, asked = parts(PurePath(name).stem), parts(question)
     if len(called) < 2 and not (called and any(c.isdigit() for c in called[0]) and len(called[0]) > 2):
         return False

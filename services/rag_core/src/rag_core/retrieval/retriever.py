@@ -50,7 +50,7 @@ class Group:
     hits: list[Hit] = field(default_factory=list)
 
     def takes(self, hit: Hit) -> bool:
-        """Whether the chunk stands just before or after them."""
+        """Whether the chunk is just before or after them."""
         return self.follows(Group([hit]))
 
     def follows(self, other: Group) -> bool:
@@ -64,7 +64,7 @@ class Group:
 
 
 class Found(Frozen):
-    """Passages, best first, and in how many chunks each telling word of the question stands."""
+    """Passages, best first, and in how many chunks each telling word of the question is."""
 
     passages: tuple[Passage, ...] = ()
     words: dict[str, int] = Field(default_factory=dict)

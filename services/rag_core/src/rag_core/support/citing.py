@@ -1,4 +1,4 @@
-"""Which passage holds up which sentence of an answer: decided by comparing texts, no chat model is asked."""
+"""Which passage supports which sentence of an answer: decided by comparing texts, not by a chat model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LEXICAL = 0.6
 # Cosine of sentence and stretch that counts as support when the words differ; some must still be shared.
 SEMANTIC = 0.72
 _SEMANTIC_WORDS = 0.25
-_STRETCH = 3  # sentences of a passage looked at together
+_STRETCH = 3  # sentences of a passage compared together
 # A sentence with one content word is supported by it when it is hardly longer: "1874.", "In Paris."
 _SHORT = 3
 _ITEM = re.compile(r"(?<!\s)\s*(?:[-*+\u2022]\s+)?\d{1,3}[.)]\s+(?=\S)")
@@ -104,7 +104,7 @@ def whole(passages: Sequence[Passage]) -> tuple[Citation, ...]:
 
 
 def _stretches(passage: Passage, most: int) -> list[_Stretch]:
-    """Runs of up to so many sentences, each with the pages it stands on."""
+    """Runs of up to so many sentences, each with the pages it is on."""
     found: list[tuple[int, int, str]] = []
     at = 0
     for sentence in sentences.split(passage.text):

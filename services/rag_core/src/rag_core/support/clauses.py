@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from rag_core.support import claims
 from rag_core.text.words import words
 
-# Narrow on purpose: what stands behind a comma, "if" or "because" says too little by itself.
+# Narrow on purpose: what is behind a comma, "if" or "because" says too little by itself.
 _JOINT = re.compile(r";(?=\s)|\uff1b|\s(?:and|but|while|whereas)\b", re.I)
 _LEAST = 3  # content words; a shorter piece belongs to the one after it
-_LONG = 5  # content words from which a clause can be told from its neighbours
+_LONG = 5  # content words from which a clause differs from its neighbours
 # Mean of the share of a clause's words in one sentence of a passage and of how near both are.
 _ENOUGH = 0.5
 _ENOUGH_SHORT = 0.2

@@ -11,7 +11,7 @@ _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|cf|vs|etc|Fig|Eq|Dr|Mr|Mrs|Ms|Prof|No|pp?|ch|sec)\.|\b[A-Z]\.)$", re.I
 )
 
-_LONGEST_ABBREVIATION = 8  # with what stands before it
+_LONGEST_ABBREVIATION = 8  # with what is before it
 
 
 def split(text: str) -> list[str]:

@@ -54,7 +54,7 @@ def content(text: str) -> list[str]:
 
 
 def tokens(text: str) -> Iterator[tuple[str, int, int]]:
-    """Every word with where it stands; Chinese, Japanese and Korean by pairs of characters."""
+    """Every word with its place; Chinese, Japanese and Korean by pairs of characters."""
     for found in _WORD.finditer(text):
         at = found.start()
         for run in _CJK.finditer(text, *found.span()):

@@ -51,7 +51,7 @@ def _alike(band: Band) -> bool:
 
 
 def _parted(band: Band, starts: Sequence[float]) -> list[tuple[str, ...]]:
-    """The band's rows; what stands over the first start is in the first row."""
+    """The band's rows; what is over the first start is in the first row."""
     count = max(1, len(starts))
     rows: list[list[list[CellLine]]] = [[[] for _ in band] for _ in range(count)]
     for column, cell in enumerate(band):

@@ -19,7 +19,7 @@ from rag_core.extract.pdf.running import Running
 from rag_core.extract.pdf.scale import Scale, sampled
 from rag_core.extract.pictures import Recognition
 
-_WINDOW = 40  # pages looked at together for running headers
+_WINDOW = 40  # pages compared together for running headers
 _SCANNED_WINDOW = 8  # a scanned page takes seconds: fewer are waited for
 
 

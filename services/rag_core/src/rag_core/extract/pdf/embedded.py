@@ -35,7 +35,7 @@ def files(
         name = _FOLDER.sub("", name).replace("\n", " ") or f"file {count}"
         yield Pulse(page)
         if read is None:
-            yield from unread(name, "it lies too deep inside other files; add it by itself", page)
+            yield from unread(name, "it is too deep inside other files; add it by itself", page)
             continue
         # A file of a few bytes may unpack to gigabytes: it is unpacked where that does no harm.
         data = apart(partial(_bytes, attachment), _SECONDS, MAX_BYTES)

@@ -24,7 +24,7 @@ _FILLED = {pdfium_c.FPDF_FORMFIELD_TEXTFIELD} | _CHOSEN
 
 @dataclass(slots=True)
 class Widget:
-    """A field where it stands on the page."""
+    """A field where it is on the page."""
 
     kind: int
     name: str

@@ -38,7 +38,7 @@ class Grid:
         return len(self.xs) - 1
 
     def cell(self, x: float, y: float) -> Cell | None:
-        """The (row, column) of the cell a point lies in, the first of those that are one; None outside."""
+        """The (row, column) of the cell a point is in, the first of those that are one; None outside."""
         column = bisect_right(self.xs, x) - 1
         row = bisect_right(self.ys, -y, key=neg) - 1
         if not (0 <= column < self.columns and 0 <= row < self.rows):

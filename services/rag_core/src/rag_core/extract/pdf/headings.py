@@ -69,7 +69,7 @@ def learnt(scale: Scale, window: Sequence[list[Line]], start: int) -> Scale:
 
 
 def likely(line: Line, titles: Sequence[tuple[int, str]], scale: Scale | None) -> bool:
-    """Whether a line looks like a heading by itself, wherever it stands."""
+    """Whether a line looks like a heading by itself, wherever it is."""
     if scale is not None and line.face is not None and scale.larger(line.face):
         return bool(WORD.search(line.text))
     return bool(titles) and key(line.text) in {key(title) for _, title in titles}

@@ -1,4 +1,4 @@
-"""What stands on a page beside its text: fields of forms with their values, and what readers wrote on it."""
+"""What is on a page beside its text: fields of forms with their values, and what readers wrote on it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Beside:
 
 
 def beside(page: pdfium.PdfPage, textpage: pdfium.PdfTextPage, form: Any) -> Beside:
-    """All that stands beside the text of a page; `form` is pdfium's handle of the form, None without one."""
+    """All that is beside the text of a page; `form` is pdfium's handle of the form, None without one."""
     found = Beside()
     widgets: list[fields.Widget] = []
     for i in range(min(_MOST, pdfium_c.FPDFPage_GetAnnotCount(page.raw))):

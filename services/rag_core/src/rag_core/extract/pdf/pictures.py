@@ -110,7 +110,7 @@ class Pictures:
         parts: list[Box],
         number: int,
     ) -> list[Line]:
-        """The page's lines, and among them those in its pictures, each where it stands."""
+        """The page's lines, and among them those in its pictures, each where it is."""
         self.seen += 1
         heights = [height(page, textpage, line) for line in own]
         until = time.monotonic() + self._recognition.page_seconds

@@ -84,7 +84,7 @@ def _in_form(page: pdfium.PdfPage, form: Any, matrices: list[Any], left_over: li
 
 
 def _picture(page: pdfium.PdfPage, image: Any, matrices: Sequence[Any]) -> Iterator[Picture]:
-    """The picture, unless nothing of it lies on the page."""
+    """The picture, unless nothing of it is on the page."""
     left, bottom, right, top = (ctypes.c_float() for _ in range(4))
     if not pdfium_c.FPDFPageObj_GetBounds(image, left, bottom, right, top):
         return
@@ -116,7 +116,7 @@ def _shown(page: pdfium.PdfPage, xs: Sequence[float], ys: Sequence[float]) -> Bo
 
 
 def uncovered(page: pdfium.PdfPage, textpage: pdfium.PdfTextPage, box: Box) -> Iterator[Box]:
-    """The strips of a picture, from its top to its foot, over which no line of text stands."""
+    """The strips of a picture, from its top to its foot, over which there is no line of text."""
     least = _LEAST_STRIP * page.get_size()[1]
     covered = sorted(
         ((line.bottom, line.top) for line in _texts(page, textpage) if _meet(line, box)), reverse=True
@@ -158,7 +158,7 @@ def share(page: pdfium.PdfPage, textpage: pdfium.PdfTextPage, line: Line) -> flo
 
 
 def height(page: pdfium.PdfPage, textpage: pdfium.PdfTextPage, line: Line) -> float | None:
-    """Where a line of the page's own text stands, as the page is shown."""
+    """Where a line of the page's own text is, as the page is shown."""
     if line.place < 0:
         return None
     index = pdfium_c.FPDFText_GetCharIndexFromTextIndex(textpage.raw, line.place)

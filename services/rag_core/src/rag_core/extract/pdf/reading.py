@@ -1,4 +1,4 @@
-"""One page's lines in reading order, whether from its text or its pictures, and what stands beside them."""
+"""One page's lines in reading order, whether from its text or its pictures, and what is beside them."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def _apart(line: Line, textpage: pdfium.PdfTextPage) -> tuple[str, ...]:
 
 
 def _gap(textpage: pdfium.PdfTextPage, first: int, last: int) -> bool:
-    """Whether a wide blank stands between two places of the text: a number, and the word beside it."""
+    """Whether a wide blank is between two places of the text: a number, and the word beside it."""
     raw, box = textpage.raw, pdfium_c.FS_RECTF()
     spans: list[tuple[float, float, float]] = []
     for place in range(max(0, first - 1), last + 2):

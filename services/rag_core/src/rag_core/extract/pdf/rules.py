@@ -39,7 +39,7 @@ class Rules(NamedTuple):
 
 
 def turned(rotation: int, x: float, y: float) -> Point:
-    """Where a point lies when its page is turned clockwise by 0, 90, 180 or 270 degrees."""
+    """Where a point is when its page is turned clockwise by 0, 90, 180 or 270 degrees."""
     match rotation:
         case 90:
             return y, -x
@@ -52,7 +52,7 @@ def turned(rotation: int, x: float, y: float) -> Point:
 
 
 def objects(page: pdfium.PdfPage) -> dict[int, list[Any]]:
-    """What is drawn on the page, by pdfium's kinds; what lies within a form is not looked for."""
+    """What is drawn on the page, by pdfium's kinds; what is in a form is not looked for."""
     raw = page.raw
     found: dict[int, list[Any]] = {}
     for i in range(pdfium_c.FPDFPage_CountObjects(raw)):

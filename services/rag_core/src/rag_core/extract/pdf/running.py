@@ -103,12 +103,12 @@ class Running:
 
 
 def _place(side: str, line: Line) -> str:
-    """Where a line stands: what runs is at the same place on each page."""
+    """Where a line is: what runs is at the same place on each page."""
     return f"{side}{'' if line.share is None else round(line.share * _PLACES)}:"
 
 
 def _at_margin(line: Line) -> bool:
-    """Whether a line stands where headers and footers are; what was read from a picture may be anywhere."""
+    """Whether a line is where headers and footers are; what was read from a picture may be anywhere."""
     return line.share is None or not _MARGIN < line.share < 1 - _MARGIN
 
 

@@ -1,4 +1,4 @@
-"""Ruled tables of a page: which cell each letter lies in, so that no word is read twice and none is lost."""
+"""Ruled tables of a page: which cell each letter is in, so that no word is read twice and none is lost."""
 
 from __future__ import annotations
 
