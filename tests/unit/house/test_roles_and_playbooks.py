@@ -30,6 +30,12 @@ def read(path: Path) -> dict[str, Any]:
     return (yaml.safe_load(path.read_text()) or {}) if path.exists() else {}
 
 
+def files_of(part: Path) -> list[Path]:
+    """A part's own files; what Python compiled, now or for a version before, is none."""
+    found = [path for path in part.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    return found or [part]
+
+
 SPECS = {role.name: read(role / "meta" / "argument_specs.yml")["argument_specs"] for role in ROLES}
 
 
@@ -52,8 +58,8 @@ def test_role_variables_carry_the_role_name(role: Path) -> None:
 @pytest.mark.parametrize("part", [*ROLES, ROOT / "playbooks", ROOT / "site.yml"], ids=lambda part: part.stem)
 def test_no_role_uses_what_is_private_to_another(part: Path) -> None:
     """A role can change what it does not document: variables with an underscore, and its files."""
-    files = [path for path in part.rglob("*") if path.is_file()] or [part]
-    code = "\n".join(re.sub(r"(?m)(^|\s)#.*", "", path.read_text()) for path in files if path.suffix != ".md")
+    files = [path for path in files_of(part) if path.suffix != ".md"]
+    code = "\n".join(re.sub(r"(?m)(^|\s)#.*", "", path.read_text()) for path in files)
     variables = {found[0] for found in PRIVATE.finditer(code) if found[1] != part.name}
     others = {found[0] for found in OTHER_FILES.finditer(code) if found[1] != part.name}
     assert variables == set()
@@ -62,8 +68,8 @@ def test_no_role_uses_what_is_private_to_another(part: Path) -> None:
 
 def test_the_path_on_the_host_is_written_once() -> None:
     """`ragdock_root` is the one place that says where Ragdock lives on the host."""
-    parts = [path for part in ("roles", "playbooks", "compose") for path in (ROOT / part).rglob("*")]
-    naming = [path for path in parts if path.is_file() and "/opt/ragdock" in path.read_text()]
+    parts = [path for part in ("roles", "playbooks", "compose") for path in files_of(ROOT / part)]
+    naming = [path for path in parts if "/opt/ragdock" in path.read_text()]
     assert naming == []
 
 
