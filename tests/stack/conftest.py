@@ -74,17 +74,18 @@ def host() -> Host:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def watch(host: Host) -> Iterator[Watch]:
+def watch() -> Iterator[Watch]:
     """No process of a test run is started with a secret among its words: every user may read those.
 
     Whatever playbooks are run meanwhile, on both machines. What fails here is an error of the last test. Of a
     deployment elsewhere no one here knows the secrets.
     """
     ours = "RAGDOCK_URL" not in os.environ
-    first = secrets_of(host) if ours else {}
-    with Watch(host) as watching:
+    name = value("name")
+    first = secrets_of(Host(name)) if ours else {}
+    with Watch(name) as watching:
         yield watching
-    last = secrets_of(host) if ours else {}  # others than at first after a rotation
+    last = secrets_of(Host(name)) if ours else {}  # others after a rotation, and the host may be another
     for machine, text in watching.text.items():
         found = [*named_in(text, first), *named_in(text, last)]
         assert not found, f"a process on the {machine} was started with {', '.join(found)} among its words"

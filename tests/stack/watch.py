@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import threading
@@ -38,14 +39,17 @@ while not select.select([sys.stdin], [], [], 0.005)[0]:
 sample()
 """
 AWAY_SECONDS = 1.0
-"""Between two attempts to reach a host that restarts."""
+"""Between two attempts to reach a host that restarts or is replaced."""
 
 
 class Watch:
-    """Samples both machines; `text` holds what was seen so far, also across a restart of the host."""
+    """Samples both machines; `text` holds what was seen so far.
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
+    The host may restart meanwhile, or be deleted and replaced: it is found by its name each time.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
         self._seen: dict[str, list[str]] = {"operator": [], "host": []}
         self._running: dict[str, subprocess.Popen[str]] = {}
         self._ended = threading.Event()
@@ -82,13 +86,17 @@ class Watch:
         )  # fmt: skip
 
     def _there(self) -> subprocess.Popen[str]:
-        return self._host.begin("python3", "-c", SAMPLER)
+        return Host(self._name).begin("python3", "-c", SAMPLER)
 
     def _follow(self, where: str, begin: Callable[[], subprocess.Popen[str]]) -> None:
         while not self._ended.is_set():
-            process = self._running[where] = begin()
-            assert process.stdout is not None
-            self._seen[where].extend(process.stdout)
-            process.stdout.close()
-            process.wait()
+            # There may be no host just now.
+            with contextlib.suppress(AssertionError, OSError, subprocess.SubprocessError):
+                process = self._running[where] = begin()
+                assert process.stdin is not None
+                assert process.stdout is not None
+                self._seen[where].extend(process.stdout)
+                process.stdout.close()
+                process.stdin.close()
+                process.wait()
             self._ended.wait(AWAY_SECONDS)
