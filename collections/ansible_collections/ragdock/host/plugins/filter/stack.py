@@ -75,7 +75,7 @@ def stack_env(value: Any, name: str) -> str:
 def stack_environment(
     schema: dict[str, Any], settings: dict[str, Any], beside: dict[str, dict[str, Any]]
 ) -> dict[str, dict[str, str]]:
-    """Service -> its variables: the settings that the schema gives it, and what it is told beside them.
+    """Service -> its variables: the settings that the schema gives it, and other values it needs.
 
     A setting's variable is its name without the prefix, in capitals.
     """
