@@ -233,14 +233,19 @@ def notebook(path: Path) -> None:
     )
 
 
-def mail(path: Path, *, inline: bool = True) -> None:
+def letter(text: str) -> email.message.EmailMessage:
     made = email.message.EmailMessage()
     made["From"], made["Subject"], made["Date"] = (
         "ada@example.org",
         "Above",
         "Mon, 23 Nov 2026 09:00:00 +0000",
     )
-    made.set_content("See the picture.")
+    made.set_content(text)
+    return made
+
+
+def mail(path: Path, *, inline: bool = True) -> None:
+    made = letter("See the picture.")
     disposition = "inline" if inline else "attachment"
     made.add_attachment(SCAN, "image", "png", disposition=disposition, filename="scan.png")
     path.write_bytes(made.as_bytes())
@@ -250,13 +255,7 @@ def archived(path: Path) -> None:
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w") as packed:
         packed.writestr("scan.png", SCAN)
-    made = email.message.EmailMessage()
-    made["From"], made["Subject"], made["Date"] = (
-        "ada@example.org",
-        "Above",
-        "Mon, 23 Nov 2026 09:00:00 +0000",
-    )
-    made.set_content("See the archive.")
+    made = letter("See the archive.")
     made.add_attachment(held.getvalue(), "application", "zip", filename="all.zip")
     path.write_bytes(made.as_bytes())
 

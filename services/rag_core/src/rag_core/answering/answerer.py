@@ -158,10 +158,11 @@ class Answerer:
     ) -> Generator[AnswerEvent, None, Answer]:
         policy, question = self._policy, context.question
         history = list(context.history)
-        room = prompt.room(question.text, history, num_ctx=policy.num_ctx, max_tokens=policy.max_tokens)
+        sizes = {"num_ctx": policy.num_ctx, "max_tokens": policy.max_tokens}
+        room = prompt.room(question.text, history, **sizes)
         if room < _LEAST_ROOM and history:
             history = []
-            room = prompt.room(question.text, [], num_ctx=policy.num_ctx, max_tokens=policy.max_tokens)
+            room = prompt.room(question.text, history, **sizes)
         if room < _LEAST_ROOM:
             raise QuestionRefused(
                 "the question fills the model's whole window, no passage fits beside it; shorten it",

@@ -19,7 +19,7 @@ from rag_core.extract.blocks import Ocr
 _DPI = 300
 MAX_PIXELS = 14_000_000  # somewhat over A4 at 300 dpi; a poster is read at a lower resolution
 DRAWING_SECONDS = 20.0
-SIZE = struct.Struct("<II")
+_SIZE = struct.Struct("<II")
 # Words and lines that Tesseract itself does not believe in come from photographs and stains.
 _SURE_WORD = 30.0
 _SURE_LINE = 45.0
@@ -52,14 +52,14 @@ def lines(page: pdfium.PdfPage, ocr: Ocr, seconds: float, crop: Crop = (0.0, 0.0
     drawn = apart(partial(_drawn, page, scale, crop), DRAWING_SECONDS, 3 * MAX_PIXELS)
     if drawn is None:
         raise Unread(DAMAGED)
-    size = SIZE.unpack_from(drawn)
-    return recognised(Image.frombytes("L", size, drawn[SIZE.size :]), ocr, seconds)
+    size = _SIZE.unpack_from(drawn)
+    return recognised(Image.frombytes("L", size, drawn[_SIZE.size :]), ocr, seconds)
 
 
 def _drawn(page: pdfium.PdfPage, scale: float, crop: Crop) -> bytes:
     """The page's picture in shades of grey, after its size."""
     picture: Image.Image = page.render(scale=scale, grayscale=True, crop=crop).to_pil()
-    return SIZE.pack(*picture.size) + picture.tobytes()
+    return _SIZE.pack(*picture.size) + picture.tobytes()
 
 
 def recognised(picture: Image.Image, ocr: Ocr, seconds: float) -> list[str]:

@@ -29,9 +29,8 @@ _MOST_IN_ALL = 300  # beside text; it takes Tesseract a second or more for each
 _MOST_MET = 3_000  # icons and repeated ones included, which cost little
 _SECONDS_IN_ALL = 900.0  # for those
 _MOST_FRAMES = 50  # pages of a fax (TIFF)
-_FINE = (
-    1_500_000  # dots; a picture of fewer is likely a screenshot, whose letters are too small for Tesseract
-)
+# Dots: a picture of fewer is likely a screenshot, whose letters are too small for Tesseract.
+_FINE = 1_500_000
 _ENLARGED = 2
 
 WITHOUT_TEXT = "without text"

@@ -42,7 +42,7 @@ class Generations:
     @property
     def names(self) -> list[str]:
         """The indexes that may hold a document's chunks."""
-        return [shelf.index for shelf in (self._serving, self.target) if shelf is not None]
+        return [version.index for version in (self._serving, self.target) if version is not None]
 
     def wanted(self) -> bool:
         """Whether a person has asked for a new index and none is being made."""

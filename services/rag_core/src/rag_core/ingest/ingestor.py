@@ -151,7 +151,7 @@ class Ingestor:
     # --- a new document --------------------------------------------------------------------------
 
     def _ingest(self, job: Job, alive: Callable[[], bool]) -> Step:
-        document, shelf = job.document, self._generations.serving
+        document, version = job.document, self._generations.serving
 
         def report(pages: int | None, done: int, chunks: int) -> bool:
             return self._ledger.progress(
@@ -164,8 +164,8 @@ class Ingestor:
             )
 
         try:
-            filled = self._fill(job, shelf, alive, report)
-            self._index.finish(shelf.index, document.id, filled.chunks, fresh=job.fresh)
+            filled = self._fill(job, version, alive, report)
+            self._index.finish(version.index, document.id, filled.chunks, fresh=job.fresh)
         except _FAULTS as error:
             return self._fail(document, error)
         except _TakenBack:
@@ -175,7 +175,7 @@ class Ingestor:
             self._owner,
             pages=filled.pages,
             chunks=filled.chunks,
-            home=shelf.index,
+            home=version.index,
             report=filled.report,
         )
         if kept:
@@ -186,11 +186,11 @@ class Ingestor:
     def _fill(
         self,
         job: Job,
-        shelf: IndexVersion,
+        version: IndexVersion,
         alive: Callable[[], bool],
         report: Callable[[int | None, int, int], bool],
     ) -> Filled:
-        """Read the file and put its chunks on the shelf."""
+        """Read the file and put its chunks into the index."""
         document = job.document
         meter = LossMeter()
         pages: int | None = None
@@ -224,11 +224,11 @@ class Ingestor:
                     read_to(item.page)
                     go_on()
 
-        chunks = Chunker(shelf.contract.chunk_tokens).chunks(blocks())
+        chunks = Chunker(version.contract.chunk_tokens).chunks(blocks())
         while batch := list(islice(chunks, self._batch)):
             self._let_people_go_first(alive)
-            vectors = self._embedder.embed([chunk.embedded for chunk in batch], model=shelf.contract.model)
-            self._index.put(shelf.index, document.id, document.kind, batch, vectors, name=document.name)
+            vectors = self._embedder.embed([chunk.embedded for chunk in batch], model=version.contract.model)
+            self._index.put(version.index, document.id, document.kind, batch, vectors, name=document.name)
             count += len(batch)
             for chunk in batch:
                 meter.kept(chunk)
