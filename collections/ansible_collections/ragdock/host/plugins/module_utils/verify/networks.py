@@ -206,17 +206,18 @@ def among_each_other(deployment: Deployment) -> Iterator[Row]:
             if other != mine and not NETWORKS.get(mine, set()) & NETWORKS[other]
         ]  # fmt: skip
         needed = {other for asker, other in NEEDS if asker == mine}
+        probed = [*apart, *(one for one in there if one[0] in needed)]
 
         def probe() -> list[str]:
             # Refusals are silence: each costs the whole timeout, so all are waited for at once. A thread
             # is in the network of the one that starts it.
-            with ThreadPoolExecutor(max_workers=max(len(there), 1)) as threads:
-                open_to = dict(zip(there, threads.map(lambda each: connects(each[1]), there), strict=True))
+            with ThreadPoolExecutor(max_workers=max(len(probed), 1)) as threads:
+                open_to = dict(zip(probed, threads.map(lambda each: connects(each[1]), probed), strict=True))
             strayed = [f"reaches {other} at {at[0]}:{at[1]}" for other, at in apart if open_to[other, at]]
             return strayed + [
                 f"does not reach {other}"
                 for other in sorted(needed)
-                if not any(open_to[name, at] for name, at in there if name == other)
+                if not any(open_to[name, at] for name, at in probed if name == other)
             ]
 
         return probe
