@@ -10,6 +10,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -113,11 +114,19 @@ def test_each_of_many_addresses_has_five_tries_and_no_other_is_locked_out(guesse
     assert guesser([("10.77.1.254", value("password"), {})]) == [HTTPStatus.SEE_OTHER]
 
 
-def slowloris(endpoint: Endpoint, lines: list[bytes], seconds: float) -> float:
-    """How long the edge bears a request that never ends."""
+@dataclass(frozen=True)
+class Ended:
+    """How a request that never ends was ended."""
+
+    seconds: float
+    reply: bytes
+
+
+def slowloris(endpoint: Endpoint, lines: list[bytes], seconds: float) -> Ended:
+    """How long the edge bears a request that never ends, and what it says."""
     parts = urlsplit(endpoint.url)
     assert parts.hostname
-    began = time.monotonic()
+    began, reply = time.monotonic(), b""
     with (
         socket.create_connection((parts.hostname, parts.port or 443), 10) as raw,
         endpoint.trust().wrap_socket(raw, server_hostname=parts.hostname) as tls,
@@ -126,28 +135,47 @@ def slowloris(endpoint: Endpoint, lines: list[bytes], seconds: float) -> float:
         tls.sendall(b"".join(lines).replace(b"HOST", parts.hostname.encode()))
         # Closed without a word, or refused and closed.
         with contextlib.suppress(ConnectionError, ssl.SSLError):
-            while tls.recv(4096):
-                pass
-    return time.monotonic() - began
+            while piece := tls.recv(4096):
+                reply += piece
+    return Ended(time.monotonic() - began, reply)
+
+
+def half_a_body(path: bytes, kind: bytes, *headers: bytes) -> list[bytes]:
+    """A request whose body begins and then is silent."""
+    about = [b"Host: HOST", b"Content-Type: " + kind, b"Content-Length: 60000", *headers]
+    return [b"POST " + path + b" HTTP/1.1\r\n", b"\r\n".join(about), b"\r\n\r\nuser="]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def slow_requests(endpoint: Endpoint) -> Iterator[list[Future[float]]]:
-    """Two requests that never end, begun before everything else of this file: how long each is borne."""
-    half_headers = [b"GET / HTTP/1.1\r\nHost: HOST\r\nX-Slow: "]
-    half_form = [
-        b"POST /login HTTP/1.1\r\nHost: HOST\r\nContent-Type: application/x-www-form-urlencoded\r\n"
-        b"Content-Length: 60000\r\n\r\nuser="
+def slow_requests(endpoint: Endpoint) -> Iterator[list[Future[Ended]]]:
+    """Requests that never end, begun before everything else of this file."""
+    form, json = b"application/x-www-form-urlencoded", b"application/json"
+    asked = [
+        [b"GET / HTTP/1.1\r\nHost: HOST\r\nX-Slow: "],
+        half_a_body(b"/login", form),
+        half_a_body(b"/api/documents", b"multipart/form-data; boundary=x"),
+        half_a_body(b"/api/ask", json, b"Authorization: Bearer wrong"),
+        half_a_body(b"/api/ask", json, b"Authorization: Bearer " + endpoint.token.encode()),
     ]
-    with ThreadPoolExecutor(2) as threads:
-        yield [threads.submit(slowloris, endpoint, one, 30) for one in (half_headers, half_form)]
+    with ThreadPoolExecutor(len(asked)) as threads:
+        yield [threads.submit(slowloris, endpoint, one, 60) for one in asked]
 
 
-def test_a_request_that_never_ends_is_ended(slow_requests: list[Future[float]]) -> None:
-    """Headers get ten seconds, the login form fifteen."""
-    headers, form = (one.result() for one in slow_requests)
-    assert headers < 15
-    assert form < 20
+def test_a_request_that_never_ends_is_ended(slow_requests: list[Future[Ended]]) -> None:
+    """Headers get ten seconds, the login form fifteen, a body of somebody known thirty."""
+    headers, form, *_, known = (one.result() for one in slow_requests)
+    assert headers.seconds < 15
+    assert form.seconds < 20
+    assert known.reply.startswith(b"HTTP/1.1 408 ")
+    assert known.seconds < 45
+
+
+def test_who_is_not_known_hears_so_before_sending_more(slow_requests: list[Future[Ended]]) -> None:
+    """The app's answer must not wait at the edge for a body that it does not want."""
+    for one in slow_requests[2:4]:
+        ended = one.result()
+        assert ended.reply.startswith(b"HTTP/1.1 401 ")
+        assert ended.seconds < 10
 
 
 def test_what_is_too_large_is_refused(endpoint: Endpoint) -> None:
