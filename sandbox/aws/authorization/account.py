@@ -58,9 +58,17 @@ class Account:
         found = s3_backends[self.number]["aws"].buckets.get(bucket)
         return parse(found.policy.decode()) if found and found.policy else None
 
+    def public(self, bucket: str, key: str) -> bool:
+        """Whether everybody may read an object, also of another account."""
+        for account in list(s3_backends.values()):
+            if found := account["aws"].buckets.get(bucket):
+                entry = found.keys.get(key)
+                return bool(entry and entry.acl and entry.acl.public_read)
+        return False
+
     def ec2_tags(self, identifier: str) -> Mapping[str, str]:
         """The tags of a resource of EC2; of a key pair also by its name."""
-        key = self._ec2.keypairs.get(identifier)
+        key = self._ec2.key_pairs.get(identifier)
         return dict(self._ec2.tags.get(key.id if key else identifier, NOTHING))
 
     def tags(self, service: str, kind: str, name: str) -> Mapping[str, str]:
@@ -83,7 +91,7 @@ class Account:
     def key_name(self, identifier: str) -> str:
         """The name of a key pair by its id."""
         return next(
-            (key.key_name for key in list(self._ec2.keypairs.values()) if key.id == identifier), identifier
+            (key.key_name for key in list(self._ec2.key_pairs.values()) if key.id == identifier), identifier
         )
 
     def address(self, known: str) -> str:

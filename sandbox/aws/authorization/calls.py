@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -88,6 +89,9 @@ def read(environ: Mapping[str, Any], body: bytes, signed: Credential) -> Call:
         if service.protocol.startswith("rest"):
             model, labels = get_service_router(signed.boto).match(request)
         else:
+            if name not in service.operation_names and request.content_type.startswith("application/x-amz-json"):
+                # An operation of agents and consoles, which AWS publishes no model of.
+                return Call(signed, name, json.loads(content))
             model = service.operation_model(name)
         parser = PROTOCOL_PARSERS[determine_request_protocol(service, request.content_type)](model)
         parameters = parser.parse(

@@ -56,6 +56,8 @@ class Judge:
         body = take_body(environ)
         codes = refusals.codes(service, environ)
         if signed is None:
+            if service == "s3" and self._public(environ):
+                return None
             self._log(f"Denied: {environ.get('REQUEST_METHOD')} {environ.get('PATH_INFO')} is not signed")
             return Refusal(codes.status, codes.unsigned, refusals.UNSIGNED)
         principal = self._account.principal(signed.key)
@@ -75,6 +77,11 @@ class Judge:
                 self._log(f"Denied: {principal} {right.action} on {right.resource}: {decision.why}")
                 return Refusal(codes.status, codes.denied, _message(principal, right, decision))
         return None
+
+    def _public(self, environ: dict[str, Any]) -> bool:
+        """Whether a request reads an object that is everybody's."""
+        bucket, _, key = str(environ.get("PATH_INFO", "")).lstrip("/").partition("/")
+        return environ.get("REQUEST_METHOD") in ("GET", "HEAD") and self._account.public(bucket, key)
 
     def decide(self, principal: Principal, right: Right, call: Call) -> Decision:
         """Whether somebody has a right."""
