@@ -89,7 +89,9 @@ def read(environ: Mapping[str, Any], body: bytes, signed: Credential) -> Call:
         if service.protocol.startswith("rest"):
             model, labels = get_service_router(signed.boto).match(request)
         else:
-            if name not in service.operation_names and request.content_type.startswith("application/x-amz-json"):
+            if name not in service.operation_names and request.content_type.startswith(
+                "application/x-amz-json"
+            ):
                 # An operation of agents and consoles, which AWS publishes no model of.
                 return Call(signed, name, json.loads(content))
             model = service.operation_model(name)

@@ -94,16 +94,16 @@ def parse(document: str) -> Policy:
 def decide(
     question: Question,
     identity: Iterable[Policy],
-    resource: Policy | None = None,
+    resource_policy: Policy | None = None,
     boundary: Policy | None = None,
 ) -> Decision:
     """As IAM does within one account: a denial wins, then any allowance counts, else nothing is allowed.
 
-    IDENTITY are the principal's own policies, RESOURCE is what the resource's policy says about the principal,
+    IDENTITY are the principal's own policies, RESOURCE_POLICY is what that says about the principal,
     BOUNDARY limits what the identity's policies can allow.
     """
     own = [statement for policy in identity for statement in policy.statements]
-    of_resource = resource.statements if resource else ()
+    of_resource = resource_policy.statements if resource_policy else ()
     limit = boundary.statements if boundary else ()
     for statement in (*own, *of_resource, *limit):
         if not statement.allows and statement.covers(question) and not statement.unmet(question.context):

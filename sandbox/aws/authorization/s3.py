@@ -107,7 +107,12 @@ def rights(call: Call) -> Iterator[Right]:
 
 
 def _of(action: str, version: Any) -> str:
-    return f"s3:{action}Version" if version and action in VERSIONED else f"s3:{action}"
+    return f"s3:{versioned(action) if version and action in VERSIONED else action}"
+
+
+def versioned(action: str) -> str:
+    """The form of an action of objects for one version."""
+    return action.replace("Object", "ObjectVersion", 1)
 
 
 def _tags(parameters: Mapping[str, Any]) -> dict[str, str]:

@@ -73,7 +73,7 @@ def _own(call: Call, account: Account) -> Iterator[Right]:
     }
     found = False
     for kind in catalog.kinds(call.action) or ():
-        for name in _names(call, kind.name):
+        for name in dict.fromkeys(_names(call, kind.name)):
             found = True
             service = call.credential.prefix
             arn = _arn(call, kind, name, account)
@@ -86,6 +86,7 @@ def _own(call: Call, account: Account) -> Iterator[Right]:
 
 
 def _names(call: Call, kind: str) -> Iterator[str]:
+    """The resources of this type that a request names; some parameters are there under two names."""
     service = call.credential.prefix
     for parameter in NAMES.get((service, kind), ()):
         value = call.parameters.get(parameter)

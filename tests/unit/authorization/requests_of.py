@@ -1,0 +1,57 @@
+"""The request that boto3 makes for a call, without sending it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import cache
+from typing import Any
+
+import boto3
+from moto.core.request import Request
+
+from sandbox.aws.authorization.calls import Call, credential, read
+
+KEY = "AKIAIOSFODNN7EXAMPLE"
+
+
+class NotSentError(Exception):
+    """The request is known; nothing was sent."""
+
+
+@cache
+def _client(service: str) -> tuple[Any, list[Any]]:
+    """A client, and where it leaves what it would send."""
+    client: Any = boto3.client(
+        service,  # type: ignore[call-overload]
+        endpoint_url="http://127.0.0.1:1",
+        region_name="us-east-1",
+        aws_access_key_id=KEY,
+        aws_secret_access_key="none",
+    )
+    sent: list[Any] = []
+
+    def stop(request: Any, **_: Any) -> None:
+        sent.append(request)
+        raise NotSentError
+
+    client.meta.events.register_last("before-send", stop)
+    return client, sent
+
+
+def environ_of(service: str, operation: str, **parameters: Any) -> tuple[dict[str, Any], bytes]:
+    """The request as a WSGI server sees it, and its body."""
+    client, sent = _client(service)
+    with suppress(NotSentError):
+        getattr(client, operation)(**parameters)
+    made = sent.pop()
+    request = Request.from_primitives(made.method, made.url, made.headers, made.body)
+    return request.environ, request.get_data()
+
+
+def call_of(service: str, operation: str, **parameters: Any) -> Call:
+    """The call that is read from it."""
+    environ, body = environ_of(service, operation, **parameters)
+    signed = credential(environ)
+    assert signed
+    assert signed.key == KEY
+    return read(environ, body, signed)
