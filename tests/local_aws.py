@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
+from botocore.config import Config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from moto.server import ThreadedMotoServer
 from werkzeug.serving import make_server
@@ -42,9 +43,9 @@ class JudgedAws:
     # What the sandbox's log would say.
     log: list[str] = field(default_factory=list)
 
-    def client(self, service: str, key: str = ADMINISTRATOR) -> Any:
+    def client(self, service: str, key: str = ADMINISTRATOR, config: Config | None = None) -> Any:
         """A client of one of its services, by default the administrator's."""
-        return client(service, self.address, key)
+        return client(service, self.address, key, config)
 
 
 @contextmanager
@@ -75,7 +76,7 @@ def judged_aws(policies: Mapping[str, str]) -> Iterator[JudgedAws]:
         server.server_close()
 
 
-def client(service: str, address: str, key: str = "local") -> Any:
+def client(service: str, address: str, key: str = "local", config: Config | None = None) -> Any:
     """A client of one of its services."""
     return boto3.client(
         service,  # type: ignore[call-overload]
@@ -83,4 +84,5 @@ def client(service: str, address: str, key: str = "local") -> Any:
         region_name=REGION,
         aws_access_key_id=key,
         aws_secret_access_key=key,
+        config=config,
     )

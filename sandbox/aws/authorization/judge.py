@@ -66,12 +66,13 @@ class Judge:
             return Refusal(codes.key_status, codes.unknown_key, refusals.UNKNOWN_KEY)
         try:
             call = read(environ, body, signed)
-        except UnreadableError as error:
-            self._log(f"Denied: {principal} sent what cannot be read: {error}")
+            rights = [] if call.action in FREE else services.rights(call, self._account)
+        except (UnreadableError, KeyError) as error:
+            self._log(f"Denied: {principal} sent what cannot be read: {error!r}")
             return Refusal(
                 codes.status, codes.denied, f"User: {principal} sent a request that cannot be read"
             )
-        for right in () if call.action in FREE else services.rights(call, self._account):
+        for right in rights:
             decision = self.decide(principal, right, call)
             if not decision.allowed:
                 self._log(f"Denied: {principal} {right.action} on {right.resource}: {decision.why}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -19,13 +20,13 @@ class NotSentError(Exception):
 
 
 @cache
-def _client(service: str) -> tuple[Any, list[Any]]:
+def _client(service: str, key: str) -> tuple[Any, list[Any]]:
     """A client, and where it leaves what it would send."""
     client: Any = boto3.client(
         service,  # type: ignore[call-overload]
         endpoint_url="http://127.0.0.1:1",
         region_name="us-east-1",
-        aws_access_key_id=KEY,
+        aws_access_key_id=key,
         aws_secret_access_key="none",
     )
     sent: list[Any] = []
@@ -38,19 +39,20 @@ def _client(service: str) -> tuple[Any, list[Any]]:
     return client, sent
 
 
-def environ_of(service: str, operation: str, **parameters: Any) -> tuple[dict[str, Any], bytes]:
+def environ_of(service: str, operation: str, key: str, **parameters: Any) -> tuple[dict[str, Any], bytes]:
     """The request as a WSGI server sees it, and its body."""
-    client, sent = _client(service)
+    client, sent = _client(service, key)
     with suppress(NotSentError):
         getattr(client, operation)(**parameters)
     made = sent.pop()
     request = Request.from_primitives(made.method, made.url, made.headers, made.body)
-    return request.environ, request.get_data()
+    body = request.get_data()
+    return {**request.environ, "wsgi.input": io.BytesIO(body)}, body
 
 
 def call_of(service: str, operation: str, **parameters: Any) -> Call:
     """The call that is read from it."""
-    environ, body = environ_of(service, operation, **parameters)
+    environ, body = environ_of(service, operation, KEY, **parameters)
     signed = credential(environ)
     assert signed
     assert signed.key == KEY
