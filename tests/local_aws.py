@@ -15,8 +15,11 @@ from moto.server import ThreadedMotoServer
 from werkzeug.serving import make_server
 
 from sandbox.aws import corrections, people, publisher
-from sandbox.aws.authorization.account import Account
+from sandbox.aws.authorization.account import Account, Principal
+from sandbox.aws.authorization.calls import Call
 from sandbox.aws.authorization.judge import Judge
+from sandbox.aws.authorization.policies import Decision
+from sandbox.aws.authorization.rights import Right
 from sandbox.settings import ACCOUNT, OPERATOR_KEY
 
 REGION = "us-east-1"
@@ -35,6 +38,17 @@ def local_aws() -> Iterator[str]:
         server.stop()
 
 
+class Listening(Judge):
+    """One that remembers what it was asked."""
+
+    asked: set[tuple[str, str]]
+
+    def decide(self, principal: Principal, right: Right, call: Call) -> Decision:
+        """As the judge; and remember."""
+        self.asked.add((principal.arn, right.action))
+        return super().decide(principal, right, call)
+
+
 @dataclass
 class JudgedAws:
     """A local AWS that refuses what no policy allows."""
@@ -42,6 +56,8 @@ class JudgedAws:
     address: str
     # What the sandbox's log would say.
     log: list[str] = field(default_factory=list)
+    # Every right that somebody was asked for: the ARN of who, and the action.
+    asked: set[tuple[str, str]] = field(default_factory=set)
 
     def client(self, service: str, key: str = ADMINISTRATOR, config: Config | None = None) -> Any:
         """A client of one of its services, by default the administrator's."""
@@ -58,12 +74,13 @@ def judged_aws(policies: Mapping[str, str]) -> Iterator[JudgedAws]:
     publisher.publish(ACCOUNT, REGION)
     people.make_operator(ACCOUNT, OPERATOR_KEY, policies)
     found = JudgedAws("")
-    judge = Judge(
+    judge = Listening(
         DomainDispatcherApplication(create_backend_app),
         Account(ACCOUNT, REGION),
         ADMINISTRATOR,
         found.log.append,
     )
+    judge.asked = found.asked
     server = make_server("127.0.0.1", 0, judge, threaded=True, request_handler=MotoRequestHandler)
     found.address = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, daemon=True)

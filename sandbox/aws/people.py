@@ -1,10 +1,11 @@
-"""Who has an access key from the beginning: the operator, with the documented rights, and the sandbox itself."""
+"""Who has an access key from the beginning: the operator, and the sandbox itself."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 from collections.abc import Mapping
+from typing import Any, cast
 
 OPERATOR = "operator"
 
@@ -27,7 +28,7 @@ def make_operator(account: str, key: str, policies: Mapping[str, str]) -> None:
     for name, document in policies.items():
         policy = iam.create_policy("", "/", document, name, [])
         iam.attach_user_policy(policy.arn, OPERATOR)
-    made = AccessKey(OPERATOR, prefix="AKIA", account_id=account)
+    made: Any = cast(Any, AccessKey)(OPERATOR, prefix="AKIA", account_id=account)
     made.access_key_id = key
     user.access_keys.append(made)
     iam.access_keys[key] = made

@@ -1,4 +1,4 @@
-"""The `aws` container's program: moto's server, seeded, remembering, and refusing what a policy does not allow."""
+"""The `aws` container's program: moto's server, seeded, remembering, and refusing."""
 
 from __future__ import annotations
 

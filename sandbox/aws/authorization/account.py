@@ -74,7 +74,7 @@ class Account:
     def tags(self, service: str, kind: str, name: str) -> Mapping[str, str]:
         """The tags of a resource of another service."""
         if service == "ssm" and kind == "parameter":
-            listed = ssm_backends[self.number][self.region]._resource_tags.get("Parameter", {})
+            listed: Any = ssm_backends[self.number][self.region]._resource_tags.get("Parameter", {})
             return dict(listed.get(name, NOTHING))
         if service == "ssm" and kind == "instance":
             return self.ec2_tags(name)
@@ -157,7 +157,7 @@ class Account:
         )
 
     def _owner(self, session: str) -> str | None:
-        """Who began a session of Session Manager: its id begins with the name of the user or of the role's session."""
+        """Who began a session of Session Manager: its id begins with the name of the user or session."""
         users = {one.name: one.id for one in list(self._iam.users.values())}
         roles = {
             one.session_name: one.user_id for one in list(sts_backends[self.number]["aws"].assumed_roles)

@@ -84,7 +84,7 @@ def read(environ: Mapping[str, Any], body: bytes, signed: Credential) -> Call:
     request = Request(copy)
     try:
         service = get_service_model(signed.boto)
-        labels: Mapping[str, Any] = {}
+        labels: dict[str, Any] = {}
         name = operations.operation(copy, content)
         if service.protocol.startswith("rest"):
             model, labels = get_service_router(signed.boto).match(request)

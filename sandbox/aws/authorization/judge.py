@@ -145,6 +145,6 @@ def _message(principal: Principal, right: Right, decision: Decision) -> str:
 
 
 def _unsigned_service(environ: dict[str, Any]) -> str:
-    """The form in which to refuse a request that names no service: S3's is the one that needs no signature."""
+    """In whose form to refuse a request that is not signed: S3's, whose requests look like no other's."""
     named = environ.get("HTTP_X_AMZ_TARGET") or "form-urlencoded" in str(environ.get("CONTENT_TYPE", ""))
     return "" if named else "s3"

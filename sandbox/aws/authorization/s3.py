@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, parse_qsl, unquote
 from sandbox.aws.authorization.calls import Call
 from sandbox.aws.authorization.rights import Right, tags
 
-# Operation -> action. One of an object that names a version needs the action's Version form, where it has one.
+# Operation -> action. If it names a version of an object, the action's form for versions is needed.
 RENAMED = {
     "CompleteMultipartUpload": "PutObject",
     "CopyObject": "PutObject",

@@ -125,8 +125,8 @@ def _besides(call: Call, own: list[Right], account: Account) -> Iterator[Right]:
 
 
 def _session(call: Call, account: Account) -> Iterator[Right]:
-    """The instance and the document. A policy can demand that the request names one, for else it is a shell."""
-    target, document = str(call.parameters["Target"]), call.parameters.get("DocumentName")
+    """The instance, and the document that the request names. One that names none opens a shell."""
+    target, document = str(call.parameters.get("Target")), call.parameters.get("DocumentName")
     instance = catalog.kind("ssm", "instance").of(target, account.region, account.number)
     keys = {"ssm:SessionDocumentAccessCheck": "true" if document else "false"}
     yield Right(call.action, instance, account.tags("ssm", "instance", target), keys=keys)

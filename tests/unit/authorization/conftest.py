@@ -15,6 +15,8 @@ from tests.unit.role_files import ROLES
 
 ACCOUNT = "123456789012"
 OPERATOR_POLICIES = {path.stem: path.read_text() for path in (ROLES.parent / "docs/policies").glob("*.json")}
+# One of those that moto knows.
+IMAGE = "ami-12c6146b"
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
 ANYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
@@ -69,9 +71,8 @@ def aws() -> Iterator[JudgedAws]:
 def launch(aws: JudgedAws, **tags: str) -> str:
     """An instance that the administrator launches."""
     ec2 = aws.client("ec2")
-    image = ec2.describe_images()["Images"][0]["ImageId"]
     more = {"TagSpecifications": tagged("instance", **tags)} if tags else {}
-    made = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, **more)
+    made = ec2.run_instances(ImageId=IMAGE, MinCount=1, MaxCount=1, **more)
     return str(made["Instances"][0]["InstanceId"])
 
 

@@ -15,13 +15,17 @@ from sandbox.aws.authorization.account import Account
 from sandbox.aws.authorization.judge import Judge
 from sandbox.settings import OPERATOR_KEY
 from tests.local_aws import ADMINISTRATOR, REGION, JudgedAws
-from tests.unit.authorization.conftest import ACCOUNT, ANYTHING, TRUST, tagged
+from tests.unit.authorization.conftest import ACCOUNT, ANYTHING, IMAGE, TRUST, tagged
 from tests.unit.authorization.requests_of import environ_of
 
 pytestmark = pytest.mark.usefixtures("aws")
 TAG = [{"Key": "ragdock:name", "Value": "mine-now"}]
 OPERATOR = f"arn:aws:iam::{ACCOUNT}:user/operator"
-SHELL_OVER_SSH = "AWS-StartSSHSession"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role"
+NEW_POLICY = {"PolicyName": "more", "PolicyDocument": "{}"}
+UNRECOGNIZED = "UnrecognizedClientException"
+ONE = [{"imageTag": "one"}]
+SSH = "AWS-StartSSHSession"
 
 
 def refused(call: Callable[..., Any], **parameters: Any) -> tuple[str, str]:
@@ -74,11 +78,11 @@ class TestTheHost:
             ("s3", "list_objects_v2", {"Bucket": f"ragdock-other-{ACCOUNT}"}),
             ("s3", "put_object", {"Bucket": f"ragdock-demo-{ACCOUNT}", "Key": "elsewhere", "Body": b"x"}),
             ("s3", "list_buckets", {}),
-            ("ecr", "batch_get_image", {"repositoryName": "ragdock/other/rag-app", "imageIds": [{"imageTag": "one"}]}),
-            ("ecr", "put_image", {"repositoryName": "ragdock/demo/rag-app", "imageManifest": "{}", "imageTag": "x"}),
+            ("ecr", "batch_get_image", {"repositoryName": "ragdock/other/rag-app", "imageIds": ONE}),
+            ("ecr", "batch_delete_image", {"repositoryName": "ragdock/demo/rag-app", "imageIds": ONE}),
             ("ec2", "describe_instances", {}),
-            ("iam", "put_role_policy", {"RoleName": "ragdock-demo-host", "PolicyName": "x", "PolicyDocument": "{}"}),
-            ("sts", "assume_role", {"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/ragdock-other-host", "RoleSessionName": "xx"}),
+            ("iam", "put_role_policy", {"RoleName": "ragdock-demo-host"} | NEW_POLICY),
+            ("sts", "assume_role", {"RoleArn": f"{ROLE}/ragdock-other-host", "RoleSessionName": "me"}),
         ],
         ids=lambda value: value if isinstance(value, str) else "",
     )  # fmt: skip
@@ -132,8 +136,8 @@ class TestTheOperator:
         action = "ec2:" + "".join(word.capitalize() for word in operation.split("_"))
         assert code == "UnauthorizedOperation"
         assert message == (
-            f"You are not authorized to perform this operation. User: {OPERATOR} is not authorized to perform: "
-            f"{action} on resource: arn:aws:ec2:us-east-1:{ACCOUNT}:instance/{foreign} "
+            f"You are not authorized to perform this operation. User: {OPERATOR} is not authorized "
+            f"to perform: {action} on resource: arn:aws:ec2:us-east-1:{ACCOUNT}:instance/{foreign} "
             f"because no identity-based policy allows the {action} action"
         )
 
@@ -183,7 +187,7 @@ class TestTheOperator:
         iam.create_role(RoleName="admin", AssumeRolePolicyDocument=TRUST)
         iam.create_instance_profile(InstanceProfileName="admin")
         iam.add_role_to_instance_profile(InstanceProfileName="admin", RoleName="admin")
-        launch = {"ImageId": ec2.describe_images()["Images"][0]["ImageId"], "MinCount": 1, "MaxCount": 1}
+        launch = {"ImageId": IMAGE, "MinCount": 1, "MaxCount": 1}
         ec2.run_instances(**launch, IamInstanceProfile={"Name": "ragdock-demo-host"})
         code, message = refused(ec2.run_instances, **launch, IamInstanceProfile={"Name": "admin"})
         assert code == "UnauthorizedOperation"
@@ -196,8 +200,8 @@ class TestTheOperator:
 
     def test_reaches_hosts_by_ssh(self, own: str, foreign: str) -> None:
         """And only hosts."""
-        assert passes("ssm", "start_session", Target=own, DocumentName=SHELL_OVER_SSH)
-        assert not passes("ssm", "start_session", Target=foreign, DocumentName=SHELL_OVER_SSH)
+        assert passes("ssm", "start_session", Target=own, DocumentName=SSH)
+        assert not passes("ssm", "start_session", Target=foreign, DocumentName=SSH)
 
     def test_ends_its_own_sessions(self) -> None:
         """Not those of other users."""
@@ -208,13 +212,13 @@ class TestTheOperator:
         ("service", "operation", "parameters"),
         [
             ("iam", "create_user", {"UserName": "x"}),
-            ("iam", "attach_user_policy", {"UserName": "operator", "PolicyArn": "arn:aws:iam::aws:policy/AdministratorAccess"}),
-            ("iam", "put_role_policy", {"RoleName": "admin", "PolicyName": "x", "PolicyDocument": "{}"}),
+            ("iam", "put_user_policy", {"UserName": "operator"} | NEW_POLICY),
+            ("iam", "put_role_policy", {"RoleName": "admin"} | NEW_POLICY),
             ("s3", "create_bucket", {"Bucket": "somebody"}),
             ("ssm", "get_parameter", {"Name": "/somebody/password"}),
             ("ecr", "create_repository", {"repositoryName": "somebody"}),
             ("sns", "create_topic", {"Name": "somebody"}),
-            ("sts", "assume_role", {"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/ragdock-demo-host", "RoleSessionName": "xx"}),
+            ("sts", "assume_role", {"RoleArn": f"{ROLE}/ragdock-demo-host", "RoleSessionName": "me"}),
             ("rds", "describe_db_instances", {}),
         ],
         ids=lambda value: value if isinstance(value, str) else "",
@@ -241,13 +245,13 @@ class TestTheAnswer:
     @pytest.mark.parametrize(
         ("service", "operation", "parameters", "denied", "unknown"),
         [
-            ("ec2", "reboot_instances", {"InstanceIds": ["i-0123456789abcdef0"]}, "UnauthorizedOperation", "AuthFailure"),
+            ("ec2", "delete_vpc", {"VpcId": "vpc-01234567"}, "UnauthorizedOperation", "AuthFailure"),
             ("s3", "get_object", {"Bucket": "b", "Key": "k"}, "AccessDenied", "InvalidAccessKeyId"),
             ("iam", "create_user", {"UserName": "x"}, "AccessDenied", "InvalidClientTokenId"),
             ("sns", "create_topic", {"Name": "x"}, "AuthorizationError", "InvalidClientTokenId"),
-            ("ssm", "get_parameter", {"Name": "x"}, "AccessDeniedException", "UnrecognizedClientException"),
-            ("ecr", "create_repository", {"repositoryName": "xx"}, "AccessDeniedException", "UnrecognizedClientException"),
-            ("route53", "create_hosted_zone", {"Name": "x", "CallerReference": "x"}, "AccessDenied", "InvalidClientTokenId"),
+            ("ssm", "get_parameter", {"Name": "x"}, "AccessDeniedException", UNRECOGNIZED),
+            ("ecr", "describe_images", {"repositoryName": "xx"}, "AccessDeniedException", UNRECOGNIZED),
+            ("route53", "delete_hosted_zone", {"Id": "x"}, "AccessDenied", "InvalidClientTokenId"),
         ],
     )  # fmt: skip
     def test_has_the_services_code(
@@ -299,7 +303,7 @@ class TestTheAnswer:
             assert requests.get(address, timeout=5).status_code == wanted
 
     def test_a_bucket_can_refuse_who_has_the_right(self, aws: JudgedAws) -> None:
-        """An explicit denial of the bucket's own policy; one by a condition that is not met denies nothing."""
+        """An explicit denial by its own policy; one with a condition that is not met denies nothing."""
         s3, operator = aws.client("s3"), aws.client("s3", OPERATOR_KEY)
         bucket = f"ragdock-shut-{ACCOUNT}"
         s3.create_bucket(Bucket=bucket)
@@ -322,7 +326,7 @@ class TestTheAnswer:
         iam.put_user_policy(UserName="almighty", PolicyName="all", PolicyDocument=json.dumps(ANYTHING))
         key = iam.create_access_key(UserName="almighty")["AccessKey"]["AccessKeyId"]
         headers = {
-            "Authorization": f"AWS4-HMAC-SHA256 Credential={key}/20260101/us-east-1/ssm/aws4_request, Signature=0",
+            "Authorization": f"AWS4-HMAC-SHA256 Credential={key}/20260101/us-east-1/ssm/aws4_request",
             "X-Amz-Target": "AmazonSSM.MakeCoffee",
             "Content-Type": "application/x-amz-json-1.1",
         }
@@ -335,8 +339,9 @@ class TestTheAnswer:
         """Who, what, on what, and what would have to be otherwise."""
         refused(aws.client("ec2", OPERATOR_KEY).stop_instances, InstanceIds=[foreign])
         assert aws.log[-1] == (
-            f"Denied: {OPERATOR} ec2:StopInstances on arn:aws:ec2:us-east-1:{ACCOUNT}:instance/{foreign}: no statement "
-            "allows it; ChangeAndRemoveOnlyWhatIsTagged would, but for StringLike aws:ResourceTag/ragdock:name ['*']"
+            f"Denied: {OPERATOR} ec2:StopInstances on arn:aws:ec2:us-east-1:{ACCOUNT}:instance/{foreign}: "
+            "no statement allows it; ChangeAndRemoveOnlyWhatIsTagged would, "
+            "but for StringLike aws:ResourceTag/ragdock:name ['*']"
         )
 
     def test_a_key_that_was_switched_off_is_nobodys(self, aws: JudgedAws) -> None:

@@ -17,9 +17,9 @@ HERE = Account(ACCOUNT, "us-east-1")
 EC2 = f"arn:aws:ec2:us-east-1:{ACCOUNT}"
 SSM = f"arn:aws:ssm:us-east-1:{ACCOUNT}"
 TAGS = [{"Key": "ragdock:name", "Value": "demo"}]
-I, VOL, VPC, SUBNET, SG = (
-    f"{kind}-0123456789abcdef0" for kind in ("i", "vol", "vpc", "subnet", "sg")
-)  # fmt: skip
+HOST, VOL, VPC, SUBNET, SG = (f"{kind}-0123456789abcdef0" for kind in ("i", "vol", "vpc", "subnet", "sg"))
+REPOSITORY = f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository"
+TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}"
 SHELL = "AWS-StartSSHSession"
 
 
@@ -32,23 +32,23 @@ def rights(service: str, operation: str, **parameters: Any) -> list[Right]:
     ("service", "operation", "parameters", "wanted"),
     [
         ("ec2", "describe_instances", {}, ["ec2:DescribeInstances *"]),
-        ("ec2", "stop_instances", {"InstanceIds": [I]}, [f"ec2:StopInstances {EC2}:instance/{I}"]),
+        ("ec2", "stop_instances", {"InstanceIds": [HOST]}, [f"ec2:StopInstances {EC2}:instance/{HOST}"]),
         ("ec2", "create_vpc", {"CidrBlock": "10.0.0.0/16"}, [f"ec2:CreateVpc {EC2}:vpc/*"]),
         (
             "ec2", "create_subnet", {"CidrBlock": "10.0.0.0/24", "VpcId": VPC},
             [f"ec2:CreateSubnet {EC2}:subnet/*", f"ec2:CreateSubnet {EC2}:vpc/{VPC}"],
         ),
         (
-            "ec2", "attach_volume", {"InstanceId": I, "VolumeId": VOL, "Device": "/dev/sdf"},
-            [f"ec2:AttachVolume {EC2}:instance/{I}", f"ec2:AttachVolume {EC2}:volume/{VOL}"],
+            "ec2", "attach_volume", {"InstanceId": HOST, "VolumeId": VOL, "Device": "/dev/sdf"},
+            [f"ec2:AttachVolume {EC2}:instance/{HOST}", f"ec2:AttachVolume {EC2}:volume/{VOL}"],
         ),
         (
             "ec2", "delete_snapshot", {"SnapshotId": "snap-0123456789abcdef0"},
             ["ec2:DeleteSnapshot arn:aws:ec2:us-east-1::snapshot/snap-0123456789abcdef0"],
         ),
         ("ec2", "delete_key_pair", {"KeyName": "a"}, [f"ec2:DeleteKeyPair {EC2}:key-pair/a"]),
-        ("ec2", "create_tags", {"Resources": [I, VOL], "Tags": TAGS},
-            [f"ec2:CreateTags {EC2}:instance/{I}", f"ec2:CreateTags {EC2}:volume/{VOL}"]),
+        ("ec2", "create_tags", {"Resources": [HOST, VOL], "Tags": TAGS},
+            [f"ec2:CreateTags {EC2}:instance/{HOST}", f"ec2:CreateTags {EC2}:volume/{VOL}"]),
         ("iam", "get_role", {"RoleName": "r"}, [f"iam:GetRole arn:aws:iam::{ACCOUNT}:role/r"]),
         ("iam", "create_role", {"RoleName": "r", "AssumeRolePolicyDocument": "{}", "Tags": TAGS},
             [f"iam:CreateRole arn:aws:iam::{ACCOUNT}:role/r", f"iam:TagRole arn:aws:iam::{ACCOUNT}:role/r"]),
@@ -65,20 +65,20 @@ def rights(service: str, operation: str, **parameters: Any) -> list[Right]:
             [f"ssm:DeleteParameters {SSM}:parameter/a", f"ssm:DeleteParameters {SSM}:parameter/b"]),
         ("ssm", "put_parameter", {"Name": "/a", "Value": "v", "Type": "String", "Tags": TAGS},
             [f"ssm:PutParameter {SSM}:parameter/a", f"ssm:AddTagsToResource {SSM}:parameter/a"]),
-        ("ssm", "start_session", {"Target": I}, [f"ssm:StartSession {EC2}:instance/{I}"]),
-        ("ssm", "start_session", {"Target": I, "DocumentName": SHELL},
-            [f"ssm:StartSession {EC2}:instance/{I}", f"ssm:StartSession {SSM}:document/{SHELL}"]),
+        ("ssm", "start_session", {"Target": HOST}, [f"ssm:StartSession {EC2}:instance/{HOST}"]),
+        ("ssm", "start_session", {"Target": HOST, "DocumentName": SHELL},
+            [f"ssm:StartSession {EC2}:instance/{HOST}", f"ssm:StartSession {SSM}:document/{SHELL}"]),
         ("ecr", "get_authorization_token", {}, ["ecr:GetAuthorizationToken *"]),
         ("ecr", "describe_repositories", {},
-            [f"ecr:DescribeRepositories arn:aws:ecr:us-east-1:{ACCOUNT}:repository/*"]),
+            [f"ecr:DescribeRepositories {REPOSITORY}/*"]),
         ("ecr", "batch_get_image", {"repositoryName": "a/b", "imageIds": [{"imageTag": "c"}]},
-            [f"ecr:BatchGetImage arn:aws:ecr:us-east-1:{ACCOUNT}:repository/a/b"]),
-        ("ecr", "tag_resource", {"resourceArn": f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/a", "tags": TAGS},
-            [f"ecr:TagResource arn:aws:ecr:us-east-1:{ACCOUNT}:repository/a"]),
+            [f"ecr:BatchGetImage {REPOSITORY}/a/b"]),
+        ("ecr", "tag_resource", {"resourceArn": f"{REPOSITORY}/a", "tags": TAGS},
+            [f"ecr:TagResource {REPOSITORY}/a"]),
         ("sns", "create_topic", {"Name": "t", "Tags": TAGS},
-            [f"sns:CreateTopic arn:aws:sns:us-east-1:{ACCOUNT}:t", f"sns:TagResource arn:aws:sns:us-east-1:{ACCOUNT}:t"]),
-        ("sns", "unsubscribe", {"SubscriptionArn": f"arn:aws:sns:us-east-1:{ACCOUNT}:t:0-1"},
-            [f"sns:Unsubscribe arn:aws:sns:us-east-1:{ACCOUNT}:t"]),
+            [f"sns:CreateTopic {TOPIC}:t", f"sns:TagResource {TOPIC}:t"]),
+        ("sns", "unsubscribe", {"SubscriptionArn": f"{TOPIC}:t:0-1"},
+            [f"sns:Unsubscribe {TOPIC}:t"]),
         ("cloudwatch", "put_metric_data", {"Namespace": "N", "MetricData": [{"MetricName": "m", "Value": 1}]},
             ["cloudwatch:PutMetricData *"]),
         ("cloudwatch", "delete_alarms", {"AlarmNames": ["a", "b"]},
@@ -167,7 +167,7 @@ def test_every_renamed_action_of_s3_is_one_of_awss() -> None:
 
 
 def test_a_launch_asks_for_each_of_its_resources() -> None:
-    """The subnet, group and image that it names, the disk and the interface that it makes, tags and the role."""
+    """Subnet, group and image that it names, disk and interface that it makes, tags and the role."""
     found = rights(
         "ec2",
         "run_instances",
@@ -215,8 +215,8 @@ def test_a_launch_asks_for_each_of_its_resources() -> None:
 
 def test_a_filter_or_user_data_names_nothing_that_is_worked_on() -> None:
     """An identifier in it is only a text."""
-    found = rights("ec2", "create_tags", Resources=[I], Tags=[{"Key": "volume", "Value": VOL}])
-    assert [one.resource for one in found] == [f"{EC2}:instance/{I}"]
+    found = rights("ec2", "create_tags", Resources=[HOST], Tags=[{"Key": "volume", "Value": VOL}])
+    assert [one.resource for one in found] == [f"{EC2}:instance/{HOST}"]
 
 
 def test_keys_of_a_lock_are_the_requests() -> None:
@@ -238,5 +238,5 @@ def test_keys_of_a_lock_are_the_requests() -> None:
 def test_whether_a_session_names_its_document_is_a_key() -> None:
     """Without one it opens a shell."""
     for more, wanted in (({}, "false"), ({"DocumentName": SHELL}, "true")):
-        found = rights("ssm", "start_session", Target=I, **more)
+        found = rights("ssm", "start_session", Target=HOST, **more)
         assert {one.keys["ssm:SessionDocumentAccessCheck"] for one in found} == {wanted}
