@@ -1,7 +1,7 @@
 """The operator's rights are enough for a whole deployment, and nothing is granted without a use.
 
-The playbooks run as with `make up`, against a local AWS that refuses what no policy allows. What the operator is
-asked for on the way is compared with what is granted.
+The playbooks run as with `make up`, against a local AWS that refuses what no policy allows. What the
+operator is asked for on the way is compared with what is granted.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -76,12 +76,16 @@ def make_bucket(at: str, folder: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
+@dataclass(frozen=True)
 class Signed(Repository):
-    """As a program that signs in: restic asks for keys, whatever they are."""
+    """As a program that signs in."""
+
+    access_key: str = field(default=ADMINISTRATOR, kw_only=True)
 
     def environment(self, descriptor: int) -> dict[str, str]:
         """What the host's role gives it elsewhere."""
-        return {**super().environment(descriptor), **KEYS}
+        keys = {"AWS_ACCESS_KEY_ID": self.access_key, "AWS_SECRET_ACCESS_KEY": self.access_key}
+        return {**super().environment(descriptor), **keys}
 
 
 @dataclass
@@ -91,7 +95,7 @@ class Locked:
     at: str
     prefix: str
     s3: Any
-    repository: Repository
+    repository: Signed
     papers: Path
 
     def back_up(self, number: int) -> bytes:
@@ -139,14 +143,18 @@ def locked(aws: str, tmp_path: Path, restic: None, request: pytest.FixtureReques
     return Locked(aws, prefix, client("s3", aws, ADMINISTRATOR), repository, tmp_path / "papers")
 
 
-def person(at: str, name: str, policy: dict[str, Any]) -> Any:
-    """A client of the bucket with just these rights."""
+def key_of(at: str, name: str, policy: dict[str, Any]) -> str:
+    """The access key of somebody with just these rights."""
     iam = client("iam", at, ADMINISTRATOR)
     name = f"{name}-{uuid.uuid4()}"
     iam.create_user(UserName=name)
     iam.put_user_policy(UserName=name, PolicyName="rights", PolicyDocument=json.dumps(policy))
-    key = iam.create_access_key(UserName=name)["AccessKey"]
-    return client("s3", at, key["AccessKeyId"])
+    return str(iam.create_access_key(UserName=name)["AccessKey"]["AccessKeyId"])
+
+
+def person(at: str, name: str, policy: dict[str, Any]) -> Any:
+    """A client of the bucket with just these rights."""
+    return client("s3", at, key_of(at, name, policy))
 
 
 def as_of() -> ModuleType:
@@ -355,6 +363,17 @@ def test_the_locks_of_a_kept_backup_are_extended_before_they_end(
     # As if the days had been raised: what was stored before is locked for less than the new ones.
     longer = dataclasses.replace(settings, lock_days=2 * DAYS)
     assert retention.renew(longer, later, locked.s3) == len(locked.objects())
+
+
+def test_the_hosts_rights_are_enough_for_a_night(locked: Locked, tmp_path: Path) -> None:
+    """A backup, old ones forgotten, all of it checked and restored; and no version can be destroyed."""
+    key = key_of(locked.at, "host", {"Version": "2012-10-17", "Statement": rendered("backups")})
+    locked.repository = dataclasses.replace(locked.repository, access_key=key)
+    locked.back_up(1)
+    content = locked.back_up(2)
+    locked.repository.run("forget", "--keep-last", "1", "--prune")
+    locked.repository.run("check", "--read-data")
+    assert locked.newest(tmp_path / "back") == content
 
 
 def test_the_hosts_rights_are_enough_to_extend_locks(
