@@ -79,7 +79,9 @@ def credential(environ: Mapping[str, Any]) -> Credential | None:
 
 def read(environ: Mapping[str, Any], body: bytes, signed: Credential) -> Call:
     """The call that a request makes, by AWS's own models of its services."""
-    content = gzip.decompress(body) if environ.get("HTTP_CONTENT_ENCODING") == "gzip" else body
+    # What is stored in S3 stays as it is.
+    packed = environ.get("HTTP_CONTENT_ENCODING") == "gzip" and signed.service != "s3"
+    content = gzip.decompress(body) if packed else body
     copy = {**environ, "wsgi.input": io.BytesIO(content), "CONTENT_LENGTH": str(len(content))}
     request = Request(copy)
     try:

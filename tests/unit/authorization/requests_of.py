@@ -1,13 +1,16 @@
-"""The request that boto3 makes for a call, without sending it."""
+"""The request that boto3 makes for a call, without sending it; and what is said when one is refused."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from typing import Any
 
 import boto3
+import pytest
+from botocore.exceptions import ClientError
 from moto.core.request import Request
 
 from sandbox.aws.authorization.calls import Call, credential, read
@@ -57,3 +60,11 @@ def call_of(service: str, operation: str, **parameters: Any) -> Call:
     assert signed
     assert signed.key == KEY
     return read(environ, body, signed)
+
+
+def refused(call: Callable[..., Any], **parameters: Any) -> tuple[str, str]:
+    """The code and the message of a refusal."""
+    with pytest.raises(ClientError) as found:
+        call(**parameters)
+    said = found.value.response["Error"]
+    return str(said["Code"]), str(said["Message"])
