@@ -112,13 +112,12 @@ class AwsApi:
     """The AWS APIs of one sandbox."""
 
     def __init__(self, sandbox: Sandbox) -> None:
-        """Make a client for each API that the sandbox itself uses."""
+        """Make a client for each API that the sandbox itself uses, as the administrator."""
         settings: dict[str, Any] = {
             "endpoint_url": sandbox.endpoint,
             "region_name": sandbox.region,
-            "aws_access_key_id": "sandbox",
-            "aws_secret_access_key": "sandbox",
             "config": Config(connect_timeout=3, read_timeout=30, retries={"max_attempts": 1}),
+            **sandbox.credentials,
         }
         session = boto3.session.Session()
         self.ec2 = session.client("ec2", **settings)

@@ -48,6 +48,7 @@ def container(sandbox: Sandbox) -> Container:
         options={
             "environment": {
                 "AWS_ENDPOINT": sandbox.endpoint,
+                **{name.upper(): value for name, value in sandbox.credentials.items()},
                 "AWS_REGION": sandbox.region,
                 "ROUTER": str(sandbox.router_address),
                 "PYTHONPATH": "/opt/ragdock",

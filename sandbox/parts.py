@@ -16,7 +16,7 @@ import requests
 from sandbox import docker_api, networks, pki, trust
 from sandbox.cloud import AwsApi
 from sandbox.docker_api import Container
-from sandbox.settings import ACCOUNT, Sandbox
+from sandbox.settings import ACCOUNT, OPERATOR_KEY, Sandbox
 
 AWS_IMAGE = "ragdock-sandbox/aws:5"
 REGISTRY_IMAGE = "ragdock-sandbox/registry:2"
@@ -38,10 +38,11 @@ def aws(sandbox: Sandbox) -> Container:
         address=str(sandbox.aws_address),
         part="aws",
         command=("python3", "-u", "-m", "sandbox.aws.server"),
-        salt=fingerprint(code / "aws"),
+        salt=fingerprint(code / "aws") + fingerprint(sandbox.policies),
         options={
             "environment": {
                 "AWS_ACCOUNT": ACCOUNT,
+                "AWS_OPERATOR_KEY": OPERATOR_KEY,
                 "AWS_REGION": sandbox.region,
                 "PYTHONPATH": "/opt/ragdock",
                 "PYTHONDONTWRITEBYTECODE": "1",
@@ -52,7 +53,8 @@ def aws(sandbox: Sandbox) -> Container:
             "host": {
                 "binds": [
                     f"{code / 'aws'}:/opt/ragdock/sandbox/aws:ro",
-                    f"{sandbox.state / 'journal'}:/run/journal:ro",
+                    f"{sandbox.policies}:/etc/policies:ro",
+                    f"{sandbox.secret.parent}:/run/journal:ro",
                     f"{volume(sandbox, 'aws')}:/var/lib/aws",
                 ],
                 "init": True,
@@ -103,7 +105,7 @@ def fingerprint(folder: Path) -> str:
 
 def up_aws(client: Any, sandbox: Sandbox) -> str:
     """Start the AWS APIs; returns what the server said about its memory."""
-    key = sandbox.state / "journal" / "key"
+    key = sandbox.secret
     if not key.exists():
         key.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         key.touch(mode=0o600)

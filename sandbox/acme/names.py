@@ -81,9 +81,8 @@ class Route53:
 
     def __init__(self, endpoint: str, region: str) -> None:
         words = {"endpoint_url": endpoint, "region_name": region}
-        keys = {"aws_access_key_id": "sandbox", "aws_secret_access_key": "sandbox"}
-        self._zones: Any = boto3.client("route53", **words, **keys)  # type: ignore[call-overload]
-        self._ec2: Any = boto3.client("ec2", **words, **keys)  # type: ignore[call-overload]
+        self._zones: Any = boto3.client("route53", **words)  # type: ignore[call-overload]
+        self._ec2: Any = boto3.client("ec2", **words)  # type: ignore[call-overload]
         self._table: dict[str, list[str]] = {}
 
     def __call__(self, name: str) -> list[str] | None:

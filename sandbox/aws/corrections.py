@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 
@@ -13,28 +12,16 @@ def apply() -> None:
 
 
 def _s3() -> None:
-    from moto.iam.access_control import IAMPolicy, PermissionResult
+    from moto.iam.access_control import PermissionResult
     from moto.s3 import models
 
     bucket: Any = models.FakeBucket
 
-    def get_permission(self: Any, action: str, resource: str) -> Any:
-        """S3 refuses by a condition only what meets it; moto refuses all.
-
-        Requests to this AWS count as encrypted: it has no other way in.
-        """
-        if self.policy is None:
-            return PermissionResult.NEUTRAL
-        policy = json.loads(self.policy)
-        policy["Statement"] = [one for one in policy["Statement"] if not _asks_for_tls(one)]
-        return IAMPolicy(json.dumps(policy)).is_action_permitted(action, resource)
+    def get_permission(*_: Any) -> Any:
+        """moto reads a bucket's policy without its conditions. The judge has read it with them."""
+        return PermissionResult.NEUTRAL
 
     bucket.get_permission = get_permission
-
-
-def _asks_for_tls(statement: dict[str, Any]) -> bool:
-    condition = statement.get("Condition", {}).get("Bool", {})
-    return bool(statement["Effect"] == "Deny" and condition.get("aws:SecureTransport") == "false")
 
 
 def _ec2() -> None:

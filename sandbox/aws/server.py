@@ -1,4 +1,4 @@
-"""The `aws` container's program: moto's server, seeded and remembering."""
+"""The `aws` container's program: moto's server, seeded, remembering, and refusing."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import sys
 import time
 from pathlib import Path
 
-from sandbox.aws import corrections, identifiers, publisher
+from sandbox.aws import corrections, identifiers, people, publisher
 from sandbox.aws.journal import Journal
 from sandbox.aws.recorder import Recorder
 
 STATE = Path("/var/lib/aws")
 KEY = Path("/run/journal/key")
+POLICIES = Path("/etc/policies")
 
 
 def salt() -> str:
@@ -40,10 +41,15 @@ def main() -> None:
     )
     from werkzeug.serving import run_simple
 
+    from sandbox.aws.authorization.account import Account
+    from sandbox.aws.authorization.judge import Judge
+
     corrections.apply()
     identifiers.separate(mock_random)
     mock_random.seed(salt())
     publisher.publish(account, region)
+    policies = {path.stem: path.read_text() for path in sorted(POLICIES.glob("*.json"))}
+    people.make_operator(account, os.environ["AWS_OPERATOR_KEY"], policies)
     journal = Journal(STATE / "journal", KEY.read_bytes())
     if not journal.readable():
         _say("The journal was sealed with another key: starting empty.")
@@ -54,7 +60,8 @@ def main() -> None:
     _say(f"Replayed {count} requests in {time.monotonic() - began:.1f} s.")
     for line in differing:
         _say(f"Replay differs: {line}")
-    run_simple("0.0.0.0", 5000, recorder, threaded=True, request_handler=MotoRequestHandler)  # noqa: S104
+    judge = Judge(recorder, Account(account, region), people.administrator_key(KEY.read_bytes()))
+    run_simple("0.0.0.0", 5000, judge, threaded=True, request_handler=MotoRequestHandler)  # noqa: S104
 
 
 def _say(line: str) -> None:

@@ -28,10 +28,9 @@ UNPROVEN = "state:unproven"
 
 
 def aws(service: str) -> Any:
-    """A client of the sandbox's AWS."""
+    """A client of the sandbox's AWS, with every right."""
     at = settings.load()
-    key = {"aws_access_key_id": "tests", "aws_secret_access_key": "tests"}
-    return boto3.client(service, endpoint_url=at.endpoint, region_name=at.region, **key)  # type: ignore[call-overload]
+    return boto3.client(service, endpoint_url=at.endpoint, region_name=at.region, **at.credentials)  # type: ignore[call-overload]
 
 
 class Vault:

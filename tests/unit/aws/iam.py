@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
-import re
-from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import boto3
+
+from sandbox.aws.authorization import s3
 
 # Service of boto3 -> its prefix in IAM.
 SERVICES = {
@@ -25,29 +24,14 @@ SERVICES = {
     "ssm": "ssm",
     "sts": "sts",
 }
-# IAM calls most actions as the API calls its operations. These it does not.
-RENAMED: dict[str, tuple[str, ...]] = {
-    "s3:DeleteObjects": ("s3:DeleteObject", "s3:DeleteObjectVersion"),
-    "s3:GetBucketAccelerateConfiguration": ("s3:GetAccelerateConfiguration",),
-    "s3:GetBucketEncryption": ("s3:GetEncryptionConfiguration",),
-    "s3:GetBucketLifecycleConfiguration": ("s3:GetLifecycleConfiguration",),
-    "s3:GetObjectLockConfiguration": ("s3:GetBucketObjectLockConfiguration",),
-    "s3:GetPublicAccessBlock": ("s3:GetBucketPublicAccessBlock",),
-    "s3:HeadBucket": ("s3:ListBucket",),
-    "s3:ListBucketInventoryConfigurations": ("s3:GetInventoryConfiguration",),
-    "s3:ListBuckets": ("s3:ListAllMyBuckets",),
-    "s3:ListObjectVersions": ("s3:ListBucketVersions",),
-    "s3:ListObjectsV2": ("s3:ListBucket",),
-    "s3:PutBucketEncryption": ("s3:PutEncryptionConfiguration",),
-    "s3:PutBucketLifecycleConfiguration": ("s3:PutLifecycleConfiguration",),
-    "s3:PutObjectLockConfiguration": ("s3:PutBucketObjectLockConfiguration",),
-    "s3:PutPublicAccessBlock": ("s3:PutBucketPublicAccessBlock",),
-}
 
 
 def actions(operation: str) -> tuple[str, ...]:
     """The rights that an operation (service:Operation) needs."""
-    return RENAMED.get(operation, (operation,))
+    service, name = operation.split(":")
+    if operation == "s3:DeleteObjects":
+        return ("s3:DeleteObject", "s3:DeleteObjectVersion")
+    return (f"s3:{s3.RENAMED.get(name, name)}" if service == "s3" else operation,)
 
 
 @cache
@@ -101,24 +85,6 @@ def _service(receiver: ast.expr) -> str:
     return named if named in SERVICES else ""
 
 
-@cache
-def words_of(module: str) -> set[str]:
-    """Every word in the source of a module of a collection, and in the helpers of both."""
-    collection, name = module.rsplit(".", 1)
-    package = "ansible_collections." + collection
-    files = [_folder(f"{package}.plugins.modules") / f"{name}.py"]
-    for helpers in ("amazon.aws", "community.aws"):
-        files += _folder(f"ansible_collections.{helpers}.plugins.module_utils").rglob("*.py")
-    return {word for path in files for word in re.findall(r"\w+", path.read_text())}
-
-
-def _folder(package: str) -> Path:
-    spec = importlib.util.find_spec(package)
-    assert spec
-    assert spec.submodule_search_locations
-    return Path(spec.submodule_search_locations[0])
-
-
 def statements(policy: dict[str, Any]) -> list[dict[str, Any]]:
     """A policy's statements, action and resource as lists."""
     return [
@@ -129,8 +95,3 @@ def statements(policy: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _listed(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
-
-
-def covers(granted: list[str], action: str) -> bool:
-    """Whether one of the granted actions, which may hold wildcards, is this one."""
-    return any(fnmatchcase(action, one) for one in granted)

@@ -12,16 +12,14 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import boto3
 import pytest
 import yaml
 from botocore.exceptions import ClientError
-from moto.core.authorization import enable_iam_authentication
 
 from ansible_collections.ragdock.host.plugins.module_utils.aws import read_services
 from ansible_collections.ragdock.host.plugins.module_utils.backup import retention
@@ -32,25 +30,23 @@ from ansible_collections.ragdock.host.plugins.module_utils.backup.common import 
 )
 from ansible_collections.ragdock.host.plugins.module_utils.restic import Repository
 from ansible_collections.ragdock.host.plugins.modules import aws_bucket_as_of
-from sandbox.aws import corrections
-from tests.local_aws import client, local_aws
+from tests.local_aws import ADMINISTRATOR, client, judged_aws
 from tests.unit.aws.test_host_policy import BUCKET, NAME, rendered
 from tests.unit.role_files import COLLECTIONS, ROLES
 
 DAYS = 14
 DAY = 86400.0
 OPERATOR = ROLES.parent / "docs/policies/operator.json"
+KEYS = {"AWS_ACCESS_KEY_ID": ADMINISTRATOR, "AWS_SECRET_ACCESS_KEY": ADMINISTRATOR}
 ANYBODY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
 
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """As after the first site.yml with ragdock_backup_object_lock_days; the address."""
-    # The bucket's policy refuses what is not encrypted, and only that.
-    corrections.apply()
-    with local_aws() as at:
-        make_bucket(at, tmp_path_factory.mktemp("play"))
-        yield at
+    with judged_aws({}) as local:
+        make_bucket(local.address, tmp_path_factory.mktemp("play"))
+        yield local.address
 
 
 def played(at: str, folder: Path, role: dict[str, str], **other: Any) -> subprocess.CompletedProcess[str]:
@@ -67,7 +63,7 @@ def played(at: str, folder: Path, role: dict[str, str], **other: Any) -> subproc
     (folder / "play.yml").write_text(json.dumps([play | tasks]))
     environment = dict(os.environ, AWS_ENDPOINT_URL=at, AWS_REGION="us-east-1")
     environment |= {"ANSIBLE_ROLES_PATH": str(ROLES), "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS)}
-    environment |= {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+    environment |= KEYS
     program, file = Path(sys.executable).with_name("ansible-playbook"), folder / "play.yml"
     words = [str(program), "-i", "localhost,", str(file)]
     return subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
@@ -80,12 +76,15 @@ def make_bucket(at: str, folder: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
+@dataclass(frozen=True)
 class Signed(Repository):
-    """As a program that signs in: restic asks for keys, whatever they are."""
+    """As a program that signs in."""
+
+    access_key: str = field(default=ADMINISTRATOR, kw_only=True)
 
     def environment(self, descriptor: int) -> dict[str, str]:
         """What the host's role gives it elsewhere."""
-        keys = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+        keys = {"AWS_ACCESS_KEY_ID": self.access_key, "AWS_SECRET_ACCESS_KEY": self.access_key}
         return {**super().environment(descriptor), **keys}
 
 
@@ -96,7 +95,7 @@ class Locked:
     at: str
     prefix: str
     s3: Any
-    repository: Repository
+    repository: Signed
     papers: Path
 
     def back_up(self, number: int) -> bytes:
@@ -141,23 +140,21 @@ def locked(aws: str, tmp_path: Path, restic: None, request: pytest.FixtureReques
     repository = Signed(where, password="a long word", region="us-east-1", cache=tmp_path / "cache")
     repository.init()
     (tmp_path / "papers").mkdir()
-    return Locked(aws, prefix, client("s3", aws), repository, tmp_path / "papers")
+    return Locked(aws, prefix, client("s3", aws, ADMINISTRATOR), repository, tmp_path / "papers")
 
 
-def person(at: str, name: str, policy: dict[str, Any]) -> Any:
-    """A client of the bucket with just these rights, which the local AWS enforces when it is told to."""
-    iam = client("iam", at)
+def key_of(at: str, name: str, policy: dict[str, Any]) -> str:
+    """The access key of somebody with just these rights."""
+    iam = client("iam", at, ADMINISTRATOR)
     name = f"{name}-{uuid.uuid4()}"
     iam.create_user(UserName=name)
     iam.put_user_policy(UserName=name, PolicyName="rights", PolicyDocument=json.dumps(policy))
-    key = iam.create_access_key(UserName=name)["AccessKey"]
-    return boto3.client(
-        "s3",
-        endpoint_url=at,
-        region_name="us-east-1",
-        aws_access_key_id=key["AccessKeyId"],
-        aws_secret_access_key=key["SecretAccessKey"],
-    )
+    return str(iam.create_access_key(UserName=name)["AccessKey"]["AccessKeyId"])
+
+
+def person(at: str, name: str, policy: dict[str, Any]) -> Any:
+    """A client of the bucket with just these rights."""
+    return client("s3", at, key_of(at, name, policy))
 
 
 def as_of() -> ModuleType:
@@ -199,14 +196,14 @@ def test_the_role_makes_a_bucket_that_locks_each_object(locked: Locked) -> None:
 
 def test_what_the_role_made_is_what_it_wants(aws: str) -> None:
     """Or each run would make it again; and no rule ends a version that is current."""
-    found = read_services.storage(client("s3", aws), BUCKET)
+    found = read_services.storage(client("s3", aws, ADMINISTRATOR), BUCKET)
     assert found["bucket"]
     assert found["bucket_lifecycle"]
     assert found["bucket"]["object_lock_days"] == DAYS
     (rule,) = found["bucket_lifecycle"]["rules"]
     wanted = yaml.safe_load((ROLES / "aws_storage/vars/main.yml").read_text())["_aws_storage_rule"]
     assert rule == wanted | {"old_versions_days": 30}
-    (raw,) = client("s3", aws).get_bucket_lifecycle_configuration(Bucket=BUCKET)["Rules"]
+    (raw,) = client("s3", aws, ADMINISTRATOR).get_bucket_lifecycle_configuration(Bucket=BUCKET)["Rules"]
     assert raw["Expiration"] == {"ExpiredObjectDeleteMarker": True}
 
 
@@ -232,24 +229,22 @@ def test_a_locked_version_cannot_be_destroyed(locked: Locked, who: str) -> None:
     s3 = person(locked.at, who, policies[who])
     locked.back_up(1)
     before, _ = locked.listed()
-    with enable_iam_authentication():
-        for one in before:
-            with pytest.raises(ClientError, match="AccessDenied"):
-                s3.delete_object(Bucket=BUCKET, Key=one["Key"], VersionId=one["VersionId"])
-            assert s3.delete_object(Bucket=BUCKET, Key=one["Key"])["DeleteMarker"]
+    for one in before:
+        with pytest.raises(ClientError, match="AccessDenied"):
+            s3.delete_object(Bucket=BUCKET, Key=one["Key"], VersionId=one["VersionId"])
+        assert s3.delete_object(Bucket=BUCKET, Key=one["Key"])["DeleteMarker"]
     assert {one["VersionId"] for one in before} == locked.version_ids()
     assert len(locked.listed()[1]) >= len(before)
 
 
 def test_without_a_lock_the_owner_destroys_versions(aws: str) -> None:
     """What the test above verifies is the lock's work."""
-    s3 = client("s3", aws)
+    s3 = client("s3", aws, ADMINISTRATOR)
     s3.create_bucket(Bucket="unlocked")
     s3.put_bucket_versioning(Bucket="unlocked", VersioningConfiguration={"Status": "Enabled"})
     version = s3.put_object(Bucket="unlocked", Key="backup/config", Body=b"x")["VersionId"]
     owner = person(aws, "owner-of-unlocked", ANYBODY)
-    with enable_iam_authentication():
-        owner.delete_object(Bucket="unlocked", Key="backup/config", VersionId=version)
+    owner.delete_object(Bucket="unlocked", Key="backup/config", VersionId=version)
     assert "Versions" not in s3.list_object_versions(Bucket="unlocked")
 
 
@@ -270,8 +265,7 @@ def test_what_a_thief_deleted_and_overwrote_is_brought_back(locked: Locked, tmp_
     assert not locked.repository.exists()
 
     operator = person(locked.at, "operator", json.loads(OPERATOR.read_text()))
-    with enable_iam_authentication():
-        figures = undelete(locked, moment, operator)
+    figures = undelete(locked, moment, operator)
     assert locked.objects() == before
     assert versions <= locked.version_ids()
     assert figures["deleted"] == len(before) - len(before) // 2
@@ -371,6 +365,17 @@ def test_the_locks_of_a_kept_backup_are_extended_before_they_end(
     assert retention.renew(longer, later, locked.s3) == len(locked.objects())
 
 
+def test_the_hosts_rights_are_enough_for_a_night(locked: Locked, tmp_path: Path) -> None:
+    """A backup, old ones forgotten, all of it checked and restored; and no version can be destroyed."""
+    key = key_of(locked.at, "host", {"Version": "2012-10-17", "Statement": rendered("backups")})
+    locked.repository = dataclasses.replace(locked.repository, access_key=key)
+    locked.back_up(1)
+    content = locked.back_up(2)
+    locked.repository.run("forget", "--keep-last", "1", "--prune")
+    locked.repository.run("check", "--read-data")
+    assert locked.newest(tmp_path / "back") == content
+
+
 def test_the_hosts_rights_are_enough_to_extend_locks(
     locked: Locked, settings: Settings, paths: BackupPaths
 ) -> None:
@@ -378,12 +383,9 @@ def test_the_hosts_rights_are_enough_to_extend_locks(
     del paths
     settings = dataclasses.replace(settings, location=locked.repository.location, lock_days=DAYS)
     locked.back_up(1)
-    # This AWS cannot judge the conditions of S3; tests/unit/aws/test_host_policy.py reads them.
-    rights = [{key: one[key] for key in one if key != "Condition"} for one in rendered("backups")]
-    host = person(locked.at, "host", {"Version": "2012-10-17", "Statement": rights})
+    host = person(locked.at, "host", {"Version": "2012-10-17", "Statement": rendered("backups")})
     everything = len(locked.objects())
-    with enable_iam_authentication():
-        assert retention.renew(settings, time.time(), host) == everything
+    assert retention.renew(settings, time.time(), host) == everything
 
 
 def test_a_lock_on_a_bucket_without_object_lock_is_reported(

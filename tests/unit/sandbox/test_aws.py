@@ -8,11 +8,11 @@ import random
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from sandbox.aws import corrections, identifiers, operations, publisher
+from sandbox.aws import identifiers, operations, publisher
 from sandbox.aws.journal import Journal
 from sandbox.aws.recorder import Recorder
 
@@ -154,19 +154,3 @@ def test_publisher_has_an_older_image_too() -> None:
     older, newest = publisher.images()
     assert older["ami_id"] != newest["ami_id"]
     assert older["creation_date"] < newest["creation_date"]
-
-
-def test_a_policy_that_asks_for_tls_refuses_no_request_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """This AWS has no other way in than http; what a policy denies outright is still refused."""
-    from moto.iam.access_control import PermissionResult
-    from moto.s3.models import FakeBucket
-
-    monkeypatch.setattr(FakeBucket, "get_permission", FakeBucket.get_permission)
-    corrections.apply()
-    bucket: Any = cast(Any, FakeBucket)("papers", "123456789012", "us-east-1")
-    deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::papers/*"}
-    tls = {**deny, "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
-    resource = "arn:aws:s3:::papers/backup/config"
-    for statements, wanted in (([tls], PermissionResult.NEUTRAL), ([tls, deny], PermissionResult.DENIED)):
-        bucket.policy = json.dumps({"Version": "2012-10-17", "Statement": statements}).encode()
-        assert bucket.get_permission("s3:GetObject", resource) == wanted

@@ -1,0 +1,187 @@
+"""What the account knows of those who send requests and of the resources they name: moto's own state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from moto.ec2.models import ec2_backends
+from moto.ecr.models import ecr_backends
+from moto.iam.models import iam_backends
+from moto.s3.models import s3_backends
+from moto.ssm.models import ssm_backends
+from moto.sts.models import sts_backends
+
+from sandbox.aws.authorization.policies import Policy, parse
+
+NOTHING: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Principal:
+    """A user, or a session of a role."""
+
+    arn: str
+    # The name that IAM gives to sessions and to users: no two have the same.
+    user_id: str
+    name: str
+    kind: str
+    policies: tuple[Policy, ...]
+    boundary: Policy | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    # How a resource's policy may call it.
+    aliases: frozenset[str] = frozenset()
+
+    def __str__(self) -> str:
+        """As AWS's messages name it."""
+        return self.arn
+
+
+@dataclass(frozen=True)
+class Account:
+    """One account in one region."""
+
+    number: str
+    region: str
+
+    def principal(self, key: str) -> Principal | None:
+        """Whose access key this is."""
+        for user in list(self._iam.users.values()):
+            if any(one.access_key_id == key and one.status == "Active" for one in user.access_keys):
+                return self._user(user)
+        session = sts_backends[self.number]["aws"].get_assumed_role_from_access_key(key)
+        return self._session(session) if session else None
+
+    def bucket_policy(self, bucket: str) -> Policy | None:
+        """The policy of a bucket."""
+        found = s3_backends[self.number]["aws"].buckets.get(bucket)
+        return parse(found.policy.decode()) if found and found.policy else None
+
+    def public(self, bucket: str, key: str) -> bool:
+        """Whether everybody may read an object, also of another account."""
+        for account in list(s3_backends.values()):
+            if found := account["aws"].buckets.get(bucket):
+                entry = found.keys.get(key)
+                return bool(entry and entry.acl and entry.acl.public_read)
+        return False
+
+    def ec2_tags(self, identifier: str) -> Mapping[str, str]:
+        """The tags of a resource of EC2; of a key pair also by its name."""
+        key = self._ec2.key_pairs.get(identifier)
+        return dict(self._ec2.tags.get(key.id if key else identifier, NOTHING))
+
+    def tags(self, service: str, kind: str, name: str) -> Mapping[str, str]:
+        """The tags of a resource of another service."""
+        if service == "ssm" and kind == "parameter":
+            listed: Any = ssm_backends[self.number][self.region]._resource_tags.get("Parameter", {})
+            return dict(listed.get(name, NOTHING))
+        if service == "ssm" and kind == "instance":
+            return self.ec2_tags(name)
+        if service == "ssm" and kind == "session":
+            return {"aws:ssmmessages:session-id": owner} if (owner := self._owner(name)) else NOTHING
+        if service == "ecr":
+            repository = ecr_backends[self.number][self.region].repositories.get(name)
+            tagger = ecr_backends[self.number][self.region].tagger
+            return dict(tagger.get_tag_dict_for_resource(repository.arn)) if repository else NOTHING
+        if service == "iam":
+            return {tag["Key"]: tag["Value"] for tag in self._iam_tags(kind, name)}
+        return NOTHING
+
+    def key_name(self, identifier: str) -> str:
+        """The name of a key pair by its id."""
+        return next(
+            (key.key_name for key in list(self._ec2.key_pairs.values()) if key.id == identifier), identifier
+        )
+
+    def address(self, known: str) -> str:
+        """The allocation of an Elastic IP, by its address or association."""
+        for one in list(self._ec2.addresses):
+            if known in (one.public_ip, one.association_id):
+                return str(one.allocation_id)
+        return known
+
+    def route_table(self, association: str) -> tuple[str, str] | None:
+        """The route table and the subnet of an association."""
+        for table in list(self._ec2.route_tables.values()):
+            if association in table._associations:
+                return str(table.id), str(table._associations[association])
+        return None
+
+    def profiled(self, association: str) -> str | None:
+        """The instance of an association of an instance profile."""
+        found = self._ec2.iam_instance_profile_associations.get(association)
+        return str(found.instance_id) if found else None
+
+    def role_of(self, profile: str) -> str | None:
+        """The ARN of the role in an instance profile, by its name or ARN."""
+        for one in list(self._iam.instance_profiles.values()):
+            if profile in (one.name, one.arn) and one.roles:
+                return str(one.roles[0].arn)
+        return None
+
+    @property
+    def _iam(self) -> Any:
+        return iam_backends[self.number]["aws"]
+
+    @property
+    def _ec2(self) -> Any:
+        return ec2_backends[self.number][self.region]
+
+    def _user(self, user: Any) -> Principal:
+        groups = self._iam.get_groups_for_user(user.name)
+        return Principal(
+            arn=user.arn,
+            user_id=user.id,
+            name=user.name,
+            kind="User",
+            policies=tuple(policy for holder in (user, *groups) for policy in _policies(holder)),
+            tags={tag["Key"]: tag["Value"] for tag in user.tags or []},
+            aliases=frozenset({user.arn}),
+        )
+
+    def _session(self, session: Any) -> Principal | None:
+        role = next((one for one in list(self._iam.roles.values()) if one.arn == session.role_arn), None)
+        if role is None:
+            return None
+        boundary = self._iam.managed_policies.get(role.permissions_boundary_arn)
+        return Principal(
+            arn=session.arn,
+            user_id=session.user_id,
+            name=session.session_name,
+            kind="AssumedRole",
+            policies=tuple(_policies(role)),
+            boundary=parse(_document(boundary)) if boundary else None,
+            tags={tag["Key"]: tag["Value"] for tag in role.tags},
+            aliases=frozenset({session.arn, role.arn}),
+        )
+
+    def _owner(self, session: str) -> str | None:
+        """Who began a session of Session Manager: its id begins with the name of the user or session."""
+        users = {one.name: one.id for one in list(self._iam.users.values())}
+        roles = {
+            one.session_name: one.user_id for one in list(sts_backends[self.number]["aws"].assumed_roles)
+        }
+        return next((who for name, who in (users | roles).items() if session.startswith(f"{name}-")), None)
+
+    def _iam_tags(self, kind: str, name: str) -> list[dict[str, str]]:
+        if kind == "role":
+            found = next((one for one in list(self._iam.roles.values()) if one.name == name), None)
+        elif kind == "instance-profile":
+            found = next(
+                (one for one in list(self._iam.instance_profiles.values()) if one.name == name), None
+            )
+        else:
+            found = self._iam.users.get(name)
+        return list(found.tags or []) if found else []
+
+
+def _policies(holder: Any) -> Iterator[Policy]:
+    for document in holder.policies.values():
+        yield parse(document)
+    for managed in holder.managed_policies.values():
+        yield parse(_document(managed))
+
+
+def _document(managed: Any) -> str:
+    return str(next(one.document for one in managed.versions if one.is_default))

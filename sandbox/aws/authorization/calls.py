@@ -1,0 +1,122 @@
+"""Reads a request: who signed it, which operation of which service it is, and with what parameters."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs
+
+from botocore.model import OperationNotFoundError
+from moto.core.parse import PROTOCOL_PARSERS, RequestParserError
+from moto.core.request import Request, determine_request_protocol
+from moto.core.routing import get_service_router
+from moto.core.utils import get_service_model
+from werkzeug.exceptions import HTTPException
+
+from sandbox.aws import operations
+
+CREDENTIAL = re.compile(
+    r"(?:Credential=|^)(?P<key>[^/,\s]+)/\d+/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request"
+)
+# The name in a signature -> boto3's name and IAM's prefix, where they are others.
+SERVICES = {
+    "monitoring": ("cloudwatch", "cloudwatch"),
+    "tagging": ("resourcegroupstaggingapi", "tag"),
+    "servicequotas": ("service-quotas", "servicequotas"),
+}
+
+
+class UnreadableError(ValueError):
+    """A request that is not one of an AWS service."""
+
+
+@dataclass(frozen=True)
+class Credential:
+    """What a signature says about its maker."""
+
+    key: str
+    region: str
+    service: str
+
+    @property
+    def boto(self) -> str:
+        """The service's name in boto3."""
+        return SERVICES.get(self.service, (self.service, ""))[0]
+
+    @property
+    def prefix(self) -> str:
+        """The service's prefix in IAM."""
+        return SERVICES.get(self.service, ("", self.service))[1]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request of an AWS service."""
+
+    credential: Credential
+    operation: str
+    parameters: Mapping[str, Any]
+
+    @property
+    def action(self) -> str:
+        """The operation as most IAM actions are called."""
+        return f"{self.credential.prefix}:{self.operation}"
+
+
+def credential(environ: Mapping[str, Any]) -> Credential | None:
+    """From the Authorization header or a presigned address; None when the request is not signed."""
+    query = parse_qs(str(environ.get("QUERY_STRING", "")))
+    for text in (str(environ.get("HTTP_AUTHORIZATION", "")), *query.get("X-Amz-Credential", [])):
+        if found := CREDENTIAL.search(text):
+            return Credential(found["key"], found["region"], found["service"])
+    return None
+
+
+def read(environ: Mapping[str, Any], body: bytes, signed: Credential) -> Call:
+    """The call that a request makes, by AWS's own models of its services."""
+    # What is stored in S3 stays as it is.
+    packed = environ.get("HTTP_CONTENT_ENCODING") == "gzip" and signed.service != "s3"
+    content = gzip.decompress(body) if packed else body
+    copy = {**environ, "wsgi.input": io.BytesIO(content), "CONTENT_LENGTH": str(len(content))}
+    request = Request(copy)
+    try:
+        service = get_service_model(signed.boto)
+        labels: dict[str, Any] = {}
+        name = operations.operation(copy, content)
+        if service.protocol.startswith("rest"):
+            model, labels = get_service_router(signed.boto).match(request)
+        else:
+            if name not in service.operation_names and request.content_type.startswith(
+                "application/x-amz-json"
+            ):
+                # An operation of agents and consoles, which AWS publishes no model of.
+                return Call(signed, name, json.loads(content))
+            model = service.operation_model(name)
+        parser = PROTOCOL_PARSERS[determine_request_protocol(service, request.content_type)](model)
+        parameters = parser.parse(
+            {
+                "method": request.method,
+                "values": request.values,
+                "headers": request.headers,
+                "body": content,
+                "url_path": request.path,
+                "url_params": labels,
+            }
+        )
+    except (
+        HTTPException,
+        RequestParserError,
+        OperationNotFoundError,
+        NotImplementedError,
+        KeyError,
+        ValueError,
+    ) as error:
+        raise UnreadableError(
+            f"{signed.service}: {environ.get('REQUEST_METHOD')} {environ.get('PATH_INFO')}: {error!r}"
+        ) from error
+    return Call(signed, str(model.name), {**labels, **(parameters or {})})

@@ -1,0 +1,164 @@
+"""Policies, and what several of them decide about one request."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from sandbox.aws.authorization.conditions import Condition, conditions
+from sandbox.aws.authorization.patterns import Context, any_of, has_variable, matches
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked: one action on one resource."""
+
+    action: str
+    resource: str
+    context: Context
+
+
+@dataclass(frozen=True)
+class Resources:
+    """The resources of a statement: those without a variable as one expression, the others as they are."""
+
+    fixed: re.Pattern[str]
+    variable: tuple[str, ...]
+
+    def include(self, arn: str, context: Context) -> bool:
+        """Whether one of them is this one."""
+        return bool(self.fixed.fullmatch(arn)) or any(matches(one, arn, context) for one in self.variable)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement of a policy."""
+
+    sid: str
+    allows: bool
+    actions: re.Pattern[str]
+    not_actions: bool
+    resources: Resources
+    not_resources: bool
+    # Of a policy that belongs to a resource: ARNs or accounts, or * for everybody.
+    principals: frozenset[str]
+    conditions: tuple[Condition, ...]
+
+    def covers(self, question: Question) -> bool:
+        """Whether it speaks of this action and this resource."""
+        if (self.actions.fullmatch(question.action) is None) != self.not_actions:
+            return False
+        return self.resources.include(question.resource, question.context) != self.not_resources
+
+    def names(self, principals: frozenset[str]) -> bool:
+        """Whether it speaks of one of these principals."""
+        return "*" in self.principals or bool(self.principals & principals)
+
+    def unmet(self, context: Context) -> list[Condition]:
+        """The conditions that this request does not fulfil."""
+        return [condition for condition in self.conditions if not condition.met(context)]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A policy document that has been read."""
+
+    statements: tuple[Statement, ...]
+
+    def of(self, principals: frozenset[str]) -> Policy:
+        """What a resource's policy says about these principals."""
+        return Policy(tuple(one for one in self.statements if one.names(principals)))
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The answer to a question, and why."""
+
+    allowed: bool
+    explicit: bool
+    why: str
+
+
+@lru_cache(maxsize=256)
+def parse(document: str) -> Policy:
+    """Read a policy document; each is read once."""
+    statements = json.loads(document)["Statement"]
+    listed = statements if isinstance(statements, list) else [statements]
+    return Policy(tuple(_statement(number, one) for number, one in enumerate(listed, start=1)))
+
+
+def decide(
+    question: Question,
+    identity: Iterable[Policy],
+    resource_policy: Policy | None = None,
+    boundary: Policy | None = None,
+) -> Decision:
+    """As IAM does within one account: a denial wins, then any allowance counts, else nothing is allowed.
+
+    IDENTITY are the principal's own policies, RESOURCE_POLICY is what that says about the principal,
+    BOUNDARY limits what the identity's policies can allow.
+    """
+    own = [statement for policy in identity for statement in policy.statements]
+    of_resource = resource_policy.statements if resource_policy else ()
+    limit = boundary.statements if boundary else ()
+    for statement in (*own, *of_resource, *limit):
+        if not statement.allows and statement.covers(question) and not statement.unmet(question.context):
+            return Decision(False, True, f"{statement.sid} denies it")
+    if granted := _allowance(of_resource, question):
+        return Decision(True, False, f"the resource's {granted.sid} allows it")
+    granted = _allowance(own, question)
+    if granted and (boundary is None or _allowance(limit, question)):
+        return Decision(True, False, f"{granted.sid} allows it")
+    if granted:
+        return Decision(False, False, "the permissions boundary does not allow it")
+    near = [
+        f"{one.sid} would, but for {' and '.join(map(str, one.unmet(question.context)))}"
+        for one in own
+        if one.allows and one.covers(question)
+    ]
+    return Decision(False, False, "; ".join(["no statement allows it", *near]))
+
+
+def _allowance(statements: Iterable[Statement], question: Question) -> Statement | None:
+    return next(
+        (
+            one
+            for one in statements
+            if one.allows and one.covers(question) and not one.unmet(question.context)
+        ),
+        None,
+    )
+
+
+def _statement(number: int, written: Mapping[str, Any]) -> Statement:
+    not_actions, not_resources = "NotAction" in written, "NotResource" in written
+    resources = list(_listed(written.get("NotResource" if not_resources else "Resource", "*")))
+    return Statement(
+        sid=written.get("Sid") or f"statement {number}",
+        allows=written["Effect"] == "Allow",
+        actions=any_of(_listed(written["NotAction" if not_actions else "Action"]), ignore_case=True),
+        not_actions=not_actions,
+        resources=Resources(
+            fixed=any_of(one for one in resources if not has_variable(one)),
+            variable=tuple(one for one in resources if has_variable(one)),
+        ),
+        not_resources=not_resources,
+        principals=frozenset(_principals(written.get("Principal", {}))),
+        conditions=tuple(conditions(written.get("Condition", {}))),
+    )
+
+
+def _principals(written: str | Mapping[str, Any]) -> Iterator[str]:
+    if isinstance(written, str):
+        yield written
+        return
+    for values in written.values():
+        yield from _listed(values)
+
+
+def _listed(value: str | list[str]) -> Iterator[str]:
+    yield from [value] if isinstance(value, str) else value

@@ -1,0 +1,108 @@
+"""A local AWS with two deployments, an operator, and an instance and a role of somebody else's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+
+from tests.local_aws import REGION, JudgedAws, judged_aws
+from tests.unit.aws.test_host_policy import rendered
+from tests.unit.role_files import ROLES
+
+ACCOUNT = "123456789012"
+OPERATOR_POLICIES = {path.stem: path.read_text() for path in (ROLES.parent / "docs/policies").glob("*.json")}
+# One of those that moto knows.
+IMAGE = "ami-12c6146b"
+TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
+ANYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+
+
+def tagged(kind: str, **tags: str) -> list[dict[str, Any]]:
+    """Tags that a resource is made with."""
+    return [
+        {
+            "ResourceType": kind,
+            "Tags": [{"Key": key.replace("_", ":"), "Value": value} for key, value in tags.items()],
+        }
+    ]
+
+
+def host_policy(name: str) -> str:
+    """The rights of a deployment's host."""
+    values = {
+        "ragdock_name": name,
+        "ragdock_region": REGION,
+        "_aws_identity_scope": f"{REGION}:{ACCOUNT}",
+        "aws_storage_bucket": f"ragdock-{name}-{ACCOUNT}",
+    }
+    files = [path.name.removesuffix(".json.j2") for path in (ROLES / "aws_identity/templates").glob("*.j2")]
+    statements = [one for file in files if file != "trust" for one in rendered(file, **values)]
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+
+
+def deploy(aws: JudgedAws, name: str) -> None:
+    """What a deployment has, as far as others could want it."""
+    role = f"ragdock-{name}-host"
+    iam = aws.client("iam")
+    iam.create_role(RoleName=role, AssumeRolePolicyDocument=TRUST)
+    iam.put_role_policy(RoleName=role, PolicyName="host", PolicyDocument=host_policy(name))
+    iam.create_instance_profile(InstanceProfileName=role)
+    iam.add_role_to_instance_profile(InstanceProfileName=role, RoleName=role)
+    aws.client("ssm").put_parameter(Name=f"/ragdock/{name}/app_password", Value=name, Type="SecureString")
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket=f"ragdock-{name}-{ACCOUNT}")
+    s3.put_object(Bucket=f"ragdock-{name}-{ACCOUNT}", Key="backup/config", Body=name.encode())
+    aws.client("ecr").create_repository(repositoryName=f"ragdock/{name}/rag-app")
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[JudgedAws]:
+    """The local AWS."""
+    with judged_aws(OPERATOR_POLICIES) as found:
+        deploy(found, "demo")
+        deploy(found, "other")
+        yield found
+
+
+def launch(aws: JudgedAws, **tags: str) -> str:
+    """An instance that the administrator launches."""
+    ec2 = aws.client("ec2")
+    more = {"TagSpecifications": tagged("instance", **tags)} if tags else {}
+    made = ec2.run_instances(ImageId=IMAGE, MinCount=1, MaxCount=1, **more)
+    return str(made["Instances"][0]["InstanceId"])
+
+
+@pytest.fixture(scope="module")
+def own(aws: JudgedAws) -> str:
+    """A host of a deployment."""
+    return launch(aws, ragdock_name="demo")
+
+
+@pytest.fixture(scope="module")
+def foreign(aws: JudgedAws) -> str:
+    """An instance of somebody else in the account."""
+    return launch(aws)
+
+
+@pytest.fixture(scope="module")
+def host(aws: JudgedAws) -> Any:
+    """Makes a client with the rights of the host of `demo`, as the metadata service hands them out."""
+    given = aws.client("sts").assume_role(
+        RoleArn=f"arn:aws:iam::{ACCOUNT}:role/ragdock-demo-host", RoleSessionName="i-0123456789abcdef0"
+    )["Credentials"]
+
+    def client(service: str) -> Any:
+        return boto3.client(
+            service,  # type: ignore[call-overload]
+            endpoint_url=aws.address,
+            region_name=REGION,
+            aws_access_key_id=given["AccessKeyId"],
+            aws_secret_access_key=given["SecretAccessKey"],
+            aws_session_token=given["SessionToken"],
+        )
+
+    return client

@@ -1,0 +1,70 @@
+"""The request that boto3 makes for a call, without sending it; and what is said when one is refused."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from moto.core.request import Request
+
+from sandbox.aws.authorization.calls import Call, credential, read
+
+KEY = "AKIAIOSFODNN7EXAMPLE"
+
+
+class NotSentError(Exception):
+    """The request is known; nothing was sent."""
+
+
+@cache
+def _client(service: str, key: str) -> tuple[Any, list[Any]]:
+    """A client, and where it leaves what it would send."""
+    client: Any = boto3.client(
+        service,  # type: ignore[call-overload]
+        endpoint_url="http://127.0.0.1:1",
+        region_name="us-east-1",
+        aws_access_key_id=key,
+        aws_secret_access_key="none",
+    )
+    sent: list[Any] = []
+
+    def stop(request: Any, **_: Any) -> None:
+        sent.append(request)
+        raise NotSentError
+
+    client.meta.events.register_last("before-send", stop)
+    return client, sent
+
+
+def environ_of(service: str, operation: str, key: str, **parameters: Any) -> tuple[dict[str, Any], bytes]:
+    """The request as a WSGI server sees it, and its body."""
+    client, sent = _client(service, key)
+    with suppress(NotSentError):
+        getattr(client, operation)(**parameters)
+    made = sent.pop()
+    request = Request.from_primitives(made.method, made.url, made.headers, made.body)
+    body = request.get_data()
+    return {**request.environ, "wsgi.input": io.BytesIO(body)}, body
+
+
+def call_of(service: str, operation: str, **parameters: Any) -> Call:
+    """The call that is read from it."""
+    environ, body = environ_of(service, operation, KEY, **parameters)
+    signed = credential(environ)
+    assert signed
+    assert signed.key == KEY
+    return read(environ, body, signed)
+
+
+def refused(call: Callable[..., Any], **parameters: Any) -> tuple[str, str]:
+    """The code and the message of a refusal."""
+    with pytest.raises(ClientError) as found:
+        call(**parameters)
+    said = found.value.response["Error"]
+    return str(said["Code"]), str(said["Message"])
