@@ -13,7 +13,7 @@ from typing import Any
 import bcrypt
 import requests
 
-from sandbox import docker_api, networks, pki, trust
+from sandbox import agent, docker_api, networks, pki, trust
 from sandbox.cloud import AwsApi
 from sandbox.docker_api import Container
 from sandbox.settings import ACCOUNT, Sandbox
@@ -38,10 +38,12 @@ def aws(sandbox: Sandbox) -> Container:
         address=str(sandbox.aws_address),
         part="aws",
         command=("python3", "-u", "-m", "sandbox.aws.server"),
-        salt=fingerprint(code / "aws"),
+        salt=fingerprint(code / "aws") + fingerprint(agent.folder(sandbox)),
         options={
             "environment": {
+                "AGENT_VERSION": agent.version(sandbox),
                 "AWS_ACCOUNT": ACCOUNT,
+                "AWS_ADDRESS": str(sandbox.aws_address),
                 "AWS_REGION": sandbox.region,
                 "PYTHONPATH": "/opt/ragdock",
                 "PYTHONDONTWRITEBYTECODE": "1",
@@ -53,6 +55,7 @@ def aws(sandbox: Sandbox) -> Container:
                 "binds": [
                     f"{code / 'aws'}:/opt/ragdock/sandbox/aws:ro",
                     f"{sandbox.state / 'journal'}:/run/journal:ro",
+                    f"{agent.folder(sandbox)}:/run/agent:ro",
                     f"{volume(sandbox, 'aws')}:/var/lib/aws",
                 ],
                 "init": True,
@@ -108,6 +111,8 @@ def up_aws(client: Any, sandbox: Sandbox) -> str:
         key.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         key.touch(mode=0o600)
         key.write_bytes(os.urandom(32))
+    agent.ensure(sandbox)
+    _write_credentials(sandbox)
     client.volumes.create(volume(sandbox, "aws"), labels=sandbox.labels)
     docker_api.ensure_container(client, sandbox, aws(sandbox))
     container = docker_api.find(client, "ragdock-aws")
@@ -115,6 +120,13 @@ def up_aws(client: Any, sandbox: Sandbox) -> str:
     lines = container.logs(tail=200).decode(errors="replace").splitlines() if container else []
     said = [line for line in lines if line.startswith(("Replayed", "Replay differs"))]
     return said[-1] if said else ""
+
+
+def _write_credentials(sandbox: Sandbox) -> None:
+    """The operator's keys, for the stand-in of the AWS CLI: no process is started with a key among its words."""
+    path = sandbox.state / "credentials"
+    path.touch(mode=0o600)
+    path.write_text("[default]\naws_access_key_id = sandbox\naws_secret_access_key = sandbox\n")
 
 
 def aws_answers(sandbox: Sandbox) -> bool:

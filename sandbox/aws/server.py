@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import sys
+import threading
 import time
 from pathlib import Path
 
-from sandbox.aws import corrections, identifiers, publisher
+from sandbox.aws import corrections, identifiers, publisher, sessions
 from sandbox.aws.journal import Journal
 from sandbox.aws.recorder import Recorder
 
 STATE = Path("/var/lib/aws")
 KEY = Path("/run/journal/key")
+AGENT = Path("/run/agent")
 
 
 def salt() -> str:
@@ -44,6 +47,7 @@ def main() -> None:
     identifiers.separate(mock_random)
     mock_random.seed(salt())
     publisher.publish(account, region)
+    publisher.publish_agent(region, os.environ["AGENT_VERSION"], AGENT)
     journal = Journal(STATE / "journal", KEY.read_bytes())
     if not journal.readable():
         _say("The journal was sealed with another key: starting empty.")
@@ -54,7 +58,11 @@ def main() -> None:
     _say(f"Replayed {count} requests in {time.monotonic() - began:.1f} s.")
     for line in differing:
         _say(f"Replay differs: {line}")
-    run_simple("0.0.0.0", 5000, recorder, threaded=True, request_handler=MotoRequestHandler)  # noqa: S104
+    table = sessions.Sessions(f"tcp://{os.environ['AWS_ADDRESS']}:{sessions.PORT}")
+    relay = sessions.Relay(table).serve("0.0.0.0")  # noqa: S104
+    threading.Thread(target=asyncio.run, args=(relay,), daemon=True).start()
+    app = sessions.Application(recorder, table)
+    run_simple("0.0.0.0", 5000, app, threaded=True, request_handler=MotoRequestHandler)  # noqa: S104
 
 
 def _say(line: str) -> None:

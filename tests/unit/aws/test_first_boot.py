@@ -44,7 +44,6 @@ def first_boot(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "_aws_host_name": "ragdock-demo",
         "_aws_host_key_file": str(folder / "key"),
         "ragdock_ssh_user": "admin",
-        "ragdock_ssh_address": "instance_id",
         "ragdock_region": "eu-central-1",
         **yaml.safe_load((ROLE / "defaults/main.yml").read_text()),
     }
