@@ -158,8 +158,10 @@ class Application:
             answer, status = {"__type": f"#{refusal.code}", "message": str(refusal)}, "400 Bad Request"
         else:
             status = "200 OK"
-        start_response(status, [("Content-Type", "application/x-amz-json-1.1")])
-        return [json.dumps(answer).encode()]
+        text = json.dumps(answer).encode()
+        kind = ("Content-Type", "application/x-amz-json-1.1")
+        start_response(status, [kind, ("Content-Length", str(len(text)))])
+        return [text]
 
 
 def _caller(environ: dict[str, Any]) -> str:
