@@ -30,7 +30,9 @@ def ping(name: str) -> None:
     sandbox = settings.load()
     aws = f"{CHECKOUT}/sandbox/session/aws ssm start-session --region {sandbox.region}"
     target = "--target %h --document-name AWS-StartSSHSession --parameters portNumber=%p"
-    proxy = f"env PATH={CHECKOUT}/sandbox/session:{os.environ['PATH']} {aws} --endpoint-url {sandbox.endpoint}"
+    proxy = (
+        f"env PATH={CHECKOUT}/sandbox/session:{os.environ['PATH']} {aws} --endpoint-url {sandbox.endpoint}"
+    )
     connection = [
         *("-i", f"{instance(name)},", "-u", "admin"),
         *("--private-key", str(CHECKOUT / ".ragdock" / name / "ssh_key")),

@@ -1,7 +1,7 @@
 """The Session Manager agent's package, as Amazon's bucket has it: one of ours, signed with a key of ours.
 
-The key is made for the package and thrown away when it has signed; its public half is what a host is given in place of
-Amazon's.
+The key is made for the package and thrown away when it has signed; its public half is what a host is given in
+place of Amazon's.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from sandbox.errors import SandboxError
 from sandbox.settings import Sandbox
 
 PACKAGE, SIGNATURE, KEY, MADE = "amazon-ssm-agent.deb", "amazon-ssm-agent.deb.sig", "key.asc", "made"
+UNIT = "amazon-ssm-agent.service"
 ROLE = Path("roles/aws_host/defaults/main.yml")
 SIGNER = "Ragdock sandbox <sandbox@localhost>"
 CONTROL = """\
@@ -66,17 +67,15 @@ def ensure(sandbox: Sandbox) -> None:
 def _sources(sandbox: Sandbox) -> dict[str, bytes]:
     """Path in the package -> content."""
     code = sandbox.checkout / "sandbox" / "session"
-    library = "usr/lib/amazon-ssm-agent"
+    library = "usr/lib/amazon-ssm-agent/sandbox/session"
     chosen = version(sandbox)
     return {
-        f"{library}/agent.py": (code / "agent" / "agent.py").read_bytes(),
-        f"{library}/signed.py": (code / "signed.py").read_bytes(),
-        "usr/lib/systemd/system/amazon-ssm-agent.service": (
-            code / "agent" / "amazon-ssm-agent.service"
-        ).read_bytes(),
-        "etc/amazon/ssm/sandbox.json": json.dumps(
-            {"endpoint": sandbox.endpoint, "version": chosen}
-        ).encode(),
+        **{
+            f"{library}/{name}": (code / name).read_bytes()
+            for name in ("__init__.py", "agent.py", "signed.py")
+        },
+        f"usr/lib/systemd/system/{UNIT}": (code / UNIT).read_bytes(),
+        "etc/amazon/ssm/sandbox.json": json.dumps({"endpoint": sandbox.endpoint, "version": chosen}).encode(),
         "DEBIAN/control": CONTROL.format(version=chosen, signer=SIGNER).encode(),
     }
 

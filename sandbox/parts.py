@@ -123,7 +123,7 @@ def up_aws(client: Any, sandbox: Sandbox) -> str:
 
 
 def _write_credentials(sandbox: Sandbox) -> None:
-    """The operator's keys, for the stand-in of the AWS CLI: no process is started with a key among its words."""
+    """The operator's keys, for the AWS CLI's stand-in: no process has a key among its arguments."""
     path = sandbox.state / "credentials"
     path.touch(mode=0o600)
     path.write_text("[default]\naws_access_key_id = sandbox\naws_secret_access_key = sandbox\n")

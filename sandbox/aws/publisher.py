@@ -92,7 +92,7 @@ def publish(account: str, region: str) -> None:
 
 
 def publish_agent(region: str, version: str, folder: Path) -> None:
-    """Put the Session Manager agent's package and its signature into Amazon's bucket, for everyone to read."""
+    """Put the Session Manager agent's package and signature into Amazon's bucket, for everyone."""
     from moto.s3.models import get_canned_acl, s3_backends
 
     backend: Any = s3_backends[AMAZON]["aws"]

@@ -1,8 +1,8 @@
 """Session Manager: which agents are connected, and the connections that go through them.
 
-Two parts, which share one table. The WSGI application answers the operations of Systems Manager that moto lacks. The
-relay joins connections: an agent keeps one to it, over which it is told of each session; for a session the operator's
-plugin makes one connection, and the agent another. So a host needs no open port, as with AWS.
+Two parts, which share one table. The WSGI application answers the operations of Systems Manager that moto
+lacks. The relay joins connections: an agent keeps one to it, over which it is told of each session; for a
+session the operator's plugin makes one connection, and the agent another. So a host needs no open port.
 
 None of this is recorded: an agent registers again, and a session that is cut is made again.
 """
@@ -26,8 +26,14 @@ SILENT_SECONDS = 15.0
 JOIN_SECONDS = 15.0
 CHUNK = 256 * 1024
 OPERATIONS = frozenset(
-    {"DescribeInstanceInformation", "ResumeSession", "StartSession", "TerminateSession", "UpdateInstanceInformation"}
-)  # fmt: skip
+    {
+        "DescribeInstanceInformation",
+        "ResumeSession",
+        "StartSession",
+        "TerminateSession",
+        "UpdateInstanceInformation",
+    }
+)
 INSTANCE = re.compile(r"i-[0-9a-f]{8,17}")
 
 Start = Callable[..., Any]
@@ -35,7 +41,7 @@ App = Callable[[dict[str, Any], Start], Iterable[bytes]]
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-class Refusal(Exception):
+class RefusalError(Exception):
     """An error of the API."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -94,10 +100,9 @@ class Sessions:
     def _register(self, values: dict[str, Any]) -> dict[str, Any]:
         instance = str(values.get("InstanceId", ""))
         if not INSTANCE.fullmatch(instance):
-            raise Refusal("InvalidInstanceId", f"{instance} is no instance.")
-        agent = Agent(
-            instance, str(values.get("AgentVersion", "")), str(values.get("IPAddress", "")), secrets.token_hex(16)
-        )  # fmt: skip
+            raise RefusalError("InvalidInstanceId", f"{instance} is no instance.")
+        version, address = (str(values.get(name, "")) for name in ("AgentVersion", "IPAddress"))
+        agent = Agent(instance, version, address, secrets.token_hex(16))
         self.agents[instance] = agent
         # AWS hands these out by another API; one is enough here.
         return {"StreamUrl": self.url, "TokenValue": agent.token}
@@ -113,10 +118,12 @@ class Sessions:
     def _start(self, values: dict[str, Any], caller: str) -> dict[str, Any]:
         target, document = str(values.get("Target", "")), str(values.get("DocumentName", ""))
         if document != DOCUMENT:
-            raise Refusal("InvalidDocument", f"{document or 'A shell'} is not what this AWS can start: {DOCUMENT} is.")
+            raise RefusalError(
+                "InvalidDocument", f"{document or 'A shell'} is not what this AWS can start: {DOCUMENT} is."
+            )
         agent = self.agents.get(target)
         if agent is None or not agent.connected:
-            raise Refusal("TargetNotConnected", f"{target} is not connected.")
+            raise RefusalError("TargetNotConnected", f"{target} is not connected.")
         port = int(values.get("Parameters", {}).get("portNumber", ["22"])[0])
         session = Session(f"{caller}-{secrets.token_hex(9)}", secrets.token_hex(16), agent, port)
         self.sessions[session.token] = session
@@ -154,7 +161,7 @@ class Application:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         try:
             answer = self._sessions.call(operation, json.loads(body or b"{}"), _caller(environ))
-        except Refusal as refusal:
+        except RefusalError as refusal:
             answer, status = {"__type": f"#{refusal.code}", "message": str(refusal)}, "400 Bad Request"
         else:
             status = "200 OK"

@@ -31,10 +31,10 @@ def carry(connection: socket.socket) -> None:
 def main(words: list[str]) -> int:
     """Join the session that the AWS CLI started."""
     if words == ["--version"]:
-        print(VERSION)
+        sys.stdout.write(f"{VERSION}\n")
         return 0
     if not words:
-        print("The Session Manager plugin was installed successfully. Use the AWS CLI to start a session.")
+        sys.stdout.write("The Session Manager plugin was installed successfully.\n")
         return 0
     session = json.loads(words[0])
     host, _, port = session["StreamUrl"].removeprefix("tcp://").partition(":")
@@ -44,7 +44,7 @@ def main(words: list[str]) -> int:
             connection.sendall(f"session {session['TokenValue']}\n".encode())
             carry(connection)
     except OSError as error:
-        print(f"The session {session['SessionId']} ended: {error}", file=sys.stderr)
+        sys.stderr.write(f"The session {session['SessionId']} ended: {error}\n")
         return 1
     # Not by the usual way: the other thread waits for input that may never come.
     sys.stdout.flush()

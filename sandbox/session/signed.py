@@ -20,7 +20,7 @@ class Keys(NamedTuple):
     token: str = ""
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """AWS answered with an error."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -75,5 +75,5 @@ def call(endpoint: str, region: str, keys: Keys, operation: str, values: dict[st
     answer: dict[str, Any] = json.loads(content or b"{}")
     if head.split(None, 2)[1] != b"200":
         said = answer.get("message") or answer.get("Message") or ""
-        raise Refused(str(answer.get("__type", "Unknown")).rpartition("#")[2], str(said))
+        raise RefusedError(str(answer.get("__type", "Unknown")).rpartition("#")[2], str(said))
     return answer

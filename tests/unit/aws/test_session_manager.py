@@ -1,4 +1,4 @@
-"""SSH reaches the host by `aws ssm start-session`: with the operator's profile, and checked before anything is made."""
+"""SSH reaches the host by `aws ssm start-session`, with the operator's profile; preflight checks for it."""
 
 from __future__ import annotations
 
@@ -115,7 +115,9 @@ def test_both_programs_are_enough(tmp_path: Path) -> None:
         ),
         (
             {"aws": CLI},
-            ["`session-manager-plugin` does not run on this machine: install it (https://docs.aws.amazon.com"],
+            [
+                "`session-manager-plugin` does not run on this machine: install it (https://docs.aws.amazon.com"
+            ],
         ),
         (
             {"aws": CLI, "session_manager_plugin": "exit 127"},

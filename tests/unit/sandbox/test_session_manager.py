@@ -1,4 +1,4 @@
-"""SSH to a host of the sandbox goes by a session, as on AWS: the stand-ins, the AWS and the agent, without a host."""
+"""SSH to a host of the sandbox goes by a session, as on AWS: its stand-ins and its agent, without a host."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from botocore.exceptions import ClientError
 
 from sandbox import agent, settings
 from sandbox.aws import sessions
+from sandbox.session import signed
 from tests.unit.role_files import CHECKOUT
 
 STAND_INS = CHECKOUT / "sandbox/session"
@@ -58,9 +59,7 @@ def endpoint(table: sessions.Sessions) -> Iterator[str]:
     table.url = f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    web = make_server(
-        "127.0.0.1", 0, sessions.Application(elsewhere, table), handler_class=Quiet
-    )
+    web = make_server("127.0.0.1", 0, sessions.Application(elsewhere, table), handler_class=Quiet)
     serving = threading.Thread(target=web.serve_forever, daemon=True)
     serving.start()
     yield f"http://127.0.0.1:{web.server_port}"
@@ -84,9 +83,9 @@ async def end(server: asyncio.Server) -> None:
 
 
 AGENT = """
-import asyncio, json, sys
-sys.path[:0] = [{folder!r}, {code!r}]
-import agent, signed
+import asyncio, sys
+sys.path.insert(0, {checkout!r})
+from sandbox.session import agent, signed
 def register(endpoint, version):
     keys = signed.Keys("ASIAHOST", "secret", "token")
     values = {{"InstanceId": {instance!r}, "AgentVersion": version, "IPAddress": "10.20.1.4"}}
@@ -103,8 +102,7 @@ def running_agent(endpoint: str, folder: Path, table: sessions.Sessions) -> Iter
     """The agent's own program, without a metadata service."""
     (folder / "sandbox.json").write_text(json.dumps({"endpoint": endpoint, "version": "3.3.0.0"}))
     program = AGENT.format(
-        folder=str(STAND_INS / "agent"),
-        code=str(STAND_INS),
+        checkout=str(CHECKOUT),
         instance=INSTANCE,
         settings=str(folder / "sandbox.json"),
     )
@@ -194,8 +192,9 @@ def test_an_agent_that_ended_is_not_connected_and_one_that_comes_again_is(
     )  # fmt: skip
 
     def said() -> list[str]:
-        filters = [{"Key": "InstanceIds", "Values": [INSTANCE]}]
-        listed = client.describe_instance_information(Filters=filters)["InstanceInformationList"]
+        listed = client.describe_instance_information(Filters=[{"Key": "InstanceIds", "Values": [INSTANCE]}])[
+            "InstanceInformationList"
+        ]
         return [one["PingStatus"] for one in listed]
 
     assert said() == []
@@ -252,11 +251,6 @@ def test_the_signature_is_that_of_botocore() -> None:
     from botocore.awsrequest import AWSRequest
     from botocore.credentials import Credentials
 
-    sys.path.insert(0, str(STAND_INS))
-    try:
-        import signed
-    finally:
-        sys.path.pop(0)
     keys = signed.Keys("AKIAEXAMPLE", "secret", "token")
     found = signed.headers(b"{}", "StartSession", "10.99.0.2:5000", "us-east-1", keys, "20261129T110000Z")
     request = AWSRequest("POST", "http://10.99.0.2:5000/", {}, b"{}")
@@ -271,7 +265,8 @@ def test_the_signature_is_that_of_botocore() -> None:
 
 
 needs_gpg = pytest.mark.skipif(
-    not all(map(shutil.which, ("gpg", "gpg-agent", "gpgv", "dpkg-deb"))), reason="needs gpg, gpgv and dpkg-deb"
+    not all(map(shutil.which, ("gpg", "gpg-agent", "gpgv", "dpkg-deb"))),
+    reason="needs gpg, gpgv and dpkg-deb",
 )
 
 

@@ -22,7 +22,6 @@ RETURN = r"""
 versions: {description: Version by program., type: dict, returned: success}
 """
 
-import os
 import re
 
 from ansible.module_utils.basic import AnsibleModule
@@ -53,11 +52,13 @@ def problems(found: dict[str, str]) -> list[str]:
     said = re.match(r"aws-cli/(\d+)\.", found[CLI])
     if said is None:
         missing.append(
-            f"`aws --version` does not run on this machine: install the AWS CLI, version 2 ({CLI_PAGE}), {ELSEWHERE}."
+            "`aws --version` does not run on this machine: "
+            f"install the AWS CLI, version 2 ({CLI_PAGE}), {ELSEWHERE}."
         )
     elif int(said[1]) < 2:
         missing.append(
-            f"The AWS CLI on this machine is {found[CLI].split()[0]}: install version 2 ({CLI_PAGE}), {ELSEWHERE}."
+            f"The AWS CLI on this machine is {found[CLI].split()[0]}: "
+            f"install version 2 ({CLI_PAGE}), {ELSEWHERE}."
         )
     if not found[PLUGIN]:
         missing.append(
@@ -79,12 +80,12 @@ def look(module: Commands, folder: str) -> dict[str, str]:
 
 def main() -> None:
     """Run as an Ansible module."""
-    module = AnsibleModule(
-        argument_spec={"folder": {"type": "str", "default": ""}}, supports_check_mode=True
-    )
-    found = look(module, os.path.expanduser(module.params["folder"]))
+    module = AnsibleModule(argument_spec={"folder": {"type": "str", "default": ""}}, supports_check_mode=True)
+    found = look(module, module.params["folder"])
     if missing := problems(found):
-        missing.append("The host opens no port for SSH: they carry Ansible's connections. Nothing was changed.")
+        missing.append(
+            "The host opens no port for SSH: they carry Ansible's connections. Nothing was changed."
+        )
         module.fail_json(msg="\n".join(missing))
     module.exit_json(changed=False, versions=found)
 

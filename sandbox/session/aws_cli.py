@@ -10,9 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-# Python was started without the checkout's packages, for speed.
-sys.path.insert(0, str(Path(__file__).parent))
-import signed
+from sandbox.session import signed
 
 VERSION = "aws-cli/2.31.0 Python/3 sandbox"
 DOCUMENT = "AWS-StartSSHSession"
@@ -60,17 +58,20 @@ def credentials(profile: str, environment: dict[str, str]) -> signed.Keys:
     )
 
 
+def _failed(code: int, message: object) -> int:
+    sys.stderr.write(f"{message}\n")
+    return code
+
+
 def main(words: list[str]) -> int:
     """Start a session and become the plugin; an exit code when that cannot be."""
     if words == ["--version"]:
-        print(VERSION)
+        sys.stdout.write(f"{VERSION}\n")
         return 0
     if words[:2] != ["ssm", "start-session"]:
-        print(
-            "The sandbox's stand-in of the AWS CLI starts sessions only; install the AWS CLI for more.",
-            file=sys.stderr,
+        return _failed(
+            UNKNOWN, "The stand-in of the AWS CLI starts sessions only; install the AWS CLI for more."
         )
-        return UNKNOWN
     try:
         given = options(words[2:])
         wanted = {
@@ -83,23 +84,20 @@ def main(words: list[str]) -> int:
         }
         endpoint, region = given["endpoint-url"], given["region"]
     except (ValueError, KeyError) as error:
-        print(f"aws: [ERROR]: {error} is needed, or not known here", file=sys.stderr)
-        return UNKNOWN
+        return _failed(UNKNOWN, f"aws: [ERROR]: {error} is needed, or not known here")
     profile = given.get("profile", "")
     try:
         keys = credentials(profile, dict(os.environ))
         answer = signed.call(endpoint, region, keys, "StartSession", wanted)
-    except (LookupError, signed.Refused, OSError) as error:
-        print(error, file=sys.stderr)
-        return FAILED
+    except (LookupError, signed.RefusedError, OSError) as error:
+        return _failed(FAILED, error)
     # As the AWS CLI does: the plugin is found on PATH.
     plugin = "session-manager-plugin"
     words = [plugin, json.dumps(answer), region, "StartSession", profile, json.dumps(wanted), endpoint]
     try:
-        os.execvp(plugin, words)
+        os.execvp(plugin, words)  # noqa: S606
     except OSError:
-        print("SessionManagerPlugin is not found. Please refer to the docs to install it.", file=sys.stderr)
-        return FAILED
+        return _failed(FAILED, "SessionManagerPlugin is not found. Please refer to the docs to install it.")
 
 
 if __name__ == "__main__":

@@ -1,23 +1,23 @@
 """Stand-in of the Session Manager agent, for hosts of the sandbox: registers its host and carries SSH to it.
 
-It goes out and listens to nothing: it keeps a connection to the sandbox's AWS, is told there of each session, and makes
-one connection to the AWS and one to its own sshd for it.
+It goes out and listens to nothing: it keeps a connection to the sandbox's AWS, is told there of each session,
+and makes one connection to the AWS and one to its own sshd for it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
 import socket
 import sys
-import urllib.request
 from pathlib import Path
 from typing import Any
 
-import signed
+from sandbox.session import signed
 
 SETTINGS = Path("/etc/amazon/ssm/sandbox.json")
-METADATA = "http://169.254.169.254/latest"
+METADATA = "169.254.169.254"
 PING_SECONDS = 5
 AGAIN_SECONDS = 1
 CHUNK = 256 * 1024
@@ -25,34 +25,42 @@ CHUNK = 256 * 1024
 CARRIED: set[asyncio.Task[None]] = set()
 
 
-def metadata(path: str, token: str) -> str:
-    """A value of the instance's metadata."""
-    asked = urllib.request.Request(f"{METADATA}/{path}", headers={"X-aws-ec2-metadata-token": token})
-    with urllib.request.urlopen(asked, timeout=5) as answer:
-        return str(answer.read().decode())
+def metadata(method: str, path: str, **headers: str) -> str:
+    """Ask the instance's metadata."""
+    connection = http.client.HTTPConnection(METADATA, timeout=5)
+    try:
+        words = {f"X-aws-ec2-metadata-{name.replace('_', '-')}": value for name, value in headers.items()}
+        connection.request(method, f"/latest/{path}", headers=words)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+    finally:
+        connection.close()
+    if answer.status != http.HTTPStatus.OK:
+        raise OSError(f"the instance's metadata answers {answer.status} for {path}")
+    return text
 
 
 def register(endpoint: str, version: str) -> tuple[str, str]:
     """Register this host with its role's credentials; where to connect, and the token to do so."""
-    asked = urllib.request.Request(
-        f"{METADATA}/api/token", method="PUT", headers={"X-aws-ec2-metadata-token-ttl-seconds": "60"}
-    )
-    with urllib.request.urlopen(asked, timeout=5) as answer:
-        token = answer.read().decode()
-    role = metadata("meta-data/iam/security-credentials/", token).split()[0]
-    given: dict[str, str] = json.loads(metadata(f"meta-data/iam/security-credentials/{role}", token))
+    token = metadata("PUT", "api/token", token_ttl_seconds="60")  # noqa: S106
+
+    def one(path: str) -> str:
+        return metadata("GET", f"meta-data/{path}", token=token)
+
+    role = one("iam/security-credentials/").split()[0]
+    given: dict[str, str] = json.loads(one(f"iam/security-credentials/{role}"))
     values: dict[str, Any] = {
-        "InstanceId": metadata("meta-data/instance-id", token),
+        "InstanceId": one("instance-id"),
         "AgentName": "amazon-ssm-agent",
         "AgentStatus": "Active",
         "AgentVersion": version,
-        "IPAddress": metadata("meta-data/local-ipv4", token),
+        "IPAddress": one("local-ipv4"),
         "PlatformType": "Linux",
         "PlatformName": "Debian GNU/Linux",
         "PlatformVersion": "13",
     }
     keys = signed.Keys(given["AccessKeyId"], given["SecretAccessKey"], given["Token"])
-    region = metadata("meta-data/placement/region", token)
+    region = one("placement/region")
     found = signed.call(endpoint, region, keys, "UpdateInstanceInformation", values)
     return found["StreamUrl"].removeprefix("tcp://"), found["TokenValue"]
 
@@ -121,13 +129,14 @@ async def main() -> None:
     while True:
         try:
             address, token = await asyncio.to_thread(register, settings["endpoint"], settings["version"])
-            print(f"registered; sessions come by {address}", flush=True)
+            sys.stdout.write(f"registered; sessions come by {address}\n")
+            sys.stdout.flush()
             said = ""
             await follow(address, token)
-        except (OSError, ValueError, KeyError, signed.Refused) as error:
+        except (OSError, ValueError, LookupError, http.client.HTTPException, signed.RefusedError) as error:
             if str(error) != said:
                 said = str(error)
-                print(f"not connected: {error}", file=sys.stderr, flush=True)
+                sys.stderr.write(f"not connected: {error}\n")
         await asyncio.sleep(AGAIN_SECONDS)
 
 
