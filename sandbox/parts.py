@@ -16,7 +16,7 @@ import requests
 from sandbox import agent, docker_api, networks, pki, trust
 from sandbox.cloud import AwsApi
 from sandbox.docker_api import Container
-from sandbox.settings import ACCOUNT, Sandbox
+from sandbox.settings import ACCOUNT, Sandbox, inventory
 
 AWS_IMAGE = "ragdock-sandbox/aws:5"
 REGISTRY_IMAGE = "ragdock-sandbox/registry:2"
@@ -124,9 +124,14 @@ def up_aws(client: Any, sandbox: Sandbox) -> str:
 
 def _write_credentials(sandbox: Sandbox) -> None:
     """The operator's keys, for the AWS CLI's stand-in: no process has a key among its arguments."""
+    values = inventory(sandbox.checkout)
+    lines = [
+        f"{name} = {values.get(f'ragdock_{name}', '')}"
+        for name in ("aws_access_key_id", "aws_secret_access_key")
+    ]
     path = sandbox.state / "credentials"
     path.touch(mode=0o600)
-    path.write_text("[default]\naws_access_key_id = sandbox\naws_secret_access_key = sandbox\n")
+    path.write_text("\n".join(["[default]", *lines, ""]))
 
 
 def aws_answers(sandbox: Sandbox) -> bool:
