@@ -7,11 +7,14 @@ Needs a deployed sandbox in which nothing is left to change.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 
 from bench.measuring import Figure, machine, show, timed
+from sandbox import settings
+from sandbox.cloud import AwsApi
 from tests.stack.endpoint import CHECKOUT, value
 from tests.stack.host import Host
 from tests.stack.plays import play
@@ -24,19 +27,27 @@ COMPOSE = "cd /opt/ragdock/current && docker compose -p ragdock up --detach --wa
 
 def ping(name: str) -> None:
     """Ansible's own floor: one module on the host, by the way the playbooks take."""
+    sandbox = settings.load()
+    aws = f"{CHECKOUT}/sandbox/session/aws ssm start-session --region {sandbox.region}"
+    target = "--target %h --document-name AWS-StartSSHSession --parameters portNumber=%p"
+    proxy = (
+        f"env PATH={CHECKOUT}/sandbox/session:{os.environ['PATH']} {aws} --endpoint-url {sandbox.endpoint}"
+    )
     connection = [
-        *("-i", f"{address(name)},", "-u", "admin"),
+        *("-i", f"{instance(name)},", "-u", "admin"),
         *("--private-key", str(CHECKOUT / ".ragdock" / name / "ssh_key")),
-        "--ssh-common-args=-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null",
+        "--ssh-common-args=-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null "
+        f"-o ProxyCommand='{proxy} {target}'",
         *("-e", "ansible_python_interpreter=/usr/bin/python3"),
     ]
     ask = [sys.executable, "-m", "ansible", "adhoc", *connection, "all", "-m", "ansible.builtin.ping"]
     subprocess.run(ask, cwd=CHECKOUT, check=True, capture_output=True)
 
 
-def address(name: str) -> str:
-    """Private address of the host: the one that its way out starts from (Docker's networks have others)."""
-    return Host(name).run("ip", "-4", "-o", "route", "get", "10.99.0.2").split("src")[1].split()[0]
+def instance(name: str) -> str:
+    """Id of the host's instance."""
+    live = AwsApi(settings.load()).observe().live
+    return next(one.id for one in live if one.tags.get("ragdock:name") == name)
 
 
 def main() -> None:

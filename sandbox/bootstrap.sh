@@ -92,7 +92,8 @@ on_ubuntu() { grep -qs '^ID=ubuntu' /etc/os-release; }
 
 # --- Packages of the distribution ------------------------------------------------------------
 missing_packages() {
-  local wanted=(dockerd:docker.io iptables:iptables ip:iproute2 mmdebstrap:mmdebstrap ssh:openssh-client) pair
+  local wanted=(dockerd:docker.io iptables:iptables ip:iproute2 mmdebstrap:mmdebstrap ssh:openssh-client gpg:gpg
+    gpg-agent:gpg-agent) pair
   for pair in "${wanted[@]}"; do
     PATH=$PATH:/usr/sbin:/sbin command -v "${pair%%:*}" >/dev/null || echo "${pair#*:}"
   done

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.panel import Panel
 
-from sandbox import daemon, docker_api, domain, engine, lifecycle, settings, show, status
+from sandbox import daemon, docker_api, domain, egress, engine, lifecycle, settings, show, status
 from sandbox.docker_api import PART
 from sandbox.errors import SandboxError
 from sandbox.progress import Progress
@@ -123,6 +123,19 @@ def with_domain(
 ) -> None:
     """Make a zone and a certificate authority for a domain; print the settings that deploy with it."""
     sys.stdout.write(_run(lambda sandbox: domain.settings_for(sandbox, name)))
+
+
+@app.command("fault")
+def switch_fault(
+    name: Annotated[str, typer.Argument(help=f"one of {', '.join(egress.FAULTS)}, or `list`")] = "list",
+    state: Annotated[str, typer.Argument(help="on or off")] = "on",
+) -> None:
+    """Switch a fault of the hosts' network on or off."""
+    if name != "list":
+        _run(lambda sandbox: egress.switch(sandbox, name, state))
+    on = _run(egress.switched)
+    for one, says in egress.FAULTS.items():
+        out.print(f"{one:18} {'on' if one in on else 'off':10} {says}", markup=False)
 
 
 @app.command()

@@ -10,7 +10,7 @@ from typing import Any
 
 from docker.errors import APIError, ImageNotFound
 
-from sandbox import daemon, docker_api, domain, forwarder, images, models, networks, parts, trust
+from sandbox import daemon, docker_api, domain, egress, forwarder, images, models, networks, parts, trust
 from sandbox.docker_api import PART
 from sandbox.ebs import Store
 from sandbox.errors import SandboxError
@@ -115,6 +115,7 @@ def wipe(sandbox: Sandbox, progress: Progress) -> list[str]:
             removed.append(f"container {container.name}")
             docker_api.remove(container)
     with progress.stage("Networks and volumes"):
+        list(egress.follow(frozenset()))
         for network in networks.ours(client, sandbox):
             networks.remove(network)
             removed.append(f"network {network.name}")

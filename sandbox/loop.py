@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import subprocess
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +15,7 @@ import requests
 from botocore.exceptions import BotoCoreError, ClientError
 from docker.errors import APIError
 
-from sandbox import docker_api, networks, trust
+from sandbox import docker_api, egress, networks, trust
 from sandbox.cloud import AwsApi, Cloud, Instance
 from sandbox.docker_api import SUBNET
 from sandbox.ebs import Store
@@ -30,7 +31,15 @@ POLL = 0.4
 AT_LEAST = 20.0
 
 log = logging.getLogger(__name__)
-Expected = (BotoCoreError, ClientError, APIError, SandboxError, requests.RequestException, OSError)
+Expected = (
+    BotoCoreError,
+    ClientError,
+    APIError,
+    SandboxError,
+    requests.RequestException,
+    OSError,
+    subprocess.CalledProcessError,
+)
 
 
 class Loop:
@@ -71,6 +80,7 @@ class Loop:
             self._report()
             await asyncio.sleep(POLL if not self._problems else 2)
         await forwarder.follow({})
+        list(egress.follow(frozenset()))
         self._pool.shutdown(wait=True)
 
     def _signs(self) -> Any:
@@ -88,7 +98,7 @@ class Loop:
         self._seen = answer["count"]
         containers = self._hosts.list()
         working = sorted(key for key, future in self._busy.items() if not future.done())
-        return answer["salt"], answer["count"], containers, working
+        return answer["salt"], answer["count"], containers, working, egress.switched(self._sandbox)
 
     def _pass(self) -> dict[Endpoint, Endpoint]:
         """Read everything and act; returns the forwards that should be open."""
@@ -98,8 +108,14 @@ class Loop:
         self._publisher.follow(cloud.live)
         trust.name(self._sandbox, cloud.domains)
         in_use = {instance.subnet_id for instance in cloud.live}
-        for subnet_id in sorted(in_use):
-            networks.ensure_subnet(self._client, self._sandbox, cloud.subnets[subnet_id])
+        bridges = {
+            subnet_id: networks.bridge(
+                networks.ensure_subnet(self._client, self._sandbox, cloud.subnets[subnet_id])
+            )
+            for subnet_id in sorted(in_use)
+        }
+        for line in egress.follow(egress.closed(cloud, bridges, egress.switched(self._sandbox))):
+            log.info("%s", line)
         self._follow_hosts(cloud)
         self._release(cloud)
         self._remove_networks(in_use)

@@ -13,10 +13,10 @@ from typing import Any
 import bcrypt
 import requests
 
-from sandbox import docker_api, networks, pki, trust
+from sandbox import agent, docker_api, networks, pki, trust
 from sandbox.cloud import AwsApi
 from sandbox.docker_api import Container
-from sandbox.settings import ACCOUNT, OPERATOR_KEY, Sandbox
+from sandbox.settings import ACCOUNT, OPERATOR_KEY, Sandbox, inventory
 
 AWS_IMAGE = "ragdock-sandbox/aws:5"
 REGISTRY_IMAGE = "ragdock-sandbox/registry:2"
@@ -38,10 +38,12 @@ def aws(sandbox: Sandbox) -> Container:
         address=str(sandbox.aws_address),
         part="aws",
         command=("python3", "-u", "-m", "sandbox.aws.server"),
-        salt=fingerprint(code / "aws") + fingerprint(sandbox.policies),
+        salt=fingerprint(code / "aws") + fingerprint(sandbox.policies) + fingerprint(agent.folder(sandbox)),
         options={
             "environment": {
+                "AGENT_VERSION": agent.version(sandbox),
                 "AWS_ACCOUNT": ACCOUNT,
+                "AWS_ADDRESS": str(sandbox.aws_address),
                 "AWS_OPERATOR_KEY": OPERATOR_KEY,
                 "AWS_REGION": sandbox.region,
                 "PYTHONPATH": "/opt/ragdock",
@@ -55,6 +57,7 @@ def aws(sandbox: Sandbox) -> Container:
                     f"{code / 'aws'}:/opt/ragdock/sandbox/aws:ro",
                     f"{sandbox.policies}:/etc/policies:ro",
                     f"{sandbox.secret.parent}:/run/journal:ro",
+                    f"{agent.folder(sandbox)}:/run/agent:ro",
                     f"{volume(sandbox, 'aws')}:/var/lib/aws",
                 ],
                 "init": True,
@@ -110,6 +113,8 @@ def up_aws(client: Any, sandbox: Sandbox) -> str:
         key.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         key.touch(mode=0o600)
         key.write_bytes(os.urandom(32))
+    agent.ensure(sandbox)
+    _write_credentials(sandbox)
     client.volumes.create(volume(sandbox, "aws"), labels=sandbox.labels)
     docker_api.ensure_container(client, sandbox, aws(sandbox))
     container = docker_api.find(client, "ragdock-aws")
@@ -117,6 +122,18 @@ def up_aws(client: Any, sandbox: Sandbox) -> str:
     lines = container.logs(tail=200).decode(errors="replace").splitlines() if container else []
     said = [line for line in lines if line.startswith(("Replayed", "Replay differs"))]
     return said[-1] if said else ""
+
+
+def _write_credentials(sandbox: Sandbox) -> None:
+    """The operator's keys, for the AWS CLI's stand-in: no process has a key among its arguments."""
+    values = inventory(sandbox.checkout)
+    lines = [
+        f"{name} = {values.get(f'ragdock_{name}', '')}"
+        for name in ("aws_access_key_id", "aws_secret_access_key")
+    ]
+    path = sandbox.state / "credentials"
+    path.touch(mode=0o600)
+    path.write_text("\n".join(["[default]", *lines, ""]))
 
 
 def aws_answers(sandbox: Sandbox) -> bool:

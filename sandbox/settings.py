@@ -108,13 +108,19 @@ class Sandbox(BaseModel):
         return {LABEL: self.name}
 
 
-def load(checkout: Path = CHECKOUT) -> Sandbox:
-    """Read the sandbox's name and region where the playbooks read them."""
+def inventory(checkout: Path = CHECKOUT) -> dict[str, str]:
+    """The settings of the sandbox's inventory that are plain text."""
     values: dict[str, str] = {}
     for name in ("00-defaults.yml", "settings.yml"):
         path = checkout / INVENTORY / name
         if path.exists():
             values |= _plain(path)
+    return values
+
+
+def load(checkout: Path = CHECKOUT) -> Sandbox:
+    """Read the sandbox's name and region where the playbooks read them."""
+    values = inventory(checkout)
     if override := os.environ.get("RAGDOCK_SANDBOX_NAME"):
         values["ragdock_name"] = override
     return Sandbox(

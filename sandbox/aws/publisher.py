@@ -1,4 +1,4 @@
-"""What others have published in AWS before anyone deploys: Debian's images."""
+"""What others have published in AWS before anyone deploys: Debian's images, Amazon's agent."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any
 # Debian's own account, and the parameter under which it publishes its newest image.
 DEBIAN = "136693071363"
 PARAMETER = "/aws/service/debian/release/13/latest/amd64"
+# The owner of the buckets that have the Session Manager agent, one in each region.
+AMAZON = "507897422514"
 BUILDS = ("20260316-2418", "20261102-2647")
 
 
@@ -87,3 +89,16 @@ def publish(account: str, region: str) -> None:
                 data_type="text",
             )
         )
+
+
+def publish_agent(region: str, version: str, folder: Path) -> None:
+    """Put the Session Manager agent's package and signature into Amazon's bucket, for everyone."""
+    from moto.s3.models import get_canned_acl, s3_backends
+
+    backend: Any = s3_backends[AMAZON]["aws"]
+    bucket = f"amazon-ssm-{region}"
+    backend.create_bucket(bucket, region)
+    for path in sorted(folder.glob("*.deb*")):
+        key = f"{version}/debian_amd64/{path.name}"
+        backend.put_object(bucket, key, path.read_bytes())
+        backend.put_object_acl(bucket, key, get_canned_acl("public-read"))

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import sys
+import threading
 import time
 from pathlib import Path
 
-from sandbox.aws import corrections, identifiers, people, publisher
+from sandbox.aws import corrections, identifiers, people, publisher, sessions
 from sandbox.aws.journal import Journal
 from sandbox.aws.recorder import Recorder
 
 STATE = Path("/var/lib/aws")
 KEY = Path("/run/journal/key")
 POLICIES = Path("/etc/policies")
+AGENT = Path("/run/agent")
 
 
 def salt() -> str:
@@ -50,6 +53,7 @@ def main() -> None:
     publisher.publish(account, region)
     policies = {path.stem: path.read_text() for path in sorted(POLICIES.glob("*.json"))}
     people.make_operator(account, os.environ["AWS_OPERATOR_KEY"], policies)
+    publisher.publish_agent(region, os.environ["AGENT_VERSION"], AGENT)
     journal = Journal(STATE / "journal", KEY.read_bytes())
     if not journal.readable():
         _say("The journal was sealed with another key: starting empty.")
@@ -60,7 +64,11 @@ def main() -> None:
     _say(f"Replayed {count} requests in {time.monotonic() - began:.1f} s.")
     for line in differing:
         _say(f"Replay differs: {line}")
-    judge = Judge(recorder, Account(account, region), people.administrator_key(KEY.read_bytes()))
+    table = sessions.Sessions(f"tcp://{os.environ['AWS_ADDRESS']}:{sessions.PORT}")
+    relay = sessions.Relay(table).serve("0.0.0.0")  # noqa: S104
+    threading.Thread(target=asyncio.run, args=(relay,), daemon=True).start()
+    administrator = people.administrator_key(KEY.read_bytes())
+    judge = Judge(sessions.Application(recorder, table), Account(account, region), administrator)
     run_simple("0.0.0.0", 5000, judge, threaded=True, request_handler=MotoRequestHandler)  # noqa: S104
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -62,8 +63,8 @@ def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def host(target: Target, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The host, as root, over one kept connection."""
     config = tmp_path_factory.mktemp("ssh") / "config"
-    words = target["arguments"].split(" -o ")
-    options = "".join(f"  {word.removeprefix('-o ').strip()}\n" for word in words if word.strip())
+    # A pair of words each: -o and an option, which may hold a whole command.
+    options = "".join(f"  {option}\n" for option in shlex.split(target["arguments"])[1::2])
     config.write_text(
         f"Host {target['name']}\n  HostName {target['address']}\n  User {target['user']}\n"
         f"  IdentityFile {target['key']}\n{options}"

@@ -207,3 +207,18 @@ def test_no_host_yet(playbook: Run) -> None:
         "0 running hosts are tagged ragdock:name=refused",
         "playbooks/provision.yml",
     )
+
+
+def test_a_machine_without_the_session_manager_plugin_is_refused(
+    playbook: Run, aws: LocalAws, tmp_path: Path
+) -> None:
+    """Everything would be made, and then the host not answer."""
+    (tmp_path / "aws").write_text("#!/bin/sh\necho aws-cli/1.45.11 Python/3.11\n")
+    (tmp_path / "aws").chmod(0o755)
+    result = playbook(PROVISION, ragdock_aws_cli_folder=str(tmp_path))
+    assert_refused(
+        result,
+        "The AWS CLI on this machine is aws-cli/1.45.11: install version 2",
+        "`session-manager-plugin` does not run on this machine: install it",
+    )
+    assert aws.made() == []

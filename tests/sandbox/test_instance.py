@@ -11,7 +11,9 @@ from typing import Any
 import boto3
 import pytest
 import requests
+from botocore.exceptions import ClientError
 
+from sandbox import egress
 from sandbox.aws import publisher
 from sandbox.settings import Sandbox
 
@@ -269,3 +271,25 @@ def test_termination_leaves_nothing_but_the_volume(machine: Machine) -> None:
     until(lambda: volumes.strip() == "", 5, "its Docker volume is gone")
     address = ec2.describe_addresses(Filters=mine)["Addresses"][0]
     assert not address.get("InstanceId")
+
+
+def test_a_fault_closes_the_way_out_and_opens_it_again(machine: Machine, sandbox: Sandbox) -> None:
+    """What a host does in its first minute on EC2, before its address is associated, can be tried here."""
+    connect = "import socket; socket.create_connection(('deb.debian.org', 80), 3)"
+
+    def reaches() -> bool:
+        return machine.run(f'python3 -c "{connect}" && echo yes', check=False) == "yes"
+
+    until(reaches, 20, "the host has a way out")
+    egress.switch(sandbox, "egress", "on")
+    try:
+        until(lambda: not reaches(), 20, "the way out is closed")
+    finally:
+        egress.switch(sandbox, "egress", "off")
+    until(reaches, 20, "the way out is open again")
+
+
+def test_a_host_without_the_agent_is_no_target(machine: Machine) -> None:
+    """Its user data installed none."""
+    with pytest.raises(ClientError, match="TargetNotConnected"):
+        machine.api.ssm.start_session(Target=machine.instance_id, DocumentName="AWS-StartSSHSession")

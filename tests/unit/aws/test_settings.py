@@ -80,7 +80,8 @@ def test_a_missing_setting_is_named(name: str) -> None:
         ("ragdock_root_volume_gib", True),
         ("ragdock_data_volume_gib", 16385),
         ("ragdock_termination_protection", "perhaps"),
-        ("ragdock_ssh_address", "dns"),
+        ("ragdock_aws_cli_folder", "aws/bin"),
+        ("ragdock_aws_cli_folder", "/opt/a'b"),
         ("ragdock_backup_bucket", ""),
         ("ragdock_backup_bucket", "My_Bucket"),
         ("ragdock_upload_max_mib", 0),
@@ -222,6 +223,13 @@ def test_a_right_value_is_accepted(name: str, value: Any) -> None:
 def test_a_misspelt_name_is_refused_with_its_neighbour(name: str, near: str) -> None:
     """A setting that no one reads would be believed."""
     assert problems(**{name: "x"}) == [f"'{name}' is not a setting; did you mean '{near}'?"]
+
+
+def test_a_setting_that_is_gone_is_refused_with_what_to_do() -> None:
+    """No port is open for SSH, so a private or a public address could not be reached."""
+    (problem,) = problems(ragdock_ssh_address="private_ip")
+    assert "'ragdock_ssh_address' is no longer a setting" in problem
+    assert "Remove the line" in problem
 
 
 @pytest.mark.parametrize(("enabled", "asked"), [("false", 0), (False, 0), ("true", 1), (True, 1)])

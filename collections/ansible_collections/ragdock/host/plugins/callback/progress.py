@@ -99,8 +99,8 @@ class CallbackModule(CallbackBase):
         self._display.display(
             f"{result.host.get_name()} does not answer SSH, so this run ends here. The host keeps running. "
             "Is the host running (its state and system log in EC2)? Does it know this key "
-            "(ragdock_ssh_private_key_file)? Is the way to it open (ragdock_ssh_address; with instance_id, "
-            "the AWS CLI and its Session Manager plugin on this machine)? Then run the same command again.",
+            "(ragdock_ssh_private_key_file)? Has its Session Manager agent reported (aws ssm "
+            "describe-instance-information)? Then run the same command again.",
             color="red",
         )
 

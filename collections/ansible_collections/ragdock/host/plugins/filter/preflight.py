@@ -132,9 +132,12 @@ def _wrong(values: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, str]:
 
 def preflight_problems(values: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
     """One sentence for each setting that is unknown, missing, or not as the schema wants it."""
-    settings = schema["properties"]
+    settings, removed = schema["properties"], schema.get("x-removed", {})
     problems = []
     for name in sorted(set(values) - set(settings)):
+        if name in removed:
+            problems.append(f"'{name}' is no longer a setting: {removed[name]}.")
+            continue
         near = difflib.get_close_matches(name, settings, n=1, cutoff=0.5)
         problems.append(
             f"'{name}' is not a setting"

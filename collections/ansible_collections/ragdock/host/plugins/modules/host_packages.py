@@ -43,10 +43,9 @@ installed:
   returned: always
 """
 
-import os
-
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ragdock.host.plugins.module_utils.apt import AptError, apt_get, update
 from ansible_collections.ragdock.host.plugins.module_utils.commands import Commands
 
 INSTALLED = "installed"
@@ -68,24 +67,6 @@ def missing(module: Commands, names: list[str]) -> list[str]:
     return [name for name in names if name not in present]
 
 
-def apt(module: AnsibleModule, *words: str) -> None:
-    """Run apt-get without questions; its last lines are the message when it fails."""
-    options = ["-o", f"DPkg::Lock::Timeout={module.params['lock_timeout']}", "-o", "Acquire::Retries=3"]
-    code, out, err = module.run_command(
-        ["apt-get", "--quiet=2", *options, *words],
-        environ_update={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"},
-    )
-    if code:
-        last = "\n".join((err or out).strip().splitlines()[-8:])
-        module.fail_json(
-            msg=(
-                f"`apt-get {' '.join(words)}` failed with {code}:\n{last}\n"
-                "The host may have no way to Debian's mirrors, a full disk, or an apt that is still at "
-                "work. Run the command on the host to see it, correct the cause, then run again."
-            )
-        )
-
-
 def main() -> None:
     """Run as an Ansible module."""
     module = AnsibleModule(
@@ -97,16 +78,12 @@ def main() -> None:
     )
     wanted = missing(module, module.params["names"])
     if wanted and not module.check_mode:
-        apt(module, "update", "--error-on=any")
-        apt(
-            module,
-            "install",
-            "--yes",
-            "--no-install-recommends",
-            "-o",
-            "Dpkg::Options::=--force-confold",
-            *wanted,
-        )
+        seconds = module.params["lock_timeout"]
+        try:
+            update(seconds)
+            apt_get(["install", "--yes", "--no-install-recommends", *wanted], seconds)
+        except (AptError, OSError) as error:
+            module.fail_json(msg=str(error))
     module.exit_json(changed=bool(wanted), installed=wanted)
 
 

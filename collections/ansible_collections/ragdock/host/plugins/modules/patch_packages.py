@@ -38,15 +38,15 @@ restart: {description: Why the host should restart; empty when it need not., typ
 """
 
 import importlib
-import os
 import re
-import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ragdock.host.plugins.module_utils.apt import apt_get, update
 
 ENGINE = ("docker", "containerd", "runc")
 # What keeps running in memory until the host restarts, whatever is restarted by itself.
@@ -112,22 +112,6 @@ def known() -> list[Newer]:
     return found
 
 
-def apt_get(words: list[str], lock_timeout: int) -> None:
-    """Run apt-get without questions."""
-    options = ["-o", f"DPkg::Lock::Timeout={lock_timeout}", "-o", "Acquire::Retries=3"]
-    options += ["-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"]
-    done = subprocess.run(
-        ["apt-get", "--quiet=2", *options, *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"},
-    )
-    if done.returncode:
-        last = "\n".join((done.stderr or done.stdout).strip().splitlines()[-8:])
-        raise RuntimeError(f"`apt-get {' '.join(words[:4])} ...` ended with {done.returncode}:\n{last}")
-
-
 def main() -> None:
     """Upgrade."""
     module = AnsibleModule(
@@ -141,7 +125,7 @@ def main() -> None:
     wanted, doing = module.params, []
     try:
         if not module.check_mode:
-            apt_get(["update", "--error-on=any"], wanted["lock_timeout"])
+            update(wanted["lock_timeout"])
         doing = chosen(known(), wanted["kind"], wanted["scope"])
         if doing and not module.check_mode:
             names = [f"{one.name}={one.new}" for one in doing]

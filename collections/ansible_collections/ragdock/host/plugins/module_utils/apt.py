@@ -1,0 +1,71 @@
+"""apt-get without questions, which waits for another apt and tries an update again."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+
+Run = Callable[[Sequence[str]], tuple[int, str]]
+# apt waits for dpkg's locks by itself; for those of the package lists and of the archive it does not.
+HELD = "Could not get lock"
+PAUSE_SECONDS = 5.0
+UPDATES = 3
+
+
+class AptError(RuntimeError):
+    """apt-get ended with an error; the text has its last lines and what to do."""
+
+
+def _run(argv: Sequence[str]) -> tuple[int, str]:
+    """Exit code and error output (output without any) of a command."""
+    done = subprocess.run(
+        argv,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"},
+    )
+    return done.returncode, done.stderr or done.stdout
+
+
+def apt_get(
+    words: Sequence[str], lock_timeout: float, run: Run = _run, pause: Callable[[float], None] = time.sleep
+) -> None:
+    """Run apt-get. While another apt is at work it waits, LOCK_TIMEOUT at most."""
+    options = ["-o", f"DPkg::Lock::Timeout={lock_timeout:.0f}", "-o", "Acquire::Retries=3"]
+    options += ["-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"]
+    end = time.monotonic() + lock_timeout
+    while True:
+        code, said = run(["apt-get", "--quiet=2", *options, *words])
+        if code == 0:
+            return
+        held = HELD in said
+        if not held or time.monotonic() >= end:
+            break
+        pause(PAUSE_SECONDS)
+    last = "\n".join(said.strip().splitlines()[-8:])
+    shown = " ".join(words[:4]) + (" ..." if len(words) > 4 else "")
+    raise AptError(
+        f"`apt-get {shown}` ended with {code}:\n{last}\n"
+        + (
+            f"Another apt has been at work for {lock_timeout:.0f} s: the lines name its process. "
+            "When it has ended, run again."
+            if held
+            else "The host may have no way to Debian's mirrors, or a full disk. Run the command on the host "
+            "to see it, correct the cause, then run again."
+        )
+    )
+
+
+def update(lock_timeout: float, run: Run = _run, pause: Callable[[float], None] = time.sleep) -> None:
+    """Fetch the package lists; a mirror that does not answer is asked again."""
+    for left in reversed(range(UPDATES)):
+        try:
+            # Without it, apt calls an update done that fetched nothing.
+            return apt_get(["update", "--error-on=any"], lock_timeout, run, pause)
+        except AptError as error:
+            if not left or HELD in str(error):
+                raise
+        pause(PAUSE_SECONDS)

@@ -1,0 +1,251 @@
+"""Session Manager: which agents are connected, and the connections that go through them.
+
+Two parts, which share one table. The WSGI application answers the operations of Systems Manager that moto
+lacks. The relay joins connections: an agent keeps one to it, over which it is told of each session; for a
+session the operator's plugin makes one connection, and the agent another. So a host needs no open port.
+
+None of this is recorded: an agent registers again, and a session that is cut is made again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+PORT = 5022
+DOCUMENT = "AWS-StartSSHSession"
+# An agent that has been silent for so long is not connected; it says something every few seconds.
+SILENT_SECONDS = 15.0
+JOIN_SECONDS = 15.0
+CHUNK = 256 * 1024
+OPERATIONS = frozenset(
+    {
+        "DescribeInstanceInformation",
+        "ResumeSession",
+        "StartSession",
+        "TerminateSession",
+        "UpdateInstanceInformation",
+    }
+)
+INSTANCE = re.compile(r"i-[0-9a-f]{8,17}")
+
+Start = Callable[..., Any]
+App = Callable[[dict[str, Any], Start], Iterable[bytes]]
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class RefusalError(Exception):
+    """An error of the API."""
+
+    def __init__(self, code: str, message: str) -> None:
+        """Keep both parts."""
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass
+class Agent:
+    """The agent of one instance, as it registered."""
+
+    instance: str
+    version: str
+    address: str
+    token: str
+    pinged: float = 0.0
+    writer: asyncio.StreamWriter | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether it would hear of a session now."""
+        return self.writer is not None and time.monotonic() - self.pinged < SILENT_SECONDS
+
+
+@dataclass
+class Session:
+    """One session that was started."""
+
+    id: str
+    token: str
+    agent: Agent
+    port: int
+    # The agent's connection of this session; nothing when it could not make one.
+    joined: asyncio.Future[Streams | None] | None = None
+
+
+@dataclass
+class Sessions:
+    """What is registered, and what was started."""
+
+    url: str
+    agents: dict[str, Agent] = field(default_factory=dict)
+    sessions: dict[str, Session] = field(default_factory=dict)
+
+    def call(self, operation: str, values: dict[str, Any], caller: str) -> dict[str, Any]:
+        """Answer an operation of Systems Manager."""
+        if operation == "UpdateInstanceInformation":
+            return self._register(values)
+        if operation == "DescribeInstanceInformation":
+            return {"InstanceInformationList": [_information(one) for one in self._asked(values)]}
+        if operation == "StartSession":
+            return self._start(values, caller)
+        return {"SessionId": values.get("SessionId", "")}
+
+    def _register(self, values: dict[str, Any]) -> dict[str, Any]:
+        instance = str(values.get("InstanceId", ""))
+        if not INSTANCE.fullmatch(instance):
+            raise RefusalError("InvalidInstanceId", f"{instance} is no instance.")
+        version, address = (str(values.get(name, "")) for name in ("AgentVersion", "IPAddress"))
+        agent = Agent(instance, version, address, secrets.token_hex(16))
+        self.agents[instance] = agent
+        # AWS hands these out by another API; one is enough here.
+        return {"StreamUrl": self.url, "TokenValue": agent.token}
+
+    def _asked(self, values: dict[str, Any]) -> list[Agent]:
+        wanted = [
+            set(one.get("Values") or one.get("valueSet") or ())
+            for one in (*values.get("Filters", ()), *values.get("InstanceInformationFilterList", ()))
+            if (one.get("Key") or one.get("key")) == "InstanceIds"
+        ]
+        return [one for one in self.agents.values() if all(one.instance in ids for ids in wanted)]
+
+    def _start(self, values: dict[str, Any], caller: str) -> dict[str, Any]:
+        target, document = str(values.get("Target", "")), str(values.get("DocumentName", ""))
+        if document != DOCUMENT:
+            raise RefusalError(
+                "InvalidDocument", f"{document or 'A shell'} is not what this AWS can start: {DOCUMENT} is."
+            )
+        agent = self.agents.get(target)
+        if agent is None or not agent.connected:
+            raise RefusalError("TargetNotConnected", f"{target} is not connected.")
+        port = int(values.get("Parameters", {}).get("portNumber", ["22"])[0])
+        session = Session(f"{caller}-{secrets.token_hex(9)}", secrets.token_hex(16), agent, port)
+        self.sessions[session.token] = session
+        return {"SessionId": session.id, "TokenValue": session.token, "StreamUrl": self.url}
+
+
+def _information(agent: Agent) -> dict[str, Any]:
+    return {
+        "InstanceId": agent.instance,
+        "PingStatus": "Online" if agent.connected else "ConnectionLost",
+        "LastPingDateTime": time.time() - (time.monotonic() - agent.pinged),
+        "AgentVersion": agent.version,
+        "IsLatestVersion": False,
+        "PlatformType": "Linux",
+        "PlatformName": "Debian GNU/Linux",
+        "PlatformVersion": "13",
+        "ResourceType": "EC2Instance",
+        "IPAddress": agent.address,
+    }
+
+
+class Application:
+    """A WSGI application around the one that answers everything else."""
+
+    def __init__(self, app: App, sessions: Sessions) -> None:
+        """Answer for `sessions`."""
+        self._app = app
+        self._sessions = sessions
+
+    def __call__(self, environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
+        """Answer one request."""
+        service, _, operation = str(environ.get("HTTP_X_AMZ_TARGET", "")).partition(".")
+        if service != "AmazonSSM" or operation not in OPERATIONS:
+            return self._app(environ, start_response)
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        try:
+            answer = self._sessions.call(operation, json.loads(body or b"{}"), _caller(environ))
+        except RefusalError as refusal:
+            answer, status = {"__type": f"#{refusal.code}", "message": str(refusal)}, "400 Bad Request"
+        else:
+            status = "200 OK"
+        text = json.dumps(answer).encode()
+        kind = ("Content-Type", "application/x-amz-json-1.1")
+        start_response(status, [kind, ("Content-Length", str(len(text)))])
+        return [text]
+
+
+def _caller(environ: dict[str, Any]) -> str:
+    """The access key of a request: what a session's id begins with."""
+    found = re.search(r"Credential=([^/]+)/", str(environ.get("HTTP_AUTHORIZATION", "")))
+    return found[1] if found else "anonymous"
+
+
+class Relay:
+    """Joins the connections of plugins and agents."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        """Serve `sessions`."""
+        self._sessions = sessions
+
+    async def serve(self, host: str, port: int = PORT) -> None:
+        """Serve for good."""
+        server = await asyncio.start_server(self.answer, host, port, limit=CHUNK)
+        async with server:
+            await server.serve_forever()
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection: its first line says whose it is."""
+        kind, _, token = (await reader.readline()).decode(errors="replace").strip().partition(" ")
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            if kind == "control":
+                await self._keep(token, reader, writer)
+            elif kind == "data" and (session := self._sessions.sessions.get(token)) and session.joined:
+                # It is the plugin's now.
+                session.joined.set_result((reader, writer))
+                return
+            elif kind == "session":
+                await self._carry(token, reader, writer)
+        writer.close()
+
+    async def _keep(self, token: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """An agent's own connection: a line from it every few seconds."""
+        agent = next((one for one in self._sessions.agents.values() if one.token == token), None)
+        if agent is None:
+            return
+        agent.writer, agent.pinged = writer, time.monotonic()
+        try:
+            while line := await asyncio.wait_for(reader.readline(), SILENT_SECONDS):
+                agent.pinged = time.monotonic()
+                word, _, refused = line.decode(errors="replace").strip().partition(" ")
+                session = self._sessions.sessions.get(refused) if word == "refused" else None
+                if session and session.joined and not session.joined.done():
+                    session.joined.set_result(None)
+        except TimeoutError:
+            return
+        finally:
+            agent.writer = None
+
+    async def _carry(self, token: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """A plugin's connection: the agent is told, and both are joined."""
+        session = self._sessions.sessions.get(token)
+        if session is None or session.joined or session.agent.writer is None:
+            return
+        session.joined = asyncio.get_running_loop().create_future()
+        session.agent.writer.write(f"open {token} {session.port}\n".encode())
+        try:
+            there = await asyncio.wait_for(session.joined, JOIN_SECONDS)
+        except TimeoutError:
+            there = None
+        finally:
+            del self._sessions.sessions[token]
+        if there is not None:
+            await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))
+            there[1].close()
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Carry one way until it ends; the end is passed on."""
+    try:
+        while data := await reader.read(CHUNK):
+            writer.write(data)
+            await writer.drain()
+        writer.write_eof()
+    except OSError:
+        writer.transport.abort()

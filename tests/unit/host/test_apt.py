@@ -1,0 +1,79 @@
+"""apt-get on the host: another apt is waited for, a mirror that does not answer is asked again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from ansible_collections.ragdock.host.plugins.module_utils import apt
+
+LOCKED = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 812 (apt-get)\n"
+UNREACHABLE = "E: Failed to fetch http://deb.debian.org/debian/dists/trixie/InRelease  Connection timed out\n"
+
+
+class Apt:
+    """apt-get that ends with each of these, one after the other; with success after the last."""
+
+    def __init__(self, *said: str) -> None:
+        self.said = list(said)
+        self.calls: list[list[str]] = []
+        self.paused = 0
+
+    def run(self, argv: Sequence[str]) -> tuple[int, str]:
+        """One call."""
+        self.calls.append([word for word in argv if "::" not in word and word != "-o"])
+        return (100, self.said.pop(0)) if self.said else (0, "")
+
+    def pause(self, _seconds: float) -> None:
+        """Time goes by."""
+        self.paused += 1
+
+
+UPDATE = ["apt-get", "--quiet=2", "update", "--error-on=any"]
+
+
+def test_the_lock_of_the_package_lists_is_waited_for() -> None:
+    """DPkg::Lock::Timeout does not cover it: the first boot's own apt would end a run at once."""
+    host = Apt(LOCKED, LOCKED, LOCKED, LOCKED, LOCKED)
+    apt.update(60, host.run, host.pause)
+    assert host.calls == [UPDATE] * 6
+    assert host.paused == 5
+
+
+def test_a_lock_that_is_never_released_is_named_with_its_holder() -> None:
+    """And not taken for a mirror that is away."""
+    host = Apt(*[LOCKED] * 50)
+    with pytest.raises(
+        apt.AptError, match=r"process 812 \(apt-get\)[\s\S]*Another apt has been at work for 0 s"
+    ):
+        apt.update(0, host.run, host.pause)
+    assert len(host.calls) == 1
+
+
+def test_a_mirror_that_answers_late_is_asked_again() -> None:
+    """Some seconds of a network that is away are no reason to end a deployment."""
+    host = Apt(UNREACHABLE, UNREACHABLE)
+    apt.update(60, host.run, host.pause)
+    assert host.calls == [UPDATE] * 3
+
+
+def test_a_mirror_that_stays_away_is_the_message() -> None:
+    """With apt's own last lines and what to check."""
+    host = Apt(*[UNREACHABLE] * 50)
+    with pytest.raises(
+        apt.AptError, match=r"Connection timed out\nThe host may have no way to Debian's mirrors"
+    ):
+        apt.update(60, host.run, host.pause)
+    assert len(host.calls) == apt.UPDATES
+
+
+def test_an_installation_is_tried_once_but_waits_for_the_archives_lock() -> None:
+    """A package that does not install does not do so the second time."""
+    host = Apt(LOCKED.replace("lib/apt/lists", "cache/apt/archives"))
+    apt.apt_get(["install", "--yes", "curl"], 60, host.run, host.pause)
+    assert len(host.calls) == 2
+    broken = Apt("E: Unable to locate package crul\n")
+    with pytest.raises(apt.AptError, match="Unable to locate package crul"):
+        apt.apt_get(["install", "--yes", "crul"], 60, broken.run, broken.pause)
+    assert len(broken.calls) == 1
