@@ -15,11 +15,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from docker.errors import APIError
 
 from sandbox import docker_api, networks, trust
+from sandbox.carry import Endpoint, Forward, Forwarder
 from sandbox.cloud import AwsApi, Cloud, Instance
 from sandbox.docker_api import SUBNET
 from sandbox.ebs import Store
 from sandbox.errors import SandboxError
-from sandbox.forwarder import Endpoint, Forwarder, forwards
+from sandbox.forwarder import forwards, owner
 from sandbox.hosts import Action, Hosts, decide
 from sandbox.metadata import Publisher
 from sandbox.settings import Sandbox
@@ -55,7 +56,7 @@ class Loop:
 
     async def run(self) -> None:
         """Follow until `stop` is set."""
-        forwarder = Forwarder()
+        forwarder = Forwarder(owner)
         before: Any = None
         looked = 0.0
         while not self.stop.is_set():
@@ -90,7 +91,7 @@ class Loop:
         working = sorted(key for key, future in self._busy.items() if not future.done())
         return answer["salt"], answer["count"], containers, working
 
-    def _pass(self) -> dict[Endpoint, Endpoint]:
+    def _pass(self) -> dict[Endpoint, Forward]:
         """Read everything and act; returns the forwards that should be open."""
         cloud = self._api.observe()
         for line in self._store.follow(cloud):

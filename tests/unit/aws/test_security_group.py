@@ -53,7 +53,10 @@ def rules(aws: str) -> set[tuple[int, str]]:
 
 
 def test_only_the_named_ranges_reach_the_service(aws_server: str) -> None:
-    """A second run changes nothing; a range that is removed loses access; port 80 is open for challenges only."""
+    """A second run changes nothing, and a range that is removed loses access.
+
+    While an authority issues the certificate, port 80 is open to everybody: for its challenges.
+    """
     named = {"ragdock_allowed_cidrs": [OFFICE, HOME, SIX], "ragdock_certificate": "own"}
     provision(aws_server, **named)
     assert rules(aws_server) == {(port, one) for port in (80, 443) for one in (OFFICE, HOME, SIX)}
