@@ -81,7 +81,7 @@ def _network(value: Any) -> ipaddress.IPv4Network | None:
 
 
 def _is_range(value: Any) -> bool:
-    """An address range as AWS writes it back: written otherwise, it would differ from what exists in every run."""
+    """An address range as AWS writes it back: written otherwise, every run would find it changed."""
     try:
         return isinstance(value, str) and str(ipaddress.ip_network(value)) == value
     except ValueError:
