@@ -15,13 +15,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from docker.errors import APIError
 
 from sandbox import docker_api, networks, trust
-from sandbox.carry import Endpoint, Forward, Forwarder
 from sandbox.cloud import AwsApi, Cloud, Instance
 from sandbox.docker_api import SUBNET
 from sandbox.ebs import Store
 from sandbox.errors import SandboxError
-from sandbox.forwarder import forwards, owner
+from sandbox.forwarder import Endpoint, Forward, Forwarder
 from sandbox.hosts import Action, Hosts, decide
+from sandbox.ingress import forwards
+from sandbox.listeners import owner
 from sandbox.metadata import Publisher
 from sandbox.settings import Sandbox
 

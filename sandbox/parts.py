@@ -92,10 +92,10 @@ def registry(sandbox: Sandbox) -> Container:
     )
 
 
-def fingerprint(folder: Path) -> str:
-    """A digest of the files in a folder that a container mounts."""
+def fingerprint(*places: Path) -> str:
+    """A digest of the files, and of those in the folders, that a container mounts."""
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
+    for path in (one for place in places for one in (place, *sorted(place.rglob("*")))):
         if path.is_file() and path.suffix != ".pyc":
             digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()

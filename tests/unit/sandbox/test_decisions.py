@@ -6,12 +6,12 @@ from ipaddress import ip_network
 
 import pytest
 
-from sandbox.carry import Forward
 from sandbox.cloud import Address, Cloud, Group, Instance, Rule, admitted
 from sandbox.ebs import Disk, assign
 from sandbox.errors import SandboxError
-from sandbox.forwarder import forwards
+from sandbox.forwarder import Forward
 from sandbox.hosts import POWERED_OFF, REBOOTED, Action, decide
+from sandbox.ingress import forwards
 from sandbox.seed import hardware
 from sandbox.settings import Sandbox
 from sandbox.show import url

@@ -12,6 +12,7 @@ import time
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from ansible_collections.ragdock.host.plugins.module_utils.https import Endpoint, Reply, trust
 
@@ -81,17 +82,18 @@ class PublicEndpoint:
             socket.create_connection((at.address, at.port), timeout) as plain,
             at.context.wrap_socket(plain, server_hostname=at.name) as tls,
         ):
-            shown, version = tls.getpeercert() or {}, tls.version()
-        issuer = {key: value for part in shown["issuer"] for key, value in part}  # type: ignore[union-attr,misc]
+            shown: dict[str, Any] = dict(tls.getpeercert() or {})
+            version = str(tls.version())
+        issuer: dict[str, str] = dict(pair for part in shown["issuer"] for pair in part)
         begins, ends = (
-            datetime.fromtimestamp(ssl.cert_time_to_seconds(str(shown[key])), UTC)
+            datetime.fromtimestamp(ssl.cert_time_to_seconds(shown[key]), UTC)
             for key in ("notBefore", "notAfter")
         )
         name = issuer.get("commonName", "")
         if name != OWN_CA:
             # An intermediate has a number for a name (of Let's Encrypt: YE1).
             name = " ".join(filter(None, (issuer.get("organizationName", ""), name)))
-        return Certificate(name, begins, ends, str(version))
+        return Certificate(name, begins, ends, version)
 
     def url(self, path: str) -> str:
         """The public URL of a path, as a reader would type it."""
