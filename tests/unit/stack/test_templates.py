@@ -58,7 +58,7 @@ Rendered = dict[str, Any]
 Render = Callable[..., Rendered]
 
 
-def certificate(name: str) -> str:
+def certificate_of(name: str) -> str:
     """A certificate with a subject."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name(
@@ -86,7 +86,7 @@ def secret_values() -> dict[str, str]:
     """A value for each secret, which must be in no rendered file."""
     values = {name: f"secret-value-of-{name}" for name in PASSWORDS}
     for name in ("opensearch_ca", "opensearch_node", "opensearch_admin", "edge_ca"):
-        values |= {f"{name}_cert": certificate(name), f"{name}_key": f"secret-value-of-{name}_key"}
+        values |= {f"{name}_cert": certificate_of(name), f"{name}_key": f"secret-value-of-{name}_key"}
     return values
 
 
@@ -260,7 +260,7 @@ def test_what_opensearch_reads_while_it_runs_restarts_nothing(
 ) -> None:
     new = dict(secret_values)
     for name in ("opensearch_ca", "opensearch_node", "opensearch_admin"):
-        new |= {f"{name}_cert": certificate(name), f"{name}_key": "another"}
+        new |= {f"{name}_cert": certificate_of(name), f"{name}_key": "another"}
     new["opensearch_health_password"] = "another"
     before, after = (compose(one)["services"] for one in (plain, render(secret_values=new)))
     assert after["opensearch"] == before["opensearch"]
@@ -339,6 +339,18 @@ def test_the_own_ca_issues_for_an_address_that_the_authority_refuses(
     own = "internal" in issuers
     assert ("/etc/edge-ca" in rendered["files"]["compose.yaml"]) is own
     assert any(one["path"].startswith("edge/") for one in rendered["secrets"]) is own
+
+
+@pytest.mark.parametrize(("certificate", "starts_again"), [("auto", True), ("own", False)])
+def test_the_edge_starts_again_with_a_new_ca_unless_a_reload_is_enough(
+    render: Render, secret_values: dict[str, str], certificate: str, starts_again: bool
+) -> None:
+    """With two issuers, Caddy would keep the certificate that the old CA signed."""
+    labels = [
+        compose(render(ragdock_certificate=certificate, secret_values=values))["services"]["edge"]["labels"]
+        for values in (secret_values, secret_values | {"edge_ca_cert": certificate_of("another")})
+    ]
+    assert (labels[0] != labels[1]) is starts_again
 
 
 def test_a_private_authoritys_root_goes_to_the_edge(plain: Rendered, other: Rendered) -> None:
