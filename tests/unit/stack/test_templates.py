@@ -345,7 +345,7 @@ def test_the_own_ca_issues_for_an_address_that_the_authority_refuses(
 def test_the_edge_starts_again_with_a_new_ca_unless_a_reload_is_enough(
     render: Render, secret_values: dict[str, str], certificate: str, starts_again: bool
 ) -> None:
-    """With two issuers, Caddy would keep the certificate that the old CA signed."""
+    """With an authority before it, Caddy's reload would keep the certificate that the old CA signed."""
     labels = [
         compose(render(ragdock_certificate=certificate, secret_values=values))["services"]["edge"]["labels"]
         for values in (secret_values, secret_values | {"edge_ca_cert": certificate_of("another")})
