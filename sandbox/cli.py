@@ -139,6 +139,12 @@ def switch_fault(
 
 
 @app.command()
+def authority() -> None:
+    """Start a certificate authority; print the settings that deploy with it."""
+    sys.stdout.write(_run(domain.settings_for))
+
+
+@app.command()
 def logs(
     part: Annotated[str, typer.Argument(help="loop, aws, registry, router, acme or host")] = "loop",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="keep printing")] = False,

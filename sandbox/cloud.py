@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Any, TypeAlias
 
 import boto3
 from botocore.config import Config
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from sandbox.settings import Sandbox
 
+Network: TypeAlias = IPv4Network | IPv6Network
 ROOT_DEVICES = frozenset({"/dev/sda1", "/dev/xvda"})
 LIVE = frozenset({"pending", "running", "stopping", "stopped"})
 
@@ -79,15 +81,23 @@ class Address(Frozen):
     instance_id: str = ""
 
 
+class Rule(Frozen):
+    """What a security group admits: TCP ports, from an address range."""
+
+    low: int
+    high: int
+    source: Network
+
+
 class Group(Frozen):
-    """A security group: the TCP ports open to everyone."""
+    """A security group: the TCP that it admits."""
 
     id: str
-    ports: tuple[tuple[int, int], ...]
+    rules: tuple[Rule, ...]
 
-    def admits(self, port: int) -> bool:
-        """Whether anyone may reach that port."""
-        return any(low <= port <= high for low, high in self.ports)
+    def sources(self, port: int) -> frozenset[Network]:
+        """Who may reach that port."""
+        return frozenset(rule.source for rule in self.rules if rule.low <= port <= rule.high)
 
 
 class Cloud(Frozen):
@@ -111,13 +121,16 @@ class Cloud(Frozen):
 class AwsApi:
     """The AWS APIs of one sandbox."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
-        """Make a client for each API that the sandbox itself uses, as the administrator."""
+    def __init__(self, sandbox: Sandbox, credentials: Mapping[str, str] | None = None) -> None:
+        """Make a client for each API that the sandbox itself uses, as the administrator.
+
+        A part that has no file of the sandbox is given its `credentials`.
+        """
         settings: dict[str, Any] = {
             "endpoint_url": sandbox.endpoint,
             "region_name": sandbox.region,
             "config": Config(connect_timeout=3, read_timeout=30, retries={"max_attempts": 1}),
-            **sandbox.credentials,
+            **(credentials or sandbox.credentials),
         }
         session = boto3.session.Session()
         self.ec2 = session.client("ec2", **settings)
@@ -152,7 +165,7 @@ class AwsApi:
                 for a in self.ec2.describe_addresses()["Addresses"]
             ),
             groups={
-                g["GroupId"]: Group(id=g["GroupId"], ports=open_ports(g["IpPermissions"]))
+                g["GroupId"]: Group(id=g["GroupId"], rules=admitted(g["IpPermissions"]))
                 for g in self.ec2.describe_security_groups()["SecurityGroups"]
             },
             domains={
@@ -221,13 +234,17 @@ def _instance(seen: Mapping[str, Any]) -> Instance:
     )
 
 
-def open_ports(permissions: list[Any]) -> tuple[tuple[int, int], ...]:
-    """The TCP port ranges that rules open to everyone."""
-    ranges = []
+def admitted(permissions: list[Any]) -> tuple[Rule, ...]:
+    """The TCP that the rules of a security group admit from address ranges."""
+    rules = []
     for rule in permissions:
-        world = any(item.get("CidrIp") == "0.0.0.0/0" for item in rule.get("IpRanges", []))
-        if world and rule.get("IpProtocol") == "-1":
-            ranges.append((0, 65535))
-        elif world and rule.get("IpProtocol") in ("tcp", "6"):
-            ranges.append((rule["FromPort"], rule["ToPort"]))
-    return tuple(ranges)
+        if rule.get("IpProtocol") == "-1":
+            low, high = 0, 65535
+        elif rule.get("IpProtocol") in ("tcp", "6"):
+            low, high = rule["FromPort"], rule["ToPort"]
+        else:
+            continue
+        ranges = [item["CidrIp"] for item in rule.get("IpRanges", [])]
+        ranges += [item["CidrIpv6"] for item in rule.get("Ipv6Ranges", [])]
+        rules += [Rule(low=low, high=high, source=ip_network(one)) for one in ranges]
+    return tuple(rules)

@@ -1,4 +1,4 @@
-"""A domain to deploy with: a zone in Route 53, an authority that validates it, and the settings for both."""
+"""A certificate authority to deploy with, for the address of a host or a domain (with a zone in Route 53)."""
 
 from __future__ import annotations
 
@@ -21,6 +21,17 @@ from sandbox.settings import Sandbox
 IMAGE = "ragdock-sandbox/pebble:3"
 NAME = "ragdock-acme"
 SECONDS = 60
+# The program of its container, and the modules that it shares with this machine's own part of the sandbox.
+CODE = (
+    "acme",
+    "aws/__init__.py",
+    "aws/people.py",
+    "cloud.py",
+    "errors.py",
+    "forwarder.py",
+    "ingress.py",
+    "settings.py",
+)
 DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}")
 
 
@@ -36,7 +47,7 @@ def authorities(sandbox: Sandbox) -> Path:
 
 def container(sandbox: Sandbox) -> Container:
     """Pebble and its name server."""
-    code = sandbox.checkout / "sandbox" / "acme"
+    code = sandbox.checkout / "sandbox"
     return Container(
         name=NAME,
         image=IMAGE,
@@ -44,10 +55,9 @@ def container(sandbox: Sandbox) -> Container:
         address=str(sandbox.acme_address),
         part="acme",
         command=("python3", "-u", "-m", "sandbox.acme.server"),
-        salt=parts.fingerprint(code) + parts.fingerprint(folder(sandbox)),
+        salt=parts.fingerprint(*(code / name for name in CODE), folder(sandbox)),
         options={
             "environment": {
-                "AWS_ENDPOINT": sandbox.endpoint,
                 **{name.upper(): value for name, value in sandbox.credentials.items()},
                 "AWS_REGION": sandbox.region,
                 "ROUTER": str(sandbox.router_address),
@@ -57,7 +67,10 @@ def container(sandbox: Sandbox) -> Container:
             "entrypoint": [],
             "user": "0:0",
             "host": {
-                "binds": [f"{code}:/opt/ragdock/sandbox/acme:ro", f"{folder(sandbox)}:/etc/pebble:ro"],
+                "binds": [
+                    *(f"{code / name}:/opt/ragdock/sandbox/{name}:ro" for name in CODE),
+                    f"{folder(sandbox)}:/etc/pebble:ro",
+                ],
                 "init": True,
                 "cap_drop": ["ALL"],
                 "cap_add": ["NET_ADMIN", "NET_BIND_SERVICE", "DAC_OVERRIDE"],
@@ -93,25 +106,24 @@ def _root(sandbox: Sandbox) -> str:
     return answer.text if answer.status_code == HTTPStatus.OK else ""
 
 
-def settings_for(sandbox: Sandbox, domain: str) -> str:
-    """Make what a domain needs; the settings that use it, as YAML."""
-    if not DOMAIN.fullmatch(domain):
-        raise SandboxError(
-            f"'{domain}' is no host name.",
-            "It has to have at least one dot and be in small letters.",
-            "For instance: python -m sandbox domain rag.example.org",
-        )
-    _zone(AwsApi(sandbox), domain)
+def settings_for(sandbox: Sandbox, domain: str = "") -> str:
+    """Make what a domain needs, or the authority alone; the settings that use it, as YAML."""
+    named: dict[str, str] = {}
+    if domain:
+        if not DOMAIN.fullmatch(domain):
+            raise SandboxError(
+                f"'{domain}' is no host name.",
+                "It has to have at least one dot and be in small letters.",
+                "For instance: python -m sandbox domain rag.example.org",
+            )
+        _zone(AwsApi(sandbox), domain)
+        named = {"ragdock_domain": domain, "ragdock_acme_email": f"operator@{domain.partition('.')[2]}"}
     up(docker_api.connect(), sandbox)
-    return yaml.safe_dump(
-        {
-            "ragdock_domain": domain,
-            "ragdock_acme_email": f"operator@{domain.partition('.')[2]}",
-            "ragdock_acme_directory": f"https://{sandbox.acme_address}:14000/dir",
-            "ragdock_acme_ca_file": str(authorities(sandbox)),
-        },
-        sort_keys=False,
-    )
+    authority = {
+        "ragdock_acme_directory": f"https://{sandbox.acme_address}:14000/dir",
+        "ragdock_acme_ca_file": str(authorities(sandbox)),
+    }
+    return yaml.safe_dump(named | authority, sort_keys=False)
 
 
 def _zone(api: AwsApi, domain: str) -> None:

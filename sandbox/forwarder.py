@@ -1,4 +1,7 @@
-"""Elastic IPs: TCP carried from an address of this machine to an instance."""
+"""TCP carried from addresses of one machine to an instance, for those whom its security groups admit.
+
+The standard library only: the certificate authority's container runs it too.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,10 @@ import asyncio
 import contextlib
 import errno
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import NamedTuple
 
-import psutil
-
-from sandbox.cloud import Cloud
-
-PORTS = (80, 443)
 CHUNK = 64 * 1024
 # As long as a first packet may be lost: while an edge is replaced its host drops them.
 CONNECT_SECONDS = 30
@@ -21,96 +21,63 @@ Endpoint = tuple[str, int]
 log = logging.getLogger(__name__)
 
 
-def forwards(cloud: Cloud) -> dict[Endpoint, Endpoint]:
-    """Address and port of this machine -> address and port of an instance.
+class Forward(NamedTuple):
+    """Where connections go, and whose."""
 
-    A port that no security group of the instance opens to the world stays closed.
-    """
-    running = {i.id: i for i in cloud.instances if i.state == "running" and i.live}
-    found: dict[Endpoint, Endpoint] = {}
-    for address in cloud.addresses:
-        instance = running.get(address.instance_id)
-        if instance is None:
-            continue
-        for port in PORTS:
-            groups = (cloud.groups[group] for group in instance.groups if group in cloud.groups)
-            if any(group.admits(port) for group in groups):
-                found[(address.public_ip, port)] = (instance.private_ip, port)
-    return found
+    target: Endpoint
+    sources: frozenset[IPv4Network | IPv6Network]
 
-
-EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104
-
-
-def listeners(port: int) -> Iterator[tuple[str, int | None]]:
-    """Address and process of each program that listens on a port of this machine."""
-    for connection in psutil.net_connections("tcp"):
-        # A listener always has a local end; the types leave that open.
-        if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port:
-            yield connection.laddr.ip, connection.pid
-
-
-def owner(port: int, address: str = "") -> str:
-    """The program that listens on a port of this machine, for a message."""
-    for held, pid in listeners(port):
-        if address and held not in (address, *EVERYWHERE):
-            continue
-        if pid is None:
-            return "a process that this user may not see"
-        try:
-            process = psutil.Process(pid)
-            return f"{process.name()} (pid {pid})"
-        except psutil.NoSuchProcess:
-            continue
-    return "a process that has ended meanwhile"
-
-
-def listens_everywhere(port: int) -> bool:
-    """Whether a program uses that port on every address of this machine."""
-    return any(address in EVERYWHERE for address, _ in listeners(port))
+    def admits(self, address: str) -> bool:
+        """Whether a client with this address may connect."""
+        client = ip_address(address)
+        return any(client in source for source in self.sources)
 
 
 class Forwarder:
     """The open forwards. Lives in one event loop."""
 
-    def __init__(self) -> None:
-        """Start with nothing forwarded."""
-        self._servers: dict[Endpoint, tuple[Endpoint, asyncio.Server]] = {}
+    def __init__(self, owner: Callable[[int, str], str]) -> None:
+        """Start with nothing forwarded; OWNER says what holds a port of an address."""
+        self._owner = owner
+        self._forwards: dict[Endpoint, Forward] = {}
+        self._servers: dict[Endpoint, asyncio.Server] = {}
 
-    async def follow(self, wanted: Mapping[Endpoint, Endpoint]) -> list[str]:
-        """Open and close forwards; returns the problems."""
+    async def follow(self, wanted: Mapping[Endpoint, Forward]) -> list[str]:
+        """Open, change and close forwards; returns the problems."""
         problems = []
-        for endpoint in [
-            endpoint for endpoint, (target, _) in self._servers.items() if wanted.get(endpoint) != target
-        ]:
-            _, server = self._servers.pop(endpoint)
-            server.close()
+        for endpoint in self._servers.keys() - wanted.keys():
+            self._servers.pop(endpoint).close()
             log.info("stopped forwarding %s:%s", *endpoint)
-        for endpoint, target in wanted.items():
-            if endpoint not in self._servers:
-                problem = await self._open(endpoint, target)
-                if problem:
-                    problems.append(problem)
+        # Read for each connection: those that are open stay, as on AWS.
+        self._forwards = dict(wanted)
+        for endpoint in wanted.keys() - self._servers.keys():
+            problem = await self._open(endpoint)
+            if problem:
+                problems.append(problem)
         return problems
 
-    async def _open(self, endpoint: Endpoint, target: Endpoint) -> str:
+    async def _open(self, endpoint: Endpoint) -> str:
         address, port = endpoint
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await _carry(reader, writer, target)
+            forward = self._forwards.get(endpoint)
+            client: Endpoint | None = writer.get_extra_info("peername")
+            if forward is None or client is None or not forward.admits(client[0]):
+                writer.transport.abort()
+                return
+            await _carry(reader, writer, forward.target)
 
         try:
-            server = await asyncio.start_server(serve, address, port, limit=CHUNK)
+            self._servers[endpoint] = await asyncio.start_server(serve, address, port, limit=CHUNK)
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 return f"Cannot listen on {address}:{port}: {error.strerror}."
             return (
-                f"Port {port} of this machine is taken by {owner(port, address)}. "
+                f"Port {port} of this machine is taken by {self._owner(port, address)}. "
                 f"The deployment's address {address} needs it. Stop that program; the "
                 "sandbox continues by itself."
             )
-        self._servers[endpoint] = (target, server)
-        log.info("forwarding %s:%s to %s:%s", address, port, *target)
+        log.info("forwarding %s:%s to %s:%s", address, port, *self._forwards[endpoint].target)
         return ""
 
 

@@ -10,7 +10,19 @@ from typing import Any
 
 from docker.errors import APIError, ImageNotFound
 
-from sandbox import daemon, docker_api, domain, egress, forwarder, images, models, networks, parts, trust
+from sandbox import (
+    daemon,
+    docker_api,
+    domain,
+    egress,
+    images,
+    ingress,
+    listeners,
+    models,
+    networks,
+    parts,
+    trust,
+)
 from sandbox.docker_api import PART
 from sandbox.ebs import Store
 from sandbox.errors import SandboxError
@@ -62,10 +74,10 @@ def up(sandbox: Sandbox, progress: Progress) -> None:
 
 def _check_ports(sandbox: Sandbox) -> None:
     """Elastic IPs are addresses of this machine: a program that listens on all of them conflicts."""
-    for port in forwarder.PORTS:
-        if forwarder.listens_everywhere(port):
+    for port in ingress.PORTS:
+        if listeners.listens_everywhere(port):
             raise SandboxError(
-                f"Port {port} of this machine is taken by {forwarder.owner(port)}, on all addresses.",
+                f"Port {port} of this machine is taken by {listeners.owner(port)}, on all addresses.",
                 "The deployment's own address is one of this machine's, and needs that port.",
                 "Stop that program (or let it listen on one address only), then run: make up",
             )

@@ -20,8 +20,10 @@ from sandbox.cloud import AwsApi, Cloud, Instance
 from sandbox.docker_api import SUBNET
 from sandbox.ebs import Store
 from sandbox.errors import SandboxError
-from sandbox.forwarder import Endpoint, Forwarder, forwards
+from sandbox.forwarder import Endpoint, Forward, Forwarder
 from sandbox.hosts import Action, Hosts, decide
+from sandbox.ingress import forwards
+from sandbox.listeners import owner
 from sandbox.metadata import Publisher
 from sandbox.settings import Sandbox
 
@@ -64,7 +66,7 @@ class Loop:
 
     async def run(self) -> None:
         """Follow until `stop` is set."""
-        forwarder = Forwarder()
+        forwarder = Forwarder(owner)
         before: Any = None
         looked = 0.0
         while not self.stop.is_set():
@@ -100,7 +102,7 @@ class Loop:
         working = sorted(key for key, future in self._busy.items() if not future.done())
         return answer["salt"], answer["count"], containers, working, egress.switched(self._sandbox)
 
-    def _pass(self) -> dict[Endpoint, Endpoint]:
+    def _pass(self) -> dict[Endpoint, Forward]:
         """Read everything and act; returns the forwards that should be open."""
         cloud = self._api.observe()
         for line in self._store.follow(cloud):

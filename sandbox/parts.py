@@ -38,7 +38,7 @@ def aws(sandbox: Sandbox) -> Container:
         address=str(sandbox.aws_address),
         part="aws",
         command=("python3", "-u", "-m", "sandbox.aws.server"),
-        salt=fingerprint(code / "aws") + fingerprint(sandbox.policies) + fingerprint(agent.folder(sandbox)),
+        salt=fingerprint(code / "aws", sandbox.policies, agent.folder(sandbox)),
         options={
             "environment": {
                 "AGENT_VERSION": agent.version(sandbox),
@@ -97,10 +97,10 @@ def registry(sandbox: Sandbox) -> Container:
     )
 
 
-def fingerprint(folder: Path) -> str:
-    """A digest of the files in a folder that a container mounts."""
+def fingerprint(*places: Path) -> str:
+    """A digest of the files, and of those in the folders, that a container mounts."""
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
+    for path in (one for place in places for one in (place, *sorted(place.rglob("*")))):
         if path.is_file() and path.suffix != ".pyc":
             digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()

@@ -1,25 +1,86 @@
-"""The `acme` container's program: pebble and its name server."""
+"""The `acme` container's program: pebble, its name server, and the ways to hosts.
+
+An Elastic IP of the sandbox is an address of the developer's machine. Here it leads to the same instance,
+through the ports that a security group opens to everybody: an authority comes from anywhere.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 import os
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from sandbox.acme import names
+from sandbox.cloud import AwsApi
+from sandbox.forwarder import Endpoint, Forward, Forwarder
+from sandbox.ingress import forwards
+from sandbox.settings import Sandbox
 
 CERTIFICATES = Path("/etc/pebble")
 CONFIG = Path("/run/pebble.json")
 
 
-def config() -> str:
+# Of Let's Encrypt: 90 days, and 160 hours. The second is so short here that a renewal can be watched.
+LIFETIMES = {"default": 90 * 24 * 3600, "shortlived": 300}
+POLL_SECONDS = 5.0
+# Of nobody: what it may reach, everybody may.
+ANYONE = "192.0.2.1"
+
+log = logging.getLogger(__name__)
+
+
+class Cloud:
+    """What exists, as it was read last."""
+
+    def __init__(self, api: AwsApi) -> None:
+        """Know nothing yet."""
+        self._api = api
+        self.names: Mapping[str, str] = {}
+        self.forwards: Mapping[Endpoint, Forward] = {}
+
+    def renew(self) -> None:
+        """Read everything."""
+        seen = self._api.observe()
+        self.names = seen.domains
+        self.forwards = {one: way for one, way in forwards(seen).items() if way.admits(ANYONE)}
+
+    def lookup(self, name: str) -> list[str] | None:
+        """Addresses of a name; None when no zone has it. Pebble waits two seconds, so a table is kept."""
+        if name not in self.names:
+            self.renew()
+        return [self.names[name]] if name in self.names else None
+
+    async def follow(self) -> None:
+        """Keep the table and the ways new, for ever."""
+        ways = Forwarder(lambda port, address: "another program of this container")
+        while True:
+            try:
+                await asyncio.to_thread(self.renew)
+            except (BotoCoreError, ClientError):
+                # The APIs are restarting: what is known stays.
+                log.exception("The AWS APIs do not answer")
+            for problem in await ways.follow(self.forwards):
+                log.error("%s", problem)
+            await asyncio.sleep(POLL_SECONDS)
+
+
+def config(lifetimes: Mapping[str, int] = LIFETIMES) -> str:
     """Pebble's configuration: the challenges' real ports, a certificate issued by the sandbox."""
     return json.dumps(
         {
             "pebble": {
+                "profiles": {
+                    name: {"description": name, "validityPeriod": seconds}
+                    for name, seconds in lifetimes.items()
+                },
                 "listenAddress": "0.0.0.0:14000",
                 "managementListenAddress": "0.0.0.0:15000",
                 "certificate": str(CERTIFICATES / "tls.crt"),
@@ -35,9 +96,10 @@ def main() -> int:
     """Serve until pebble ends."""
     # Hosts are behind the sandbox's router; no other check is needed.
     subprocess.run(["ip", "route", "replace", "default", "via", os.environ["ROUTER"]], check=True)
-    lookup = names.Route53(os.environ["AWS_ENDPOINT"], os.environ["AWS_REGION"])
-    threading.Thread(target=lookup.follow, daemon=True, name="table").start()
-    threading.Thread(target=names.serve, args=(lookup,), daemon=True, name="names").start()
+    keys = {name: os.environ[name.upper()] for name in ("aws_access_key_id", "aws_secret_access_key")}
+    cloud = Cloud(AwsApi(Sandbox(region=os.environ["AWS_REGION"]), keys))
+    threading.Thread(target=asyncio.run, args=(cloud.follow(),), daemon=True, name="ways").start()
+    threading.Thread(target=names.serve, args=(cloud.lookup,), daemon=True, name="names").start()
     CONFIG.write_text(config())
     return subprocess.run(
         ["pebble", "-config", str(CONFIG), "-dnsserver", "127.0.0.1:53"],

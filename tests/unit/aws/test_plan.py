@@ -44,3 +44,30 @@ def test_a_type_without_a_price_is_said_to_have_none() -> None:
     lines = plan.aws_costs(PRICES, HOST | {"type": "u-24tb1.metal"})
     assert lines[0].endswith("no price known")
     assert lines[-1].startswith("in all and the host")
+
+
+LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
+
+
+@pytest.mark.parametrize(
+    ("ranges", "authority", "domain", "said"),
+    [
+        (["0.0.0.0/0"], "", "", ["everybody", "the deployment's own CA, which browsers do not know"]),
+        (["0.0.0.0/0"], LETS_ENCRYPT, "", ["everybody", "publishes the address; while it refuses"]),
+        (["0.0.0.0/0"], LETS_ENCRYPT, "rag.example.org", ["everybody", "publishes the name rag.example.org"]),
+        (
+            ["203.0.113.0/24", "2001:db8::/32"],
+            LETS_ENCRYPT,
+            "",
+            ["203.0.113.0/24, 2001:db8::/32, nobody else", "port 80", "challenge only"],
+        ),
+        (["203.0.113.0/24"], "", "", ["203.0.113.0/24, nobody else"]),
+    ],
+)
+def test_the_plan_says_who_may_reach_the_service(
+    ranges: list[str], authority: str, domain: str, said: list[str]
+) -> None:
+    """And what its certificate tells the world."""
+    lines = "\n".join(plan.aws_reach(ranges, authority, domain))
+    assert [one for one in said if one not in lines] == []
+    assert ("port 80" in lines) is ("port 80" in said)

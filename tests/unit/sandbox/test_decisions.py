@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 import pytest
 
-from sandbox.cloud import Address, Cloud, Group, Instance, open_ports
+from sandbox.cloud import Address, Cloud, Group, Instance, Rule, admitted
 from sandbox.ebs import Disk, assign
 from sandbox.errors import SandboxError
-from sandbox.forwarder import forwards
+from sandbox.forwarder import Forward
 from sandbox.hosts import POWERED_OFF, REBOOTED, Action, decide
+from sandbox.ingress import forwards
 from sandbox.seed import hardware
 from sandbox.settings import Sandbox
 from sandbox.show import url
@@ -70,32 +73,51 @@ def test_hardware_lists_routes_and_disks() -> None:
     ]
 
 
+OFFICE, SIX, EVERYBODY = (ip_network(one) for one in ("203.0.113.0/24", "2001:db8::/32", "0.0.0.0/0"))
+
+
 @pytest.mark.parametrize(
     ("rule", "wanted"),
     [
-        ({"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}, True),
-        ({"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}, True),
-        ({"IpProtocol": "tcp", "FromPort": 0, "ToPort": 442, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}, False),
-        ({"IpProtocol": "udp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}, False),
         (
-            {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]},
-            False,
+            {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]},
+            {EVERYBODY},
+        ),
+        ({"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}, {EVERYBODY}),
+        ({"IpProtocol": "tcp", "FromPort": 0, "ToPort": 442, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}, set()),
+        ({"IpProtocol": "udp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}, set()),
+        (
+            {
+                "IpProtocol": "tcp",
+                "FromPort": 80,
+                "ToPort": 443,
+                "IpRanges": [{"CidrIp": "203.0.113.0/24"}],
+                "Ipv6Ranges": [{"CidrIpv6": "2001:db8::/32"}],
+            },
+            {OFFICE, SIX},
         ),
     ],
 )
-def test_open_to_the_world(rule: dict[str, object], wanted: bool) -> None:
-    """Only TCP from anywhere is forwarded."""
-    assert Group(id="sg-web", ports=open_ports([rule])).admits(443) is wanted
+def test_a_security_group_admits_tcp_from_its_ranges(rule: dict[str, object], wanted: set[object]) -> None:
+    assert Group(id="sg-web", rules=admitted([rule])).sources(443) == wanted
 
 
 def test_forwards_lead_to_running_hosts_through_open_ports() -> None:
-    """Neither to a stopped host nor through a closed port."""
-    web = {"sg-web": Group(id="sg-web", ports=((443, 443),))}
+    """Neither to a stopped host nor through a closed port; each for those whom the group admits."""
+    web = {"sg-web": Group(id="sg-web", rules=(Rule(low=443, high=443, source=OFFICE),))}
     address = (Address(public_ip="127.1.2.3", instance_id="i-1"), Address(public_ip="127.1.2.4"))
     up = Cloud(instances=(HOST,), addresses=address, groups=web)
-    assert forwards(up) == {("127.1.2.3", 443): ("10.20.1.4", 443)}
+    assert forwards(up) == {("127.1.2.3", 443): Forward(("10.20.1.4", 443), frozenset({OFFICE}))}
     stopped = HOST.model_copy(update={"state": "stopped"})
     assert forwards(up.model_copy(update={"instances": (stopped,)})) == {}
+
+
+@pytest.mark.parametrize(
+    ("client", "wanted"),
+    [("203.0.113.9", True), ("203.0.114.9", False), ("2001:db8::1", True), ("::1", False)],
+)
+def test_a_forward_admits_those_of_its_ranges(client: str, wanted: bool) -> None:
+    assert Forward(("10.20.1.4", 443), frozenset({OFFICE, SIX})).admits(client) is wanted
 
 
 def test_url_is_of_the_instance_with_this_name() -> None:

@@ -14,7 +14,7 @@ import ssl
 import subprocess
 import tarfile
 import threading
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, ip_network
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,7 +23,7 @@ import pytest
 import requests
 from docker.errors import APIError
 
-from sandbox import docker_api, engine, forwarder, metadata, pki, seed, settings, trust
+from sandbox import docker_api, engine, forwarder, listeners, metadata, pki, seed, settings, trust
 from sandbox.errors import SandboxError
 from sandbox.router import metadata as responder
 from sandbox.settings import Sandbox
@@ -31,6 +31,7 @@ from sandbox.settings import Sandbox
 from .test_decisions import HOST, SANDBOX
 
 NOW = dt.datetime.now(dt.UTC)
+LOCAL = frozenset({ip_network("127.0.0.0/8")})
 NAME = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
 
 
@@ -158,11 +159,13 @@ def test_taken_port_is_named_with_its_owner() -> None:
     """The message must let the user act."""
     with socket.create_server(("0.0.0.0", 0)) as taken:  # noqa: S104
         port = taken.getsockname()[1]
-        assert forwarder.listens_everywhere(port)
-        assert f"(pid {os.getpid()})" in forwarder.owner(port)
+        assert listeners.listens_everywhere(port)
+        assert f"(pid {os.getpid()})" in listeners.owner(port)
 
         async def follow() -> list[str]:
-            return await forwarder.Forwarder().follow({("127.44.0.1", port): ("127.0.0.1", 1)})
+            return await forwarder.Forwarder(listeners.owner).follow(
+                {("127.44.0.1", port): forwarder.Forward(("127.0.0.1", 1), LOCAL)}
+            )
 
         (problem,) = asyncio.run(follow())
     assert f"Port {port} of this machine is taken by" in problem
@@ -183,13 +186,20 @@ def test_a_forward_carries_both_ways_and_closes() -> None:
         target = ("127.0.0.1", server.sockets[0].getsockname()[1])
         with socket.create_server(("127.44.0.1", 0)) as free:
             endpoint = free.getsockname()
-        forwards = forwarder.Forwarder()
-        assert await forwards.follow({endpoint: target}) == []
+        forwards = forwarder.Forwarder(listeners.owner)
+        assert await forwards.follow({endpoint: forwarder.Forward(target, LOCAL)}) == []
         reader, writer = await asyncio.open_connection(*endpoint)
         writer.write(b"hello")
         writer.write_eof()
         assert len(await reader.read()) == 500_000
         writer.close()
+        # Nothing for a client whose address is in none of the ranges, from the next connection on.
+        elsewhere = forwarder.Forward(target, frozenset({ip_network("127.9.9.9/32")}))
+        assert await forwards.follow({endpoint: elsewhere}) == []
+        reader, writer = await asyncio.open_connection(*endpoint)
+        writer.write(b"hello")
+        with pytest.raises(ConnectionResetError):
+            await reader.read()
         assert await forwards.follow({}) == []
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection(*endpoint)

@@ -1,12 +1,21 @@
-"""The name server answers what a zone says, in the wire format of DNS."""
+"""The authority finds what it validates: names in the wire format of DNS, and addresses."""
 
 from __future__ import annotations
 
+import json
 import struct
+from ipaddress import ip_network
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from sandbox import cloud as observed
 from sandbox.acme.names import HEADER, Question
+from sandbox.acme.server import Cloud, config
+from sandbox.cloud import Address, AwsApi, Group, Rule
+
+from .test_decisions import HOST
 
 
 def query(name: str, kind: int = 1) -> bytes:
@@ -43,3 +52,28 @@ def test_what_is_not_an_address_is_answered_with_none() -> None:
 def test_what_is_no_question_is_refused(broken: bytes) -> None:
     with pytest.raises((ValueError, IndexError, struct.error)):
         Question(broken)
+
+
+def test_an_authority_reaches_what_everybody_may_reach() -> None:
+    """Not what is open to some ranges; by a name, and by the address."""
+    everybody, office = (
+        Rule(low=port, high=port, source=ip_network(source))
+        for port, source in ((80, "0.0.0.0/0"), (443, "203.0.113.0/24"))
+    )
+    seen = observed.Cloud(
+        instances=(HOST,),
+        addresses=(Address(public_ip="127.1.2.3", instance_id=HOST.id),),
+        groups={"sg-web": Group(id="sg-web", rules=(everybody, office))},
+        domains={"rag.example.org": "127.1.2.3"},
+    )
+    cloud = Cloud(cast(AwsApi, SimpleNamespace(observe=lambda: seen)))
+    assert cloud.lookup("rag.example.org") == ["127.1.2.3"]
+    assert cloud.lookup("other.example.org") is None
+    assert {endpoint: way.target for endpoint, way in cloud.forwards.items()} == {
+        ("127.1.2.3", 80): (HOST.private_ip, 80)
+    }
+
+
+def test_the_two_profiles_of_lets_encrypt_are_there() -> None:
+    """Of a name, and of an address."""
+    assert set(json.loads(config())["pebble"]["profiles"]) == {"default", "shortlived"}

@@ -58,7 +58,7 @@ Rendered = dict[str, Any]
 Render = Callable[..., Rendered]
 
 
-def certificate(name: str) -> str:
+def certificate_of(name: str) -> str:
     """A certificate with a subject."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name(
@@ -86,7 +86,7 @@ def secret_values() -> dict[str, str]:
     """A value for each secret, which must be in no rendered file."""
     values = {name: f"secret-value-of-{name}" for name in PASSWORDS}
     for name in ("opensearch_ca", "opensearch_node", "opensearch_admin", "edge_ca"):
-        values |= {f"{name}_cert": certificate(name), f"{name}_key": f"secret-value-of-{name}_key"}
+        values |= {f"{name}_cert": certificate_of(name), f"{name}_key": f"secret-value-of-{name}_key"}
     return values
 
 
@@ -134,6 +134,7 @@ def other(render: Render, tmp_path_factory: pytest.TempPathFactory) -> Rendered:
         ragdock_acme_email="you@example.org",
         ragdock_acme_directory="https://acme.example.org/dir",
         ragdock_acme_ca_file=str(authority),
+        ragdock_allowed_cidrs=["203.0.113.0/24", "2001:db8::/32"],
         ragdock_upload_max_mib=250,
         ragdock_upload_slots=3,
         ragdock_upload_reserve_mib=4096,
@@ -259,7 +260,7 @@ def test_what_opensearch_reads_while_it_runs_restarts_nothing(
 ) -> None:
     new = dict(secret_values)
     for name in ("opensearch_ca", "opensearch_node", "opensearch_admin"):
-        new |= {f"{name}_cert": certificate(name), f"{name}_key": "another"}
+        new |= {f"{name}_cert": certificate_of(name), f"{name}_key": "another"}
     new["opensearch_health_password"] = "another"
     before, after = (compose(one)["services"] for one in (plain, render(secret_values=new)))
     assert after["opensearch"] == before["opensearch"]
@@ -289,9 +290,10 @@ def test_opensearch_knows_its_certificates_by_subject(plain: Rendered) -> None:
     ("path", "by_default", "when_set"),
     [
         ("config/edge/Caddyfile", "https://203.0.113.5 {", "https://rag.example.org {"),
-        ("config/edge/Caddyfile", "\t\tissuer internal {\n", "acme_ca https://acme.example.org/dir"),
-        ("config/edge/Caddyfile", "default_sni 203.0.113.5", "acme_ca_root /etc/caddy/acme-ca.pem"),
+        ("config/edge/Caddyfile", "\t\tissuer internal {\n", "issuer acme https://acme.example.org/dir {"),
+        ("config/edge/Caddyfile", "default_sni 203.0.113.5", "trusted_roots /etc/caddy/acme-ca.pem"),
         ("config/edge/Caddyfile", "cert /etc/edge-ca/edge_ca_cert", "email you@example.org"),
+        ("config/edge/Caddyfile", "profile shortlived", "abort @outside"),
         ("config/edge/Caddyfile", "max_size 101MiB", "max_size 251MiB"),
         ("config/opensearch/jvm.options", "-Xmx1024m\n", "-Xmx500m\n"),
         (".env", "OLLAMA_MODEL=gemma3:1b\n", "OLLAMA_MODEL=talker\n"),
@@ -316,6 +318,39 @@ def test_a_setting_changes_its_line(
     assert by_default in plain["files"][path]
     assert by_default not in other["files"][path]
     assert when_set in other["files"][path]
+
+
+@pytest.mark.parametrize(
+    ("settings", "issuers"),
+    [
+        ({}, ["acme", "internal"]),
+        ({"ragdock_certificate": "own"}, ["internal"]),
+        ({"ragdock_domain": "rag.example.org"}, ["acme"]),
+        ({"ragdock_domain": "rag.example.org", "ragdock_certificate": "own"}, ["internal"]),
+    ],
+)
+def test_the_own_ca_issues_for_an_address_that_the_authority_refuses(
+    render: Render, settings: dict[str, str], issuers: list[str]
+) -> None:
+    """Caddy asks the issuers in their order. Without the own CA, its key is not in the container."""
+    rendered = render(**settings)
+    caddyfile = rendered["files"]["config/edge/Caddyfile"]
+    assert re.findall(r"^\t\tissuer (\w+)", caddyfile, re.MULTILINE) == issuers
+    own = "internal" in issuers
+    assert ("/etc/edge-ca" in rendered["files"]["compose.yaml"]) is own
+    assert any(one["path"].startswith("edge/") for one in rendered["secrets"]) is own
+
+
+@pytest.mark.parametrize(("certificate", "starts_again"), [("auto", True), ("own", False)])
+def test_the_edge_starts_again_with_a_new_ca_unless_a_reload_is_enough(
+    render: Render, secret_values: dict[str, str], certificate: str, starts_again: bool
+) -> None:
+    """With an authority before it, Caddy's reload would keep the certificate that the old CA signed."""
+    labels = [
+        compose(render(ragdock_certificate=certificate, secret_values=values))["services"]["edge"]["labels"]
+        for values in (secret_values, secret_values | {"edge_ca_cert": certificate_of("another")})
+    ]
+    assert (labels[0] != labels[1]) is starts_again
 
 
 def test_a_private_authoritys_root_goes_to_the_edge(plain: Rendered, other: Rendered) -> None:
@@ -344,8 +379,8 @@ def test_values_that_preflight_accepts_are_read_back_as_they_were(render: Render
         if path.endswith((".yml", ".yaml")):
             yaml.safe_load(text)
     lines = rendered["files"]["config/edge/Caddyfile"].splitlines()
-    assert "\temail o.p_s%+-1@a-b.example.org" in lines
-    assert "\tacme_ca https://acme.example.org:8443/dir/~a_b-c.d" in lines
+    assert "\t\t\temail o.p_s%+-1@a-b.example.org" in lines
+    assert "\t\tissuer acme https://acme.example.org:8443/dir/~a_b-c.d {" in lines
     assert "https://xn--e1afmkfd.a-b.example.org {" in lines
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from ansible_collections.ragdock.host.plugins.filter.tables import verify_broken, verify_table
 from ansible_collections.ragdock.host.plugins.module_utils import certificates as maker
+from ansible_collections.ragdock.host.plugins.module_utils.endpoint import OWN_CA, Certificate
 from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import (
     CheckError,
     Deployment,
@@ -28,7 +30,8 @@ from ansible_collections.ragdock.host.plugins.module_utils.verify.secrets import
     needles,
     pieces,
 )
-from ansible_collections.ragdock.host.plugins.module_utils.verify.services import endpoint_ca
+from ansible_collections.ragdock.host.plugins.module_utils.verify.services import endpoint_ca, refused
+from tests.unit.role_files import ROLES
 
 TCP = """\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -155,21 +158,78 @@ def test_the_table_shows_each_check_on_one_line() -> None:
     assert "endpoint" not in shown
 
 
-@pytest.mark.parametrize(
-    ("mounted", "file"),
-    [("/etc/edge-ca", "edge_ca_cert"), ("/etc/caddy", "acme-ca.pem"), ("/etc/caddy", "")],
-)
-def test_the_endpoint_is_checked_against_the_authority_of_the_edge(
-    tmp_path: Path, mounted: str, file: str
-) -> None:
-    """Our own without a domain; with one the private authority that is named, else the world's (none)."""
-    if file:
-        (tmp_path / file).write_text("PEM")
-    labels = {"com.docker.compose.service": "edge"}
+def edge_with(tmp_path: Path, *mounted: str) -> Deployment:
+    """A deployment whose edge has these directories, all of them the same one."""
     edge = {
-        "Config": {"Labels": labels},
+        "Config": {"Labels": {"com.docker.compose.service": "edge"}},
         "State": {"Status": "running"},
-        "Mounts": [{"Destination": mounted, "Source": str(tmp_path)}],
+        "Mounts": [{"Destination": one, "Source": str(tmp_path)} for one in mounted],
     }
-    here = Deployment(tmp_path, "demo", "ragdock", run=lambda *_: (0, "", ""), containers=[edge])
-    assert endpoint_ca(here) == ("PEM" if file else "")
+    return Deployment(tmp_path, "demo", "ragdock", run=lambda *_: (0, "", ""), containers=[edge])
+
+
+@pytest.mark.parametrize(
+    ("mounted", "files", "ca"),
+    [
+        (("/etc/caddy", "/etc/edge-ca"), ("edge_ca_cert",), "edge_ca_cert"),
+        (("/etc/caddy",), ("acme-ca.pem",), "acme-ca.pem"),
+        (("/etc/caddy", "/etc/edge-ca"), ("edge_ca_cert", "acme-ca.pem"), "edge_ca_certacme-ca.pem"),
+        (("/etc/caddy",), (), ""),
+    ],
+)
+def test_the_endpoint_is_checked_against_the_authorities_of_the_edge(
+    tmp_path: Path, mounted: tuple[str, ...], files: tuple[str, ...], ca: str
+) -> None:
+    """Our own, the private one that is named, and beside them the world's."""
+    for file in files:
+        (tmp_path / file).write_text(file)
+    assert endpoint_ca(edge_with(tmp_path, *mounted)) == ca
+
+
+NOW = datetime.now(UTC)
+
+
+def shown(issuer: str, lifetime: timedelta, left: timedelta) -> Certificate:
+    """A certificate of the endpoint."""
+    return Certificate(issuer, NOW + left - lifetime, NOW + left, "TLSv1.3")
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "left", "enough"),
+    [
+        (timedelta(days=90), timedelta(days=29), True),
+        (timedelta(days=90), timedelta(days=12), False),
+        (timedelta(hours=160), timedelta(hours=50), True),
+        (timedelta(hours=160), timedelta(hours=22), False),
+        (timedelta(hours=3), timedelta(hours=1), True),
+    ],
+)
+def test_a_certificate_that_was_not_renewed_in_time_is_found(
+    lifetime: timedelta, left: timedelta, enough: bool
+) -> None:
+    """While it is still valid, whatever its lifetime is."""
+    assert shown("Let's Encrypt YE1", lifetime, left).enough(NOW) is enough
+
+
+@pytest.mark.parametrize(
+    ("issuer", "caddyfile", "said"),
+    [
+        (OWN_CA, "tls {\n\tissuer acme https://acme.example.org/dir {", True),
+        (OWN_CA, "tls {\n\tissuer internal {", False),
+        ("Let's Encrypt YE1", "tls {\n\tissuer acme https://acme.example.org/dir {", False),
+    ],
+)
+def test_an_authority_that_refuses_is_reported(
+    tmp_path: Path, issuer: str, caddyfile: str, said: bool
+) -> None:
+    """The own CA in its place is no fault by itself, but users' browsers do not know it."""
+    (tmp_path / "Caddyfile").write_text(caddyfile)
+    certificate = shown(issuer, timedelta(hours=3), timedelta(hours=2))
+    assert bool(refused(edge_with(tmp_path, "/etc/caddy"), certificate)) is said
+
+
+def test_the_own_ca_is_known_by_its_name() -> None:
+    """As it is made."""
+    made = yaml.safe_load((ROLES / "aws_secrets/defaults/main.yml").read_text())
+    names = {one["name"]: one["common_name"] for one in made["aws_secrets_certificates"]}
+    assert names["edge_ca"] == OWN_CA

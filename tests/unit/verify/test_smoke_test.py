@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.ragdock.host.plugins.module_utils.endpoint import PublicEndpoint
+from ansible_collections.ragdock.host.plugins.module_utils.endpoint import Certificate, PublicEndpoint
 from ansible_collections.ragdock.host.plugins.modules import smoke_test
 from tests.unit.verify.fake_stack import CONTRACT, NAME, TOKEN, FakeStack, authority, serving
 
@@ -72,6 +73,7 @@ def test_a_good_stack_passes_and_is_left_unchanged(make_test: MakeTest) -> None:
     story.light()
     story.full()
     assert set(story.watch.seconds) == {
+        "certificate",
         "landing",
         "app",
         "status",
@@ -137,3 +139,36 @@ def test_a_closed_port_is_named(pem: Path) -> None:
     )
     with pytest.raises(smoke_test.SmokeTestError, match=f"127.0.0.1:{port}"):
         story.light()
+
+
+def test_an_edge_that_waits_for_its_first_certificate_is_given_time(
+    make_test: MakeTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An authority takes seconds; until then Caddy ends each handshake with an alert."""
+    monkeypatch.setattr(smoke_test, "POLL_SECONDS", 0.0)
+    story, _ = make_test()
+    alerts = [ssl.SSLError(1, "tlsv1 alert internal error")] * 2
+    shown = story.endpoint.certificate
+
+    def certificate(timeout: float) -> Certificate:
+        if alerts:
+            raise alerts.pop()
+        return shown(timeout)
+
+    monkeypatch.setattr(story.endpoint, "certificate", certificate)
+    story.light()
+    assert story.shown
+    assert story.shown.issuer == "fake stack"
+
+
+def test_an_edge_without_a_certificate_is_named(make_test: MakeTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the place where the reason is."""
+    story, _ = make_test()
+
+    def certificate(timeout: float) -> Certificate:
+        raise ssl.SSLError(1, "tlsv1 alert internal error")
+
+    monkeypatch.setattr(story.endpoint, "certificate", certificate)
+    with pytest.raises(smoke_test.SmokeTestError, match="step 'certificate' failed: there is none") as failed:
+        story.light()
+    assert "logs --tail 50 edge" in failed.value.look

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 import time
 import urllib.error
 import urllib.request
@@ -10,19 +9,20 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.ragdock.host.plugins.module_utils.https import trust
+
 SECONDS = 10.0
 HINT = (
-    "The host answers but this machine cannot reach it. Check DNS, the security group (80 and 443), "
-    "and any proxy in between."
+    "The host answers but this machine cannot reach it. Check DNS, whether ragdock_allowed_cidrs includes "
+    "this machine's address, and any proxy in between."
 )
 
 
 def asked_from_here(name: str, ca: str) -> dict[str, Any]:
     """Check that this machine reaches the public endpoint and trusts its certificate."""
-    trust = ssl.create_default_context(cadata=ca) if ca else ssl.create_default_context()
     # Connect directly, as users do, without a proxy of this machine.
     ask = urllib.request.build_opener(
-        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trust)
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trust(ca, system=True))
     )
     began = time.monotonic()
     try:

@@ -1,4 +1,4 @@
-"""What site.yml would make or change in AWS, and what a month of it costs, as tables."""
+"""What site.yml would make or change in AWS, who may reach it, and what a month of it costs, as tables."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.tables import columns
 
 # The host's own, and those of backup, drill, patch and drift.
 ALARMS = 5
+EVERYBODY = "0.0.0.0/0"
 
 
 def aws_plan(wanted: Mapping[str, Any], differs: Mapping[str, list[str]]) -> list[str]:
@@ -25,6 +26,25 @@ def aws_plan(wanted: Mapping[str, Any], differs: Mapping[str, list[str]]) -> lis
         if rows
         else ["Nothing: AWS matches the settings."]
     )
+
+
+def aws_reach(ranges: list[str], authority: str, domain: str) -> list[str]:
+    """Who may reach the endpoint and who issues its certificate; AUTHORITY is empty for the own CA."""
+    if EVERYBODY in ranges:
+        reach = "everybody (ragdock_allowed_cidrs): only the login keeps others out"
+    else:
+        reach = f"{', '.join(ranges)}, nobody else"
+    rows = [("may connect", reach)]
+    if authority and EVERYBODY not in ranges:
+        rows.append(("port 80", "open to everybody, but answers others with the authority's challenge only"))
+    own = "the deployment's own CA, which browsers do not know"
+    if authority and domain:
+        rows.append(("certificate", f"{authority}, which publishes the name {domain}"))
+    elif authority:
+        rows.append(("certificate", f"{authority}, which publishes the address; while it refuses, {own}"))
+    else:
+        rows.append(("certificate", own))
+    return columns(rows)
 
 
 def aws_costs(prices: Mapping[str, Any], host: Mapping[str, Any]) -> list[str]:
@@ -58,4 +78,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """The filters of this file by name."""
-        return {"aws_plan": aws_plan, "aws_costs": aws_costs}
+        return {"aws_plan": aws_plan, "aws_reach": aws_reach, "aws_costs": aws_costs}

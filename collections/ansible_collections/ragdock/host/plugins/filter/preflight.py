@@ -80,6 +80,14 @@ def _network(value: Any) -> ipaddress.IPv4Network | None:
     return network if network.is_private and 16 <= network.prefixlen <= 28 else None
 
 
+def _is_range(value: Any) -> bool:
+    """An address range as AWS writes it back: written otherwise, every run would find it changed."""
+    try:
+        return isinstance(value, str) and str(ipaddress.ip_network(value)) == value
+    except ValueError:
+        return False
+
+
 def _is_number(value: Any) -> bool:
     """A whole number; a boolean and 2.0 are none."""
     return isinstance(value, int) and not isinstance(value, bool)
@@ -115,6 +123,7 @@ def _wrong(values: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, str]:
     """Name -> why another setting asks for it (or nothing), of each setting that breaks the schema."""
     formats = FormatChecker(formats=())
     formats.checks("private-network")(lambda value: _network(value) is not None)
+    formats.checks("network")(_is_range)
     validator = extend(
         Draft202012Validator,
         {"pattern": _whole, "x-inside": _inside, "x-less-than": _less_than},

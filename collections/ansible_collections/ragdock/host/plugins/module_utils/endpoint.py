@@ -6,8 +6,13 @@ certificate of the public name.
 
 from __future__ import annotations
 
+import socket
+import ssl
 import time
 import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from ansible_collections.ragdock.host.plugins.module_utils.https import Endpoint, Reply, trust
 
@@ -26,13 +31,69 @@ def multipart(field: str, filename: str, content: bytes, content_type: str) -> t
     )
 
 
+# The name of the deployment's own CA (roles/aws_secrets).
+OWN_CA = "Ragdock edge CA"
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What the endpoint shows of itself."""
+
+    issuer: str
+    begins: datetime
+    ends: datetime
+    tls: str
+
+    @property
+    def own(self) -> bool:
+        """Whether the deployment's own CA issued it."""
+        return self.issuer == OWN_CA
+
+    def left(self, now: datetime) -> timedelta:
+        """How long it is still valid."""
+        return self.ends - now
+
+    def enough(self, now: datetime) -> bool:
+        """Whether it was renewed in time: the edge does it when a third of the lifetime is left."""
+        return self.left(now) > (self.ends - self.begins) / 7
+
+    def __str__(self) -> str:
+        """Who issued it, and how long it is valid."""
+        hours = self.left(datetime.now(UTC)).total_seconds() / 3600
+        remaining = f"{hours / 24:.0f} days" if hours > 48 else f"{hours:.0f} hours"
+        return f"{self.tls}, by {self.issuer}, valid for {remaining}"
+
+
 class PublicEndpoint:
-    """The public endpoint. Every request has a timeout."""
+    """The public endpoint. Every request has a timeout.
+
+    Who is asked is trusted as by people's browsers: the system's authorities, and those of CA_PEM.
+    """
 
     def __init__(self, name: str, address: str, port: int, ca_pem: str, token: str) -> None:
         self.name = name
-        self._endpoint = Endpoint(name, address, port, trust(ca_pem))
+        self._endpoint = Endpoint(name, address, port, trust(ca_pem, system=True))
         self._token = token
+
+    def certificate(self, timeout: float) -> Certificate:
+        """The certificate, once it is verified."""
+        at = self._endpoint
+        with (
+            socket.create_connection((at.address, at.port), timeout) as plain,
+            at.context.wrap_socket(plain, server_hostname=at.name) as tls,
+        ):
+            shown: dict[str, Any] = dict(tls.getpeercert() or {})
+            version = str(tls.version())
+        issuer: dict[str, str] = dict(pair for part in shown["issuer"] for pair in part)
+        begins, ends = (
+            datetime.fromtimestamp(ssl.cert_time_to_seconds(shown[key]), UTC)
+            for key in ("notBefore", "notAfter")
+        )
+        name = issuer.get("commonName", "")
+        if name != OWN_CA:
+            # An intermediate has a number for a name (of Let's Encrypt: YE1).
+            name = " ".join(filter(None, (issuer.get("organizationName", ""), name)))
+        return Certificate(name, begins, ends, version)
 
     def url(self, path: str) -> str:
         """The public URL of a path, as a reader would type it."""

@@ -48,9 +48,11 @@ class _PinnedConnection(http.client.HTTPSConnection):
         self.sock = self._endpoint.context.wrap_socket(plain, server_hostname=self._endpoint.name)
 
 
-def trust(ca_pem: str) -> ssl.SSLContext:
-    """A context that verifies: by the given authority, or by the system's when none is given."""
+def trust(ca_pem: str, *, system: bool = False) -> ssl.SSLContext:
+    """A context that verifies: by the given authorities, by the system's too if SYSTEM or none is given."""
     context = ssl.create_default_context(cadata=ca_pem) if ca_pem.strip() else ssl.create_default_context()
+    if system:
+        context.load_default_certs()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 

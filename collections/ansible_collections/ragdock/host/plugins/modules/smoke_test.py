@@ -8,6 +8,7 @@ DOCUMENTATION = r"""
 module: smoke_test
 short_description: Tests that the stack answers, through the public endpoint
 description:
+  - First the endpoint must show a certificate; an edge that waits for its first one is given time.
   - The light test only reads the landing page, the login page, health and status over a verified
     certificate.
   - The full test adds a canary document, waits until the worker has indexed it, asks a question that only
@@ -17,7 +18,7 @@ options:
   name: {description: Public name or address; the certificate must be for it., type: str, required: true}
   address: {description: Where to connect., type: str, default: 127.0.0.1}
   port: {description: Port of the endpoint., type: int, default: 443}
-  ca: {description: PEM of the authority to trust; empty for the system's own., type: str, default: ""}
+  ca: {description: PEM of authorities to trust beside the system's., type: str, default: ""}
   token: {description: Bearer token of the API., type: str, required: true}
   story: {description: Which test to run., type: str, choices: [light, full], default: full}
   timeout: {description: Seconds that indexing and answering may each take., type: int, default: 180}
@@ -35,7 +36,9 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+certificate: {description: Who issued the endpoint's certificate., returned: success, type: str}
 figures: {description: Seconds of each step., returned: always, type: dict}
+own_ca: {description: Whether the deployment's own CA issued it., returned: success, type: bool}
 story: {description: The test that ran., returned: always, type: str}
 status: {description: What /api/status answered., returned: success, type: dict}
 step: {description: The step that failed., returned: failure, type: str}
@@ -44,6 +47,7 @@ step: {description: The step that failed., returned: failure, type: str}
 import json
 import re
 import secrets
+import ssl
 import time
 from http import HTTPStatus
 from typing import Any, NoReturn
@@ -52,6 +56,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.endpoint import (
+    Certificate,
     PublicEndpoint,
     Stopwatch,
     multipart,
@@ -97,6 +102,7 @@ class SmokeTest:
         self.watch = Stopwatch()
         self.status: dict[str, Any] = {}
         self.canary: str | None = None
+        self.shown: Certificate | None = None
 
     def logs(self, *services: str) -> str:
         """The command that shows the logs of services."""
@@ -119,8 +125,28 @@ class SmokeTest:
             )
         return reply
 
+    def _certificate(self) -> None:
+        """The endpoint shows one; until the first is issued, the edge ends each handshake."""
+        until = time.monotonic() + self.timeout
+        while self.shown is None:
+            try:
+                self.shown = self.endpoint.certificate(REQUEST_SECONDS)
+            except ssl.SSLCertVerificationError:
+                # The first request says so.
+                return
+            except ssl.SSLError as error:
+                if time.monotonic() > until:
+                    raise SmokeTestError(
+                        "certificate", f"there is none after {self.timeout:.0f} s: {error}", self.logs("edge")
+                    ) from error
+                time.sleep(POLL_SECONDS)
+            except OSError:
+                return
+        self.watch.lap("certificate")
+
     def light(self) -> None:
         """Landing page, login page, health, status with the token and a refusal of a wrong one."""
+        self._certificate()
         edge = self.logs("edge")
         landing = self._want("landing page", self.logs("edge", "landing"), "GET", "/", 200)
         if b"<html" not in landing.body.lower():
@@ -302,7 +328,15 @@ def main() -> None:
             story.full()
     except SmokeTestError as error:
         fail(module, story, mode, error)
-    module.exit_json(changed=False, story=mode, figures=story.watch.seconds, status=story.status)
+    shown = story.shown
+    module.exit_json(
+        changed=False,
+        story=mode,
+        figures=story.watch.seconds,
+        status=story.status,
+        certificate=str(shown or ""),
+        own_ca=bool(shown and shown.own),
+    )
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import 
     service_of,
 )
 from ansible_collections.ragdock.host.plugins.module_utils.verify.jobs import glance
-from ansible_collections.ragdock.host.plugins.module_utils.verify.services import LOCAL, endpoint_ca
+from ansible_collections.ragdock.host.plugins.module_utils.verify.services import LOCAL, endpoint_ca, refused
 
 GIB = 1 << 30
 NO_BACKUP = "none yet: playbooks/backup.yml makes one"
@@ -95,6 +95,7 @@ def facts(deployment: Deployment) -> Iterator[list[str]]:
     store = Store(deployment.root)
     current, previous = store.current(), store.previous()
     yield ["address", f"https://{deployment.name}/"]
+    yield ["certificate", certificate(deployment)]
     yield ["release", current.id if current else "none: playbooks/deploy.yml makes one"]
     yield ["version", str(deployment.release.get("version", "unknown"))]
     yield ["made from", str(deployment.release.get("git_revision", "-"))]
@@ -109,6 +110,16 @@ def facts(deployment: Deployment) -> Iterator[list[str]]:
     yield ["memory", f"{memory['MemAvailable']:.0f} of {memory['MemTotal']:.0f} MiB available"]
     yield ["documents", documents(deployment)]
     yield ["last backup", last_backup(deployment.root)]
+
+
+def certificate(deployment: Deployment) -> str:
+    """Who issued the endpoint's certificate, and how long it is valid."""
+    try:
+        endpoint = PublicEndpoint(deployment.name, LOCAL, 443, endpoint_ca(deployment), "")
+        shown = endpoint.certificate(deployment.timeout)
+        return f"{shown}{refused(deployment, shown)}"
+    except (CheckError, OSError) as error:
+        return f"unknown: {error}"
 
 
 def documents(deployment: Deployment) -> str:

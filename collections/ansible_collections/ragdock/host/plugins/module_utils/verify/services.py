@@ -5,8 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import secrets
-import socket
-import ssl
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.ragdock.host.plugins.module_utils.docker import address
-from ansible_collections.ragdock.host.plugins.module_utils.endpoint import PublicEndpoint
-from ansible_collections.ragdock.host.plugins.module_utils.https import Reply, trust
+from ansible_collections.ragdock.host.plugins.module_utils.endpoint import Certificate, PublicEndpoint
+from ansible_collections.ragdock.host.plugins.module_utils.https import Reply
 from ansible_collections.ragdock.host.plugins.module_utils.ollama import PORT as OLLAMA_PORT
 from ansible_collections.ragdock.host.plugins.module_utils.ollama import Ollama
 from ansible_collections.ragdock.host.plugins.module_utils.opensearch.client import OpenSearch
@@ -25,10 +23,11 @@ from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import 
 ENDPOINT = "endpoint"
 SEARCH = "opensearch"
 MODELS = "models"
-LEAST_DAYS = 14
 LOCAL = "127.0.0.1"
 # Where the edge has our own authority, or the private one that issues its certificates.
 AUTHORITIES = {"/etc/edge-ca": "edge_ca_cert", "/etc/caddy": "acme-ca.pem"}
+ISSUED_BY_ACME = "issuer acme "
+REFUSED_BY_ACME = "; the ACME authority refuses this address or does not answer (docs/operate/domains.md)"
 USERS = {"ragdock_app": "rag-app", "ragdock_worker": "rag-worker"}
 NOBODY = "ragdock-verify-no-such-document"
 # Each would change a model or reach another machine; without a body none does, even if it is allowed.
@@ -41,11 +40,22 @@ REPAIR = "Run playbooks/deploy.yml: it repairs users, roles and mappings."
 LOGS = "`docker compose -p ragdock logs --tail 50 {}` on the host shows why."
 
 
+def _mounts(deployment: Deployment) -> dict[str, str]:
+    """Where the edge's directories are on the host."""
+    return {mount["Destination"]: mount["Source"] for mount in deployment.of("edge")["Mounts"]}
+
+
 def endpoint_ca(deployment: Deployment) -> str:
-    """The authority of the endpoint's certificate, as PEM; empty for a public one."""
-    sources = {mount["Destination"]: mount["Source"] for mount in deployment.of("edge")["Mounts"]}
+    """Authorities of the endpoint's certificate that the system does not know, as PEM."""
+    sources = _mounts(deployment)
     files = [Path(sources[seen], file) for seen, file in AUTHORITIES.items() if seen in sources]
-    return next((path.read_text(encoding="utf-8") for path in files if path.is_file()), "")
+    return "".join(path.read_text(encoding="utf-8") for path in files if path.is_file())
+
+
+def refused(deployment: Deployment, certificate: Certificate) -> str:
+    """Why the endpoint has a certificate of the own CA although an ACME authority should issue it."""
+    configuration = Path(_mounts(deployment)["/etc/caddy"], "Caddyfile").read_text(encoding="utf-8")
+    return REFUSED_BY_ACME if certificate.own and ISSUED_BY_ACME in configuration else ""
 
 
 def endpoint(deployment: Deployment) -> Iterator[Row]:
@@ -53,18 +63,10 @@ def endpoint(deployment: Deployment) -> Iterator[Row]:
     name, ca = deployment.name, endpoint_ca(deployment)
     asked = PublicEndpoint(name, LOCAL, 443, ca, deployment.secret("rag-app", "api_token"))
     limit = deployment.timeout
-    with (
-        socket.create_connection((LOCAL, 443), limit) as plain,
-        trust(ca).wrap_socket(plain, server_hostname=name) as tls,
-    ):
-        certificate, version = tls.getpeercert() or {}, tls.version()
-    ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
-    left = (ends - datetime.now(UTC)).total_seconds() / 3600
-    remaining = f"{left / 24:.0f} days" if left > 48 else f"{left:.0f} hours"
-    # An own authority renews its short-lived certificates by itself; a public one a month ahead.
-    enough = left > (0 if ca else LEAST_DAYS * 24)
-    figure = f"{version}, valid for {remaining}"
-    yield Row(ENDPOINT, f"certificate of {name} verifies", enough, figure, LOGS.format("edge"))
+    certificate = asked.certificate(limit)
+    figure = f"{certificate}{refused(deployment, certificate)}"
+    renewed = certificate.enough(datetime.now(UTC))
+    yield Row(ENDPOINT, f"certificate of {name} verifies", renewed, figure, LOGS.format("edge"))
 
     began = time.monotonic()
     landing = asked.ask("GET", "/", timeout=limit)
