@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.ragdock.host.plugins.module_utils.backup import collect, quiesce
+from ansible_collections.ragdock.host.plugins.module_utils import ledger
+from ansible_collections.ragdock.host.plugins.module_utils.backup import collect
 from ansible_collections.ragdock.host.plugins.module_utils.backup.catalog import Backup
 from ansible_collections.ragdock.host.plugins.module_utils.backup.common import (
     BackupError,
@@ -142,8 +143,7 @@ def test_a_database_in_use_is_copied_whole(paths: BackupPaths, tmp_path: Path) -
     thread.start()
     try:
         for _ in range(10):
-            target.unlink(missing_ok=True)
-            quiesce.copy_database(source, target)
+            ledger.copy(source, target)
             copy = sqlite3.connect(target)
             assert copy.execute("SELECT count(*) FROM pairs WHERE left != right").fetchone() == (0,)
             copy.close()

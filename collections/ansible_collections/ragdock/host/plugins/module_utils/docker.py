@@ -176,6 +176,18 @@ class Engine:
             raise EngineError(failed(args, done.returncode, done.stderr or done.stdout))
         return done
 
+    def throwaway(
+        self, purpose: str, image: str, words: Sequence[str], options: Sequence[str] = (), *, timeout: float
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program of an image to its end, in a container without a network and without rights."""
+        program, *arguments = words
+        return self.run(
+            "run", "--rm", "--pull=never", "--network=none", "--read-only", "--tmpfs=/tmp", "--cap-drop=ALL",
+            "--security-opt=no-new-privileges:true", "--memory=256m", f"--label=ragdock.throwaway={purpose}",
+            *options, f"--entrypoint={program}", image, *arguments,
+            timeout=timeout, check=False,
+        )  # fmt: skip
+
     def answer(self, words: list[str], timeout: float = 60) -> tuple[int, str, str]:
         """Exit code, output and error output; what did not start or end is a failure in words."""
         try:

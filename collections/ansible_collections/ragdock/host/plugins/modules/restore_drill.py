@@ -52,11 +52,11 @@ from ansible_collections.ragdock.host.plugins.module_utils.arguments import argu
 from ansible_collections.ragdock.host.plugins.module_utils.backup import manifests
 from ansible_collections.ragdock.host.plugins.module_utils.backup.snapshots import snapshot_name
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
+from ansible_collections.ragdock.host.plugins.module_utils.ledger import LedgerError, facts
 from ansible_collections.ragdock.host.plugins.module_utils.opensearch.client import SearchError
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import RECORD, ReleaseError, Store
 from ansible_collections.ragdock.host.plugins.module_utils.restic import ResticError
 from ansible_collections.ragdock.host.plugins.module_utils.restore import content as parts
-from ansible_collections.ragdock.host.plugins.module_utils.restore import ledger as ledgers
 from ansible_collections.ragdock.host.plugins.module_utils.restore.backups import (
     NoSuchBackupError,
     backups_of,
@@ -71,7 +71,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.restore.throwaway imp
 
 RELEASE_FILES = ("compose.yaml", ".env", RECORD)
 FAILURES = (
-    ResticError, NoSuchBackupError, parts.ContentError, manifests.ManifestError, ledgers.LedgerError,
+    ResticError, NoSuchBackupError, parts.ContentError, manifests.ManifestError, LedgerError,
     SearchError, EngineError, ReleaseError, OSError,
 )  # fmt: skip
 
@@ -142,7 +142,7 @@ class Drill:
     def _records(self, content: parts.Content, staged: Path) -> None:
         """Ledger, release and the names of secrets are such that a deployment can be made of them."""
         work = staged / parts.WORK.lstrip("/")
-        ledger = ledgers.facts(parts.ledger_of(staged))
+        ledger = facts(parts.ledger_of(staged))
         missing = [name for name in RELEASE_FILES if not (work / "release" / name).is_file()]
         if missing:
             raise DrillError(f"the backup's release lacks {', '.join(missing)}")

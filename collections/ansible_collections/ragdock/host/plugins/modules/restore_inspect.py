@@ -55,12 +55,12 @@ from ansible_collections.ragdock.host.plugins.module_utils.backup import manifes
 from ansible_collections.ragdock.host.plugins.module_utils.backup.catalog import last_drills
 from ansible_collections.ragdock.host.plugins.module_utils.docker import EngineError, address, serving
 from ansible_collections.ragdock.host.plugins.module_utils.jobs import read_history
+from ansible_collections.ragdock.host.plugins.module_utils.ledger import LedgerError, facts
 from ansible_collections.ragdock.host.plugins.module_utils.ollama import Ollama, OllamaError
 from ansible_collections.ragdock.host.plugins.module_utils.opensearch.client import SearchError
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import Store
 from ansible_collections.ragdock.host.plugins.module_utils.restic import ResticError
 from ansible_collections.ragdock.host.plugins.module_utils.restore import content as parts
-from ansible_collections.ragdock.host.plugins.module_utils.restore import ledger as ledgers
 from ansible_collections.ragdock.host.plugins.module_utils.restore.backups import (
     NoSuchBackupError,
     backups_of,
@@ -111,7 +111,7 @@ class Inspection:
     def documents(self) -> int:
         """Documents that the host has now."""
         ledger = self.root / "data" / "ledger" / parts.LEDGER
-        return ledgers.facts(ledger).documents if ledger.is_file() else 0
+        return facts(ledger).documents if ledger.is_file() else 0
 
     @staticmethod
     def about(content: parts.Content) -> dict[str, Any]:
@@ -148,7 +148,7 @@ class Inspection:
         versions = content.manifest.get("versions", {})
         ledger = self.root / "data" / "ledger" / parts.LEDGER
         if scope != parts.ANALYTICS and ledger.is_file():
-            found.append(ledger_refusal(int(versions.get("ledger", 0)), ledgers.facts(ledger).version))
+            found.append(ledger_refusal(int(versions.get("ledger", 0)), facts(ledger).version))
         if scope in (parts.ALL, parts.INDEX) and content.indices:
             keys = (self.wanted[key] for key in ("ca", "admin_cert", "admin_key"))
             node = Node.as_admin(self.run, self.wanted["project"], *keys)
@@ -201,7 +201,7 @@ def main() -> None:
         NoSuchBackupError,
         parts.ContentError,
         manifests.ManifestError,
-        ledgers.LedgerError,
+        LedgerError,
         SearchError,
         EngineError,
         OllamaError,

@@ -58,10 +58,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.backup import manifests
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
+from ansible_collections.ragdock.host.plugins.module_utils.ledger import LedgerError
 from ansible_collections.ragdock.host.plugins.module_utils.opensearch.client import SearchError
 from ansible_collections.ragdock.host.plugins.module_utils.restic import ResticError
 from ansible_collections.ragdock.host.plugins.module_utils.restore import content as parts
-from ansible_collections.ragdock.host.plugins.module_utils.restore import ledger as ledgers
 from ansible_collections.ragdock.host.plugins.module_utils.restore.backups import (
     NoSuchBackupError,
     backups_of,
@@ -152,7 +152,7 @@ def main() -> None:
         NoSuchBackupError,
         parts.ContentError,
         manifests.ManifestError,
-        ledgers.LedgerError,
+        LedgerError,
         SearchError,
         EngineError,
         OSError,
