@@ -25,13 +25,13 @@ _NAMES = 20
 class IndexReader(IndexClient):
     """All chunks of all documents behind one alias, to be read; safe to share between threads.
 
-    Generations are called `<alias>-000001`, `-000002`, ...: one serves behind the alias.
+    Its versions are called `<alias>-000001`, `-000002`, ...: one serves behind the alias.
     """
 
     _contract: tuple[float, Contract | None] = (0.0, None)
 
-    def generations(self) -> dict[str, Contract | None]:
-        """Every generation with its contract, oldest first; None: not made by us."""
+    def versions(self) -> dict[str, Contract | None]:
+        """Every version with its contract, oldest first; None: not made by us."""
         with self._translated():
             try:
                 found = self._client.indices.get_mapping(index=f"{self._alias}-*")
