@@ -52,6 +52,14 @@ def test_wrong_usage_is_two(env: dict[str, str], arguments: list[str]) -> None:
 def test_wrong_setting_is_two_and_named(env: dict[str, str]) -> None:
     done = ragdock(env | {"OLLAMA_TIMEOUT_SECONDS": "-1"}, "watch", "--once")
     assert (done.returncode, "OLLAMA_TIMEOUT_SECONDS" in done.stderr) == (2, True)
+    assert "docs/operate/settings.md" in done.stderr
+
+
+def test_worker_does_not_start_with_a_wrong_setting_and_names_it(env: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "rag_worker", "run"]
+    wrong = env | {"LOG_LEVEL": "LOUD"}
+    done = subprocess.run(command, env=wrong, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, "LOG_LEVEL" in done.stderr, "Traceback" in done.stderr) == (2, True, False)
 
 
 @pytest.mark.parametrize("verb", ["search", "ask"])
