@@ -7,7 +7,7 @@ from fastapi.testclient import TestClient
 
 from rag_app import metrics
 from rag_app.api.questions import log_answer
-from rag_app.schemas import FiltersIn, SearchResult
+from rag_app.schemas.questions import FiltersIn, SearchResult
 from rag_core.models import (
     Answer,
     DocumentKind,
