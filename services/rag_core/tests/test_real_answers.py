@@ -60,8 +60,8 @@ def test_a_question_that_names_a_file_is_answered_from_its_beginning(stack: Stac
 
 def test_rules_that_differ_by_a_not_are_both_shown(stack: Stack) -> None:
     rule = "Guests sign the book at the door. Dogs are {} in the reading room. Lamps are put out at ten."
-    for hall, said in (("north", "allowed"), ("south", "not allowed")):
-        stack.upload(f"rules-{hall}.md", rule.format(said).encode())
+    for hall, text in (("north", "allowed"), ("south", "not allowed")):
+        stack.upload(f"rules-{hall}.md", rule.format(text).encode())
     stack.work()
     found = stack.retriever.search("In which hall are dogs not allowed?")
     assert {passage.document for passage in found} == {"rules-north.md", "rules-south.md"}
@@ -170,14 +170,14 @@ def test_a_model_that_takes_too_long_is_stood_in_for(stack: Stack, manual: Docum
 
 def test_an_answer_says_what_cut_it(stack: Stack) -> None:
     address = stack.settings.ollama_base_url
-    told = [{"role": "user", "content": "Write a long story of a lighthouse, in many chapters."}]
+    text = [{"role": "user", "content": "Write a long story of a lighthouse, in many chapters."}]
 
     def ending(most: int, timeout: float) -> Ending:
         chat = Chat(address=address, timeout=timeout, num_ctx=4096, max_tokens=most, threads=1)
         ended: list[Ending] = []
 
         def whole() -> Iterator[str]:
-            ended.append((yield from chat.stream("smollm2:135m", told)))
+            ended.append((yield from chat.stream("smollm2:135m", text)))
 
         with contextlib.closing(chat):
             list(whole())

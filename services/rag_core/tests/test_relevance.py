@@ -73,8 +73,8 @@ def test_what_is_half_as_near_as_the_nearest_or_less_is_kept_from_the_model() ->
 
 
 def test_a_passage_that_says_the_words_is_shown_however_far() -> None:
-    near, said = passage(0.74, "Another thing."), passage(None)
-    assert relevance.bearing("par mfrow", [near, said]) == [near, said]
+    near, text = passage(0.74, "Another thing."), passage(None)
+    assert relevance.bearing("par mfrow", [near, text]) == [near, text]
 
 
 def test_without_nearness_all_are_shown() -> None:

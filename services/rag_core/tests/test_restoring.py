@@ -166,8 +166,8 @@ def test_lost_documents_are_queued_again(
         live.deleted(job.document.id, OWNER, lambda _paths: None)
     bring(live, "later")
     assert restoring.bring_back(tmp_path / "live.sqlite3", backup, paths) == len(back)
-    wanted = dict.fromkeys(back, DocumentState.QUEUED) | {"later": DocumentState.READY}
-    assert states(live) == wanted
+    expected = dict.fromkeys(back, DocumentState.QUEUED) | {"later": DocumentState.READY}
+    assert states(live) == expected
 
 
 def test_a_document_that_is_well_is_left_alone(live: Ledger, backup: Path, tmp_path: Path) -> None:

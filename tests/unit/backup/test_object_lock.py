@@ -53,8 +53,8 @@ def test_what_the_role_made_is_what_it_wants(aws: str) -> None:
     assert found["bucket_lifecycle"]
     assert found["bucket"]["object_lock_days"] == DAYS
     (rule,) = found["bucket_lifecycle"]["rules"]
-    wanted = yaml.safe_load((ROLES / "aws_storage/vars/main.yml").read_text())["_aws_storage_rule"]
-    assert rule == wanted | {"old_versions_days": 30}
+    expected = yaml.safe_load((ROLES / "aws_storage/vars/main.yml").read_text())["_aws_storage_rule"]
+    assert rule == expected | {"old_versions_days": 30}
     (raw,) = client("s3", aws).get_bucket_lifecycle_configuration(Bucket=BUCKET)["Rules"]
     assert raw["Expiration"] == {"ExpiredObjectDeleteMarker": True}
 
@@ -108,10 +108,10 @@ def test_a_locked_bucket_is_not_half_destroyed(aws: str, tmp_path: Path) -> None
     words = {"name": "aws_state", "tasks_from": "confirm"}
     named = {"aws_storage_bucket": BUCKET, "aws_state_found": found}
     done = played(aws, tmp_path, words, keep_backups=False, **named)
-    told = " ".join(done.stdout.split())
+    output = " ".join(done.stdout.split())
     assert done.returncode != 0
-    assert f"{BUCKET} locks what is stored in it for {DAYS} days" in told
-    assert "without -e keep_backups=false" in told
+    assert f"{BUCKET} locks what is stored in it for {DAYS} days" in output
+    assert "without -e keep_backups=false" in output
     # With the backups kept it continues, to the next step that this test has nothing for.
     done = played(aws, tmp_path, words, keep_backups=True, **named)
     assert "locks what is stored" not in " ".join(done.stdout.split())

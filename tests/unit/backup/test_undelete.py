@@ -79,8 +79,8 @@ def test_a_file_that_was_damaged_before_that_time_is_not_written_again(locked: L
         undelete(locked, moment)
 
 
-@pytest.mark.parametrize(("given", "told"), [("yesterday", "is not a time"), ("2999-01-01", "future")])
-def test_an_invalid_time_is_refused(given: str, told: str) -> None:
+@pytest.mark.parametrize(("given", "message"), [("yesterday", "is not a time"), ("2999-01-01", "future")])
+def test_an_invalid_time_is_refused(given: str, message: str) -> None:
     """Before anything is asked of the bucket."""
-    with pytest.raises(aws_bucket_as_of.PointInTimeError, match=told):
+    with pytest.raises(aws_bucket_as_of.PointInTimeError, match=message):
         aws_bucket_as_of.point_in_time(given, dt.datetime.now(dt.UTC))

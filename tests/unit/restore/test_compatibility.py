@@ -25,7 +25,7 @@ MADE: Mapping[str, str] = {"model": "all-minilm", "digest": "a" * 64}
 
 
 @pytest.mark.parametrize(
-    ("backup", "running", "says"),
+    ("backup", "running", "expected"),
     [
         ("2.19.1", "2.19.1", ""),
         ("2.11.0", "2.19.1", ""),
@@ -38,11 +38,13 @@ MADE: Mapping[str, str] = {"model": "all-minilm", "digest": "a" * 64}
         ("", "2.19.1", ""),
     ],
 )
-def test_opensearch_reads_its_own_and_the_major_version_before(backup: str, running: str, says: str) -> None:
+def test_opensearch_reads_its_own_and_the_major_version_before(
+    backup: str, running: str, expected: str
+) -> None:
     """As OpenSearch itself promises for snapshots."""
     refusal = version_refusal(backup, running)
-    assert says in refusal
-    assert bool(says) == bool(refusal)
+    assert expected in refusal
+    assert bool(expected) == bool(refusal)
 
 
 @pytest.mark.parametrize(

@@ -145,9 +145,9 @@ def test_live_configuration_becomes_exactly_the_releases(tmp_path: Path) -> None
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "file").write_text("gone")
     (tmp_path / "same").write_text("same")
-    wanted = {"same": "same", "edge/Caddyfile": "new"}
-    assert sorted(sync_tree(tmp_path, wanted)) == ["edge/Caddyfile", "old/file"]
-    assert sync_tree(tmp_path, wanted) == []
+    expected = {"same": "same", "edge/Caddyfile": "new"}
+    assert sorted(sync_tree(tmp_path, expected)) == ["edge/Caddyfile", "old/file"]
+    assert sync_tree(tmp_path, expected) == []
     assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == [
         "edge",
         "edge/Caddyfile",
@@ -194,9 +194,9 @@ def test_a_release_that_rebuilds_the_index_is_announced(
     lives(store, B)
     store.note_contract(A, older)
     store.note_contract(B, newer)
-    said = contract_warning(store.wanted(A), store.current())
-    assert bool(said) == bool(words)
-    assert [word for word in words if word not in said] == []
+    message = contract_warning(store.wanted(A), store.current())
+    assert bool(message) == bool(words)
+    assert [word for word in words if word not in message] == []
 
 
 def test_a_first_release_warns_of_nothing(store: Store) -> None:
