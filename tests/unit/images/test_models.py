@@ -68,7 +68,7 @@ def test_each_file_comes_from_its_package(ours: str, theirs: str) -> None:
 
 def test_every_committed_model_file_has_a_whole_hash() -> None:
     """What is fetched is what was chosen: each file by hash, each package by hash."""
-    expected = models.wanted()
+    expected = models.required()
     assert {"smollm2-135m-instruct.gguf", "all-minilm/model.safetensors"} <= set(expected)
     assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in expected.values())
     assert all(models.source_of(path) != path for path in expected)

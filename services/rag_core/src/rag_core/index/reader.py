@@ -100,14 +100,14 @@ class IndexReader(IndexClient):
 
     def _together(self, bodies: dict[str, dict[str, Any] | None]) -> dict[str, dict[str, Any]]:
         """Several searches in one request; what is None is not asked and answers {}."""
-        wanted = {name: body for name, body in bodies.items() if body is not None}
-        body = "".join("{}\n" + json.dumps(one) + "\n" for one in wanted.values())
+        searches = {name: body for name, body in bodies.items() if body is not None}
+        body = "".join("{}\n" + json.dumps(one) + "\n" for one in searches.values())
         with self._translated():
             reply = self._client.msearch(body=body, index=self._alias)
         for response in reply["responses"]:
             if "error" in response:
                 raise translate_status(int(response.get("status", 500)), str(response["error"].get("type")))
-        answered = dict(zip(wanted, reply["responses"], strict=True))
+        answered = dict(zip(searches, reply["responses"], strict=True))
         return {name: answered.get(name, {}) for name in bodies}
 
     def demand(self, contract: Contract) -> None:

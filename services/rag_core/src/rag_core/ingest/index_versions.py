@@ -44,7 +44,7 @@ class IndexVersions:
         """The indexes that may hold a document's chunks."""
         return [version.index for version in (self._serving, self.target) if version is not None]
 
-    def wanted(self) -> bool:
+    def rebuild_requested(self) -> bool:
         """Whether a person has asked for a new index and none is being made."""
         return self.target is None and self._ledger.noted(WANTED) is not None
 

@@ -126,7 +126,7 @@ class Ingestor:
         if job is None and versions.target is not None:
             return self._rebuild(versions.target, alive)
         if job is None:
-            if versions.wanted():
+            if versions.rebuild_requested():
                 versions.prepare()
             return Step(outcome=Outcome.IDLE)
         try:

@@ -97,9 +97,9 @@ def docker(run: Run, *words: str) -> str:
     return out
 
 
-def failed(words: Sequence[str], code: int, said: str) -> str:
+def failed(words: Sequence[str], code: int, text: str) -> str:
     """A failed docker command in words."""
-    return f"`docker {' '.join(words[:6])}` ended with {code}: {last_lines(said)}"
+    return f"`docker {' '.join(words[:6])}` ended with {code}: {last_lines(text)}"
 
 
 def inspect(run: Run, *names: str) -> list[dict[str, Any]]:
@@ -240,8 +240,8 @@ class Engine:
                 return one
             before = one.restarts if before is None else before
             if one.hopeless(before) or time.monotonic() > until:
-                said = last_lines(self.log(container_id), 6)
-                raise EngineError(f"{one.summary()}. The end of its log:\n{said}", one.service)
+                output = last_lines(self.log(container_id), 6)
+                raise EngineError(f"{one.summary()}. The end of its log:\n{output}", one.service)
             time.sleep(0.5)
 
     def log(self, container: str) -> str:

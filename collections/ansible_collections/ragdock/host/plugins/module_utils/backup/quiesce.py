@@ -19,8 +19,8 @@ BUSY_SECONDS = 0.5
 
 
 def _ids(run: Run, project: str, *filters: str) -> list[str]:
-    wanted = [f"label={LABEL}.project={project}", f"label={LABEL}.service={WORKER}", *filters]
-    return docker(run, "ps", "--quiet", *(word for one in wanted for word in ("--filter", one))).split()
+    conditions = [f"label={LABEL}.project={project}", f"label={LABEL}.service={WORKER}", *filters]
+    return docker(run, "ps", "--quiet", *(word for one in conditions for word in ("--filter", one))).split()
 
 
 def let_go(run: Run, project: str) -> list[str]:

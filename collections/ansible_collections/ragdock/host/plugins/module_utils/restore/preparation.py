@@ -96,9 +96,9 @@ class Preparation:
         for index in entry.indices:
             self.node.bring(snapshot_name(content.backup.id), index.name, index.new)
             found[index.name] = manifests.read_index(self.node, index.new)
-            wanted = content.of_index(index.name)
-            wrong += manifests.compare_indices(wanted, found)
-            wrong += manifests.compare_golden(wanted, self.node, index.new)
+            manifest = content.of_index(index.name)
+            wrong += manifests.compare_indices(manifest, found)
+            wrong += manifests.compare_golden(manifest, self.node, index.new)
             missing = self.node.pipeline_of(index.new)
             if missing:
                 wrong.append(
@@ -111,16 +111,16 @@ class Preparation:
 
     def _moves(self, entry: Entry, content: Content) -> None:
         """Which files differ from those that live."""
-        wanted = content.wanted(entry.scope, entry.file)
+        files = content.files(entry.scope, entry.file)
         live = self.workspace.root / "data"
-        same = {path: not manifests.compare_files([one], live) for path, one in below(wanted).items()}
+        same = {path: not manifests.compare_files([one], live) for path, one in below(files).items()}
         others = [
             path
             for path in (f"raw/{one}" for one in files_below(live / "raw"))
-            if entry.scope == parts.ALL and path not in wanted and not path.endswith(".part")
+            if entry.scope == parts.ALL and path not in files and not path.endswith(".part")
         ]
         entry.moves = plan(self.workspace.paths(entry), same, others=others)
-        self.figures["files"] = len(wanted)
+        self.figures["files"] = len(files)
         self.figures["files_replaced"] = sum(1 for move in entry.moves if move.new)
         self.figures["files_aside"] = len(others)
 
@@ -130,6 +130,6 @@ class Preparation:
         return now
 
 
-def below(wanted: dict[str, dict[str, object]]) -> dict[str, dict[str, object]]:
+def below(files: dict[str, dict[str, object]]) -> dict[str, dict[str, object]]:
     """The manifest's entries with the path that they have below data/."""
-    return {path: {**entry, "path": path} for path, entry in wanted.items()}
+    return {path: {**entry, "path": path} for path, entry in files.items()}
