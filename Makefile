@@ -30,6 +30,9 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Output is not buffered, also into a pipe or a file.
 export PYTHONUNBUFFERED := 1
 
+# Each tier ends with its ten slowest tests.
+export PYTEST_ADDOPTS := --durations=10 --durations-min=1 $(PYTEST_ADDOPTS)
+
 ##@ Try it
 
 .PHONY: up

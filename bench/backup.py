@@ -117,11 +117,11 @@ class Bench:
         drill = self.ran("playbooks/drill.yml", "drill")
         restore = self.ran("playbooks/restore.yml", "restore")
         steps = {name: restore[f"{name}_seconds"] for name in ("fetch", "check", "index", "switch")}
-        told = ", ".join(f"{name} {seconds:.1f}" for name, seconds in steps.items())
+        summary = ", ".join(f"{name} {seconds:.1f}" for name, seconds in steps.items())
         self.figures += [
             Figure(f"{size} passages: drill", drill["seconds"], "s"),
             Figure(f"{size} passages: its RTO", drill["rto_seconds"], "s"),
-            Figure(f"{size} passages: restore", restore["seconds"], "s", note=told),
+            Figure(f"{size} passages: restore", restore["seconds"], "s", note=summary),
         ]
 
     def tar_only(self) -> float:

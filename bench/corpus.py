@@ -91,9 +91,9 @@ def outcome(path: Path, truth: str | None, parser: Parser) -> Outcome:
         meter.kept(chunk)
     found = Outcome(name, kind.value, "with notes" if notes else "read", notes=notes)
     found.seconds, found.lost = time.monotonic() - began, meter.words_lost
-    wanted = Counter(words(truth or ""))
-    if wanted:
-        found.recall = sum((ours & wanted).values()) / sum(wanted.values())
+    expected = Counter(words(truth or ""))
+    if expected:
+        found.recall = sum((ours & expected).values()) / sum(expected.values())
     return found
 
 
@@ -126,9 +126,9 @@ def by_kind(outcomes: Iterable[Outcome]) -> tuple[Table, list[Figure]]:
     return table, figures
 
 
-def main(told: list[str]) -> None:
+def main(arguments: list[str]) -> None:
     """Read every file."""
-    about, endings = machine(), {f".{one.lstrip('.')}" for one in told}
+    about, endings = machine(), {f".{one.lstrip('.')}" for one in arguments}
     truth = tika.read()
     paths = [path for path in tika.documents() if not endings or path.suffix.lower() in endings]
     with Parser(LIMITS) as parser:

@@ -164,7 +164,7 @@ def compared(kind: str, group: str, documents: list[Document], heavy: bool, home
             continue
         per_mb = score.seconds / size
         base = base or per_mb
-        told = (
+        summary = (
             share(score.found, score.wanted),
             share(score.found, score.given),
             share(*score.headings),
@@ -173,21 +173,21 @@ def compared(kind: str, group: str, documents: list[Document], heavy: bool, home
             f"{installed:.0f}",
         )
         failed = ", ".join(f"{times} {name}" for name, times in score.failed.items())
-        note = ", ".join(f"{name} {value}" for name, value in zip(COLUMNS, told, strict=True))
+        note = ", ".join(f"{name} {value}" for name, value in zip(COLUMNS, summary, strict=True))
         figures.append(Figure(reader.name, per_mb, "s/MB", base, note=f"{note}, failed: {failed or 'none'}"))
-        table.add_row(reader.name, *told, f"{per_mb:.2f}", figures[-1].ratio, failed)
+        table.add_row(reader.name, *summary, f"{per_mb:.2f}", figures[-1].ratio, failed)
     console.print(table)
     return figures
 
 
-def main(told: list[str]) -> None:
+def main(arguments: list[str]) -> None:
     """Measure each kind asked for."""
     about = machine()
-    kinds = [one for one in told if one in GROUPS] or list(GROUPS)
+    kinds = [one for one in arguments if one in GROUPS] or list(GROUPS)
     with tempfile.TemporaryDirectory() as scratch:
         for kind in kinds:
             for group, brought in GROUPS[kind].items():
-                figures = compared(kind, group, list(brought()), "docling" in told, Path(scratch))
+                figures = compared(kind, group, list(brought()), "docling" in arguments, Path(scratch))
                 name = f"extraction-{kind}-{group.rsplit(' ', 1)[-1].lower()}"
                 keep(name, f"{kind}, {group}", figures, about)
 

@@ -38,10 +38,10 @@ def bare(path: Path, target: Path) -> tuple[Places, int]:
         titles = headings.outline(whole)
         copy.import_pages(whole)
         copy.save(target)
-        said = [(page, level, title) for page, here in titles.items() for level, title in here]
+        found = [(page, level, title) for page, here in titles.items() for level, title in here]
         # The first level's "A Sources" is "Appendix A Sources" on its page.
         plain = [
-            (page, level, f"Appendix {t}" if level == 1 and t[1:2] == " " else t) for page, level, t in said
+            (page, level, f"Appendix {t}" if level == 1 and t[1:2] == " " else t) for page, level, t in found
         ]
         return [(page, level, headings.key(title)) for page, level, title in plain], len(whole)
 

@@ -45,7 +45,7 @@ print(json.dumps(found))
 """
 
 
-def look(host: Host) -> dict[str, tuple[float, float]]:
+def read_usage(host: Host) -> dict[str, tuple[float, float]]:
     """Group -> processor seconds since its processes began, and MiB now."""
     found: dict[str, tuple[float, float]] = json.loads(host.run("python3", "-c", LOOK))
     return found
@@ -60,9 +60,9 @@ def main() -> None:
     seconds = parser.parse_args().seconds
     about = machine()
     host = Host(value("name"))
-    before, began = look(host), time.monotonic()
+    before, began = read_usage(host), time.monotonic()
     time.sleep(seconds)
-    after, took = look(host), time.monotonic() - began
+    after, took = read_usage(host), time.monotonic() - began
     whole = sum(after[kind][0] - before[kind][0] for kind in after) / took * 100
     figures = []
     for kind in sorted(after):

@@ -192,7 +192,7 @@ def scans(_: Stores, home: Path) -> list[Figure]:
     plain, scanned = home / "plain.pdf", home / "scanned.pdf"
     plain.write_bytes(pdf(SCANNED_PAGES, 25))
     with pypdfium2.PdfDocument(plain) as source:
-        wanted = [page.get_textpage().get_text_range().split() for page in source]
+        expected = [page.get_textpage().get_text_range().split() for page in source]
         pictures = [page.render(scale=200 / 72, grayscale=True).to_pil() for page in source]
     pictures[0].save(scanned, "PDF", save_all=True, append_images=pictures[1:], resolution=200)
     nowhere = "http://127.0.0.1:9"
@@ -202,7 +202,7 @@ def scans(_: Stores, home: Path) -> list[Figure]:
         found = [b for b in parser.parse(scanned, sniff(scanned, scanned.name)) if isinstance(b, Block)]
         seconds = time.monotonic() - began
     read = {word for block in found for word in block.text.split()}
-    words = [word for page in wanted for word in page]
+    words = [word for page in expected for word in page]
     share = sum(word in read for word in words) / len(words)
     return [
         Figure("scanned pages", SCANNED_PAGES * 60 / seconds, "pages/min", note=f"{seconds:.0f} s"),

@@ -120,12 +120,12 @@ def ensure_network(
 def _overlaps(client: Any, cidr: str) -> str:
     from ipaddress import ip_network
 
-    wanted = ip_network(cidr)
+    requested = ip_network(cidr)
     found = [
         f"{network.name} ({pool['Subnet']})"
         for network in client.networks.list()
         for pool in network.attrs["IPAM"]["Config"] or []
-        if ":" not in pool.get("Subnet", ":") and wanted.overlaps(ip_network(pool["Subnet"]))
+        if ":" not in pool.get("Subnet", ":") and requested.overlaps(ip_network(pool["Subnet"]))
     ]
     return ", ".join(found) or "none of Docker's own"
 
@@ -138,36 +138,36 @@ def remove_network(network: Any) -> None:
     network.remove()
 
 
-def create(client: Any, sandbox: Sandbox, wanted: Container) -> Any:
+def create(client: Any, sandbox: Sandbox, spec: Container) -> Any:
     """Create (not start) a container."""
     config = {
-        CONFIG: wanted.digest(image_id(client, wanted.image)),
-        PART: wanted.part,
+        CONFIG: spec.digest(image_id(client, spec.image)),
+        PART: spec.part,
         **sandbox.labels,
-        **wanted.labels,
+        **spec.labels,
     }
-    options = dict(wanted.options)
+    options = dict(spec.options)
     # The high-level call takes no address on a network, so the low-level types are used.
     settings = dict(options.pop("host", {}))
     unmask = settings.pop("unmask", False)
-    host = client.api.create_host_config(**settings, network_mode=wanted.network)
+    host = client.api.create_host_config(**settings, network_mode=spec.network)
     if unmask:
         # The SDK has no word for the command line's systempaths=unconfined.
         host |= {"MaskedPaths": [], "ReadonlyPaths": []}
-    endpoint = EndpointConfig(client.api._version, ipv4_address=wanted.address)
+    endpoint = EndpointConfig(client.api._version, ipv4_address=spec.address)
     words = {
-        "command": list(wanted.command) or None,
-        "name": wanted.name,
+        "command": list(spec.command) or None,
+        "name": spec.name,
         "labels": config,
-        "networking_config": NetworkingConfig({wanted.network: endpoint}),
+        "networking_config": NetworkingConfig({spec.network: endpoint}),
         **options,
     }
     try:
-        made = client.api.create_container(wanted.image, host_config=host, **words)
+        made = client.api.create_container(spec.image, host_config=host, **words)
     except APIError as error:
         if not drops_what_is_not_there(error):
             raise
-        made = client.api.create_container(wanted.image, host_config=host | {"CapDrop": []}, **words)
+        made = client.api.create_container(spec.image, host_config=host | {"CapDrop": []}, **words)
     return client.containers.get(made["Id"])
 
 
@@ -181,24 +181,24 @@ def drops_what_is_not_there(error: APIError) -> bool:
 
 
 def ensure_container(
-    client: Any, sandbox: Sandbox, wanted: Container, prepare: Callable[[Any], None] | None = None
+    client: Any, sandbox: Sandbox, spec: Container, prepare: Callable[[Any], None] | None = None
 ) -> bool:
     """A running container that matches; True when it had to be (re)made or started."""
-    found = find(client, wanted.name)
-    digest = wanted.digest(image_id(client, wanted.image))
+    found = find(client, spec.name)
+    digest = spec.digest(image_id(client, spec.image))
     if found is not None and found.labels.get(CONFIG) is None:
         raise SandboxError(
-            f"A container named {wanted.name} exists that no sandbox made.",
+            f"A container named {spec.name} exists that no sandbox made.",
             "The sandbox needs that name.",
-            f"Rename or remove it: docker rm -f {wanted.name}",
+            f"Rename or remove it: docker rm -f {spec.name}",
         )
     if found is not None and (
-        found.labels.get(CONFIG) != digest or _hangs_on_a_lost_network(client, found, wanted)
+        found.labels.get(CONFIG) != digest or _hangs_on_a_lost_network(client, found, spec)
     ):
         remove(found)
         found = None
     if found is None:
-        found = create(client, sandbox, wanted)
+        found = create(client, sandbox, spec)
         if prepare is not None:
             prepare(found)
     if found.status == "running":
@@ -210,12 +210,10 @@ def ensure_container(
     return True
 
 
-def _hangs_on_a_lost_network(client: Any, container: Any, wanted: Container) -> bool:
+def _hangs_on_a_lost_network(client: Any, container: Any, spec: Container) -> bool:
     """Whether its network went and another one of that name came: it would never start again."""
-    known = (container.attrs["NetworkSettings"]["Networks"].get(wanted.network) or {}).get("NetworkID")
-    return bool(known) and known not in {
-        one.id for one in client.networks.list(names=[f"^{wanted.network}$"])
-    }
+    known = (container.attrs["NetworkSettings"]["Networks"].get(spec.network) or {}).get("NetworkID")
+    return bool(known) and known not in {one.id for one in client.networks.list(names=[f"^{spec.network}$"])}
 
 
 def start(container: Any) -> None:

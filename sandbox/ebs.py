@@ -51,19 +51,19 @@ class Store:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         roots = {volume for instance in cloud.instances for volume in instance.root_volumes}
-        said = [
+        lines = [
             line for snapshot in cloud.snapshots if (line := self._snapshot(snapshot.volume_id, snapshot.id))
         ]
         for volume in cloud.volumes:
             if volume.id not in roots and (line := self._volume(volume)):
-                said.append(line)
+                lines.append(line)
         known = {volume.id for volume in cloud.volumes} | {taken.id for taken in cloud.snapshots}
         for path in sorted(self.folder.glob("*.img")):
             if path.stem not in known:
                 release(path)
                 path.unlink()
-                said.append(f"{path.stem}: removed")
-        return said
+                lines.append(f"{path.stem}: removed")
+        return lines
 
     def attach(self, volume_id: str) -> tuple[int, int]:
         """The loop device over a volume's file, as major and minor number."""

@@ -125,12 +125,12 @@ class Hosts:
             f"{name(instance.id)}-docker", labels={**self._sandbox.labels, INSTANCE: instance.id}
         )
         self.write_hardware(instance, subnet)
-        wanted = spec(instance, self._sandbox)
+        container_spec = spec(instance, self._sandbox)
         ca = (self._sandbox.state / "registry" / "ca.crt").read_bytes()
         public_key = self._api.public_key(instance.key_name)
         user_data = self._api.user_data(instance.id)
         born = seed.archive(instance, self._sandbox, public_key, user_data, ca)
-        container = docker_api.create(self._client, self._sandbox, wanted)
+        container = docker_api.create(self._client, self._sandbox, container_spec)
         try:
             container.put_archive("/", born)
         except APIError:

@@ -123,12 +123,12 @@ class Publisher:
     def follow(self, instances: tuple[Instance, ...]) -> None:
         """Bring the folder to what is live now."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        wanted = set()
+        expected = set()
         for instance in instances:
-            wanted.add(f"{instance.private_ip}.json")
+            expected.add(f"{instance.private_ip}.json")
             self._write(instance)
         for path in self._folder.glob("*.json"):
-            if path.name not in wanted:
+            if path.name not in expected:
                 path.unlink()
 
     def _write(self, instance: Instance) -> None:

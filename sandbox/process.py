@@ -98,21 +98,21 @@ def stream(
 def _follow(
     lines: queue.Queue[str | None], kept: list[str], say: Callable[[str], None], started: float
 ) -> None:
-    said = started
+    reported = started
     while True:
         try:
             line = lines.get(timeout=SILENCE_SECONDS)
         except queue.Empty:
-            said = time.monotonic()
-            say(f"still at it, {said - started:.0f} s: {_last(kept)[:WIDTH] or 'no output yet'}")
+            reported = time.monotonic()
+            say(f"still at it, {reported - started:.0f} s: {_last(kept)[:WIDTH] or 'no output yet'}")
             continue
         if line is None:
             return
         if not line:
             continue
         kept.append(line)
-        if time.monotonic() - said >= PACE_SECONDS:
-            said = time.monotonic()
+        if time.monotonic() - reported >= PACE_SECONDS:
+            reported = time.monotonic()
             say(line[:WIDTH])
 
 

@@ -13,17 +13,17 @@ PARAMETERS = {"password": "app_password", "token": "api_token", "ca": "edge_ca_c
 VALUES = ("url", "name", "user", *PARAMETERS)
 
 
-def value(sandbox: Sandbox, wanted: str) -> str:
+def value(sandbox: Sandbox, name: str) -> str:
     """One value, as it is."""
-    if wanted == "name":
+    if name == "name":
         return sandbox.name
-    if wanted == "user":
+    if name == "user":
         return USER
     api = AwsApi(sandbox)
     try:
-        if wanted == "url":
+        if name == "url":
             return url(sandbox, api.observe())
-        return _parameter(sandbox, api, PARAMETERS[wanted])
+        return _parameter(sandbox, api, PARAMETERS[name])
     except BotoCoreError as error:
         raise SandboxError(
             f"The AWS APIs at {sandbox.endpoint} do not answer.",

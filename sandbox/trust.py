@@ -34,10 +34,10 @@ def name(sandbox: Sandbox, domains: Mapping[str, str], hosts: Path = HOSTS) -> N
     """Let this machine find the registry, and each domain of the sandbox at its address."""
     before = hosts.read_text()
     names = {sandbox.registry: str(sandbox.registry_address), **domains}
-    wanted = without_lines(before) + "".join(f"{names[one]} {one} {MARK}\n" for one in names)
-    if before != wanted:
+    text = without_lines(before) + "".join(f"{names[one]} {one} {MARK}\n" for one in names)
+    if before != text:
         # Written in place: in a container the file is a mount and cannot be replaced.
-        hosts.write_text(wanted)
+        hosts.write_text(text)
 
 
 def establish(sandbox: Sandbox, ca: bytes, hosts: Path = HOSTS, certificates: Path = CERTIFICATES) -> None:

@@ -40,8 +40,8 @@ OPENSEARCH_OPTIONS = [
 @pytest.fixture(scope="session")
 def missing(request: pytest.FixtureRequest) -> Missing:
     """Says what is missing: a failure when the tests marked `real` were asked for by name, else a skip."""
-    wanted = re.search(r"(?<!not )\breal\b", request.config.getoption("markexpr"))
-    return pytest.fail if wanted else pytest.skip
+    expected = re.search(r"(?<!not )\breal\b", request.config.getoption("markexpr"))
+    return pytest.fail if expected else pytest.skip
 
 
 @pytest.fixture(scope="session")

@@ -81,7 +81,7 @@ def service(name: str) -> str:
     return re.sub(r"^(ragdock|bench-[0-9a-f]+)-|-\d+$", "", name)
 
 
-def mib(said: str) -> float:
+def mib(text: str) -> float:
     """A size as the engine tells it."""
-    unit = next(unit for unit in UNITS if said.endswith(unit))
-    return float(said.removesuffix(unit)) * UNITS[unit]
+    unit = next(unit for unit in UNITS if text.endswith(unit))
+    return float(text.removesuffix(unit)) * UNITS[unit]

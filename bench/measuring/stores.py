@@ -170,8 +170,8 @@ class Bench:
     @property
     def settings(self) -> RagSettings:
         """The same for this process."""
-        told = {name.lower(): value for name, value in self.environment.items()}
-        return RagSettings.model_validate({k: v for k, v in told.items() if k in RagSettings.model_fields})
+        values = {name.lower(): value for name, value in self.environment.items()}
+        return RagSettings.model_validate({k: v for k, v in values.items() if k in RagSettings.model_fields})
 
     @contextmanager
     def ledger(self) -> Iterator[Ledger]:

@@ -92,13 +92,13 @@ def letters() -> Iterator[Document]:
     found = sorted((*folder.glob("default/**/*"), *folder.glob("lkml/**/*")))
     for number, path in enumerate(filter(Path.is_file, found)):
         head, _, body = path.read_bytes().partition(b"\n\n")
-        told = head.lower()
-        if b"multipart" in told or b"base64" in told or b"quoted-printable" in told or b"=?" in told:
+        text = head.lower()
+        if b"multipart" in text or b"base64" in text or b"quoted-printable" in text or b"=?" in text:
             continue
         # Continued lines belong to the one before.
         lines = head.decode("utf-8", "replace").replace("\n ", " ").replace("\n\t", " ").split("\n")
         shown = [line for line in lines if line.lower().startswith(("subject:", "from:", "to:", "date:"))]
-        encoding = "iso-8859-1" if b"8859-1" in told else "utf-8"
+        encoding = "iso-8859-1" if b"8859-1" in text else "utf-8"
         letter = target / f"{number:03d}.eml"  # some readers go by the ending
         shutil.copy(path, letter)
         yield Document((letter,), "\n".join([*shown, body.decode(encoding, "replace")]))

@@ -180,20 +180,20 @@ def of_word(path: Path) -> Held:
 
 def _runs(paragraph: ElementTree.Element) -> str:
     """Its own runs; a paragraph of a text box within it speaks for itself."""
-    said: list[str] = []
+    text: list[str] = []
 
     def walk(element: ElementTree.Element) -> None:
         for child in element:
             if child.tag == f"{_WORD}p":
                 continue
             if child.tag == f"{_WORD}t":
-                said.append(child.text or "")
+                text.append(child.text or "")
             elif child.tag in {f"{_WORD}tab", f"{_WORD}br", f"{_WORD}cr"}:
-                said.append(" ")
+                text.append(" ")
             walk(child)
 
     walk(paragraph)
-    return "".join(said)
+    return "".join(text)
 
 
 def of_slides(path: Path) -> Held:
@@ -233,18 +233,18 @@ def of_sheets(path: Path) -> Held:
         for one in _xml(file, "xl/sharedStrings.xml").iter(f"{_SHEET}si"):
             runs = [one.find(f"{_SHEET}t"), *(r.find(f"{_SHEET}t") for r in one.iter(f"{_SHEET}r"))]
             shared.append("".join(run.text or "" for run in runs if run is not None))
-        told: list[str] = []
+        texts: list[str] = []
         for name in sorted(n for n in file.namelist() if re.fullmatch(r"xl/worksheets/\w+\.xml", n)):
             sheet = _xml(file, name)
             for cell in sheet.iter(f"{_SHEET}c"):
                 value = cell.find(f"{_SHEET}v")
                 if cell.get("t") == "s" and value is not None:
-                    told.append(shared[int(value.text or 0)])
+                    texts.append(shared[int(value.text or 0)])
                 elif value is not None:
-                    told.append(number(value.text or ""))
+                    texts.append(number(value.text or ""))
                 elif cell.get("t") == "inlineStr":
-                    told.append("".join(t.text or "" for t in cell.iter(f"{_SHEET}t")))
-    return Held("\n".join(told))
+                    texts.append("".join(t.text or "" for t in cell.iter(f"{_SHEET}t")))
+    return Held("\n".join(texts))
 
 
 def number(cell: str) -> str:

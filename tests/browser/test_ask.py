@@ -169,15 +169,15 @@ def test_whole_way_of_asking_works_by_keyboard(researcher: Page) -> None:
 
 
 def test_filter_limits_what_is_asked_and_outlasts_a_reload(researcher: Page) -> None:
-    told = only_from(researcher, NOTE)
+    message = only_from(researcher, NOTE)
     researcher.reload()
-    expect(told).to_contain_text(f"Answers only from: {NOTE}", timeout=60_000)
+    expect(message).to_contain_text(f"Answers only from: {NOTE}", timeout=60_000)
     answer = ask(researcher, OFF_TOPIC.replace("Bolivian", "Chilean"))
     expect(answer.locator(".rd-source")).not_to_have_count(0)
     expect(answer.locator(".rd-source").filter(has_not_text=NOTE)).to_have_count(0)
     researcher.get_by_role("button", name="Filter").click()
     researcher.get_by_role("button", name="Ask all documents").click()
-    expect(told).to_be_hidden()
+    expect(message).to_be_hidden()
 
 
 def test_stop_frees_the_model_for_the_next_question(researcher: Page) -> None:
@@ -231,9 +231,9 @@ def only_from(page: Page, name: str) -> Locator:
     page.get_by_role("button", name="Filter").click()
     page.get_by_label("Documents", exact=True).click()
     page.get_by_role("option", name=name).click()
-    told = page.locator("#rd-only")
-    expect(told).to_contain_text(f"Answers only from: {name}")
-    return told
+    message = page.locator("#rd-only")
+    expect(message).to_contain_text(f"Answers only from: {name}")
+    return message
 
 
 def ask(page: Page, question: str, *, wait: bool = True) -> Locator:

@@ -177,12 +177,12 @@ def _found(pattern: str, text: str) -> str:
 
 def _answer(page: Page, question: str) -> Locator:
     """Ask; the answer once it is whole, which must have grown before the eyes."""
-    said = page.locator("#rd-chat .bot.message")
-    before = said.count()
+    answers = page.locator("#rd-chat .bot.message")
+    before = answers.count()
     box = page.locator("#rd-question textarea")
     box.fill(question)
     box.press("Enter")
-    answer = said.nth(before)
+    answer = answers.nth(before)
     seen = {answer.inner_text(timeout=60_000)}
     until = time.monotonic() + ANSWER_SECONDS
     while not answer.locator(".rd-meta").count():

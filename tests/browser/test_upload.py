@@ -99,10 +99,10 @@ def test_settings_are_reached_by_the_tab_key(researcher: Page) -> None:
 
 def reach(page: Page, control: str) -> None:
     """Press Tab until the control has the focus."""
-    wanted = page.locator(control).first
-    expect(wanted).to_be_attached(timeout=30_000)
+    element = page.locator(control).first
+    expect(element).to_be_attached(timeout=30_000)
     for _ in range(60):
-        if wanted.evaluate("node => node === document.activeElement"):
+        if element.evaluate("node => node === document.activeElement"):
             return
         page.keyboard.press("Tab")
     raise AssertionError(f"{control} is not reached by 60 presses of Tab")

@@ -36,9 +36,9 @@ def sshd(host: Any) -> dict[str, str]:
     return dict(line.split(" ", 1) for line in lines if " " in line)
 
 
-@pytest.mark.parametrize(("option", "wanted"), SSHD)
-def test_sshd_policy(sshd: dict[str, str], option: str, wanted: str) -> None:
-    assert sshd[option] == wanted
+@pytest.mark.parametrize(("option", "expected"), SSHD)
+def test_sshd_policy(sshd: dict[str, str], option: str, expected: str) -> None:
+    assert sshd[option] == expected
 
 
 def test_sshd_runs_with_its_configured_policy(host: Any) -> None:

@@ -42,9 +42,9 @@ def test_hostname(host: Any, target: Target) -> None:
 
 
 def test_running_kernel_has_the_wanted_settings(host: Any, target: Target) -> None:
-    wanted = target["sysctls_exact"]
-    found = {name: str(host.sysctl(name)) for name in wanted}
-    assert found == {name: str(value) for name, value in wanted.items()}
+    expected = target["sysctls_exact"]
+    found = {name: str(host.sysctl(name)) for name in expected}
+    assert found == {name: str(value) for name, value in expected.items()}
 
 
 def test_running_kernel_has_enough(host: Any, target: Target) -> None:

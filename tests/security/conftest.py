@@ -37,8 +37,8 @@ def inside(host: Host) -> Inside:
 
     def run(service: str, script: str) -> Any:
         pid = str(host.inspect(service)[0]["State"]["Pid"])
-        said = host.run("nsenter", "-t", pid, "-n", "python3", "-", given=textwrap.dedent(script))
-        return json.loads(said.splitlines()[-1])
+        output = host.run("nsenter", "-t", pid, "-n", "python3", "-", given=textwrap.dedent(script))
+        return json.loads(output.splitlines()[-1])
 
     return run
 

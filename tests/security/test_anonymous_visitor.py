@@ -82,8 +82,8 @@ def guesser(host: Host, endpoint: Endpoint) -> Iterator[Guesser]:
 
     def run(guesses: list[Guess]) -> list[int]:
         script = GUESS.format(name=urlsplit(endpoint.url).hostname, guesses=guesses)
-        said = host.run("ip", "netns", "exec", "ragdock-test", "python3", "-", given=script)
-        codes: list[int] = json.loads(said.splitlines()[-1])
+        output = host.run("ip", "netns", "exec", "ragdock-test", "python3", "-", given=script)
+        codes: list[int] = json.loads(output.splitlines()[-1])
         return codes
 
     host.shell(NETWORK)

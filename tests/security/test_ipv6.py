@@ -60,8 +60,8 @@ def test_a_neighbour_gets_in_nowhere_by_ipv6(host: Host) -> None:
     """Not to SSH, to published ports, or to what listens for everybody; the firewall alone is in the way."""
 
     def reached() -> set[int]:
-        said = host.run("ip", "netns", "exec", "ragdock-six", "python3", "-", given=TRY)
-        return set(json.loads(said))
+        output = host.run("ip", "netns", "exec", "ragdock-six", "python3", "-", given=TRY)
+        return set(json.loads(output))
 
     host.wait("somebody listens", lambda: bool(host.run("ss", "-Hltn6", "sport", "=", ":8098").strip()), 20)
     assert reached() == set()

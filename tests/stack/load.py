@@ -76,20 +76,20 @@ class Load:
 
     def _one(self, what: str) -> None:
         began = time.monotonic()
-        said = ""
+        message = ""
         try:
             # A new connection each time, as from new visitors: the edge's own retries are what is tried.
             with self._endpoint.client() as http:
                 reply = self._asked(http) if what == "ask" else http.get("/")
             if reply.status_code != HTTPStatus.OK:
-                said = f"{what}: {reply.status_code} {reply.text[:200]}"
+                message = f"{what}: {reply.status_code} {reply.text[:200]}"
         except httpx.HTTPError as error:
-            said = f"{what}: {type(error).__name__} {error}"
+            message = f"{what}: {type(error).__name__} {error}"
         seconds = time.monotonic() - began
         with self._lock:
             self._asking -= what == "ask"
-            if said:
-                self.tally.failed.append(f"after {seconds:.1f} s {said}")
+            if message:
+                self.tally.failed.append(f"after {seconds:.1f} s {message}")
             else:
                 self.tally.answered[what] += 1
                 self.tally.slowest[what] = max(self.tally.slowest.get(what, 0.0), seconds)

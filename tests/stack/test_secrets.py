@@ -94,9 +94,9 @@ def test_no_secret_on_the_host_outside_secrets(host: Host) -> None:
 def test_no_secret_in_ansibles_output_or_the_operators_files(host: Host) -> None:
     """The most talkative deployment with every diff shown, and what is in this checkout's state."""
     secrets = secrets_of(host)
-    told = play("playbooks/deploy.yml", "-vvv", "--diff").good()
+    outcome = play("playbooks/deploy.yml", "-vvv", "--diff").good()
     checked = play("site.yml", "-vvv", "--diff", "--check").good()
-    assert not named_in(told.output, secrets), named_in(told.output, secrets)
+    assert not named_in(outcome.output, secrets), named_in(outcome.output, secrets)
     assert not named_in(checked.output, secrets), named_in(checked.output, secrets)
     for path in operators_files():
         text = path.read_text(errors="replace")
@@ -128,11 +128,11 @@ def test_no_secret_in_the_sandbox_or_in_an_image(host: Host) -> None:
         " do docker history --no-trunc $i; docker inspect $i; done",
     }
     for place, script in places.items():
-        told = subprocess.run(
+        output = subprocess.run(
             ["sh", "-ec", f"{{ {script}; }} 2>&1"], capture_output=True, text=True, check=True
         )
-        assert told.stdout, f"nothing was read of {place}"
-        assert not named_in(told.stdout, secrets), f"{place} show {named_in(told.stdout, secrets)}"
+        assert output.stdout, f"nothing was read of {place}"
+        assert not named_in(output.stdout, secrets), f"{place} show {named_in(output.stdout, secrets)}"
     files = [path for path in (CHECKOUT / ".sandbox").rglob("*") if searched(path)]
     assert any(path.name == "loop.log" for path in files)
     for path in files:

@@ -19,7 +19,7 @@ WRITTEN = {
 
 def test_each_trap_is_reported_by_its_code(api: ApiClient, bin_of_documents: list[str]) -> None:
     """Refused at the endpoint or failed in the ledger: a program learns which it was, a person why."""
-    told: dict[str, str] = {}
+    codes: dict[str, str] = {}
     waiting: dict[str, str] = {}
     cases = traps.refused()
     for wrong, (name, content, _) in cases.items():
@@ -28,13 +28,13 @@ def test_each_trap_is_reported_by_its_code(api: ApiClient, bin_of_documents: lis
             waiting[wrong] = reply.json()["id"]
             bin_of_documents.append(waiting[wrong])
         else:
-            told[wrong] = reply.json()["error"]["code"]
+            codes[wrong] = reply.json()["error"]["code"]
     for wrong, identity in waiting.items():
         document = api.settled(identity, seconds=60)
         assert document["state"] == "failed", (wrong, document)
         assert document["reason"]
-        told[wrong] = document["code"]
-    assert {wrong: code for wrong, code in told.items() if code not in cases[wrong][2]} == {}
+        codes[wrong] = document["code"]
+    assert {wrong: code for wrong, code in codes.items() if code not in cases[wrong][2]} == {}
 
 
 def test_each_rarity_is_read_and_found(api: ApiClient, bin_of_documents: list[str]) -> None:

@@ -25,8 +25,8 @@ def new_enough(program: str | None) -> bool:
     """Whether this restic tells failures apart by its exit code."""
     if program is None:
         return False
-    told = subprocess.run([program, "version"], capture_output=True, text=True, check=False).stdout
-    found = re.match(r"restic (\d+)\.(\d+)", told)
+    output = subprocess.run([program, "version"], capture_output=True, text=True, check=False).stdout
+    found = re.match(r"restic (\d+)\.(\d+)", output)
     return found is not None and (int(found[1]), int(found[2])) >= (0, 17)
 
 

@@ -78,21 +78,21 @@ def test_unwritable_file_never_keeps_a_visitor_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("provider", "identity", "wanted"),
+    ("provider", "identity", "expected"),
     [
         ("plausible", "docs.example.org", "https://plausible.io/js/script.js"),
         ("google", "G-AB12CD34EF", "https://www.googletagmanager.com/gtag/js?id=G-AB12CD34EF"),
     ],
 )
 def test_provider_script_is_there_only_when_asked_for(
-    tmp_path: Path, provider: str, identity: str, wanted: str
+    tmp_path: Path, provider: str, identity: str, expected: str
 ) -> None:
     with_script = _visitor(
         _app(tmp_path, analytics_enabled=True, analytics_provider=provider, analytics_id=identity)
     ).get("/")
-    assert wanted in with_script.text
-    assert wanted.split("/js")[0].split("/gtag")[0] in with_script.headers["content-security-policy"]
-    assert wanted not in _visitor(_app(tmp_path)).get("/").text
+    assert expected in with_script.text
+    assert expected.split("/js")[0].split("/gtag")[0] in with_script.headers["content-security-policy"]
+    assert expected not in _visitor(_app(tmp_path)).get("/").text
 
 
 def test_google_is_set_to_store_nothing_before_any_event(tmp_path: Path) -> None:

@@ -226,6 +226,6 @@ def test_export_of_an_unknown_conversation_says_so(api: TestClient, talk: str) -
 def test_no_date_makes_the_app_fail(api: TestClient, moment: object, status: int) -> None:
     """Each that means a moment gets as far as the index, which is out of reach here."""
     for name in ("added_from", "added_to"):
-        for path, said in (("/api/search", "query"), ("/api/ask", "question")):
-            response = api.post(path, json={said: "x", "filters": {name: moment}})
+        for path, field in (("/api/search", "query"), ("/api/ask", "question")):
+            response = api.post(path, json={field: "x", "filters": {name: moment}})
             assert response.status_code == status, response.text

@@ -152,10 +152,10 @@ def test_events_of_another_login_can_be_neither_read_nor_cancelled(live: Live, p
     assert joined not in seen
     assert '"session_not_found":true' in seen
     with person.stream("GET", "/app/gradio_api/queue/data?session_hash=known") as own:
-        told = "".join(own.iter_lines())
-    assert joined in told
-    assert "this answer was deleted" in told
-    assert '"success":true' in told
+        message = "".join(own.iter_lines())
+    assert joined in message
+    assert "this answer was deleted" in message
+    assert '"success":true' in message
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a" * 65, "a b", "%00"])

@@ -107,16 +107,16 @@ def test_tags_are_shown_searched_and_go_with_the_document(app: FastAPI) -> None:
 
 def test_a_refused_button_says_why(app: FastAPI) -> None:
     backend: Backend = app.state.backend
-    for action, wanted in (("retry", "gone<b>"), ("delete", "gone"), ("tag", "gone")):
-        refused = act_on(backend, action, wanted)
-        assert 'role="alert"' in refused, (action, wanted)
+    for action, expected in (("retry", "gone<b>"), ("delete", "gone"), ("tag", "gone")):
+        refused = act_on(backend, action, expected)
+        assert 'role="alert"' in refused, (action, expected)
         assert "<b>" not in refused
 
 
 def test_how_far_reading_is_stands_in_one_line(app: FastAPI) -> None:
     backend: Backend = app.state.backend
     assert ingestion_html(backend.ledger.ingestion()) == ""
-    told = ingestion_html(
+    message = ingestion_html(
         Ingestion(
             documents_left=3,
             pages_in_hand=400,
@@ -137,7 +137,7 @@ def test_how_far_reading_is_stands_in_one_line(app: FastAPI) -> None:
         "about 3 minutes left",
         "waits: Ollama &lt;is&gt; away",
     ):
-        assert part in told
+        assert part in message
     _bring(backend, a=b"one\n")
     assert "1 document left" in ingestion_html(backend.ledger.ingestion())
 

@@ -7,7 +7,7 @@ from fastapi.testclient import TestClient
 
 from rag_app import metrics
 from rag_app.api.questions import log_answer
-from rag_app.schemas import FiltersIn, SearchResult
+from rag_app.schemas.questions import FiltersIn, SearchResult
 from rag_core.models import (
     Answer,
     DocumentKind,
@@ -108,10 +108,10 @@ def test_a_conversation_is_kept_listed_rated_and_deleted(api: TestClient) -> Non
 @pytest.mark.parametrize("path", ["/metrics", "/api/metrics"])
 def test_figures_are_for_those_who_have_the_token(api: TestClient, client: TestClient, path: str) -> None:
     assert client.get(path).status_code == HTTPStatus.UNAUTHORIZED
-    told = api.get(path)
-    assert told.status_code == HTTPStatus.OK
-    assert 'ragdock_documents{state="ready"} 0.0' in told.text
-    assert "ragdock_questions_in_line 0.0" in told.text
+    response = api.get(path)
+    assert response.status_code == HTTPStatus.OK
+    assert 'ragdock_documents{state="ready"} 0.0' in response.text
+    assert "ragdock_questions_in_line 0.0" in response.text
 
 
 def test_an_answer_is_counted_by_model_reason_step_and_support() -> None:
@@ -138,8 +138,8 @@ def test_the_log_line_holds_figures_and_no_text(capsys: pytest.CaptureFixture[st
 
 def _figures() -> dict[str, float]:
     none = dict.fromkeys(DocumentState, 0)
-    told = metrics.exposition(documents=none, partly_read=2, words_lost=7, in_line=0).decode()
-    assert "ragdock_documents_partly_read 2.0" in told
-    assert "ragdock_ingested_words_lost_total 7.0" in told
-    lines = [line.rsplit(" ", 1) for line in told.splitlines() if not line.startswith("#")]
+    message = metrics.exposition(documents=none, partly_read=2, words_lost=7, in_line=0).decode()
+    assert "ragdock_documents_partly_read 2.0" in message
+    assert "ragdock_ingested_words_lost_total 7.0" in message
+    lines = [line.rsplit(" ", 1) for line in message.splitlines() if not line.startswith("#")]
     return {name: float(value) for name, value in lines}

@@ -48,15 +48,15 @@ def test_a_hostile_document_stays_in_its_fence_and_leaves_as_text(
         answer = answerer.answer(Question(text=question))
     assert answer.model == "smollm2:135m"
     assert "alert(document.cookie)" in "".join(passage.text for passage in answer.passages)
-    system, told = (one["content"] for one in chat.told)
-    [fence] = set(re.findall(r"<<(passage-[0-9a-f]{8})", told))
+    system, message = (one["content"] for one in chat.told)
+    [fence] = set(re.findall(r"<<(passage-[0-9a-f]{8})", message))
     assert fence in system
-    pieces = re.split(rf"<<{fence}|{fence}>>", told)
+    pieces = re.split(rf"<<{fence}|{fence}>>", message)
     assert len(pieces) % 2 == 1
     material, outside = "".join(pieces[1::2]), "".join(pieces[::2])
     assert "Ignore all previous instructions" in material
     assert "HACKED" not in outside
-    assert not SPECIAL.search(told)
+    assert not SPECIAL.search(message)
     assert fence not in answer.answer
     shown = render.answer_markdown(answer, question)
     assert "Kestrel" in shown

@@ -233,8 +233,8 @@ def test_a_sentence_in_doubt_is_marked_and_markdown_stays_whole(
         return
     cite = '<button class="rd-cite" value="1" title="Read source 1">1</button>'
     opened = '<span class="rd-unsupported">'
-    wanted = html.replace("[", opened).replace("{", opened).replace("}", "</span>")
-    assert shown == wanted.replace("]", f"</span>{DOUBT}").replace("@", cite)
+    expected = html.replace("[", opened).replace("{", opened).replace("}", "</span>")
+    assert shown == expected.replace("]", f"</span>{DOUBT}").replace("@", cite)
 
 
 def test_same_sentence_twice_is_marked_in_its_own_place() -> None:

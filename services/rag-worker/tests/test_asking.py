@@ -21,16 +21,19 @@ def shown(answer: Answer) -> str:
 
 
 def test_sentences_without_a_source_are_marked() -> None:
-    said = (SentenceSupport(text="It leaves at nine.", citations=(1,)), SentenceSupport(text="It is blue."))
+    message = (
+        SentenceSupport(text="It leaves at nine.", citations=(1,)),
+        SentenceSupport(text="It is blue."),
+    )
     cited = Citation(
         number=1, document_id="a", document="a.txt", page_start=2, page_end=2, passage="leaves at nine"
     )
     answer = Answer(
-        answer="It leaves at nine [1]. It is blue.", citations=(cited,), sentences=said, model="m"
+        answer="It leaves at nine [1]. It is blue.", citations=(cited,), sentences=message, model="m"
     )
     assert "[1] a.txt, page 2: leaves at nine" in shown(answer)
     assert "Not wholly supported by any passage:\n  ? It is blue." in shown(answer)
-    assert "Not supported" not in shown(answer.model_copy(update={"sentences": said[:1]}))
+    assert "Not supported" not in shown(answer.model_copy(update={"sentences": message[:1]}))
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -52,6 +52,14 @@ def test_wrong_usage_is_two(env: dict[str, str], arguments: list[str]) -> None:
 def test_wrong_setting_is_two_and_named(env: dict[str, str]) -> None:
     done = ragdock(env | {"OLLAMA_TIMEOUT_SECONDS": "-1"}, "watch", "--once")
     assert (done.returncode, "OLLAMA_TIMEOUT_SECONDS" in done.stderr) == (2, True)
+    assert "docs/operate/settings.md" in done.stderr
+
+
+def test_worker_does_not_start_with_a_wrong_setting_and_names_it(env: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "rag_worker", "run"]
+    wrong = env | {"LOG_LEVEL": "LOUD"}
+    done = subprocess.run(command, env=wrong, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, "LOG_LEVEL" in done.stderr, "Traceback" in done.stderr) == (2, True, False)
 
 
 @pytest.mark.parametrize("verb", ["search", "ask"])
@@ -88,7 +96,7 @@ def test_doctor_names_each_fault_and_what_to_do(env: dict[str, str]) -> None:
     findings = {one["what"]: one for one in json.loads(done.stdout)}
     assert findings["ledger"]["ok"]
     assert findings["documents' directory"]["ok"]
-    for what, said in {
+    for what, message in {
         "worker": "no heartbeat",
         "OpenSearch": "does not answer",
         "index": "does not answer",
@@ -96,7 +104,7 @@ def test_doctor_names_each_fault_and_what_to_do(env: dict[str, str]) -> None:
         "embedder": "does not answer",
     }.items():
         assert not findings[what]["ok"]
-        assert said in findings[what]["detail"]
+        assert message in findings[what]["detail"]
         assert findings[what]["advice"]
 
 
@@ -124,7 +132,7 @@ def test_export_writes_one_line_for_each_document(env: dict[str, str], tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "expected"),
     [
         (b"not json", "not JSON"),
         (b'{"question": "\xff", "kind": "unanswerable"}', "not JSON in UTF-8"),
@@ -134,12 +142,12 @@ def test_export_writes_one_line_for_each_document(env: dict[str, str], tmp_path:
     ],
 )
 def test_questions_that_cannot_be_used_are_two_and_named_by_line(
-    env: dict[str, str], tmp_path: Path, line: bytes, said: str
+    env: dict[str, str], tmp_path: Path, line: bytes, expected: str
 ) -> None:
     path = tmp_path / "questions.jsonl"
     path.write_bytes(b'{"question": "How \xe2\x80\xa8 so?", "kind": "unanswerable"}\n\n' + line + b"\n")
     done = ragdock(env, "eval", str(path))
-    assert (done.returncode, "questions.jsonl, line 3" in done.stderr, said in done.stderr) == (
+    assert (done.returncode, "questions.jsonl, line 3" in done.stderr, expected in done.stderr) == (
         2,
         True,
         True,
@@ -162,6 +170,6 @@ def test_the_image_says_what_it_stores(env: dict[str, str]) -> None:
     alone = {name: env[name] for name in ("PATH", "PYTHONPATH")}
     command = [sys.executable, "-m", "rag_worker", "stored"]
     done = subprocess.run(command, env=alone, capture_output=True, text=True, timeout=120, check=True)
-    told = json.loads(done.stdout)
-    assert set(told) == {"ledger", "index mapping", "chunks"}
-    assert told["ledger"] == len(schema.STEPS)
+    output = json.loads(done.stdout)
+    assert set(output) == {"ledger", "index mapping", "chunks"}
+    assert output["ledger"] == len(schema.STEPS)

@@ -52,9 +52,9 @@ def _made(make: Callable[[int], object], size: int) -> Callable[[], object]:
 
 def attacks(pattern: re.Pattern[Any]) -> Iterator[tuple[str, str, str]]:
     """Beginning, what is repeated, and an end that fails: made of the pattern's own pieces."""
-    said = pattern.pattern if isinstance(pattern.pattern, str) else pattern.pattern.decode("latin-1")
+    text = pattern.pattern if isinstance(pattern.pattern, str) else pattern.pattern.decode("latin-1")
     flags = pattern.flags & ~re.UNICODE if isinstance(pattern.pattern, bytes) else pattern.flags
-    tree = parser.parse(said, flags & ~re.UNICODE)
+    tree = parser.parse(text, flags & ~re.UNICODE)
     signs = list(dict.fromkeys(sign for sign in _signs(tree) if sign))[:14]
     bodies = list(dict.fromkeys(body for body in _bodies(tree) if body))[:10]
     units = list(dict.fromkeys([*signs, *bodies, *(a + b for a in signs[:5] for b in signs[:5] if a != b)]))
@@ -110,21 +110,21 @@ def _bodies(tree: Any) -> Iterator[str]:
 
 def _example(tree: Any) -> str:
     """A short text that the pattern matches, as far as that is easily said."""
-    said = ""
+    text = ""
     for kind, value in tree:
         if kind is op.LITERAL:
-            said += chr(value)
+            text += chr(value)
         elif kind in (op.NOT_LITERAL, op.ANY):
-            said += "a"
+            text += "a"
         elif kind is op.IN:
-            said += _members(value)[0]
+            text += _members(value)[0]
         elif kind in (op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT):
-            said += _example(value[2]) * min(max(1, int(value[0])), 8)
+            text += _example(value[2]) * min(max(1, int(value[0])), 8)
         elif kind is op.BRANCH:
-            said += _example(value[1][0])
+            text += _example(value[1][0])
         elif kind in (op.SUBPATTERN, op.ATOMIC_GROUP):
-            said += _example(value[3] if kind is op.SUBPATTERN else value)
-    return said
+            text += _example(value[3] if kind is op.SUBPATTERN else value)
+    return text
 
 
 def _parts(kind: Any, value: Any) -> list[Any]:

@@ -14,8 +14,8 @@ def read(path: Path) -> tuple[str, list[Note]]:
     """All text of a file, and the lines of its reading report."""
     items: list[Item] = list(guarded(path, sniff(path, path.name), 50, Recognition(None)))
     assert isinstance(items[0], Head)
-    said = "\n".join(one.text for one in items if isinstance(one, Block))
-    return said, [one for one in items if isinstance(one, Note)]
+    text = "\n".join(one.text for one in items if isinstance(one, Block))
+    return text, [one for one in items if isinstance(one, Note)]
 
 
 def unread(notes: list[Note]) -> list[str]:

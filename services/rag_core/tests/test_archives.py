@@ -83,7 +83,7 @@ def test_archives_within_archives_are_read_to_a_depth(parser: Parser, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("entry", "said"),
+    ("entry", "expected"),
     [
         (link("passwd", "/etc/passwd"), "all.zip/passwd was not read: it is a symbolic link"),
         (("core", b"\x7fELF" + bytes(60)), "is a program"),
@@ -97,11 +97,11 @@ def test_archives_within_archives_are_read_to_a_depth(parser: Parser, tmp_path: 
     ids=["link", "program", "picture", "binary", "empty", "7z", "tar", "broken"],
 )
 def test_what_is_not_read_of_an_archive_is_named(
-    parser: Parser, tmp_path: Path, entry: tuple[str | zipfile.ZipInfo, bytes], said: str
+    parser: Parser, tmp_path: Path, entry: tuple[str | zipfile.ZipInfo, bytes], expected: str
 ) -> None:
     text, notes = read(parser, tmp_path / "all.zip", packed(entry, ("a.txt", TEXT.encode())))
-    assert said in unread(notes)
-    assert said in text
+    assert expected in unread(notes)
+    assert expected in text
     assert TEXT in text
     assert "root:" not in text
 
@@ -127,9 +127,9 @@ def test_an_archive_that_is_locked_or_damaged_costs_only_itself(parser: Parser, 
     assert "See the files." in text
 
 
-def untrue(content: bytes, said: int) -> bytes:
+def untrue(content: bytes, claimed: int) -> bytes:
     """The same archive, whose only file says that it unpacks to this size."""
-    data, size = bytearray(content), struct.pack("<I", said)
+    data, size = bytearray(content), struct.pack("<I", claimed)
     at = content.find(b"PK\x01\x02")
     data[at + 24 : at + 28] = size
     data[22:26] = size
@@ -191,7 +191,7 @@ def test_a_table_of_parts_that_would_fill_memory_is_not_read(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("beginning", "said"),
+    ("beginning", "message"),
     [
         (b"PK\x07\x08PK\x03\x04", "one of several parts of an archive"),
         (b"PK00PK\x03\x04", "one of several parts of an archive"),
@@ -203,10 +203,10 @@ def test_a_table_of_parts_that_would_fill_memory_is_not_read(tmp_path: Path) -> 
         (b"\x1f\x8b\x08", "an archive; unpack it"),
     ],
 )
-def test_other_archives_are_refused_with_what_to_do(tmp_path: Path, beginning: bytes, said: str) -> None:
+def test_other_archives_are_refused_with_what_to_do(tmp_path: Path, beginning: bytes, message: str) -> None:
     path = tmp_path / "all.bin"
     path.write_bytes(beginning + bytes(range(256)))
-    with pytest.raises(UploadRefused, match=said):
+    with pytest.raises(UploadRefused, match=message):
         sniff(path, path.name)
 
 
@@ -219,7 +219,7 @@ def package(mimetype: str, container: str) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (package("application/vnd.adobe.indesign-idml-package", '<rootfile full-path="designmap.xml"/>'),
          "an InDesign file .*export it as PDF"),
@@ -232,9 +232,9 @@ def package(mimetype: str, container: str) -> bytes:
     ids=["IDML", "signed", "unknown package", "content.xml of another program", "JAR"],
 )  # fmt: skip
 def test_a_package_that_is_no_book_is_refused_by_its_right_name(
-    tmp_path: Path, content: bytes, said: str
+    tmp_path: Path, content: bytes, message: str
 ) -> None:
     path = tmp_path / "x.zip"
     path.write_bytes(content)
-    with pytest.raises(UploadRefused, match=said):
+    with pytest.raises(UploadRefused, match=message):
         sniff(path, path.name)

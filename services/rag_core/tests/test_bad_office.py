@@ -95,9 +95,9 @@ def test_mail_with_a_broken_attachment_keeps_its_text_and_the_other_attachments(
     text = read(parser, tmp_path, office.mail("See both files.", {f"bad.{kind}": bad, "good.docx": good}))
     assert "See both files." in text
     assert "The keeper climbs 212 steps." in text
-    told = text.split(f"Attachment: bad.{kind}")[1].split("Attachment: good.docx")[0]
-    assert f"The attached file bad.{kind} was not read" in told
-    assert "damaged" in told
+    content = text.split(f"Attachment: bad.{kind}")[1].split("Attachment: good.docx")[0]
+    assert f"The attached file bad.{kind} was not read" in content
+    assert "damaged" in content
 
 
 def test_mail_that_breaks_off_inside_an_attachment_keeps_its_text(parser: Parser, tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_macros_templates_and_slide_shows_are_read(
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (office.archive_of("a.txt", "b.txt"), "plain zip archive.*unpack it"),
         (office.archive_of(), "plain zip archive"),
@@ -157,11 +157,11 @@ def test_macros_templates_and_slide_shows_are_read(
     ids=["zip", "empty zip", "other Office kind", "no main part", "OpenDocument", "first bytes", "zeros"],
 )
 def test_archive_without_a_document_is_refused_with_what_it_is_and_what_to_do(
-    tmp_path: Path, content: bytes, said: str
+    tmp_path: Path, content: bytes, message: str
 ) -> None:
     path = tmp_path / "archive.docx"
     path.write_bytes(content)
-    with pytest.raises(UploadRefused, match=f"'archive.docx' .*{said}") as caught:
+    with pytest.raises(UploadRefused, match=f"'archive.docx' .*{message}") as caught:
         sniff(path, path.name)
     assert (caught.value.code, caught.value.http_status) == ("upload_unsupported", 415)
 

@@ -73,10 +73,10 @@ def lying(mib: int) -> bytes:
     """An archive whose table says that a part has 2,000 bytes; it unpacks to so many MiB."""
     part = "docProps/app.xml"
     made = office.swollen(office.whole("docx", TEXT), part, mib)
-    told = made.replace((mib << 20).to_bytes(4, "little"), (2000).to_bytes(4, "little"))
-    with zipfile.ZipFile(io.BytesIO(told)) as archive:
+    text = made.replace((mib << 20).to_bytes(4, "little"), (2000).to_bytes(4, "little"))
+    with zipfile.ZipFile(io.BytesIO(text)) as archive:
         assert archive.getinfo(part).file_size == 2000
-    return told
+    return text
 
 
 def inflated(mib: int) -> bytes:

@@ -46,7 +46,7 @@ def test_missing_secrets_directory_is_fine(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "message"),
     [
         ("OPENSEARCH_HOST", "opensearch:9200", "https://"),
         ("OLLAMA_TIMEOUT_SECONDS", "0", "greater than 0"),
@@ -55,10 +55,10 @@ def test_missing_secrets_directory_is_fine(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_setting_is_refused_with_what_to_do(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
 ) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(ValidationError, match=said):
+    with pytest.raises(ValidationError, match=message):
         RagSettings()
 
 

@@ -95,10 +95,10 @@ ROWS = {
 def test_no_block_of_a_table_is_over_the_limit_and_no_cell_is_lost(name: str) -> None:
     parts = list(tables(iter(ROWS[name]), 1))
     assert max(len(part.text) for part in parts) <= MAX_BLOCK_CHARS
-    wanted = [word for row in ROWS[name] for cell in row for word in cell.split()]
+    expected = [word for row in ROWS[name] for cell in row for word in cell.split()]
     words = " ".join(part.text for part in parts).replace("|", " ").split()
-    assert len(wanted) <= len(words) < 2 * len(wanted) + 40_000
-    assert set(wanted) <= set(words)
+    assert len(expected) <= len(words) < 2 * len(expected) + 40_000
+    assert set(expected) <= set(words)
 
 
 def test_blanks_in_cells_are_one() -> None:

@@ -43,8 +43,8 @@ def answer(seconds: float = 2.0, *, cited: bool = True, **more: object) -> Answe
 
 def test_conversation_is_there_after_a_restart(conversations: Conversations, tmp_path: Path) -> None:
     talk = conversations.start("How?")
-    said = conversations.add(talk.id, "How?", answer())
-    conversations.rate(said.id, "up")
+    text = conversations.add(talk.id, "How?", answer())
+    conversations.rate(text.id, "up")
     conversations.close()
     [kept] = Conversations(tmp_path / "new" / "conversations.sqlite3").get(talk.id).exchanges
     assert (kept.question, kept.answer, kept.feedback) == ("How?", answer(), "up")
@@ -67,13 +67,13 @@ def test_long_question_makes_a_short_title(conversations: Conversations) -> None
 
 def test_deleted_conversation_is_gone_with_its_answers(conversations: Conversations) -> None:
     talk = conversations.start("How?")
-    said = conversations.add(talk.id, "How?", answer())
+    message = conversations.add(talk.id, "How?", answer())
     conversations.delete(talk.id)
     conversations.delete(talk.id)
     for attempt in (
         lambda: conversations.get(talk.id),
         lambda: conversations.add(talk.id, "And?", answer()),
-        lambda: conversations.rate(said.id, "up"),
+        lambda: conversations.rate(message.id, "up"),
         lambda: conversations.rename(talk.id, "x"),
     ):
         with pytest.raises(ConversationNotFound):

@@ -76,8 +76,8 @@ def settings(stores: Stores, tmp_path: Path) -> Iterator[RagSettings]:
 
         def _reply(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-            status, said = stores.answer(self.command, self.path, body)
-            data = json.dumps(said).encode()
+            status, text = stores.answer(self.command, self.path, body)
+            data = json.dumps(text).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
@@ -183,14 +183,14 @@ REFUSALS = {
 def test_refused_document_is_set_aside_with_the_reason_and_the_next_is_read(
     name: str, worker: Ingestor, ledger: Ledger, stores: Stores, tmp_path: Path
 ) -> None:
-    stores.bulk, code, said = REFUSALS[name]
+    stores.bulk, code, message = REFUSALS[name]
     bad, good = queue(ledger, tmp_path, f"Beware of {POISON} here.", "The lamp is lit at dusk.")
     worker.prepare()
     steps = [worker.step() for _ in range(3)]
     assert [step.outcome for step in steps] == [Outcome.FAILED, Outcome.READY, Outcome.IDLE]
     failed = ledger.get(bad.id)
     assert (failed.state, failed.code, failed.attempts) == (DocumentState.FAILED, code, 1)
-    assert said in (failed.reason or "")
+    assert message in (failed.reason or "")
     assert POISON not in (failed.reason or ""), "a reason of OpenSearch may quote the document"
     assert ledger.get(good.id).state is DocumentState.READY
 

@@ -93,7 +93,7 @@ def test_refusals_are_counted_apart_for_what_has_an_answer_and_what_has_none() -
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("{}", "question"),
         ("not json", "line 1"),
@@ -102,8 +102,8 @@ def test_refusals_are_counted_apart_for_what_has_an_answer_and_what_has_none() -
         ("", "no question"),
     ],
 )
-def test_an_unusable_file_is_refused_by_line(tmp_path: Path, line: str, said: str) -> None:
+def test_an_unusable_file_is_refused_by_line(tmp_path: Path, line: str, message: str) -> None:
     path = tmp_path / "questions.jsonl"
     path.write_text(line + "\n")
-    with pytest.raises(BadCases, match=said):
+    with pytest.raises(BadCases, match=message):
         load(path)

@@ -219,7 +219,7 @@ def rights(*names: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "expected"),
     [
         ({"META-INF__encryption": rights("OEBPS/text/one.xhtml")}, "(DRM)"),
         (
@@ -236,11 +236,11 @@ def rights(*names: str) -> str:
     ids=["unknown", "Adobe", "Apple", "LCP", "a list that is damaged"],
 )
 def test_book_locked_by_its_publisher_says_so_and_what_to_do(
-    parser: Parser, tmp_path: Path, more: dict[str, str], said: str
+    parser: Parser, tmp_path: Path, more: dict[str, str], expected: str
 ) -> None:
     error = failure(parser, epub(tmp_path / "locked.epub", **more))
     assert error.code == "encrypted"
-    assert said in error.message
+    assert expected in error.message
     assert "ask the publisher or the shop for a copy without DRM" in error.message
 
 
@@ -369,7 +369,7 @@ def test_those_that_do_are_refused_by_name(tmp_path: Path, head: bytes, what: st
 
 
 @pytest.mark.parametrize(
-    ("content", "code", "said"),
+    ("content", "code", "message"),
     [
         (OLE + "EncryptedPackage".encode("utf-16-le"), "upload_encrypted", "password"),
         (OLE + "WordDocument".encode("utf-16-le"), "upload_unsupported", ".docx"),
@@ -377,10 +377,10 @@ def test_those_that_do_are_refused_by_name(tmp_path: Path, head: bytes, what: st
     ],
 )
 def test_what_cannot_be_read_is_refused_with_what_to_do(
-    tmp_path: Path, content: bytes, code: str, said: str
+    tmp_path: Path, content: bytes, code: str, message: str
 ) -> None:
     (tmp_path / "x.docx").write_bytes(content)
-    with pytest.raises(UploadRefused, match=said) as caught:
+    with pytest.raises(UploadRefused, match=message) as caught:
         sniff(tmp_path / "x.docx", "x.docx")
     assert caught.value.code == code
 

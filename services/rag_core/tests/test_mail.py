@@ -73,8 +73,8 @@ def test_each_part_of_the_text_is_read_in_its_own_encoding(parser: Parser, tmp_p
     message.attach(MIMEText("<p>The sloop <b>Periwinkle</b> is sold.</p>", "html"))
     message.attach(MIMEText("Třetí část", "plain", "iso-8859-2"))
     text, _, _ = read(parser, tmp_path / "m.eml", message.as_bytes())
-    for said in ("First part.", "The sloop Periwinkle is sold.", "Třetí část"):
-        assert said in text
+    for content in ("First part.", "The sloop Periwinkle is sold.", "Třetí část"):
+        assert content in text
 
 
 @pytest.mark.parametrize(
@@ -117,8 +117,13 @@ def test_an_invitation_says_what_when_and_where(parser: Parser, tmp_path: Path) 
     )
     body = f"MIME-Version: 1.0\nContent-Type: text/calendar; charset=utf-8; method=REQUEST\n\n{calendar}"
     text, _, _ = read(parser, tmp_path / "m.eml", (HEADERS + body).encode())
-    for said in ("Inspection of the dredger", "Guillemot quay", "21 Nov 2025", "Ada Brunn <ada@example.org>"):
-        assert said in text
+    for content in (
+        "Inspection of the dredger",
+        "Guillemot quay",
+        "21 Nov 2025",
+        "Ada Brunn <ada@example.org>",
+    ):
+        assert content in text
 
 
 def test_an_encrypted_message_is_named(parser: Parser, tmp_path: Path) -> None:
@@ -156,7 +161,7 @@ def test_an_archive_in_a_mail_is_named_and_not_unpacked(parser: Parser, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("parameters", "said"),
+    ("parameters", "expected"),
     [
         (
             'access-type=URL; URL="https://files.example.org/tally.pdf"',
@@ -181,13 +186,13 @@ def test_an_archive_in_a_mail_is_named_and_not_unpacked(parser: Parser, tmp_path
     ],
 )
 def test_a_body_that_is_elsewhere_is_named_and_not_fetched(
-    parser: Parser, tmp_path: Path, parameters: str, said: str
+    parser: Parser, tmp_path: Path, parameters: str, expected: str
 ) -> None:
     kind = f"message/external-body; {parameters}".rstrip("; ")
     data = f"{HEADERS}MIME-Version: 1.0\nContent-Type: {kind}\n\nContent-Type: text/plain\n\nSee there.\n"
     text, notes, _ = read(parser, tmp_path / "m.eml", data.encode())
     assert "See there." in text
-    assert [(note.message, note.read) for note in notes] == [(said, False)]
+    assert [(note.message, note.read) for note in notes] == [(expected, False)]
 
 
 def test_a_piece_of_a_message_says_that_the_others_are_missing(parser: Parser, tmp_path: Path) -> None:
@@ -333,7 +338,7 @@ def test_text_of_another_kind_is_read_without_its_marks(
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "expected"),
     [
         ("; smime-type=enveloped-data", "it is encrypted"),
         ("; smime-type=signed-data", "within a signature"),
@@ -341,8 +346,8 @@ def test_text_of_another_kind_is_read_without_its_marks(
     ],
 )
 def test_a_message_that_cannot_be_opened_says_why(
-    parser: Parser, tmp_path: Path, more: str, said: str
+    parser: Parser, tmp_path: Path, more: str, expected: str
 ) -> None:
     data = parted(f"application/pkcs7-mime{more}; name=smime.p7m", "MIIabc=")
     _, notes, _ = read(parser, tmp_path / "m.eml", data)
-    assert [said in note.message for note in notes if not note.read] == [True]
+    assert [expected in note.message for note in notes if not note.read] == [True]

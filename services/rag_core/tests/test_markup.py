@@ -38,7 +38,7 @@ def read(parser: Parser, path: Path, content: str | bytes, kind: DocumentKind) -
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "expected"),
     [
         ("<form><div><p>Dredged by the Perseverance.</p></div></form>", "Dredged by the Perseverance."),
         ("<label>Customer</label><input value='Philomena Garrick'>", "Customer Philomena Garrick"),
@@ -66,9 +66,9 @@ def read(parser: Parser, path: Path, content: str | bytes, kind: DocumentKind) -
         ("<object data='x.swf'><p>Lamps: 12</p></object>", "Lamps: 12"),
     ],
 )
-def test_what_a_page_shows_is_read(parser: Parser, tmp_path: Path, body: str, said: str) -> None:
+def test_what_a_page_shows_is_read(parser: Parser, tmp_path: Path, body: str, expected: str) -> None:
     page = f"<!DOCTYPE html><html><body>{body}</body></html>"
-    assert said in read(parser, tmp_path / "a.html", page, DocumentKind.HTML)[0]
+    assert expected in read(parser, tmp_path / "a.html", page, DocumentKind.HTML)[0]
 
 
 @pytest.mark.parametrize(
@@ -146,14 +146,14 @@ def test_a_notebook_gives_text_and_code_and_names_its_pictures(parser: Parser, t
     text, notes = read(
         parser, tmp_path / "n.ipynb", json.dumps({"cells": cells, "nbformat": 4}), DocumentKind.NOTEBOOK
     )
-    for said in ("Salinity", "Six stations.", "mean(x)", "34.5", "done"):
-        assert said in text
+    for content in ("Salinity", "Six stations.", "mean(x)", "34.5", "done"):
+        assert content in text
     assert BLOB[:40] not in text
     assert [note.count for note in notes if not note.read] == [1]
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "expected"),
     [
         ('<?xml version="1.0"?><rss><channel><item><title>Ice</title><description>&lt;p&gt;Says'
          " &lt;b&gt;Moor&lt;/b&gt;&lt;/p&gt;</description></item></channel></rss>", "Says Moor"),
@@ -178,9 +178,11 @@ def test_a_notebook_gives_text_and_code_and_names_its_pictures(parser: Parser, t
     ],
     ids=["rss", "atom", "svg", "word 2003", "excel 2003", "other", "after marks", "records", "attributes"],
 )  # fmt: skip
-def test_xml_gives_its_words_without_tags(parser: Parser, tmp_path: Path, content: str, said: str) -> None:
+def test_xml_gives_its_words_without_tags(
+    parser: Parser, tmp_path: Path, content: str, expected: str
+) -> None:
     text, _ = read(parser, tmp_path / "a.xml", content, DocumentKind.XML)
-    assert said in text
+    assert expected in text
     assert "<" not in text
     assert "M0 0" not in text
 
@@ -222,7 +224,7 @@ def test_office_file_saved_as_one_xml_is_read_as_the_file_it_stands_for(
 
 
 def test_word_2003_keeps_sections_notes_and_names_its_pictures(parser: Parser, tmp_path: Path) -> None:
-    said = "".join(
+    value = "".join(
         f"<w:p><w:r><w:t>{words}</w:t></w:r>{more}</w:p>"
         for words, more in (
             ("Lease of the boathouse ", "<w:footnote><w:p><w:r><w:t>Of 1911.</w:t></w:r></w:p></w:footnote>"
@@ -235,7 +237,7 @@ def test_word_2003_keeps_sections_notes_and_names_its_pictures(parser: Parser, t
         '<?xml version="1.0"?><w:wordDocument xmlns:w="http://schemas.microsoft.com/office/word/2003/wordml"'
         ' xmlns:wx="http://schemas.microsoft.com/office/word/2003/auxHint"'
         ' xmlns:v="urn:schemas-microsoft-com:vml"><w:author>A. Clerk</w:author>'
-        f"<w:body><wx:sect><wx:sub-section>{said}</wx:sub-section></wx:sect></w:body></w:wordDocument>"
+        f"<w:body><wx:sect><wx:sub-section>{value}</wx:sub-section></wx:sect></w:body></w:wordDocument>"
     )
     text, notes = read(parser, tmp_path / "a.xml", content, DocumentKind.XML)
     assert text == "Lease of the boathouse Signed by Ada\nFootnote: Of 1911.\nTwelve crowns"
@@ -348,7 +350,7 @@ def test_what_stands_in_a_fence_is_no_heading(parser: Parser, tmp_path: Path, li
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"\x89PNG\r\n\x1a\n" + bytes(40), "a picture; put it into a PDF"),
         (b"\xff\xd8\xff\xe0" + bytes(40), "a picture; put it into a PDF"),
@@ -365,8 +367,10 @@ def test_what_stands_in_a_fence_is_no_heading(parser: Parser, tmp_path: Path, li
         (b"SQLite format 3\0" + bytes(40), "a database"),
     ],
 )
-def test_what_cannot_be_read_is_refused_by_its_right_name(tmp_path: Path, content: bytes, said: str) -> None:
+def test_what_cannot_be_read_is_refused_by_its_right_name(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
     path = tmp_path / "report.pdf"
     path.write_bytes(content)
-    with pytest.raises(UploadRefused, match=f"^'report.pdf' is {said}"):
+    with pytest.raises(UploadRefused, match=f"^'report.pdf' is {message}"):
         sniff(path, path.name)

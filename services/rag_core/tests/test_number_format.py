@@ -10,7 +10,7 @@ from rag_core.extract.number_format import shown
 
 
 @pytest.mark.parametrize(
-    ("value", "code", "said"),
+    ("value", "code", "expected"),
     [
         (0.153, "0.0%", "15.3%"),
         (0.0725, "0.0%", "7.3%"),
@@ -75,5 +75,5 @@ from rag_core.extract.number_format import shown
         (2.675, "0.00", "2.68"),
     ],
 )  # fmt: skip
-def test_value_is_read_as_it_is_shown(value: object, code: str, said: str) -> None:
-    assert shown(value, code) == said
+def test_value_is_read_as_it_is_shown(value: object, code: str, expected: str) -> None:
+    assert shown(value, code) == expected

@@ -25,8 +25,8 @@ from services.rag_core.tests.reading import read, unread
 @pytest.mark.parametrize("place", ["header", "footer", "header-left", "footer-first"])
 def test_headers_and_footers_of_pages_are_read(tmp_path: Path, place: str) -> None:
     masters = master(f"<style:{place}>{p('Harbour Trust, restricted')}</style:{place}>")
-    said, notes = read(packed(tmp_path / "h.odt", text(p("Body")), masters=masters))
-    assert said == "Harbour Trust, restricted\nBody"
+    content, notes = read(packed(tmp_path / "h.odt", text(p("Body")), masters=masters))
+    assert content == "Harbour Trust, restricted\nBody"
     assert "running line" in {note.part.value for note in notes}
 
 
@@ -50,8 +50,8 @@ def test_header_of_a_kind_of_page_that_is_not_used_is_not_read(tmp_path: Path) -
 def test_deleted_text_is_left_out_and_counted(tmp_path: Path) -> None:
     gone = f"<text:changed-region><text:deletion>{p('forty days')}</text:deletion></text:changed-region>"
     body = text(f"<text:tracked-changes>{gone}</text:tracked-changes>{p('thirty days')}")
-    said, notes = read(packed(tmp_path / "c.odt", body))
-    assert said == "thirty days"
+    content, notes = read(packed(tmp_path / "c.odt", body))
+    assert content == "thirty days"
     assert [note.message for note in notes] == [
         "1 deletion recorded with the document left out, as if accepted"
     ]
@@ -59,8 +59,8 @@ def test_deleted_text_is_left_out_and_counted(tmp_path: Path) -> None:
 
 def test_comment_is_read_with_its_writer(tmp_path: Path) -> None:
     body = text(p(f"The fee{REMARK.format(p('Is it paid?'))} is due."))
-    said, notes = read(packed(tmp_path / "c.odt", body))
-    assert said.replace("  ", " ") == "The fee (comment by Bo Aho: Is it paid?) is due."
+    content, notes = read(packed(tmp_path / "c.odt", body))
+    assert content.replace("  ", " ") == "The fee (comment by Bo Aho: Is it paid?) is due."
     assert [note.part.value for note in notes] == ["comment"]
 
 
@@ -72,10 +72,10 @@ def test_text_box_in_a_line_follows_the_line(tmp_path: Path) -> None:
 def test_picture_says_its_description_or_is_counted(tmp_path: Path) -> None:
     image = '<draw:image xlink:href="Pictures/1.png"/>'
     described = f"<draw:frame>{image}<svg:desc>The mole in fog</svg:desc></draw:frame>"
-    said, notes = read(
+    content, notes = read(
         packed(tmp_path / "p.odt", text(p(described) + p(f"<draw:frame>{image}</draw:frame>")))
     )
-    assert said == "Picture: The mole in fog"
+    assert content == "Picture: The mole in fog"
     assert unread(notes) == ["a picture without a description, not read"]
 
 
@@ -84,10 +84,10 @@ def test_values_of_form_fields_are_read(tmp_path: Path) -> None:
         '<form:text form:name="Name" form:current-value="Philomena Garrick"/>'
         '<form:checkbox form:label="Paid" form:current-state="checked"/><form:button form:label="Send"/>'
     )
-    said, _ = read(
+    content, _ = read(
         packed(tmp_path / "f.odt", text(f"<office:forms><form:form>{fields}</form:form></office:forms>"))
     )
-    assert said == "Name: Philomena Garrick\nPaid: yes"
+    assert content == "Name: Philomena Garrick\nPaid: yes"
 
 
 def test_macros_are_no_content(tmp_path: Path) -> None:
@@ -122,8 +122,8 @@ def test_numbers_of_clauses_are_read(tmp_path: Path) -> None:
         + listed(p("Fees"), attributes='text:style-name="L1" text:continue-numbering="true"')
         + listed(p("Anew"))
     )
-    said, _ = read(packed(tmp_path / "n.odt", body, styles=style))
-    assert said.split("\n") == [
+    content, _ = read(packed(tmp_path / "n.odt", body, styles=style))
+    assert content.split("\n") == [
         "1. Dues", "2. Quays", "2.1 Rope", "2.2 Tar", "(a) Lamp", "I. Light", "(b) Wick", "Between",
         "3. Fees", "1. Anew",
     ]  # fmt: skip
@@ -140,8 +140,8 @@ def test_numbers_of_headings_are_read(tmp_path: Path) -> None:
         + heading.format(2, "", "South")
     )
     masters = f"<text:outline-style>{outline}</text:outline-style>"
-    said, _ = read(packed(tmp_path / "h.odt", body, masters=masters))
-    assert said.split("\n") == ["1 Dues", "2 Quays", "2.1 North", "Aside", "2.2 South"]
+    content, _ = read(packed(tmp_path / "h.odt", body, masters=masters))
+    assert content.split("\n") == ["1 Dues", "2 Quays", "2.1 North", "Aside", "2.2 South"]
 
 
 def test_points_of_a_list_without_numbers_have_a_dash(tmp_path: Path) -> None:
@@ -173,13 +173,13 @@ INSIDE = {
 
 @pytest.mark.parametrize("kind", INSIDE)
 def test_embedded_object_is_read_in_its_place(tmp_path: Path, kind: str) -> None:
-    markup, wanted = INSIDE[kind]
+    markup, expected = INSIDE[kind]
     path = packed(
         tmp_path / "o.odt", text(p(OBJECT) + p("After")), more={"Object 1/content.xml": markup.encode()}
     )
-    said, notes = read(path)
-    assert wanted in said
-    assert said.endswith("After")
+    content, notes = read(path)
+    assert expected in content
+    assert content.endswith("After")
     assert not unread(notes)
 
 

@@ -35,15 +35,15 @@ from services.rag_core.tests.reading import read, unread
 def test_sheet_is_read_like_a_workbook(tmp_path: Path) -> None:
     blank = '<table:table-row table:number-rows-repeated="1048000"><table:table-cell/></table:table-row>'
     rows = row("Fees of 2026") + row("Quay", "Fee") + row("North", "5") + blank + row("Anchor of the Halcyon")
-    said, _ = read(packed(tmp_path / "s.ods", sheet(rows)))
-    assert said == "Costs\nFees of 2026\n| Quay | Fee |\n| --- | --- |\n| North | 5 |\nAnchor of the Halcyon"
+    text, _ = read(packed(tmp_path / "s.ods", sheet(rows)))
+    assert text == "Costs\nFees of 2026\n| Quay | Fee |\n| --- | --- |\n| North | 5 |\nAnchor of the Halcyon"
 
 
 def test_cell_over_several_rows_stands_in_each(tmp_path: Path) -> None:
     over = f'<table:table-cell table:number-rows-spanned="2">{p("Amberley")}</table:table-cell>'
     rows = row("Customer", "Item") + row(over, "rope") + row("<table:covered-table-cell/>", "tar")
-    said, _ = read(packed(tmp_path / "s.ods", sheet(rows)))
-    assert "| Amberley | rope |\n| Amberley | tar |" in said
+    text, _ = read(packed(tmp_path / "s.ods", sheet(rows)))
+    assert "| Amberley | rope |\n| Amberley | tar |" in text
 
 
 @pytest.mark.parametrize(
@@ -71,24 +71,24 @@ def test_formula_that_was_never_calculated_is_shown_and_named(
     tmp_path: Path, formula: str, shown: str
 ) -> None:
     rows = row("Quay", "Fee") + row("North", f'<table:table-cell table:formula="{formula}"/>')
-    said, notes = read(packed(tmp_path / "f.ods", sheet(rows)))
-    assert f"| North | {shown} |" in said
+    text, notes = read(packed(tmp_path / "f.ods", sheet(rows)))
+    assert f"| North | {shown} |" in text
     [message] = unread(notes)
     assert message.startswith("sheet Costs: 1 formula was never calculated")
 
 
 def test_note_of_a_cell_is_read_with_it(tmp_path: Path) -> None:
     cell = f"<table:table-cell>{REMARK.format(p('due at Candlemas'))}{p('5')}</table:table-cell>"
-    said, notes = read(packed(tmp_path / "n.ods", sheet(row("Quay", "Fee") + row("North", cell))))
-    assert "due at Candlemas" in said
+    text, notes = read(packed(tmp_path / "n.ods", sheet(row("Quay", "Fee") + row("North", cell))))
+    assert "due at Candlemas" in text
     assert "comment" in {note.part.value for note in notes}
 
 
 def test_hidden_sheet_is_read_and_named(tmp_path: Path) -> None:
     style = '<style:style style:name="ta1"><style:table-properties table:display="false"/></style:style>'
     body = sheet(row("Halcyon"), attributes='table:style-name="ta1"')
-    said, notes = read(packed(tmp_path / "h.ods", body, styles=style))
-    assert "Halcyon" in said
+    text, notes = read(packed(tmp_path / "h.ods", body, styles=style))
+    assert "Halcyon" in text
     assert [note.message for note in notes] == ["sheet Costs is hidden, and was read all the same"]
 
 
@@ -125,8 +125,8 @@ def test_words_of_the_master_are_read_once_and_its_forms_are_not(tmp_path: Path)
         "Sea",
     )
     body = f"<office:presentation>{page(framed(p('One')))}{page(framed(p('Two')))}</office:presentation>"
-    said, _ = read(packed(tmp_path / "m.odp", body, masters=masters))
-    assert said == "Master footer is here\nHarbour Trust\nOne\nTwo"
+    text, _ = read(packed(tmp_path / "m.odp", body, masters=masters))
+    assert text == "Master footer is here\nHarbour Trust\nOne\nTwo"
 
 
 def test_footer_that_slides_name_is_read_once(tmp_path: Path) -> None:
@@ -143,13 +143,13 @@ def test_hidden_slide_is_read_and_named(tmp_path: Path) -> None:
     )
     slide = page(framed(p("One")), 'draw:style-name="dp1"')
     body = f"<office:presentation>{slide}</office:presentation>"
-    said, notes = read(packed(tmp_path / "h.odp", body, styles=style))
-    assert said == "One"
+    text, notes = read(packed(tmp_path / "h.odp", body, styles=style))
+    assert text == "One"
     assert [note.message for note in notes] == ["slide 1 is hidden in a show, and was read all the same"]
 
 
 def test_words_of_a_drawing_are_read(tmp_path: Path) -> None:
-    boiler, pump = (f"<draw:custom-shape>{p(said)}</draw:custom-shape>" for said in ("Boiler", "Pump"))
+    boiler, pump = (f"<draw:custom-shape>{p(text)}</draw:custom-shape>" for text in ("Boiler", "Pump"))
     shapes = f"<draw:g>{boiler}{pump}</draw:g>"
     path = packed(tmp_path / "d.odg", f"<office:drawing>{page(shapes)}</office:drawing>")
     assert read(path)[0] == "Boiler\nPump"

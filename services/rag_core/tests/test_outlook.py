@@ -90,7 +90,7 @@ def test_object_of_an_office_file_is_unpacked(how: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stream", "wanted"),
+    ("stream", "expected"),
     [
         ("WordDocument", "Word's format of before 2007"),
         ("Workbook", "Excel's format of before 2007"),
@@ -98,14 +98,14 @@ def test_object_of_an_office_file_is_unpacked(how: str) -> None:
         ("EncryptedPackage", "password"),
     ],
 )
-def test_object_that_cannot_be_read_is_named(stream: str, wanted: str) -> None:
+def test_object_that_cannot_be_read_is_named(stream: str, expected: str) -> None:
     items = list(
         embedded(
             compound({stream: b"x"}), "object 1", lambda p, k: guarded(p, k, 50, Recognition(None), 1), 1
         )
     )
     assert "The attached file object 1 was not read: 'object 1' is" in said(items)
-    assert wanted in said(items)
+    assert expected in said(items)
 
 
 def recipient(kind: int | None, name: str) -> SimpleNamespace:

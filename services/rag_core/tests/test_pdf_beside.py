@@ -123,9 +123,9 @@ NOTES = {
 
 @pytest.mark.parametrize("what", NOTES)
 def test_what_readers_wrote_is_read(parser: Parser, tmp_path: Path, what: str) -> None:
-    entries, wanted = NOTES[what]
+    entries, expected = NOTES[what]
     path = saved(tmp_path, annotated([entries], TEXT))
-    assert wanted in words(parser, path)
+    assert expected in words(parser, path)
     assert [(n.part, n.count) for n in notes(parser, path)] == [(Part.COMMENT, 1)]
 
 

@@ -215,7 +215,7 @@ def test_headings_of_a_real_manual_are_found_without_its_outline(parser: Parser,
         bare.import_pages(whole)
         bare.save(tmp_path / "bare.pdf")
     # As the page has them: "Appendix A A sample session" is "A A sample session" in the outline.
-    wanted = {
+    expected = {
         (page, level, headings.key(f"Appendix {title}" if level == 1 and title[1] == " " else title))
         for page, titles in truth.items()
         for level, title in titles
@@ -224,6 +224,6 @@ def test_headings_of_a_real_manual_are_found_without_its_outline(parser: Parser,
         (page, level, headings.key(title))
         for level, title, page in heads(blocks(parser, tmp_path / "bare.pdf"))
     }
-    assert len(wanted) > 140
-    assert len(wanted & found) >= 0.98 * len(wanted), sorted(wanted - found)
-    assert len(found - wanted) <= 16, sorted(found - wanted)
+    assert len(expected) > 140
+    assert len(expected & found) >= 0.98 * len(expected), sorted(expected - found)
+    assert len(found - expected) <= 16, sorted(found - expected)

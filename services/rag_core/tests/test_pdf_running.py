@@ -60,8 +60,8 @@ def test_what_tells_of_its_own_page_stays(parser: Parser, tmp_path: Path, what: 
     ]
     pages = [(a, b) if side == "top" else (b, a) for a, b in zip(lines, other, strict=False)]
     text = words(parser, written(tmp_path / "kept.pdf", pages))
-    wanted = Counter(" ".join(line.split()) for line in lines)
-    for line, times in wanted.items():
+    expected = Counter(" ".join(line.split()) for line in lines)
+    for line, times in expected.items():
         assert len(re.findall(rf"(?<!\w){line}(?!\w)", text)) == times
 
 

@@ -165,13 +165,13 @@ def test_cells_keep_what_would_be_marks_elsewhere(read: Read, cell: str, kept: s
 
 def test_tables_under_each_other_keep_their_own_columns(read: Read) -> None:
     """Their borders are two points apart, less than what makes one line of two strokes."""
-    content, wanted = "", []
+    content, expected = "", []
     for number, xs in enumerate(([52, 152, 252, 352], [50, 150, 250, 350])):
         ys = [700 - 200 * number, 680 - 200 * number, 660 - 200 * number]
         rows = [[f"{name}{number}" for name in "abc"], [f"{name}{number}" for name in "def"]]
         content += grid(xs, ys) + cells(rows, xs[:-1], ys[:-1])
-        wanted.append("\n".join(f"| {' | '.join(row)} |" for row in (rows[0], ["---"] * 3, rows[1])))
-    assert tables(read(content)) == wanted
+        expected.append("\n".join(f"| {' | '.join(row)} |" for row in (rows[0], ["---"] * 3, rows[1])))
+    assert tables(read(content)) == expected
 
 
 def test_words_beside_a_table_stay_text(read: Read) -> None:

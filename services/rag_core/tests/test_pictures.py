@@ -286,8 +286,8 @@ def test_each_format_gives_its_pictures(
     make(path)
     found = list(guarded(path, sniff(path, name), 10, recognition()))
     assert isinstance(found[0], Head)
-    said = text(found)
-    assert said.index("Above") < said.index("brass sextant")
+    content = text(found)
+    assert content.index("Above") < content.index("brass sextant")
     assert Note(Part.PICTURE, 1) in found
     assert reports(found) == []
 

@@ -41,11 +41,11 @@ def test_an_attack_stays_inside_its_fence(attack: str, place: str) -> None:
     given = passage("Oil.", title=attack) if place == "title" else given
     history = [("Before?", attack)] if place == "history" else []
     question = attack if place == "question" else "When is the oil changed?"
-    told = prompt.messages(question, [given], "c0ffee42", history)
-    roles = [one["role"] for one in told]
+    text = prompt.messages(question, [given], "c0ffee42", history)
+    roles = [one["role"] for one in text]
     assert roles == ["system", *roles[1:]]
     assert roles.count("system") == 1
-    whole = "\n".join(one["content"] for one in told[1:])
+    whole = "\n".join(one["content"] for one in text[1:])
     assert not SPECIAL.search(whole)
     # One opening and one closing fence, and what the document says stands between them.
     assert (whole.count("<<passage-c0ffee42"), whole.count("passage-c0ffee42>>")) == (1, 1)

@@ -3,100 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import socket
-import threading
 import time
 import urllib.request
-import uuid
-from collections.abc import Callable, Generator, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Generator, Iterator, Sequence
 
 import pytest
 
 from rag_core import factory, health
-from rag_core.answering.answerer import Answerer
 from rag_core.answering.chat import Chat, Ending
-from rag_core.errors import ContractMismatch, ModelMissing
-from rag_core.index.hits import Findings
-from rag_core.ingest.ingestor import Ingestor, Outcome
-from rag_core.ledger import Ledger
+from rag_core.errors import ModelMissing
 from rag_core.models import Document, DocumentState, Done, Question, Retrieved, Switched, Token
-from rag_core.retrieval.retriever import Retriever
 from rag_core.settings import RagSettings
+from services.rag_core.tests.real_stack import Stack
+from services.rag_core.tests.real_stack import manual as manual
+from services.rag_core.tests.real_stack import settings as settings
+from services.rag_core.tests.real_stack import stack as stack
 
 pytestmark = pytest.mark.real
 STAND_IN = "stand-in"
-MakePdf = Callable[..., Path]
-
-PAGES = [
-    "The turbine hall of the Kestrel plant was built in 1963. It has two cranes of forty tonnes each.",
-    "Bearing temperature must stay below 85 degrees Celsius. Above that the Kestrel turbine trips by itself.",
-    "The option --max-trip-delay sets how long the controller waits. It stands in /etc/kestrel/trip.conf.",
-    "Visitors wear a helmet. The canteen of the plant opens at noon and serves fish on Fridays.",
-]
-
-
-class Stack:
-    """Everything of one index, made as the services make it."""
-
-    def __init__(self, settings: RagSettings) -> None:
-        self.settings = settings
-        self.ledger: Ledger = factory.build_ledger(settings)
-        self.ingestor: Ingestor = factory.build_ingestor(settings, self.ledger, "test")
-        self.index = factory.build_index_writer(settings)
-        self.retriever: Retriever = factory.build_retriever(settings, self.ledger)
-        self.answerer: Answerer = factory.build_answerer(settings, self.ledger)
-
-    def upload(self, name: str, content: bytes) -> Document:
-        return factory.build_uploads(self.settings, self.ledger).accept(name, io.BytesIO(content))
-
-    def work(self) -> None:
-        while self.ingestor.step().outcome is not Outcome.IDLE:
-            pass
-
-    def close(self) -> None:
-        for part in (self.ingestor, self.index, self.retriever, self.answerer, self.ledger):
-            part.close()
-
-
-@pytest.fixture
-def settings(opensearch_address: str, ollama_address: str, tmp_path: Path) -> Iterator[RagSettings]:
-    name = f"test-{uuid.uuid4().hex[:8]}"
-    yield RagSettings(
-        opensearch_host=opensearch_address,
-        opensearch_index=name,
-        ollama_base_url=ollama_address,
-        ollama_model="smollm2:135m",
-        ollama_fallback_model="smollm2:135m",
-        ollama_timeout_seconds=300,
-        answer_max_tokens=60,
-        answer_context_tokens=600,
-        embedding_model_name="all-minilm",
-        ingestion_input_dir=tmp_path / "raw",
-        ledger_path=tmp_path / "ledger" / "l.sqlite3",
-    )
-    _drop(f"{opensearch_address}/{name}-*")
-
-
-def _drop(address: str) -> None:
-    request = urllib.request.Request(address, method="DELETE")  # noqa: S310 - our own store
-    urllib.request.urlopen(request, timeout=30).close()  # noqa: S310
-
-
-@pytest.fixture
-def stack(settings: RagSettings) -> Iterator[Stack]:
-    with contextlib.closing(Stack(settings)) as one:
-        one.ingestor.prepare()
-        yield one
-
-
-@pytest.fixture
-def manual(stack: Stack, make_pdf: MakePdf) -> Document:
-    document = stack.upload("kestrel.pdf", make_pdf(PAGES).read_bytes())
-    stack.work()
-    return stack.ledger.get(document.id)
 
 
 def test_question_in_other_words_finds_the_page(stack: Stack, manual: Document) -> None:
@@ -134,8 +60,8 @@ def test_a_question_that_names_a_file_is_answered_from_its_beginning(stack: Stac
 
 def test_rules_that_differ_by_a_not_are_both_shown(stack: Stack) -> None:
     rule = "Guests sign the book at the door. Dogs are {} in the reading room. Lamps are put out at ten."
-    for hall, said in (("north", "allowed"), ("south", "not allowed")):
-        stack.upload(f"rules-{hall}.md", rule.format(said).encode())
+    for hall, text in (("north", "allowed"), ("south", "not allowed")):
+        stack.upload(f"rules-{hall}.md", rule.format(text).encode())
     stack.work()
     found = stack.retriever.search("In which hall are dogs not allowed?")
     assert {passage.document for passage in found} == {"rules-north.md", "rules-south.md"}
@@ -244,14 +170,14 @@ def test_a_model_that_takes_too_long_is_stood_in_for(stack: Stack, manual: Docum
 
 def test_an_answer_says_what_cut_it(stack: Stack) -> None:
     address = stack.settings.ollama_base_url
-    told = [{"role": "user", "content": "Write a long story of a lighthouse, in many chapters."}]
+    text = [{"role": "user", "content": "Write a long story of a lighthouse, in many chapters."}]
 
     def ending(most: int, timeout: float) -> Ending:
         chat = Chat(address=address, timeout=timeout, num_ctx=4096, max_tokens=most, threads=1)
         ended: list[Ending] = []
 
         def whole() -> Iterator[str]:
-            ended.append((yield from chat.stream("smollm2:135m", told)))
+            ended.append((yield from chat.stream("smollm2:135m", text)))
 
         with contextlib.closing(chat):
             list(whole())
@@ -271,149 +197,6 @@ def test_without_ollama_the_words_still_find_the_passage(stack: Stack, manual: D
     assert (answer.degraded, answer.reason) == (True, "no_model")
     assert "85 degrees" in answer.answer
     assert answer.passages[0].vector_rank is None
-
-
-def test_deleted_document_is_gone_from_answers_at_once_and_from_the_index_soon(
-    stack: Stack, manual: Document
-) -> None:
-    path = stack.ledger.path_of(manual.id)
-    stack.ledger.request_delete(manual.id)
-    assert stack.retriever.search("bearing temperature") == []
-    stack.work()
-    assert stack.index.count(manual.id) == 0
-    assert path is not None
-    assert not path.exists()
-    assert not path.parent.exists()
-
-
-@pytest.fixture
-def edited(stack: Stack) -> Callable[[str], None]:
-    """Puts the next version of one file into the input directory, and has it read."""
-    path = stack.settings.ingestion_input_dir / "watch.txt"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    watcher = factory.build_watcher(stack.settings, stack.ledger)
-
-    def edit(text: str) -> None:
-        path.write_text(text)
-        watcher.scan()
-        watcher.scan()
-        stack.work()
-
-    return edit
-
-
-def test_a_question_asked_while_a_document_is_replaced_finds_one_version(
-    stack: Stack, edited: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Searched before the new version came, shown after the ledger switched to it: neither is there."""
-    edited("The lighthouse keeper of version 1 counts ships.")
-    index = stack.retriever._index
-    search = index.search
-    searches = []
-
-    def overtaken(*args: object, **more: object) -> Findings:
-        found: Findings = search(*args, **more)  # type: ignore[arg-type]
-        searches.append(found)
-        if len(searches) == 1:
-            edited("The lighthouse keeper of version 2 counts ships, and gulls too.")
-        return found
-
-    monkeypatch.setattr(index, "search", overtaken)
-    [passage] = stack.retriever.search("lighthouse keeper")
-    assert "version 2" in passage.text
-    assert len(searches) == 2
-
-
-def test_at_no_moment_of_a_replacement_are_there_two_versions_or_none(
-    stack: Stack, edited: Callable[[str], None]
-) -> None:
-    edited("The lighthouse keeper of version 0 counts ships.")
-    seen: list[list[str]] = []
-    done = threading.Event()
-
-    def read() -> None:
-        reader = factory.build_retriever(stack.settings, stack.ledger)
-        with contextlib.closing(reader):
-            while not done.is_set():
-                seen.append([p.text for p in reader.search("lighthouse keeper")])
-
-    thread = threading.Thread(target=read)
-    thread.start()
-    try:
-        for version in range(1, 4):
-            edited(f"The lighthouse keeper of version {version} counts {'many ' * version}ships.")
-    finally:
-        done.set()
-        thread.join()
-    assert seen
-    assert {len(texts) for texts in seen} == {1}
-
-
-def test_reading_twice_makes_no_duplicates_and_a_shorter_reading_leaves_no_rest(
-    stack: Stack, manual: Document
-) -> None:
-    before = stack.index.count()
-    stack.ledger.requeue_ready()
-    stack.work()
-    assert stack.index.count() == before
-    stack.index.finish(f"{stack.settings.opensearch_index}-000001", manual.id, 1)
-    assert stack.index.count(manual.id) == 1
-
-
-def test_bad_document_fails_with_reason_and_the_next_is_read(stack: Stack, make_pdf: MakePdf) -> None:
-    bad = stack.upload("locked.pdf", make_pdf(["x"], password="p").read_bytes())
-    good = stack.upload("good.txt", b"The lighthouse keeper counts the ships.")
-    stack.work()
-    assert (stack.ledger.get(bad.id).state, stack.ledger.get(bad.id).code) == (
-        DocumentState.FAILED,
-        "encrypted",
-    )
-    assert stack.ledger.get(good.id).state is DocumentState.READY
-
-
-def test_text_over_the_embedders_window_does_not_fail_its_batch(settings: RagSettings) -> None:
-    with contextlib.closing(factory.build_embedder(settings)) as embedder:
-        vectors = embedder.embed(["short", "word " * 3000, "also short"])
-    assert [len(v) for v in vectors] == [384, 384, 384]
-
-
-def test_chunks_of_nasty_text_are_all_within_the_window(stack: Stack) -> None:
-    """The count is ours, the limit is Ollama's: this is where both meet."""
-    nasty = " ".join(
-        [
-            "\u6587\u6863" * 300,
-            "x" * 3000,
-            "a1B2" * 500,
-            "\U0001f600" * 300,
-            ". " * 500,
-            "\u0645\u0631\u062d\u0628\u0627 " * 200,
-        ]
-    )
-    document = stack.upload("nasty.txt", nasty.encode())
-    stack.work()
-    assert stack.ledger.get(document.id).state is DocumentState.READY
-
-
-def test_vectors_of_another_embedder_are_refused(stack: Stack, opensearch_address: str) -> None:
-    contract = stack.index.stored_contract()
-    assert contract is not None
-    with pytest.raises(ContractMismatch, match="digest is"):
-        stack.index.demand(contract.model_copy(update={"digest": "0" * 64}))
-    address = f"{opensearch_address}/{stack.settings.opensearch_index}/_mapping"
-    with urllib.request.urlopen(address, timeout=9) as reply:  # noqa: S310 - our own store
-        meta = json.load(reply)
-    assert next(iter(meta.values()))["mappings"]["_meta"]["embedding"]["dimension"] == 384
-
-
-def test_lost_index_is_made_anew_from_the_ledger(
-    stack: Stack, manual: Document, opensearch_address: str
-) -> None:
-    _drop(f"{opensearch_address}/{stack.settings.opensearch_index}-000001")
-    fresh = Stack(stack.settings)
-    with contextlib.closing(fresh):
-        assert fresh.ingestor.prepare()
-        fresh.work()
-        assert fresh.index.count(manual.id) == manual.chunks
 
 
 def test_health_names_the_missing_model(settings: RagSettings) -> None:

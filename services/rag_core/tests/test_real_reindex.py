@@ -107,7 +107,7 @@ def test_smaller_chunks_are_made_beside_the_old_ones_which_answer_till_then(fill
         serving = other.index.serving()
         assert serving is not None
         assert (serving[0], serving[1].chunk_tokens) == (f"{index}-000002", 100)
-        assert list(other.index.generations()) == [f"{index}-000002"], "the old one is gone"
+        assert list(other.index.versions()) == [f"{index}-000002"], "the old one is gone"
         assert other.found("which lighthouse?") == {*TEXTS, "late.txt"}
         assert other.index.count() > 1.5 * before
         assert other.index.count(late.id) == 1
@@ -176,7 +176,7 @@ def test_settings_that_were_set_back_end_the_rebuild(filled: Stack) -> None:
         other.ingestor.step()
     with changed(filled) as back:
         assert back.work() == []
-        assert list(back.index.generations()) == [f"{back.settings.opensearch_index}-000001"]
+        assert list(back.index.versions()) == [f"{back.settings.opensearch_index}-000001"]
         assert back.ledger.noted(TARGET) is None
 
 

@@ -55,7 +55,7 @@ def test_what_a_passage_says_needs_no_nearness(question: str) -> None:
 
 @pytest.mark.parametrize("question", ["zxqv 1 2", "...", "?? !!", "tell me about mfrow prices in Peru"])
 def test_numbers_signs_and_one_word_of_many_say_nothing(question: str) -> None:
-    assert not relevance.says(passage(0.1), question)
+    assert not relevance.mentions(passage(0.1), question)
 
 
 def test_letters_and_numbers_alone_are_neither_known_nor_unknown() -> None:
@@ -73,8 +73,8 @@ def test_what_is_half_as_near_as_the_nearest_or_less_is_kept_from_the_model() ->
 
 
 def test_a_passage_that_says_the_words_is_shown_however_far() -> None:
-    near, said = passage(0.74, "Another thing."), passage(None)
-    assert relevance.bearing("par mfrow", [near, said]) == [near, said]
+    near, text = passage(0.74, "Another thing."), passage(None)
+    assert relevance.bearing("par mfrow", [near, text]) == [near, text]
 
 
 def test_without_nearness_all_are_shown() -> None:
@@ -84,8 +84,8 @@ def test_without_nearness_all_are_shown() -> None:
 
 
 def test_a_document_that_the_question_names_bears_on_it() -> None:
-    assert relevance.says(passage(0.1), "Summarize R-intro.pdf")
-    assert not relevance.says(passage(0.1), "Summarize R-data.pdf")
+    assert relevance.mentions(passage(0.1), "Summarize R-intro.pdf")
+    assert not relevance.mentions(passage(0.1), "Summarize R-data.pdf")
 
 
 @pytest.mark.parametrize(
@@ -97,9 +97,9 @@ def test_a_document_that_the_question_names_bears_on_it() -> None:
     ],
 )
 def test_a_typing_error_and_a_part_of_a_word_still_say_it(question: str, text: str) -> None:
-    assert relevance.says(passage(0.1, text), question)
+    assert relevance.mentions(passage(0.1, text), question)
 
 
 @pytest.mark.parametrize("text", ["The harbour muster rolls.", "The barber master."])
 def test_two_errors_say_something_else(text: str) -> None:
-    assert not relevance.says(passage(0.1, text), "harbour mastir keepar")
+    assert not relevance.mentions(passage(0.1, text), "harbour mastir keepar")

@@ -52,7 +52,7 @@ def ole1(kind: str, content: bytes, form: int = 2, address: bytes = b"") -> str:
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "expected"),
     [
         (r"Gr\'fcnwald", "Grünwald"),
         (r"\f1\'cf\'f0\'e8\'e2\'e5\'f2", "Привет"),
@@ -76,12 +76,12 @@ def ole1(kind: str, content: bytes, form: int = 2, address: bytes = b"") -> str:
         (r"a{\pict\wmetafile8 \bin6 }}{{\\}b", "ab"),
     ],
 )
-def test_text_comes_in_its_own_letters(rtf: Read, body: str, said: str) -> None:
-    assert texts(rtf(body + r"\par "))[0] == said
+def test_text_comes_in_its_own_letters(rtf: Read, body: str, expected: str) -> None:
+    assert texts(rtf(body + r"\par "))[0] == expected
 
 
 @pytest.mark.parametrize(
-    ("header", "body", "said"),
+    ("header", "body", "expected"),
     [
         (r"\ansi\ansicpg1251", b"\\'cf\\'f0\\'e8", "При"),
         (r"\mac", b"Gr\\'9fn", "Grün"),
@@ -92,8 +92,10 @@ def test_text_comes_in_its_own_letters(rtf: Read, body: str, said: str) -> None:
         (r"\ansi\ansicpg1252", "Grün".encode("cp1252"), "Grün"),
     ],
 )
-def test_text_comes_in_the_letters_of_its_document(rtf: Read, header: str, body: bytes, said: str) -> None:
-    assert texts(rtf(body, header)) == [said]
+def test_text_comes_in_the_letters_of_its_document(
+    rtf: Read, header: str, body: bytes, expected: str
+) -> None:
+    assert texts(rtf(body, header)) == [expected]
 
 
 def test_the_title_and_the_headings_are_known(rtf: Read) -> None:
@@ -126,8 +128,8 @@ def test_notes_comments_boxes_and_running_lines_are_read_once(rtf: Read) -> None
         r"{\shp{\*\shpinst{\sp{\sn fFlipH}{\sv 0}}{\shptxt\pard Beware of the dog\par}}{\shprslt{\*\do "
         r"{\dptxbxtext Beware of the dog\par}}}}\par Next.\par"
     )
-    said = texts(found)
-    assert sorted(said) == sorted(
+    text = texts(found)
+    assert sorted(text) == sorted(
         [
             "Harbour office",
             "Tides turn.",
@@ -137,12 +139,12 @@ def test_notes_comments_boxes_and_running_lines_are_read_once(rtf: Read) -> None
             "Next.",
         ]
     )
-    assert said.index("Tides turn.") < said.index("Footnote: Seen at Brest.") < said.index("Next.")
+    assert text.index("Tides turn.") < text.index("Footnote: Seen at Brest.") < text.index("Next.")
     assert {item.part for item in found if isinstance(item, Note)} == {Part.NOTE, Part.COMMENT, Part.TEXT_BOX}
 
 
 @pytest.mark.parametrize(
-    ("field", "said"),
+    ("field", "expected"),
     [
         (r"{\*\fldinst FORMCHECKBOX {\*\formfield{\fftype1\ffres1{\*\ffname C}}}}", "☑ paid"),
         (r"{\*\fldinst FORMCHECKBOX {\*\formfield{\fftype1\ffres25\ffdefres0}}}", "☐ paid"),
@@ -151,8 +153,8 @@ def test_notes_comments_boxes_and_running_lines_are_read_once(rtf: Read) -> None
         (r'{\*\fldinst HYPERLINK "https://example.org"}{\fldrslt the quay}', "the quay paid"),
     ],
 )
-def test_fields_show_what_a_person_sees(rtf: Read, field: str, said: str) -> None:
-    assert " ".join(texts(rtf(rf"{{\field{field}}} paid\par"))[0].split()) == said
+def test_fields_show_what_a_person_sees(rtf: Read, field: str, expected: str) -> None:
+    assert " ".join(texts(rtf(rf"{{\field{field}}} paid\par"))[0].split()) == expected
 
 
 def test_an_embedded_file_is_read_and_the_picture_of_it_is_not_missed(rtf: Read) -> None:

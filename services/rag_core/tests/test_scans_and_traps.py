@@ -99,14 +99,14 @@ def test_without_recognition_such_fonts_are_a_clear_state(tmp_path: Path) -> Non
         assert failure(parser, tmp_path / "fonts.pdf").code == "unreadable_fonts"
 
 
-@pytest.mark.parametrize(("languages", "said"), [("", "switched off"), ("xxx", "no data for 'xxx'")])
+@pytest.mark.parametrize(("languages", "expected"), [("", "switched off"), ("xxx", "no data for 'xxx'")])
 def test_scan_that_nothing_can_read_says_why(
-    make_pdf: MakePdf, tmp_path: Path, languages: str, said: str
+    make_pdf: MakePdf, tmp_path: Path, languages: str, expected: str
 ) -> None:
     path = scanned(make_pdf([LETTER]), tmp_path / "scan.pdf", {1})
     with Parser(limited(ocr_languages=languages)) as parser:
         error = failure(parser, path)
-    assert (error.code, said in error.message) == ("no_text", True), error.message
+    assert (error.code, expected in error.message) == ("no_text", True), error.message
 
 
 def test_picture_without_words_says_so(parser: Parser, make_pdf: MakePdf, tmp_path: Path) -> None:

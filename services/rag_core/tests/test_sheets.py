@@ -192,9 +192,9 @@ def test_text_box_is_read(parser: Parser, tmp_path: Path, words: list[str]) -> N
     assert "text_box" in {note.part.name.lower() for note in notes}
 
 
-@pytest.mark.parametrize("said", [["Is it paid?"], ["Is it paid?", "On Monday"], ["One", "Two", "Three"]])
+@pytest.mark.parametrize("expected", [["Is it paid?"], ["Is it paid?", "On Monday"], ["One", "Two", "Three"]])
 def test_threaded_comments_are_read_with_their_writers(
-    parser: Parser, tmp_path: Path, said: list[str]
+    parser: Parser, tmp_path: Path, expected: list[str]
 ) -> None:
     def fill(sheet: Any) -> None:
         sheet.append(["Quay", "Fee"])
@@ -204,7 +204,7 @@ def test_threaded_comments_are_read_with_their_writers(
     space = "http://schemas.microsoft.com/office/spreadsheetml/2018/threadedcomments"
     thread = "".join(
         f'<threadedComment ref="B2" personId="p" id="{n}"><text>{one}</text></threadedComment>'
-        for n, one in enumerate(said)
+        for n, one in enumerate(expected)
     )
     kind = "http://schemas.microsoft.com/office/2017/10/relationships/threadedComment"
     link = f'<Relationship Id="t1" Type="{kind}" Target="../threadedComments/threadedComment1.xml"/>'
@@ -225,7 +225,7 @@ def test_threaded_comments_are_read_with_their_writers(
         },
     )
     text, _ = read(parser, path)
-    assert f"5 (note: {'; '.join(f'Bo Aho: {one}' for one in said)})" in text
+    assert f"5 (note: {'; '.join(f'Bo Aho: {one}' for one in expected)})" in text
 
 
 def test_headers_and_footers_of_a_sheet_are_read_once(parser: Parser, tmp_path: Path) -> None:

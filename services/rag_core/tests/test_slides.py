@@ -187,7 +187,7 @@ def test_words_of_a_diagram_are_read(tmp_path: Path) -> None:
     inner = f'<dgm:relIds xmlns:dgm="{space}" r:dm="rId77" r:lo="rId78"/>'
     path = deck(tmp_path / "d.pptx", lambda slide: put(slide, frame(space, inner)))
     point = '<dgm:pt modelId="{}"><dgm:t><a:p><a:r><a:t>{}</a:t></a:r></a:p></dgm:t></dgm:pt>'
-    points = "".join(point.format(n, said) for n, said in enumerate(["Skipper", "Mate", "Boy"]))
+    points = "".join(point.format(n, text) for n, text in enumerate(["Skipper", "Mate", "Boy"]))
     spaces = f'xmlns:dgm="{space}" xmlns:a="{DRAWING}"'
     model = f"<dgm:dataModel {spaces}><dgm:ptLst>{points}</dgm:ptLst></dgm:dataModel>"
     kind = f"{RELATIONS}/diagramData"
@@ -240,7 +240,7 @@ COMMENTS = {
 
 @pytest.mark.parametrize("age", COMMENTS)
 def test_comments_are_read_with_their_writers(tmp_path: Path, age: str) -> None:
-    kind, said, people, kind_of_people, wanted = COMMENTS[age]
+    kind, content, people, kind_of_people, expected = COMMENTS[age]
 
     def link(kind: str, target: str) -> Callable[[str], str]:
         one = f'<Relationship Id="rId77" Type="{kind}" Target="{target}"/></Relationships>'
@@ -252,11 +252,11 @@ def test_comments_are_read_with_their_writers(tmp_path: Path, age: str) -> None:
             "ppt/slides/_rels/slide1.xml.rels": link(kind, "../comments/one.xml"),
             "ppt/_rels/presentation.xml.rels": link(kind_of_people, "people.xml"),
         },
-        {"ppt/comments/one.xml": said.encode(), "ppt/people.xml": people.encode()},
+        {"ppt/comments/one.xml": content.encode(), "ppt/people.xml": people.encode()},
     )
     text, notes = read(path)
-    assert [line for line in text.split("\n") if "Comment" in line] == wanted
-    assert sum(note.part.value == "comment" for note in notes) == len(wanted)
+    assert [line for line in text.split("\n") if "Comment" in line] == expected
+    assert sum(note.part.value == "comment" for note in notes) == len(expected)
 
 
 def test_hidden_slides_are_read_and_named_together(tmp_path: Path) -> None:
@@ -317,15 +317,15 @@ def test_text_of_a_master_that_no_slide_shows_is_not_read(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("kind", "said", "times"),
+    ("kind", "expected", "times"),
     [("ftr", "Draft of 3 March", 1), ("dt", "09.03.2026", 1), ("sldNum", "7", 0), ("ftr", "2026", 1)],
 )
 def test_footers_are_read_once_and_numbers_of_slides_are_not(
-    tmp_path: Path, kind: str, said: str, times: int
+    tmp_path: Path, kind: str, expected: str, times: int
 ) -> None:
-    footer = box(said).replace("<p:nvPr/>", f'<p:nvPr><p:ph type="{kind}"/></p:nvPr>')
+    footer = box(expected).replace("<p:nvPr/>", f'<p:nvPr><p:ph type="{kind}"/></p:nvPr>')
     fills = [lambda slide: put(slide, footer)] * 3
-    assert read(deck(tmp_path / "f.pptx", *fills))[0].count(said) == times
+    assert read(deck(tmp_path / "f.pptx", *fills))[0].count(expected) == times
 
 
 def test_sound_and_video_are_named(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_same_file_twice_is_stored_once_under_both_names(uploads: Uploads, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "code", "said"),
+    ("name", "content", "code", "message"),
     [
         ("empty.pdf", b"", "upload_empty", "0 bytes"),
         ("blank.txt", b" \n\t\n ", "upload_empty", "blank space"),
@@ -87,9 +87,9 @@ def test_same_file_twice_is_stored_once_under_both_names(uploads: Uploads, tmp_p
     ],
 )
 def test_bad_upload_is_refused_and_leaves_nothing(
-    uploads: Uploads, ledger: Ledger, tmp_path: Path, name: str, content: bytes, code: str, said: str
+    uploads: Uploads, ledger: Ledger, tmp_path: Path, name: str, content: bytes, code: str, message: str
 ) -> None:
-    with pytest.raises(UploadRefused, match=said) as caught:
+    with pytest.raises(UploadRefused, match=message) as caught:
         uploads.accept(name, io.BytesIO(content))
     assert caught.value.code == code
     assert stored(tmp_path) == []

@@ -53,8 +53,8 @@ def chat(ollama: Ollama) -> Iterator[Chat]:
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             ollama.asked.append(asked)
-            status, said = ollama.reply(asked)
-            data = json.dumps(said).encode() + b"\n"
+            status, text = ollama.reply(asked)
+            data = json.dumps(text).encode() + b"\n"
             self.send_response(status)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()

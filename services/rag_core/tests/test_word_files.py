@@ -65,9 +65,9 @@ def _workbook(*cells: object) -> bytes:
 def test_a_document_put_in_as_a_whole_is_read(tmp_path: Path, name: str, content: bytes) -> None:
     body = p(r("Before")) + '<w:altChunk r:id="a"/>' + p(r("After"))
     found = items(tmp_path, body, {name: ("aFChunk", content)})
-    said = texts(found)
-    assert (said[0], said[-1]) == ("Before", "After")
-    assert "Ludovic Fenwick" in said
+    text = texts(found)
+    assert (text[0], text[-1]) == ("Before", "After")
+    assert "Ludovic Fenwick" in text
     assert unread(found) == []
 
 
@@ -87,7 +87,7 @@ _OBJECT = '<w:r><w:object><o:OLEObject Type="Embed" ProgID="X" r:id="inner"/></w
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "expected"),
     [
         ("inner.xlsx", _workbook("Brest", 412), "412"),
         ("inner.docx", _word_file("Ludovic Fenwick"), "Ludovic Fenwick"),
@@ -99,9 +99,9 @@ _OBJECT = '<w:r><w:object><o:OLEObject Type="Embed" ProgID="X" r:id="inner"/></w
         ),
     ],
 )
-def test_an_embedded_file_is_read(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+def test_an_embedded_file_is_read(tmp_path: Path, name: str, content: bytes, expected: str) -> None:
     found = items(tmp_path, p(r("See") + _OBJECT), {name: ("package", content)})
-    assert said in "\n".join(texts(found))
+    assert expected in "\n".join(texts(found))
     assert unread(found) == []
 
 
@@ -117,8 +117,8 @@ def test_an_embedded_file_is_read(tmp_path: Path, name: str, content: bytes, sai
 def test_an_embedded_file_that_is_not_read_is_named(
     tmp_path: Path, name: str, content: bytes, why: str
 ) -> None:
-    (said,) = unread(items(tmp_path, p(r("See") + _OBJECT), {name: ("oleObject", content)}))
-    assert why in said
+    (text,) = unread(items(tmp_path, p(r("See") + _OBJECT), {name: ("oleObject", content)}))
+    assert why in text
 
 
 def test_a_chart_and_a_diagram_give_what_they_show(tmp_path: Path) -> None:
@@ -155,9 +155,9 @@ def test_a_document_as_one_xml_file_is_read_like_the_docx(tmp_path: Path) -> Non
     whole = '<pkg:package xmlns:pkg="http://schemas.microsoft.com/office/2006/xmlPackage">'
     (tmp_path / "a.xml").write_text(f'<?xml version="1.0"?>{whole}{flat}</pkg:package>')
     found = list(guarded(tmp_path / "a.xml", DocumentKind.XML, 100, Recognition(None)))
-    said = "\n".join(texts(found))
+    text = "\n".join(texts(found))
     for words in ("The windlass", "Comment by Ada: Safe?", "| Brest | 412 |"):
-        assert words in said
+        assert words in text
     assert unread(found) == []
 
 

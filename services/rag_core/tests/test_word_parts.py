@@ -26,7 +26,7 @@ def e(name: str, **parts: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("equation", "said"),
+    ("equation", "expected"),
     [
         (e("f", num=m("a+b"), den=m("c")), "(a+b)/c"),
         (e("f", num=m("1"), den=e("f", num=m("x"), den=m("y"))), "1/(x/y)"),
@@ -57,10 +57,10 @@ def e(name: str, **parts: str) -> str:
         (f"<m:eqArr><m:e>{m('a=1')}</m:e><m:e>{m('b=2')}</m:e></m:eqArr>", "a=1; b=2"),
     ],
 )
-def test_an_equation_is_read_as_people_type_it(tmp_path: Path, equation: str, said: str) -> None:
+def test_an_equation_is_read_as_people_type_it(tmp_path: Path, equation: str, expected: str) -> None:
     inline = p(r("Where ") + f"<m:oMath>{equation}</m:oMath>" + r(" holds."))
     apart = p(f"<m:oMathPara><m:oMath>{equation}</m:oMath></m:oMathPara>")
-    assert texts(items(tmp_path, inline + apart)) == [f"Where {said} holds.", said]
+    assert texts(items(tmp_path, inline + apart)) == [f"Where {expected} holds.", expected]
 
 
 def test_an_equation_of_older_programs_is_the_code_of_a_field(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ _CHINESE = ["一", "二", "三", "四", "五", "六", "七", "八", "九", "十"
 
 
 @pytest.mark.parametrize(
-    ("forms", "paragraphs", "said"),
+    ("forms", "paragraphs", "expected"),
     [
         (
             [("decimal", "%1."), ("decimal", "%1.%2")],
@@ -126,10 +126,10 @@ _CHINESE = ["一", "二", "三", "四", "五", "六", "七", "八", "九", "十"
     ],
 )  # fmt: skip
 def test_a_paragraph_carries_its_number(
-    tmp_path: Path, forms: list[tuple[str, str]], paragraphs: list[tuple[str, int]], said: list[str]
+    tmp_path: Path, forms: list[tuple[str, str]], paragraphs: list[tuple[str, int]], expected: list[str]
 ) -> None:
     body = "".join(numbered(text, level) for text, level in paragraphs)
-    assert texts(items(tmp_path, body, numbering(levels(*forms)))) == said
+    assert texts(items(tmp_path, body, numbering(levels(*forms)))) == expected
 
 
 def test_a_list_goes_on_or_starts_anew_as_its_instance_says(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_a_number_comes_from_the_style_and_counts_in_tables(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("author", "anchored", "said"),
+    ("author", "anchored", "expected"),
     [
         ("Bartholomew", True, 'Comment by Bartholomew on "the old windlass": Is it safe? Ask Ada.'),
         ("Bartholomew", False, "Comment by Bartholomew: Is it safe? Ask Ada."),
@@ -198,7 +198,7 @@ def test_a_number_comes_from_the_style_and_counts_in_tables(tmp_path: Path) -> N
     ],
 )
 def test_a_comment_has_its_author_and_the_words_it_is_on(
-    tmp_path: Path, author: str, anchored: bool, said: str
+    tmp_path: Path, author: str, anchored: bool, expected: str
 ) -> None:
     who = f'w:author="{author}"' if author else ""
     comment = xml(
@@ -212,7 +212,7 @@ def test_a_comment_has_its_author_and_the_words_it_is_on(
         + '<w:r><w:commentReference w:id="4"/></w:r>' + r(" daily.")
     ) + p(r("Next."))  # fmt: skip
     found = items(tmp_path, body, {"comments.xml": ("comments", comment)})
-    assert texts(found) == ["Use the old windlass daily.", said, "Next."]
+    assert texts(found) == ["Use the old windlass daily.", expected, "Next."]
     assert [one.part for one in found if isinstance(one, Note)] == [Part.COMMENT]
 
 
@@ -245,7 +245,7 @@ def sym(code: str, font: str = "Wingdings") -> str:
 
 
 @pytest.mark.parametrize(
-    ("field", "said"),
+    ("field", "expected"),
     [
         (box14(1, r("\u2612")), "\u2612 paid"),
         (box14(0, r("\u2610")), "\u2610 paid"),
@@ -277,8 +277,8 @@ def sym(code: str, font: str = "Wingdings") -> str:
         ),
     ],
 )
-def test_what_a_form_shows_is_read(tmp_path: Path, field: str, said: str) -> None:
-    assert " ".join(texts(items(tmp_path, p(field + r(" paid"))))[0].split()) == said
+def test_what_a_form_shows_is_read(tmp_path: Path, field: str, expected: str) -> None:
+    assert " ".join(texts(items(tmp_path, p(field + r(" paid"))))[0].split()) == expected
 
 
 # Boxes and WordArt
@@ -297,7 +297,7 @@ _ART = '<w:pict><v:shape><v:textpath on="t" string="Grand Regatta"/></v:shape></
 
 
 @pytest.mark.parametrize(
-    ("drawn", "said"),
+    ("drawn", "expected"),
     [
         (
             f"<w:r><w:pict><v:shape><v:textbox>{_BOX}</v:textbox></v:shape></w:pict></w:r>",
@@ -313,8 +313,8 @@ _ART = '<w:pict><v:shape><v:textpath on="t" string="Grand Regatta"/></v:shape></
         ),
     ],
 )
-def test_drawn_text_is_read_once(tmp_path: Path, drawn: str, said: list[str]) -> None:
-    assert texts(items(tmp_path, p(drawn))) == said
+def test_drawn_text_is_read_once(tmp_path: Path, drawn: str, expected: list[str]) -> None:
+    assert texts(items(tmp_path, p(drawn))) == expected
 
 
 def test_a_box_in_a_header_and_a_phonetic_guide_are_read(tmp_path: Path) -> None:

@@ -32,8 +32,8 @@ def test_a_backup_holds_what_the_stack_holds(
     assert sum(one["documents"] for one in manifest["indices"].values()) == found["hits"]["total"]["value"]
     paths = {one["path"]: one for one in manifest["files"]}
     assert any(one["sha256"] == ready["sha256"] for path, one in paths.items() if "/data/raw/" in path)
-    wanted = ("ledger.sqlite3", "release/release.json", "release/compose.yaml", "secrets.json")
-    assert [name for name in wanted if f"{WORK}/{name}" not in paths] == []
+    expected = ("ledger.sqlite3", "release/release.json", "release/compose.yaml", "secrets.json")
+    assert [name for name in expected if f"{WORK}/{name}" not in paths] == []
     assert any(one["hits"] for one in manifest["golden"])
     assert vault.node_snapshots()[manifest["snapshot"]] == "SUCCESS"
     record = vault.record()

@@ -61,10 +61,10 @@ def test_a_backup_is_made_listed_drilled_and_restored_there(place: str, vault: V
         "admin" if "sftp" in place else "root"
     )
 
-    told = play("playbooks/restore.yml", *elsewhere, "-e", "list=true").good()
+    outcome = play("playbooks/restore.yml", *elsewhere, "-e", "list=true").good()
     for name in (first["id"], second["id"]):
-        assert name in told.output, told.tail()
-    assert usual[-1] not in told.output, told.tail()
+        assert name in outcome.output, outcome.tail()
+    assert usual[-1] not in outcome.output, outcome.tail()
     play("playbooks/drill.yml", *elsewhere).good()
-    told = play("playbooks/restore.yml", *elsewhere, "-e", "scope=index").good()
-    assert "Nothing differs" in told.output, told.tail()
+    outcome = play("playbooks/restore.yml", *elsewhere, "-e", "scope=index").good()
+    assert "Nothing differs" in outcome.output, outcome.tail()

@@ -51,8 +51,8 @@ def test_what_is_kept_is_there_and_is_used_again() -> None:
     destroy("-e", f"confirm={NAME}", "-e", "keep_data=true", "--check").good()
     assert tagged() == before
 
-    told = destroy("-e", f"confirm={NAME}", "-e", "keep_data=true").good()
-    assert "keep     volume" in told.output, told.tail()
+    outcome = destroy("-e", f"confirm={NAME}", "-e", "keep_data=true").good()
+    assert "keep     volume" in outcome.output, outcome.tail()
     kept = tagged()
     assert (kept["instances"], kept["networks"]) == (set(), set())
     assert kept["buckets"] == before["buckets"]
@@ -65,6 +65,6 @@ def test_what_is_kept_is_there_and_is_used_again() -> None:
     assert volume in after["volumes"]
     assert after["buckets"] == before["buckets"]
 
-    told = destroy("-e", f"confirm={NAME}", "-e", "keep_backups=false").good()
-    assert "keep   " not in told.output, told.tail()
+    outcome = destroy("-e", f"confirm={NAME}", "-e", "keep_backups=false").good()
+    assert "keep   " not in outcome.output, outcome.tail()
     assert not any(tagged().values()), tagged()

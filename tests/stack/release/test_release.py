@@ -43,8 +43,8 @@ def serves(api: ApiClient, host: Host, release: str) -> None:
 
 def last_backup(host: Host, at: str) -> None:
     """Let the record say that the newest backup was made then."""
-    told = json.dumps({**state(host, "backup"), "last_success": at})
-    host.run("tee", "/opt/ragdock/state/backup.json", given=told)
+    output = json.dumps({**state(host, "backup"), "last_success": at})
+    host.run("tee", "/opt/ragdock/state/backup.json", given=output)
 
 
 def test_a_second_run_changes_nothing_and_restarts_nothing(host: Host) -> None:
@@ -90,8 +90,8 @@ def test_a_release_goes_live_with_a_backup_or_not_at_all(api: ApiClient, host: H
     words = ("-e", "ragdock_ingestion_poll_seconds=17", "-e", "backup_reserve_mib=99999999")
     play("playbooks/deploy.yml", *words).refused("skip_backup=true", "hours old", "free", f"{before} serves")
     serves(api, host, before)
-    said = play("playbooks/deploy.yml", *words, "-e", "skip_backup=true").good().output
-    assert "is lost" in said
+    message = play("playbooks/deploy.yml", *words, "-e", "skip_backup=true").good().output
+    assert "is lost" in message
     assert host.current() != before
     play("playbooks/deploy.yml").good()
     serves(api, host, host.current())

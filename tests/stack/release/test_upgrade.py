@@ -68,8 +68,8 @@ def found(api: ApiClient, words: dict[str, str]) -> dict[str, list[str]]:
 
 def rebuilds(api: ApiClient) -> bool:
     """Whether documents are being read into a new index, or wait to be read."""
-    told = api.status()["ingestion"]
-    return bool(told["rebuilding"] or told["documents_left"])
+    status = api.status()["ingestion"]
+    return bool(status["rebuilding"] or status["documents_left"])
 
 
 def test_an_upgrade_loses_nothing_and_can_be_taken_back(version_before: Path) -> None:
@@ -85,17 +85,17 @@ def is_upgraded(api: ApiClient, host: Host) -> None:
     for identity in ids.values():
         api.ready(identity)
     first = host.current()
-    wanted = {name: [name] for name in words}
-    assert found(api, words) == wanted
+    expected = {name: [name] for name in words}
+    assert found(api, words) == expected
 
     upgraded = play("site.yml", *FRESH).good()
     assert "TASK [Back up]" in upgraded.output
     second = host.current()
     assert second != first
     assert state(host, "backup")["release"] == first
-    assert found(api, words) == wanted, "while documents are read anew, the former index answers"
+    assert found(api, words) == expected, "while documents are read anew, the former index answers"
     host.wait("all documents are in the new index", lambda: not rebuilds(api), AGAIN_SECONDS)
-    assert found(api, words) == wanted
+    assert found(api, words) == expected
     assert {api.document(identity)["state"] for identity in ids.values()} == {"ready"}
     assert api.status()["version"] == VERSION
     assert play("site.yml", *FRESH).good().changed == 0
@@ -103,7 +103,7 @@ def is_upgraded(api: ApiClient, host: Host) -> None:
 
     play("playbooks/rollback.yml", *FRESH).good()
     assert host.current() == first
-    assert found(api, words) == wanted
+    assert found(api, words) == expected
     play("playbooks/rollback.yml", *FRESH, "-e", f"release={second}").good()
-    assert found(api, words) == wanted
+    assert found(api, words) == expected
     play("playbooks/verify.yml", *FRESH).good()

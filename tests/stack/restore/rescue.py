@@ -140,8 +140,8 @@ def damaged(vault: Vault, path: str) -> Iterator[None]:
     newest = vault.snapshots()[-1]["id"]
     listed = json.loads(vault.restic("cat", "tree", "--no-lock", f"{newest}:{folder}"))["nodes"]
     (blob,) = [one["content"][0] for one in listed if one["name"] == name]
-    told = vault.restic("find", "--blob", "--show-pack-id", "--no-lock", blob)
-    pack = told.partition("belongs to pack ")[2].split()[0]
+    output = vault.restic("find", "--blob", "--show-pack-id", "--no-lock", blob)
+    pack = output.partition("belongs to pack ")[2].split()[0]
     bucket, prefix = vault.location.split("/", 4)[3:]
     store = aws("s3")
     key = f"{prefix}/data/{pack[:2]}/{pack}"

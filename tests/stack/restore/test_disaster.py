@@ -61,8 +61,8 @@ def state(keywords: list[str]) -> Json:
 
 def instance() -> str:
     """Id of the deployment's host."""
-    wanted = {"tag:ragdock:name": value("name"), "instance-state-name": "running"}
-    filters = [{"Name": name, "Values": [found]} for name, found in wanted.items()]
+    expected = {"tag:ragdock:name": value("name"), "instance-state-name": "running"}
+    filters = [{"Name": name, "Values": [found]} for name, found in expected.items()]
     (reservation,) = aws("ec2").describe_instances(Filters=filters)["Reservations"]
     return str(reservation["Instances"][0]["InstanceId"])
 
@@ -92,9 +92,9 @@ def test_a_host_is_replaced_on_request_and_keeps_data_address_and_secrets(keywor
     disks = set(volumes(old))
     play("site.yml", "-e", "ragdock_instance_type=m7i.2xlarge").refused("aws_host_replace", "m7i.2xlarge")
     assert instance() == old
-    told = play("site.yml", "-e", "aws_host_replace=true").good()
+    outcome = play("site.yml", "-e", "aws_host_replace=true").good()
     assert instance() != old
-    assert len(disks & set(volumes(instance()))) == 1, told.tail()
+    assert len(disks & set(volumes(instance()))) == 1, outcome.tail()
     assert (value("token"), value("url")) == (token, url)
     same_answers(before, keywords)
     assert play("site.yml").good().changed == 0
@@ -114,8 +114,8 @@ def test_a_lost_host_and_its_disks_come_back_with_the_same_answers(keywords: lis
             if one["State"] == "available":
                 ec2.delete_volume(VolumeId=one["VolumeId"])
         time.sleep(1)
-    told = play(*runbook.commands()[runbook.HOST]).good()
-    assert "Nothing differs" in told.output, told.tail()
+    outcome = play(*runbook.commands()[runbook.HOST]).good()
+    assert "Nothing differs" in outcome.output, outcome.tail()
     assert instance() != lost
     assert value("token") == token
     same_answers(before, keywords)
@@ -187,8 +187,8 @@ def test_a_destroyed_deployment_comes_back_from_its_bucket(keywords: list[str]) 
     """Only the bucket and the key to it are left; secrets are new, answers are the same."""
     before, token = state(keywords), value("token")
     play("playbooks/destroy.yml", "-e", f"confirm={value('name')}").good()
-    told = play(*runbook.commands()[runbook.DEPLOYMENT]).good()
-    assert "Nothing differs" in told.output, told.tail()
+    outcome = play(*runbook.commands()[runbook.DEPLOYMENT]).good()
+    assert "Nothing differs" in outcome.output, outcome.tail()
     assert value("token") != token
     same_answers(before, keywords)
 

@@ -52,11 +52,11 @@ def test_a_lost_index_and_lost_files_come_back_equal(scene: Scene, api: ApiClien
     watcher = threading.Thread(target=reader)
     watcher.start()
     try:
-        told = restore().good()
+        outcome = restore().good()
     finally:
         over.set()
         watcher.join()
-    assert "Nothing differs" in told.output, told.tail()
+    assert "Nothing differs" in outcome.output, outcome.tail()
     assert scene.state() == before
     assert scene.nothing_left() == []
     assert outage == []
@@ -71,8 +71,8 @@ def test_a_drill_proves_the_newest_backup_and_leaves_nothing(scene: Scene) -> No
     ).strip()
     scene.host.shell(f"mkdir -p {ROOT}/drill/staged")
     assert scene.nothing_left() == [f"{ROOT}/drill", left[:12]]
-    told = drill().good()
-    assert "Removed first, left over from an interrupted drill" in told.output, told.tail()
+    outcome = drill().good()
+    assert "Removed first, left over from an interrupted drill" in outcome.output, outcome.tail()
     figures = scene.record("drill")["figures"]
     assert figures["backup"] == scene.vault.ids()[-1]
     # By the backup's own name of the index: a restore since then gave it another.
@@ -80,7 +80,7 @@ def test_a_drill_proves_the_newest_backup_and_leaves_nothing(scene: Scene) -> No
     (backed_up,) = [one for one in scene.vault.manifest()["indices"].values() if one["alias"]]
     assert figures["chunks"] == backed_up["documents"]
     assert figures["golden"] > 0
-    assert 0 < figures["rto_seconds"] < told.seconds
+    assert 0 < figures["rto_seconds"] < outcome.seconds
     assert scene.nothing_left() == []
     assert scene.state() == before
     listed = restore("-e", "list=true").good()
@@ -100,8 +100,8 @@ def test_one_file_comes_back_and_is_read_again(scene: Scene, api: ApiClient, nam
     scene.host.wait("the file is gone", lambda: path not in scene.files(), 60)
     newer = api.brought("newer.md", papers.good("md", papers.word()))
     api.ready(newer)
-    wanted = f"{keyword}.md" if name == "by name" else f"{ROOT}/data/raw/{path.removeprefix('./')}"
-    restore("-e", f"file={wanted}").good()
+    expected = f"{keyword}.md" if name == "by name" else f"{ROOT}/data/raw/{path.removeprefix('./')}"
+    restore("-e", f"file={expected}").good()
     api.ready(identity)
     api.delete(newer)
     scene.host.wait("the newer one is gone", lambda: scene.state() == before, 90)
@@ -113,11 +113,11 @@ def test_a_document_of_today_goes_aside_and_is_not_lost(scene: Scene, api: ApiCl
     before = scene.state()
     keyword = papers.word()
     api.ready(api.brought("today.md", papers.good("md", keyword)))
-    told = restore().good()
+    outcome = restore().good()
     assert scene.state() == before
     kept = scene.host.shell(f"grep -rl {keyword} {ROOT}/restore/before-*/data/raw").split()
     assert len(kept) == 1
-    assert kept[0].split("/data/")[0] in told.output
+    assert kept[0].split("/data/")[0] in outcome.output
 
 
 @slow
@@ -182,8 +182,8 @@ def test_a_killed_restore_is_settled_by_the_next(scene: Scene, seconds: int) -> 
     scene.kill("BECOME-SUCCESS|^/usr/bin/python3$|restic")
     run.send(signal.SIGKILL)
     run.end()
-    told = restore("-e", "recover=true", "-e", "break_lock=true").good()
-    assert scene.nothing_left() == [], told.tail()
+    outcome = restore("-e", "recover=true", "-e", "break_lock=true").good()
+    assert scene.nothing_left() == [], outcome.tail()
     settled(scene)
     assert scene.state() == before
     assert scene.host.inspect("rag-worker")[0]["State"]["Running"]

@@ -119,12 +119,12 @@ def test_the_hosts_own_job_renews_what_ends_soon(
     assert isinstance(key, EllipticCurvePrivateKey)
     signer = certificates.Pair(key, node.stored(CA))
     monkeypatch.setattr(certificates, "LEAF_LIFE", dt.timedelta(days=40))
-    wanted = {
+    expected = {
         "common_name": "opensearch",
         "names": ["opensearch", "localhost", "127.0.0.1"],
         "usages": ["server", "client"],
     }
-    ending = certificates.issue(wanted, node.name, signer)
+    ending = certificates.issue(expected, node.name, signer)
     for half, text in zip(("key", "cert"), ending.pem(), strict=True):
         node.put(f"opensearch_node_{half}", text)
     started = host.started()

@@ -29,8 +29,8 @@ KILLED = list(PHASES) if SOAKING else ["switched"]
 
 def opens(vault: Vault, password: str) -> bool:
     """Whether a password opens the repository of backups."""
-    said = vault.restic("cat", "config", "--no-lock", check=False, password=password)
-    return '"chunker_polynomial"' in said
+    output = vault.restic("cat", "config", "--no-lock", check=False, password=password)
+    return '"chunker_polynomial"' in output
 
 
 def test_all_secrets_are_rotated_and_no_request_fails(endpoint: Endpoint, host: Host) -> None:
@@ -84,8 +84,8 @@ def test_a_rotation_that_was_killed_is_completed_by_the_next_run(endpoint: Endpo
 def test_a_check_reports_names_and_changes_nothing() -> None:
     """A name that is none is answered with those that are."""
     old = value("token")
-    told = play(PLAYBOOK, "--check", "--diff", "-e", "secrets=api_token").good()
-    assert "api_token: a new value" in told.output
+    outcome = play(PLAYBOOK, "--check", "--diff", "-e", "secrets=api_token").good()
+    assert "api_token: a new value" in outcome.output
     assert value("token") == old
     play(PLAYBOOK, "-e", "secrets=api_tokne").refused("api_tokne", "api_token", "or all")
     assert "edge_ca" not in play(PLAYBOOK, "--check", *EVERY).good().output

@@ -34,7 +34,7 @@ def namespace() -> str:
 
 def told_cloudwatch(job: str, since: datetime) -> tuple[float, float]:
     """The least and the most of what CloudWatch was told of a job's success."""
-    told = aws("cloudwatch").get_metric_statistics(
+    statistics = aws("cloudwatch").get_metric_statistics(
         Namespace=namespace(),
         MetricName=f"{job.capitalize()}Succeeded",
         StartTime=since - timedelta(seconds=1),
@@ -42,8 +42,8 @@ def told_cloudwatch(job: str, since: datetime) -> tuple[float, float]:
         Period=3600,
         Statistics=["Minimum", "Maximum"],
     )["Datapoints"]
-    assert told, f"CloudWatch was told nothing of {job}"
-    return min(one["Minimum"] for one in told), max(one["Maximum"] for one in told)
+    assert statistics, f"CloudWatch was told nothing of {job}"
+    return min(one["Minimum"] for one in statistics), max(one["Maximum"] for one in statistics)
 
 
 @contextmanager

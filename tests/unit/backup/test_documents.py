@@ -49,19 +49,19 @@ def test_a_library_from_which_people_delete_is_backed_up_whole(
     begun: BackupPaths, repository: Repository, settings: Settings, tmp_path: Path
 ) -> None:
     """One deletion after the other, all through the upload: no attempt is lost, no document is missing."""
-    wanted = [f"{number:03d}" for number in range(60)]
-    bring(begun, *wanted)
+    expected = [f"{number:03d}" for number in range(60)]
+    bring(begun, *expected)
     files = moment(begun)
-    folders = {one: (begun.raw / "uploads" / one) for one in wanted}
-    half = len(wanted) // 2
+    folders = {one: (begun.raw / "uploads" / one) for one in expected}
+    half = len(expected) // 2
 
     def delete(some: list[str]) -> None:
         for one in some:
             (folders[one] / f"{one}.txt").unlink()
             folders[one].rmdir()
 
-    delete(wanted[:half])
-    meanwhile = threading.Thread(target=delete, args=(wanted[half:],))
+    delete(expected[:half])
+    meanwhile = threading.Thread(target=delete, args=(expected[half:],))
     meanwhile.start()
     arrived, _ = upload.upload(repository, settings, "20260310T020000Z", "r1", full=False)
     meanwhile.join()
@@ -69,8 +69,8 @@ def test_a_library_from_which_people_delete_is_backed_up_whole(
     upload.compare(repository, arrived, begun, files)
     repository.restore(arrived, tmp_path / "back")
     back = tmp_path / "back" / str(begun.raw).lstrip("/") / "uploads"
-    assert {one: (back / one / f"{one}.txt").read_text() for one in wanted} == {
-        one: f"content of {one}" for one in wanted
+    assert {one: (back / one / f"{one}.txt").read_text() for one in expected} == {
+        one: f"content of {one}" for one in expected
     }
 
 

@@ -192,7 +192,7 @@ def test_failures_are_distinguished(code: int, text: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "index"),
+    ("expected", "index"),
     [
         ("latest", 1),
         ("20260308T020000Z", 0),
@@ -205,14 +205,14 @@ def test_failures_are_distinguished(code: int, text: str, kind: str) -> None:
         ("nonsense", None),
     ],
 )
-def test_a_backup_is_chosen_by_id_or_time_and_never_from_the_future(wanted: str, index: int | None) -> None:
+def test_a_backup_is_chosen_by_id_or_time_and_never_from_the_future(expected: str, index: int | None) -> None:
     """A clock that jumped once must not make one old backup the newest for ten years."""
     backups = [
         made(dt.datetime(2026, 3, 8, 2, tzinfo=dt.UTC)),
         made(dt.datetime(2026, 3, 9, 2, tzinfo=dt.UTC)),
         made(LONG_AFTER),
     ]
-    chosen = catalog.choose(backups, wanted, NOW)
+    chosen = catalog.choose(backups, expected, NOW)
     assert chosen == (None if index is None else backups[index])
 
 

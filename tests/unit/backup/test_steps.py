@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.ragdock.host.plugins.module_utils.backup import collect, quiesce
+from ansible_collections.ragdock.host.plugins.module_utils import ledger
+from ansible_collections.ragdock.host.plugins.module_utils.backup import collect
 from ansible_collections.ragdock.host.plugins.module_utils.backup.catalog import Backup
 from ansible_collections.ragdock.host.plugins.module_utils.backup.common import (
     BackupError,
@@ -85,10 +86,10 @@ def test_a_backup_that_does_not_fit_is_refused_with_numbers(paths: BackupPaths) 
     """Found, needed and what to do; and one byte more would have been enough."""
     room = collect.enough_room
     assert room(paths, 10 << 20, 2048, lambda _: 2058 << 20) == ""
-    told = room(paths, 10 << 20, 2048, lambda _: (2058 << 20) - 1)
-    assert "2057 MiB" in told
-    assert "10 MiB" in told
-    assert "ragdock_data_volume_gib" in told
+    message = room(paths, 10 << 20, 2048, lambda _: (2058 << 20) - 1)
+    assert "2057 MiB" in message
+    assert "10 MiB" in message
+    assert "ragdock_data_volume_gib" in message
 
 
 def test_room_is_asked_for_what_is_new(paths: BackupPaths) -> None:
@@ -111,9 +112,9 @@ def test_a_repository_on_another_disk_is_asked_for_room_of_its_own(tmp_path: Pat
 
     enough, own = collect.enough_there, collect.OWN_MIB
     assert enough(location, 10 << 20, lambda _: (10 + own) << 20) == ""
-    told = enough(location, 10 << 20, lambda _: ((10 + own) << 20) - 1)
+    message = enough(location, 10 << 20, lambda _: ((10 + own) << 20) - 1)
     for words in (str(location), f"Only {9 + own} MiB", "store 10 MiB", "ragdock_backup_keep_"):
-        assert words in told
+        assert words in message
 
 
 # --- copies --------------------------------------------------------------------------------------
@@ -142,8 +143,7 @@ def test_a_database_in_use_is_copied_whole(paths: BackupPaths, tmp_path: Path) -
     thread.start()
     try:
         for _ in range(10):
-            target.unlink(missing_ok=True)
-            quiesce.copy_database(source, target)
+            ledger.copy(source, target)
             copy = sqlite3.connect(target)
             assert copy.execute("SELECT count(*) FROM pairs WHERE left != right").fetchone() == (0,)
             copy.close()
@@ -166,10 +166,12 @@ def test_two_backups_do_not_work_at_once(paths: BackupPaths) -> None:
 @pytest.mark.parametrize("kind", ["password", "bucket", "denied", "space", "stalled", "locked", "absent"])
 def test_every_failure_of_the_repository_says_what_to_do(kind: str, settings: Settings) -> None:
     """What, where, and the next command or setting."""
-    told = advice(ResticError(kind, "restic said so"), settings)
-    assert settings.location in told
-    assert "restic said so" in told
-    assert len(told) > len(f"The backup repository {settings.location} cannot be used: restic said so.") + 40
+    message = advice(ResticError(kind, "restic said so"), settings)
+    assert settings.location in message
+    assert "restic said so" in message
+    assert (
+        len(message) > len(f"The backup repository {settings.location} cannot be used: restic said so.") + 40
+    )
 
 
 def test_a_failure_names_the_newest_good_backup(paths: BackupPaths) -> None:

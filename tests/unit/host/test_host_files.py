@@ -77,10 +77,10 @@ def test_failed_check_puts_every_file_back(tmp_path: Path) -> None:
 
 def test_directory_gets_owner_and_mode_once(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b"
-    wanted = {"path": str(path), "mode": "0700", **ME}
+    expected = {"path": str(path), "mode": "0700", **ME}
     first, second = work(), work()
-    first.directory(wanted)
-    second.directory(wanted)
+    first.directory(expected)
+    second.directory(expected)
     assert path.stat().st_mode & 0o777 == 0o700
     assert (first.changed, second.changed) == ([str(path)], [])
 
@@ -92,6 +92,6 @@ def test_directory_in_the_place_of_an_absent_file_is_not_removed(tmp_path: Path)
 
 
 def test_unknown_account_is_named(tmp_path: Path) -> None:
-    wanted = {**entry(tmp_path / "file", ""), "owner": "nobody-knows-me"}
+    expected = {**entry(tmp_path / "file", ""), "owner": "nobody-knows-me"}
     with pytest.raises(host_files.FilesError, match="nobody-knows-me"):
-        work().file(wanted)
+        work().file(expected)

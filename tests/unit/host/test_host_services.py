@@ -46,11 +46,11 @@ def units() -> dict[str, Any]:
     return parsed
 
 
-def settle(unit: Any, **wanted: Any) -> list[str]:
+def settle(unit: Any, **expected: Any) -> list[str]:
     """What a dry run would do to the unit."""
     defaults = {"enabled": True, "optional": False, "state": "running", "reads": [], "holds": []}
     job = host_services.HostServices(Runner(check_mode=True))
-    job.settle({"name": unit.name, "on_change": "restart", **defaults, **wanted}, unit)
+    job.settle({"name": unit.name, "on_change": "restart", **defaults, **expected}, unit)
     return [action.split(" - ")[0] for action in job.actions]
 
 

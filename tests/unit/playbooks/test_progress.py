@@ -31,12 +31,12 @@ progress.v2_playbook_on_stats(None)
 
 def test_a_long_task_beats_and_the_end_shows_the_time_of_each_stage() -> None:
     """A quick task is not mentioned: its name has just been printed."""
-    told = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-c", RUN], cwd=COLLECTIONS, capture_output=True, text=True, check=True
     ).stdout
-    assert told.count("... Build and push images (") >= 2
-    assert "... Start the release" not in told
-    _, _, table = told.partition("TIME")
+    assert output.count("... Build and push images (") >= 2
+    assert "... Start the release" not in output
+    _, _, table = output.partition("TIME")
     assert [line.split(maxsplit=2)[2] for line in table.splitlines()[1:4]] == [
         "Build",
         "Deploy",

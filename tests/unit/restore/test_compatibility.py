@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import sqlite3
-import subprocess
-import sys
 from collections.abc import Mapping
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine
-from ansible_collections.ragdock.host.plugins.module_utils.restore import ledger as ledgers
-from ansible_collections.ragdock.host.plugins.module_utils.restore import preparation
 from ansible_collections.ragdock.host.plugins.module_utils.restore.compatibility import (
     embedder_refusal,
     ledger_refusal,
@@ -27,14 +20,12 @@ from ansible_collections.ragdock.host.plugins.module_utils.restore.throwaway imp
     available_mib,
     memory_refusal,
 )
-from rag_core.ledger import Ledger, schema
 
-CHECKOUT = Path(__file__).parents[3]
 MADE: Mapping[str, str] = {"model": "all-minilm", "digest": "a" * 64}
 
 
 @pytest.mark.parametrize(
-    ("backup", "running", "says"),
+    ("backup", "running", "expected"),
     [
         ("2.19.1", "2.19.1", ""),
         ("2.11.0", "2.19.1", ""),
@@ -47,11 +38,13 @@ MADE: Mapping[str, str] = {"model": "all-minilm", "digest": "a" * 64}
         ("", "2.19.1", ""),
     ],
 )
-def test_opensearch_reads_its_own_and_the_major_version_before(backup: str, running: str, says: str) -> None:
+def test_opensearch_reads_its_own_and_the_major_version_before(
+    backup: str, running: str, expected: str
+) -> None:
     """As OpenSearch itself promises for snapshots."""
     refusal = version_refusal(backup, running)
-    assert says in refusal
-    assert bool(says) == bool(refusal)
+    assert expected in refusal
+    assert bool(expected) == bool(refusal)
 
 
 @pytest.mark.parametrize(
@@ -74,26 +67,6 @@ def test_a_ledger_of_a_newer_release_is_refused_and_an_older_one_is_not() -> Non
     """It names the way out."""
     assert ledger_refusal(1, 2) == ledger_refusal(2, 2) == ledger_refusal(0, 2) == ""
     assert "playbooks/deploy.yml" in ledger_refusal(3, 2)
-
-
-def test_an_older_ledger_is_brought_up_to_date_by_the_code_that_a_restore_runs(tmp_path: Path) -> None:
-    """The words that the worker's image is given, run here with the worker's own library."""
-    path = tmp_path / "ledger.sqlite3"
-    with closing(Ledger(tmp_path / "now.sqlite3")) as ledger:
-        ledger.counts()
-    now = ledgers.facts(tmp_path / "now.sqlite3").version
-    assert now == len(schema.STEPS)
-    with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        for statement in schema.STEPS[0].split(";"):
-            db.execute(statement)
-        db.execute("PRAGMA user_version = 1")
-    assert ledgers.facts(path).version == 1
-    script = preparation.MIGRATE.replace("/ledger/", f"{tmp_path}/")
-    libraries = CHECKOUT / "services" / "rag_core" / "src"
-    subprocess.run(
-        [sys.executable, "-c", script], check=True, env={**os.environ, "PYTHONPATH": str(libraries)}
-    )
-    assert ledgers.facts(path).version == now
 
 
 def test_a_drill_that_would_starve_the_stack_is_refused_with_figures() -> None:

@@ -36,18 +36,18 @@ def filled(store: Store) -> Store:
     return store
 
 
-def step(store: Store, name: str, wanted: str = "", **how: Any) -> Any:
+def step(store: Store, name: str, expected: str = "", **how: Any) -> Any:
     """One step of the module."""
     params = {
-        "step": name, "wanted": wanted, "names": [CA, *LEAVES], "alone": [], "apart": [],
+        "step": name, "wanted": expected, "names": [CA, *LEAVES], "alone": [], "apart": [],
         "certificates": PAIRS, "deployment": "tried", "due_days": 60, "notes": {}, "crossed": [],
     }  # fmt: skip
     return rotation.step(store, params | how, dry=how.get("dry", False))
 
 
-def rotate(store: Store, wanted: str = "") -> Iterator[str]:
+def rotate(store: Store, expected: str = "") -> Iterator[str]:
     """The steps as roles/rotation takes them; what was reached."""
-    if not (begun := step(store, "begin", wanted))["begun"] and not begun["promoted"]:
+    if not (begun := step(store, "begin", expected))["begun"] and not begun["promoted"]:
         return
     yield "begun"
     step(store, "promote", names=LEAVES)
@@ -121,9 +121,9 @@ def test_both_authorities_are_trusted_until_the_old_one_has_signed_nothing(fille
     assert count == [1, 2, 2, 1, 1]
 
 
-@pytest.mark.parametrize("wanted", [CA, "opensearch_node"])
+@pytest.mark.parametrize("expected", [CA, "opensearch_node"])
 def test_a_run_that_is_cut_off_at_any_write_leaves_what_fits_and_is_completed(
-    store: Store, monkeypatch: pytest.MonkeyPatch, wanted: str
+    store: Store, monkeypatch: pytest.MonkeyPatch, expected: str
 ) -> None:
     """A reader in between, a start of OpenSearch or a deployment, gets matching halves."""
     left = 0
@@ -149,7 +149,7 @@ def test_a_run_that_is_cut_off_at_any_write_leaves_what_fits_and_is_completed(
                 patched.setattr(Store, name, counted(getattr(Store, name)))
             left = cut
             try:
-                list(rotate(store, wanted))
+                list(rotate(store, expected))
             except CutError:
                 pass
             else:
@@ -193,9 +193,9 @@ def test_a_leaf_is_not_due_under_an_authority_that_ends_itself(
     monkeypatch.setattr(certificates, "CA_LIFE", timedelta(days=40))
     maker.make(store, {"passwords": [], "certificates": PAIRS, "deployment": "tried"}, dry=False)
     assert step(store, "begin", "due", names=LEAVES, dry=True)["begun"] == []
-    told = step(store, "begin", "due", dry=True)
-    assert told["begun"] == [CA, *LEAVES]
-    assert max(told["ends"].values()) < 60
+    message = step(store, "begin", "due", dry=True)
+    assert message["begun"] == [CA, *LEAVES]
+    assert max(message["ends"].values()) < 60
 
 
 def test_the_hosts_own_job_leaves_alone_what_an_operator_began(filled: Store) -> None:
@@ -243,7 +243,7 @@ def test_an_endpoint_is_rotated_again_and_again(filled: Store) -> None:
     how: dict[str, Any] = {"names": [EDGE], "crossed": [EDGE]}
     for _ in range(2):
         old = filled.pair(EDGE).certificate
-        for name, wanted in (("begin", EDGE), ("promote", ""), ("finish", "")):
-            step(filled, name, wanted, **how)
+        for name, expected in (("begin", EDGE), ("promote", ""), ("finish", "")):
+            step(filled, name, expected, **how)
         shown = stack.stack_issuer(*(values(filled)[f"edge_ca_{half}"] for half in ("cert", "cross")))
         assert signed_by(x509.load_pem_x509_certificate(shown.encode()), old)

@@ -84,7 +84,7 @@ def test_a_client_whose_passwords_are_all_refused_says_so(engine: Engine) -> Non
 
 
 @pytest.mark.parametrize(
-    ("given", "wanted", "taken"),
+    ("given", "expected", "taken"),
     [
         ("old", "old\nnew", True),
         ("new", "old\nnew", True),
@@ -93,9 +93,9 @@ def test_a_client_whose_passwords_are_all_refused_says_so(engine: Engine) -> Non
         ("", "old\nnew", False),
     ],
 )
-def test_the_app_takes_each_value_and_nothing_else(given: str, wanted: str, *, taken: bool) -> None:
+def test_the_app_takes_each_value_and_nothing_else(given: str, expected: str, *, taken: bool) -> None:
     """Both until the old one is dropped; never the file's whole text."""
-    assert either(given, wanted) is taken
+    assert either(given, expected) is taken
 
 
 def test_a_service_gets_both_values_only_while_they_differ() -> None:

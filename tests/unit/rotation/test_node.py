@@ -104,7 +104,7 @@ class Engine:
 
     def bring(self, signed: Signed, files: dict[str, str] | None = None, *, check: bool = False) -> Any:
         """The module's work."""
-        wanted = {
+        expected = {
             "root": str(self.root), "project": "ragdock", "server_name": "opensearch", "timeout": 3,
             "admin_cert": signed.admin[1], "admin_key": signed.admin[0],
             "files": [
@@ -113,7 +113,7 @@ class Engine:
                 for name, text in (files or {}).items()
             ],
         }  # fmt: skip
-        return module.bring(self.docker, wanted, check=check)
+        return module.bring(self.docker, expected, check=check)
 
     def shows(self) -> bytes:
         """The certificate it shows."""
@@ -146,8 +146,8 @@ def engine(tmp_path: Path, old: Signed, monkeypatch: pytest.MonkeyPatch) -> Iter
 def test_a_new_certificate_is_served_without_a_restart(engine: Engine, old: Signed) -> None:
     """And again nothing: a second run would else be a change each time."""
     new = old.node()
-    told = engine.bring(old, {"node.pem": new})
-    assert told == {"written": ["opensearch/node.pem"], "restarted": False, "changed": True}
+    message = engine.bring(old, {"node.pem": new})
+    assert message == {"written": ["opensearch/node.pem"], "restarted": False, "changed": True}
     assert engine.shows() == certificates.der_of(new.encode())
     assert engine.bring(old, {"node.pem": new}) == {"written": [], "restarted": False, "changed": False}
     assert engine.restarts == 0
@@ -176,8 +176,8 @@ def test_an_authority_changes_by_way_of_both(engine: Engine, old: Signed) -> Non
 def test_a_node_that_trusts_no_known_authority_is_restarted(engine: Engine) -> None:
     """As after parameters were deleted by hand: it is refused by all already."""
     new = Signed()
-    told = engine.bring(new, {"ca.pem": new.authority, "node.pem": new.node()})
-    assert told["restarted"]
+    message = engine.bring(new, {"ca.pem": new.authority, "node.pem": new.node()})
+    assert message["restarted"]
     assert engine.restarts == 1
 
 
@@ -186,8 +186,8 @@ def test_a_container_that_does_not_see_the_directory_is_left_to_the_next_start(
 ) -> None:
     """One of an older release has the files of its start."""
     engine.mounted = False
-    told = engine.bring(old, {"node.pem": old.node()})
-    assert told == {"written": ["opensearch/node.pem"], "restarted": False, "changed": True}
+    message = engine.bring(old, {"node.pem": old.node()})
+    assert message == {"written": ["opensearch/node.pem"], "restarted": False, "changed": True}
 
 
 def test_with_a_certificate_that_has_ended_nothing_is_asked(

@@ -12,10 +12,12 @@ from ansible_collections.ragdock.host.plugins.modules import rotation_store as r
 NAMES = ["api_token", "restic_password"]
 
 
-def step(store: Store, name: str, wanted: str = "", notes: dict[str, str] | None = None, **how: bool) -> Any:
+def step(
+    store: Store, name: str, expected: str = "", notes: dict[str, str] | None = None, **how: bool
+) -> Any:
     """One step of the module."""
     params = {
-        "step": name, "wanted": wanted, "names": NAMES, "notes": notes or {},
+        "step": name, "wanted": expected, "names": NAMES, "notes": notes or {},
         "alone": [], "apart": [], "certificates": [], "deployment": "tried", "due_days": 0, "crossed": [],
     }  # fmt: skip
     return rotation.step(store, params, dry=how.get("dry", False))
@@ -82,8 +84,8 @@ def test_a_name_that_is_none_is_refused_before_anything_changes(store: Store) ->
 
 def test_a_check_changes_nothing_and_shows_no_value(store: Store) -> None:
     """What --check prints is copied and mailed."""
-    told = step(store, "begin", "all", dry=True)
-    assert told["begun"] == NAMES
+    message = step(store, "begin", "all", dry=True)
+    assert message["begun"] == NAMES
     assert store.names() == set(NAMES)
     step(store, "begin", "all")
     shown = str(step(store, "promote")) + str(step(store, "finish"))

@@ -100,8 +100,8 @@ def test_numbers_become_metrics_and_nothing_else_does(tmp_path: Path) -> None:
     """A truth value, a list or a name is no measurement."""
     figures = {"bytes_added": 5, "rto_seconds": 1.5, "proven": True, "names": ["a"], "id": "x"}
     entry = jobs.write_record(tmp_path, outcome(figures=figures))
-    told = {one["MetricName"]: one["Value"] for one in jobs.metrics_of(entry)}
-    assert told == {
+    message = {one["MetricName"]: one["Value"] for one in jobs.metrics_of(entry)}
+    assert message == {
         "BackupSucceeded": 1.0,
         "BackupSeconds": 60.0,
         "BackupBytesAdded": 5.0,

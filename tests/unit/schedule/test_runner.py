@@ -219,9 +219,11 @@ def test_a_run_that_died_with_its_playbook_is_put_on_record_by_the_next(bench: B
     first.wait(10)
     bench.playbook(bench.good("backup"))
     assert bench.run("backup") == 0
-    told = [json.loads(line) for line in (bench.root / "state/history/backup.jsonl").read_text().splitlines()]
-    assert [one["ok"] for one in told] == [False, True]
-    assert told[0]["reason"].startswith("It was killed")
+    message = [
+        json.loads(line) for line in (bench.root / "state/history/backup.jsonl").read_text().splitlines()
+    ]
+    assert [one["ok"] for one in message] == [False, True]
+    assert message[0]["reason"].startswith("It was killed")
 
 
 def test_a_clock_set_back_in_mid_run_turns_no_success_into_a_failure(bench: Bench) -> None:
@@ -297,10 +299,10 @@ def test_a_job_that_a_reboot_met_after_its_record_is_not_run_again(bench: Bench)
     mark = bench.mark()
     bench.playbook(bench.good("backup"))
     assert bench.run("backup") == 0
-    said = bench.state("backup")
+    message = bench.state("backup")
     marker.write_text(json.dumps(mark))
     assert bench.run("after-boot") == 0
-    assert bench.state("backup") == said
+    assert bench.state("backup") == message
     assert not marker.exists()
 
 

@@ -80,13 +80,13 @@ def test_an_unknown_release_is_answered_with_the_valid_ones(store: Store) -> Non
     lives(store, A)
     lives(store, B)
     with pytest.raises(ReleaseError, match=rf"no release 'yesterday'.*{B} \(serves now\), {A}.*-e release="):
-        store.wanted("yesterday")
+        store.require("yesterday")
 
 
 def test_going_back_from_the_only_release_is_refused(store: Store) -> None:
     lives(store, A)
     with pytest.raises(ReleaseError, match="no release before the current one"):
-        store.wanted("")
+        store.require("")
 
 
 def test_a_path_is_no_release_name(store: Store) -> None:
@@ -145,9 +145,9 @@ def test_live_configuration_becomes_exactly_the_releases(tmp_path: Path) -> None
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "file").write_text("gone")
     (tmp_path / "same").write_text("same")
-    wanted = {"same": "same", "edge/Caddyfile": "new"}
-    assert sorted(sync_tree(tmp_path, wanted)) == ["edge/Caddyfile", "old/file"]
-    assert sync_tree(tmp_path, wanted) == []
+    expected = {"same": "same", "edge/Caddyfile": "new"}
+    assert sorted(sync_tree(tmp_path, expected)) == ["edge/Caddyfile", "old/file"]
+    assert sync_tree(tmp_path, expected) == []
     assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == [
         "edge",
         "edge/Caddyfile",
@@ -162,18 +162,18 @@ def test_the_contract_read_by_the_smoke_test_is_recorded_once(store: Store) -> N
     """A run that changes nothing writes nothing, also when it heard nothing."""
     lives(store, A)
     assert store.note_contract(A, CONTRACT)
-    assert store.wanted(A).contract == CONTRACT
-    assert store.wanted(A).record["content"] == A
+    assert store.require(A).contract == CONTRACT
+    assert store.require(A).record["content"] == A
     assert not store.note_contract(A, CONTRACT)
     assert not store.note_contract(A, {})
-    assert store.wanted(A).contract == CONTRACT
+    assert store.require(A).contract == CONTRACT
 
 
 def test_a_model_that_was_replaced_since_changes_the_record(store: Store) -> None:
     lives(store, A)
     store.note_contract(A, CONTRACT)
     assert store.note_contract(A, CONTRACT | {"digest": "d2"})
-    assert store.wanted(A).contract["digest"] == "d2"
+    assert store.require(A).contract["digest"] == "d2"
 
 
 @pytest.mark.parametrize(
@@ -194,11 +194,11 @@ def test_a_release_that_rebuilds_the_index_is_announced(
     lives(store, B)
     store.note_contract(A, older)
     store.note_contract(B, newer)
-    said = contract_warning(store.wanted(A), store.current())
-    assert bool(said) == bool(words)
-    assert [word for word in words if word not in said] == []
+    message = contract_warning(store.require(A), store.current())
+    assert bool(message) == bool(words)
+    assert [word for word in words if word not in message] == []
 
 
 def test_a_first_release_warns_of_nothing(store: Store) -> None:
     add(store, A)
-    assert contract_warning(store.wanted(A), None) == ""
+    assert contract_warning(store.require(A), None) == ""

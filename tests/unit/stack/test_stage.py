@@ -37,17 +37,17 @@ def test_the_default_limits_fit_an_8_gib_host() -> None:
 
 
 def test_limits_over_the_hosts_memory_are_refused_with_figures_and_settings() -> None:
-    said = memory_refusal(LIMITS, 1024, 3_900_000)
-    assert "has 4096 MiB" in said
-    assert "3872 MiB too much" in said
-    assert "ragdock_instance_type" in said
-    assert "ragdock_memory_limits" in said
+    message = memory_refusal(LIMITS, 1024, 3_900_000)
+    assert "has 4096 MiB" in message
+    assert "3872 MiB too much" in message
+    assert "ragdock_instance_type" in message
+    assert "ragdock_memory_limits" in message
 
 
 def test_a_disk_without_room_for_the_missing_images_is_refused() -> None:
-    said = disk_refusal({"rag-app": 200 * MIB, "ollama": 300 * MIB}, 2000 * MIB, "/var/lib/docker")
-    assert "2000 MiB free; ollama, rag-app need about 2774 MiB" in said
-    assert "ragdock_root_volume_gib" in said
+    message = disk_refusal({"rag-app": 200 * MIB, "ollama": 300 * MIB}, 2000 * MIB, "/var/lib/docker")
+    assert "2000 MiB free; ollama, rag-app need about 2774 MiB" in message
+    assert "ragdock_root_volume_gib" in message
 
 
 def test_a_full_disk_does_not_refuse_a_release_whose_images_are_there() -> None:

@@ -29,7 +29,7 @@ def test_a_release_of_the_same_formats_with_a_fresh_backup_needs_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "said"),
+    ("before", "after", "expected"),
     [
         ({"ledger": "3"}, {"ledger": "4"}, "ledger 3 -> 4"),
         ({"ledger": "4"}, {"ledger": "3"}, "ledger 4 -> 3"),
@@ -39,9 +39,11 @@ def test_a_release_of_the_same_formats_with_a_fresh_backup_needs_none() -> None:
     ],
 )
 def test_another_format_needs_a_backup_however_fresh_the_last_is(
-    before: dict[str, str], after: dict[str, str], said: str
+    before: dict[str, str], after: dict[str, str], expected: str
 ) -> None:
-    assert reasons(differing(before, after), FRESH, NOW) == [f"the release changes what is stored ({said})"]
+    assert reasons(differing(before, after), FRESH, NOW) == [
+        f"the release changes what is stored ({expected})"
+    ]
 
 
 def test_another_embedder_or_opensearch_is_another_format(tmp_path: Path) -> None:
@@ -54,7 +56,7 @@ def test_another_embedder_or_opensearch_is_another_format(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("state", "said"),
+    ("state", "expected"),
     [
         ({}, "there is no backup yet"),
         ({"ok": False, "last_success": None}, "there is no backup yet"),
@@ -62,5 +64,5 @@ def test_another_embedder_or_opensearch_is_another_format(tmp_path: Path) -> Non
         ({"ok": False, "last_success": "2026-04-02T12:00:00Z"}, "the newest backup is 720 hours old"),
     ],
 )
-def test_an_old_or_missing_backup_is_due(state: dict[str, object], said: str) -> None:
-    assert reasons([], state, NOW) == [said]
+def test_an_old_or_missing_backup_is_due(state: dict[str, object], expected: str) -> None:
+    assert reasons([], state, NOW) == [expected]

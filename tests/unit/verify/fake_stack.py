@@ -123,13 +123,13 @@ def serving(endpoint: FakeStack, pem: Path) -> Iterator[int]:
             token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
             status, value = endpoint.answer(self.command, self.path, token, body)
             text = value if isinstance(value, str) else json.dumps(value)
-            said = b"" if status == 204 else text.encode()
+            message = b"" if status == 204 else text.encode()
             self.send_response(status)
             if endpoint.fault != "no HSTS":
                 self.send_header("Strict-Transport-Security", "max-age=31536000")
-            self.send_header("Content-Length", str(len(said)))
+            self.send_header("Content-Length", str(len(message)))
             self.end_headers()
-            self.wfile.write(said)
+            self.wfile.write(message)
 
         do_GET = do_POST = do_DELETE = _do  # noqa: N815 - the base class finds them by these names
 

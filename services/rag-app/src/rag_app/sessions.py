@@ -17,17 +17,17 @@ SESSION_COOKIE = "ragdock_session"
 FORM_COOKIE = "ragdock_form"
 
 
-def same(given: str, wanted: str) -> bool:
+def same(given: str, expected: str) -> bool:
     """Compare in constant time; hashing hides the length, too."""
     return hmac.compare_digest(
-        hashlib.sha256(given.encode()).digest(), hashlib.sha256(wanted.encode()).digest()
+        hashlib.sha256(given.encode()).digest(), hashlib.sha256(expected.encode()).digest()
     )
 
 
-def either(given: str, wanted: str) -> bool:
+def either(given: str, expected: str) -> bool:
     """Compare with each of the values: while a secret is being rotated there are two, a line each."""
     # All are compared, so that the time reveals nothing.
-    matches = [same(given, one) for one in wanted.split()]
+    matches = [same(given, one) for one in expected.split()]
     return any(matches)
 
 

@@ -26,7 +26,7 @@ from rag_core.ledger.notes import WANTED
 from rag_core.models import Done, Question, Switched, Token
 from rag_worker import asking, intake, transfer
 from rag_worker import doctor as examination
-from rag_worker.settings import WorkerSettings
+from rag_worker.settings import WorkerSettings, refusal
 
 OK, BAD, USAGE, AWAY, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -225,10 +225,7 @@ def _settings() -> WorkerSettings:
     try:
         return WorkerSettings()
     except ValidationError as error:
-        wrong = "; ".join(
-            f"{'.'.join(map(str, e['loc'])).upper() or 'settings'}: {e['msg']}" for e in error.errors()
-        )
-        err.print(f"The environment is wrong: {wrong}. Set these in the release's .env", markup=False)
+        err.print(refusal(error), markup=False)
         raise typer.Exit(USAGE) from error
 
 

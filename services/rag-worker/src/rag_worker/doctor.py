@@ -29,7 +29,7 @@ class Finding(Frozen):
 
 def examine(settings: WorkerSettings) -> list[Finding]:
     """Every finding, in the order in which one would repair them."""
-    looks: list[tuple[str, Callable[[WorkerSettings], Finding]]] = [
+    checks: list[tuple[str, Callable[[WorkerSettings], Finding]]] = [
         ("documents' directory", _directory),
         ("ledger", _ledger),
         ("worker", _worker),
@@ -40,12 +40,12 @@ def examine(settings: WorkerSettings) -> list[Finding]:
         ("OCR", _ocr),
         ("documents", _documents),
     ]
-    return [_looked(what, look, settings) for what, look in looks]
+    return [_checked(what, check, settings) for what, check in checks]
 
 
-def _looked(what: str, look: Callable[[WorkerSettings], Finding], settings: WorkerSettings) -> Finding:
+def _checked(what: str, check: Callable[[WorkerSettings], Finding], settings: WorkerSettings) -> Finding:
     try:
-        return look(settings)
+        return check(settings)
     except RagError as error:
         advice = "correct what is named, then run `ragdock doctor` again"
         return Finding(what=what, ok=False, detail=error.message, advice=advice)
@@ -109,9 +109,9 @@ def _index(settings: WorkerSettings) -> Finding:
             return Finding(what="index", ok=False, detail=detail, advice=advice)
         name, stored = serving
         with closing(factory.build_embedder(settings)) as embedder:
-            wanted = embedder.contract()
-        if stored != wanted:
-            differing = [f for f in type(wanted).model_fields if getattr(stored, f) != getattr(wanted, f)]
+            current = embedder.contract()
+        if stored != current:
+            differing = [f for f in type(current).model_fields if getattr(stored, f) != getattr(current, f)]
             detail = f"{name} was made with another {', '.join(differing)}"
             advice = "the worker is making a new one: `ragdock watch` shows it; nothing to do"
             return Finding(what="index", ok=False, detail=detail, advice=advice)

@@ -77,8 +77,8 @@ def _wait(ledger: Ledger, ids: set[str], timeout: float, out: Console) -> set[st
         while True:
             still = {one for one in ids if (d := ledger.find(one)) is not None and d.state in _OPEN}
             now = ledger.ingestion()
-            said = f"waiting: {now.paused}" if now.paused else f"{now.chunks_per_minute:.0f} chunks a minute"
-            progress.update(task, completed=len(ids) - len(still), description=said)
+            text = f"waiting: {now.paused}" if now.paused else f"{now.chunks_per_minute:.0f} chunks a minute"
+            progress.update(task, completed=len(ids) - len(still), description=text)
             if not still or time.monotonic() > deadline:
                 return still
             time.sleep(_LOOK_SECONDS)

@@ -12,7 +12,7 @@ import structlog
 from pydantic import ValidationError
 
 from rag_core import factory, logs
-from rag_worker.settings import WorkerSettings
+from rag_worker.settings import WorkerSettings, refusal
 from rag_worker.worker import Worker
 
 
@@ -21,12 +21,7 @@ def main() -> int:
     try:
         settings = WorkerSettings()
     except ValidationError as error:
-        wrong = "; ".join(
-            f"{'.'.join(map(str, e['loc'])).upper() or 'settings'}: {e['msg']}" for e in error.errors()
-        )
-        sys.stderr.write(
-            f"rag-worker cannot start, its environment is wrong: {wrong}. Set these in the release's .env\n"
-        )
+        sys.stderr.write(f"{refusal(error)}\n")
         return 2
     return run(settings)
 

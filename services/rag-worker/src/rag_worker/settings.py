@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from rag_core.settings import RagSettings
 from rag_worker import heartbeat
@@ -16,3 +16,14 @@ class WorkerSettings(RagSettings):
     heartbeat_path: Path = heartbeat.PATH
     heartbeat_max_age: float = Field(default=heartbeat.LONGEST, gt=0)
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+
+def refusal(error: ValidationError) -> str:
+    """Which variables are wrong, and where an operator sets them."""
+    wrong = "; ".join(
+        f"{'.'.join(map(str, one['loc'])).upper() or 'settings'}: {one['msg']}" for one in error.errors()
+    )
+    return (
+        f"The environment of rag-worker is wrong: {wrong}. A deployment makes it from the settings in the "
+        "inventory: change them there (docs/operate/settings.md lists them) and run site.yml"
+    )

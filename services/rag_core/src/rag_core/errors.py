@@ -14,7 +14,8 @@
     ├── OllamaRefused        Ollama does not take what it is given
     ├── ContractMismatch     the index was made with another embedder or chunker
     ├── OpenSearchRefused    OpenSearch answered with an error that waiting does not cure
-    └── DocumentRefused      OpenSearch does not take this document's chunks; others go on
+    ├── DocumentRefused      OpenSearch does not take this document's chunks; others go on
+    └── RestoreRefused       a backup's ledger does not fit; the live one is as it was
 
 Errors of opensearch-py, ollama and httpx are translated where those clients are called and never leave.
 """
@@ -142,3 +143,10 @@ class DocumentRefused(RagError):
 
     code = "index_refused"
     http_status = 502
+
+
+class RestoreRefused(RagError):
+    """The live ledger cannot take over what a backup's ledger holds; it is as it was."""
+
+    code = "restore_refused"
+    http_status = 409

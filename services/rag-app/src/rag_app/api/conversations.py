@@ -10,7 +10,7 @@ from rag_app.access import require_user
 from rag_app.api.documents import backend_of
 from rag_app.backend import Backend
 from rag_app.errors import ErrorBody
-from rag_app.schemas import (
+from rag_app.schemas.conversations import (
     ConversationList,
     ConversationOut,
     ConversationStart,

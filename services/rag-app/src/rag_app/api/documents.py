@@ -10,7 +10,8 @@ from rag_app.backend import Backend
 from rag_app.errors import ErrorBody
 from rag_app.limits import UploadSlots
 from rag_app.receiving import FIELD, receive_file
-from rag_app.schemas import DocumentList, DocumentOut, PublicState, TagsIn, TagsOut, UploadAccepted
+from rag_app.schemas.base import PublicState
+from rag_app.schemas.documents import DocumentList, DocumentOut, TagsIn, TagsOut, UploadAccepted
 from rag_core.errors import DocumentNotFound
 from rag_core.ledger import Ledger
 from rag_core.models import Document, DocumentState

@@ -22,7 +22,7 @@ async def figures(backend: Annotated[Backend, Depends(backend_of)]) -> Response:
     counts = await run_in_threadpool(backend.ledger.counts)
     partly = await run_in_threadpool(backend.ledger.partly_read)
     seen, lost = [await run_in_threadpool(backend.ledger.tallied, name) for name in (WORDS_SEEN, WORDS_LOST)]
-    told = metrics.exposition(
+    text = metrics.exposition(
         documents=counts,
         partly_read=partly,
         in_line=backend.gate.length,
@@ -30,4 +30,4 @@ async def figures(backend: Annotated[Backend, Depends(backend_of)]) -> Response:
         words_lost=lost,
         miscounts=backend.answerer.miscounts(),
     )
-    return Response(told, media_type=CONTENT_TYPE_LATEST)
+    return Response(text, media_type=CONTENT_TYPE_LATEST)

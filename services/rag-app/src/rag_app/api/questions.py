@@ -23,7 +23,7 @@ from rag_app.api.documents import backend_of
 from rag_app.backend import Backend
 from rag_app.errors import ClientGone
 from rag_app.gate import Ticket
-from rag_app.schemas import AskAnswer, AskRequest, SearchRequest, SearchResult, SearchResults
+from rag_app.schemas.questions import AskAnswer, AskRequest, SearchRequest, SearchResult, SearchResults
 from rag_core.errors import RagError
 from rag_core.models import Answer, AnswerEvent, Done, Question, Retrieved, Switched, Token
 

@@ -10,7 +10,7 @@ from rag_app.access import require_user
 from rag_app.api.documents import SHOWN_STATES, backend_of
 from rag_app.backend import Backend
 from rag_app.release import serving_release
-from rag_app.schemas import Alive, Component, Light, Status
+from rag_app.schemas.status import Alive, Component, Light, Status
 from rag_core.models import ComponentHealth
 
 router = APIRouter(prefix="/api", tags=["status"])

@@ -49,21 +49,21 @@ def _line(value: str) -> str:
 
 def lines(value: str, terms: Collection[str] = ()) -> str:
     """Plain text of several lines for the chat; words that share a stem with `terms` are marked."""
-    wanted = frozenset(terms)
+    known = frozenset(terms)
 
     def line(raw: str) -> str:
         bare = printable(raw)
-        return _line(_marked(bare, wanted) if wanted else bare)
+        return _line(_marked(bare, known) if known else bare)
 
     shown = "<br>".join(line(raw) for raw in value.strip().splitlines())
     return shown.replace(_ON, "<mark>").replace(_OFF, "</mark>")
 
 
-def _marked(line: str, wanted: frozenset[str]) -> str:
+def _marked(line: str, terms: frozenset[str]) -> str:
     """Pairs of characters that overlap (Chinese, Japanese, Korean) are one mark."""
     marked, at, end = "", 0, 0
     for word, start, stop in tokens(line):
-        if words(word) & wanted:
+        if words(word) & terms:
             # The last mark is extended when this word starts before it ends.
             marked = marked[: -len(_OFF)] if start < end else f"{marked}{line[at:start]}{_ON}"
             marked += f"{line[max(start, end) : stop]}{_OFF}"

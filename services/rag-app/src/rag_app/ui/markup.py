@@ -194,12 +194,12 @@ def _places(tokens: Sequence[Token], sentences: Iterable[tuple[str, bool]]) -> l
     places: list[tuple[int, int]] = []
     at = 0
     for sentence, in_doubt in sentences:
-        wanted = "".join(_letters(piece) for piece in _pieces(parse(sentence)))
-        start = text.find(wanted, at) if wanted else -1
-        while start >= 0 and not (start in begins and start + len(wanted) in ends):
-            start = text.find(wanted, start + 1)
+        letters = "".join(_letters(piece) for piece in _pieces(parse(sentence)))
+        start = text.find(letters, at) if letters else -1
+        while start >= 0 and not (start in begins and start + len(letters) in ends):
+            start = text.find(letters, start + 1)
         if start >= 0:
-            at = start + len(wanted)
+            at = start + len(letters)
             if in_doubt:
                 places.append((start, at))
     return places

@@ -94,9 +94,9 @@ def messages(exchanges: Sequence[Exchange], unsaved: Sequence[Unsaved] = ()) -> 
             if one.after == number and not one.is_in(exchanges):
                 shown += one.said
         for exchange in exchanges[number : number + 1]:
-            said = render.answer_markdown(exchange.answer, exchange.question, exchange.id)
+            text = render.answer_markdown(exchange.answer, exchange.question, exchange.id)
             shown += [
                 {"role": "user", "content": render.question_markdown(exchange.question)},
-                {"role": "assistant", "content": said},
+                {"role": "assistant", "content": text},
             ]
     return shown

@@ -20,19 +20,19 @@ def panel(answer: Answer) -> str:
     found: Sequence[Passage | Why] = answer.explain.passages if answer.explain else answer.passages
     if not found:
         return ""
-    told = bool(answer.explain)
-    names = [*_HEADINGS, *(["Words of the question", "Read"] if told else [])]
+    explained = bool(answer.explain)
+    names = [*_HEADINGS, *(["Words of the question", "Read"] if explained else [])]
     head = "".join(f'<th scope="col">{name}</th>' for name in names)
     rows = "".join(_row(number, one) for number, one in enumerate(found, start=1))
     return (
         '<details class="rd-why"><summary>Why this answer</summary>'
-        f"{_told(answer.explain)}"
+        f"{_explanation(answer.explain)}"
         f'<div class="rd-scroll" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody>'
         f'</table></div><dl class="rd-steps">{_facts(answer)}</dl></details>'
     )
 
 
-def _told(explain: Explain | None) -> str:
+def _explanation(explain: Explain | None) -> str:
     if explain is None:
         return ""
     searched = "Searched for, completed from the conversation" if explain.rewritten else "Searched for"

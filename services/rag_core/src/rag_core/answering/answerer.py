@@ -81,7 +81,7 @@ class Answerer:
         watch = Stopwatch()
         context = self._context(question)
         key = self._key(context)
-        # Tags change without a new generation of the index.
+        # Tags change without a new generation of the ledger.
         lasting = question.filters is None or not question.filters.tags
         known = self._cache.get(key) if lasting and not question.fresh else None
         if known is not None:

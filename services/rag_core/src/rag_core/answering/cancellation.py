@@ -48,11 +48,11 @@ class Stop:
         if self._wished:
             raise Stopped
 
-    def watch(self, event: str, told: dict[str, Any]) -> None:
+    def watch(self, event: str, data: dict[str, Any]) -> None:
         """An httpx trace: learn on which socket the request goes."""
         if event in _OPENED:
             with self._lock:
-                self._socket = told["return_value"].get_extra_info("socket")
+                self._socket = data["return_value"].get_extra_info("socket")
                 if self._wished:
                     self._shut()
 

@@ -89,10 +89,10 @@ class Chat:
         allowed = min(timeout or self._timeout, self._timeout)
         begun = False
         with self._waiting(allowed) as client:
-            said = self._said(client, model, messages, time.monotonic() + allowed)
+            pieces = self._pieces(client, model, messages, time.monotonic() + allowed)
             try:
                 while True:
-                    piece = next(said)
+                    piece = next(pieces)
                     begun = True
                     yield piece
             except StopIteration as end:
@@ -102,7 +102,7 @@ class Chat:
                     self._unload(model)
                 raise
             finally:
-                said.close()
+                pieces.close()
 
     def _made(self, seconds: float) -> _Client:
         # The client's timeout bounds each silence, the deadline below the whole answer.
@@ -126,7 +126,7 @@ class Chat:
         finally:
             client.close()  # type: ignore[no-untyped-call]
 
-    def _said(
+    def _pieces(
         self, client: _Client, model: str, messages: Sequence[dict[str, str]], deadline: float
     ) -> Generator[str, None, Ending]:
         cancellation.check()

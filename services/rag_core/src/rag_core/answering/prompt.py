@@ -57,11 +57,11 @@ def tokens(text: str) -> int:
 
 def size(messages: Sequence[dict[str, str]]) -> Size:
     """The tokens of a whole conversation, with what a model's template puts around each message."""
-    said = [message["content"] for message in messages]
+    texts = [message["content"] for message in messages]
     return Size(
         # Tokenizers join no words across a blank.
-        least=sum(len(text.split()) for text in said),
-        most=sum(tokens(text) + _WRAPPING for text in said),
+        least=sum(len(text.split()) for text in texts),
+        most=sum(tokens(text) + _WRAPPING for text in texts),
     )
 
 

@@ -15,8 +15,8 @@ _WHOLE = (None, "no_relevant_passage", "cut_by_length", "cut_by_repetition")
 class AnswerCache:
     """The latest answers by their key; safe to share between threads.
 
-    The key holds all that could change the answer (question, filters, models, generation of the index), so
-    an entry is never wrong, only unused.
+    The key holds all that could change the answer (question, filters, models, what the ledger and the index
+    hold), so an entry is never wrong, only unused.
     """
 
     def __init__(self, size: int) -> None:

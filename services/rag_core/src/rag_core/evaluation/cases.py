@@ -64,17 +64,17 @@ class Case(Frozen):
 
     def holds(self, document: str, text: str) -> bool:
         """Whether a passage answers the question."""
-        told = _plain(text)
-        return document in self.documents and any(_plain(one) in told for one in self.says)
+        content = _plain(text)
+        return document in self.documents and any(_plain(one) in content for one in self.says)
 
     def within(self, passages: Sequence[tuple[str, str, str]], most: int) -> bool:
         """Whether the answer is in the first `most` words of passages (document, headings, text)."""
         left = most
         for document, title, text in passages:
-            said = text.split()
-            if self.holds(document, f"{title} {' '.join(said[:left])}"):
+            words = text.split()
+            if self.holds(document, f"{title} {' '.join(words[:left])}"):
                 return True
-            left -= len(said)
+            left -= len(words)
             if left <= 0:
                 break
         return False

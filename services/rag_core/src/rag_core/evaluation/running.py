@@ -43,7 +43,7 @@ def run(
         verdict = judge(case.question, case.history)
         written = answer(query) if answer is not None else None
         # Passages given for want of a model are no model's citations.
-        told = written.citations if written and written.model else ()
+        citations = written.citations if written and written.model else ()
         outcomes.append(
             Outcome(
                 case=case,
@@ -51,7 +51,7 @@ def run(
                 refused=not verdict.relevant,
                 within=(case.within(given, WITHIN[0]), case.within(given, WITHIN[1])),
                 seconds=seconds,
-                cited=tuple(case.holds(c.document, f"{c.title} {c.passage}") for c in told),
+                cited=tuple(case.holds(c.document, f"{c.title} {c.passage}") for c in citations),
                 without_model=written is not None and written.reason == "no_model",
                 answer_seconds=written.timings.total if written else None,
                 first_token_seconds=written.timings.first_token if written else None,

@@ -63,18 +63,18 @@ def directory_bytes(path: Path) -> int:
 
 def declared(archive: zipfile.ZipFile) -> str:
     """What the archive declares to be, in its "mimetype" and its container; empty without either."""
-    said = ""
+    text = ""
     for name in {_MIMETYPE, _CONTAINER} & {*archive.namelist()}:
         with contextlib.suppress(*DAMAGED, RuntimeError), archive.open(name) as part:  # the last: locked
-            said += part.read(_DECLARED_BYTES).decode("utf-8", "replace").lower() + "\n"
-    return said
+            text += part.read(_DECLARED_BYTES).decode("utf-8", "replace").lower() + "\n"
+    return text
 
 
-def may_be(kind: DocumentKind, names: set[str], said: str) -> bool:
+def may_be(kind: DocumentKind, names: set[str], text: str) -> bool:
     """Whether a kind that shares its parts' names with other archives is meant."""
     if kind is DocumentKind.EPUB:
-        named = "<rootfile" not in said or "oebps-package" in said or ".opf" in said
-        return named and not any(word in said for word in DECLARED)
+        named = "<rootfile" not in text or "oebps-package" in text or ".opf" in text
+        return named and not any(word in text for word in DECLARED)
     if kind is DocumentKind.OPENDOCUMENT:
-        return "opendocument" in said or _MANIFEST in names
+        return "opendocument" in text or _MANIFEST in names
     return True

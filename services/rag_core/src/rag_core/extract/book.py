@@ -127,7 +127,7 @@ def _spine(book: zipfile.ZipFile, package: str) -> tuple[str, list[str]]:
 def _refuse_locked(book: zipfile.ZipFile, chapters: list[str]) -> None:
     """Publishers' locks encrypt chapters; fonts alone are often obfuscated and of no interest."""
     names = {*book.namelist()}
-    shop = next((said for name, said in _SHOPS.items() if name in names), "")
+    shop = next((text for name, text in _SHOPS.items() if name in names), "")
     if _RIGHTS not in names:
         return
     try:

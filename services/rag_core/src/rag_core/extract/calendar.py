@@ -33,11 +33,11 @@ def read(text: str, page: int) -> Iterator[Item]:
         return
     for event in found:
         if event.name in _KINDS:
-            lines = [f"{name}: {said}" for key, name in _LINES.items() if (said := _said(event, key))]
+            lines = [f"{name}: {content}" for key, name in _LINES.items() if (content := _value(event, key))]
             yield from blocks(BlockKind.TEXT, "\n".join(lines), page)
 
 
-def _said(event: Component, key: str) -> str:
+def _value(event: Component, key: str) -> str:
     value = event.get(key)
     if value is None:
         return ""

@@ -31,8 +31,8 @@ def chart(data: bytes, page: int) -> Iterator[Item]:
         return
     title = _title(root.find(".//{*}chart/{*}title"))
     groups = _series(root) or _newer(root)
-    axes = [said for axis in root.iter("{*}valAx", "{*}catAx", "{*}dateAx", "{*}serAx", "{*}axis")
-            if (said := _title(axis.find("{*}title")))]  # fmt: skip
+    axes = [text for axis in root.iter("{*}valAx", "{*}catAx", "{*}dateAx", "{*}serAx", "{*}axis")
+            if (text := _title(axis.find("{*}title")))]  # fmt: skip
     if axes:
         yield from blocks(
             BlockKind.TEXT, f"Axes of the chart {title}".rstrip() + f": {'; '.join(axes)}", page

@@ -76,5 +76,5 @@ def _property(element: Any, holder: str, name: str, usual: str) -> str:
 
 
 def _grouped(element: Any, name: str) -> str:
-    said = _part(element, name)
-    return said if len(said) == 1 or said.isalnum() else f"({said})"
+    text = _part(element, name)
+    return text if len(text) == 1 or text.isalnum() else f"({text})"

@@ -130,8 +130,8 @@ def read(
 
 def decoded(data: bytes) -> tuple[str, str]:
     """The markup as text, and a remark on its encoding where one is due."""
-    said = _DECLARED.search(data, 0, _DECLARED_WITHIN)
-    text, how = encoding.decoded(data, said[1].decode("ascii") if said else "")
+    content = _DECLARED.search(data, 0, _DECLARED_WITHIN)
+    text, how = encoding.decoded(data, content[1].decode("ascii") if content else "")
     # It is text now; what it says of its bytes would mislead the parser.
     return re.sub(r"^\s{0,100}<\?xml[^>]{0,200}\?>", "", text, count=1), how.remark
 
@@ -166,10 +166,10 @@ def _fill(soup: BeautifulSoup, marked: Callable[[str, bool], str]) -> None:
             chosen = [one for one in options if one.has_attr("selected")]
         _become(choice, f" {', '.join(one.get_text(' ', strip=True) for one in chosen)} ")
     for picture in soup.find_all(["img", "area", "image"]):  # the last one within a drawing
-        said = [str(picture.get(name) or "") for name in ("alt", "title", "aria-label")]
-        words = picture.get_text(" ") or said[0]
+        text = [str(picture.get(name) or "") for name in ("alt", "title", "aria-label")]
+        words = picture.get_text(" ") or text[0]
         address = str(picture.get("src") or picture.get("xlink:href") or picture.get("href") or "")
-        described = re.search(r"\w", " ".join((words, *said))) is not None
+        described = re.search(r"\w", " ".join((words, *text))) is not None
         mark = "" if picture.name == "area" else marked(address, described)
         _become(picture, f" {words} {mark}")
 
@@ -282,8 +282,8 @@ def _cells(table: Tag) -> list[list[tuple[Tag, list[str]]]]:
 
 
 def _span(cell: Tag, name: str) -> int:
-    said = str(cell.get(name, "1")).strip()
-    return max(1, int(said)) if said.isascii() and said.isdigit() and len(said) < 6 else 1
+    text = str(cell.get(name, "1")).strip()
+    return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 6 else 1
 
 
 def _replace(tag: Tag, kind: str, text: str, *, marked: bool = False) -> None:

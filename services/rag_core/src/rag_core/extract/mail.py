@@ -176,12 +176,12 @@ class _Letter:
 
     def _both(self, plain: list[Item], other: list[Item]) -> Iterator[Item]:
         """The edition with more of the words, then what only the other one says."""
-        if _holds(_said(plain), _said(other)):
+        if _holds(_text(plain), _text(other)):
             first, second = plain, other
         else:
             first, second = other, [one for one in plain if not _stands_in(one)]
         yield from first
-        words, more = _words(_said(first)), 0
+        words, more = _words(_text(first)), 0
         for one in second:
             if not isinstance(one, Block):
                 yield one
@@ -215,8 +215,8 @@ class _Letter:
 
     def _elsewhere(self, part: EmailMessage) -> Iterator[Item]:
         """An attachment that the message only points at; nobody goes there."""
-        told = [f"{name} {value}" for name in _ELSEWHERE if (value := _parameter(part, name))]
-        place = f" ({', '.join(told)})" if told else ""
+        text = [f"{name} {value}" for name in _ELSEWHERE if (value := _parameter(part, name))]
+        place = f" ({', '.join(text)})" if text else ""
         name = part.get_filename() or "kept elsewhere"
         yield from unread(
             name, f"it is not in the message but elsewhere{place}; fetch it and add it by itself", self._page
@@ -282,11 +282,11 @@ def _whole(message: EmailMessage, stored: str) -> EmailMessage:
 
 def _holds(plain: str, other: str) -> bool:
     """Whether the plain edition has nearly all words of the other one; a placeholder has not."""
-    wanted = _words(other)
-    return len(wanted & _words(plain)) * 10 >= len(wanted) * 8
+    words = _words(other)
+    return len(words & _words(plain)) * 10 >= len(words) * 8
 
 
-def _said(items: list[Item]) -> str:
+def _text(items: list[Item]) -> str:
     return "\n".join(item.text for item in items if isinstance(item, Block))
 
 

@@ -57,7 +57,7 @@ def parse(path: Path, read: Reader) -> Iterator[Item]:
     if root.tag == _FLAT:
         yield from opendocument.parse(path, read)
         return
-    said, reader = _kind(root)
+    text, reader = _kind(root)
     title, pages, found = reader(root)
     yield Head(title=title, pages=pages)
     if parser.error_log:
@@ -67,7 +67,7 @@ def parse(path: Path, read: Reader) -> Iterator[Item]:
         empty = empty and isinstance(item, Picture)
         yield item
     if empty:
-        raise Unreadable("no_text", f"the file ({said}) holds no text")
+        raise Unreadable("no_text", f"the file ({text}) holds no text")
 
 
 def _of_2003(root: Any, read: Reader) -> Iterator[Item]:
@@ -127,12 +127,12 @@ def _feed(root: Any) -> tuple[str, int, Iterator[Item]]:
             seen: set[str] = set()
             for name in ("encoded", "content", "description", "summary"):
                 for part in entry.iterfind(f"{{*}}{name}"):
-                    said = (
+                    text = (
                         etree.tostring(part, encoding="unicode", with_tail=False)
                         if len(part)
                         else part.text or ""
                     )
-                    found = [one for one in html.read(said, 1)[1]
+                    found = [one for one in html.read(text, 1)[1]
                              if not isinstance(one, Block) or one.text not in seen]  # fmt: skip
                     seen.update(one.text for one in found if isinstance(one, Block))
                     yield from found

@@ -73,18 +73,18 @@ def _text(value: str, sections: tuple[tuple[Token, ...], ...]) -> str:
 
 
 def _plain(token: Token) -> str:
-    kind, said = token
+    kind, text = token
     if kind in {"text", "sign"}:
-        return said
+        return text
     if kind == "space":
         return " "
     if kind == "bracket":  # a currency is in brackets with its locale: [$€-407]
         return (
-            said[1:].rpartition("-")[0] or said[1:]
-            if said.startswith("$") and not said.startswith("$-")
+            text[1:].rpartition("-")[0] or text[1:]
+            if text.startswith("$") and not text.startswith("$-")
             else ""
         )
-    return said if kind == "other" and said not in "@%" else ""
+    return text if kind == "other" and text not in "@%" else ""
 
 
 def _number(value: float, sections: tuple[tuple[Token, ...], ...]) -> str:
@@ -95,12 +95,12 @@ def _number(value: float, sections: tuple[tuple[Token, ...], ...]) -> str:
         return _moment(value, section)
     kinds = {kind for kind, _ in section}
     if "general" in kinds or not kinds & {"digits"}:
-        said = "".join(_general(magnitude) if kind == "general" else _plain((kind, t)) for kind, t in section)
+        text = "".join(_general(magnitude) if kind == "general" else _plain((kind, t)) for kind, t in section)
         if "general" not in kinds and ("other", "@") in section:
-            said = _general(magnitude)
-        return said.strip()
-    if any(kind == "other" and said == "%" for kind, said in section):
-        hundreds = sum(said == "%" for kind, said in section if kind == "other")
+            text = _general(magnitude)
+        return text.strip()
+    if any(kind == "other" and text == "%" for kind, text in section):
+        hundreds = sum(text == "%" for kind, text in section if kind == "other")
         magnitude = float(Decimal(repr(magnitude)) * 100**hundreds)
     return _digits(magnitude, section).strip()
 
@@ -110,8 +110,8 @@ def _chosen(value: float, sections: tuple[tuple[Token, ...], ...]) -> tuple[tupl
     numeric = sections[:3] if len(sections) > 3 else sections
     others = list(numeric)
     for section in numeric:
-        for kind, said in section:
-            if kind == "bracket" and (found := _CONDITION.match(said)):
+        for kind, text in section:
+            if kind == "bracket" and (found := _CONDITION.match(text)):
                 others.remove(section)
                 limit, sign = float(found[2]), found[1]
                 holds = {"<": value < limit, ">": value > limit, "<=": value <= limit, ">=": value >= limit,
@@ -136,7 +136,7 @@ def _general(value: float) -> str:
 
 def _digits(value: float, section: tuple[Token, ...]) -> str:
     """A value in the places that the section has for digits; what is between them stays."""
-    places = "".join(said for kind, said in section if kind == "digits")
+    places = "".join(content for kind, content in section if kind == "digits")
     if "/" in places:
         return _fraction(value, section, places)
     value /= 1000 ** (len(places) - len(places.rstrip(",")))
@@ -162,16 +162,16 @@ def _digits(value: float, section: tuple[Token, ...]) -> str:
 
 def _after_exponent(section: tuple[Token, ...]) -> str:
     after = False
-    for kind, said in section:
+    for kind, text in section:
         if after and kind == "digits":
-            return said
+            return text
         after = after or kind == "exponent"
     return "00"
 
 
 def _parted(figure: str, section: tuple[Token, ...]) -> list[str]:
     """The figure in as many parts as other signs cut its places into: 000-0000 for a telephone number."""
-    runs = [len(said) for kind, said in section if kind == "digits"]
+    runs = [len(text) for kind, text in section if kind == "digits"]
     parts: list[str] = []
     for width in reversed(runs[1:]):
         figure, part = figure[: max(0, len(figure) - width)], figure[max(0, len(figure) - width) :]
@@ -189,16 +189,16 @@ def _optional(figure: str, decimals: str) -> str:
 
 def _around(figure: str, section: tuple[Token, ...]) -> str:
     """The figure in the place of the section's digits, with its other signs around."""
-    runs = [said for kind, said in section if kind == "digits"]
+    runs = [text for kind, text in section if kind == "digits"]
     parted = len(runs) > 1 and not "".join(runs).strip("0#?")
     parted = parted and not any(kind == "exponent" for kind, _ in section)
     coming = iter(_parted(figure, section) if parted else [figure])
     written: list[str] = []
-    for kind, said in section:
+    for kind, text in section:
         if kind in {"digits", "exponent"}:
             written.append(next(coming, ""))
         else:
-            written.append(said if kind == "other" and said == "%" else _plain((kind, said)))
+            written.append(text if kind == "other" and text == "%" else _plain((kind, text)))
     return "".join(written)
 
 
@@ -207,12 +207,12 @@ def _fraction(value: float, section: tuple[Token, ...], places: str) -> str:
     most = int(below) if below.isdigit() and int(below) else 10 ** max(1, len(below)) - 1
     whole, rest = divmod(abs(value), 1)
     part = Fraction(round(rest * most), most) if below.isdigit() else Fraction(rest).limit_denominator(most)
-    said = f"{int(whole)} {part.numerator}/{part.denominator}" if whole and part else str(part or int(whole))
-    return ("-" if value < 0 else "") + said
+    text = f"{int(whole)} {part.numerator}/{part.denominator}" if whole and part else str(part or int(whole))
+    return ("-" if value < 0 else "") + text
 
 
 def _is_time(section: tuple[Token, ...]) -> bool:
-    return any(kind == "time" or (kind == "bracket" and _ELAPSED.match(said)) for kind, said in section)
+    return any(kind == "time" or (kind == "bracket" and _ELAPSED.match(text)) for kind, text in section)
 
 
 def _moment(value: object, section: tuple[Token, ...]) -> str:
@@ -236,32 +236,32 @@ def _moment(value: object, section: tuple[Token, ...]) -> str:
         return _general(days)
     half = any(kind == "half" for kind, _ in section)
     written: list[str] = []
-    for index, (kind, said) in enumerate(section):
+    for index, (kind, text) in enumerate(section):
         if kind == "time":
-            written.append(_unit(said.lower(), moment, half=half, minutes=_is_minutes(section, index)))
-        elif kind == "bracket" and _ELAPSED.match(said):
-            unit = {"h": 3600, "m": 60, "s": 1}[said[0].lower()]
-            written.append(str(int(round(days * 86_400) // unit)).zfill(len(said)))
+            written.append(_unit(text.lower(), moment, half=half, minutes=_is_minutes(section, index)))
+        elif kind == "bracket" and _ELAPSED.match(text):
+            unit = {"h": 3600, "m": 60, "s": 1}[text[0].lower()]
+            written.append(str(int(round(days * 86_400) // unit)).zfill(len(text)))
         elif kind == "half":
             written.append("AM" if moment.hour < 12 else "PM")
         else:
-            written.append(said if kind == "digits" else _plain((kind, said)))
+            written.append(text if kind == "digits" else _plain((kind, text)))
     return "".join(written).strip()
 
 
 def _is_minutes(section: tuple[Token, ...], index: int) -> bool:
     """Whether an m is of minutes: it follows hours, or seconds follow it."""
-    units = [(i, said.lower()) for i, (kind, said) in enumerate(section)
-             if kind == "time" or (kind == "bracket" and _ELAPSED.match(said))]  # fmt: skip
+    units = [(i, text.lower()) for i, (kind, text) in enumerate(section)
+             if kind == "time" or (kind == "bracket" and _ELAPSED.match(text))]  # fmt: skip
     at = next((place for place, (i, _) in enumerate(units) if i == index), 0)
     before = units[at - 1][1] if at else ""
     after = units[at + 1][1] if at + 1 < len(units) else ""
     return before.startswith("h") or after.startswith("s")
 
 
-def _unit(said: str, moment: datetime, *, half: bool, minutes: bool) -> str:
-    width = len(said)
-    match said[0]:
+def _unit(text: str, moment: datetime, *, half: bool, minutes: bool) -> str:
+    width = len(text)
+    match text[0]:
         case "y":
             return f"{moment.year % 100:02}" if width <= 2 else f"{moment.year:04}"
         case "m" if minutes:
@@ -275,6 +275,6 @@ def _unit(said: str, moment: datetime, *, half: bool, minutes: bool) -> str:
             hour = (moment.hour % 12 or 12) if half else moment.hour
             return str(hour).zfill(min(width, 2))
         case _:
-            seconds, _, parts = said.partition(".")
+            seconds, _, parts = text.partition(".")
             tail = f".{moment.microsecond:06}"[: len(parts) + 1] if parts else ""
             return str(moment.second).zfill(min(len(seconds), 2)) + tail

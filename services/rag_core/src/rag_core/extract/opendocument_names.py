@@ -47,6 +47,6 @@ def parsed(data: bytes) -> Any:
         return None
 
 
-def number(said: str | None, usual: int) -> int:
+def number(text: str | None, usual: int) -> int:
     """A whole number of an attribute; the usual one when there is none."""
-    return int(said) if said and said.isdecimal() and len(said) < 8 else usual
+    return int(text) if text and text.isdecimal() and len(text) < 8 else usual

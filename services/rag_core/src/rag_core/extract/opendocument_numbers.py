@@ -72,17 +72,17 @@ def _list(part: Any, counter: _Counter, level: int) -> None:
     if level > _MOST_LEVELS:
         return
     for item in part.iterchildren(f"{TEXT}list-item"):
-        said = item.find(f"{TEXT}p") if item.find(f"{TEXT}p") is not None else item.find(f"{TEXT}h")
-        if said is not None:
+        text = item.find(f"{TEXT}p") if item.find(f"{TEXT}p") is not None else item.find(f"{TEXT}h")
+        if text is not None:
             start = item.get(f"{TEXT}start-value")
-            _mark(said, counter.next(level, number(start, 1) if start else None))
+            _mark(text, counter.next(level, number(start, 1) if start else None))
         for inner in item.iterchildren(f"{TEXT}list"):
             _list(inner, counter, level + 1)
 
 
-def _mark(paragraph: Any, said: str) -> None:
-    if said:
-        paragraph.set(LABEL, said)
+def _mark(paragraph: Any, text: str) -> None:
+    if text:
+        paragraph.set(LABEL, text)
 
 
 def _levels(style: Any, tag: str) -> _Levels:

@@ -16,11 +16,11 @@ _SHOWN = {None, "header", "footer", "date-time", "page-number"}
 
 def running(source: Source, flow: Flow) -> Iterator[str]:
     """The lines of each kind of page that the document uses, each of them once."""
-    said: dict[str, None] = {}
+    text: dict[str, None] = {}
     for paragraph in [*_paragraphs(source), *_declared(source)]:
         if _counts(paragraph, line := flow.words(paragraph, fields=False)):
-            said[line] = None
-    yield from said
+            text[line] = None
+    yield from text
 
 
 def _paragraphs(source: Source) -> Iterator[Any]:

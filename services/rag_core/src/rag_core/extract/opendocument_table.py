@@ -22,13 +22,13 @@ def rows(table: Any, text_of: Callable[[Any], str]) -> Iterator[list[str]]:
     for index, row in enumerate(_rows(table)):
         cells: list[str] = []
         for cell in row.iterchildren(f"{TABLE}table-cell", f"{TABLE}covered-table-cell"):
-            said = text_of(cell) or value(cell)
+            text = text_of(cell) or value(cell)
             for _ in range(min(_repeated(cell, "columns"), MAX_COLUMNS - len(cells))):
                 last, above = below.get(len(cells), (-1, ""))
                 covered = cell.tag.endswith("}covered-table-cell") and last >= index
                 if (spanned := number(cell.get(f"{TABLE}number-rows-spanned"), 1)) > 1:
-                    below[len(cells)] = (index + spanned - 1, said)
-                cells.append(above if covered else said)
+                    below[len(cells)] = (index + spanned - 1, text)
+                cells.append(above if covered else text)
         while cells and not cells[-1]:
             cells.pop()
         for _ in range(min(_repeated(row, "rows"), _MOST_REPEATS) if cells else 1):
@@ -37,14 +37,14 @@ def rows(table: Any, text_of: Callable[[Any], str]) -> Iterator[list[str]]:
 
 def value(cell: Any) -> str:
     """The value of a cell that some program wrote without its text; a formula that was never calculated."""
-    said = cell.get(f"{OFFICE}value")
+    text = cell.get(f"{OFFICE}value")
     match cell.get(f"{OFFICE}value-type"):
-        case "percentage" if said and _is_number(said):
-            return f"{float(said) * 100:.10g}%"
-        case "currency" if said:
-            return f"{said} {cell.get(f'{OFFICE}currency') or ''}".strip()
-        case "float" if said:
-            return str(said)
+        case "percentage" if text and _is_number(text):
+            return f"{float(text) * 100:.10g}%"
+        case "currency" if text:
+            return f"{text} {cell.get(f'{OFFICE}currency') or ''}".strip()
+        case "float" if text:
+            return str(text)
         case "date":
             return str(cell.get(f"{OFFICE}date-value") or "")
         case "time":
@@ -94,8 +94,8 @@ def _repeated(element: Any, what: str) -> int:
     return number(element.get(f"{TABLE}number-{what}-repeated"), 1)
 
 
-def _is_number(said: str) -> bool:
+def _is_number(text: str) -> bool:
     try:
-        return bool(float(said) < float("inf"))
+        return bool(float(text) < float("inf"))
     except ValueError:
         return False

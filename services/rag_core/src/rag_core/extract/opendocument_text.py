@@ -109,15 +109,15 @@ class Flow:
 
     def cell(self, cell: Any) -> str:
         """The text of a cell, in one piece; what is drawn in it comes after the table."""
-        said: list[str] = []
+        text: list[str] = []
         for one in cell:
             if one.tag in {f"{TEXT}p", f"{TEXT}h", f"{TEXT}list"}:
-                said.append(self.words(one))
+                text.append(self.words(one))
             elif one.tag == f"{OFFICE}annotation":
-                said.append(self._comment(one))
+                text.append(self._comment(one))
             elif isinstance(one.tag, str) and (one.tag.startswith(DRAW) or one.tag == f"{TABLE}table"):
                 self._drawn.append(one)
-        return " ".join(filter(None, map(str.strip, said)))
+        return " ".join(filter(None, map(str.strip, text)))
 
     def _item(self, one: Any, page: int) -> Iterator[Item] | None:
         """What is read of an element as a whole; None when its parts are looked into."""
@@ -136,8 +136,8 @@ class Flow:
             case tag if tag == f"{OFFICE}annotation":
                 return blocks(BlockKind.TEXT, self._comment(one).strip(" ()"), page)
             case tag if tag == f"{DRAW}frame" and one.get(f"{PRESENTATION}class") == "title":
-                said = " ".join(filter(None, map(self.words, one.iter(f"{TEXT}p"))))
-                return blocks(BlockKind.HEADING, said, page, 1)
+                text = " ".join(filter(None, map(self.words, one.iter(f"{TEXT}p"))))
+                return blocks(BlockKind.HEADING, text, page, 1)
             case tag if tag == f"{DRAW}image":
                 return self._picture(one, page)
             case tag if tag in {f"{DRAW}object", f"{DRAW}object-ole"}:
@@ -175,8 +175,8 @@ class Flow:
             yield from tables(found, page)
 
     def _speaker(self, notes: Any, page: int) -> Iterator[Item]:
-        said = [self.words(one, fields=False) for one in notes.iter(f"{TEXT}p")]
-        if words := "\n".join(filter(None, said)):
+        text = [self.words(one, fields=False) for one in notes.iter(f"{TEXT}p")]
+        if words := "\n".join(filter(None, text)):
             yield Note(Part.NOTE)
             yield from blocks(BlockKind.TEXT, f"Notes: {words}", page)
 
@@ -186,17 +186,17 @@ class Flow:
         return f" (note: {' '.join(map(self.words, body))}) " if body is not None else ""
 
     def _comment(self, comment: Any) -> str:
-        said = " ".join(filter(None, map(self.words, comment.iter(f"{TEXT}p"))))
+        text = " ".join(filter(None, map(self.words, comment.iter(f"{TEXT}p"))))
         who = (comment.findtext("{http://purl.org/dc/elements/1.1/}creator") or "").strip()
-        self._comments += bool(said)
-        return f" (comment{f' by {who}' if who else ''}: {said}) " if said else ""
+        self._comments += bool(text)
+        return f" (comment{f' by {who}' if who else ''}: {text}) " if text else ""
 
     def _picture(self, image: Any, page: int) -> Iterator[Item]:
         frame = image.getparent()
         if any(frame.find(f"{DRAW}{name}") is not None for name in ("object", "object-ole", "plugin")):
             return  # how the object beside it looks
-        said = [(frame.findtext(f"{SVG}{name}") or "").strip() for name in ("title", "desc")]
-        words = ": ".join(filter(None, said))
+        text = [(frame.findtext(f"{SVG}{name}") or "").strip() for name in ("title", "desc")]
+        words = ": ".join(filter(None, text))
         yield from blocks(BlockKind.TEXT, f"Picture: {words}" if words else "", page)
         yield Picture(self._stored(image), page, described=bool(words))
         for paragraph in image.iterchildren(f"{TEXT}p"):
@@ -246,8 +246,8 @@ class Flow:
 
 def _marker(paragraph: Any) -> str:
     """What is before a paragraph of a list, or a heading: its number, or a dash."""
-    if said := paragraph.get(LABEL):
-        return f"{said.strip()} "
+    if text := paragraph.get(LABEL):
+        return f"{text.strip()} "
     listed = paragraph.getparent().tag == f"{TEXT}list-item" and paragraph.tag == f"{TEXT}p"
     return "- " if listed else ""
 
@@ -263,14 +263,14 @@ def _field(control: Any, page: int) -> Iterator[Item] | None:
     name = str(control.tag).removeprefix(FORM)
     if name in {"form", "properties", "property", "item", "option", "list-property", "list-value"}:
         return None
-    said = str(control.get(f"{FORM}current-value") or control.get(f"{FORM}value") or "")
+    text = str(control.get(f"{FORM}current-value") or control.get(f"{FORM}value") or "")
     if name in {"checkbox", "radio"}:
         state = control.get(f"{FORM}current-state") or control.get(f"{FORM}state")
-        said = "yes" if state in {"checked", "true"} else "no"
+        text = "yes" if state in {"checked", "true"} else "no"
     label = str(control.get(f"{FORM}label") or control.get(f"{FORM}name") or "")
-    return _filled(label, said, page) if said and name != "button" else iter(())
+    return _filled(label, text, page) if text and name != "button" else iter(())
 
 
-def _filled(label: str, said: str, page: int) -> Iterator[Item]:
+def _filled(label: str, text: str, page: int) -> Iterator[Item]:
     yield Note(Part.FORM_FIELD)
-    yield from blocks(BlockKind.TEXT, f"{label}: {said}" if label else said, page)
+    yield from blocks(BlockKind.TEXT, f"{label}: {text}" if label else text, page)

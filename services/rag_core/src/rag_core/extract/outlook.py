@@ -67,7 +67,7 @@ def parse(path: Path, read: Reader) -> Iterator[Item]:
 def _items(message: Message, subject: str, read: Reader) -> Iterator[Item]:
     when = message.sent_date.strftime("%a, %d %b %Y %H:%M %z") if message.sent_date else ""
     lines = {"From": message.sender or ""} | people(message.recipients) | {"Date": when, "Subject": subject}
-    yield from blocks(BlockKind.TEXT, "\n".join(f"{name}: {said}" for name, said in lines.items() if said), 1)
+    yield from blocks(BlockKind.TEXT, "\n".join(f"{name}: {text}" for name, text in lines.items() if text), 1)
     data = message.properties.binary_prop_value(constants.PID_HTML)
     markup = encoding.decoded(data, message.properties.body_encoding)[0] if data else message.html_body
     if message.body and message.body.strip():

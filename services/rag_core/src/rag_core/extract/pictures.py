@@ -150,7 +150,7 @@ class Outcomes:
 
     def first(self, but: str = "") -> str:
         """The first reason, other than `but`, why a picture was not read, with its place; empty when none."""
-        return next((_said(why, where, pages[:1]) for (why, where), pages in self._unread.items()
+        return next((_remark(why, where, pages[:1]) for (why, where), pages in self._unread.items()
                      if why != but), "")  # fmt: skip
 
     def notes(self) -> Iterator[Note]:
@@ -158,7 +158,7 @@ class Outcomes:
         if self.read:
             yield Note(Part.PICTURE, self.read)
         for (why, where), pages in self._unread.items():
-            yield Note(Part.PICTURE, len(pages), read=False, message=_said(why, where, pages))
+            yield Note(Part.PICTURE, len(pages), read=False, message=_remark(why, where, pages))
 
 
 def recognised(items: Iterator[Item], recognition: Recognition) -> Iterator[Item]:
@@ -207,7 +207,7 @@ def _attached(picture: Picture, seen: Seen) -> Iterator[Item]:
         yield from unread(picture.name, why, picture.page, how)
 
 
-def _said(why: str, where: str, pages: list[int]) -> str:
+def _remark(why: str, where: str, pages: list[int]) -> str:
     """A line of the report: where pictures are, how many, and why they were not read."""
     place = span(where, pages) if where in _PAGES else where
     many = "a picture" if len(pages) == 1 else f"{len(pages):,} pictures"

@@ -80,14 +80,14 @@ def _batches(head: list[str], rows: Iterator[list[str]], page: int) -> Iterator[
 
 def _part(head: list[str], rows: list[list[str]], page: int) -> Iterator[Item]:
     long = [(row, i) for row in rows for i, cell in enumerate(row) if len(cell) > _LONG_CELL]
-    told = [(row[0], head[i] if i < len(head) else "", row[i]) for row, i in long]
+    text = [(row[0], head[i] if i < len(head) else "", row[i]) for row, i in long]
     for row, i in long:
         row[i] = f"{row[i][:80]}\u2026"
     width = max(map(len, [head, *rows]))
     for columns in _columns(head, width):
         picked = [[row[i] if i < len(row) else "" for i in columns] for row in [head, *rows]]
         yield from tables(picked, page)
-    for key, name, cell in told:
+    for key, name, cell in text:
         yield from blocks(BlockKind.TEXT, ": ".join(filter(None, (key[:80], name, cell))), page)
 
 

@@ -121,16 +121,16 @@ class _Body:
             return
         font = self._fonts.name_of(group.font)
         if is_of_signs(font) and group.name not in ALWAYS | HEXADECIMAL and group.name != "fldinst":
-            group.sink.said(drawn(text.decode("latin-1"), font))
+            group.sink.add_text(drawn(text.decode("latin-1"), font))
         elif self._utf8 and not token.sign and not text.isascii():
-            group.sink.said(text.decode("utf-8", "replace"))
+            group.sink.add_text(text.decode("utf-8", "replace"))
         else:
             group.sink.stored(text, self._fonts.page_of(group.font))
 
-    def _say(self, text: str) -> None:
+    def _add_text(self, text: str) -> None:
         group = self._groups[-1]
         if group.sink is not None and not group.deleted:
-            group.sink.said(text)
+            group.sink.add_text(text)
 
     def _open(self) -> None:
         self._left, self._fresh, self._starred = 0, True, False
@@ -186,7 +186,7 @@ class _Body:
             case "field":
                 self._fields.pop()
             case "fldinst":
-                self._say(self._fields[-1].shown(text) if self._fields else "")
+                self._add_text(self._fields[-1].shown(text) if self._fields else "")
             case "ffl":
                 if self._fields:
                     self._fields[-1].choices.append(text.strip())
@@ -202,13 +202,13 @@ class _Body:
                     self._after += blocks(BlockKind.TEXT, text, 1)
 
     def _note(self, name: str, text: str) -> None:
-        said = " ".join(text.split())
-        if not said:
+        content = " ".join(text.split())
+        if not content:
             return
         kind, label = (Part.NOTE, "Footnote") if name == "footnote" else (Part.COMMENT, "Comment")
         if name == "annotation" and self._author:
             label, self._author = f"Comment by {self._author}", ""
-        self._after += [Note(kind), *blocks(BlockKind.TEXT, f"{label}: {said}", 1)]
+        self._after += [Note(kind), *blocks(BlockKind.TEXT, f"{label}: {content}", 1)]
 
     def _shape(self, text: str) -> None:
         """A property of a shape that says something: the words of WordArt, a picture's description."""
@@ -235,14 +235,14 @@ class _Body:
             if word != "style":
                 self._begin(word)
         elif word == "u":
-            self._say(drawn(chr((number or 0) & 0xFFFF), self._fonts.name_of(group.font)))
+            self._add_text(drawn(chr((number or 0) & 0xFFFF), self._fonts.name_of(group.font)))
             self._left = group.skip
         elif word in CHARACTERS:
-            self._say(CHARACTERS[word])
+            self._add_text(CHARACTERS[word])
         elif group.sink is self._text:
             yield from self._layout(word, number)
         elif group.sink is not None:
-            self._say("\n" if word in ENDS_OF_LINES or word == "row" else "\t" if word == "cell" else "")
+            self._add_text("\n" if word in ENDS_OF_LINES or word == "row" else "\t" if word == "cell" else "")
         self._property_of(word, number)
 
     def _layout(self, word: str, number: int | None) -> Iterator[Item]:
@@ -250,7 +250,7 @@ class _Body:
         match word:
             case _ if word in ENDS_OF_LINES:
                 if self._in_table:
-                    self._say("\n")
+                    self._add_text("\n")
                 else:
                     yield from self._paragraph()
             case "pard":
@@ -264,7 +264,7 @@ class _Body:
             case "cell":
                 self._row.append(self._text.take())
             case "nestcell" | "nestrow":
-                self._say(" ")
+                self._add_text(" ")
             case "row":
                 if self._row:
                     self._rows.append(self._row)

@@ -45,7 +45,7 @@ class Sink:
             self.page = page
         self.waiting += data
 
-    def said(self, text: str) -> None:
+    def add_text(self, text: str) -> None:
         """Text that is Unicode already."""
         self._decode()
         self.pieces.append(text)

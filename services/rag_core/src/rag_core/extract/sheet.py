@@ -105,15 +105,15 @@ class _Sheet:
         for number, (row, written) in enumerate(pairs, 1):
             self._wide = self._wide or len(row) > MAX_COLUMNS
             cells = [self._shown(cell, written, i, number) for i, cell in enumerate(row[:MAX_COLUMNS])]
-            for column, (merged, said) in list(open_ranges.items()):
+            for column, (merged, text) in list(open_ranges.items()):
                 if number > merged.bottom:
                     del open_ranges[column]
-                elif said:
+                elif text:
                     cells += [""] * (column - len(cells))
-                    cells[column - 1] = said
+                    cells[column - 1] = text
             while following.top <= number:
-                said = cells[following.column - 1] if following.column <= len(cells) else ""
-                open_ranges[following.column] = (following, said)
+                text = cells[following.column - 1] if following.column <= len(cells) else ""
+                open_ranges[following.column] = (following, text)
                 following = next(coming)
             yield cells
 
@@ -135,15 +135,15 @@ class _Sheet:
             yield Note(Part.TABLE, read=False, message=message)
 
     def _shown(self, cell: Any, written: Any, i: int, row: int) -> str:
-        said = shown(cell.value, getattr(cell, "number_format", None))
+        text = shown(cell.value, getattr(cell, "number_format", None))
         if cell.value is None and i < len(written):
             formula = written[i].value
             formula = formula.text if isinstance(formula, ArrayFormula) else formula
             if isinstance(formula, str) and formula.startswith("="):
                 self._uncalculated += 1
-                said = formula
+                text = formula
         address = self._links.get((row, i + 1)) if self._links else None
-        if address and said and address.removeprefix("mailto:") not in said:
-            said = f"{said} ({address})"
+        if address and text and address.removeprefix("mailto:") not in text:
+            text = f"{text} ({address})"
         note = self._notes.get((row, i + 1)) if self._notes else None
-        return f"{said} (note: {note})".strip() if note else said
+        return f"{text} (note: {note})".strip() if note else text

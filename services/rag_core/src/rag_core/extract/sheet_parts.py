@@ -77,18 +77,18 @@ class Parts:
             if root is None:
                 continue
             for one in root.iter("{*}comment", "{*}threadedComment"):
-                said = " ".join("".join(text.text or "" for text in one.iter("{*}t", "{*}text")).split())
+                content = " ".join("".join(text.text or "" for text in one.iter("{*}t", "{*}text")).split())
                 try:
                     place = coordinate_to_tuple(str(one.get("ref")))
                 except ValueError:
                     continue
                 if kind == "comments":
-                    found[place] = said
-                elif said:
+                    found[place] = content
+                elif content:
                     who = people.get(str(one.get("personId")), "")
-                    threads.setdefault(place, []).append(f"{who}: {said}" if who else said)
+                    threads.setdefault(place, []).append(f"{who}: {content}" if who else content)
         # What older programs show in place of a thread repeats it.
-        return found | {place: "; ".join(said) for place, said in threads.items()}
+        return found | {place: "; ".join(content) for place, content in threads.items()}
 
     def beside(self, page: int, name: str, read: Reader) -> Iterator[Item]:
         """Text boxes, charts, diagrams, pictures and embedded files of the sheet."""
@@ -114,11 +114,11 @@ class Parts:
             elif kind == "diagramData" and (data := self._read(target)):
                 yield from diagram(data, page)
         for picture in root.iter("{*}pic"):
-            said = next((str(one.get("descr") or "") for one in picture.iter("{*}cNvPr")), "")
-            yield from blocks(BlockKind.TEXT, f"Picture: {said}" if said.strip() else "", page)
+            content = next((str(one.get("descr") or "") for one in picture.iter("{*}cNvPr")), "")
+            yield from blocks(BlockKind.TEXT, f"Picture: {content}" if content.strip() else "", page)
             for one in picture.iter("{*}blip"):
                 _, target = relations.get(str(one.get(f"{_RELATION}embed")), ("", ""))
-                yield Picture(self._read(target), page, f"sheet {name}", described=bool(said.strip()))
+                yield Picture(self._read(target), page, f"sheet {name}", described=bool(content.strip()))
 
     def links(self) -> dict[tuple[int, int], str]:
         """Addresses on the web or of a person by the (row, column) that leads there."""
@@ -139,15 +139,15 @@ class Parts:
 
     def running(self) -> list[str]:
         """What is printed above and below each page, without numbers of pages, dates and names of files."""
-        said: dict[str, None] = {}
+        texts: dict[str, None] = {}
         for match in _RUNNING.finditer(self._tail()):
             text = html.unescape(match[2].decode("utf-8", "replace")).replace("&&", "\0")
             dynamic = re.search("&[PNDTZFAG]", text) is not None
             line = " ".join(_CODE.sub(" ", text).replace("\0", "&").split())
             words = [word for word in re.findall(r"\w+", line) if not word.isdigit()]
             if len(words) > (2 if dynamic else 0):
-                said[line] = None
-        return list(said)
+                texts[line] = None
+        return list(texts)
 
     def _tail(self) -> bytes:
         """What follows the cells; it is kept, for it is asked for more than once."""

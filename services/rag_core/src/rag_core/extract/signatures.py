@@ -114,10 +114,10 @@ _LOCKED = "EncryptedPackage"
 def named(head: bytes) -> str | None:
     """What a file that begins with these bytes is, and what to do; None when it is not one of these."""
     binary = _BINARY.search(head) is not None
-    for offset, mark, said in (*((0, mark, said) for mark, said in _BEGINNINGS), *_WITHIN):
+    for offset, mark, text in (*((0, mark, text) for mark, text in _BEGINNINGS), *_WITHIN):
         sure = binary or mark in _OF_TEXTS or not (mark.isascii() and mark.decode("ascii").isprintable())
         if sure and head[offset : offset + len(mark)] == mark:
-            return said
+            return text
     return None
 
 
@@ -158,9 +158,9 @@ class Compound:
         return _LOCKED.lower() in self._streams
 
     @property
-    def said(self) -> str:
+    def description(self) -> str:
         """What it is, and what to do."""
-        for stream, said in _OLE_KINDS:
+        for stream, text in _OLE_KINDS:
             if stream.lower() in self._streams:
-                return said
+                return text
         return "of an older program of Microsoft's kind; open it there and save it as DOCX, XLSX or PDF"

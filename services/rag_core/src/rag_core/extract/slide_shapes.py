@@ -82,18 +82,18 @@ def paragraphs(shape: Any) -> str:
 
 def words(paragraph: Any, *, numbered: bool = True) -> str:
     """The text of a paragraph: its runs, fields (slides' own numbers only if asked), breaks and equations."""
-    said: list[str] = []
+    text: list[str] = []
     for one in paragraph:
         if not isinstance(one.tag, str):
             continue
         name = one.tag.rpartition("}")[2]
         if name == "r" or (name == "fld" and (numbered or one.get("type") != "slidenum")):
-            said.append(one.findtext(f"{_DRAWING}t") or "")
+            text.append(one.findtext(f"{_DRAWING}t") or "")
         elif name == "br":
-            said.append("\n")
+            text.append("\n")
         else:
-            said += (linear(equation) for equation in one.iter(_MATH))
-    return "".join(said)
+            text += (linear(equation) for equation in one.iter(_MATH))
+    return "".join(text)
 
 
 def cells(table: Any) -> Iterator[list[str]]:
@@ -111,10 +111,10 @@ def cells(table: Any) -> Iterator[list[str]]:
 
 
 def _listed(found: list[Any]) -> str:
-    said = [(one, text) for one in found if (text := words(one)).strip()]
-    if len(said) == 1:
-        return said[0][1]
-    return "\n".join(f"{'  ' * _level(one)}- {text}" for one, text in said)
+    content = [(one, text) for one in found if (text := words(one)).strip()]
+    if len(content) == 1:
+        return content[0][1]
+    return "\n".join(f"{'  ' * _level(one)}- {text}" for one, text in content)
 
 
 def _level(paragraph: Any) -> int:

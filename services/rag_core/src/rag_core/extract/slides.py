@@ -132,8 +132,8 @@ class _Deck:
             yield Note(Part.TEXT, read=False, message=message)
 
     def _title(self, shape: Any, number: int) -> Iterator[Item]:
-        said = " ".join(words(one._p) for one in shape.text_frame.paragraphs)
-        yield from blocks(BlockKind.HEADING, said, number, 1)
+        text = " ".join(words(one._p) for one in shape.text_frame.paragraphs)
+        yield from blocks(BlockKind.HEADING, text, number, 1)
 
     def _shape(self, shape: Any, number: int) -> Iterator[Item]:
         if isinstance(shape, Unknown):
@@ -161,11 +161,11 @@ class _Deck:
 
     def _once(self, shape: Any, number: int) -> Iterator[Item]:
         found = shape.text_frame.paragraphs if shape.has_text_frame else ()
-        said = " ".join(words(one._p, numbered=False) for one in found).strip()
-        counts = placeholder(shape) is PP_PLACEHOLDER.SLIDE_NUMBER and not any(map(str.isalpha, said))
-        if any(map(str.isalnum, said)) and not counts and said not in self._running:
-            self._running.add(said)
-            yield from blocks(BlockKind.TEXT, said, number)
+        text = " ".join(words(one._p, numbered=False) for one in found).strip()
+        counts = placeholder(shape) is PP_PLACEHOLDER.SLIDE_NUMBER and not any(map(str.isalpha, text))
+        if any(map(str.isalnum, text)) and not counts and text not in self._running:
+            self._running.add(text)
+            yield from blocks(BlockKind.TEXT, text, number)
 
     def _frame(self, shape: Any, number: int) -> Iterator[Item]:
         """A chart, a diagram or an embedded file, by what the frame refers to."""
@@ -196,10 +196,10 @@ class _Deck:
             message = f"slide {number}: sound or video ({shape.name}), not read; add its transcript as text"
             yield Note(Part.ATTACHMENT, read=False, message=message)
             return
-        said = next((str(one.get("descr") or "") for one in shape.element.iter("{*}cNvPr")), "")
-        yield from blocks(BlockKind.TEXT, f"Picture: {said}" if said.strip() else "", number)
+        text = next((str(one.get("descr") or "") for one in shape.element.iter("{*}cNvPr")), "")
+        yield from blocks(BlockKind.TEXT, f"Picture: {text}" if text.strip() else "", number)
         for one in shape.element.iter("{*}blip"):
-            yield Picture(_blob(shape.part, one), number, "slide", described=bool(said.strip()))
+            yield Picture(_blob(shape.part, one), number, "slide", described=bool(text.strip()))
 
     def _background(self, slide: Any, number: int) -> Iterator[Item]:
         """What the layout and the master draw on the slide: said with the first that shows it.
@@ -225,18 +225,18 @@ class _Deck:
         if not slide.has_notes_slide:
             return
         choose(slide.notes_slide.element)
-        said: list[str] = []
+        text: list[str] = []
         beside: list[Item] = []
         for shape in ordered(slide.notes_slide.shapes):
             if placeholder(shape) in _RUNNING:
                 beside += self._guarded(self._once, shape, number)
             elif getattr(shape, "has_text_frame", False):
-                said += filter(None, [paragraphs(shape)])
+                text += filter(None, [paragraphs(shape)])
             elif placeholder(shape) is not PP_PLACEHOLDER.SLIDE_IMAGE:
                 beside += self._guarded(self._shape, shape, number)
-        if said:
+        if text:
             yield Note(Part.NOTE)
-            yield from blocks(BlockKind.TEXT, "Notes: " + "\n".join(said), number)
+            yield from blocks(BlockKind.TEXT, "Notes: " + "\n".join(text), number)
         yield from beside
 
     def _comments(self, slide: Any, number: int) -> Iterator[Item]:
@@ -246,13 +246,13 @@ class _Deck:
             root = parsed(relation.target_part.blob)
             # Those of older programs have a text; those of newer ones paragraphs, and replies.
             for comment in root.iter("{*}cm", "{*}reply") if root is not None else ():
-                said = comment.findtext("{*}text") or ""
+                text = comment.findtext("{*}text") or ""
                 for body in comment.iterchildren("{*}txBody"):
-                    said += "\n".join(words(one) for one in body.iter("{*}p"))
+                    text += "\n".join(words(one) for one in body.iter("{*}p"))
                 who = self._authors.get(str(comment.get("authorId")), "")
-                if said.strip():
+                if text.strip():
                     yield Note(Part.COMMENT)
-                    yield from blocks(BlockKind.TEXT, f"Comment{f' by {who}' if who else ''}: {said}", number)
+                    yield from blocks(BlockKind.TEXT, f"Comment{f' by {who}' if who else ''}: {text}", number)
 
 
 def _blob(part: Any, blip: Any) -> bytes:

@@ -172,9 +172,9 @@ def _no_document(names: set[str], name: str, declared: str) -> UploadRefused:
         return UploadRefused(
             f"{name!r} is encrypted; save a copy without a password and upload that", code="upload_encrypted"
         )
-    for word, said in archives.DECLARED.items():
+    for word, text in archives.DECLARED.items():
         if word in declared:
-            return _refused(f"{name!r} is {said}")
+            return _refused(f"{name!r} is {text}")
     if any(_IWORK.search(part) for part in names):
         return _refused(
             f"{name!r} is a file of Pages, Numbers or Keynote; export it as PDF, DOCX, XLSX or PPTX"
@@ -213,7 +213,7 @@ def _ole(path: Path, name: str) -> DocumentKind:
         )
     if found.is_message:
         return DocumentKind.EMAIL
-    raise _refused(f"{name!r} is {found.said}")
+    raise _refused(f"{name!r} is {found.description}")
 
 
 def _unsupported(name: str) -> UploadRefused:

@@ -122,27 +122,27 @@ class _Body:
             yield from self._paragraph(element, beside, page)
 
     def _paragraph(self, element: Any, beside: list[Any], page: int) -> Iterator[Item]:
-        said = text(element, beside)
-        if not said.strip():
+        content = text(element, beside)
+        if not content.strip():
             return
-        said = self._styles.label(element) + said.strip("\n")
+        content = self._styles.label(element) + content.strip("\n")
         level = self._styles.heading(element)
-        yield from blocks(BlockKind.HEADING if level else BlockKind.TEXT, said, page, level)
+        yield from blocks(BlockKind.HEADING if level else BlockKind.TEXT, content, page, level)
 
     def _cell(self, cell: Any | None, beside: list[Any]) -> str:
         """The text of a cell; None is a place that a merged cell covers. A table in a cell is its words."""
         if cell is None:
             return ""
-        said = []
+        content = []
         for element, shown in inside(cell):
             if shown and element.tag == w("tbl"):
-                said += [self._cell(one, beside) for row in rows(element) for one in cells(row)]
+                content += [self._cell(one, beside) for row in rows(element) for one in cells(row)]
             elif shown and element.tag in WHOLE:
                 beside.append(element)
             elif shown and element.tag == w("p"):
                 words = text(element, beside)
-                said.append(self._styles.label(element) + words if words.strip() else "")
-        return "\n".join(filter(None, said))
+                content.append(self._styles.label(element) + words if words.strip() else "")
+        return "\n".join(filter(None, content))
 
     def _beside(self, one: Any, page: int) -> Iterator[Item]:
         """What a paragraph holds beside its text."""
@@ -181,11 +181,11 @@ class _Body:
             yield from self._pictures([data.get(f"{_RELATION}id")], shape.get("alt"), page)
 
     def _pictures(self, relations: list[str | None], description: str | None, page: int) -> Iterator[Item]:
-        said = str(description or "").strip()
-        said = "" if said.startswith("C:\\") else said
-        yield from blocks(BlockKind.TEXT, f"Picture: {said}" if said else "", page)
+        text = str(description or "").strip()
+        text = "" if text.startswith("C:\\") else text
+        yield from blocks(BlockKind.TEXT, f"Picture: {text}" if text else "", page)
         for relation in relations:
-            yield Picture(self._blob(relation), page, described=bool(said))
+            yield Picture(self._blob(relation), page, described=bool(text))
 
     def _note(self, reference: Any, page: int) -> Iterator[Item]:
         for name, found in self._notes.items():
@@ -210,9 +210,9 @@ class _Body:
                 yield Note(Part.TEXT, read=False, message=f"a {kind} that is damaged")
                 continue
             beside: list[Any] = []
-            said = self._cell(root, beside).split()
-            if self._running.new(" ".join(said)):
-                yield from blocks(BlockKind.TEXT, " ".join(said), 1)
+            text = self._cell(root, beside).split()
+            if self._running.new(" ".join(text)):
+                yield from blocks(BlockKind.TEXT, " ".join(text), 1)
             self._part = relation.target_part
             for one in beside:
                 yield from (item for item in self._beside(one, 1) if self._is_new(item))

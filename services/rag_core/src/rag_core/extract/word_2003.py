@@ -101,10 +101,10 @@ def _running(root: Any) -> Iterator[tuple[str, str, Any]]:
 def _number(properties: Any) -> None:
     """The number of a paragraph, which the older format gives as the text that is shown."""
     shown = properties.find(f"{_HINT}t")
-    said = str(shown.get(f"{_HINT}val", "")) if shown is not None else ""
-    if said:
+    text = str(shown.get(f"{_HINT}val", "")) if shown is not None else ""
+    if text:
         run = etree.Element(f"{_NEW}r")
-        etree.SubElement(run, f"{_NEW}t").text = (said if any(map(str.isalnum, said)) else "-") + " "
+        etree.SubElement(run, f"{_NEW}t").text = (text if any(map(str.isalnum, text)) else "-") + " "
         properties.getparent().addnext(run)
 
 

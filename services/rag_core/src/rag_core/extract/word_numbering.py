@@ -135,8 +135,8 @@ def _level(element: Any) -> _Level:
 
 
 def _index(element: Any) -> int:
-    said = str(element.get(qn("w:ilvl"), "0"))
-    return min(int(said), _LEVELS - 1) if said.isdigit() else 0
+    text = str(element.get(qn("w:ilvl"), "0"))
+    return min(int(text), _LEVELS - 1) if text.isdigit() else 0
 
 
 def _value(element: Any | None) -> str:
@@ -144,8 +144,8 @@ def _value(element: Any | None) -> str:
 
 
 def _whole(element: Any, otherwise: int) -> int:
-    said = _value(element)
-    return int(said) if said.isdecimal() and len(said) < 8 else otherwise
+    text = _value(element)
+    return int(text) if text.isdecimal() and len(text) < 8 else otherwise
 
 
 def _chinese(value: int) -> str:
@@ -153,8 +153,8 @@ def _chinese(value: int) -> str:
     if not 0 < value < 100:
         return str(value)
     tens, ones = divmod(value, 10)
-    said = (_CHINESE[tens] if tens > 1 else "") + ("\u5341" if tens else "")
-    return said + (_CHINESE[ones] if ones or not tens else "")
+    text = (_CHINESE[tens] if tens > 1 else "") + ("\u5341" if tens else "")
+    return text + (_CHINESE[ones] if ones or not tens else "")
 
 
 def _figure(value: int, form: str) -> str:
@@ -163,11 +163,11 @@ def _figure(value: int, form: str) -> str:
             letter = chr(ord("a") + (value - 1) % 26) * ((value - 1) // 26 + 1) if value > 0 else ""
             return letter.upper() if form == "upperLetter" else letter
         case "lowerRoman" | "upperRoman":
-            said = ""
+            text = ""
             for worth, sign in _ROMAN:
-                said += sign * (value // worth)
+                text += sign * (value // worth)
                 value %= worth
-            return said.upper() if form == "upperRoman" else said
+            return text.upper() if form == "upperRoman" else text
         case "decimalZero":
             return f"{value:02}"
         case "ordinal":

@@ -57,8 +57,8 @@ class Styles:
             if found is None:
                 continue
             instance = instance or _value(found.find(w("numId"))) or None
-            if level is None and (said := _value(found.find(w("ilvl")))).isdigit():
-                level = int(said)
+            if level is None and (text := _value(found.find(w("ilvl")))).isdigit():
+                level = int(text)
             if instance is not None:
                 if level is None and style is not None:
                     level = self._numbering.level_of(instance, str(style.get(w("styleId"))))
@@ -94,10 +94,10 @@ class Styles:
 
     @staticmethod
     def _outline(properties: Any | None) -> int | None:
-        said = _value(properties.find(w("outlineLvl"))) if properties is not None else ""
-        if not said.isdigit():
+        text = _value(properties.find(w("outlineLvl"))) if properties is not None else ""
+        if not text.isdigit():
             return None
-        return int(said) + 1 if int(said) < _BODY_LEVEL else 0
+        return int(text) + 1 if int(text) < _BODY_LEVEL else 0
 
 
 def _value(element: Any | None) -> str:

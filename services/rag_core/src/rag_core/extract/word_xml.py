@@ -108,9 +108,9 @@ def notes(part: Any, name: str) -> dict[str, Remark]:
                     continue
                 number, beside = str(note.get(w("id"))), list[Any]()
                 paragraphs = [text(one, beside).strip() for one in _paragraphs(note)]
-                if said := " ".join(filter(None, paragraphs)):
-                    said = f"{_label(name, note, anchors.get(number, ''))}: {said}"
-                found[number] = Remark(said, beside, relation.target_part)
+                if content := " ".join(filter(None, paragraphs)):
+                    content = f"{_label(name, note, anchors.get(number, ''))}: {content}"
+                found[number] = Remark(content, beside, relation.target_part)
     return found
 
 
@@ -138,12 +138,12 @@ def _anchors(document: Any) -> dict[str, str]:
         elif one.tag == w("commentRangeEnd"):
             begun.discard(number)
         else:
-            said = one.text or "" if one.tag == w("t") else " "
+            text = one.text or "" if one.tag == w("t") else " "
             for number in list(begun):
-                found[number] = found.get(number, "") + said
+                found[number] = found.get(number, "") + text
                 if len(found[number]) > _ANCHOR:
                     begun.discard(number)
-    return {number: " ".join(said.split())[:_ANCHOR].rstrip() for number, said in found.items()}
+    return {number: " ".join(text.split())[:_ANCHOR].rstrip() for number, text in found.items()}
 
 
 def _pieces(element: Any, beside: list[Any]) -> Iterator[str]:
@@ -181,10 +181,10 @@ def _either(alternatives: Any, beside: list[Any]) -> str:
     """The first of several editions of the same that says something."""
     for edition in alternatives:
         its: list[Any] = []
-        said = "".join(_pieces(edition, its))
-        if said.strip() or its:
+        text = "".join(_pieces(edition, its))
+        if text.strip() or its:
             beside += its
-            return said
+            return text
     return ""
 
 
@@ -205,9 +205,9 @@ def _field(data: Any) -> str:
     """What a form's field shows that no run of text does: a box, ticked or not; a choice from a list."""
     box = data.find(w("checkBox"))
     if box is not None:
-        said = box.find(w("checked"))
-        said = said if said is not None else box.find(w("default"))
-        return "\u2611 " if said is not None and said.get(w("val"), "1") in {"1", "true", "on"} else "\u2610 "
+        text = box.find(w("checked"))
+        text = text if text is not None else box.find(w("default"))
+        return "\u2611 " if text is not None and text.get(w("val"), "1") in {"1", "true", "on"} else "\u2610 "
     choices = data.find(w("ddList"))
     if choices is not None:
         entries = [one.get(w("val"), "") for one in choices.iterfind(w("listEntry"))]
@@ -233,5 +233,5 @@ def _is_contents(control: Any) -> bool:
 
 
 def _number(element: Any | None, otherwise: int) -> int:
-    said = str(element.get(w("val"))) if element is not None else ""
-    return int(said) if said.isdecimal() and len(said) < 10 else otherwise
+    text = str(element.get(w("val"))) if element is not None else ""
+    return int(text) if text.isdecimal() and len(text) < 10 else otherwise

@@ -47,12 +47,12 @@ def findings(
     sources = {hit["_id"]: hit["_source"] for leg in (lexical, exact, near) for hit in leg}
     scored = [[(hit["_id"], float(hit["_score"])) for hit in leg] for leg in (lexical, exact, near)]
     scores = fused(scored, sure=scored[0] if lexical and _says_all(lexical[0]["_source"], question) else ())
-    said = {hit["_id"]: (rank, float(hit["_score"])) for rank, hit in enumerate(lexical, 1)}
+    ranks = {hit["_id"]: (rank, float(hit["_score"])) for rank, hit in enumerate(lexical, 1)}
     # The lucene engine scores cosine as (1 + cos) / 2.
     cosines = {hit["_id"]: (rank, 2 * float(hit["_score"]) - 1) for rank, hit in enumerate(near, 1)}
     return Findings(
         hits=tuple(
-            _hit(found, sources[found], score, said.get(found), cosines.get(found))
+            _hit(found, sources[found], score, ranks.get(found), cosines.get(found))
             for found, score in scores.items()
         ),
         words=words,

@@ -69,8 +69,8 @@ def _ordinal_of(search: Search, within: list[dict[str, Any]], passage: str) -> i
     words = " ".join(passage.split()[:60])
     if not words:
         return _AROUND
-    wanted = {"bool": {"filter": within, "must": [{"match": {"text": words}}]}}
-    found = search({"size": 1, "_source": ["ordinal"], "query": wanted})
+    query = {"bool": {"filter": within, "must": [{"match": {"text": words}}]}}
+    found = search({"size": 1, "_source": ["ordinal"], "query": query})
     return max(_AROUND, int(found[0]["ordinal"])) if found else _AROUND
 
 
@@ -80,8 +80,8 @@ def _pieces(chunk: Mapping[str, Any], passage: str) -> Iterator[Piece]:
     if not marks or marks[0][0] > 0:
         marks.insert(0, (0, int(chunk["page_start"])))
     ends = [offset for offset, _ in marks[1:]] + [len(text)]
-    wanted, here = _normal(passage), _normal(text)
-    cited = bool(wanted and here) and (here in wanted or wanted in here)
+    needle, here = _normal(passage), _normal(text)
+    cited = bool(needle and here) and (here in needle or needle in here)
     for (start, page), end in zip(marks, ends, strict=True):
         if text[start:end].strip():
             yield Piece(page=page, title=str(chunk["title"]), text=text[start:end].strip("\n"), cited=cited)

@@ -25,13 +25,13 @@ _NAMES = 20
 class IndexReader(IndexClient):
     """All chunks of all documents behind one alias, to be read; safe to share between threads.
 
-    Generations are called `<alias>-000001`, `-000002`, ...: one serves behind the alias.
+    Its versions are called `<alias>-000001`, `-000002`, ...: one serves behind the alias.
     """
 
     _contract: tuple[float, Contract | None] = (0.0, None)
 
-    def generations(self) -> dict[str, Contract | None]:
-        """Every generation with its contract, oldest first; None: not made by us."""
+    def versions(self) -> dict[str, Contract | None]:
+        """Every version with its contract, oldest first; None: not made by us."""
         with self._translated():
             try:
                 found = self._client.indices.get_mapping(index=f"{self._alias}-*")
@@ -100,14 +100,14 @@ class IndexReader(IndexClient):
 
     def _together(self, bodies: dict[str, dict[str, Any] | None]) -> dict[str, dict[str, Any]]:
         """Several searches in one request; what is None is not asked and answers {}."""
-        wanted = {name: body for name, body in bodies.items() if body is not None}
-        body = "".join("{}\n" + json.dumps(one) + "\n" for one in wanted.values())
+        searches = {name: body for name, body in bodies.items() if body is not None}
+        body = "".join("{}\n" + json.dumps(one) + "\n" for one in searches.values())
         with self._translated():
             reply = self._client.msearch(body=body, index=self._alias)
         for response in reply["responses"]:
             if "error" in response:
                 raise translate_status(int(response.get("status", 500)), str(response["error"].get("type")))
-        answered = dict(zip(wanted, reply["responses"], strict=True))
+        answered = dict(zip(searches, reply["responses"], strict=True))
         return {name: answered.get(name, {}) for name in bodies}
 
     def demand(self, contract: Contract) -> None:

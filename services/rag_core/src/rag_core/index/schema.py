@@ -92,12 +92,12 @@ def lexical(query: str, only: list[str] | None, akin: Sequence[Akin] = ()) -> di
     as a part, counts a little.
     """
     fields = ["text", "title", "text.identifiers^1.5", "title.identifiers", "text.thai", "title.thai"]
-    wanted = without_stop_words(query)
+    content = without_stop_words(query)
     if not akin:
-        return _match(wanted, fields, only)
-    said = _match(wanted, fields, None)["bool"]["must"]
+        return _match(content, fields, only)
+    clauses = _match(content, fields, None)["bool"]["must"]
     near = [clause for one in akin for clause in _akin(one)]
-    return {"bool": {"should": [*said, *near], "minimum_should_match": 1, **_filter(only)}}
+    return {"bool": {"should": [*clauses, *near], "minimum_should_match": 1, **_filter(only)}}
 
 
 def akin(held: Mapping[str, int]) -> list[Akin]:

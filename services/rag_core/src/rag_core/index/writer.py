@@ -1,4 +1,4 @@
-"""The worker's side of the index: generations of it made, filled, switched and dropped."""
+"""The worker's side of the index: versions of it made, filled, switched and dropped."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from rag_core.models import DocumentKind
 
 
 class IndexWriter(IndexReader):
-    """Makes generations, fills them, and puts one in the place of another."""
+    """Makes versions of the index, fills them, and puts one in the place of another."""
 
     def next_name(self) -> str:
-        """What the next generation is called."""
-        last = max((int(name[-6:]) for name in self.generations()), default=0)
+        """What the next version is called."""
+        last = max((int(name[-6:]) for name in self.versions()), default=0)
         return f"{self._alias}-{last + 1:06d}"
 
     def create(self, name: str, contract: Contract, *, serve: bool) -> None:
-        """Make a generation; only `serve` puts it behind the alias at once."""
+        """Make a version; only `serve` puts it behind the alias at once."""
         body = schema.index(contract, self._alias)
         if not serve:
             del body["aliases"]
@@ -50,7 +50,7 @@ class IndexWriter(IndexReader):
             self._client.indices.update_aliases(body={"actions": actions})
 
     def drop(self, name: str) -> None:
-        """Remove a generation."""
+        """Remove a version."""
         with self._translated():
             self._client.indices.delete(index=name, params={"ignore_unavailable": "true"})
 

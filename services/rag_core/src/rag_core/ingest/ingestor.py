@@ -25,7 +25,7 @@ from rag_core.extract.blocks import blocks as as_blocks
 from rag_core.extract.chunk import Chunker
 from rag_core.index.embed import Embedder
 from rag_core.index.writer import IndexWriter
-from rag_core.ingest.generations import Generations, IndexVersion
+from rag_core.ingest.index_versions import IndexVersion, IndexVersions
 from rag_core.ingest.loss import LossMeter
 from rag_core.ingest.reporting import Reporting
 from rag_core.ledger import Job, Ledger
@@ -113,21 +113,21 @@ class Ingestor:
         self._owner = owner
         self._batch = batch
         self._uploads_dir = uploads_dir
-        self._generations = Generations(ledger=ledger, embedder=embedder, index=index)
+        self._versions = IndexVersions(ledger=ledger, embedder=embedder, index=index)
 
     def prepare(self) -> bool:
         """Make the index or check it. When it had to be made anew, every ready document is read again."""
-        return self._generations.prepare()
+        return self._versions.prepare()
 
     def step(self, alive: Callable[[], bool] = lambda: True) -> Step:
         """Do the next piece of work. `alive` is asked between batches; False puts the document back."""
-        shelves = self._generations
-        job = self._ledger.claim(self._owner, LEASE_SECONDS, only_deletions=not shelves.can_serve)
-        if job is None and shelves.target is not None:
-            return self._rebuild(shelves.target, alive)
+        versions = self._versions
+        job = self._ledger.claim(self._owner, LEASE_SECONDS, only_deletions=not versions.can_serve)
+        if job is None and versions.target is not None:
+            return self._rebuild(versions.target, alive)
         if job is None:
-            if shelves.wanted():
-                shelves.prepare()
+            if versions.rebuild_requested():
+                versions.prepare()
             return Step(outcome=Outcome.IDLE)
         try:
             if job.document.state is DocumentState.DELETING:
@@ -151,7 +151,7 @@ class Ingestor:
     # --- a new document --------------------------------------------------------------------------
 
     def _ingest(self, job: Job, alive: Callable[[], bool]) -> Step:
-        document, version = job.document, self._generations.serving
+        document, version = job.document, self._versions.serving
 
         def report(pages: int | None, done: int, chunks: int) -> bool:
             return self._ledger.progress(
@@ -254,7 +254,7 @@ class Ingestor:
         # What was written before the fault was found is of no use. Where even its removal is refused it stays
         # until the document is deleted or read again: only chunks of ready documents are ever shown.
         with suppress(DocumentRefused):
-            self._index.delete(document.id, self._generations.names)
+            self._index.delete(document.id, self._versions.names)
         retryable = isinstance(error, ExtractionFailed) and error.retryable
         self._ledger.fail(
             document.id, self._owner, code=error.code, reason=error.message, retryable=retryable
@@ -269,7 +269,7 @@ class Ingestor:
 
     def _delete(self, job: Job) -> Step:
         try:
-            self._index.delete(job.document.id, self._generations.names)
+            self._index.delete(job.document.id, self._versions.names)
         except DocumentRefused as error:
             # Nothing of it is shown any more. It is tried again when the lease has run out.
             return Step(outcome=Outcome.FAILED, document_id=job.document.id, code=error.code)
@@ -289,7 +289,7 @@ class Ingestor:
         """Read one more ready document into the new index, or switch to it when all are there."""
         job = self._ledger.claim_stale(self._owner, LEASE_SECONDS, target.index)
         if job is None:
-            self._generations.switch()
+            self._versions.switch()
             return Step(outcome=Outcome.SWITCHED)
         document = job.document
 

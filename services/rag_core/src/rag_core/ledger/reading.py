@@ -34,10 +34,10 @@ class Reading(Database):
         offset: int = 0,
     ) -> list[Document]:
         """Documents, newest first; deleted ones are left out."""
-        wanted = [str(s) for s in (states if states is not None else DocumentState)]
-        wanted = [s for s in wanted if s != DocumentState.DELETED]
-        where = f" WHERE d.state IN ({','.join('?' * len(wanted))})"
-        values: list[object] = list(wanted)
+        names = [str(s) for s in (states if states is not None else DocumentState)]
+        names = [s for s in names if s != DocumentState.DELETED]
+        where = f" WHERE d.state IN ({','.join('?' * len(names))})"
+        values: list[object] = list(names)
         if search:
             where += " AND EXISTS (SELECT 1 FROM names n"
             where += " WHERE n.document_id = d.id AND instr(lower(n.name), lower(?)))"

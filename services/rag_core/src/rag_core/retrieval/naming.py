@@ -35,8 +35,8 @@ class Naming(Frozen):
 def naming(question: str, names: Mapping[str, str]) -> Naming:
     """`names` are documents whose name shares words with the question, by id."""
     full = {identity: name for identity, name in names.items() if written(question, name)}
-    said = {identity: name for identity, name in names.items() if identity not in full}
-    likely = {identity: name for identity, name in said.items() if _spoken(question, name)}
+    named = {identity: name for identity, name in names.items() if identity not in full}
+    likely = {identity: name for identity, name in named.items() if _spoken(question, name)}
     found = {**full, **likely}
     if not found:
         return Naming(rest=question)

@@ -59,7 +59,7 @@ def judge(
         relevant = bool(passages)  # the embedder is away: nothing to judge by, so nothing is withheld
     else:
         near = nearest is not None and nearest >= needed
-        relevant = near or any(says(passage, question) for passage in passages)
+        relevant = near or any(mentions(passage, question) for passage in passages)
     return Verdict(relevant=relevant, needed=needed, nearest=nearest, unknown=unknown)
 
 
@@ -74,7 +74,9 @@ def bearing(question: str, passages: Sequence[Passage]) -> list[Passage]:
     if nearest is None:
         return list(passages)
     far = _FAR * nearest
-    kept = [p for p in passages if (p.similarity is not None and p.similarity >= far) or says(p, question)]
+    kept = [
+        p for p in passages if (p.similarity is not None and p.similarity >= far) or mentions(p, question)
+    ]
     return kept or list(passages[:1])
 
 
@@ -83,7 +85,7 @@ def _nearest(passages: Sequence[Passage]) -> float | None:
     return max((p.similarity for p in passages if p.similarity is not None), default=None)
 
 
-def says(passage: Passage, question: str) -> bool:
+def mentions(passage: Passage, question: str) -> bool:
     """Whether the passage holds most content words of the question: several, one identifier, the only one."""
     if naming(question, {passage.document_id: passage.document}).certain:
         return True

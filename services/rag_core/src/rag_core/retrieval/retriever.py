@@ -185,14 +185,14 @@ class Retriever:
     def _matching(self, filters: Filters) -> list[str]:
         """The documents that meet the filters."""
         ready = self._ledger.list(states=(DocumentState.READY,), limit=_ALL)
-        wanted = None if filters.documents is None else set(filters.documents)
+        documents = None if filters.documents is None else set(filters.documents)
         asked = {spelled(tag) for tag in filters.tags}
         tagged = self._tags.of([one.id for one in ready]) if asked else {}
         return [
             one.id
             for one in ready
             if asked <= set(tagged.get(one.id, ()))
-            and (wanted is None or one.id in wanted)
+            and (documents is None or one.id in documents)
             and (not filters.kinds or one.kind in filters.kinds)
             and (filters.added_from is None or one.created_at >= filters.added_from)
             and (filters.added_to is None or one.created_at < filters.added_to)
@@ -238,14 +238,14 @@ def without_repeats(hits: Sequence[Hit]) -> tuple[list[Hit], dict[str, tuple[str
     kept: dict[str, Hit] = {}
     copies: dict[str, list[str]] = {}
     for hit in hits:
-        best = kept.setdefault(_said(hit), hit)
+        best = kept.setdefault(_wording(hit), hit)
         held = copies.setdefault(best.chunk_id, [])
         if hit.document_id not in (best.document_id, *held):
             held.append(hit.document_id)
     return list(kept.values()), {chunk: tuple(held) for chunk, held in copies.items() if held}
 
 
-def _said(hit: Hit) -> str:
+def _wording(hit: Hit) -> str:
     """Headings and text by their words in their order; only case, blanks and signs around words differ."""
     text = unicodedata.normalize("NFKC", f"{hit.title}\n{hit.text}").casefold()
     return " ".join(bare for word in text.split() if (bare := word.strip(_AROUND) or word))

@@ -68,11 +68,11 @@ def supported(sentence: str, source: str) -> bool:
     held = _held(source)
     if not all(ways & held for ways in _claimed(sentence)):
         return False
-    said = [(words(clause), clause) for clause in _clauses(source)]
+    clauses = [(words(clause), clause) for clause in _clauses(source)]
     for clause in _clauses(_NO_NEGATION.sub(" ", sentence)):
         meant = words(clause)
-        most = max((len(meant & other) for other, _ in said), default=0)
-        near = [text for other, text in said if len(meant & other) == most]
+        most = max((len(meant & other) for other, _ in clauses), default=0)
+        near = [text for other, text in clauses if len(meant & other) == most]
         if (most or _negated(clause)) and not any(_agree(clause, text, meant) for text in near):
             return False
     return True

@@ -40,11 +40,11 @@ def _together(pieces: list[str]) -> str:
     return " ".join(piece.strip() for piece in pieces).strip()
 
 
-def nearest(clause: str, said: Sequence[frozenset[str]]) -> tuple[int, float]:
+def nearest(clause: str, others: Sequence[frozenset[str]]) -> tuple[int, float]:
     """Which sentence has most of the clause's words, and the share it has."""
     meant = content(clause)
-    shares = [len(meant & one) / len(meant) for one in said]
-    best = max(range(len(said)), key=shares.__getitem__)
+    shares = [len(meant & one) / len(meant) for one in others]
+    best = max(range(len(others)), key=shares.__getitem__)
     return best, shares[best]
 
 

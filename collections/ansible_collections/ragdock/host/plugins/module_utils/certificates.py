@@ -60,7 +60,7 @@ def key_usage(authority: bool) -> x509.KeyUsage:
 
 
 def issue(
-    wanted: dict[str, Any],
+    params: dict[str, Any],
     deployment: str,
     issuer: Pair | None,
     key: ec.EllipticCurvePrivateKey | None = None,
@@ -70,7 +70,7 @@ def issue(
     subject = x509.Name(
         [
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, f"Ragdock {deployment}"),
-            x509.NameAttribute(NameOID.COMMON_NAME, wanted["common_name"]),
+            x509.NameAttribute(NameOID.COMMON_NAME, params["common_name"]),
         ]
     )
     signer = issuer.key if issuer else key
@@ -94,8 +94,8 @@ def issue(
     )
     if issuer:
         known = {"server": ExtendedKeyUsageOID.SERVER_AUTH, "client": ExtendedKeyUsageOID.CLIENT_AUTH}
-        usages = [known[usage] for usage in wanted["usages"]]
-        names = [alternative(name) for name in wanted.get("names") or [wanted["common_name"]]]
+        usages = [known[usage] for usage in params["usages"]]
+        names = [alternative(name) for name in params.get("names") or [params["common_name"]]]
         builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     return Pair(key, builder.sign(signer, hashes.SHA256()))

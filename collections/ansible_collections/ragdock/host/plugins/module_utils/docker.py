@@ -97,9 +97,9 @@ def docker(run: Run, *words: str) -> str:
     return out
 
 
-def failed(words: Sequence[str], code: int, said: str) -> str:
+def failed(words: Sequence[str], code: int, text: str) -> str:
     """A failed docker command in words."""
-    return f"`docker {' '.join(words[:6])}` ended with {code}: {last_lines(said)}"
+    return f"`docker {' '.join(words[:6])}` ended with {code}: {last_lines(text)}"
 
 
 def inspect(run: Run, *names: str) -> list[dict[str, Any]]:
@@ -176,6 +176,18 @@ class Engine:
             raise EngineError(failed(args, done.returncode, done.stderr or done.stdout))
         return done
 
+    def throwaway(
+        self, purpose: str, image: str, words: Sequence[str], options: Sequence[str] = (), *, timeout: float
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program of an image to its end, in a container without a network and without rights."""
+        program, *arguments = words
+        return self.run(
+            "run", "--rm", "--pull=never", "--network=none", "--read-only", "--tmpfs=/tmp", "--cap-drop=ALL",
+            "--security-opt=no-new-privileges:true", "--memory=256m", f"--label=ragdock.throwaway={purpose}",
+            *options, f"--entrypoint={program}", image, *arguments,
+            timeout=timeout, check=False,
+        )  # fmt: skip
+
     def answer(self, words: list[str], timeout: float = 60) -> tuple[int, str, str]:
         """Exit code, output and error output; what did not start or end is a failure in words."""
         try:
@@ -228,8 +240,8 @@ class Engine:
                 return one
             before = one.restarts if before is None else before
             if one.hopeless(before) or time.monotonic() > until:
-                said = last_lines(self.log(container_id), 6)
-                raise EngineError(f"{one.summary()}. The end of its log:\n{said}", one.service)
+                output = last_lines(self.log(container_id), 6)
+                raise EngineError(f"{one.summary()}. The end of its log:\n{output}", one.service)
             time.sleep(0.5)
 
     def log(self, container: str) -> str:

@@ -82,7 +82,7 @@ def kind_of(code: int, text: str) -> str:
     return next((kind for kind, words in WORDS if any(word in low for word in words)), "failed")
 
 
-def said(done: Done) -> str:
+def explanation(done: Done) -> str:
     """The last words of a command that failed, without JSON around them."""
     lines = [line.strip() for line in (done.err or done.out).splitlines() if line.strip()]
     reported = []
@@ -199,7 +199,9 @@ class Repository:
             except subprocess.TimeoutExpired:
                 process.terminate()
                 out, err = process.communicate()
-                message = f"restic {words[0]} did not end within {seconds:.0f} s: {said(Done(-1, out, err))}"
+                message = (
+                    f"restic {words[0]} did not end within {seconds:.0f} s: {explanation(Done(-1, out, err))}"
+                )
                 raise ResticError(kind_of(-1, err + out).replace("failed", "unreachable"), message) from None
         done = Done(process.returncode, out, err)
         return self.judged(words, done, good)
@@ -209,7 +211,7 @@ class Repository:
         """A command that must have ended well."""
         if done.code not in good:
             kind = "incomplete" if done.code == 3 else kind_of(done.code, done.err + done.out)
-            raise ResticError(kind, f"restic {words[0]} ended with {done.code}: {said(done)}")
+            raise ResticError(kind, f"restic {words[0]} ended with {done.code}: {explanation(done)}")
         return done
 
     def watched(
@@ -256,7 +258,7 @@ class Repository:
             raise ResticError(
                 "stalled",
                 f"restic {words[0]} got nothing done for {self.stall_seconds:.0f} s: "
-                f"{said(Done(process.returncode, '', err)) or 'without output'}",
+                f"{explanation(Done(process.returncode, '', err)) or 'without output'}",
             )
         self.judged(words, Done(process.returncode, "\n".join(map(json.dumps, kept)), err), (0,))
         return kept

@@ -124,11 +124,11 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    wanted = module.params
-    docker = partial(Engine().answer, timeout=wanted["timeout"])
-    checkout = Path(wanted["checkout"])
-    files = {name: checkout / one["context"] / one["dockerfile"] for name, one in wanted["images"].items()}
-    found, lock, now = bases_of(files.values()), Lock(Path(wanted["base_lock"])), dt.datetime.now(dt.UTC)
+    params = module.params
+    docker = partial(Engine().answer, timeout=params["timeout"])
+    checkout = Path(params["checkout"])
+    files = {name: checkout / one["context"] / one["dockerfile"] for name, one in params["images"].items()}
+    found, lock, now = bases_of(files.values()), Lock(Path(params["base_lock"])), dt.datetime.now(dt.UTC)
     on: dict[str, list[str]] = {}
     for service in sorted(files):
         for base in bases_of([files[service]]):

@@ -59,8 +59,8 @@ def put(root: Path, archive: Path) -> list[str]:
     """Make the directory contain exactly the archive's content."""
     changed: list[str] = []
     with tarfile.open(archive) as tar:
-        wanted = {member.name: tar.extractfile(member) for member in tar if member.isfile()}
-        for name, file in wanted.items():
+        members = {member.name: tar.extractfile(member) for member in tar if member.isfile()}
+        for name, file in members.items():
             content, path = file.read() if file else b"", root / name
             if path.is_file() and path.read_bytes() == content:
                 continue
@@ -71,7 +71,7 @@ def put(root: Path, archive: Path) -> list[str]:
             beside.replace(path)
             changed.append(name)
     for path in present(root):
-        if str(path.relative_to(root)) not in wanted:
+        if str(path.relative_to(root)) not in members:
             path.unlink()
             changed.append(str(path.relative_to(root)))
     return changed
@@ -87,18 +87,18 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    root, wanted = Path(module.params["path"]), module.params["digest"]
+    root, digest = Path(module.params["path"]), module.params["digest"]
     found = digest_of(root) if root.is_dir() else ""
-    diff = {"before": f"{root} has {found or 'nothing'}\n", "after": f"{root} holds {wanted}\n"}
-    if found == wanted or module.check_mode or not module.params["archive"]:
-        module.exit_json(changed=found != wanted, digest=wanted, diff=diff if found != wanted else {})
+    diff = {"before": f"{root} has {found or 'nothing'}\n", "after": f"{root} holds {digest}\n"}
+    if found == digest or module.check_mode or not module.params["archive"]:
+        module.exit_json(changed=found != digest, digest=digest, diff=diff if found != digest else {})
     changed = put(root, Path(module.params["archive"]))
-    if (after := digest_of(root)) != wanted:
+    if (after := digest_of(root)) != digest:
         module.fail_json(
-            msg=f"{root} has {after} after copying, {wanted} was sent. Something else writes there "
+            msg=f"{root} has {after} after copying, {digest} was sent. Something else writes there "
             "(`lsof +D` on the host names it), or the disk loses data. Run again."
         )
-    module.exit_json(changed=True, digest=wanted, changed_paths=changed, diff=diff)
+    module.exit_json(changed=True, digest=digest, changed_paths=changed, diff=diff)
 
 
 if __name__ == "__main__":

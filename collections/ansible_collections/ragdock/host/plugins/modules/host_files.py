@@ -104,7 +104,7 @@ class Ownership:
     mode: int
 
     @classmethod
-    def wanted(cls, entry: dict[str, Any]) -> Ownership:
+    def requested(cls, entry: dict[str, Any]) -> Ownership:
         """Resolve names to numbers; a number needs no account behind it."""
         owner, group = entry["owner"], entry["group"]
         try:
@@ -194,27 +194,27 @@ class HostFiles:
 
     def directory(self, entry: dict[str, Any]) -> None:
         """Make a directory, or give it its owner and mode."""
-        path, wanted = Path(entry["path"]), Ownership.wanted(entry)
+        path, expected = Path(entry["path"]), Ownership.requested(entry)
         if path.exists() and not path.is_dir():
             raise FilesError(
                 f"{path} must be a directory, but a file is there. Move it away, then run again."
             )
         found = Ownership.found(path) if path.exists() else None
-        if found == wanted:
+        if found == expected:
             return
-        self.note(path, unified(path, f"{found or 'absent'}\n", f"{wanted}\n"))
+        self.note(path, unified(path, f"{found or 'absent'}\n", f"{expected}\n"))
         if not self.module.check_mode:
             path.mkdir(parents=True, exist_ok=True)
-            wanted.apply(path)
+            expected.apply(path)
 
     def file(self, entry: dict[str, Any]) -> None:
         """Check the new content with its own program, then put it in place."""
-        path, wanted, content = Path(entry["path"]), Ownership.wanted(entry), entry["content"].encode()
+        path, expected, content = Path(entry["path"]), Ownership.requested(entry), entry["content"].encode()
         before = Before.of(path)
-        if before.content == content and before.ownership == wanted:
+        if before.content == content and before.ownership == expected:
             return
         if before.content == content:
-            text = unified(path, f"{before.ownership}\n", f"{wanted}\n")
+            text = unified(path, f"{before.ownership}\n", f"{expected}\n")
         else:
             text = unified(path, (before.content or b"").decode(errors="replace"), entry["content"])
             self.validate(path, content, entry["validate"])
@@ -224,9 +224,9 @@ class HostFiles:
         self.before.append(before)
         path.parent.mkdir(parents=True, exist_ok=True)
         if before.content == content:
-            wanted.apply(path)
+            expected.apply(path)
         else:
-            replace(path, content, wanted)
+            replace(path, content, expected)
 
     def remove(self, path: Path) -> None:
         """Remove a file that must not be there."""

@@ -41,6 +41,11 @@ installed:
   type: list
   elements: str
   returned: always
+present:
+  description: Every package that is installed afterwards, so that later tasks of the run need not ask again.
+  type: list
+  elements: str
+  returned: always
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -57,14 +62,11 @@ def parse_installed(output: str) -> set[str]:
     return {name for name, status in pairs if status == INSTALLED}
 
 
-def missing(module: Commands, names: list[str]) -> list[str]:
-    """Those of the packages that dpkg does not call installed."""
-    # dpkg-query ends with 1 when it does not know one of the names; its answer for the others is valid.
-    _code, out, _err = module.run_command(
-        ["dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status}\n", *names]
-    )
-    present = parse_installed(out)
-    return [name for name in names if name not in present]
+def present(module: Commands) -> set[str]:
+    """Every package that dpkg calls installed."""
+    query = ["dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status}\n"]
+    _code, out, _err = module.run_command(query)
+    return parse_installed(out)
 
 
 def main() -> None:
@@ -76,15 +78,17 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    wanted = missing(module, module.params["names"])
-    if wanted and not module.check_mode:
+    found = present(module)
+    missing = [name for name in module.params["names"] if name not in found]
+    if missing and not module.check_mode:
         seconds = module.params["lock_timeout"]
         try:
             update(seconds)
-            apt_get(["install", "--yes", "--no-install-recommends", *wanted], seconds)
+            apt_get(["install", "--yes", "--no-install-recommends", *missing], seconds)
         except (AptError, OSError) as error:
             module.fail_json(msg=str(error))
-    module.exit_json(changed=bool(wanted), installed=wanted)
+        found = present(module)
+    module.exit_json(changed=bool(missing), installed=missing, present=sorted(found))
 
 
 if __name__ == "__main__":

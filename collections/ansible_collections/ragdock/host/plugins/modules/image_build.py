@@ -258,14 +258,14 @@ def buildkit() -> dict[str, str]:
     return {**os.environ, "DOCKER_BUILDKIT": "1"}
 
 
-def build(wanted: dict[str, Any], *, check: bool) -> dict[str, Any]:
+def build(params: dict[str, Any], *, check: bool) -> dict[str, Any]:
     """Do all of it; the result for Ansible."""
     began = time.monotonic()
-    images: dict[str, dict[str, Any]] = wanted["images"]
-    prefix = wanted["repository_prefix"]
-    contexts = {name: Path(wanted["checkout"]) / one["context"] for name, one in images.items()}
+    images: dict[str, dict[str, Any]] = params["images"]
+    prefix = params["repository_prefix"]
+    contexts = {name: Path(params["checkout"]) / one["context"] for name, one in images.items()}
     files = {name: inputs(contexts[name], contexts[name] / images[name]["dockerfile"]) for name in images}
-    tags = {name: tag(files[name], wanted["epoch"]) for name in images}
+    tags = {name: tag(files[name], params["epoch"]) for name in images}
     try:
         by, _unused = login(prefix, next(iter(images)))
     except BuildError:
@@ -283,10 +283,10 @@ def build(wanted: dict[str, Any], *, check: bool) -> dict[str, Any]:
             )
         )
     missing = [name for name, one in found.items() if one is None]
-    logs = Path(wanted["log_directory"])
+    logs = Path(params["log_directory"])
     if missing and not check:
         logs.mkdir(parents=True, exist_ok=True)
-    builder = Builder(by, logs, Lock(Path(wanted["base_lock"])), wanted["ca_file"], wanted["timeout"])
+    builder = Builder(by, logs, Lock(Path(params["base_lock"])), params["ca_file"], params["timeout"])
     for name in missing:
         repository = f"{prefix}/{name}"
         would = {"ref": f"{by.registry}/{repository}:{tags[name]}", "tag": tags[name], "size": 0}

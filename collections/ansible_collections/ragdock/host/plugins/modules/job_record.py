@@ -43,7 +43,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 entry: {description: What was written., type: dict, returned: success}
-metric_problem: {description: Why CloudWatch was not told; empty when it was., type: str, returned: success}
+metric_problem: {description: Why CloudWatch did not get it; empty otherwise., type: str, returned: success}
 """
 
 import time
@@ -78,24 +78,24 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    wanted, now = module.params, time.time()
+    params, now = module.params, time.time()
     if module.check_mode:
         module.exit_json(changed=False, entry={}, metric_problem="")
     outcome = Outcome(
-        wanted["job"], wanted["ok"], wanted["started"] or now, now, wanted["reason"], wanted["figures"]
+        params["job"], params["ok"], params["started"] or now, now, params["reason"], params["figures"]
     )
     try:
-        entry = write_record(Path(wanted["root"]), outcome, wanted["keep"])
+        entry = write_record(Path(params["root"]), outcome, params["keep"])
     except OSError as error:
         module.fail_json(
-            msg=f"The result of {wanted['job']} could not be written below {wanted['root']}/state: {error}. "
+            msg=f"The result of {params['job']} could not be written below {params['root']}/state: {error}. "
             "The disk may be full (`df -h /opt/ragdock`); until then, status.yml calls the job overdue."
         )
     problem = ""
-    if wanted["namespace"]:
-        problem = put_metrics(entry, wanted["namespace"], wanted["region"], wanted["endpoint_url"])
+    if params["namespace"]:
+        problem = put_metrics(entry, params["namespace"], params["region"], params["endpoint_url"])
     if problem:
-        module.warn(f"The metrics of {wanted['job']} were not sent to CloudWatch: {problem}")
+        module.warn(f"The metrics of {params['job']} were not sent to CloudWatch: {problem}")
     module.exit_json(changed=True, entry=entry, metric_problem=problem)
 
 

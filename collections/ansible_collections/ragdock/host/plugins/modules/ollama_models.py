@@ -110,8 +110,8 @@ def missing_models(
 
 def needed_files(ollama: Ollama, missing: list[dict[str, Any]]) -> list[str]:
     """The hashes of files that Ollama does not have yet."""
-    wanted = {one["sha256"] for model in missing for one in (model.get("files") or {}).values()}
-    return sorted(digest for digest in wanted if not ollama.has_blob(digest))
+    needed = {one["sha256"] for model in missing for one in (model.get("files") or {}).values()}
+    return sorted(digest for digest in needed if not ollama.has_blob(digest))
 
 
 def make(ollama: Ollama, puller: Puller, model: dict[str, Any], staged: dict[str, str]) -> str:
@@ -147,18 +147,18 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    wanted = module.params
+    params = module.params
     progress: list[str] = []
     try:
-        record = Record(wanted["state_file"])
-        container = serving(module.run_command, wanted["project"], "ollama")
+        record = Record(params["state_file"])
+        container = serving(module.run_command, params["project"], "ollama")
         ollama = Ollama(address(container))
-        missing = missing_models(wanted["models"], ollama.served(), record)
+        missing = missing_models(params["models"], ollama.served(), record)
         needed = needed_files(ollama, missing)
-        if not wanted["plan"] and not module.check_mode:
-            puller = Puller(module.run_command, container, wanted["pull_network"])
+        if not params["plan"] and not module.check_mode:
+            puller = Puller(module.run_command, container, params["pull_network"])
             for model in missing:
-                progress.append(make(ollama, puller, model, wanted["staged"]))
+                progress.append(make(ollama, puller, model, params["staged"]))
                 digest = ollama.served().get(model["name"], "")
                 if not digest:
                     raise OllamaError(f"{model['name']} was made but Ollama does not list it")

@@ -100,11 +100,11 @@ def mounts(container: dict[str, Any], directory: Path) -> bool:
 class Node:
     """The one node of this host's stack."""
 
-    def __init__(self, run: Run, wanted: dict[str, Any]) -> None:
+    def __init__(self, run: Run, params: dict[str, Any]) -> None:
         self.run = run
-        self.wanted = wanted
-        self.files = Path(wanted["root"]) / HERE
-        self.find = partial(serving, run, wanted["project"], "opensearch")
+        self.params = params
+        self.files = Path(params["root"]) / HERE
+        self.find = partial(serving, run, params["project"], "opensearch")
         self.restarted = False
 
     def runs(self) -> bool:
@@ -116,7 +116,7 @@ class Node:
 
     def ended(self) -> bool:
         """A certificate with which it would be asked has ended: first there must be a new one."""
-        texts = (self.wanted["admin_cert"].encode(), (self.files / "node.pem").read_bytes())
+        texts = (self.params["admin_cert"].encode(), (self.files / "node.pem").read_bytes())
         ends = [certificate_of(text).not_valid_after_utc for text in texts]
         return min(ends) < datetime.now(UTC)
 
@@ -135,20 +135,20 @@ class Node:
 
     def seen(self, host: str) -> bytes:
         """What it shows; it may just be starting."""
-        until = time.monotonic() + self.wanted["timeout"]
+        until = time.monotonic() + self.params["timeout"]
         while not (shown := served(host)):
             if time.monotonic() > until:
-                raise SearchError(f"nothing answered at {host}:{PORT} within {self.wanted['timeout']} s")
+                raise SearchError(f"nothing answered at {host}:{PORT} within {self.params['timeout']} s")
             time.sleep(1)
         return shown
 
     def reload(self) -> bool:
         """As the admin, ask it to read its files; says whether the two trust each other."""
-        admin = (self.wanted["admin_cert"], self.wanted["admin_key"])
+        admin = (self.params["admin_cert"], self.params["admin_key"])
         ca = (self.files / "ca.pem").read_text(encoding="utf-8")
-        until = time.monotonic() + self.wanted["timeout"]
+        until = time.monotonic() + self.params["timeout"]
         while True:
-            cluster = Cluster(address(self.find()), self.wanted["server_name"], ca, admin)
+            cluster = Cluster(address(self.find()), self.params["server_name"], ca, admin)
             try:
                 cluster.reload_certificates()
                 return True
@@ -176,8 +176,8 @@ class Node:
     def settle(self) -> bytes:
         """It shows what its file holds."""
         until = time.monotonic() + SERVE_SECONDS
-        wanted = der_of((self.files / "node.pem").read_bytes())
-        while served(address(self.find())) != wanted:
+        expected = der_of((self.files / "node.pem").read_bytes())
+        while served(address(self.find())) != expected:
             if time.monotonic() > until:
                 raise SearchError(
                     "it was asked to read its files and shows another certificate than "
@@ -185,15 +185,15 @@ class Node:
                     "`docker compose -p ragdock logs --tail 50 opensearch` on the host shows why"
                 )
             time.sleep(0.5)
-        return wanted
+        return expected
 
 
-def bring(run: Run, wanted: dict[str, Any], *, check: bool) -> dict[str, Any]:
+def bring(run: Run, params: dict[str, Any], *, check: bool) -> dict[str, Any]:
     """Do all of it; the result for Ansible."""
-    root = Path(wanted["root"])
+    root = Path(params["root"])
     written = [
         one["path"]
-        for one in wanted["files"]
+        for one in params["files"]
         if ensure_secret(
             root / "secrets" / one["path"],
             base64.b64decode(one["content_base64"]).decode(),
@@ -201,7 +201,7 @@ def bring(run: Run, wanted: dict[str, Any], *, check: bool) -> dict[str, Any]:
             check=check,
         )
     ]
-    node = Node(run, wanted)
+    node = Node(run, params)
     changed = bool(written)
     if not check and node.runs() and not node.ended():
         changed = node.bring() or changed
@@ -227,12 +227,12 @@ def main() -> None:
         supports_check_mode=True,
     )
     require(module, "cryptography")
-    wanted = module.params
+    params = module.params
     try:
         if module.check_mode:
-            module.exit_json(**bring(module.run_command, wanted, check=True))
-        with Store(Path(wanted["root"])).locked():
-            result = bring(module.run_command, wanted, check=False)
+            module.exit_json(**bring(module.run_command, params, check=True))
+        with Store(Path(params["root"])).locked():
+            result = bring(module.run_command, params, check=False)
     except (EngineError, SearchError) as error:
         module.fail_json(msg=f"OpenSearch did not take the certificates of its files: {error}.")
     module.exit_json(**result)

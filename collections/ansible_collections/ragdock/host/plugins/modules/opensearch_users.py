@@ -81,9 +81,9 @@ def mapping_of(user: str) -> dict[str, Any]:
     return {"users": [user], "backend_roles": [], "hosts": [], "and_backend_roles": []}
 
 
-def same_mapping(found: dict[str, Any], wanted: dict[str, Any]) -> bool:
+def same_mapping(found: dict[str, Any], expected: dict[str, Any]) -> bool:
     """Whether a mapping grants exactly what is wanted."""
-    return all(sorted(found.get(key) or []) == value for key, value in wanted.items())
+    return all(sorted(found.get(key) or []) == value for key, value in expected.items())
 
 
 class Reconciler:
@@ -184,20 +184,20 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    wanted = module.params
-    nameless = sorted(set(wanted["passwords"]) - set(wanted["roles"]))
+    params = module.params
+    nameless = sorted(set(params["passwords"]) - set(params["roles"]))
     if nameless:
         module.fail_json(
             msg=f"Users without a role of their own name: {nameless}. Add the roles to opensearch_roles.yml."
         )
     reconciler = None
-    node = partial(serving, module.run_command, wanted["project"], "opensearch")
+    node = partial(serving, module.run_command, params["project"], "opensearch")
     try:
         host = address(node())
-        admin = (wanted["admin_cert"], wanted["admin_key"])
-        cluster = Cluster(host, wanted["server_name"], wanted["ca"], admin)
-        cluster.ready(float(wanted["timeout"]), node)
-        reconciler = Reconciler(cluster, wanted["roles"], wanted["passwords"], module.check_mode)
+        admin = (params["admin_cert"], params["admin_key"])
+        cluster = Cluster(host, params["server_name"], params["ca"], admin)
+        cluster.ready(float(params["timeout"]), node)
+        reconciler = Reconciler(cluster, params["roles"], params["passwords"], module.check_mode)
         users = reconciler.run()
     except (EngineError, SearchError) as error:
         done = reconciler.repaired if reconciler else []

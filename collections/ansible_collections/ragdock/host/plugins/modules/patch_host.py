@@ -70,17 +70,17 @@ def unwell(project: str) -> list[str]:
     )
 
 
-def settle(wanted: dict[str, Any]) -> None:
+def settle(params: dict[str, Any]) -> None:
     """Wait; raises with what is not well."""
-    until = time.monotonic() + wanted["timeout"]
+    until = time.monotonic() + params["timeout"]
     while True:
         trouble = (
-            ["the host has not restarted yet"] if wanted["boot"] == boot() else unwell(wanted["project"])
+            ["the host has not restarted yet"] if params["boot"] == boot() else unwell(params["project"])
         )
         if not trouble:
             return
         if time.monotonic() > until:
-            raise RuntimeError(f"not healthy after {wanted['timeout']} s: {'; '.join(trouble)}")
+            raise RuntimeError(f"not healthy after {params['timeout']} s: {'; '.join(trouble)}")
         time.sleep(POLL_SECONDS)
 
 
@@ -96,25 +96,25 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    wanted: dict[str, Any] = module.params
+    params: dict[str, Any] = module.params
     found: dict[str, Any] = {}
-    path = Path(wanted["root"]) / "state" / NOTES
+    path = Path(params["root"]) / "state" / NOTES
     if module.check_mode:
         module.exit_json(changed=False, boot=boot(), notes={})
     try:
-        if wanted["step"] == "settle":
-            settle(wanted)
-        elif wanted["step"] == "resume":
+        if params["step"] == "settle":
+            settle(params)
+        elif params["step"] == "resume":
             found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
             path.unlink(missing_ok=True)
         else:
-            if wanted["notes"]:
-                replace(path, json.dumps(wanted["notes"], indent=2, sort_keys=True) + "\n")
+            if params["notes"]:
+                replace(path, json.dumps(params["notes"], indent=2, sort_keys=True) + "\n")
             words = ["systemd-run", f"--on-active={DELAY_SECONDS}", "systemctl", "reboot"]
             subprocess.run(words, check=True, capture_output=True, text=True)
     except (RuntimeError, OSError, ValueError, subprocess.CalledProcessError) as error:
-        module.fail_json(msg=f"{wanted['step']}: {error}")
-    module.exit_json(changed=wanted["step"] == "restart", boot=boot(), notes=found)
+        module.fail_json(msg=f"{params['step']}: {error}")
+    module.exit_json(changed=params["step"] == "restart", boot=boot(), notes=found)
 
 
 if __name__ == "__main__":

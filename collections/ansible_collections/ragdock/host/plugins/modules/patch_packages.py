@@ -122,14 +122,14 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    wanted, doing = module.params, []
+    params, doing = module.params, []
     try:
         if not module.check_mode:
-            update(wanted["lock_timeout"])
-        doing = chosen(known(), wanted["kind"], wanted["scope"])
+            update(params["lock_timeout"])
+        doing = chosen(known(), params["kind"], params["scope"])
         if doing and not module.check_mode:
             names = [f"{one.name}={one.new}" for one in doing]
-            apt_get(["install", "--yes", "--only-upgrade", *names], wanted["lock_timeout"])
+            apt_get(["install", "--yes", "--only-upgrade", *names], params["lock_timeout"])
     except (RuntimeError, OSError, ImportError) as error:
         module.fail_json(msg=str(error), upgraded=report(doing), restart=[])
     module.exit_json(

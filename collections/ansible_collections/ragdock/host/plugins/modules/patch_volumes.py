@@ -72,18 +72,18 @@ def volumes(ec2: Any, instance: str) -> list[dict[str, str]]:
     )
 
 
-def take(ec2: Any, one: dict[str, str], wanted: dict[str, Any]) -> str:
+def take(ec2: Any, one: dict[str, str], params: dict[str, Any]) -> str:
     """Begin a snapshot; its id."""
     tags = {
-        "Name": f"ragdock-{wanted['name']}-{PURPOSE}",
-        "ragdock:name": wanted["name"],
-        "ragdock:deployment": wanted["deployment"],
+        "Name": f"ragdock-{params['name']}-{PURPOSE}",
+        "ragdock:name": params["name"],
+        "ragdock:deployment": params["deployment"],
         "ragdock:purpose": PURPOSE,
     }
     listed = [{"Key": key, "Value": value} for key, value in tags.items()]
     answer = ec2.create_snapshot(
         VolumeId=one["volume"],
-        Description=f"Ragdock {wanted['name']} {one['device']} {PURPOSE}",
+        Description=f"Ragdock {params['name']} {one['device']} {PURPOSE}",
         TagSpecifications=[{"ResourceType": "snapshot", "Tags": listed}],
     )
     return str(answer["SnapshotId"])
@@ -120,19 +120,19 @@ def doomed(snapshots: list[dict[str, Any]], keep: int) -> list[str]:
     return found
 
 
-def work(wanted: dict[str, Any]) -> dict[str, Any]:
+def work(params: dict[str, Any]) -> dict[str, Any]:
     """All of it."""
-    ec2 = host_client("ec2", wanted["region"], wanted["endpoint_url"], quick(ATTEMPTS))
-    began, found = time.monotonic(), volumes(ec2, wanted["instance"])
+    ec2 = host_client("ec2", params["region"], params["endpoint_url"], quick(ATTEMPTS))
+    began, found = time.monotonic(), volumes(ec2, params["instance"])
     if not found:
-        raise RuntimeError(f"no volume is attached to {wanted['instance']}")
+        raise RuntimeError(f"no volume is attached to {params['instance']}")
     # What the system has not yet written would be missing from them.
     os.sync()
-    made = [{**one, "snapshot": take(ec2, one, wanted)} for one in found]
-    wait(ec2, [one["snapshot"] for one in made], wanted["timeout"])
-    filters = {"tag:ragdock:name": wanted["name"], "tag:ragdock:purpose": PURPOSE}
+    made = [{**one, "snapshot": take(ec2, one, params)} for one in found]
+    wait(ec2, [one["snapshot"] for one in made], params["timeout"])
+    filters = {"tag:ragdock:name": params["name"], "tag:ragdock:purpose": PURPOSE}
     named = [{"Name": name, "Values": [value]} for name, value in filters.items()]
-    old = doomed(ec2.describe_snapshots(OwnerIds=["self"], Filters=named)["Snapshots"], wanted["keep"])
+    old = doomed(ec2.describe_snapshots(OwnerIds=["self"], Filters=named)["Snapshots"], params["keep"])
     for snapshot in old:
         ec2.delete_snapshot(SnapshotId=snapshot)
     return {"snapshots": made, "removed": old, "seconds": round(time.monotonic() - began, 1)}

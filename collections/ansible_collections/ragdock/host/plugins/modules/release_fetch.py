@@ -94,21 +94,21 @@ def check_edge(engine: Engine, release: Path, root: Path, image: str) -> None:
         )
 
 
-def fetch(wanted: dict[str, Any], *, check: bool) -> dict[str, Any]:
+def fetch(params: dict[str, Any], *, check: bool) -> dict[str, Any]:
     """Do all of it; the result for Ansible."""
-    root = Path(wanted["root"])
-    store, engine = Store(root), Engine(wanted["project"])
-    staged = store.releases / f"{wanted['id']}.tmp"
-    complete = store.get(wanted["id"])
+    root = Path(params["root"])
+    store, engine = Store(root), Engine(params["project"])
+    staged = store.releases / f"{params['id']}.tmp"
+    complete = store.get(params["id"])
     if check:
         return {"changed": complete is None, "pulled": []}
     release = complete or Release(staged, json.loads((staged / RECORD).read_text()))
     missing = engine.missing_images([image["ref"] for image in release.images.values()])
     if missing:
-        pull(engine, missing, wanted["endpoint_url"])
+        pull(engine, missing, params["endpoint_url"])
     if complete is None:
         check_edge(engine, staged, root, release.images["edge"]["ref"])
-        store.complete(wanted["id"])
+        store.complete(params["id"])
     return {"changed": bool(missing) or complete is None, "pulled": missing}
 
 

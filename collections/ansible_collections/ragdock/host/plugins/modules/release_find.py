@@ -49,7 +49,7 @@ def main() -> None:
     )
     store = Store(Path(module.params["root"]))
     try:
-        found = store.wanted(module.params["id"])
+        found = store.require(module.params["id"])
     except ReleaseError as error:
         module.fail_json(msg=str(error))
     current = store.current()

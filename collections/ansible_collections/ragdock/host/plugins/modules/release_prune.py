@@ -48,24 +48,24 @@ from ansible_collections.ragdock.host.plugins.module_utils.releases.store import
 from ansible_collections.ragdock.host.plugins.module_utils.restic import Repository, ResticError
 
 
-def of_backups(wanted: dict[str, Any]) -> set[str]:
+def of_backups(params: dict[str, Any]) -> set[str]:
     """Releases that backups were made of. Backups that cannot be read are an error: then nothing goes."""
-    if not wanted["repository"]:
+    if not params["repository"]:
         return set()
-    cache = Path(wanted["root"]) / "backup" / "cache"
+    cache = Path(params["root"]) / "backup" / "cache"
     repository = Repository(
-        wanted["repository"], password=wanted["password"], region=wanted["region"], cache=cache
+        params["repository"], password=params["password"], region=params["region"], cache=cache
     )
     return {one.release for one in repository.backups()} if repository.exists() else set()
 
 
-def work(wanted: dict[str, Any], *, check: bool) -> dict[str, Any]:
+def work(params: dict[str, Any], *, check: bool) -> dict[str, Any]:
     """Prune, or report what would be pruned."""
-    root = Path(wanted["root"])
-    store, engine = Store(root), Engine(wanted["project"])
-    needed = of_backups(wanted)
+    root = Path(params["root"])
+    store, engine = Store(root), Engine(params["project"])
+    needed = of_backups(params)
     if check:
-        doomed = [path.name for path in store.doomed(wanted["keep"]) if path.name not in needed]
+        doomed = [path.name for path in store.doomed(params["keep"]) if path.name not in needed]
         have = engine.run(
             "image", "ls", "--digests", "--format", "{{.Repository}}@{{.Digest}}"
         ).stdout.split()
@@ -74,7 +74,7 @@ def work(wanted: dict[str, Any], *, check: bool) -> dict[str, Any]:
         return {"changed": bool(gone), "pruned": gone, "figures": {}}
     before = shutil.disk_usage(root).free
     with store.locked():
-        gone = prune(store, engine, wanted["keep"], needed)
+        gone = prune(store, engine, params["keep"], needed)
         # Left by pulls and builds; nothing can name them.
         engine.run("image", "prune", "--force", timeout=600)
     images = [name for name in gone if "@" in name]

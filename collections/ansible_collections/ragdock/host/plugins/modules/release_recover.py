@@ -68,15 +68,15 @@ def keep_logs(engine: Engine, where: Path, reason: str) -> list[str]:
     return [one.summary() for one in containers if not one.well]
 
 
-def recover(wanted: dict[str, Any]) -> dict[str, Any]:
+def recover(params: dict[str, Any]) -> dict[str, Any]:
     """Do all of it; the result for Ansible."""
     began = time.monotonic()
-    root = Path(wanted["root"])
-    store, engine = Store(root), Engine(wanted["project"])
+    root = Path(params["root"])
+    store, engine = Store(root), Engine(params["project"])
     # An older release that was gone back to is not to blame for what failed around it: it can be tried again.
-    kept = root / "state" / f"rollback-{wanted['failed']}"
-    logs = (kept if wanted["verb"] == "rollback" else store.fail(wanted["failed"])) / "logs"
-    unwell = keep_logs(engine, logs, wanted["reason"])
+    kept = root / "state" / f"rollback-{params['failed']}"
+    logs = (kept if params["verb"] == "rollback" else store.fail(params["failed"])) / "logs"
+    unwell = keep_logs(engine, logs, params["reason"])
     current = store.current()
     result: dict[str, Any] = {
         "changed": True,
@@ -87,7 +87,7 @@ def recover(wanted: dict[str, Any]) -> dict[str, Any]:
         "serving": "",
     }
     if current:
-        update = RollingUpdate(engine, current, root, wanted["timeout"])
+        update = RollingUpdate(engine, current, root, params["timeout"])
         result["serving"] = current.id
         try:
             update.start()
@@ -96,7 +96,7 @@ def recover(wanted: dict[str, Any]) -> dict[str, Any]:
         result["actions"] = update.done
     else:
         # No untested release stays behind the public endpoint. Data and saved logs stay.
-        engine.run("compose", "--project-name", engine.project, "down", timeout=wanted["timeout"])
+        engine.run("compose", "--project-name", engine.project, "down", timeout=params["timeout"])
         result["actions"] = ["the containers of the failed first release were removed"]
     return {**result, "seconds": round(time.monotonic() - began, 2)}
 

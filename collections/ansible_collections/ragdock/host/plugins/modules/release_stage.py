@@ -89,15 +89,15 @@ MIB = 1024 * 1024
 
 def memory_refusal(limits: dict[str, int], reserve: int, total_kib: int) -> str:
     """Why the limits do not fit; empty when they do. The kernel keeps some of a machine's nominal memory."""
-    wanted = sum(limits.values())
+    total = sum(limits.values())
     nominal = math.ceil(total_kib / 1024 / 1024) * 1024
-    if wanted + reserve <= nominal:
+    if total + reserve <= nominal:
         return ""
     parts = ", ".join(f"{name} {size}" for name, size in sorted(limits.items()))
     return (
-        f"The host has {nominal} MiB of memory; the containers may use {wanted} MiB ({parts}) "
+        f"The host has {nominal} MiB of memory; the containers may use {total} MiB ({parts}) "
         f"and the host keeps {reserve} MiB: "
-        f"{wanted + reserve - nominal} MiB too much. Under load the kernel would kill one of them. "
+        f"{total + reserve - nominal} MiB too much. Under load the kernel would kill one of them. "
         "Choose a larger ragdock_instance_type or lower ragdock_memory_limits."
     )
 
@@ -127,16 +127,16 @@ def ensure_directory(path: Path, uid: int, mode: int, *, check: bool) -> bool:
     return True
 
 
-def secrets_drift(root: Path, wanted: list[dict[str, Any]], *, check: bool) -> list[str]:
+def secrets_drift(root: Path, secrets: list[dict[str, Any]], *, check: bool) -> list[str]:
     """Write the secret files; returns the paths that changed."""
     drift = [
         one["path"]
-        for one in wanted
+        for one in secrets
         if ensure_secret(
             root / one["path"], base64.b64decode(one["content_base64"]).decode(), one["uid"], check=check
         )
     ]
-    listed = {one["path"] for one in wanted}
+    listed = {one["path"] for one in secrets}
     for path in sorted(root.rglob("*")):
         if not path.is_dir() and str(path.relative_to(root)) not in listed:
             drift.append(str(path.relative_to(root)))
@@ -169,12 +169,12 @@ def check_compose(engine: Engine, where: Path) -> None:
         )
 
 
-def refuse_when_it_does_not_fit(engine: Engine, wanted: dict[str, Any]) -> None:
+def refuse_when_it_does_not_fit(engine: Engine, params: dict[str, Any]) -> None:
     """Memory and disk of this host carry the release."""
     found = re.search(r"^MemTotal:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
-    limits = {name: int(size) for name, size in wanted["memory_limits"].items()}
-    refusal = memory_refusal(limits, wanted["memory_reserve"], int(found.group(1)) if found else 0)
-    sizes = {image["ref"]: (name, int(image.get("size", 0))) for name, image in wanted["images"].items()}
+    limits = {name: int(size) for name, size in params["memory_limits"].items()}
+    refusal = memory_refusal(limits, params["memory_reserve"], int(found.group(1)) if found else 0)
+    sizes = {image["ref"]: (name, int(image.get("size", 0))) for name, image in params["images"].items()}
     missing = dict(sizes[ref] for ref in engine.missing_images(list(sizes)))
     where = engine.run("info", "--format", "{{.DockerRootDir}}").stdout.strip()
     refusal = refusal or disk_refusal(missing, shutil.disk_usage(where).free, where)
@@ -182,17 +182,17 @@ def refuse_when_it_does_not_fit(engine: Engine, wanted: dict[str, Any]) -> None:
         raise ReleaseError(refusal)
 
 
-def stage(wanted: dict[str, Any], *, check: bool) -> dict[str, Any]:
+def stage(params: dict[str, Any], *, check: bool) -> dict[str, Any]:
     """Do all of it; the result for Ansible."""
-    root = Path(wanted["root"])
-    store, engine = Store(root), Engine(wanted["project"])
+    root = Path(params["root"])
+    store, engine = Store(root), Engine(params["project"])
     made = [
         one["path"]
-        for one in wanted["directories"]
+        for one in params["directories"]
         if ensure_directory(root / one["path"], one["uid"], int(one["mode"], 8), check=check)
     ]
-    drift = secrets_drift(root / "secrets", wanted["secrets"], check=check)
-    files: dict[str, str] = wanted["files"]
+    drift = secrets_drift(root / "secrets", params["secrets"], check=check)
+    files: dict[str, str] = params["files"]
     content = content_hash(files)
     current, found = store.current(), store.find(content)
     serving = current.id if current else ""
@@ -208,12 +208,12 @@ def stage(wanted: dict[str, Any], *, check: bool) -> dict[str, Any]:
             with tempfile.TemporaryDirectory() as beside:
                 write_tree(Path(beside), files)
                 check_compose(engine, Path(beside))
-                refuse_when_it_does_not_fit(engine, wanted)
+                refuse_when_it_does_not_fit(engine, params)
         return result
-    record = {**wanted["record"], "content": content, "images": wanted["images"],
+    record = {**params["record"], "content": content, "images": params["images"],
               "created": f"{dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"}  # fmt: skip
     check_compose(engine, store.write(name, files, record))
-    refuse_when_it_does_not_fit(engine, wanted)
+    refuse_when_it_does_not_fit(engine, params)
     return {**result, "staged": True}
 
 

@@ -47,22 +47,22 @@ from ansible_collections.ragdock.host.plugins.module_utils.releases.rolling impo
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import ReleaseError, Store
 
 
-def start(wanted: dict[str, Any], *, check: bool) -> dict[str, Any]:
+def start(params: dict[str, Any], *, check: bool) -> dict[str, Any]:
     """Do all of it; the result for Ansible."""
     began = time.monotonic()
-    root = Path(wanted["root"])
-    store, engine = Store(root), Engine(wanted["project"])
-    name = wanted["id"]
+    root = Path(params["root"])
+    store, engine = Store(root), Engine(params["project"])
+    name = params["id"]
     if check and store.get(name) is None:
         return {
             "changed": True,
             "id": name,
             "actions": ["would start the release (it is not on the host yet)"],
         }
-    release = store.wanted(name)
-    update = RollingUpdate(engine, release, root, wanted["timeout"])
+    release = store.require(name)
+    update = RollingUpdate(engine, release, root, params["timeout"])
     if check:
-        todo = update.look()
+        todo = update.plan()
         actions = [f"would start {service}" for service in (*todo.up, *todo.roll)]
         actions += [f"would write config/{path}" for path in update.stale_config()]
         return {"changed": bool(actions or todo.remove), "id": release.id, "actions": actions}

@@ -63,21 +63,21 @@ def announce(root: Path, release: Release) -> None:
     write_atomically(where / RECORD, (release.path / RECORD).read_text())
 
 
-def switch(wanted: dict[str, Any], *, check: bool) -> dict[str, Any]:
+def switch(params: dict[str, Any], *, check: bool) -> dict[str, Any]:
     """Do all of it; the result for Ansible."""
-    root = Path(wanted["root"])
-    store, engine = Store(root), Engine(wanted["project"])
+    root = Path(params["root"])
+    store, engine = Store(root), Engine(params["project"])
     before = store.current()
     previous = before.id if before else ""
     if check:
-        return {"changed": previous != wanted["id"], "previous": previous, "pruned": []}
-    noted = store.note_contract(wanted["id"], wanted["contract"])
-    release = store.wanted(wanted["id"])
+        return {"changed": previous != params["id"], "previous": previous, "pruned": []}
+    noted = store.note_contract(params["id"], params["contract"])
+    release = store.require(params["id"])
     if previous != release.id:
         now = dt.datetime.now(dt.UTC)
-        store.switch(release.id, {"at": f"{now:%Y-%m-%dT%H:%M:%SZ}", "before": previous, **wanted["entry"]})
+        store.switch(release.id, {"at": f"{now:%Y-%m-%dT%H:%M:%SZ}", "before": previous, **params["entry"]})
     announce(root, release)
-    pruned = prune(store, engine, wanted["keep"])
+    pruned = prune(store, engine, params["keep"])
     changed = previous != release.id or noted or bool(pruned)
     return {"changed": changed, "previous": previous, "pruned": pruned}
 

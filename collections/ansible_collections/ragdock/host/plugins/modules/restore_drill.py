@@ -52,11 +52,11 @@ from ansible_collections.ragdock.host.plugins.module_utils.arguments import argu
 from ansible_collections.ragdock.host.plugins.module_utils.backup import manifests
 from ansible_collections.ragdock.host.plugins.module_utils.backup.snapshots import snapshot_name
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
+from ansible_collections.ragdock.host.plugins.module_utils.ledger import LedgerError, facts
 from ansible_collections.ragdock.host.plugins.module_utils.opensearch.client import SearchError
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import RECORD, ReleaseError, Store
 from ansible_collections.ragdock.host.plugins.module_utils.restic import ResticError
 from ansible_collections.ragdock.host.plugins.module_utils.restore import content as parts
-from ansible_collections.ragdock.host.plugins.module_utils.restore import ledger as ledgers
 from ansible_collections.ragdock.host.plugins.module_utils.restore.backups import (
     NoSuchBackupError,
     backups_of,
@@ -71,7 +71,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.restore.throwaway imp
 
 RELEASE_FILES = ("compose.yaml", ".env", RECORD)
 FAILURES = (
-    ResticError, NoSuchBackupError, parts.ContentError, manifests.ManifestError, ledgers.LedgerError,
+    ResticError, NoSuchBackupError, parts.ContentError, manifests.ManifestError, LedgerError,
     SearchError, EngineError, ReleaseError, OSError,
 )  # fmt: skip
 
@@ -87,12 +87,12 @@ class EndedError(Exception):
 class Drill:
     """One drill."""
 
-    def __init__(self, wanted: dict[str, Any]) -> None:
-        self.wanted = wanted
-        self.root = Path(wanted["root"])
+    def __init__(self, params: dict[str, Any]) -> None:
+        self.params = params
+        self.root = Path(params["root"])
         self.place = self.root / "drill"
         self.repository = parts.repository(
-            wanted["repository"], wanted["password"], wanted["region"], self.root
+            params["repository"], params["password"], params["region"], self.root
         )
         self.figures: dict[str, Any] = {}
         self.swept: list[str] = []
@@ -100,14 +100,14 @@ class Drill:
         if current is None:
             raise ReleaseError("Nothing serves on this host: run playbooks/deploy.yml first.")
         self.node = Throwaway(
-            Engine(wanted["project"]),
+            Engine(params["project"]),
             self.place,
             str(current.images["opensearch"]["ref"]),
-            int(wanted["memory_mib"]),
+            int(params["memory_mib"]),
             current.path / "config" / "opensearch",
         )
 
-    def look(self) -> parts.Content:
+    def choose(self) -> parts.Content:
         """The backup that is meant; an error when the drill may not start."""
         refusal = memory_refusal(
             self.node.memory_mib, available_mib(Path("/proc/meminfo").read_text(encoding="ascii"))
@@ -115,7 +115,7 @@ class Drill:
         if refusal:
             raise EngineError(refusal)
         now = dt.datetime.now(dt.UTC)
-        backup = chosen(backups_of(self.repository), self.wanted["wanted"], now)
+        backup = chosen(backups_of(self.repository), self.params["wanted"], now)
         self.figures |= {"backup": backup.id, "rpo_seconds": round((now - backup.time).total_seconds(), 1)}
         return parts.load(self.repository, backup)
 
@@ -124,7 +124,7 @@ class Drill:
         self.swept = self.node.sweep()
         try:
             began = time.monotonic()
-            content = self.look()
+            content = self.choose()
             self.place.mkdir(mode=0o700)
             staged = self.place / "staged"
             free = shutil.disk_usage(self.root).free
@@ -142,12 +142,12 @@ class Drill:
     def _records(self, content: parts.Content, staged: Path) -> None:
         """Ledger, release and the names of secrets are such that a deployment can be made of them."""
         work = staged / parts.WORK.lstrip("/")
-        ledger = ledgers.facts(parts.ledger_of(staged))
+        ledger = facts(parts.ledger_of(staged))
         missing = [name for name in RELEASE_FILES if not (work / "release" / name).is_file()]
         if missing:
             raise DrillError(f"the backup's release lacks {', '.join(missing)}")
         names = set(dict(content.manifest.get("secrets", {})))
-        unknown = sorted(names - set(self.wanted["secrets"])) if self.wanted["secrets"] else []
+        unknown = sorted(names - set(self.params["secrets"])) if self.params["secrets"] else []
         if unknown:
             raise DrillError(
                 f"secrets of the backup's time are no more in the Parameter Store: {', '.join(unknown)}; "
@@ -172,9 +172,9 @@ class Drill:
                 node.bring(snapshot_name(content.backup.id), name, name)
                 node.without_pipeline(name)
                 found[name] = manifests.read_index(node, name)
-                wanted = content.of_index(name)
-                wrong += manifests.compare_indices(wanted, found)
-                wrong += manifests.compare_golden(wanted, node, name)
+                manifest = content.of_index(name)
+                wrong += manifests.compare_indices(manifest, found)
+                wrong += manifests.compare_golden(manifest, node, name)
             if wrong:
                 raise DrillError(
                     f"the restored index does not match the manifest: {manifests.summary(wrong)}"
@@ -213,11 +213,11 @@ def main() -> None:
         drill = Drill(module.params)
         if module.check_mode and module.params["promised"] and not backups_of(drill.repository):
             reported = "would verify the backup that this run makes; there is none yet"
-            module.exit_json(changed=False, figures={}, swept=[], told=reported)
+            module.exit_json(changed=False, figures={}, swept=[], outcome=reported)
         if module.check_mode:
-            content = drill.look()
+            content = drill.choose()
             text = f"would fetch {readable(content.backup.size)} of {content.backup.id} and compare it"
-            module.exit_json(changed=False, figures=drill.figures, swept=[], told=text)
+            module.exit_json(changed=False, figures=drill.figures, swept=[], outcome=text)
         drill.run()
         module.exit_json(changed=True, figures=drill.figures, swept=drill.swept)
     except EndedError:

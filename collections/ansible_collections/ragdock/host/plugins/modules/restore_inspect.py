@@ -55,12 +55,12 @@ from ansible_collections.ragdock.host.plugins.module_utils.backup import manifes
 from ansible_collections.ragdock.host.plugins.module_utils.backup.catalog import last_drills
 from ansible_collections.ragdock.host.plugins.module_utils.docker import EngineError, address, serving
 from ansible_collections.ragdock.host.plugins.module_utils.jobs import read_history
+from ansible_collections.ragdock.host.plugins.module_utils.ledger import LedgerError, facts
 from ansible_collections.ragdock.host.plugins.module_utils.ollama import Ollama, OllamaError
 from ansible_collections.ragdock.host.plugins.module_utils.opensearch.client import SearchError
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import Store
 from ansible_collections.ragdock.host.plugins.module_utils.restic import ResticError
 from ansible_collections.ragdock.host.plugins.module_utils.restore import content as parts
-from ansible_collections.ragdock.host.plugins.module_utils.restore import ledger as ledgers
 from ansible_collections.ragdock.host.plugins.module_utils.restore.backups import (
     NoSuchBackupError,
     backups_of,
@@ -80,22 +80,22 @@ class Inspection:
     """One inspection. Each part returns the reasons against the restore."""
 
     def __init__(self, module: AnsibleModule) -> None:
-        self.wanted: dict[str, Any] = module.params
+        self.params: dict[str, Any] = module.params
         self.run = module.run_command
-        self.root = Path(self.wanted["root"])
+        self.root = Path(self.params["root"])
         self.repository = parts.repository(
-            self.wanted["repository"], self.wanted["password"], self.wanted["region"], self.root
+            self.params["repository"], self.params["password"], self.params["region"], self.root
         )
 
     def all(self) -> dict[str, Any]:
         """The answer."""
         known = backups_of(self.repository)
         table = rows(known, last_drills(read_history(self.root, "drill")))
-        if not self.wanted["scope"]:
+        if not self.params["scope"]:
             return {"rows": table}
-        backup = chosen(known, self.wanted["wanted"], dt.datetime.now(dt.UTC))
+        backup = chosen(known, self.params["wanted"], dt.datetime.now(dt.UTC))
         content = parts.load(self.repository, backup)
-        scope, file = self.wanted["scope"], self.wanted["file"]
+        scope, file = self.params["scope"], self.params["file"]
         holds = self.documents()
         entry = RestoreWorkspace(self.root).read()
         return {
@@ -111,7 +111,7 @@ class Inspection:
     def documents(self) -> int:
         """Documents that the host has now."""
         ledger = self.root / "data" / "ledger" / parts.LEDGER
-        return ledgers.facts(ledger).documents if ledger.is_file() else 0
+        return facts(ledger).documents if ledger.is_file() else 0
 
     @staticmethod
     def about(content: parts.Content) -> dict[str, Any]:
@@ -127,14 +127,14 @@ class Inspection:
 
     def refusals(self, content: parts.Content, scope: str, file: str) -> list[str]:
         """Why not; each complete with what to do."""
-        content.wanted(scope, file)
+        content.files(scope, file)
         if Store(self.root).current() is None:
             return [
                 "Nothing serves on this host, so nothing can be restored into it. Run playbooks/deploy.yml."
             ]
         found = []
         if (
-            self.wanted["wanted"] in ("latest", "newest", "")
+            self.params["wanted"] in ("latest", "newest", "")
             and not content.documents
             and not content.indices
         ):
@@ -148,10 +148,10 @@ class Inspection:
         versions = content.manifest.get("versions", {})
         ledger = self.root / "data" / "ledger" / parts.LEDGER
         if scope != parts.ANALYTICS and ledger.is_file():
-            found.append(ledger_refusal(int(versions.get("ledger", 0)), ledgers.facts(ledger).version))
+            found.append(ledger_refusal(int(versions.get("ledger", 0)), facts(ledger).version))
         if scope in (parts.ALL, parts.INDEX) and content.indices:
-            keys = (self.wanted[key] for key in ("ca", "admin_cert", "admin_key"))
-            node = Node.as_admin(self.run, self.wanted["project"], *keys)
+            keys = (self.params[key] for key in ("ca", "admin_cert", "admin_key"))
+            node = Node.as_admin(self.run, self.params["project"], *keys)
             node.ready(120)
             found.append(version_refusal(str(versions.get("opensearch", "")), node.version()))
             found += self.embedders(content)
@@ -162,23 +162,23 @@ class Inspection:
         release = Store(self.root).current()
         lines = (release.files().get(".env", "") if release else "").splitlines()
         name = dict(line.split("=", 1) for line in lines if "=" in line).get("EMBEDDING_MODEL_NAME", "")
-        ollama = Ollama(address(serving(self.run, self.wanted["project"], "ollama")))
+        ollama = Ollama(address(serving(self.run, self.params["project"], "ollama")))
         weights = ollama.weights(name)
         contracts = [dict(one["mappings_meta"]).get("embedding", {}) for one in content.indices.values()]
         return [embedder_refusal(contract, name, weights) for contract in contracts]
 
     def differing(self, content: parts.Content, scope: str, file: str) -> dict[str, Any]:
         """Files that would be replaced, added or moved aside."""
-        wanted = content.wanted(scope, file)
+        files = content.files(scope, file)
         live = self.root / "data"
         changed = [
-            path for path, entry in wanted.items() if manifests.compare_files([{**entry, "path": path}], live)
+            path for path, entry in files.items() if manifests.compare_files([{**entry, "path": path}], live)
         ]
         here = {f"raw/{path.relative_to(live / 'raw')}" for path in manifests.files_below(live / "raw")}
         return {
             "brought": sorted(path for path in changed if not (live / path).exists()),
             "replaced": sorted(path for path in changed if (live / path).exists()),
-            "aside": sorted(here - set(wanted)) if scope == parts.ALL else [],
+            "aside": sorted(here - set(files)) if scope == parts.ALL else [],
             "indices": sorted(content.indices) if scope in (parts.ALL, parts.INDEX) else [],
         }
 
@@ -201,7 +201,7 @@ def main() -> None:
         NoSuchBackupError,
         parts.ContentError,
         manifests.ManifestError,
-        ledgers.LedgerError,
+        LedgerError,
         SearchError,
         EngineError,
         OllamaError,

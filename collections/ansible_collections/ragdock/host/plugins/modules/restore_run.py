@@ -43,7 +43,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-told: {description: What was completed or undone; empty for nothing., type: str, returned: success}
+outcome: {description: What was completed or undone; empty for nothing., type: str, returned: success}
 seconds: {description: Seconds by step., type: dict, returned: success}
 figures: {description: Counts., type: dict, returned: success}
 aside: {description: Where the replaced files are kept., type: str, returned: success}
@@ -58,10 +58,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.backup import manifests
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
+from ansible_collections.ragdock.host.plugins.module_utils.ledger import LedgerError
 from ansible_collections.ragdock.host.plugins.module_utils.opensearch.client import SearchError
 from ansible_collections.ragdock.host.plugins.module_utils.restic import ResticError
 from ansible_collections.ragdock.host.plugins.module_utils.restore import content as parts
-from ansible_collections.ragdock.host.plugins.module_utils.restore import ledger as ledgers
 from ansible_collections.ragdock.host.plugins.module_utils.restore.backups import (
     NoSuchBackupError,
     backups_of,
@@ -78,32 +78,32 @@ from ansible_collections.ragdock.host.plugins.module_utils.restore.transaction i
 
 def run(module: AnsibleModule) -> dict[str, Any]:
     """Do the step; the result for Ansible."""
-    wanted = module.params
-    workspace = RestoreWorkspace(Path(wanted["root"]))
-    keys = (wanted[key] for key in ("ca", "admin_cert", "admin_key"))
-    node = Node.as_admin(module.run_command, wanted["project"], *keys)
-    work = Transaction(workspace, node, Engine(wanted["project"]))
-    step, reported = wanted["step"], ""
+    params = module.params
+    workspace = RestoreWorkspace(Path(params["root"]))
+    keys = (params[key] for key in ("ca", "admin_cert", "admin_key"))
+    node = Node.as_admin(module.run_command, params["project"], *keys)
+    work = Transaction(workspace, node, Engine(params["project"]))
+    step, reported = params["step"], ""
     entry = workspace.read()
     if module.check_mode:
         left = entry is not None and step == "settle"
         reported = f"an interrupted restore of {entry.backup} would be settled" if left and entry else ""
-        return {"changed": left, "told": reported, "seconds": {}, "figures": {}, "aside": ""}
+        return {"changed": left, "outcome": reported, "seconds": {}, "figures": {}, "aside": ""}
     if step == "settle":
         reported = work.settle()
-        return {"changed": bool(reported), "told": reported, "seconds": {}, "figures": {}, "aside": ""}
+        return {"changed": bool(reported), "outcome": reported, "seconds": {}, "figures": {}, "aside": ""}
     if step == "prepare":
         if entry is not None:
             raise RestoreError(
                 "another restore was started and not finished; run playbooks/restore.yml again"
             )
         repository = parts.repository(
-            wanted["repository"], wanted["password"], wanted["region"], workspace.root
+            params["repository"], params["password"], params["region"], workspace.root
         )
-        backup = chosen(backups_of(repository), wanted["backup"], dt.datetime.now(dt.UTC))
+        backup = chosen(backups_of(repository), params["backup"], dt.datetime.now(dt.UTC))
         content = parts.load(repository, backup)
-        file = next(iter(content.wanted(parts.FILE, wanted["file"]))) if wanted["scope"] == parts.FILE else ""
-        entry = work.begin(backup.id, wanted["scope"], file)
+        file = next(iter(content.files(parts.FILE, params["file"]))) if params["scope"] == parts.FILE else ""
+        entry = work.begin(backup.id, params["scope"], file)
         preparation = Preparation(workspace, node, work.engine, work.seconds, work.figures)
         preparation.run(entry, repository, content)
     elif entry is None:
@@ -119,7 +119,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     aside = str(workspace.aside(entry.moment)) if entry else ""
     return {
         "changed": entry is not None,
-        "told": reported,
+        "outcome": reported,
         "seconds": work.seconds,
         "figures": work.figures,
         "aside": aside,
@@ -152,7 +152,7 @@ def main() -> None:
         NoSuchBackupError,
         parts.ContentError,
         manifests.ManifestError,
-        ledgers.LedgerError,
+        LedgerError,
         SearchError,
         EngineError,
         OSError,

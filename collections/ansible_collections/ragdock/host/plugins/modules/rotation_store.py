@@ -195,9 +195,9 @@ class Secrets:
             self.store.remove([half + NEXT])
 
 
-def chosen(wanted: str, names: list[str], alone: list[str], due: list[str]) -> list[str]:
+def chosen(requested: str, names: list[str], alone: list[str], due: list[str]) -> list[str]:
     """The requested names. An unknown name is refused with the list of valid ones."""
-    words = [word.strip() for word in wanted.split(",") if word.strip()]
+    words = [word.strip() for word in requested.split(",") if word.strip()]
     for word in words:
         if word not in (*names, ALL, DUE):
             raise LookupError(

@@ -33,9 +33,9 @@ def opened(path: Path) -> pdfium.PdfDocument:
         return pdfium.PdfDocument(path)
     except pdfium.PdfiumError as error:
         data = path.read_bytes()
-        said = str(error).lower()
+        text = str(error).lower()
         # Pdfium tells of the failure before where it knows no reason for this one.
-        if ("password" in said or "security" in said) and b"/Encrypt" in data:
+        if ("password" in text or "security" in text) and b"/Encrypt" in data:
             if any(mark in data for mark in _RIGHTS):
                 raise Unreadable(
                     "encrypted",

@@ -41,21 +41,21 @@ def widget(form: Any, annotation: Any) -> Widget:
     """What pdfium knows of a field."""
     kind = pdfium_c.FPDFAnnot_GetFormFieldType(form, annotation)
 
-    def said(ask: Callable[..., int]) -> str:
+    def text(ask: Callable[..., int]) -> str:
         return wide(partial(ask, form, annotation))
 
     if kind in _TICKED:
-        filled = said(pdfium_c.FPDFAnnot_GetFormFieldExportValue)
+        filled = text(pdfium_c.FPDFAnnot_GetFormFieldExportValue)
     else:
-        filled = said(pdfium_c.FPDFAnnot_GetFormFieldValue) if kind in _FILLED else ""
+        filled = text(pdfium_c.FPDFAnnot_GetFormFieldValue) if kind in _FILLED else ""
     if kind in _CHOSEN:
         filled = _options(form, annotation) or filled
     box = pdfium_c.FS_RECTF()
     pdfium_c.FPDFAnnot_GetRect(annotation, box)
     return Widget(
         kind,
-        said(pdfium_c.FPDFAnnot_GetFormFieldName),
-        said(pdfium_c.FPDFAnnot_GetFormFieldAlternateName),
+        text(pdfium_c.FPDFAnnot_GetFormFieldName),
+        text(pdfium_c.FPDFAnnot_GetFormFieldAlternateName),
         filled.strip(),
         bool(pdfium_c.FPDFAnnot_IsChecked(form, annotation)) if kind in _TICKED else False,
         box.left,

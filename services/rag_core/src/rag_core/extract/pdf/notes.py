@@ -81,20 +81,20 @@ def beside(page: pdfium.PdfPage, textpage: pdfium.PdfTextPage, form: Any) -> Bes
 
 
 def _comment(annotation: Any, kind: int, textpage: pdfium.PdfTextPage) -> Iterator[str]:
-    said = value(annotation, b"Contents")
-    if not said and (rich := value(annotation, b"RC")):
-        said = " ".join(one.text for one in html.read(rich, 1)[1] if isinstance(one, Block))
-    if not said and kind == pdfium_c.FPDF_ANNOT_STAMP:
-        said = _drawn(annotation, textpage) or value(annotation, b"Name").lstrip("#")
-    if not said and kind == pdfium_c.FPDF_ANNOT_FREETEXT:
-        said = _drawn(annotation, textpage)
-    if not said.strip():
+    text = value(annotation, b"Contents")
+    if not text and (rich := value(annotation, b"RC")):
+        text = " ".join(one.text for one in html.read(rich, 1)[1] if isinstance(one, Block))
+    if not text and kind == pdfium_c.FPDF_ANNOT_STAMP:
+        text = _drawn(annotation, textpage) or value(annotation, b"Name").lstrip("#")
+    if not text and kind == pdfium_c.FPDF_ANNOT_FREETEXT:
+        text = _drawn(annotation, textpage)
+    if not text.strip():
         return
     author = value(annotation, b"T").strip()
     by = f" by {author}" if author else ""
     marked = _marked(annotation, textpage) if kind in _MARKS else ""
-    on = f' on "{marked}"' if marked and marked != said.strip() else ""
-    yield f"{_KINDS[kind]}{by}{on}: {said.strip()}"
+    on = f' on "{marked}"' if marked and marked != text.strip() else ""
+    yield f"{_KINDS[kind]}{by}{on}: {text.strip()}"
 
 
 def _marked(annotation: Any, textpage: pdfium.PdfTextPage) -> str:

@@ -85,9 +85,9 @@ class Running:
         above, below = list[Line](), list[Line]()
         for i, key in sorted(drop.items()):
             self.left_out += 1
-            said = key.partition(":")[2]
-            if said not in self._met and not _page_number(said):
-                self._met.add(said)
+            text = key.partition(":")[2]
+            if text not in self._met and not _page_number(text):
+                self._met.add(text)
                 self.left_out -= 1
                 (above if key[0] == "t" else below).append(lines[i])
         return Kept([line for i, line in enumerate(lines) if i not in drop], above, below)

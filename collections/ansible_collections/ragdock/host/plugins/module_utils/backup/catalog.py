@@ -69,7 +69,7 @@ def last_drills(drills: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return found
 
 
-def choose(backups: Sequence[Backup], wanted: str, now: dt.datetime) -> Backup | None:
+def choose(backups: Sequence[Backup], requested: str, now: dt.datetime) -> Backup | None:
     """The backup that a word means: `latest`, an id, the beginning of restic's own id, or a time.
 
     A time means the newest backup that is not later; an id that the policy has removed means none, not
@@ -78,15 +78,15 @@ def choose(backups: Sequence[Backup], wanted: str, now: dt.datetime) -> Backup |
     """
     by_time = sorted(backups, key=lambda one: (one.time, one.id), reverse=True)
     honest = [one for one in by_time if not one.future(now)]
-    if wanted in ("", "latest"):
+    if requested in ("", "latest"):
         return next(iter(honest), None)
     for one in by_time:
-        if wanted == one.id or (len(wanted) >= 6 and one.snapshot.startswith(wanted)):
+        if requested == one.id or (len(requested) >= 6 and one.snapshot.startswith(requested)):
             return one
-    if ID.match(wanted):
+    if ID.match(requested):
         return None
     try:
-        until = dt.datetime.fromisoformat(wanted.replace("Z", "+00:00"))
+        until = dt.datetime.fromisoformat(requested.replace("Z", "+00:00"))
     except ValueError:
         return None
     until = until if until.tzinfo else until.replace(tzinfo=dt.UTC)

@@ -7,14 +7,14 @@ import errno
 import json
 import os
 import shutil
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.ragdock.host.plugins.module_utils import ledger
 from ansible_collections.ragdock.host.plugins.module_utils.aws.session import host_client
-from ansible_collections.ragdock.host.plugins.module_utils.backup import manifests, quiesce
+from ansible_collections.ragdock.host.plugins.module_utils.backup import manifests
 from ansible_collections.ragdock.host.plugins.module_utils.backup.common import (
     BackupError,
     BackupPaths,
@@ -67,16 +67,13 @@ def databases(paths: BackupPaths) -> list[Path]:
 def copy_databases(paths: BackupPaths) -> None:
     """Copy every database, each at one point in time."""
     for path in databases(paths):
-        quiesce.copy_database(path, paths.work / path.name)
+        ledger.copy(path, paths.work / path.name)
 
 
 def ledger_version(paths: BackupPaths) -> int:
     """The version of the copied ledger's schema: a restore refuses one that its software does not know."""
     path = paths.work / manifests.LEDGER
-    if not path.is_file():
-        return 0
-    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
-        return int(db.execute("PRAGMA user_version").fetchone()[0])
+    return ledger.version(path) if path.is_file() else 0
 
 
 @contextlib.contextmanager

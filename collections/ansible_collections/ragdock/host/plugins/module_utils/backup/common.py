@@ -17,6 +17,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.backup.manifests impo
 from ansible_collections.ragdock.host.plugins.module_utils.backup.snapshots import Search
 from ansible_collections.ragdock.host.plugins.module_utils.docker import EngineError
 from ansible_collections.ragdock.host.plugins.module_utils.https import UnreachableError
+from ansible_collections.ragdock.host.plugins.module_utils.ledger import LedgerError
 from ansible_collections.ragdock.host.plugins.module_utils.locks import locked
 from ansible_collections.ragdock.host.plugins.module_utils.opensearch.client import SearchError
 from ansible_collections.ragdock.host.plugins.module_utils.restic import Repository, ResticError
@@ -26,7 +27,10 @@ USER = "ragdock_backup"
 SCOPE_SECONDS = 30.0
 OF_INDEX = "index-"
 # Every failure that a message of ours explains.
-KNOWN = (EngineError, ManifestError, OSError, ResticError, SearchError, UnreachableError, sqlite3.Error)
+KNOWN = (
+    EngineError, LedgerError, ManifestError, OSError, ResticError, SearchError, UnreachableError,
+    sqlite3.Error,
+)  # fmt: skip
 
 
 class BackupError(Exception):

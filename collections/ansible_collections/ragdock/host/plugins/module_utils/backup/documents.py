@@ -65,35 +65,35 @@ def hold(paths: BackupPaths) -> None:
 
 
 def _hold(folder: Path, beside: Path) -> None:
-    wanted, had = _inside(folder), _inside(beside)
-    folders = {beside / path.name for path in wanted.folders}
+    expected, had = _inside(folder), _inside(beside)
+    folders = {beside / path.name for path in expected.folders}
     for path in folders.difference(had.folders):
         path.mkdir()
     for path in set(had.folders) - folders:
         shutil.rmtree(path)
     for path, inode in had.files.items():
-        if wanted.files.get(folder / path.name) != inode:
+        if expected.files.get(folder / path.name) != inode:
             path.unlink()
-    for path, inode in wanted.files.items():
+    for path, inode in expected.files.items():
         if had.files.get(beside / path.name) != inode:
             # Deleted between the two, so it is not in the backup.
             with contextlib.suppress(FileNotFoundError):
                 os.link(path, beside / path.name)
-    for path in wanted.folders:
+    for path in expected.folders:
         _hold(path, beside / path.name)
     with contextlib.suppress(FileNotFoundError):
         _same_rights(folder.stat(), beside)
 
 
-def _same_rights(wanted: os.stat_result, beside: Path) -> None:
+def _same_rights(expected: os.stat_result, beside: Path) -> None:
     """A restore gives directories their owner and mode back from here."""
     found = beside.stat()
-    if (found.st_uid, found.st_gid) != (wanted.st_uid, wanted.st_gid):
-        os.chown(beside, wanted.st_uid, wanted.st_gid)
-    if found.st_mode != wanted.st_mode:
-        beside.chmod(stat.S_IMODE(wanted.st_mode))
-    if found.st_mtime_ns != wanted.st_mtime_ns:
-        os.utime(beside, ns=(wanted.st_atime_ns, wanted.st_mtime_ns))
+    if (found.st_uid, found.st_gid) != (expected.st_uid, expected.st_gid):
+        os.chown(beside, expected.st_uid, expected.st_gid)
+    if found.st_mode != expected.st_mode:
+        beside.chmod(stat.S_IMODE(expected.st_mode))
+    if found.st_mtime_ns != expected.st_mtime_ns:
+        os.utime(beside, ns=(expected.st_atime_ns, expected.st_mtime_ns))
 
 
 def in_their_place(paths: BackupPaths) -> tuple[str, ...]:

@@ -137,7 +137,7 @@ def golden_hits(search: Search, query: str, *, pit: str = "", index: str = "") -
 
 
 def golden_queries(
-    search: Search, pit: str, hashes: Mapping[str, str], wanted: Sequence[str], count: int
+    search: Search, pit: str, hashes: Mapping[str, str], queries: Sequence[str], count: int
 ) -> list[str]:
     """The operator's own queries, and the first words of documents spread evenly over the index."""
     ids = sorted(hashes)
@@ -148,7 +148,7 @@ def golden_queries(
             search.hits({"size": count, "query": {"ids": {"values": chosen}}}, pit=pit) if chosen else []
         )
     }
-    return [*dict.fromkeys([*wanted, *(found[name] for name in chosen if found.get(name))])]
+    return [*dict.fromkeys([*queries, *(found[name] for name in chosen if found.get(name))])]
 
 
 # --- files ---------------------------------------------------------------------------------------
@@ -214,7 +214,7 @@ def read(text: str) -> Json:
 def compare_indices(manifest: Mapping[str, Any], found: Mapping[str, Json]) -> list[str]:
     """What differs between the manifest's indices and others, by the manifest's names."""
     wrong = []
-    for name, wanted in manifest["indices"].items():
+    for name, expected in manifest["indices"].items():
         other = found.get(name)
         if other is None:
             wrong.append(f"index {name} is missing")
@@ -224,8 +224,8 @@ def compare_indices(manifest: Mapping[str, Any], found: Mapping[str, Json]) -> l
             ("checksum", "checksum"),
             ("mappings_meta", "embedding contract"),
         ):
-            if other[key] != wanted[key]:
-                wrong.append(f"index {name}: {what} is {other[key]}, the manifest says {wanted[key]}")
+            if other[key] != expected[key]:
+                wrong.append(f"index {name}: {what} is {other[key]}, the manifest says {expected[key]}")
     return wrong
 
 

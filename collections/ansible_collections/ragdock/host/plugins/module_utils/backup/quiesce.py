@@ -19,8 +19,8 @@ BUSY_SECONDS = 0.5
 
 
 def _ids(run: Run, project: str, *filters: str) -> list[str]:
-    wanted = [f"label={LABEL}.project={project}", f"label={LABEL}.service={WORKER}", *filters]
-    return docker(run, "ps", "--quiet", *(word for one in wanted for word in ("--filter", one))).split()
+    conditions = [f"label={LABEL}.project={project}", f"label={LABEL}.service={WORKER}", *filters]
+    return docker(run, "ps", "--quiet", *(word for one in conditions for word in ("--filter", one))).split()
 
 
 def let_go(run: Run, project: str) -> list[str]:
@@ -68,17 +68,3 @@ def writable(database: Path) -> bool:
     finally:
         connection.close()
     return True
-
-
-def copy_database(source: Path, target: Path) -> None:
-    """A whole copy of a database in use, by SQLite's own means, checked."""
-    with (
-        contextlib.closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as here,
-        contextlib.closing(sqlite3.connect(target)) as there,
-    ):
-        here.backup(there)
-        # One file, independent of who opens it next.
-        there.execute("PRAGMA journal_mode = DELETE")
-        (verdict,) = there.execute("PRAGMA integrity_check").fetchone()
-        if verdict != "ok":
-            raise sqlite3.DatabaseError(f"{source} is damaged: {verdict}")

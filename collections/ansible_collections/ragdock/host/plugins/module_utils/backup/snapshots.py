@@ -133,13 +133,13 @@ class Search(OpenSearch):
 
     def register(self, repository: str = REPOSITORY, place: str = PLACE, *, dry: bool = False) -> bool:
         """The repository is there, and the node can write to it; whether it had to be made."""
-        wanted = {"type": "fs", "settings": {"location": place, "compress": "true"}}
+        body = {"type": "fs", "settings": {"location": place, "compress": "true"}}
         found = self.ask("GET", f"/_snapshot/{repository}", absent={}).get(repository, {})
-        same = found.get("type") == "fs" and found.get("settings") == wanted["settings"]
+        same = found.get("type") == "fs" and found.get("settings") == body["settings"]
         if dry:
             return not same
         if not same:
-            self.ask("PUT", f"/_snapshot/{repository}", wanted, seconds=SLOW_SECONDS)
+            self.ask("PUT", f"/_snapshot/{repository}", body, seconds=SLOW_SECONDS)
         self.ask("POST", f"/_snapshot/{repository}/_verify", seconds=SLOW_SECONDS)
         return not same
 
@@ -153,14 +153,14 @@ class Search(OpenSearch):
 
     def begin(self, name: str, indices: list[str], repository: str = REPOSITORY) -> None:
         """Begin a snapshot of exactly these indices."""
-        wanted = {
+        body = {
             "indices": indices,
             "include_global_state": False,
             "partial": False,
             "ignore_unavailable": False,
         }
         self.ask(
-            "PUT", f"/_snapshot/{repository}/{name}?wait_for_completion=false", wanted, seconds=SLOW_SECONDS
+            "PUT", f"/_snapshot/{repository}/{name}?wait_for_completion=false", body, seconds=SLOW_SECONDS
         )
 
     def status(self, name: str, repository: str = REPOSITORY) -> Json:

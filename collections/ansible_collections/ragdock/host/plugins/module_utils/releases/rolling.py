@@ -88,7 +88,7 @@ class RollingUpdate:
     release: Release
     root: Path
     timeout: float
-    say: Callable[[str], None] = lambda _text: None
+    report: Callable[[str], None] = lambda _text: None
     done: list[str] = field(default_factory=list)
 
     @property
@@ -99,9 +99,9 @@ class RollingUpdate:
     def did(self, what: str) -> None:
         """Note one thing that changed."""
         self.done.append(what)
-        self.say(what)
+        self.report(what)
 
-    def wanted_config(self) -> dict[str, str]:
+    def expected_config(self) -> dict[str, str]:
         """The release's configuration files, by path below config/."""
         return {
             name.split("/", 1)[1]: text
@@ -109,20 +109,20 @@ class RollingUpdate:
             if name.startswith("config/")
         }
 
-    def look(self) -> Plan:
+    def plan(self) -> Plan:
         """What has to be done."""
         return plan(self.engine.specs(self.release.path), self.engine.containers())
 
     def stale_config(self) -> list[str]:
         """Live configuration files that differ from the release's."""
-        wanted = self.wanted_config()
+        config = self.expected_config()
         here = {str(one.relative_to(self.live)) for one in self.live.rglob("*") if one.is_file()}
         differing = [
             name
-            for name, text in wanted.items()
+            for name, text in config.items()
             if name not in here or (self.live / name).read_text() != text
         ]
-        return sorted(differing + [name for name in here if name not in wanted])
+        return sorted(differing + [name for name in here if name not in config])
 
     def start(self) -> None:
         """Apply the changes."""
@@ -132,9 +132,9 @@ class RollingUpdate:
             for service in ROLLED
             if self.upstream(service).is_file()
         }
-        for name in sync_tree(self.live, self.wanted_config() | pins):
+        for name in sync_tree(self.live, self.expected_config() | pins):
             self.did(f"config/{name} written")
-        todo = self.look()
+        todo = self.plan()
         for container_id in todo.remove:
             self.engine.run("rm", "--force", container_id)
             self.did(f"container {container_id[:12]} of a service that is no more removed")
@@ -239,9 +239,9 @@ class RollingUpdate:
 
     def unpin(self, service: str) -> None:
         """Let the edge find a service by its name again, as the release specifies."""
-        wanted = self.wanted_config()[f"{EDGE}/upstreams/{service}"]
-        if self.upstream(service).read_text() != wanted:
-            write_atomically(self.upstream(service), wanted)
+        content = self.expected_config()[f"{EDGE}/upstreams/{service}"]
+        if self.upstream(service).read_text() != content:
+            write_atomically(self.upstream(service), content)
 
     def reload_edge(self) -> None:
         """The running edge has the live configuration."""

@@ -179,7 +179,7 @@ class Store:
                 return self.get(name)
         return None
 
-    def wanted(self, name: str) -> Release:
+    def require(self, name: str) -> Release:
         """A release by name, the previous one for an empty name; else an error that lists the valid ones."""
         found = self.get(name) if name else self.previous()
         if found:
@@ -218,7 +218,7 @@ class Store:
 
     def note_contract(self, name: str, contract: Mapping[str, Any]) -> bool:
         """Add to a release's record what it makes an index with; returns whether the record changed."""
-        release = self.wanted(name)
+        release = self.require(name)
         if not contract or release.contract == contract:
             return False
         record = {**release.record, "index_contract": dict(contract)}

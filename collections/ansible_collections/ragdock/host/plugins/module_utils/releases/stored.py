@@ -39,12 +39,8 @@ def settings_of(release: Release) -> dict[str, str]:
 
 def versions_of(engine: Engine, image: str) -> dict[str, str]:
     """The formats that a worker's image declares; none for an image without such labels."""
-    done = engine.run(
-        "run", "--rm", "--pull=never", "--network=none", "--read-only", "--tmpfs=/tmp", "--cap-drop=ALL",
-        "--security-opt=no-new-privileges:true", "--memory=256m", "--label=ragdock.throwaway=deploy",
-        "--entrypoint=python", image, "-m", "rag_worker", "stored",
-        timeout=LONGEST_SECONDS, check=False,
-    )  # fmt: skip
+    words = ["python", "-m", "rag_worker", "stored"]
+    done = engine.throwaway("deploy", image, words, timeout=LONGEST_SECONDS)
     versions = json.loads(done.stdout) if done.returncode == 0 else {}
     return {name: str(version) for name, version in versions.items()}
 

@@ -27,22 +27,22 @@ def backups_of(repository: Repository) -> list[Backup]:
     return found
 
 
-def chosen(known: Sequence[Backup], wanted: str, now: dt.datetime) -> Backup:
+def chosen(known: Sequence[Backup], requested: str, now: dt.datetime) -> Backup:
     """The backup that is meant, or an error that helps to name one."""
     if not known:
         raise NoSuchBackupError(
             "There is no backup in the repository yet. playbooks/backup.yml makes one. If there should be "
             "some: are ragdock_name and ragdock_backup_bucket those of the deployment that was backed up?"
         )
-    found = choose(known, "latest" if wanted == "newest" else wanted, now)
+    found = choose(known, "latest" if requested == "newest" else requested, now)
     if found is None:
         ids = [one.id for one in reversed(known)]
         older = f" and {len(ids) - SHOWN} older ones" if len(ids) > SHOWN else ""
         why = "is no backup's id, and no backup is as old as that time"
-        if ID.match(wanted):
+        if ID.match(requested):
             why = "is not in the repository (any more)"
         raise NoSuchBackupError(
-            f"'{wanted}' {why}. Backups, newest first: {', '.join(ids[:SHOWN])}{older}. "
+            f"'{requested}' {why}. Backups, newest first: {', '.join(ids[:SHOWN])}{older}. "
             "With sizes and drills: playbooks/restore.yml -e list=true"
         )
     return found

@@ -62,7 +62,7 @@ class Content:
         """Path below data/ -> the manifest's entry, for every file that has a place among live data."""
         return {place: one for one in self.manifest["files"] if (place := live_path(str(one["path"])))}
 
-    def wanted(self, scope: str, file: str) -> dict[str, Json]:
+    def files(self, scope: str, file: str) -> dict[str, Json]:
         """The files of a scope, by their path below data/."""
         paths = self.live_paths()
         if scope == FILE:
@@ -75,7 +75,7 @@ class Content:
 
     def size(self, scope: str, file: str, repository_bytes: int) -> int:
         """Bytes of disk that restoring takes at most; the index is there twice, as snapshot and as index."""
-        files = sum(int(one["size"]) for one in self.wanted(scope, file).values())
+        files = sum(int(one["size"]) for one in self.files(scope, file).values())
         return files + (2 * repository_bytes if scope in (ALL, INDEX) else 0)
 
 
@@ -87,19 +87,19 @@ def live_path(path: str) -> str:
     return ""
 
 
-def found_file(paths: Mapping[str, Json], wanted: str) -> str:
+def found_file(paths: Mapping[str, Json], name: str) -> str:
     """The one file that is meant: by its path on the host, its path below data/, or its name."""
-    known = wanted.removeprefix(f"{ROOT}/data/").removeprefix("/data/").lstrip("/")
+    known = name.removeprefix(f"{ROOT}/data/").removeprefix("/data/").lstrip("/")
     if known in paths:
         return known
-    named = [path for path in paths if path.rsplit("/", 1)[-1] == wanted or path.endswith(f"/{known}")]
+    named = [path for path in paths if path.rsplit("/", 1)[-1] == name or path.endswith(f"/{known}")]
     if len(named) == 1:
         return named[0]
     if named:
         listed = ", ".join(f"{ROOT}/data/{path}" for path in named[:10])
-        raise ContentError(f"{len(named)} files of the backup are called '{wanted}'. Name one: {listed}")
+        raise ContentError(f"{len(named)} files of the backup are called '{name}'. Name one: {listed}")
     raise ContentError(
-        f"The backup has no file '{wanted}' (it has {len(paths)} files below {ROOT}/data). "
+        f"The backup has no file '{name}' (it has {len(paths)} files below {ROOT}/data). "
         "Name it by its path on the host or by its file name, or choose another backup: -e backup=<id>"
     )
 
@@ -148,8 +148,8 @@ def fetch(repository: Repository, content: Content, staged: Path, scope: str, fi
     if staged.exists():
         shutil.rmtree(staged)
     staged.mkdir(mode=0o700, parents=True)
-    wanted = content.wanted(scope, file)
-    entry = str(next(iter(wanted.values()))["path"]) if scope == FILE else ""
+    files = content.files(scope, file)
+    entry = str(next(iter(files.values()))["path"]) if scope == FILE else ""
     repository.restore(content.backup.snapshot, staged, parts(scope, entry))
 
 
@@ -157,7 +157,7 @@ def check(content: Content, staged: Path, scope: str, file: str) -> None:
     """Every file that was fetched is the one of the manifest."""
     entries = content.manifest["files"]
     if scope != ALL:
-        chosen = {str(one["path"]) for one in content.wanted(scope, file).values()}
+        chosen = {str(one["path"]) for one in content.files(scope, file).values()}
         chosen |= {str(one["path"]) for one in entries if str(one["path"]).startswith(f"{WORK}/")}
         entries = [one for one in entries if str(one["path"]) in chosen]
     wrong = manifests.compare_files(entries, staged)

@@ -43,10 +43,10 @@ def files_below(root: Path) -> Iterator[str]:
                 yield str(path.relative_to(root))
 
 
-def plan(paths: RestorePaths, wanted: Mapping[str, bool], *, others: Sequence[str] = ()) -> list[Move]:
+def plan(paths: RestorePaths, files: Mapping[str, bool], *, others: Sequence[str] = ()) -> list[Move]:
     """The moves that are needed. `wanted`: path -> whether the live file already has this content."""
     moves = [
-        Move(path, new=True, old=(paths.live / path).exists()) for path, same in wanted.items() if not same
+        Move(path, new=True, old=(paths.live / path).exists()) for path, same in files.items() if not same
     ]
     return moves + [Move(path, new=False, old=True) for path in others]
 

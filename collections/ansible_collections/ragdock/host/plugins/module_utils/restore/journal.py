@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.ragdock.host.plugins.module_utils import locks
+from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import write_atomically
 from ansible_collections.ragdock.host.plugins.module_utils.restore.file_moves import Move, RestorePaths
+from ansible_collections.ragdock.host.plugins.module_utils.restore.ledger import LedgerChanges
 
 LOCK_SECONDS = 60.0
 # Nothing live was touched; the live state is being replaced; it is replaced and in use.
@@ -66,6 +68,10 @@ class RestoreWorkspace:
         """The live ledger."""
         return self.root / "data" / "ledger" / "ledger.sqlite3"
 
+    def ledger_changes(self, engine: Engine) -> LedgerChanges:
+        """What changes its tables."""
+        return LedgerChanges(engine, self.ledger, self.place / "ledger")
+
     def paths(self, entry: Entry) -> RestorePaths:
         """Where the files of a restore come from and go to."""
         return RestorePaths(self.root / "data", self.staged / "data", self.aside(entry.moment) / "data")
@@ -94,7 +100,7 @@ class RestoreWorkspace:
 
     def clear(self) -> None:
         """Remove what was fetched, then the journal."""
-        for path in (self.staged, self.repository):
+        for path in (self.staged, self.repository, self.place / "ledger"):
             if path.exists():
                 shutil.rmtree(path)
         self.journal.unlink(missing_ok=True)

@@ -1,218 +1,98 @@
-"""The ledger of documents, changed from outside while rag-app and rag-worker have it open.
-
-Rows are replaced inside one SQLite transaction, never the file: the services keep their connections and see
-the state before or the state after, and a kill in between leaves the state before.
-"""
+"""Changes of the ledger's tables, made by the worker's own image: only rag_core knows what they mean."""
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Collection, Iterator
-from contextlib import closing, contextmanager
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-BUSY_SECONDS = 30.0
-# States in which a document is still a document.
-ALIVE = "('queued', 'processing', 'ready', 'failed')"
-# What running services tell each other about pending work. A backup's names indices of another day: above all
-# the one that a rebuild was filling or about to remove, which may be what a restore keeps.
-PASSING = {"asking", "notes", "work"}
-AGAIN = (
-    "state='queued', code=NULL, reason=NULL, attempts=0, crashes=0, not_before=0, pages_done=0,"
-    " lease_owner=NULL, lease_until=0"
-)
+from ansible_collections.ragdock.host.plugins.module_utils import ledger
+from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, last_lines
 
-
-class LedgerError(Exception):
-    """The ledger cannot be used. The text says what to do."""
+WORKER = "rag-worker"
+WORKER_UID = 10001
+NAME = "ragdock-restore-ledger"
+PROGRAM = "rag_worker.restoring"
+LONGEST_SECONDS = 600.0
+# Where the container sees the live ledger's directory and the other ledger's.
+LIVE, OTHER = "/live", "/other"
+FILE = "ledger.sqlite3"
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What is read from a ledger."""
+class LedgerChanges:
+    """One change a call; each is a single transaction."""
 
-    version: int
-    documents: int
-    ready: int
+    engine: Engine
+    live: Path
+    # A directory that is made for the container and removed again.
+    shared: Path
 
+    def migrate(self, path: Path) -> None:
+        """Bring a ledger that is not in use to the running software's version."""
+        with self._shared(path) as copy:
+            self._run("migrate", f"{OTHER}/{FILE}")
+            ledger.copy(copy, path)
 
-def facts(path: Path) -> Facts:
-    """Its version and counts; an error when the file is damaged."""
-    try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=BUSY_SECONDS)) as db:
-            said = db.execute("PRAGMA integrity_check").fetchone()[0]
-            if said != "ok":
-                raise LedgerError(f"{path} is damaged: {said}")
-            version = int(db.execute("PRAGMA user_version").fetchone()[0])
-            rows = dict(db.execute("SELECT state, count(*) FROM documents GROUP BY state").fetchall())
-    except sqlite3.Error as error:
-        raise LedgerError(f"{path} cannot be read: {error}") from error
-    alive = sum(count for state, count in rows.items() if state not in ("deleting", "deleted"))
-    return Facts(version, alive, rows.get("ready", 0))
+    def replace(self, other: Path, since: float, *, exact: bool = False) -> int:
+        """The live ledger gets the other's content; how many documents added since then stay."""
+        options = [f"--since={since!r}", *(["--exact"] if exact else [])]
+        return int(self._change("replace", other, options)["arrived"])
 
+    def fit_to_index(self, other: Path) -> tuple[int, list[str]]:
+        """The other ledger's index serves: how many documents are read again, whose chunks are obsolete."""
+        done = self._change("fit-to-index", other)
+        return int(done["read_again"]), list(done["orphans"])
 
-def copy(source: Path, target: Path) -> None:
-    """A consistent copy of a ledger that may be in use."""
-    target.unlink(missing_ok=True)
-    try:
-        with (
-            closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True, timeout=BUSY_SECONDS)) as live,
-            closing(sqlite3.connect(target)) as kept,
-        ):
-            live.backup(kept)
-    except sqlite3.Error as error:
-        raise LedgerError(f"{source} cannot be copied to {target}: {error}") from error
-    target.chmod(0o600)
+    def bring_back(self, other: Path, paths: Sequence[str] | None = None) -> int:
+        """Documents that the live ledger lost are queued again, all or those of these paths; how many."""
+        return int(self._change("bring-back", other, [f"--path={one}" for one in paths or ()])["read_again"])
 
+    def _change(self, step: str, other: Path, options: Sequence[str] = ()) -> dict[str, Any]:
+        with self._shared(other):
+            return self._run(step, *options, f"{LIVE}/{FILE}", f"{OTHER}/{FILE}", live=True)
 
-@contextmanager
-def _changing(live: Path, other: Path) -> Iterator[sqlite3.Connection]:
-    """One transaction on a live ledger, with another one attached as `other`."""
-    if not other.is_file():
-        raise LedgerError(f"there is no ledger at {other}")
-    try:
-        with closing(
-            sqlite3.connect(f"file:{live}?mode=rw", uri=True, timeout=BUSY_SECONDS, isolation_level=None)
-        ) as db:
-            db.execute("ATTACH ? AS other", (f"file:{other}?mode=ro",))
-            db.execute("PRAGMA foreign_keys = OFF")
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                yield db
-                broken = db.execute("PRAGMA main.foreign_key_check").fetchall()
-                if broken:
-                    raise LedgerError(f"{len(broken)} rows would point to no document; nothing was changed")
-                db.execute("UPDATE main.counters SET value = value + 1 WHERE name = 'generation'")
-            except BaseException:
-                db.execute("ROLLBACK")
-                raise
-            db.execute("COMMIT")
-    except sqlite3.Error as error:
-        raise LedgerError(f"{live} was not changed: {error}") from error
+    @contextmanager
+    def _shared(self, path: Path) -> Iterator[Path]:
+        """A copy of a ledger in a directory of the worker's user, for as long as it is needed."""
+        self.engine.run("rm", "--force", NAME, check=False)  # of a run that was killed
+        if self.shared.exists():
+            shutil.rmtree(self.shared)
+        self.shared.mkdir(mode=0o700)
+        copy = self.shared / FILE
+        try:
+            ledger.copy(path, copy)
+            for one in (self.shared, copy):
+                shutil.chown(one, WORKER_UID, WORKER_UID)
+            yield copy
+        finally:
+            shutil.rmtree(self.shared)
 
-
-def _columns(db: sqlite3.Connection, schema: str) -> dict[str, list[str]]:
-    """Table -> its columns, for the tables that people made."""
-    names = [
-        row[0]
-        for row in db.execute(
-            f"SELECT name FROM {schema}.sqlite_master WHERE type='table' AND name NOT LIKE 'sqlite_%'"  # noqa: S608
+    def _run(self, step: str, *words: str, live: bool = False) -> dict[str, Any]:
+        worker = next((one for one in self.engine.containers() if one.service == WORKER), None)
+        if worker is None:
+            raise ledger.LedgerError(f"there is no container of {WORKER}: run playbooks/deploy.yml first")
+        mounts = {str(self.shared): OTHER} | ({str(self.live.parent): LIVE} if live else {})
+        done = self.engine.throwaway(
+            "restore",
+            worker.image,
+            ["python", "-m", PROGRAM, step, *words],
+            [
+                f"--name={NAME}",
+                f"--user={WORKER_UID}:{WORKER_UID}",
+                *(f"--volume={host}:{inside}" for host, inside in mounts.items()),
+            ],
+            timeout=LONGEST_SECONDS,
         )
-    ]
-    return {
-        name: [row[1] for row in db.execute(f'PRAGMA {schema}.table_info("{name}")')]
-        for name in sorted(names)
-    }
-
-
-def _adopt(db: sqlite3.Connection, table: str) -> None:
-    """Make a table that only the other ledger has, with its indices: software makes some on first use."""
-    wanted = db.execute(
-        "SELECT sql FROM other.sqlite_master WHERE tbl_name = ? AND sql IS NOT NULL ORDER BY type = 'index'",
-        (table,),
-    ).fetchall()
-    for (sql,) in wanted:
-        db.execute(sql)
-
-
-def replace(live: Path, other: Path, since: float, *, exact: bool = False) -> int:
-    """Replace the live ledger's content by another's. Documents added since then stay, queued again.
-
-    Answers with how many stayed. The counter that invalidates cached answers only grows. Rows of tables that
-    the other ledger does not know stay, unless it has to be exact.
-    """
-    with _changing(live, other) as db:
-        theirs = _columns(db, "other")
-        for table in set(theirs) - set(_columns(db, "main")):
-            _adopt(db, table)
-        tables = _columns(db, "main")
-        if any(tables[table] != columns for table, columns in theirs.items()):
-            raise LedgerError(
-                f"{other} has other columns than the running software's ledger; it was written by another "
-                "version of Ragdock. Nothing was changed."
+        if done.returncode == 0:
+            return dict(json.loads(done.stdout))
+        if f"No module named {PROGRAM}" in done.stderr:
+            raise ledger.LedgerError(
+                "the release that serves is older than this restore, and its worker has no code for it: "
+                "run playbooks/deploy.yml first"
             )
-        db.execute(
-            "CREATE TEMP TABLE arrived AS SELECT * FROM main.documents"  # noqa: S608 - constants
-            f" WHERE created_at >= ? AND state IN {ALIVE}"
-            " AND id NOT IN (SELECT id FROM other.documents)",
-            (since,),
-        )
-        db.execute(
-            "CREATE TEMP TABLE arrived_names AS SELECT * FROM main.names"
-            " WHERE document_id IN (SELECT id FROM arrived)"
-        )
-        generation = db.execute("SELECT value FROM main.counters WHERE name='generation'").fetchone()[0]
-        for table in (set(tables) - set(theirs)) if exact else ():
-            db.execute(f'DELETE FROM main."{table}"')  # noqa: S608 - names of our own tables
-        for table in () if exact else PASSING & set(tables):
-            db.execute(f'DELETE FROM main."{table}"')  # noqa: S608 - names of our own tables
-        for table, columns in theirs.items():
-            if table in PASSING and not exact:
-                continue
-            listed = ", ".join(f'"{column}"' for column in columns)
-            db.execute(f'DELETE FROM main."{table}"')  # noqa: S608 - names of our own tables
-            db.execute(f'INSERT INTO main."{table}" ({listed}) SELECT {listed} FROM other."{table}"')  # noqa: S608
-        if not exact and "home" in tables["documents"]:
-            # Whatever index a document was being moved to: the restored one serves now.
-            db.execute("UPDATE main.documents SET home = NULL")
-        db.execute(f"UPDATE temp.arrived SET {AGAIN}")  # noqa: S608 - constants
-        db.execute("INSERT INTO main.documents SELECT * FROM arrived")
-        db.execute("INSERT OR IGNORE INTO main.names SELECT * FROM arrived_names")
-        db.execute(
-            "UPDATE main.counters SET value = max(value, ?) WHERE name='generation'",
-            (generation,),
-        )
-        return int(db.execute("SELECT count(*) FROM arrived").fetchone()[0])
-
-
-def fit_to_index(live: Path, other: Path) -> tuple[int, list[str]]:
-    """The index is now the one that the other ledger describes: record that in the live one.
-
-    A document that the other ledger knows as ready is ready; one that it does not is read again. Answers with
-    how many are read again, and the ids whose chunks in the index are obsolete.
-    """
-    with _changing(live, other) as db:
-        db.execute(
-            "UPDATE main.documents AS mine SET state='ready', code=NULL, reason=NULL, attempts=0,"  # noqa: S608
-            " crashes=0, not_before=0, lease_owner=NULL, lease_until=0, pages=its.pages,"
-            " pages_done=its.pages_done, chunks=its.chunks FROM other.documents AS its"
-            f" WHERE its.id = mine.id AND its.state = 'ready' AND mine.state IN {ALIVE}"
-        )
-        again = db.execute(
-            f"UPDATE main.documents SET {AGAIN} WHERE state IN ('ready', 'processing')"  # noqa: S608
-            " AND id NOT IN (SELECT id FROM other.documents WHERE state = 'ready')"
-        ).rowcount
-        orphans = db.execute(
-            "SELECT id FROM other.documents AS its WHERE state != 'deleted' AND NOT EXISTS"  # noqa: S608
-            f" (SELECT 1 FROM main.documents AS mine WHERE mine.id = its.id AND mine.state IN {ALIVE})"
-        ).fetchall()
-        return again, sorted(row[0] for row in orphans)
-
-
-def bring_back(live: Path, other: Path, paths: Collection[str] | None = None) -> int:
-    """Documents whose files are back and that the live ledger lost are queued again; returns how many.
-
-    `paths` are the files as the ledger names them; None: every document that the other ledger knows.
-    """
-    with _changing(live, other) as db:
-        db.execute("CREATE TEMP TABLE wanted (path TEXT PRIMARY KEY)")
-        if paths is None:
-            db.execute("INSERT OR IGNORE INTO wanted SELECT path FROM other.documents")
-        else:
-            db.executemany("INSERT OR IGNORE INTO wanted VALUES (?)", [(path,) for path in paths])
-        db.execute(
-            "CREATE TEMP TABLE lost AS SELECT * FROM other.documents AS its"  # noqa: S608 - constants
-            f" WHERE state IN {ALIVE} AND path IN (SELECT path FROM wanted) AND NOT EXISTS"
-            " (SELECT 1 FROM main.documents AS mine WHERE mine.id = its.id"
-            f" AND mine.state IN ('queued', 'processing', 'ready'))"
-        )
-        db.execute(f"UPDATE temp.lost SET {AGAIN}")  # noqa: S608 - constants
-        for table, key in (("names", "document_id"), ("documents", "id")):
-            db.execute(f"DELETE FROM main.{table} WHERE {key} IN (SELECT id FROM lost)")  # noqa: S608
-        db.execute("INSERT INTO main.documents SELECT * FROM lost")
-        db.execute(
-            "INSERT OR IGNORE INTO main.names SELECT * FROM other.names"
-            " WHERE document_id IN (SELECT id FROM lost)"
-        )
-        return int(db.execute("SELECT count(*) FROM lost").fetchone()[0])
+        raise ledger.LedgerError(f"{WORKER} did not change the ledger: {last_lines(done.stderr)}")

@@ -5,14 +5,13 @@ from __future__ import annotations
 import shutil
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from ansible_collections.ragdock.host.plugins.module_utils import ledger
 from ansible_collections.ragdock.host.plugins.module_utils.backup import manifests
 from ansible_collections.ragdock.host.plugins.module_utils.backup.snapshots import snapshot_name
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine
 from ansible_collections.ragdock.host.plugins.module_utils.restic import Repository
 from ansible_collections.ragdock.host.plugins.module_utils.restore import content as parts
-from ansible_collections.ragdock.host.plugins.module_utils.restore import ledger as ledgers
 from ansible_collections.ragdock.host.plugins.module_utils.restore.compatibility import ledger_refusal
 from ansible_collections.ragdock.host.plugins.module_utils.restore.content import Content
 from ansible_collections.ragdock.host.plugins.module_utils.restore.file_moves import files_below, plan
@@ -23,13 +22,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.restore.journal impor
 )
 from ansible_collections.ragdock.host.plugins.module_utils.restore.node import Node, new_name
 
-WORKER = "rag-worker"
-WORKER_UID = 10001
 NODE_SECONDS = 300.0
-MIGRATE = (
-    "from pathlib import Path; from rag_core.ledger import Ledger; "
-    "ledger = Ledger(Path('/ledger/ledger.sqlite3')); ledger.counts(); ledger.close()"
-)
 
 
 class RestoreError(Exception):
@@ -63,44 +56,24 @@ class Preparation:
         self.workspace.write(entry)
 
     def _fit_ledger(self, entry: Entry) -> None:
-        """An older ledger learns what the running software has learnt since; a newer one is refused."""
+        """Migrate the backup's ledger to the running software's version; refuse a newer one.
+
+        One of the same version too: it shows, while nothing live is touched, that the switch can be made.
+        """
         if entry.scope == parts.ANALYTICS:
             return
         theirs, ours = parts.ledger_of(self.workspace.staged), self.workspace.ledger
-        running, found = ledgers.facts(ours).version, ledgers.facts(theirs).version
+        running, found = ledger.facts(ours).version, ledger.facts(theirs).version
         # An older manifest has no version, so it is checked here too.
         if refusal := ledger_refusal(found, running):
             raise RestoreError(refusal)
-        if found < running:
-            folder = self.workspace.place / "migrate"
-            if folder.exists():
-                shutil.rmtree(folder)
-            folder.mkdir(mode=0o700)
-            ledgers.copy(theirs, folder / parts.LEDGER)
-            self._migrate(folder)
-            ledgers.copy(folder / parts.LEDGER, theirs)
-            shutil.rmtree(folder)
-            if (reached := ledgers.facts(theirs).version) != running:
-                raise RestoreError(
-                    f"the live ledger has version {running}, and the running software upgrades the backup's "
-                    f"only to version {reached}: a newer release wrote it, and a rollback keeps the ledger. "
-                    "Go to that release (playbooks/rollback.yml -e release=<id>), restore there, then go back"
-                )
-
-    def _migrate(self, folder: Path) -> None:
-        """Migrate a ledger with the worker's own image, without a network."""
-        worker = next((one for one in self.engine.containers() if one.service == WORKER), None)
-        if worker is None:
-            raise RestoreError(f"there is no container of {WORKER}: run playbooks/deploy.yml first")
-        for path in (folder, folder / parts.LEDGER):
-            shutil.chown(path, WORKER_UID, WORKER_UID)
-        self.engine.run(
-            "run", "--rm", "--pull=never", "--network=none", "--read-only", "--cap-drop=ALL", "--tmpfs=/tmp",
-            "--security-opt=no-new-privileges:true", f"--user={WORKER_UID}:{WORKER_UID}", "--memory=256m",
-            "--label=ragdock.throwaway=restore",
-            f"--volume={folder}:/ledger", "--entrypoint=python", worker.image, "-c", MIGRATE,
-            timeout=300,
-        )  # fmt: skip
+        self.workspace.ledger_changes(self.engine).migrate(theirs)
+        if (reached := ledger.facts(theirs).version) != running:
+            raise RestoreError(
+                f"the live ledger has version {running}, and the running software upgrades the backup's "
+                f"only to version {reached}: a newer release wrote it, and a rollback keeps the ledger. "
+                "Go to that release (playbooks/rollback.yml -e release=<id>), restore there, then go back"
+            )
 
     def _indices(self, entry: Entry, content: Content) -> None:
         """Restore each index of the backup under a new name, and compare it with the manifest."""
@@ -123,9 +96,9 @@ class Preparation:
         for index in entry.indices:
             self.node.bring(snapshot_name(content.backup.id), index.name, index.new)
             found[index.name] = manifests.read_index(self.node, index.new)
-            wanted = content.of_index(index.name)
-            wrong += manifests.compare_indices(wanted, found)
-            wrong += manifests.compare_golden(wanted, self.node, index.new)
+            manifest = content.of_index(index.name)
+            wrong += manifests.compare_indices(manifest, found)
+            wrong += manifests.compare_golden(manifest, self.node, index.new)
             missing = self.node.pipeline_of(index.new)
             if missing:
                 wrong.append(
@@ -138,16 +111,16 @@ class Preparation:
 
     def _moves(self, entry: Entry, content: Content) -> None:
         """Which files differ from those that live."""
-        wanted = content.wanted(entry.scope, entry.file)
+        files = content.files(entry.scope, entry.file)
         live = self.workspace.root / "data"
-        same = {path: not manifests.compare_files([one], live) for path, one in below(wanted).items()}
+        same = {path: not manifests.compare_files([one], live) for path, one in below(files).items()}
         others = [
             path
             for path in (f"raw/{one}" for one in files_below(live / "raw"))
-            if entry.scope == parts.ALL and path not in wanted and not path.endswith(".part")
+            if entry.scope == parts.ALL and path not in files and not path.endswith(".part")
         ]
         entry.moves = plan(self.workspace.paths(entry), same, others=others)
-        self.figures["files"] = len(wanted)
+        self.figures["files"] = len(files)
         self.figures["files_replaced"] = sum(1 for move in entry.moves if move.new)
         self.figures["files_aside"] = len(others)
 
@@ -157,6 +130,6 @@ class Preparation:
         return now
 
 
-def below(wanted: dict[str, dict[str, object]]) -> dict[str, dict[str, object]]:
+def below(files: dict[str, dict[str, object]]) -> dict[str, dict[str, object]]:
     """The manifest's entries with the path that they have below data/."""
-    return {path: {**entry, "path": path} for path, entry in wanted.items()}
+    return {path: {**entry, "path": path} for path, entry in files.items()}

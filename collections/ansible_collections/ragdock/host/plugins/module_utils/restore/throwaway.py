@@ -45,12 +45,12 @@ def available_mib(meminfo: str) -> int:
     return sizes["MemAvailable"] // 1024
 
 
-def memory_refusal(wanted: int, available: int) -> str:
+def memory_refusal(needed: int, available: int) -> str:
     """Why a drill may not start; empty when it may."""
-    if available - wanted >= MARGIN_MIB:
+    if available - needed >= MARGIN_MIB:
         return ""
     return (
-        f"The drill's OpenSearch may use {wanted} MiB (ragdock_drill_memory_mib), {MARGIN_MIB} MiB stay for "
+        f"The drill's OpenSearch may use {needed} MiB (ragdock_drill_memory_mib), {MARGIN_MIB} MiB stay for "
         f"the stack, but {available} MiB of memory are available: the drill would starve what serves. Lower "
         "ragdock_drill_memory_mib (512 is the least), choose a larger ragdock_instance_type, or drill at an "
         "hour when less runs (ragdock_schedule_*)."
@@ -100,9 +100,9 @@ class Throwaway:
                 node.ready(START_SECONDS)
             except Exception as error:
                 log = self.engine.run("logs", "--tail", "8", NAME, check=False)
-                said = log.stdout + log.stderr
+                text = log.stdout + log.stderr
                 raise EngineError(
-                    f"the throwaway OpenSearch did not start: {error}. The end of its log:\n{said}"
+                    f"the throwaway OpenSearch did not start: {error}. The end of its log:\n{text}"
                 ) from error
             yield node
         finally:

@@ -16,9 +16,9 @@ import shutil
 import time
 from dataclasses import dataclass, field
 
+from ansible_collections.ragdock.host.plugins.module_utils import ledger
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine
 from ansible_collections.ragdock.host.plugins.module_utils.restore import content as parts
-from ansible_collections.ragdock.host.plugins.module_utils.restore import ledger as ledgers
 from ansible_collections.ragdock.host.plugins.module_utils.restore.file_moves import back, forward
 from ansible_collections.ragdock.host.plugins.module_utils.restore.journal import (
     PREPARING,
@@ -28,10 +28,10 @@ from ansible_collections.ragdock.host.plugins.module_utils.restore.journal impor
     Index,
     RestoreWorkspace,
 )
+from ansible_collections.ragdock.host.plugins.module_utils.restore.ledger import WORKER, LedgerChanges
 from ansible_collections.ragdock.host.plugins.module_utils.restore.node import Node
 from ansible_collections.ragdock.host.plugins.module_utils.restore.preparation import (
     NODE_SECONDS,
-    WORKER,
     RestoreError,
 )
 
@@ -95,7 +95,7 @@ class Transaction:
         about = {"backup": entry.backup, "scope": entry.scope, "indices": kept}
         (aside / "about.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         if entry.scope != parts.ANALYTICS:
-            ledgers.copy(self.workspace.ledger, aside / parts.LEDGER)
+            ledger.copy(self.workspace.ledger, aside / parts.LEDGER)
             entry.ledger = True
         self.workspace.write(entry)
         for one in entry.indices:
@@ -111,11 +111,11 @@ class Transaction:
         self.seconds["switch"] = round(time.monotonic() - clock, 1)
 
     def _ledger(self, entry: Entry) -> None:
-        live, theirs = self.workspace.ledger, parts.ledger_of(self.workspace.staged)
+        theirs = parts.ledger_of(self.workspace.staged)
         if entry.scope == parts.ALL:
-            self.figures["arrived"] = ledgers.replace(live, theirs, entry.began)
+            self.figures["arrived"] = self._changes.replace(theirs, entry.began)
         elif entry.scope == parts.INDEX:
-            again, orphans = ledgers.fit_to_index(live, theirs)
+            again, orphans = self._changes.fit_to_index(theirs)
             for one in entry.indices:
                 self.node.forget_documents(one.new, orphans)
             self.figures["read_again"] = again
@@ -123,7 +123,7 @@ class Transaction:
             paths = [f"{INSIDE}{move.path}" for move in entry.moves] if entry.scope == parts.FILE else None
             if entry.scope == parts.FILE and not paths:
                 paths = [f"{INSIDE}{entry.file}"]
-            self.figures["read_again"] = ledgers.bring_back(live, theirs, paths)
+            self.figures["read_again"] = self._changes.bring_back(theirs, paths)
 
     # --- the two ends ----------------------------------------------------------------------------
 
@@ -152,7 +152,7 @@ class Transaction:
                 self._alias_back(one, entry.moment)
             aside = self.workspace.aside(entry.moment)
             if entry.ledger and (aside / parts.LEDGER).is_file():
-                ledgers.replace(self.workspace.ledger, aside / parts.LEDGER, entry.began, exact=True)
+                self._changes.replace(aside / parts.LEDGER, entry.began, exact=True)
             back(self.workspace.paths(entry), entry.moves)
             if aside.exists():
                 shutil.rmtree(aside)
@@ -173,6 +173,10 @@ class Transaction:
             self.node.delete([twin_name(one.alias, moment)])
 
     # --- helpers ---------------------------------------------------------------------------------
+
+    @property
+    def _changes(self) -> LedgerChanges:
+        return self.workspace.ledger_changes(self.engine)
 
     def _rest(self, entry: Entry) -> None:
         """The worker ends what it does; questions are answered all the while."""

@@ -139,6 +139,6 @@ def rows_of(deployment: Deployment, checks: Iterable[tuple[str, Check]]) -> list
             rows.append(Row(area, f"{name} can be checked", False, reason, "Fix the named problem first."))
         return rows
 
-    wanted = list(checks)
-    with ThreadPoolExecutor(max_workers=len(wanted) or 1) as threads:
-        return [row for rows in threads.map(made, wanted) for row in rows]
+    names = list(checks)
+    with ThreadPoolExecutor(max_workers=len(names) or 1) as threads:
+        return [row for rows in threads.map(made, names) for row in rows]

@@ -45,10 +45,10 @@ def release_files(deployment: Deployment) -> Iterator[Row]:
 def live_config(deployment: Deployment) -> Iterator[Row]:
     """The services' configuration is that of the release."""
     files = serving(deployment).files()
-    wanted = {name: text for name, text in files.items() if name.startswith("config/")}
+    expected = {name: text for name, text in files.items() if name.startswith("config/")}
     offenders = [
         f"{deployment.root / name} differs"
-        for name, text in sorted(wanted.items())
+        for name, text in sorted(expected.items())
         # The pins of a roll are the one thing there that changes while a release serves.
         if "/upstreams/" not in name
         and (
@@ -56,21 +56,23 @@ def live_config(deployment: Deployment) -> Iterator[Row]:
             or (deployment.root / name).read_text(encoding="utf-8") != text
         )
     ]
-    yield judged(AREA, "services read the release's configuration", offenders, f"{len(wanted)} files", AGAIN)
+    yield judged(
+        AREA, "services read the release's configuration", offenders, f"{len(expected)} files", AGAIN
+    )
 
 
 def container_specs(deployment: Deployment) -> Iterator[Row]:
     """Each container was made from the release's compose file."""
     release = serving(deployment)
     words = ["--project-name", deployment.project, "--project-directory", str(release.path)]
-    wanted = specs_of(docker(deployment.run, "compose", *words, "config", "--hash", "*"))
+    expected = specs_of(docker(deployment.run, "compose", *words, "config", "--hash", "*"))
     offenders = [
         f"{one['Name'].lstrip('/')} was not made from {release.id}"
         for one in deployment.containers
-        if (one["Config"].get("Labels") or {}).get(HASH_LABEL) != wanted.get(service_of(one))
+        if (one["Config"].get("Labels") or {}).get(HASH_LABEL) != expected.get(service_of(one))
     ]
     there = {service_of(one) for one in deployment.containers}
-    offenders += [f"service {name} has no container" for name in sorted(set(wanted) - there)]
+    offenders += [f"service {name} has no container" for name in sorted(set(expected) - there)]
     figure = f"{len(deployment.containers)} containers"
     yield judged(AREA, "containers are those of the release", offenders, figure, AGAIN)
 

@@ -138,8 +138,8 @@ def as_written(deployment: Deployment) -> Iterator[Row]:
     """Each container is on its service's networks, and all but the edge's are internal."""
     project, wrong = deployment.project, []
     for one in running(deployment):
-        wanted = sorted(f"{project}_{name}" for name in NETWORKS.get(service_of(one), ()))
-        if (on := sorted(networks(one))) != wanted:
+        expected = sorted(f"{project}_{name}" for name in NETWORKS.get(service_of(one), ()))
+        if (on := sorted(networks(one))) != expected:
             wrong.append(f"{name_of(one)} is on {', '.join(on) or 'none'}")
     internal = sorted(set().union(*NETWORKS.values()) - {WAY_OUT})
     names = [f"{project}_{name}" for name in (*internal, WAY_OUT)]

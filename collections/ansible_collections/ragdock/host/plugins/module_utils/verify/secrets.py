@@ -65,19 +65,19 @@ def needles(directory: Path) -> list[Needle]:
     return found
 
 
-def named_in(haystack: bytes, wanted: Iterable[Needle]) -> set[str]:
+def named_in(haystack: bytes, needles: Iterable[Needle]) -> set[str]:
     """Names of the secrets that occur."""
-    return {needle.name for needle in wanted if needle.value in haystack}
+    return {needle.name for needle in needles if needle.value in haystack}
 
 
-def named_in_file(path: Path, wanted: list[Needle]) -> set[str]:
+def named_in_file(path: Path, searched: list[Needle]) -> set[str]:
     """The same for a file, by pieces that overlap."""
-    overlap = max(len(needle.value) for needle in wanted)
+    overlap = max(len(needle.value) for needle in searched)
     found: set[str] = set()
     with path.open("rb") as file:
         rest = b""
         while block := file.read(CHUNK):
-            found |= named_in(rest + block, wanted)
+            found |= named_in(rest + block, searched)
             rest = block[-overlap:]
     return found
 
@@ -129,21 +129,21 @@ def modes(deployment: Deployment) -> Iterator[Row]:
 
 def nowhere_else(deployment: Deployment) -> Iterator[Row]:
     """No secret is in files, logs or output that people copy and share."""
-    wanted = needles(deployment.root / "secrets")
+    searched = needles(deployment.root / "secrets")
     root = deployment.root
-    figure = f"{len({needle.name for needle in wanted})} secrets searched for"
+    figure = f"{len({needle.name for needle in searched})} secrets searched for"
 
     found = []
     for path in files_below(*(root / part for part in ("releases", "config", "state", "deployer"))):
-        found += [f"{name} in {path}" for name in sorted(named_in_file(path, wanted))]
+        found += [f"{name} in {path}" for name in sorted(named_in_file(path, searched))]
     yield judged(AREA, "none in .env, compose, config or state", found, figure, CLEAN)
 
     inspected = json.dumps(deployment.containers).encode()
-    found = [f"{name} in docker inspect" for name in sorted(named_in(inspected, wanted))]
+    found = [f"{name} in docker inspect" for name in sorted(named_in(inspected, searched))]
     for one in deployment.containers:
         environment = Path(f"/proc/{one['State']['Pid']}/environ")
         if one["State"]["Pid"] and environment.exists():
-            names = named_in(environment.read_bytes(), wanted)
+            names = named_in(environment.read_bytes(), searched)
             found += [f"{name} in the environment of {name_of(one)}" for name in sorted(names)]
     yield judged(AREA, "none in docker inspect or an environment", found, figure, CLEAN)
 
@@ -152,11 +152,13 @@ def nowhere_else(deployment: Deployment) -> Iterator[Row]:
         log = Path(one.get("LogPath") or "/nonexistent")
         for path in sorted(log.parent.glob(f"{log.name}*")):
             scanned += path.stat().st_size
-            found += [f"{name} in the log of {name_of(one)}" for name in sorted(named_in_file(path, wanted))]
+            found += [
+                f"{name} in the log of {name_of(one)}" for name in sorted(named_in_file(path, searched))
+            ]
     yield judged(AREA, "none in a container's log", found, f"{scanned / 1e6:.1f} MB read", CLEAN)
 
     code, out, err = deployment.run(["journalctl", "--no-pager", "--output=cat", "--lines", JOURNAL_LINES])
     if code != 0:
         raise CheckError(f"journalctl ended with {code}: {err.strip()}")
-    found = [f"{name} in the journal" for name in sorted(named_in(out.encode(), wanted))]
+    found = [f"{name} in the journal" for name in sorted(named_in(out.encode(), searched))]
     yield judged(AREA, "none in the host's journal", found, f"{len(out) / 1e6:.1f} MB read", CLEAN)

@@ -1,23 +1,16 @@
-"""What the JSON API takes and gives."""
+"""Questions, searches and answers, as the API takes and gives them."""
 
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
-from rag_core.index.embed import Contract
-from rag_core.ledger.conversations import Conversation, Day, Feedback, Summary
-from rag_core.ledger.tags import LONGEST, MOST
+from rag_app.schemas.base import Given
 from rag_core.models import (
     Answer,
-    Document,
     DocumentKind,
     Explain,
     Filters,
-    Ingestion,
     Passage,
-    ReadingReport,
     SentenceSupport,
     Timings,
     Tokens,
@@ -25,81 +18,6 @@ from rag_core.models import (
 from rag_core.text.words import spans
 
 _ALSO_IN = "names of other documents with the same passage word for word"
-
-PublicState = Literal["queued", "processing", "ready", "failed"]
-
-
-class Given(BaseModel):
-    """Base of request bodies: a misspelt field is an error."""
-
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
-
-
-class UploadAccepted(BaseModel):
-    """The document was stored and is in the queue (or was known already)."""
-
-    id: str
-    state: PublicState
-
-
-class ReportOut(BaseModel):
-    """What was read of a document, and what was not."""
-
-    parts: dict[str, int] = Field(description="how many of each kind of part were read, beside plain text")
-    remarks: list[str] = Field(description="worth knowing of what was read")
-    unread: list[str] = Field(description="parts that could not be read: where, what and why")
-    more: int = Field(description="further lines of the two lists above that were not stored")
-    words: int = Field(description="words that the parser gave")
-    words_lost: int = Field(description="of those, how many cannot be searched; anything but 0 is a fault")
-
-    @classmethod
-    def of(cls, report: ReadingReport) -> Self:
-        """From the ledger's view."""
-        return cls.model_validate(report.model_dump(mode="json"))
-
-
-class DocumentOut(BaseModel):
-    """One document and its state."""
-
-    id: str
-    name: str
-    names: list[str] = Field(description="every name this content was uploaded under")
-    state: PublicState
-    code: str | None = Field(description="stable code of the reason, when failed")
-    reason: str | None = Field(description="why it failed, for people")
-    pages: int | None
-    pages_done: int
-    chunks: int
-    size: int
-    sha256: str
-    attempts: int
-    created_at: datetime
-    updated_at: datetime
-    report: ReportOut | None = Field(description="when ready: what was read, and what was not")
-    tags: list[str] = Field(description="words that people put on it, in one spelling")
-
-    @classmethod
-    def of(cls, document: Document, tags: Sequence[str] = ()) -> Self:
-        """From the ledger's view, with its tags."""
-        return cls.model_validate({**document.model_dump(mode="json"), "tags": list(tags)})
-
-
-class DocumentList(BaseModel):
-    """Documents, newest first."""
-
-    documents: list[DocumentOut]
-
-
-class TagsIn(Given):
-    """All tags that a document is to have; none takes them away."""
-
-    tags: list[Annotated[str, Field(min_length=1, max_length=LONGEST)]] = Field(max_length=MOST)
-
-
-class TagsOut(BaseModel):
-    """Tags as they are stored: lower case, sorted."""
-
-    tags: list[str]
 
 
 class FiltersIn(Given):
@@ -252,118 +170,3 @@ class AskAnswer(BaseModel):
             explain=answer.explain,
             exchange=exchange,
         )
-
-
-class ConversationStart(Given):
-    """The title of a new conversation: its first question will do."""
-
-    title: str = Field(min_length=1, max_length=2000)
-
-
-class ConversationSummary(BaseModel):
-    """A conversation as a list shows it."""
-
-    id: str
-    title: str
-    questions: int
-    updated_at: datetime
-
-    @classmethod
-    def of(cls, summary: Summary) -> Self:
-        """From the store's view."""
-        return cls.model_validate(summary.model_dump())
-
-
-class ConversationList(BaseModel):
-    """Conversations, newest first."""
-
-    conversations: list[ConversationSummary]
-
-
-class ExchangeOut(BaseModel):
-    """A question with its answer."""
-
-    id: str
-    question: str
-    answer: AskAnswer
-    asked_at: datetime
-    feedback: Feedback | None
-
-
-class ConversationOut(BaseModel):
-    """A conversation, oldest question first."""
-
-    id: str
-    title: str
-    created_at: datetime
-    updated_at: datetime
-    exchanges: list[ExchangeOut]
-
-    @classmethod
-    def of(cls, one: Conversation) -> Self:
-        """From the store's view."""
-        return cls(
-            id=one.id,
-            title=one.title,
-            created_at=one.created_at,
-            updated_at=one.updated_at,
-            exchanges=[
-                ExchangeOut(
-                    id=exchange.id,
-                    question=exchange.question,
-                    answer=AskAnswer.of(exchange.answer, exchange.id),
-                    asked_at=exchange.asked_at,
-                    feedback=exchange.feedback,
-                )
-                for exchange in one.exchanges
-            ],
-        )
-
-
-class FeedbackIn(Given):
-    """What an answer was worth."""
-
-    feedback: Feedback | None
-
-
-class Insights(BaseModel):
-    """Figures by day."""
-
-    days: list[Day]
-
-
-class Alive(BaseModel):
-    """This process answers. Says nothing about its dependencies."""
-
-    status: Literal["ok"] = "ok"
-
-
-class Light(BaseModel):
-    """Whether questions can be answered: green, amber (slow, or a model is missing), red (no)."""
-
-    light: Literal["green", "amber", "red"]
-
-
-class Component(BaseModel):
-    """One thing the app depends on."""
-
-    state: Literal["green", "amber", "red"]
-    latency_ms: float | None
-    detail: str
-
-
-class Status(BaseModel):
-    """Everything an operator checks first."""
-
-    release: str
-    version: str = Field(description="version of Ragdock that made the release")
-    status: Literal["green", "amber", "red"]
-    documents: dict[PublicState, int]
-    ingestion: Ingestion = Field(description="what the worker does: how much is left, how fast, how long")
-    opensearch: Component
-    ollama: Component
-    models: dict[str, bool] = Field(description="configured model: is it there")
-    index_contract: Contract | None = Field(
-        description="what this release makes an index with; null while its embedder does not answer"
-    )
-    questions_in_line: int

@@ -21,7 +21,7 @@ class IndexVersion(Frozen):
     contract: Contract
 
 
-class Generations:
+class IndexVersions:
     """Keeps the index equal to the settings: made when missing, made anew when they changed."""
 
     def __init__(self, *, ledger: Ledger, embedder: Embedder, index: IndexWriter) -> None:
@@ -44,7 +44,7 @@ class Generations:
         """The indexes that may hold a document's chunks."""
         return [version.index for version in (self._serving, self.target) if version is not None]
 
-    def wanted(self) -> bool:
+    def rebuild_requested(self) -> bool:
         """Whether a person has asked for a new index and none is being made."""
         return self.target is None and self._ledger.noted(WANTED) is not None
 
@@ -87,7 +87,7 @@ class Generations:
 
     def _resumed(self, contract: Contract) -> IndexVersion | None:
         name = self._ledger.noted(TARGET)
-        if name is None or name == self.serving.index or self._index.generations().get(name) != contract:
+        if name is None or name == self.serving.index or self._index.versions().get(name) != contract:
             return None
         return IndexVersion(index=name, contract=contract)
 
