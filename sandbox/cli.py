@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.panel import Panel
 
-from sandbox import daemon, docker_api, domain, engine, lifecycle, settings, show, status
+from sandbox import daemon, docker_api, domain, engine, faults, lifecycle, settings, show, status
 from sandbox.docker_api import PART
 from sandbox.errors import SandboxError
 from sandbox.progress import Progress
@@ -123,6 +123,19 @@ def with_domain(
 ) -> None:
     """Make a zone and a certificate authority for a domain; print the settings that deploy with it."""
     sys.stdout.write(_run(lambda sandbox: domain.settings_for(sandbox, name)))
+
+
+@app.command("fault")
+def switch_fault(
+    name: Annotated[str, typer.Argument(help="a fault, or `list`")] = "list",
+    state: Annotated[str, typer.Argument(help="on or off")] = "on",
+    number: Annotated[int | None, typer.Option(help="how many, how long: see the list")] = None,
+) -> None:
+    """Switch a fault of AWS on or off; they are off again when the AWS container restarts."""
+    on = _run(lambda sandbox: faults.switch(sandbox, name, state, number))
+    for one, says in faults.KNOWN.items():
+        shown = "off" if on[one] is None else f"on, N = {on[one]}"
+        out.print(f"{one:18} {shown:10} {says}", markup=False)
 
 
 @app.command()

@@ -38,7 +38,7 @@ class Recorder:
         """Answer one request, recording it when it changes something."""
         if environ.get("PATH_INFO") == "/sandbox/events":
             return self._answer_events(environ, start_response)
-        body = _take_body(environ)
+        body = take_body(environ)
         name = operations.operation(environ, body)
         if operations.only_looks(environ, name):
             return self._app(environ, start_response)
@@ -102,7 +102,7 @@ class Recorder:
         return [json.dumps(answer).encode()]
 
 
-def _take_body(environ: dict[str, Any]) -> bytes:
+def take_body(environ: dict[str, Any]) -> bytes:
     """Read the request's body and put it back for the next reader."""
     source = environ["wsgi.input"]
     length = environ.get("CONTENT_LENGTH")

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from sandbox.aws import corrections, identifiers, publisher
+from sandbox.aws.faults.layer import Faults
 from sandbox.aws.journal import Journal
 from sandbox.aws.recorder import Recorder
 
@@ -54,7 +55,7 @@ def main() -> None:
     _say(f"Replayed {count} requests in {time.monotonic() - began:.1f} s.")
     for line in differing:
         _say(f"Replay differs: {line}")
-    run_simple("0.0.0.0", 5000, recorder, threaded=True, request_handler=MotoRequestHandler)  # noqa: S104
+    run_simple("0.0.0.0", 5000, Faults(recorder), threaded=True, request_handler=MotoRequestHandler)  # noqa: S104
 
 
 def _say(line: str) -> None:
