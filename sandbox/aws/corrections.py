@@ -58,7 +58,18 @@ def _asks_for_tls(statement: dict[str, Any]) -> bool:
 
 def _ec2() -> None:
     from moto.ec2 import models
+    from moto.ec2.models.amis import Ami
 
+    image: Any = Ami
+    mappings = image.block_device_mappings.fget
+
+    def block_device_mappings(self: Any) -> Any:
+        """Debian's images want a root volume of 8 GiB; moto's all want 15."""
+        found = mappings(self)
+        found[0]["Ebs"]["VolumeSize"] = 8
+        return found
+
+    image.block_device_mappings = property(block_device_mappings)
     backend: Any = models.EC2Backend
 
     detach, terminate = backend.detach_volume, backend.terminate_instances
