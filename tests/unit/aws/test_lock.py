@@ -78,7 +78,7 @@ def test_a_dead_holder_is_replaced_and_reported(lock: Any, ended: dict[str, Any]
 def test_a_name_that_is_busy_after_deletion_is_waited_for(
     aws: LocalAws, lock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One playbook after another: AWS keeps the name of the first one's lock from the second for 30 seconds."""
+    """One playbook after another: AWS keeps the name of the first one's lock from the second for a while."""
     monkeypatch.setattr(lock_file, "PAUSE_SECONDS", 0.2)
     with aws.fault("names-busy", 1):
         me = lock_file.myself("deploy")
