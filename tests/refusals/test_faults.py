@@ -1,4 +1,4 @@
-"""Provisioning under a fault of AWS completes, or says in one message what to do; then the next run completes."""
+"""Provisioning under a fault of AWS completes, or says once what to do; then the next run completes."""
 
 from __future__ import annotations
 
@@ -76,7 +76,9 @@ def test_a_host_that_ends_before_it_runs_is_reported_and_the_next_run_launches_o
     aws: Deployments, own: Any
 ) -> None:
     with aws.fault("launch-fails"):
-        assert_refused(own(), "is terminated and not running (Client.VolumeLimitExceeded: Volume limit exceeded)")
+        assert_refused(
+            own(), "is terminated and not running (Client.VolumeLimitExceeded: Volume limit exceeded)"
+        )
     assert_done(own())
     host(aws, own.name)
 
@@ -87,12 +89,18 @@ def test_a_replacement_that_aws_would_refuse_leaves_the_old_host(aws: Deployment
     before = host(aws, own.name)["InstanceId"]
     with aws.fault("free-plan"):
         refused = own(aws_host_replace=True)
-    assert_refused(refused, "AWS would not launch the new host", "not eligible for Free Tier", "was not touched")
+    assert_refused(
+        refused, "AWS would not launch the new host", "not eligible for Free Tier", "was not touched"
+    )
     assert host(aws, own.name)["InstanceId"] == before
     with aws.fault("volume-optimizing"):
         assert_done(own(ragdock_data_volume_gib=25))
         assert_refused(
-            own(ragdock_data_volume_gib=30), "AWS has not completed the growth", "25 GiB", "(35 %)", "Then run this again"
+            own(ragdock_data_volume_gib=30),
+            "AWS has not completed the growth",
+            "25 GiB",
+            "(35 %)",
+            "Then run this again",
         )
     assert_done(own(ragdock_data_volume_gib=30, aws_host_replace=True))
     assert host(aws, own.name)["InstanceId"] != before

@@ -81,8 +81,8 @@ def main() -> None:
     require(module, "boto3")
     if found := objection(clients()("ec2"), module.params):
         module.fail_json(
-            msg=f"AWS would not launch the new host: {found}. The old host was not touched. Correct this (for a "
-            "right that is missing: docs/policies/operator.json), then run the same command again."
+            msg=f"AWS would not launch the new host: {found}. The old host was not touched. "
+            "Correct this (rights are in docs/policies/operator.json), then run the same command again."
         )
     module.exit_json(changed=False)
 
