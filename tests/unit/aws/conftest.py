@@ -11,16 +11,16 @@ from tests.local_aws import LocalAws, client, faulty_aws
 
 
 @pytest.fixture(scope="session")
-def aws() -> Iterator[LocalAws]:
+def local() -> Iterator[LocalAws]:
     """A local AWS API on a port of its own, whose faults can be switched on."""
-    with faulty_aws() as local:
-        yield local
+    with faulty_aws() as aws:
+        yield aws
 
 
 @pytest.fixture(scope="session")
-def aws_server(aws: LocalAws) -> str:
+def aws_server(local: LocalAws) -> str:
     """Its address."""
-    return aws.url
+    return local.url
 
 
 @pytest.fixture

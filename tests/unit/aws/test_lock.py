@@ -76,11 +76,11 @@ def test_a_dead_holder_is_replaced_and_reported(lock: Any, ended: dict[str, Any]
 
 
 def test_a_name_that_is_busy_after_deletion_is_waited_for(
-    aws: LocalAws, lock: Any, monkeypatch: pytest.MonkeyPatch
+    local: LocalAws, lock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One playbook after another: AWS keeps the name of the first one's lock from the second for a while."""
     monkeypatch.setattr(lock_file, "PAUSE_SECONDS", 0.2)
-    with aws.fault("names-busy", 1):
+    with local.fault("names-busy", 1):
         me = lock_file.myself("deploy")
         assert lock_file.take(lock, me, False) == {"held": True}
         lock.remove()
@@ -89,12 +89,12 @@ def test_a_name_that_is_busy_after_deletion_is_waited_for(
 
 
 def test_a_name_that_stays_busy_is_refused_without_naming_a_run(
-    aws: LocalAws, lock: Any, monkeypatch: pytest.MonkeyPatch
+    local: LocalAws, lock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Least of all the run that asks."""
     monkeypatch.setattr(lock_file, "PAUSE_SECONDS", 0.1)
     monkeypatch.setattr(lock_file, "BUSY_SECONDS", 0.3)
-    with aws.fault("names-busy", 60):
+    with local.fault("names-busy", 60):
         me = lock_file.myself("deploy")
         lock.create(me)
         lock.remove()
@@ -105,22 +105,22 @@ def test_a_name_that_stays_busy_is_refused_without_naming_a_run(
 
 
 def test_a_dead_holders_lock_is_taken_over_although_its_name_is_busy(
-    aws: LocalAws, lock: Any, ended: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    local: LocalAws, lock: Any, ended: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The takeover deletes and creates."""
     monkeypatch.setattr(lock_file, "PAUSE_SECONDS", 0.2)
-    with aws.fault("names-busy", 1):
+    with local.fault("names-busy", 1):
         lock.create(ended)
         me = lock_file.myself("deploy")
         assert lock_file.take(lock, me, False) == {"held": True, "taken_from": ended}
         assert lock.holder() == me
 
 
-def test_a_stale_read_deletes_no_live_lock(aws: LocalAws, lock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stale_read_deletes_no_live_lock(local: LocalAws, lock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another run's lock, a moment old, may not be found yet."""
     monkeypatch.setattr(lock_file, "PAUSE_SECONDS", 0.1)
     other = lock_file.myself("deploy") | {"machine": "elsewhere"}
-    with aws.fault("stale-reads"):
+    with local.fault("stale-reads"):
         lock.create(other)
         result = lock_file.take(lock, lock_file.myself("deploy"), False)
     assert result["held"] is False
@@ -128,8 +128,8 @@ def test_a_stale_read_deletes_no_live_lock(aws: LocalAws, lock: Any, monkeypatch
     assert lock.holder() == other
 
 
-def test_a_throttled_lock_is_taken(aws: LocalAws, lock: Any) -> None:
-    with aws.fault("throttling", 2):
+def test_a_throttled_lock_is_taken(local: LocalAws, lock: Any) -> None:
+    with local.fault("throttling", 2):
         assert lock_file.take(lock, lock_file.myself("deploy"), False) == {"held": True}
 
 
