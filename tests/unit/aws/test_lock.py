@@ -116,7 +116,9 @@ def test_a_dead_holders_lock_is_taken_over_although_its_name_is_busy(
         assert lock.holder() == me
 
 
-def test_a_stale_read_deletes_no_live_lock(local: LocalAws, lock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stale_read_deletes_no_live_lock(
+    local: LocalAws, lock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Another run's lock, a moment old, may not be found yet."""
     monkeypatch.setattr(lock_file, "PAUSE_SECONDS", 0.1)
     other = lock_file.myself("deploy") | {"machine": "elsewhere"}
