@@ -20,7 +20,7 @@ author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: Try the launch of a new host
+- name: Check that AWS would launch a new host
   ragdock.host.aws_launch_check:
     image: ami-0abcdef1234567890
     instance_type: t3.large
@@ -30,6 +30,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+possible: {description: AWS would begin the launch., type: bool, returned: success}
 """
 
 from contextlib import suppress
@@ -84,7 +85,7 @@ def main() -> None:
             msg=f"AWS would not launch the new host: {found}. The old host was not touched. "
             "Correct this (rights are in docs/policies/operator.json), then run the same command again."
         )
-    module.exit_json(changed=False)
+    module.exit_json(changed=False, possible=True)
 
 
 if __name__ == "__main__":

@@ -18,13 +18,14 @@ author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: Let the alarm count from now on
+- name: Publish a first value
   ragdock.host.aws_metric:
     namespace: Ragdock/research
     metrics: [BackupSucceeded]
 """
 
 RETURN = r"""
+published: {description: The metrics., type: list, elements: str, returned: success}
 """
 
 from contextlib import suppress
@@ -51,7 +52,7 @@ def main() -> None:
     require(module, "boto3")
     namespace, metrics = module.params["namespace"], module.params["metrics"]
     if module.check_mode:
-        module.exit_json(changed=bool(metrics))
+        module.exit_json(changed=bool(metrics), published=[])
     try:
         clients()("cloudwatch").put_metric_data(
             Namespace=namespace,
@@ -62,7 +63,7 @@ def main() -> None:
             msg=f"A first value of {', '.join(metrics)} could not be published in {namespace}: {error}. "
             "Compare your rights with docs/policies/operator.json and run again."
         )
-    module.exit_json(changed=bool(metrics))
+    module.exit_json(changed=bool(metrics), published=metrics)
 
 
 if __name__ == "__main__":
