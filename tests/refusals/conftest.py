@@ -50,7 +50,7 @@ def playbook(aws: Deployments, tmp_path: Path) -> Run:
     """Runs a playbook of the sandbox's inventory with settings of the test's own."""
 
     def run(
-        name: str, environment: dict[str, str] | None = None, **settings: Any
+        name: str, environment: dict[str, str] | None = None, timeout: float = 120, **settings: Any
     ) -> subprocess.CompletedProcess[str]:
         values = {
             "ragdock_name": "refused",
@@ -73,7 +73,7 @@ def playbook(aws: Deployments, tmp_path: Path) -> Run:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=timeout,
             check=False,
         )
 

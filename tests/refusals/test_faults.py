@@ -21,7 +21,7 @@ def own(aws: Deployments, playbook: Run, request: pytest.FixtureRequest) -> Iter
     name = f"fault-{abs(hash(request.node.name)) % 10**8}"
 
     def run(play: str = PROVISION, **settings: Any) -> Any:
-        return playbook(play, ragdock_name=name, **settings)
+        return playbook(play, timeout=600, ragdock_name=name, **settings)
 
     run.name = name  # type: ignore[attr-defined]
     yield run
