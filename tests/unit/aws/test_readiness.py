@@ -11,6 +11,7 @@ from botocore.stub import Stubber
 
 from ansible_collections.ragdock.host.plugins.module_utils.aws import rights
 from ansible_collections.ragdock.host.plugins.modules import aws_readiness
+from tests.local_aws import LocalAws
 from tests.unit.role_files import ROLES
 
 POLICY = json.loads((ROLES.parent / "docs/policies/operator.json").read_text())
@@ -91,6 +92,12 @@ def test_a_right_to_ask_that_is_missing_is_no_missing_right(iam: Any) -> None:
     (row,) = [row for row in rows(iam) if row[0] == "rights"]
     assert row[1] == "not known"
     assert "needs iam:SimulatePrincipalPolicy" in row[2]
+
+
+def test_an_aws_that_simulates_nothing_leaves_the_rights_unknown(local: LocalAws) -> None:
+    """The local one, for instance: its error is a page of HTML."""
+    (row,) = [row for row in rows(local.client("iam")) if row[0] == "rights"]
+    assert row[1] == "not known"
 
 
 def test_a_session_is_asked_about_by_its_role(iam: Any) -> None:

@@ -63,7 +63,7 @@ def objection(ec2: Any, params: dict[str, Any]) -> str:
             TagSpecifications=[{"ResourceType": kind, "Tags": tags} for kind in ("instance", "volume")],
         )
     except (BotoCoreError, ClientError) as error:
-        return "" if code_of(error) == WOULD_DO else str(error)
+        return "" if code_of(error) == WOULD_DO else str(error).rstrip(".")
     return ""
 
 

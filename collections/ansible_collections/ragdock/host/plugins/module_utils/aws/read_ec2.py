@@ -152,12 +152,10 @@ def _modification(ec2: Any, volume: str) -> dict[str, Any]:
     filters = [{"Name": "volume-id", "Values": [volume]}]
     changes = ec2.describe_volumes_modifications(Filters=filters)["VolumesModifications"]
     going_on = [one for one in changes if one["ModificationState"] in ("modifying", "optimizing")]
-    if not going_on:
-        return {"in_progress": False}
     return {
-        "in_progress": True,
-        "progress": going_on[0].get("Progress", 0),
-        "since": f"{going_on[0]['StartTime']:%Y-%m-%dT%H:%M:%SZ}",
+        "in_progress": bool(going_on),
+        "progress": going_on[0].get("Progress", 0) if going_on else 100,
+        "since": f"{going_on[0]['StartTime']:%Y-%m-%dT%H:%M:%SZ}" if going_on else "",
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 with suppress(ImportError):
     from botocore.exceptions import ClientError
+    from botocore.parsers import ResponseParserError
 
 # IAM simulates actions, not patterns of them: one of each stands for the others.
 EXAMPLES = {"ec2:Describe*": "ec2:DescribeInstances", "s3:GetBucket*": "s3:GetBucketVersioning"}
@@ -101,7 +102,7 @@ def denied(iam: Any, caller: str, asked: list[Question]) -> list[str]:
                 ],
             )
             results = [one for page in pages for one in page["EvaluationResults"]]
-        except ClientError as error:
+        except (ClientError, ResponseParserError) as error:
             raise UnknownRightsError(str(error)) from error
         refused += [one["EvalActionName"] for one in results if one["EvalDecision"] != "allowed"]
     return sorted(set(refused))
