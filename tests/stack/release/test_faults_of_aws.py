@@ -53,7 +53,7 @@ def test_an_account_that_would_refuse_is_refused_before_anything_is_made(
 
 def test_a_host_that_ends_is_reported_and_the_next_run_completes_under_every_delay() -> None:
     """The first run makes all but the host, so the second has little left."""
-    with fault("launch-fails"):
+    with fault("launch-fails"), fault("zone-without-type"):
         play(PROVISION, *FRESH).refused("is terminated and not running", "Client.VolumeLimitExceeded")
     with ExitStack() as stack:
         for name in ("names-busy", "profile-delay", "zone-without-type", "stale-reads"):
