@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.panel import Panel
 
-from sandbox import daemon, docker_api, domain, egress, engine, lifecycle, settings, show, status
+from sandbox import daemon, docker_api, domain, engine, faults, lifecycle, settings, show, status
 from sandbox.docker_api import PART
 from sandbox.errors import SandboxError
 from sandbox.progress import Progress
@@ -127,15 +127,14 @@ def with_domain(
 
 @app.command("fault")
 def switch_fault(
-    name: Annotated[str, typer.Argument(help=f"one of {', '.join(egress.FAULTS)}, or `list`")] = "list",
+    name: Annotated[str, typer.Argument(help="a fault, or `list`")] = "list",
     state: Annotated[str, typer.Argument(help="on or off")] = "on",
+    number: Annotated[int | None, typer.Option(help="how many, how long: see the list")] = None,
 ) -> None:
-    """Switch a fault of the hosts' network on or off."""
-    if name != "list":
-        _run(lambda sandbox: egress.switch(sandbox, name, state))
-    on = _run(egress.switched)
-    for one, says in egress.FAULTS.items():
-        out.print(f"{one:18} {'on' if one in on else 'off':10} {says}", markup=False)
+    """Switch a fault of AWS, or of the hosts' network, on or off."""
+    on = _run(lambda sandbox: faults.switch(sandbox, name, state, number))
+    for one, says in faults.KNOWN.items():
+        out.print(f"{one:18} {on.get(one, 'off'):10} {says}", markup=False)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""A local AWS API in this process, empty at first."""
+"""A local AWS API in this process, empty at first, with the sandbox's corrections and faults."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any
 import boto3
 from botocore.config import Config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
-from moto.server import ThreadedMotoServer
 from werkzeug.serving import make_server
 
 from sandbox.aws import corrections, people, publisher
@@ -20,22 +19,56 @@ from sandbox.aws.authorization.calls import Call
 from sandbox.aws.authorization.judge import Judge
 from sandbox.aws.authorization.policies import Decision
 from sandbox.aws.authorization.rights import Right
+from sandbox.aws.faults.layer import Faults
 from sandbox.settings import ACCOUNT, OPERATOR_KEY
 
 REGION = "us-east-1"
 ADMINISTRATOR = people.administrator_key(b"a test's")
 
+corrections.apply()
+
+
+@dataclass(frozen=True)
+class LocalAws:
+    """Its address, and its faults."""
+
+    url: str
+    faults: Faults
+
+    def client(self, service: str) -> Any:
+        """A client of one of its services."""
+        return client(service, self.url)
+
+    @contextmanager
+    def fault(self, name: str, number: int | None = None) -> Iterator[None]:
+        """One fault, for as long as this lasts."""
+        self.faults.switch(name, True, number)
+        try:
+            yield
+        finally:
+            self.faults.switch(name, False)
+
+
+@contextmanager
+def faulty_aws() -> Iterator[LocalAws]:
+    """Serve one on a port of its own."""
+    faults = Faults(DomainDispatcherApplication(create_backend_app))
+    server = make_server("127.0.0.1", 0, faults, threaded=True, request_handler=MotoRequestHandler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield LocalAws(f"http://127.0.0.1:{server.server_port}", faults)
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
 
 @contextmanager
 def local_aws() -> Iterator[str]:
-    """Serve one on a port of its own; its address."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        yield f"http://{host}:{port}"
-    finally:
-        server.stop()
+    """The address of one that has no faults."""
+    with faulty_aws() as local:
+        yield local.url
 
 
 class Listening(Judge):

@@ -4,11 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
+# Elastic IPs, and vCPUs of running on-demand standard instances: what an account has that asked for no more.
+QUOTAS = {"L-0263D0A3": 5.0, "L-1216C47A": 32.0}
+
 
 def apply() -> None:
     """Correct moto's own classes, before any request."""
     _ec2()
     _s3()
+    _quotas()
+
+
+def _quotas() -> None:
+    """Service Quotas knows EC2's as well; moto those of networks alone."""
+    from moto.servicequotas import models
+
+    backend: Any = models.ServiceQuotasBackend
+    known = backend.get_service_quota
+
+    def get_service_quota(self: Any, service_code: str, quota_code: str) -> dict[str, Any]:
+        if service_code == "ec2" and quota_code in QUOTAS:
+            return {"ServiceCode": "ec2", "QuotaCode": quota_code, "Value": QUOTAS[quota_code]}
+        return dict(known(self, service_code, quota_code))
+
+    backend.get_service_quota = get_service_quota
 
 
 def _s3() -> None:
@@ -26,7 +45,18 @@ def _s3() -> None:
 
 def _ec2() -> None:
     from moto.ec2 import models
+    from moto.ec2.models.amis import Ami
 
+    image: Any = Ami
+    mappings = image.block_device_mappings.fget
+
+    def block_device_mappings(self: Any) -> Any:
+        """Debian's images want a root volume of 8 GiB; moto's all want 15."""
+        found = mappings(self)
+        found[0]["Ebs"]["VolumeSize"] = 8
+        return found
+
+    image.block_device_mappings = property(block_device_mappings)
     backend: Any = models.EC2Backend
 
     detach, terminate = backend.detach_volume, backend.terminate_instances

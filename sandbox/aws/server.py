@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from sandbox.aws import corrections, identifiers, people, publisher, sessions
+from sandbox.aws.faults.layer import Faults
 from sandbox.aws.journal import Journal
 from sandbox.aws.recorder import Recorder
 
@@ -68,7 +69,8 @@ def main() -> None:
     relay = sessions.Relay(table).serve("0.0.0.0")  # noqa: S104
     threading.Thread(target=asyncio.run, args=(relay,), daemon=True).start()
     administrator = people.administrator_key(KEY.read_bytes())
-    judge = Judge(sessions.Application(recorder, table), Account(account, region), administrator)
+    app = Faults(sessions.Application(recorder, table))
+    judge = Judge(app, Account(account, region), administrator)
     run_simple("0.0.0.0", 5000, judge, threaded=True, request_handler=MotoRequestHandler)  # noqa: S104
 
 

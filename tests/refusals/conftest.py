@@ -7,27 +7,22 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.local_aws import client, local_aws
+from tests.local_aws import LocalAws, faulty_aws
 
 ROOT = Path(__file__).parents[2]
 IMAGE = "/local/debian/13"  # AWS keeps names below /aws for itself
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-class LocalAws:
-    """A local AWS API and clients of it."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-    def client(self, service: str) -> Any:
-        """A client of one service."""
-        return client(service, self.url)
+@dataclass(frozen=True)
+class Deployments(LocalAws):
+    """A local AWS that knows what a run has made."""
 
     def made(self, name: str = "refused") -> list[str]:
         """Names of what a run has made: networks, parameters, repositories."""
@@ -43,20 +38,19 @@ class LocalAws:
 
 
 @pytest.fixture(scope="session")
-def aws() -> Iterator[LocalAws]:
+def aws() -> Iterator[Deployments]:
     """One local AWS for all refusals: they leave nothing in it."""
-    with local_aws() as address:
-        local = LocalAws(address)
+    with faulty_aws() as local:
         local.client("ssm").put_parameter(Name=IMAGE, Value="ami-12c6146b", Type="String")
-        yield local
+        yield Deployments(local.url, local.faults)
 
 
 @pytest.fixture
-def playbook(aws: LocalAws, tmp_path: Path) -> Run:
+def playbook(aws: Deployments, tmp_path: Path) -> Run:
     """Runs a playbook of the sandbox's inventory with settings of the test's own."""
 
     def run(
-        name: str, environment: dict[str, str] | None = None, **settings: Any
+        name: str, environment: dict[str, str] | None = None, timeout: float = 120, **settings: Any
     ) -> subprocess.CompletedProcess[str]:
         values = {
             "ragdock_name": "refused",
@@ -79,7 +73,7 @@ def playbook(aws: LocalAws, tmp_path: Path) -> Run:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=timeout,
             check=False,
         )
 

@@ -17,9 +17,10 @@ from typing import Any
 import psutil
 import pytest
 
-from .conftest import LocalAws, Run
+from .conftest import Deployments, Run
 
 PROVISION = "playbooks/provision.yml"
+NO_KEYS = {"ragdock_aws_access_key_id": "", "ragdock_aws_secret_access_key": ""}
 TINY = {
     "opensearch": 2048,
     "ollama": 8192,
@@ -78,6 +79,17 @@ def assert_refused(result: Any, *texts: str) -> None:
             ["ragdock_instance_type is 't3.gigantic', which us-east-1 does not offer"],
         ),
         ({"ragdock_instance_type": "t4g.large"}, ["'t4g.large' is not x86_64"]),
+        ({"ragdock_instance_type": "t2.large"}, ["'t2.large' is of an older generation (Xen)", "m6i.large"]),
+        (
+            {"ragdock_region": "us-gov-west-1"},
+            ["ragdock_region is 'us-gov-west-1', which belongs to aws-us-gov, a partition of AWS"],
+        ),
+        ({"ragdock_region": "cn-north-1"}, ["'cn-north-1', which belongs to aws-cn"]),
+        ({"ragdock_ami_id": "ami-00000000"}, ["image ami-00000000", "is not available to this account"]),
+        (
+            {"ragdock_aws_profile": "work"},
+            ["Both a profile ('work'", "access keys (AWS_ACCESS_KEY_ID", "unset AWS_ACCESS_KEY_ID"],
+        ),
         (
             {"ragdock_memory_limits": TINY},
             [
@@ -99,23 +111,71 @@ def assert_refused(result: Any, *texts: str) -> None:
         ),
         ({"ragdock_aws_endpoint_url": "http://127.0.0.1:9"}, ["does not answer (EndpointConnectionError"]),
         (
-            {"ragdock_aws_profile": "nobody"},
+            {"ragdock_aws_profile": "nobody"} | NO_KEYS,
             ["The config profile (nobody) could not be found", "ragdock_aws_profile"],
         ),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_bad_setting(aws: LocalAws, playbook: Run, settings: dict[str, Any], texts: list[str]) -> None:
+def test_bad_setting(aws: Deployments, playbook: Run, settings: dict[str, Any], texts: list[str]) -> None:
     """Each names the value found and what to do."""
     assert_refused(playbook(PROVISION, **settings), *texts, "Nothing was changed")
     assert aws.made() == []
 
 
-def test_missing_credentials(aws: LocalAws, playbook: Run, tmp_path: Path) -> None:
+def test_missing_credentials(aws: Deployments, playbook: Run, tmp_path: Path) -> None:
     """Neither profile nor environment nor instance role."""
     nowhere = {"HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}
-    result = playbook(PROVISION, nowhere, ragdock_aws_access_key_id="", ragdock_aws_secret_access_key="")
+    result = playbook(PROVISION, nowhere, **NO_KEYS)
     assert_refused(result, "No AWS credentials were found", "aws sso login")
+    assert aws.made() == []
+
+
+def test_a_profile_that_asks_for_a_code(aws: Deployments, playbook: Run, tmp_path: Path) -> None:
+    """Nobody can type one into a module, and each module would ask."""
+    config = tmp_path / "config"
+    config.write_text(
+        "[profile work]\nrole_arn = arn:aws:iam::123456789012:role/ops\nsource_profile = base\n"
+        "mfa_serial = arn:aws:iam::123456789012:mfa/me\n[profile base]\naws_access_key_id = A\n"
+        "aws_secret_access_key = B\n"
+    )
+    result = playbook(PROVISION, {"AWS_CONFIG_FILE": str(config)}, ragdock_aws_profile="work", **NO_KEYS)
+    assert_refused(
+        result, "'work' asks for a code of your MFA device", "aws configure export-credentials --profile work"
+    )
+    assert aws.made() == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "settings", "texts"),
+    [
+        (
+            "region-disabled",
+            {"ragdock_region": "af-south-1"},
+            ["which is not enabled in this account", "aws account enable-region --region-name af-south-1"],
+        ),
+        (
+            "free-plan",
+            {},
+            ["on AWS's free plan, which launches no t3.large", "Set ragdock_instance_type to m7i-flex.large"],
+        ),
+        (
+            "quota-used-up",
+            {},
+            [
+                "no room for this deployment in us-east-1: Elastic IP addresses, 0 of 0 used, 1 needed",
+                "--service-code ec2 --quota-code L-1216C47A --desired-value 2",
+                "networks (VPCs)",
+            ],
+        ),
+    ],
+)
+def test_an_account_that_would_refuse(
+    aws: Deployments, playbook: Run, fault: str, settings: dict[str, Any], texts: list[str]
+) -> None:
+    """Asked before anything is made; each message says what to ask AWS for."""
+    with aws.fault(fault):
+        assert_refused(playbook(PROVISION, **settings), *texts, "Nothing was changed")
     assert aws.made() == []
 
 
@@ -156,7 +216,7 @@ def test_another_server_answers(playbook: Run) -> None:
     assert_refused(result, f"What answers at {address} is not AWS", "make up", "Nothing was changed")
 
 
-def test_name_of_another_deployment(aws: LocalAws, playbook: Run) -> None:
+def test_name_of_another_deployment(aws: Deployments, playbook: Run) -> None:
     """Two checkouts that work on one name would undo each other."""
     ec2 = aws.client("ec2")
     network = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
@@ -172,7 +232,7 @@ def test_name_of_another_deployment(aws: LocalAws, playbook: Run) -> None:
     ec2.delete_vpc(VpcId=network)
 
 
-def test_two_runs_at_once(aws: LocalAws, playbook: Run) -> None:
+def test_two_runs_at_once(aws: Deployments, playbook: Run) -> None:
     """The second is refused and names the first; the first keeps its lock."""
     ssm, name = aws.client("ssm"), "/ragdock/refused/lock"
     started = round(psutil.Process().create_time(), 2)
@@ -191,7 +251,7 @@ def test_two_runs_at_once(aws: LocalAws, playbook: Run) -> None:
     ssm.delete_parameter(Name=name)
 
 
-def test_destroy_without_the_name(aws: LocalAws, playbook: Run) -> None:
+def test_destroy_without_the_name(aws: Deployments, playbook: Run) -> None:
     """An answer that is not the name destroys nothing."""
     aws.client("ecr").create_repository(repositoryName="ragdock/refused/edge")
     assert_refused(playbook("playbooks/destroy.yml"), "Not confirmed: '' is not the deployment's name")
@@ -210,7 +270,7 @@ def test_no_host_yet(playbook: Run) -> None:
 
 
 def test_a_machine_without_the_session_manager_plugin_is_refused(
-    playbook: Run, aws: LocalAws, tmp_path: Path
+    playbook: Run, aws: Deployments, tmp_path: Path
 ) -> None:
     """Everything would be made, and then the host not answer."""
     (tmp_path / "aws").write_text("#!/bin/sh\necho aws-cli/1.45.11 Python/3.11\n")

@@ -7,14 +7,20 @@ from typing import Any
 
 import pytest
 
-from tests.local_aws import client, local_aws
+from tests.local_aws import LocalAws, client, faulty_aws
 
 
 @pytest.fixture(scope="session")
-def aws_server() -> Iterator[str]:
-    """Address of a local AWS API on a port of its own."""
-    with local_aws() as address:
-        yield address
+def local() -> Iterator[LocalAws]:
+    """A local AWS API on a port of its own, whose faults can be switched on."""
+    with faulty_aws() as aws:
+        yield aws
+
+
+@pytest.fixture(scope="session")
+def aws_server(local: LocalAws) -> str:
+    """Its address."""
+    return local.url
 
 
 @pytest.fixture

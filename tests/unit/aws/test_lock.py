@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from ansible_collections.ragdock.host.plugins.module_utils.aws import deploy_lock as lock_file
+from tests.local_aws import LocalAws
 from tests.unit.role_files import COLLECTIONS
 
 
@@ -72,6 +73,66 @@ def test_a_dead_holder_is_replaced_and_reported(lock: Any, ended: dict[str, Any]
     me = lock_file.myself("deploy")
     assert lock_file.take(lock, me, False) == {"held": True, "taken_from": ended}
     assert lock.holder() == me
+
+
+def test_a_name_that_is_busy_after_deletion_is_waited_for(
+    local: LocalAws, lock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One playbook after another: AWS keeps the name of the first one's lock from the second for a while."""
+    monkeypatch.setattr(lock_file, "PAUSE_SECONDS", 0.2)
+    with local.fault("names-busy", 1):
+        me = lock_file.myself("deploy")
+        assert lock_file.take(lock, me, False) == {"held": True}
+        lock.remove()
+        assert lock_file.take(lock, me, False) == {"held": True}
+        assert lock.holder() == me
+
+
+def test_a_name_that_stays_busy_is_refused_without_naming_a_run(
+    local: LocalAws, lock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Least of all the run that asks."""
+    monkeypatch.setattr(lock_file, "PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr(lock_file, "BUSY_SECONDS", 0.3)
+    with local.fault("names-busy", 60):
+        me = lock_file.myself("deploy")
+        lock.create(me)
+        lock.remove()
+        result = lock_file.take(lock, me, False)
+    assert result["held"] is False
+    assert "AWS does not give its name free yet" in result["refusal"]
+    assert str(me["pid"]) not in result["refusal"]
+
+
+def test_a_dead_holders_lock_is_taken_over_although_its_name_is_busy(
+    local: LocalAws, lock: Any, ended: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The takeover deletes and creates."""
+    monkeypatch.setattr(lock_file, "PAUSE_SECONDS", 0.2)
+    with local.fault("names-busy", 1):
+        lock.create(ended)
+        me = lock_file.myself("deploy")
+        assert lock_file.take(lock, me, False) == {"held": True, "taken_from": ended}
+        assert lock.holder() == me
+
+
+def test_a_stale_read_deletes_no_live_lock(
+    local: LocalAws, lock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another run's lock, a moment old, may not be found yet."""
+    monkeypatch.setattr(lock_file, "PAUSE_SECONDS", 0.1)
+    other = lock_file.myself("deploy") | {"machine": "elsewhere"}
+    with local.fault("stale-reads"):
+        lock.create(other)
+        result = lock_file.take(lock, lock_file.myself("deploy"), False)
+    assert result["held"] is False
+    assert "on elsewhere" in result["refusal"]
+    assert lock.holder() == other
+
+
+def test_a_throttled_lock_is_taken(local: LocalAws, lock: Any) -> None:
+    with local.fault("throttling", 2):
+        assert lock_file.take(lock, lock_file.myself("deploy"), False) == {"held": True}
 
 
 def test_a_reused_process_number_is_no_life(lock: Any) -> None:

@@ -34,9 +34,15 @@ def test_what_is_as_wanted_is_not_listed() -> None:
 )
 def test_the_estimate_is_the_sum_of_its_lines(change: dict[str, Any], total: str) -> None:
     """0.0832 x 730 + 60 x 0.08 + 3.65 + 0.50 + 5 x 0.10 + 0.46 dollars for the defaults."""
-    lines = plan.aws_costs(PRICES, HOST | change)
+    lines = plan.aws_costs(PRICES, HOST | change)[:-1]
     assert lines[-1].split() == ["in", "all", total]
     assert sum(float(line.split()[-1]) for line in lines[:-1]) == pytest.approx(float(total), abs=0.03)
+
+
+def test_what_unlimited_credits_may_cost_is_said() -> None:
+    """2 x 70 % x 730 x 0.05 dollars: a t3 is not bounded by its price."""
+    assert "Up to 51.10 more" in plan.aws_costs(PRICES, HOST)[-1]
+    assert not any("more when" in line for line in plan.aws_costs(PRICES, HOST | {"type": "m6i.large"}))
 
 
 def test_a_type_without_a_price_is_said_to_have_none() -> None:

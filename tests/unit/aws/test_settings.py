@@ -274,6 +274,7 @@ FITTING = {
     "ragdock_aws_account_id": "123456789012",
     "ragdock_aws_endpoint_url": "http://10.99.0.2:5000",
     "ragdock_aws_profile": "research",
+    "ragdock_permissions_boundary": "arn:aws:iam::123456789012:policy/boundary",
     "ragdock_aws_access_key_id": "AKIA",
     "ragdock_aws_secret_access_key": "abc/+",
     "ragdock_alarm_email": "ops@example.org",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sandbox import egress
+from sandbox import egress, faults
 from sandbox.cloud import Address, Cloud, Instance
 from sandbox.errors import SandboxError
 from sandbox.settings import Sandbox
@@ -93,4 +93,4 @@ def test_faults_are_switched_by_name(tmp_path: Path) -> None:
     egress.switch(sandbox, "apt", "off")
     assert egress.switched(sandbox) == frozenset()
     with pytest.raises(SandboxError, match="There is no fault 'rain'"):
-        egress.switch(sandbox, "rain", "on")
+        faults.switch(sandbox, "rain", "on", None)

@@ -70,7 +70,14 @@ def aws_costs(prices: Mapping[str, Any], host: Mapping[str, Any]) -> list[str]:
     rows = [(name, "no price known" if cost is None else f"{cost:8.2f}") for name, cost in items]
     total = sum(cost for _unused, cost in items if cost is not None)
     partial = " and the host" if hourly is None else ""
-    return columns([*rows, ("in all" + partial, f"{total:8.2f}")])
+    lines = columns([*rows, ("in all" + partial, f"{total:8.2f}")])
+    if burst := prices["burstable"].get(host["type"]):
+        most = burst["vcpus"] * (1 - burst["baseline"]) * hours * prices["surplus_vcpu_hour"]
+        lines.append(
+            f"Up to {most:.2f} more when the host computes without a pause: a {host['type']} includes "
+            f"{burst['baseline']:.0%} of its processors, and AWS charges for the rest (unlimited credits)."
+        )
+    return lines
 
 
 class FilterModule:

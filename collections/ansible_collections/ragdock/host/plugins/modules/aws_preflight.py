@@ -7,8 +7,9 @@ DOCUMENTATION = r"""
 module: aws_preflight
 short_description: Find out, before anything changes, whether AWS will let this run succeed
 description:
-  - Checks credentials, account, region, instance type and its memory, image, the deployment's
-    name and the domain's zone in one process. Changes nothing. Fails with every problem at once.
+  - Checks credentials, account, region, instance type with its memory and zones, the account's quotas and
+    plan, image, the deployment's name and the domain's zone in one process. Changes nothing. Fails with
+    every problem at once.
 options:
   name: {description: The deployment's name., type: str, required: true}
   region: {description: The region., type: str, required: true}
@@ -18,6 +19,7 @@ options:
   instance_type: {description: The host's type., type: str, required: true}
   memory_limits: {description: MiB by service., type: dict, required: true}
   reserve_mib: {description: MiB for the host itself., type: int, required: true}
+  root_gib: {description: GiB of the root volume., type: int, required: true}
   ami_id: {description: A fixed image., type: str, default: ""}
   ami_parameter: {description: The parameter that names the image., type: str, required: true}
   domain: {description: The public host name., type: str, default: ""}
@@ -32,6 +34,7 @@ EXAMPLES = r"""
     instance_type: t3.large
     memory_limits: {opensearch: 2048}
     reserve_mib: 1024
+    root_gib: 20
     ami_parameter: /aws/service/debian/release/13/latest/amd64
 """
 
@@ -39,134 +42,47 @@ RETURN = r"""
 account: {description: Account of the credentials., type: str, returned: always}
 deployment_id: {description: Identity of the deployment; new when there is none., type: str, returned: always}
 exists: {description: Has this deployment a network already., type: bool, returned: always}
+caller: {description: ARN of who has the credentials., type: str, returned: always}
 ami_id: {description: The image a new host would get., type: str, returned: always}
+root_device: {description: Name of the image's root device., type: str, returned: always}
+zones: {description: Zones that offer the type., type: list, elements: str, returned: always}
+quotas: {description: "What a new host takes of the account's limits.", type: list, returned: always}
+plan: {description: "The account's plan; empty when AWS does not say.", type: str, returned: always}
 memory_mib: {description: Memory of the instance type., type: int, returned: always}
 zone_id: {description: Route 53 zone of the domain; empty without one., type: str, returned: always}
 """
 
-import difflib
 import secrets
 from contextlib import suppress
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ragdock.host.plugins.module_utils.aws.credentials import (
+    ATTEMPTS,
+    account_of,
+    session_of,
+)
+from ansible_collections.ragdock.host.plugins.module_utils.aws.limits import (
+    assert_plan,
+    assert_room,
+    quotas_of,
+)
+from ansible_collections.ragdock.host.plugins.module_utils.aws.machine import (
+    image_of,
+    memory_of,
+    needed_mib,
+    root_device_of,
+    type_of,
+    zones_of,
+)
+from ansible_collections.ragdock.host.plugins.module_utils.aws.read_ec2 import ALIVE
+from ansible_collections.ragdock.host.plugins.module_utils.aws.refusal import RefusalError
 from ansible_collections.ragdock.host.plugins.module_utils.aws.session import quick
 from ansible_collections.ragdock.host.plugins.module_utils.libraries import require
 
 with suppress(ImportError):
-    import boto3
-    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound
-    from botocore.parsers import ResponseParserError
-
-ATTEMPTS = 3
-
-EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
-
-
-class RefusalError(Exception):
-    """The run must not start. The text says why and what to do."""
-
-
-def code_of(error: Exception) -> str:
-    """AWS's code of an error, or its class's name."""
-    return str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else type(error).__name__
-
-
-def region_problem(session: Any, region: str) -> str | None:
-    """Is there such a region?"""
-    known = [
-        name
-        for part in session.get_available_partitions()
-        for name in session.get_available_regions("ec2", part)
-    ]
-    if region in known:
-        return None
-    near = ", ".join(sorted(difflib.get_close_matches(region, known, n=3)))
-    return f"ragdock_region is '{region}', which is no AWS region" + (f"; near it: {near}." if near else ".")
-
-
-def account_of(session: Any, wanted: str) -> str:
-    """The account of the credentials, or an error that says what is wrong with them."""
-    client = session.client("sts", config=quick(ATTEMPTS))
-    try:
-        found = str(client.get_caller_identity()["Account"])
-    except ResponseParserError:
-        raise RefusalError(
-            f"What answers at {client.meta.endpoint_url} is not AWS: its answer cannot be read. "
-            "Is there a proxy, or a portal that requires a login? With ragdock_aws_endpoint_url set, "
-            "check that its server runs (the sandbox's: make up)."
-        ) from None
-    except NoCredentialsError:
-        raise RefusalError(
-            "No AWS credentials were found. Log in (aws sso login, aws configure) or set ragdock_aws_profile "
-            "to a profile of ~/.aws/config."
-        ) from None
-    except (BotoCoreError, ClientError) as error:
-        if code_of(error) in EXPIRED:
-            raise RefusalError(
-                f"The AWS credentials have expired ({code_of(error)}). Log in again (aws sso login)."
-            ) from None
-        raise RefusalError(
-            f"AWS does not accept the credentials, or does not answer ({code_of(error)}: {error}). "
-            "Check them with: aws sts get-caller-identity; with ragdock_aws_endpoint_url set, "
-            "check that something answers there."
-        ) from None
-    if wanted and found != wanted:
-        raise RefusalError(
-            f"The AWS credentials belong to account {found}, but ragdock_aws_account_id is {wanted}. "
-            "Choose the right profile (ragdock_aws_profile or AWS_PROFILE), or correct the account."
-        )
-    return found
-
-
-def memory_of(ec2: Any, params: dict[str, Any]) -> int:
-    """MiB of the instance type, which must be x86_64 and have room for the sum of the limits."""
-    kind = params["instance_type"]
-    try:
-        answer = ec2.describe_instance_types(InstanceTypes=[kind])["InstanceTypes"]
-    except ClientError as error:
-        if code_of(error) not in ("InvalidInstanceType", "InvalidParameterValue"):
-            raise
-        answer = []
-    if not answer:
-        raise RefusalError(
-            f"ragdock_instance_type is '{kind}', which {params['region']} does not offer. "
-            "List what it offers with: aws ec2 describe-instance-types --query InstanceTypes[].InstanceType"
-        )
-    if "x86_64" not in answer[0]["ProcessorInfo"]["SupportedArchitectures"]:
-        raise RefusalError(
-            f"ragdock_instance_type '{kind}' is not x86_64, which the images are built for. Choose t3.large."
-        )
-    memory = int(answer[0]["MemoryInfo"]["SizeInMiB"])
-    limits = {name: int(value) for name, value in params["memory_limits"].items()}
-    needed = sum(limits.values()) + params["reserve_mib"]
-    if needed > memory:
-        each = ", ".join(
-            f"{name} {value}" for name, value in sorted(limits.items(), key=lambda item: -item[1])
-        )
-        raise RefusalError(
-            f"The stack needs {needed} MiB ({each}, host reserve {params['reserve_mib']}), "
-            f"but a {kind} has {memory} MiB: {needed - memory} too few. "
-            "Choose a larger ragdock_instance_type or lower ragdock_memory_limits."
-        )
-    return memory
-
-
-def image_of(ssm: Any, params: dict[str, Any]) -> str:
-    """The image for a new host."""
-    if params["ami_id"]:
-        return str(params["ami_id"])
-    try:
-        return str(ssm.get_parameter(Name=params["ami_parameter"])["Parameter"]["Value"])
-    except ClientError as error:
-        if code_of(error) != "ParameterNotFound":
-            raise
-        raise RefusalError(
-            f"ragdock_ami_ssm_parameter is '{params['ami_parameter']}', "
-            f"which does not exist in {params['region']}. "
-            "Debian publishes /aws/service/debian/release/13/latest/amd64; or set ragdock_ami_id."
-        ) from None
+    from botocore.exceptions import BotoCoreError, ClientError
 
 
 def identity_of(ec2: Any, params: dict[str, Any]) -> tuple[str, bool]:
@@ -202,33 +118,73 @@ def zone_of(route53: Any, domain: str) -> str:
     return str(max(fitting, key=lambda zone: len(zone["Name"]))["Id"].rpartition("/")[2])
 
 
+def has_host(ec2: Any, name: str) -> bool:
+    """Whether the deployment has a host, so that none is to be launched."""
+    filters = [
+        {"Name": "tag:ragdock:name", "Values": [name]},
+        {"Name": "instance-state-name", "Values": ALIVE},
+    ]
+    return bool(ec2.describe_instances(Filters=filters)["Reservations"])
+
+
+class Checks:
+    """The checks that need an account; each returns what it found."""
+
+    def __init__(self, session: Any, params: dict[str, Any]) -> None:
+        self.session = session
+        self.params = params
+        self.ec2 = self.client("ec2")
+
+    def client(self, service: str) -> Any:
+        """A client of a service."""
+        return self.session.client(service, config=quick(ATTEMPTS))
+
+    def host(self) -> dict[str, Any]:
+        """The type, the zones that offer it, and room for it in the account."""
+        kind, region = self.params["instance_type"], self.params["region"]
+        limits, reserve = self.params["memory_limits"], self.params["reserve_mib"]
+        found = type_of(self.ec2, kind, region)
+        facts = {
+            "memory_mib": memory_of(found, limits, reserve),
+            "zones": zones_of(self.ec2, kind, region),
+            "quotas": [],
+            "plan": "",
+        }
+        if not has_host(self.ec2, self.params["name"]):
+            facts["plan"] = assert_plan(self.session, self.ec2, found, needed_mib(limits, reserve))
+            quotas = quotas_of(self.client, self.params["name"], found)
+            assert_room(quotas, region)
+            facts["quotas"] = [{"what": one.what, "figure": one.figure} for one in quotas]
+        return facts
+
+    def image(self) -> dict[str, Any]:
+        """The image and its root device."""
+        region = self.params["region"]
+        image = image_of(self.client("ssm"), self.params["ami_id"], self.params["ami_parameter"], region)
+        root = root_device_of(self.ec2, image, self.params["root_gib"], region)
+        return {"ami_id": image, "root_device": root}
+
+    def identity(self) -> dict[str, Any]:
+        """The deployment's id."""
+        found, exists = identity_of(self.ec2, self.params)
+        return {"deployment_id": found, "exists": exists}
+
+    def zone(self) -> dict[str, Any]:
+        """The domain's zone in Route 53."""
+        domain = self.params["domain"]
+        return {"zone_id": zone_of(self.client("route53"), domain) if domain else ""}
+
+
 def examine(params: dict[str, Any]) -> dict[str, Any]:
     """Every check; raises one refusal with all that is wrong."""
-    try:
-        session = boto3.session.Session()
-        problem = region_problem(session, params["region"])
-    except ProfileNotFound as error:
-        raise RefusalError(
-            f"{error}. Correct ragdock_aws_profile (or AWS_PROFILE); "
-            "list yours with: aws configure list-profiles."
-        ) from None
-    if problem:
-        raise RefusalError(problem)
-    facts: dict[str, Any] = {"account": account_of(session, params["account"]), "zone_id": ""}
-    ec2, ssm = session.client("ec2", config=quick(ATTEMPTS)), session.client("ssm", config=quick(ATTEMPTS))
-    checks: dict[str, Any] = {
-        "memory_mib": lambda: memory_of(ec2, params),
-        "ami_id": lambda: image_of(ssm, params),
-        "identity": lambda: identity_of(ec2, params),
-    }
-    if params["domain"]:
-        checks["zone_id"] = lambda: zone_of(
-            session.client("route53", config=quick(ATTEMPTS)), params["domain"]
-        )
+    session = session_of(params["region"])
+    account, caller = account_of(session, params["account"])
+    facts: dict[str, Any] = {"account": account, "caller": caller}
+    checks = Checks(session, params)
     problems = []
-    for fact, check in checks.items():
+    for check in (checks.host, checks.image, checks.identity, checks.zone):
         try:
-            facts[fact] = check()
+            facts |= check()
         except RefusalError as refusal:
             problems.append(str(refusal))
         except (BotoCoreError, ClientError) as error:
@@ -237,7 +193,6 @@ def examine(params: dict[str, Any]) -> dict[str, Any]:
             )
     if problems:
         raise RefusalError("\n".join(problems))
-    facts["deployment_id"], facts["exists"] = facts.pop("identity")
     return facts
 
 
@@ -253,6 +208,7 @@ def main() -> None:
             "instance_type": {"type": "str", "required": True},
             "memory_limits": {"type": "dict", "required": True},
             "reserve_mib": {"type": "int", "required": True},
+            "root_gib": {"type": "int", "required": True},
             "ami_id": {"type": "str", "default": ""},
             "ami_parameter": {"type": "str", "required": True},
             "domain": {"type": "str", "default": ""},

@@ -19,6 +19,13 @@ with suppress(ImportError):
     from botocore.exceptions import BotoCoreError, ClientError
 
 SETTLE_SECONDS = 1.0
+# AWS may refuse the name of a deleted parameter for 30 seconds.
+BUSY_SECONDS = 45.0
+PAUSE_SECONDS = 2.0
+BUSY = (
+    "The lock of a run that ended a moment ago was deleted, and AWS does not give its name free yet. "
+    "Run the same command again in a minute. Nothing was changed."
+)
 WATCH_SECONDS = 0.5
 MOST_FILES = 4096
 
@@ -107,7 +114,7 @@ class Lock:
         """Take a free lock; false when another run was first."""
         try:
             self.ssm.put_parameter(Name=self.name, Value=json.dumps(holder), Type="String", Overwrite=False)
-        except self.ssm.exceptions.ParameterAlreadyExists:
+        except (self.ssm.exceptions.ParameterAlreadyExists, self.ssm.exceptions.TooManyUpdates):
             return False
         except (BotoCoreError, ClientError) as error:
             raise UnreadableError(str(error)) from error
@@ -123,31 +130,41 @@ class Lock:
             raise UnreadableError(str(error)) from error
 
 
+def may_take(holder: dict[str, Any], me: dict[str, Any], take_from_other: bool) -> bool:
+    """Whether its lock may be taken from a holder: a dead one, or that of another machine when told so."""
+    return dead(holder, me["machine"]) or (take_from_other and holder.get("machine") != me["machine"])
+
+
 def take(lock: Lock, me: dict[str, Any], take_from_other: bool) -> dict[str, Any]:
-    """Take the lock, or return the reason why not."""
-    if lock.create(me):
-        return {"held": True}
-    holder = lock.holder()
-    if holder and same(holder, me):
-        return {"held": True}
-    if (
-        holder
-        and not dead(holder, me["machine"])
-        and not (take_from_other and holder.get("machine") != me["machine"])
-    ):
-        return {"held": False, "refusal": refusal(holder, me["machine"])}
-    lock.remove()
-    if lock.create(me):
-        # Two runs may have found the same dead holder: by now the later one has removed
-        # the earlier one's lock.
-        time.sleep(SETTLE_SECONDS)
-    winner = lock.holder()
-    if winner is None and lock.create(me):
-        # The dead run's own watcher was freeing its lock at that moment.
-        winner = me
-    if not winner or not same(winner, me):
-        return {"held": False, "refusal": refusal(winner or me, me["machine"])}
-    return {"held": True, "taken_from": holder}
+    """Take the lock, or return the reason why not.
+
+    A lock that cannot be created and is not found either has a name that AWS keeps busy after a deletion, or
+    is so new that it is not found yet. Both pass, so it is tried again; only a lock whose holder was read is
+    ever removed.
+    """
+    taken: dict[str, Any] = {}
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        if lock.create(me):
+            if not taken:
+                return {"held": True}
+            # Two runs may have found the same dead holder: by now the later one has removed
+            # the earlier one's lock.
+            time.sleep(SETTLE_SECONDS)
+        holder = lock.holder()
+        if holder and same(holder, me):
+            return {"held": True} | taken
+        if holder and not (
+            may_take(holder, me, take_from_other) and taken.get("taken_from", holder) == holder
+        ):
+            return {"held": False, "refusal": refusal(holder, me["machine"])}
+        if time.monotonic() > until:
+            return {"held": False, "refusal": BUSY}
+        if holder and not taken:
+            lock.remove()
+            taken = {"taken_from": holder}
+        else:
+            time.sleep(PAUSE_SECONDS)
 
 
 def gone(holder: dict[str, Any]) -> bool:

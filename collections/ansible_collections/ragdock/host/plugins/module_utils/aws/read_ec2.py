@@ -117,12 +117,9 @@ def network(ec2: Any, name: str) -> dict[str, Found]:
 
 
 def host(ec2: Any, name: str) -> dict[str, Found]:
-    """Key pair, instance, data volume, and the address's way to the instance."""
+    """Instance, data volume, and the address's way to the instance."""
     mine = [{"Name": "tag:ragdock:name", "Values": [name]}]
-    found: dict[str, Found] = dict.fromkeys(("key_pair", "instance", "data_volume", "ingress"))
-    key = only(ec2.describe_key_pairs(Filters=mine, IncludePublicKey=True)["KeyPairs"], "key pair")
-    if key:
-        found["key_pair"] = {"id": key["KeyPairId"], "name": key["KeyName"], "tags": tags_of(key)}
+    found: dict[str, Found] = dict.fromkeys(("instance", "data_volume", "ingress"))
     reservations = ec2.describe_instances(Filters=[*mine, {"Name": "instance-state-name", "Values": ALIVE}])
     instance = only([item for group in reservations["Reservations"] for item in group["Instances"]], "host")
     if instance:
@@ -144,9 +141,22 @@ def host(ec2: Any, name: str) -> dict[str, Found]:
             "zone": volume["AvailabilityZone"],
             "attached": attached[0].get("InstanceId") == _id(instance, "InstanceId"),
             "kept": not attached[0].get("DeleteOnTermination", False),
+            "modification": _modification(ec2, volume["VolumeId"]),
             "tags": tags_of(volume),
         }
     return found
+
+
+def _modification(ec2: Any, volume: str) -> dict[str, Any]:
+    """Whether the last change of the volume is still going on, during which it cannot be changed again."""
+    filters = [{"Name": "volume-id", "Values": [volume]}]
+    changes = ec2.describe_volumes_modifications(Filters=filters)["VolumesModifications"]
+    going_on = [one for one in changes if one["ModificationState"] in ("modifying", "optimizing")]
+    return {
+        "in_progress": bool(going_on),
+        "progress": going_on[0].get("Progress", 0) if going_on else 100,
+        "since": f"{going_on[0]['StartTime']:%Y-%m-%dT%H:%M:%SZ}" if going_on else "",
+    }
 
 
 def _instance(ec2: Any, instance: dict[str, Any]) -> dict[str, Any]:

@@ -40,6 +40,7 @@ def identity(iam: Any, role: str, policy: str) -> dict[str, Found]:
         return found
     found["role"] = {
         "id": answer["Role"]["RoleName"],
+        "boundary": answer["Role"].get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""),
         "trust": answer["Role"]["AssumeRolePolicyDocument"],
         "managed_policies": [
             item["PolicyArn"] for item in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]

@@ -1,0 +1,1 @@
+"""Faults of AWS, each switched on by its name."""
