@@ -40,8 +40,9 @@ QUESTIONS = (
 
 @dataclass
 class Seen:
-    """What people saw: seconds to the first word and to the last, and how often they were sent away."""
+    """What people saw: seconds to the first cited line, the first word and the last; times sent away."""
 
+    quoted: list[float] = field(default_factory=list)
     first: list[float] = field(default_factory=list)
     whole: list[float] = field(default_factory=list)
     away: int = 0
@@ -53,7 +54,7 @@ def one_person(endpoint: Endpoint, number: int, times: int, seen: Seen, until: f
     with endpoint.client(seconds=LONGEST_SECONDS) as http:
         for turn in range(times):
             body = asking(QUESTIONS[(number + turn) % len(QUESTIONS)])
-            began, first = time.monotonic(), 0.0
+            began, quoted, first = time.monotonic(), 0.0, 0.0
             while time.monotonic() < until:
                 headers = {"Accept": "text/event-stream"}
                 with http.stream("POST", "/api/ask", json=body, headers=headers) as reply:
@@ -66,6 +67,8 @@ def one_person(endpoint: Endpoint, number: int, times: int, seen: Seen, until: f
                     reply.raise_for_status()
                     for line in reply.iter_lines():
                         event = line.removeprefix("event:").strip() if line.startswith("event:") else ""
+                        if event == "retrieved" and not quoted:
+                            quoted = time.monotonic() - began
                         if event == "token" and not first:
                             first = time.monotonic() - began
                         if event == "error":
@@ -75,6 +78,7 @@ def one_person(endpoint: Endpoint, number: int, times: int, seen: Seen, until: f
                 break
             with seen.lock:
                 seen.whole.append(time.monotonic() - began)
+                seen.quoted.append(quoted)
                 seen.first.append(first or seen.whole[-1])
 
 
@@ -114,7 +118,12 @@ def main(users: list[int]) -> None:
             alone: dict[str, float] = {}
             for people in users:
                 seen = crowd(endpoint, people)
-                for what, values in (("first word", seen.first), ("whole answer", seen.whole)):
+                measured_of = {
+                    "first cited line": seen.quoted,
+                    "first word": seen.first,
+                    "whole answer": seen.whole,
+                }
+                for what, values in measured_of.items():
                     for name, measured in (("p50", statistics.median(values)), ("p95", p95(values))):
                         base = alone.setdefault(f"{what} {name}", measured)
                         note = f"{seen.away} times sent away" if name == "p95" and seen.away else ""

@@ -49,10 +49,11 @@ def test_an_answer_cites_its_passage(api: ApiClient, keyword: str) -> None:
 
 
 def test_a_stream_ends_with_the_whole_answer(api: ApiClient, keyword: str) -> None:
-    """retrieved, tokens, done: in this order, and done carries the citations."""
+    """retrieved with quotes, tokens, done: in this order, and done carries the citations."""
     events = list(api.stream(f"Who built the lighthouse of {keyword}?"))
     names = [name for name, _ in events if name != "waiting"]
     assert names[0] == "retrieved"
+    assert any("Ada Brunn" in quote["text"] for quote in events[0][1]["quotes"])
     assert names[-1] == "done"
     assert "token" in names
     assert any(keyword in one["document"] for one in events[-1][1]["citations"])
@@ -82,7 +83,9 @@ def test_a_full_queue_sends_retry_after(api: ApiClient, keyword: str) -> None:
                 break
             assert reply.status_code == HTTPStatus.OK
             if number == 1:
-                assert next(one for one in reply.iter_lines() if one.startswith("event:")) == "event: waiting"
+                # What was found comes first, then the place in the queue.
+                events = (one for one in reply.iter_lines() if one.startswith("event:"))
+                assert [next(events), next(events)] == ["event: retrieved", "event: waiting"]
         assert reply.status_code == HTTPStatus.SERVICE_UNAVAILABLE, f"{MOST_IN_LINE} questions were taken"
         assert int(reply.headers["retry-after"]) >= 1
         assert "busy" in reply.read().decode()

@@ -18,22 +18,24 @@ from rag_app.ui.ask import _asking, _rate, answering
 from rag_app.ui.choices import Chosen
 from rag_app.ui.talks import Unsaved, messages
 from rag_core.answering.answerer import Answerer
-from rag_core.models import AnswerEvent, DocumentKind, Done, Filters, Question
+from rag_core.models import AnswerEvent, DocumentKind, Done, Filters, Question, Quote, Retrieved
 
-from .test_questions_api import ANSWER, _figures
+from .test_questions_api import ANSWER, PASSAGE, _figures
 
+QUOTE = Quote(text="Oil it in <spring>.", document_id="d1", document="pump.md", page_start=3, page_end=3)
 CHOSEN = Chosen(model="tiny", top_k=3, timeout=40)
 
 
 @dataclass
 class Noting(Answerer):
-    """Writes down what it was asked, and answers at once."""
+    """Writes down what it was asked, and answers at once; a model is needed unless the answer is known."""
 
     asked: list[Question] = field(default_factory=list)
 
     def ask(self, question: Question) -> Generator[AnswerEvent]:
         """One answer."""
         self.asked.append(question)
+        yield Retrieved(passages=(PASSAGE,), quotes=(QUOTE,), needs_model=question.text != "known")
         yield Done(answer=ANSWER)
 
 
@@ -223,10 +225,57 @@ def test_a_remembered_answer_can_be_asked_for_afresh(backend: Backend) -> None:
 
 
 def test_a_full_queue_is_reported_and_counted(backend: Backend) -> None:
-    settings = backend.settings
-    for _ in range(settings.ask_slots + settings.ask_waiting):
-        backend.gate.enter()
+    fill(backend)
     before = _figures()["ragdock_questions_turned_away_total"]
     said, _ = ask(backend, "x")
     assert "questions are waiting already" in said[-1]
     assert _figures()["ragdock_questions_turned_away_total"] == before + 1
+
+
+def fill(backend: Backend) -> None:
+    """As many questions as the queue takes."""
+    for _ in range(backend.settings.ask_slots + backend.settings.ask_waiting):
+        backend.gate.enter()
+
+
+def quoted(shown: str) -> bool:
+    """Whether the quote is shown, with its place and as text."""
+    return all(one in shown for one in ("Oil it in &lt;spring&gt;.", "<b>pump.md</b>, page 3", "rd-open"))
+
+
+def test_what_the_documents_say_is_shown_while_others_are_answered(backend: Backend) -> None:
+    """The queue is for the model: nobody waits in it for a search."""
+
+    async def story() -> list[str]:
+        before = backend.gate.enter()
+        shown: list[str] = []
+
+        async def ask() -> None:
+            shown.extend([one async for one, _ in answering(backend, "x", "", CHOSEN)])
+
+        asking = asyncio.create_task(ask())
+        while not any("1 question before yours" in one for one in shown):
+            await asyncio.sleep(0.01)
+        backend.gate.leave(before, 1.0)
+        await asking
+        return shown
+
+    searching, reading, waiting, turn, answer = asyncio.run(story())
+    assert not quoted(searching)
+    assert all(quoted(shown) for shown in (reading, waiting, turn))
+    assert "Reading 1 passage" in turn
+    # They step back into the sources.
+    assert not quoted(answer)
+
+
+def test_what_the_documents_say_stays_when_the_queue_is_full(backend: Backend) -> None:
+    fill(backend)
+    said, _ = ask(backend, "x")
+    assert quoted(said[-1])
+    assert "questions are waiting already" in said[-1]
+
+
+def test_an_answer_that_needs_no_model_does_not_wait_for_one(backend: Backend) -> None:
+    fill(backend)
+    said, _ = ask(backend, "known")
+    assert "In spring" in said[-1]

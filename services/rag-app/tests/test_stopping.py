@@ -23,7 +23,7 @@ from rag_app.ui.ask import answering
 from rag_app.ui.choices import Chosen
 from rag_core.answering.answerer import Answerer
 from rag_core.answering.chat import Chat
-from rag_core.models import AnswerEvent, Done, Question, Token
+from rag_core.models import AnswerEvent, Done, Question, Retrieved, Token
 
 from .conftest import TOKEN
 from .test_questions_api import ANSWER
@@ -69,6 +69,7 @@ class Reading(Answerer):
         if question.text == "quick":
             yield Done(answer=ANSWER)
             return
+        yield Retrieved(passages=())
         for piece in self._chat.stream("silent", [{"role": "user", "content": question.text}]):
             yield Token(text=piece)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import AsyncExitStack, aclosing
 from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Self, TypeVar
@@ -9,7 +10,7 @@ from typing import Self, TypeVar
 import anyio
 from starlette.concurrency import run_in_threadpool
 
-from rag_app.gate import ModelGate
+from rag_app.gate import ModelGate, Ticket, Waiting
 from rag_app.monitor import HealthMonitor
 from rag_app.settings import AppSettings
 from rag_core import factory, health
@@ -22,7 +23,7 @@ from rag_core.ingest.uploads import Uploads
 from rag_core.ledger import Ledger
 from rag_core.ledger.conversations import Conversations
 from rag_core.ledger.tags import Tags
-from rag_core.models import AnswerEvent, Question
+from rag_core.models import AnswerEvent, Question, Retrieved
 from rag_core.retrieval.retriever import Retriever
 
 T = TypeVar("T")
@@ -70,9 +71,25 @@ class Backend:
         except RagError:
             return None
 
-    def ask(self, question: Question) -> AsyncGenerator[AnswerEvent]:
-        """The answer's events, each made in the thread pool; see Answerer.ask."""
-        return in_threads(lambda: self.ledger.first(iter(self.answerer.ask(question))))
+    async def ask(
+        self, question: Question, ticket: Ticket | None = None
+    ) -> AsyncGenerator[AnswerEvent | Waiting]:
+        """The answer's events, each made in the thread pool; see Answerer.ask.
+
+        Nobody waits for a search: the queue is for the model. Without a `ticket` the place in it is taken
+        after the search; raises Busy then, when the queue is full.
+        """
+        async with AsyncExitStack() as stack:
+            events = in_threads(lambda: self.ledger.first(iter(self.answerer.ask(question))))
+            await stack.enter_async_context(aclosing(events))
+            waited = False
+            async for event in events:
+                yield event
+                if isinstance(event, Retrieved) and event.needs_model and not waited:
+                    held = ticket or await stack.enter_async_context(self.gate.enter())
+                    async for place in held.places():
+                        yield place
+                    waited = True
 
 
 async def in_threads(start: Callable[[], Iterator[T]]) -> AsyncGenerator[T]:

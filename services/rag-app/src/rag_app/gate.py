@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -17,6 +18,14 @@ _FIRST_GUESS_SECONDS = 15.0
 _WEIGHT_OF_NEWEST = 0.3
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """An event of an answer: how many questions are before it, and for about how many seconds."""
+
+    ahead: int
+    seconds: float
+
+
 class Ticket:
     """A place in the queue; a context manager, so that leaving early frees it."""
 
@@ -25,18 +34,17 @@ class Ticket:
         self._changed = asyncio.Event()
         self._admitted_at: float | None = None
 
-    async def places(self) -> AsyncIterator[int]:
-        """How many are ahead, each time that changes; ends when it is our turn."""
+    async def places(self) -> AsyncIterator[Waiting]:
+        """The place in the queue, each time that it changes, down to none ahead; ends when it is our turn."""
+        waited = False
         while (ahead := self._gate.ahead_of(self)) > 0:
-            yield ahead
+            waited = True
+            yield Waiting(ahead, round(self._gate.expected_wait(self), 1))
             await self._changed.wait()
             self._changed.clear()
+        if waited:
+            yield Waiting(0, 0.0)
         self._admitted_at = self._admitted_at or time.monotonic()
-
-    async def turn(self) -> None:
-        """Wait until it is our turn."""
-        async for _ in self.places():
-            pass
 
     def moved(self) -> None:
         """Notify the holder that the queue has moved."""

@@ -26,7 +26,7 @@ class AppSettings(RagSettings):
 
     ask_slots: int = Field(default=1, ge=1)
     """Questions answered at the same time: one answer uses all cores of a small host."""
-    ask_waiting: int = Field(default=12, ge=0)
+    ask_waiting: int = Field(default=20, ge=0)
     """Questions that may wait for a slot; further ones are refused with Retry-After."""
     upload_slots: int = Field(default=6, ge=1)
     """Uploads received at the same time; further ones are refused with Retry-After."""

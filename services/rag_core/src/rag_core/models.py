@@ -226,11 +226,27 @@ class Answer(Frozen):
     explain: Explain | None = None
 
 
+class Quote(Frozen):
+    """Sentences of a document, word for word, that come nearest to an answer."""
+
+    text: str
+    document_id: str
+    document: str
+    title: str = ""
+    page_start: int
+    page_end: int
+
+
 class Retrieved(Frozen):
-    """First event of an answer: what was found, and the query that found it."""
+    """First event of an answer: what was found, the query that found it, and the best sentences.
+
+    It comes again when documents have changed before the model was free; the later one holds.
+    """
 
     passages: tuple[Passage, ...]
     query: str = ""
+    quotes: tuple[Quote, ...] = ()  # best first; none when the documents do not cover the question
+    needs_model: bool = True  # whether a model writes the answer; else Done is next
 
 
 class Token(Frozen):

@@ -22,7 +22,7 @@ from rag_app.access import require_user
 from rag_app.api.documents import backend_of
 from rag_app.backend import Backend
 from rag_app.errors import ClientGone
-from rag_app.gate import Ticket
+from rag_app.gate import Ticket, Waiting
 from rag_app.schemas.questions import AskAnswer, AskRequest, SearchRequest, SearchResult, SearchResults
 from rag_core.errors import RagError
 from rag_core.models import Answer, AnswerEvent, Done, Question, Retrieved, Switched, Token
@@ -60,9 +60,9 @@ async def search(body: SearchRequest, backend: Annotated[Backend, Depends(backen
     response_model=AskAnswer,
     responses={
         HTTPStatus.OK.value: {
-            "description": "With `Accept: text/event-stream`: the events waiting {ahead, seconds}, retrieved"
-            " {query, passages}, token {text}, switched {model, reason}, then done (as the JSON answer) or"
-            " error {code, message}. Tokens are a preview: done holds the checked answer.",
+            "description": "With `Accept: text/event-stream`: the events retrieved {query, passages, quotes},"
+            " waiting {ahead, seconds}, token {text}, switched {model, reason}, then done (the JSON answer)"
+            " or error {code, message}. Tokens are a preview: done holds the checked answer.",
             "content": {"text/event-stream": {}},
         }
     },
@@ -74,11 +74,11 @@ async def ask(
     # A deleted conversation and a full queue are reported before an answer starts.
     history = await run_in_threadpool(_history, body, backend)
     ticket = backend.gate.enter()
-    question = _Question(body, backend, history)
+    question = _Question(body, backend, history, ticket)
     if "text/event-stream" in request.headers.get("accept", ""):
-        return _TicketedStream(ticket, _stream(question, ticket), ping=15)
+        return _TicketedStream(ticket, _stream(question), ping=15)
     async with ticket:
-        answer = await _unless_gone(request, _whole(question, ticket))
+        answer = await _unless_gone(request, _whole(question))
     return JSONResponse(answer.model_dump(mode="json"))
 
 
@@ -89,8 +89,9 @@ class _Question:
     body: AskRequest
     backend: Backend
     history: list[tuple[str, str]]
+    ticket: Ticket
 
-    def events(self) -> AsyncGenerator[AnswerEvent]:
+    def events(self) -> AsyncGenerator[AnswerEvent | Waiting]:
         body = self.body
         return self.backend.ask(
             Question(
@@ -101,7 +102,8 @@ class _Question:
                 history=tuple(self.history),
                 filters=body.filters.meant(),
                 fresh=body.fresh,
-            )
+            ),
+            self.ticket,
         )
 
     async def told(self, answer: Answer) -> AskAnswer:
@@ -135,8 +137,7 @@ class _TicketedStream(EventSourceResponse):
             await super().__call__(scope, receive, send)
 
 
-async def _whole(question: _Question, ticket: Ticket) -> AskAnswer:
-    await ticket.turn()
+async def _whole(question: _Question) -> AskAnswer:
     async with aclosing(question.events()) as events:
         async for event in events:
             if isinstance(event, Done):
@@ -164,11 +165,8 @@ async def _hung_up(request: Request) -> None:
         pass
 
 
-async def _stream(question: _Question, ticket: Ticket) -> AsyncIterator[ServerSentEvent]:
+async def _stream(question: _Question) -> AsyncIterator[ServerSentEvent]:
     try:
-        async for ahead in ticket.places():
-            seconds = round(question.backend.gate.expected_wait(ticket), 1)
-            yield _sse("waiting", {"ahead": ahead, "seconds": seconds})
         async with aclosing(question.events()) as events:
             async for event in events:
                 if isinstance(event, Done):
@@ -183,11 +181,14 @@ async def _stream(question: _Question, ticket: Ticket) -> AsyncIterator[ServerSe
         yield _sse("error", {"code": "internal", "message": "Something went wrong on our side."})
 
 
-def _as_sse(event: Retrieved | Token | Switched) -> ServerSentEvent:
+def _as_sse(event: Retrieved | Waiting | Token | Switched) -> ServerSentEvent:
     match event:
-        case Retrieved(passages=passages, query=query):
-            shown = [SearchResult.of(passage, query).model_dump() for passage in passages]
-            return _sse("retrieved", {"query": query, "passages": shown})
+        case Retrieved(passages=passages, query=query, quotes=quotes):
+            found = [SearchResult.of(passage, query).model_dump() for passage in passages]
+            quoted = [quote.model_dump() for quote in quotes]
+            return _sse("retrieved", {"query": query, "passages": found, "quotes": quoted})
+        case Waiting(ahead=ahead, seconds=seconds):
+            return _sse("waiting", {"ahead": ahead, "seconds": seconds})
         case Token(text=text):
             return _sse("token", {"text": text})
         case Switched(model=model, reason=reason):

@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from rag_app.api.questions import log_answer
 from rag_app.backend import Backend
+from rag_app.gate import Waiting
 from rag_app.ui import filters, render, talks
 from rag_app.ui.choices import Chosen, Controls
 from rag_app.ui.event_data import part
@@ -185,29 +186,25 @@ async def answering(
         return
     try:
         documents = filters.meant(of_what) if of_what else None
-        async with backend.gate.enter() as ticket:
-            async for ahead in ticket.places():
-                seconds = backend.gate.expected_wait(ticket)
-                yield render.note(f"{count(ahead, 'question')} before yours, about {seconds:.0f} s…"), talk
-            told = await run_in_threadpool(_told, backend, talk, afresh)
-            events = backend.ask(
-                Question(
-                    text=question,
-                    model=chosen.model,
-                    top_k=chosen.top_k,
-                    timeout=chosen.timeout,
-                    history=tuple(told),
-                    filters=documents,
-                    fresh=bool(afresh),
-                )
+        told = await run_in_threadpool(_told, backend, talk, afresh)
+        events = backend.ask(
+            Question(
+                text=question,
+                model=chosen.model,
+                top_k=chosen.top_k,
+                timeout=chosen.timeout,
+                history=tuple(told),
+                filters=documents,
+                fresh=bool(afresh),
             )
-            async with aclosing(events):
-                async for shown in _written(events):
-                    if isinstance(shown, str):
-                        yield shown, talk
-                    else:
-                        talk, exchange = await run_in_threadpool(_remember, backend, talk, question, shown)
-                        yield render.answer_markdown(shown, question, exchange), talk
+        )
+        async with aclosing(events):
+            async for shown in _written(events, question):
+                if isinstance(shown, str):
+                    yield shown, talk
+                else:
+                    talk, exchange = await run_in_threadpool(_remember, backend, talk, question, shown)
+                    yield render.answer_markdown(shown, question, exchange), talk
     except RagError as error:
         yield render.note(error.message, warn=True), talk
 
@@ -252,24 +249,39 @@ def _exchanges(backend: Backend, talk: str) -> Sequence[Exchange]:
         return ()
 
 
-async def _written(events: AsyncIterator[AnswerEvent]) -> AsyncIterator[str | Answer]:
+async def _written(
+    events: AsyncIterator[AnswerEvent | Waiting], question: str
+) -> AsyncIterator[str | Answer]:
+    """What is shown until the answer is whole: quotes at once, the model's text below them as it comes."""
     yield render.note("Searching your documents…")
-    written, shown_at = "", 0.0
-    async for event in events:
-        match event:
-            case Retrieved(passages=passages):
-                documents = len({passage.document_id for passage in passages})
-                yield render.note(
-                    f"Reading {count(len(passages), 'passage')} of {count(documents, 'document')}…"
-                )
-            case Token(text=piece):
-                written += piece
-                if time.monotonic() - shown_at > _SHOW_EVERY_SECONDS:
-                    yield render.model_markdown(written)
-                    shown_at = time.monotonic()
-            case Switched(model=model):
-                written = ""
-                yield render.note(f"The first model did not answer; asking {model}…")
-            case Done(answer=answer):
-                log_answer(answer)
-                yield answer
+    quotes, reading, written, shown_at = "", "", "", 0.0
+    try:
+        async for event in events:
+            match event:
+                case Retrieved(passages=passages):
+                    quotes = render.quotes(event.quotes, question)
+                    documents = len({passage.document_id for passage in passages})
+                    reading = render.note(
+                        f"Reading {count(len(passages), 'passage')} of {count(documents, 'document')}…"
+                    )
+                    yield render.parts(quotes, reading)
+                case Waiting(ahead=0):  # it is this question's turn
+                    yield render.parts(quotes, reading)
+                case Waiting(ahead=ahead, seconds=seconds):
+                    before = f"{count(ahead, 'question')} before yours, about {seconds:.0f} s…"
+                    yield render.parts(quotes, render.note(before))
+                case Token(text=piece):
+                    written += piece
+                    if time.monotonic() - shown_at > _SHOW_EVERY_SECONDS:
+                        yield render.parts(quotes, render.model_markdown(written))
+                        shown_at = time.monotonic()
+                case Switched(model=model):
+                    written = ""
+                    failed = render.note(f"The first model did not answer; asking {model}…")
+                    yield render.parts(quotes, failed)
+                case Done(answer=answer):
+                    log_answer(answer)
+                    yield answer
+    except RagError as error:
+        # What the documents say stays on the page when no model can be asked.
+        yield render.parts(quotes, render.note(error.message, warn=True))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from rag_app.ui import markup, why
 from rag_app.ui.formatting import copies, lines, one_line, pages
-from rag_core.models import Answer, Citation, Passage, SentenceSupport
+from rag_core.models import Answer, Citation, Passage, Quote, SentenceSupport
 from rag_core.text.words import words
 
 _WORD = re.compile(r"[^\W\d_]{2}")
@@ -39,19 +39,36 @@ def _block(html: str) -> str:
 def answer_markdown(answer: Answer, question: str = "", exchange: str = "") -> str:
     """The finished message: answer, what to know about it, its sources, why it is this one."""
     judged = [(one.text, not one.citations) for one in _judged(answer)]
-    parts = [_block(markup.html(answer.answer.strip(), judged))]
+    shown = [_block(markup.html(answer.answer.strip(), judged))]
     if answer.reason in REASONS:
-        parts.append(note(REASONS[answer.reason], warn=True))
+        shown.append(note(REASONS[answer.reason], warn=True))
     if any(in_doubt for _, in_doubt in judged):
-        parts.append(note("Sentences marked ? are not wholly supported by any passage: do not rely on them."))
+        shown.append(note("Sentences marked ? are not wholly supported by any passage: do not rely on them."))
     if answer.citations:
-        parts.append(_sources("Sources", [_citation(one, question) for one in answer.citations]))
+        shown.append(_sources("Sources", [_citation(one, question) for one in answer.citations]))
     elif answer.passages:
-        shown = [_passage(number, one, question) for number, one in enumerate(answer.passages, start=1)]
-        parts.append(_sources("Nearest passages", shown))
-    parts.append(why.panel(answer))
-    parts.append(_foot(answer, exchange))
-    return "\n\n".join(part for part in parts if part)
+        nearest = [_passage(number, one, question) for number, one in enumerate(answer.passages, start=1)]
+        shown.append(_sources("Nearest passages", nearest))
+    return parts(*shown, why.panel(answer), _foot(answer, exchange))
+
+
+def parts(*blocks: str) -> str:
+    """Blocks of one message, those that are empty left out."""
+    return "\n\n".join(block for block in blocks if block)
+
+
+def quotes(found: Sequence[Quote], question: str) -> str:
+    """Sentences of the documents, with their places; shown until the answer is whole."""
+    return _sources("From your documents", [_quote(one, question) for one in found]) if found else ""
+
+
+def _quote(one: Quote, question: str) -> str:
+    where = f"<b>{one_line(one.document)}</b>, {pages(one.page_start, one.page_end)}"
+    return (
+        f'<div class="rd-quote"><blockquote>{lines(one.text, words(question))}</blockquote>'
+        f'<span class="rd-where">{where}</span>'
+        f'<button class="rd-open" value="{_place(one)}">Read it in the document</button></div>'
+    )
 
 
 def _judged(answer: Answer) -> Sequence[SentenceSupport]:
@@ -98,10 +115,13 @@ def _source(number: int, one: Citation | Passage, passage: str, question: str) -
     span = (one.page_start, one.page_end)
     heading = f'<span class="rd-heading">{one_line(one.title)}</span>' if one.title else ""
     also = f'<span class="rd-also">{one_line(copies(one.also_in))}</span>' if one.also_in else ""
-    place = f"{one_line(one.document_id)}/{span[0]}/{span[1]}"
     return (
         f'<details class="rd-source rd-n{number}"><summary><span class="rd-number">{number}</span>'
         f'<span class="rd-where"><b>{one_line(one.document)}</b>, {pages(*span)}</span></summary>'
         f"{heading}<blockquote tabindex='0'>{lines(passage, words(question))}</blockquote>{also}"
-        f'<button class="rd-open" value="{place}">Read it in the document</button></details>'
+        f'<button class="rd-open" value="{_place(one)}">Read it in the document</button></details>'
     )
+
+
+def _place(one: Citation | Passage | Quote) -> str:
+    return f"{one_line(one.document_id)}/{one.page_start}/{one.page_end}"

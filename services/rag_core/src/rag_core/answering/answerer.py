@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Generator, Hashable, Sequence
 
-from rag_core.answering import composing, followups, prompt, routing
+from rag_core.answering import composing, followups, prompt, quoting, routing
 from rag_core.answering.chat import CUT_BY_LENGTH, Chat, Ending
 from rag_core.answering.composing import AnswerContext, Evidence, Stopwatch
 from rag_core.answering.remembered import AnswerCache
@@ -85,20 +85,23 @@ class Answerer:
         lasting = question.filters is None or not question.filters.tags
         known = self._cache.get(key) if lasting and not question.fresh else None
         if known is not None:
-            yield Retrieved(passages=known.passages, query=context.query)
+            yield Retrieved(passages=known.passages, query=context.query, needs_model=False)
             yield Done(answer=known.model_copy(update={"timings": watch.timings()}))
             return
-        found = self._retriever.find(
-            context.query, question.top_k, filters=question.filters, timeout=question.timeout
-        )
-        watch.retrieved = watch.now()
-        evidence = Evidence(found=found, verdict=self._judged(context.query, found))
-        yield Retrieved(passages=found.passages, query=context.query)
+        while True:
+            evidence = self._evidence(context)
+            watch.retrieved = watch.now()
+            yield self._retrieved(context, evidence)
+            # Whoever takes the events may wait here until a model is free.
+            watch.skip(watch.now() - watch.retrieved)
+            searched, key = key, self._key(context)
+            if not evidence.verdict.relevant or key == searched:
+                break
         if evidence.verdict.relevant:
             answer = yield from self._written(context, evidence, watch)
         else:
             answer = composing.not_covered(context, evidence, watch)
-        if found.by_meaning and lasting:
+        if evidence.found.by_meaning and lasting:
             self._cache.put(key, answer)
         yield Done(answer=answer)
 
@@ -142,6 +145,23 @@ class Answerer:
             question.top_k,
             (question.filters or Filters()).model_dump_json(),
             self._retriever.generation(),
+        )
+
+    def _evidence(self, context: AnswerContext) -> Evidence:
+        question = context.question
+        found = self._retriever.find(
+            context.query, question.top_k, filters=question.filters, timeout=question.timeout
+        )
+        return Evidence(found=found, verdict=self._judged(context.query, found))
+
+    def _retrieved(self, context: AnswerContext, evidence: Evidence) -> Retrieved:
+        found, covered = evidence.found, evidence.verdict.relevant
+        bearing = relevance.bearing(context.query, found.passages) if covered else ()
+        return Retrieved(
+            passages=found.passages,
+            query=context.query,
+            quotes=quoting.quotes(context.query, bearing, found.words),
+            needs_model=covered,
         )
 
     def _judged(self, query: str, found: Found) -> Verdict:

@@ -45,6 +45,10 @@ class Stopwatch:
     first_token: float | None = None
     generated: float = 0.0
 
+    def skip(self, seconds: float) -> None:
+        """Leave out time in which nothing was done for this answer."""
+        self.start += seconds
+
     def now(self) -> float:
         """Seconds since the beginning."""
         return time.monotonic() - self.start

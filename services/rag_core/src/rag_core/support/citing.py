@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rag_core.models import Citation, Passage, SentenceSupport
-from rag_core.support import claims, clauses
+from rag_core.support import claims, clauses, stretches
+from rag_core.support.stretches import Stretch
 from rag_core.text import sentences
 from rag_core.text.words import tokens
 
@@ -33,26 +34,17 @@ class Cited:
     sentences: tuple[SentenceSupport, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Stretch:
-    passage: Passage
-    text: str
-    words: frozenset[str]
-    page_start: int
-    page_end: int
-
-
 def cite(
     answer: str, passages: Sequence[Passage], embed: Callable[[list[str]], list[list[float]]] | None
 ) -> Cited:
     """Attach citations. Marks that the model wrote itself are dropped: only checked ones stay."""
     lines = [_MARKS.sub("", line).rstrip() for line in answer.strip().splitlines()]
-    stretches = [stretch for passage in passages for stretch in _stretches(passage, _STRETCH)]
+    runs = [stretch for passage in passages for stretch in stretches.of(passage, _STRETCH)]
     said: set[str] = set()
     parts = [[sentence for sentence in _parts(line) if _new(sentence, said)] for line in lines]
     asked = [sentence for line in parts for sentence in line]
-    chosen = _supported(asked, stretches, embed)
-    single = [stretch for passage in passages for stretch in _stretches(passage, 1)]
+    chosen = _supported(asked, runs, embed)
+    single = [stretch for passage in passages for stretch in stretches.of(passage, 1)]
     sources = _joined(asked, chosen, single, embed)
     numbers: dict[tuple[str, int, int, str], Citation] = {}
     supports: list[SentenceSupport] = []
@@ -103,51 +95,17 @@ def whole(passages: Sequence[Passage]) -> tuple[Citation, ...]:
     )
 
 
-def _stretches(passage: Passage, most: int) -> list[_Stretch]:
-    """Runs of up to so many sentences, each with the pages it is on."""
-    found: list[tuple[int, int, str]] = []
-    at = 0
-    for sentence in sentences.split(passage.text):
-        start = passage.text.find(sentence, at)
-        start = start if start >= 0 else at
-        at = start + len(sentence)
-        found.append((start, at, sentence))
-    runs = []
-    for first in range(max(1, len(found) - most + 1)):
-        run = found[first : first + most]
-        if run:
-            text = " ".join(sentence for _, _, sentence in run)
-            runs.append(
-                _Stretch(
-                    passage,
-                    text,
-                    clauses.content(f"{passage.title} {text}"),
-                    _page(passage, run[0][0]),
-                    _page(passage, run[-1][1] - 1),
-                )
-            )
-    return runs
-
-
-def _page(passage: Passage, offset: int) -> int:
-    page = passage.page_start
-    for start, number in passage.page_marks:
-        if start <= offset:
-            page = number
-    return page
-
-
 def _supported(
     parts: list[str],
-    stretches: list[_Stretch],
+    runs: list[Stretch],
     embed: Callable[[list[str]], list[list[float]]] | None,
-) -> list[_Stretch | None]:
-    chosen: list[_Stretch | None] = []
-    doubtful: dict[int, _Stretch] = {}
+) -> list[Stretch | None]:
+    chosen: list[Stretch | None] = []
+    doubtful: dict[int, Stretch] = {}
     for place, sentence in enumerate(parts):
         claim = _unnumbered(sentence)
         content, numbers = clauses.content(claim), claims.numbers(claim)
-        best, share = _nearest(claim, content, stretches)
+        best, share = _nearest(claim, content, runs)
         # One shared word of many proves nothing.
         tells = len(content) + numbers >= 2 or sum(1 for _ in tokens(claim)) <= _SHORT
         enough = tells and share >= LEXICAL
@@ -166,17 +124,17 @@ def _supported(
 
 def _joined(
     parts: list[str],
-    chosen: list[_Stretch | None],
-    single: list[_Stretch],
+    chosen: list[Stretch | None],
+    single: list[Stretch],
     embed: Callable[[list[str]], list[list[float]]] | None,
-) -> list[tuple[_Stretch, ...]]:
+) -> list[tuple[Stretch, ...]]:
     """The sources of each sentence; none when one of the clauses that it joins has none.
 
     A clause may stand in another passage than the rest: both are cited then.
     """
-    sources: list[tuple[_Stretch, ...]] = [(one,) if one is not None else () for one in chosen]
+    sources: list[tuple[Stretch, ...]] = [(one,) if one is not None else () for one in chosen]
     said = [one.words for one in single]
-    doubtful: list[tuple[int, str, _Stretch, float]] = []
+    doubtful: list[tuple[int, str, Stretch, float]] = []
     for place, stretch in enumerate(chosen):
         if stretch is None:
             continue
@@ -197,11 +155,11 @@ def _joined(
     return sources
 
 
-def _nearest(claim: str, content: frozenset[str], stretches: list[_Stretch]) -> tuple[_Stretch | None, float]:
+def _nearest(claim: str, content: frozenset[str], runs: list[Stretch]) -> tuple[Stretch | None, float]:
     """The stretch that has most of the claim's words and does not gainsay it, and the share it has."""
     best, share = None, 0.0
     alone = 1.0 if claims.numbers(claim) else 0.0  # of a claim that is a number and nothing else
-    for stretch in stretches:
+    for stretch in runs:
         shared = len(content & stretch.words) / len(content) if content else alone
         if shared > share and claims.supported(claim, f"{stretch.passage.title}\n{stretch.text}"):
             best, share = stretch, shared
@@ -216,7 +174,7 @@ def _dot(left: list[float], right: list[float]) -> float:
     return sum(a * b for a, b in zip(left, right, strict=True))
 
 
-def _number(stretch: _Stretch, numbers: dict[tuple[str, int, int, str], Citation]) -> int:
+def _number(stretch: Stretch, numbers: dict[tuple[str, int, int, str], Citation]) -> int:
     passage = stretch.passage
     key = (passage.document_id, stretch.page_start, stretch.page_end, passage.text)
     if key not in numbers:

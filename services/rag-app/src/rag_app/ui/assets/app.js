@@ -77,7 +77,7 @@
     if (tab) sessionStorage.setItem(place, tab.dataset.tabId);
     const button = event.target.closest?.("button");
     if (button?.matches(".rd-cite")) cite(button);
-    else if (button?.matches(".rd-open")) read(button.closest(".rd-source"));
+    else if (button?.matches(".rd-open")) read(button.closest(".rd-source,.rd-quote"));
     else if (button?.matches(".rd-copy")) copy(button);
     // What opens does so below the edge of most windows.
     else if (button?.matches("#rd-filter .label-wrap")) setTimeout(() => button.parentElement.scrollIntoView({ block: "nearest" }), 100);

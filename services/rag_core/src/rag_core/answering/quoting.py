@@ -1,0 +1,77 @@
+"""The sentences of the documents that answer best: known as soon as the search is done, before a model reads.
+
+Chosen by what the search knows already: how rare each word of the question is, which passage came first, and
+how near each is. No model is asked and nothing is embedded.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from rag_core.models import Passage, Quote
+from rag_core.support import stretches
+from rag_core.support.stretches import Stretch
+from rag_core.text.words import words
+
+_QUOTES = 3
+_SENTENCES = 2  # of one quote: the answer often follows the sentence that has the question's words
+_LONGEST = 400  # characters of one quote
+_LEAST_WORDS = 3  # content words; a shorter sentence is a heading or a label
+# Value of the best sentence of a passage that has none of the question's words.
+_NO_WORD = 0.25
+# What each place behind the first passage takes away.
+_PLACE = 0.15
+# Share of the best quote's value below which another one is left out.
+_ENOUGH = 0.6
+
+
+def quotes(query: str, passages: Sequence[Passage], held: Mapping[str, int]) -> tuple[Quote, ...]:
+    """Up to three quotes, best first, at most one of each passage.
+
+    `held` counts the chunks that hold each telling word of the question, as `Found.words` does.
+    """
+    weights = _weights(query, held)
+    best = []
+    for place, passage in enumerate(passages):
+        runs = stretches.of(passage, _SENTENCES)
+        if runs:
+            value, run = max(((_value(run, weights), run) for run in runs), key=lambda one: one[0])
+            best.append((value / (1 + _PLACE * place), run))
+    best.sort(key=lambda one: -one[0])
+    return tuple(_quote(run) for value, run in best[:_QUOTES] if value >= _ENOUGH * best[0][0])
+
+
+def _weights(query: str, held: Mapping[str, int]) -> dict[str, float]:
+    """What each word of the question, cut to its stem, is worth: the fewer chunks hold it, the more."""
+    weights = dict.fromkeys(words(query), 1.0)
+    for word, chunks in held.items():
+        for stem in words(word):
+            weights[stem] = 1 / math.log2(2 + chunks)
+    whole = sum(weights.values())
+    return {stem: weight / whole for stem, weight in weights.items()}
+
+
+def _value(run: Stretch, weights: Mapping[str, float]) -> float:
+    said = words(run.text)
+    if len(said) < _LEAST_WORDS:
+        return 0.0
+    above = words(run.passage.title)
+    shared = sum(weight for stem, weight in weights.items() if stem in said)
+    shared += sum(weight for stem, weight in weights.items() if stem in above and stem not in said) / 2
+    return _NO_WORD + shared
+
+
+def _quote(run: Stretch) -> Quote:
+    text = run.text
+    if len(text) > _LONGEST:
+        text = text[:_LONGEST].rsplit(" ", 1)[0] + " …"
+    passage = run.passage
+    return Quote(
+        text=text,
+        document_id=passage.document_id,
+        document=passage.document,
+        title=passage.title,
+        page_start=run.page_start,
+        page_end=run.page_end,
+    )

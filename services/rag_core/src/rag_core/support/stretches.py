@@ -1,0 +1,54 @@
+"""Runs of sentences of a passage, each with the pages it is on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rag_core.models import Passage
+from rag_core.support import clauses
+from rag_core.text import sentences
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Sentences of a passage that follow each other, and the content words of them and of the headings."""
+
+    passage: Passage
+    text: str
+    words: frozenset[str]
+    page_start: int
+    page_end: int
+
+
+def of(passage: Passage, most: int) -> list[Stretch]:
+    """Every run of `most` sentences; of a shorter passage all of it."""
+    found: list[tuple[int, int, str]] = []
+    at = 0
+    for sentence in sentences.split(passage.text):
+        start = passage.text.find(sentence, at)
+        start = start if start >= 0 else at
+        at = start + len(sentence)
+        found.append((start, at, sentence))
+    runs = []
+    for first in range(max(1, len(found) - most + 1)):
+        run = found[first : first + most]
+        if run:
+            text = " ".join(sentence for _, _, sentence in run)
+            runs.append(
+                Stretch(
+                    passage,
+                    text,
+                    clauses.content(f"{passage.title} {text}"),
+                    _page(passage, run[0][0]),
+                    _page(passage, run[-1][1] - 1),
+                )
+            )
+    return runs
+
+
+def _page(passage: Passage, offset: int) -> int:
+    page = passage.page_start
+    for start, number in passage.page_marks:
+        if start <= offset:
+            page = number
+    return page

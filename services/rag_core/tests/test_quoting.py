@@ -1,0 +1,84 @@
+"""The best sentences of the passages found: what a person reads before a model has read anything."""
+
+from __future__ import annotations
+
+import pytest
+
+from rag_core.answering.quoting import quotes
+from rag_core.models import Passage
+
+HALL = (
+    "The turbine hall was built in 1963. It has two cranes of forty tonnes each. "
+    "Bearing temperature must stay below 85 degrees Celsius. Above that the turbine trips by itself. "
+    "Visitors wear a helmet. The canteen opens at noon."
+)
+
+
+def passage(text: str, *, document: str = "kestrel.pdf", title: str = "", pages: int = 1) -> Passage:
+    """A passage; each further page starts in the middle of what is left of the text."""
+    marks = [(0, 4)] + [(len(text) * n // pages, 4 + n) for n in range(1, pages)]
+    return Passage(
+        document_id=document.partition(".")[0],
+        document=document,
+        title=title,
+        page_start=4,
+        page_end=3 + pages,
+        text=text,
+        score=0.03,
+        page_marks=tuple(marks),
+    )
+
+
+def test_the_sentence_that_has_the_words_of_the_question_is_quoted_word_for_word() -> None:
+    [quote] = quotes("How hot may a bearing get, what temperature?", [passage(HALL)], {})
+    assert "Bearing temperature must stay below 85 degrees Celsius." in quote.text
+    assert quote.text in HALL
+    assert (quote.document, quote.document_id) == ("kestrel.pdf", "kestrel")
+
+
+def test_a_quote_names_the_page_of_its_sentence() -> None:
+    [early] = quotes("When was the turbine hall built?", [passage(HALL, pages=2)], {})
+    [late] = quotes("When does the canteen open?", [passage(HALL, pages=2)], {})
+    assert (early.page_start, late.page_end) == (4, 5)
+
+
+def test_a_rare_word_decides_and_a_common_one_does_not() -> None:
+    text = (
+        "The controller controls the controller of the plant. Each plant has a plant controller. "
+        "The lamp burns kerosene. Nothing else is said here."
+    )
+    held = {"plant": 900, "controller": 700, "kerosene": 1}
+    [quote] = quotes("Does the plant controller burn kerosene?", [passage(text)], held)
+    assert "kerosene" in quote.text
+
+
+def test_each_passage_gives_one_quote_at_most_and_poor_ones_give_none() -> None:
+    found = [
+        passage("Bearings stay below 85 degrees. They are oiled in spring.", document="a.md"),
+        passage("Bearings above 85 degrees trip the turbine. It stops then.", document="b.md"),
+        passage("The canteen serves fish on Fridays. It opens at noon.", document="c.md"),
+    ]
+    given = quotes("Which degrees do bearings bear?", found, {})
+    assert [quote.document for quote in given] == ["a.md", "b.md"]
+
+
+def test_no_more_than_three() -> None:
+    found = [passage(f"Lamp number {n} burns oil in the tower.", document=f"{n}.md") for n in range(9)]
+    assert len(quotes("Which lamp burns oil?", found, {})) == 3
+
+
+@pytest.mark.parametrize("text", ["word " * 900, "wort" * 2000])
+def test_a_quote_is_short_whatever_the_document_calls_a_sentence(text: str) -> None:
+    for quote in quotes("word", [passage(text)], {}):
+        assert len(quote.text) <= 410
+
+
+def test_other_words_for_the_same_thing_still_give_a_quote() -> None:
+    """The vectors found the passage; no word of it is in the question."""
+    [quote] = quotes("Whither goest thou?", [passage(HALL)], {})
+    assert quote.text in HALL
+
+
+def test_nothing_found_quotes_nothing() -> None:
+    assert quotes("anything", [], {}) == ()
+    assert quotes("anything", [passage("  ")], {}) == ()
