@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,11 @@ from ansible_collections.ragdock.host.plugins.module_utils.verify.secrets import
     needles,
     pieces,
 )
-from ansible_collections.ragdock.host.plugins.module_utils.verify.services import endpoint_ca
+from ansible_collections.ragdock.host.plugins.module_utils.verify.services import (
+    PLUGINS,
+    endpoint_ca,
+    plugins,
+)
 
 TCP = """\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -173,3 +178,32 @@ def test_the_endpoint_is_checked_against_the_authority_of_the_edge(
     }
     here = Deployment(tmp_path, "demo", "ragdock", run=lambda *_: (0, "", ""), containers=[edge])
     assert endpoint_ca(here) == ("PEM" if file else "")
+
+
+@pytest.mark.parametrize(
+    ("loaded", "wrong"),
+    [
+        (PLUGINS, ""),
+        (PLUGINS | {"query-insights"}, "query-insights is not wanted"),
+        (PLUGINS - {"opensearch-security"}, "opensearch-security is missing"),
+    ],
+)
+def test_each_plugin_of_opensearch_that_is_surplus_or_missing_is_named(
+    loaded: frozenset[str], wrong: str
+) -> None:
+    """Upstream's query-insights would keep people's questions for a week."""
+    labels = {"com.docker.compose.service": "opensearch"}
+    node = {"Id": "abc", "Config": {"Labels": labels}, "State": {"Status": "running"}, "Mounts": []}
+    here = Deployment(
+        Path("/nonexistent"), "demo", "ragdock", run=lambda _: (0, "\n".join(loaded), ""), containers=[node]
+    )
+    (row,) = plugins(here)
+    assert row.passed is (not wrong)
+    assert row.figure == (wrong or "job-scheduler, knn, neural-search, security")
+
+
+def test_the_image_of_opensearch_keeps_the_plugins_that_verify_expects() -> None:
+    """Else each deployment would fail its own check."""
+    dockerfile = (Path(__file__).parents[3] / "services/opensearch/Dockerfile").read_text()
+    (kept,) = re.findall(r'^ARG PLUGINS="(.*)"$', dockerfile, re.MULTILINE)
+    assert kept.split() == sorted(PLUGINS)
