@@ -66,11 +66,11 @@ grant {
 END
 
 # Upstream ships some twenty plugins more, which the service's image has to be without. Two stand for them, under
-# upstream's names: one that another extends, so that the order of removal counts, and one with configuration. Maven
-# has neither, so their code is that of small modules which come with the security plugin.
+# upstream's names, one with a directory of configuration. Maven has neither, so their code is that of small modules
+# which come with the security plugin.
 describe plugins query-insights org.opensearch.search.aggregations.matrix.MatrixAggregationPlugin '' \
   "$security"/aggs-matrix-stats-client-*.jar
-describe plugins opensearch-observability org.opensearch.script.mustache.MustachePlugin query-insights \
+describe plugins opensearch-observability org.opensearch.script.mustache.MustachePlugin '' \
   "$security"/lang-mustache-client-*.jar "$security"/compiler-*.jar
 mkdir "$home/config/opensearch-observability"
 echo '---' >"$home/config/opensearch-observability/observability.yml"

@@ -30,7 +30,7 @@ LOCAL = "127.0.0.1"
 # Where the edge has our own authority, or the private one that issues its certificates.
 AUTHORITIES = {"/etc/edge-ca": "edge_ca_cert", "/etc/caddy": "acme-ca.pem"}
 USERS = {"ragdock_app": "rag-app", "ragdock_worker": "rag-worker"}
-# What services/opensearch/Dockerfile leaves of upstream's plugins: each further one keeps or sends what it sees.
+# What services/opensearch/Dockerfile leaves of upstream's plugins.
 PLUGINS = frozenset(
     {"opensearch-job-scheduler", "opensearch-knn", "opensearch-neural-search", "opensearch-security"}
 )
