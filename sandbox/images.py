@@ -70,7 +70,7 @@ IMAGES: tuple[Image, ...] = (
     Image(
         name="debian:trixie-slim",
         recipe="debian",
-        digest="sha256:d7e12182ce18b85b93007c1dedf31f2d29e01ccf3182cc4017c709b6259bc132",
+        digest=published("debian:trixie-slim"),
     ),
     Image(
         name="python:3.13-slim",
