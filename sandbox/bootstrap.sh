@@ -39,9 +39,10 @@ as_root() {
 }
 
 descendants() { # <process>
-  local child
+  local child children
   echo "$1"
-  for child in $(cat "/proc/$1/task/$1/children"); do descendants "$child"; done
+  mapfile -t -d ' ' children <"/proc/$1/task/$1/children"
+  for child in "${children[@]}"; do descendants "$child"; done
 }
 
 # Waits for a stage, with a sign of life every ten seconds. One whose output does not grow waits for a connection

@@ -64,8 +64,8 @@ def published(name: str) -> str:
 
 # Digests were read in public repositories that pin the same name. Those of Debian, Python and
 # Caddy stand in two or more unrelated ones, Ollama's in one; for OpenSearch 2.19.1 none was found, so its
-# tag has to do, which its makers build again now and then (docs/decisions/0092). Those of images that
-# services start from are in their Dockerfiles.
+# tag has to do, which its makers build again now and then (docs/decisions/0092-which-upstream-images.md).
+# Those of images that services start from are in their Dockerfiles.
 IMAGES: tuple[Image, ...] = (
     Image(
         name="debian:trixie-slim",
