@@ -141,7 +141,7 @@ def test_a_base_that_cannot_be_had_is_named(lock: Lock) -> None:
 
 def test_a_stand_in_is_built_from_only_where_the_inventory_allows_it(lock: Lock) -> None:
     """A sandbox on the operator's machine leaves images under the names of the real ones."""
-    here = {"py:3": ("2026-01-01T00:00:00Z", [])}
+    here: dict[str, tuple[str, list[str]]] = {"py:3": ("2026-01-01T00:00:00Z", [])}
     machine = Machine(here, {f"py:3@{OLD}": ("", OLD)}, frozenset(here))
     base = Base("PY_IMAGE", "py:3", OLD)
     with pytest.raises(BuildError, match=r"py:3 on this machine is a stand-in.*docker image rm py:3"):
