@@ -24,6 +24,8 @@ esac
 
 mkdir -p "$state/logs"
 log=$state/logs/bootstrap.log
+# Seconds that a stage may print nothing.
+silence=${RAGDOCK_SILENCE:-400}
 
 as_root() {
   if [ "$(id -u)" -eq 0 ]; then
@@ -36,22 +38,48 @@ as_root() {
   fi
 }
 
-# Runs one stage, its output in the log, a sign of life every ten seconds.
-stage() { # <title> <command>...
-  local title=$1 started=$SECONDS worker
-  shift
-  printf '%s ...\n' "$title"
-  "$@" >"$log" 2>&1 &
-  worker=$!
-  while kill -0 "$worker" 2>/dev/null; do
+descendants() { # <process>
+  local child children
+  echo "$1"
+  mapfile -t -d ' ' children <"/proc/$1/task/$1/children"
+  for child in "${children[@]}"; do descendants "$child"; done
+}
+
+# Waits for a stage, with a sign of life every ten seconds. One whose output does not grow waits for a connection
+# that gives nothing: it is ended, and the answer is 124.
+watch_stage() { # <title> <process>
+  local started=$SECONDS grew=$SECONDS next=10 size=0 now
+  while kill -0 "$2" 2>/dev/null; do
     sleep 0.2
-    if [ $((SECONDS - started)) -ge "${next:=10}" ]; then
-      printf '  %s: %d s\n' "$title" $((SECONDS - started))
+    now=$(stat -c %s "$log")
+    if [ "$now" -ne "$size" ]; then
+      size=$now grew=$SECONDS
+    elif [ $((SECONDS - grew)) -ge "$silence" ]; then
+      # shellcheck disable=SC2046 # one word for each process
+      as_root kill -TERM $(descendants "$2") || echo "  some had ended already"
+      wait "$2" || return 124
+    fi
+    if [ $((SECONDS - started)) -ge "$next" ]; then
+      printf '  %s: %d s\n' "$1" $((SECONDS - started))
       next=$((next + 10))
     fi
   done
-  unset next
-  if ! wait "$worker"; then
+  wait "$2"
+}
+
+# Runs one stage, its output in the log; one that makes no progress is run again, three times in all.
+stage() { # <title> <command>...
+  local title=$1 started=$SECONDS status=0 attempt
+  shift
+  printf '%s ...\n' "$title"
+  for attempt in 1 2 3; do
+    "$@" >"$log" 2>&1 &
+    status=0
+    watch_stage "$title" $! || status=$?
+    [ "$status" -eq 124 ] || break
+    printf '  %s: no output for %d s: ended, attempt %d of 3\n' "$title" "$silence" "$attempt"
+  done
+  if [ "$status" -ne 0 ]; then
     tail -n 15 "$log" >&2
     fail "$title: failed (its last lines are above, all of them in $log)." \
       "Without it the sandbox and the playbooks cannot run." \

@@ -19,7 +19,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from sandbox.errors import SandboxError
-from sandbox.process import ProgramError, run, stream
+from sandbox.process import ProgramError, StalledError, run, stream
 from sandbox.trust import authorities
 
 RECIPES = Path(__file__).resolve().parent / "images"
@@ -28,6 +28,11 @@ OWNER_LABEL = "ragdock.sandbox=images"
 RECIPE_LABEL = "ragdock.recipe"
 PROBE_SECONDS = 6.0
 AT_ONCE = 2
+# A build that prints nothing for so long waits for a connection that gives nothing: it is ended and made
+# again, so many times in all. What is finished is kept.
+SILENCE_SECONDS = 400.0
+ATTEMPTS = 3
+PULL_SILENCE_SECONDS = 1800.0
 
 Say = Callable[[str], None]
 
@@ -58,14 +63,14 @@ def published(name: str) -> str:
 
 
 # Digests were read in public repositories that pin the same name. Those of Debian, Python and
-# Caddy stand in two or more unrelated ones, Ollama's in one; for OpenSearch 2.19.1 none was
-# found, so its release tag, which its makers do not move, has to do (docs/decisions). Those of images
-# that services start from are in their Dockerfiles.
+# Caddy stand in two or more unrelated ones, Ollama's in one; for OpenSearch 2.19.1 none was found, so its
+# tag has to do, which its makers build again now and then (docs/decisions/0092-which-upstream-images.md).
+# Those of images that services start from are in their Dockerfiles.
 IMAGES: tuple[Image, ...] = (
     Image(
         name="debian:trixie-slim",
         recipe="debian",
-        digest="sha256:d7e12182ce18b85b93007c1dedf31f2d29e01ccf3182cc4017c709b6259bc132",
+        digest=published("debian:trixie-slim"),
     ),
     Image(
         name="python:3.13-slim",
@@ -236,7 +241,8 @@ def _hub_answers(say: Say) -> bool:
 
 def _pull(image: Image, say: Say) -> bool:
     try:
-        stream(["docker", "pull", image.pinned], say)
+        # Nothing is printed while a layer comes, and the largest has gigabytes.
+        stream(["docker", "pull", image.pinned], say, silence=PULL_SILENCE_SECONDS)
         if image.digest:
             run(["docker", "tag", image.pinned, image.name])
     except ProgramError as error:
@@ -246,27 +252,11 @@ def _pull(image: Image, say: Say) -> bool:
 
 
 def _build(image: Image, recipe_hash: str, say: Say) -> None:
-    folder = RECIPES / image.recipe
     started = time.monotonic()
     log = _log_path(image)
     label = f"{RECIPE_LABEL}={recipe_hash}"
     try:
-        if (folder / "recipe.sh").exists():
-            # An import takes its file system from a pipe, and a failure of the pipe's first
-            # half must fail the whole.
-            command = shlex.join(["sh", str(folder / "recipe.sh")])
-            target = shlex.join(
-                ["docker", "import", "-c", "CMD [\"bash\"]", "-c", f"LABEL {OWNER_LABEL}",
-                 "-c", f"LABEL {label}", "-", image.name]
-            )  # fmt: skip
-            stream(["bash", "-o", "pipefail", "-c", f"{command} | {target}"], say, log=log)
-        else:
-            stream(
-                ["docker", "buildx", "build", "--progress=plain", *_secret(),
-                 "--label", OWNER_LABEL, "--label", label, "--tag", image.name, str(folder)],
-                say,
-                log=log,
-            )  # fmt: skip
+        patiently(_build_command(image, label), say, log)
     except ProgramError as error:
         raise SandboxError(
             f"The image {image.name} could not be built: {error.last_line}.",
@@ -274,6 +264,34 @@ def _build(image: Image, recipe_hash: str, say: Say) -> None:
             f"Read {log}; after a network error run the same command again: finished steps are kept.",
         ) from error
     say(f"built in {time.monotonic() - started:.0f} s")
+
+
+def _build_command(image: Image, label: str) -> list[str]:
+    folder = RECIPES / image.recipe
+    if not (folder / "recipe.sh").exists():
+        return [
+            "docker", "buildx", "build", "--progress=plain", *_secret(),
+            "--label", OWNER_LABEL, "--label", label, "--tag", image.name, str(folder),
+        ]  # fmt: skip
+    # An import takes its file system from a pipe, and a failure of the pipe's first half must fail the whole.
+    command = shlex.join(["sh", str(folder / "recipe.sh")])
+    target = shlex.join(
+        ["docker", "import", "-c", 'CMD ["bash"]', "-c", f"LABEL {OWNER_LABEL}",
+         "-c", f"LABEL {label}", "-", image.name]
+    )  # fmt: skip
+    return ["bash", "-o", "pipefail", "-c", f"{command} | {target}"]
+
+
+def patiently(command: list[str], say: Say, log: Path) -> None:
+    """Run a build; one that makes no progress is ended and run again."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return stream(command, say, log=log, silence=SILENCE_SECONDS)
+        except StalledError as error:
+            if attempt == ATTEMPTS:
+                raise
+            say(f"{error.last_line}: ended, attempt {attempt + 1} of {ATTEMPTS}")
+    return None
 
 
 def _secret() -> list[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import queue
+import signal
 import subprocess
 import threading
 import time
@@ -24,6 +26,10 @@ class ProgramError(Exception):
         super().__init__(f"{command[0]} ended with status {status}: {last_line}")
         self.status = status
         self.last_line = last_line
+
+
+class StalledError(ProgramError):
+    """A program that printed nothing for too long and was ended."""
 
 
 def run(
@@ -56,8 +62,12 @@ def stream(
     *,
     log: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    silence: float = math.inf,
 ) -> None:
-    """Run a long program, passing on what it says; a silent one is said to be still running."""
+    """Run a long program, passing on what it says; a silent one is said to be still running.
+
+    One that prints nothing for `silence` seconds is ended, with all that it started.
+    """
     started = time.monotonic()
     lines: queue.Queue[str | None] = queue.Queue()
     kept: list[str] = []
@@ -69,6 +79,7 @@ def stream(
         text=True,
         errors="replace",
         env={**os.environ, **(environment or {})},
+        start_new_session=silence < math.inf,
     )
 
     def read() -> None:
@@ -80,7 +91,10 @@ def stream(
 
     reader.start()
     try:
-        _follow(lines, kept, say, started)
+        _follow(lines, kept, say, started, silence)
+    except TimeoutError as error:
+        os.killpg(process.pid, signal.SIGTERM)
+        raise StalledError(command, 1, f"no output for {silence:.0f} s") from error
     except BaseException:
         process.terminate()
         raise
@@ -96,16 +110,23 @@ def stream(
 
 
 def _follow(
-    lines: queue.Queue[str | None], kept: list[str], say: Callable[[str], None], started: float
+    lines: queue.Queue[str | None],
+    kept: list[str],
+    say: Callable[[str], None],
+    started: float,
+    silence: float,
 ) -> None:
-    reported = started
+    reported = heard = started
     while True:
         try:
-            line = lines.get(timeout=SILENCE_SECONDS)
+            line = lines.get(timeout=min(SILENCE_SECONDS, silence))
         except queue.Empty:
             reported = time.monotonic()
+            if reported - heard >= silence:
+                raise TimeoutError from None
             say(f"still at it, {reported - started:.0f} s: {_last(kept)[:WIDTH] or 'no output yet'}")
             continue
+        heard = time.monotonic()
         if line is None:
             return
         if not line:

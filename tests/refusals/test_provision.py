@@ -123,6 +123,36 @@ def test_bad_setting(aws: Deployments, playbook: Run, settings: dict[str, Any], 
     assert aws.made() == []
 
 
+@pytest.mark.parametrize(
+    ("standins", "inspect", "registry", "text"),
+    [
+        (
+            False,
+            'echo \'"2026-01-01T00:00:00Z" "a1" []\'',
+            "exit 1",
+            "caddy:2.11.4 on this machine is a stand-in",
+        ),
+        (
+            True,
+            "exit 1",
+            'echo "ERROR: $5: not found" >&2; exit 1',
+            "The registry no longer has the base image caddy:2.11.4@",
+        ),
+    ],
+    ids=["stand-in", "gone"],
+)
+def test_base_image_that_must_not_or_cannot_be_built_from(
+    aws: Deployments, playbook: Run, tmp_path: Path, *, standins: bool, inspect: str, registry: str, text: str
+) -> None:
+    """Found before the first resource is made, not when the host waits for its release."""
+    program = tmp_path / "docker"
+    program.write_text(f"#!/bin/sh\nif [ $1 = image ]; then {inspect}; else {registry}; fi\n")
+    program.chmod(0o755)
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    assert_refused(playbook(PROVISION, path, ragdock_standin_images=standins), text, "Nothing was changed")
+    assert aws.made() == []
+
+
 def test_missing_credentials(aws: Deployments, playbook: Run, tmp_path: Path) -> None:
     """Neither profile nor environment nor instance role."""
     nowhere = {"HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}

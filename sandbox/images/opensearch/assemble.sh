@@ -18,12 +18,12 @@ plugin opensearch-knn opensearch-knn
 plugin neural-search opensearch-neural-search
 plugin opensearch-security opensearch-security
 
-module() { # <name> <class> <module it extends, or nothing> <jar>...
-  name=$1 class=$2 extends=$3
-  shift 3
-  mkdir "$home/modules/$name"
-  for jar in "$@"; do cp "$jar" "$home/modules/$name/"; done
-  cat >"$home/modules/$name/plugin-descriptor.properties" <<END
+describe() { # <modules or plugins> <name> <class> <what it extends, or nothing> <jar>...
+  place=$1 name=$2 class=$3 extends=$4
+  shift 4
+  mkdir "$home/$place/$name"
+  for jar in "$@"; do cp "$jar" "$home/$place/$name/"; done
+  cat >"$home/$place/$name/plugin-descriptor.properties" <<END
 description=$name
 version=$version
 name=$name
@@ -34,6 +34,7 @@ extended.plugins=$extends
 has.native.controller=false
 END
 }
+module() { describe modules "$@"; }
 security=$home/plugins/opensearch-security
 
 module lang-painless org.opensearch.painless.PainlessPlugin '' \
@@ -63,6 +64,16 @@ grant {
   permission java.net.SocketPermission "*", "connect";
 };
 END
+
+# Upstream ships some twenty plugins more, which the service's image has to be without. Two stand for them, under
+# upstream's names, one with a directory of configuration. Maven has neither, so their code is that of small modules
+# which come with the security plugin.
+describe plugins query-insights org.opensearch.search.aggregations.matrix.MatrixAggregationPlugin '' \
+  "$security"/aggs-matrix-stats-client-*.jar
+describe plugins opensearch-observability org.opensearch.script.mustache.MustachePlugin '' \
+  "$security"/lang-mustache-client-*.jar "$security"/compiler-*.jar
+mkdir "$home/config/opensearch-observability"
+echo '---' >"$home/config/opensearch-observability/observability.yml"
 
 # The security plugin's own start-up configuration is in config/, as upstream's image has it.
 cp -r "$security/config" "$home/config/opensearch-security"

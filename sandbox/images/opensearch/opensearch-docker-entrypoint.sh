@@ -1,18 +1,28 @@
 #!/bin/bash
-# Starts OpenSearch as upstream's image does: variables whose names are settings
-# (`discovery.type`, `node.name`, …) become options; anything but `opensearch` is run as it is.
+# Starts OpenSearch as upstream's image does. Variables whose names are settings (`discovery.type`,
+# `node.name`, …) and `processors` become options; an option in the first place belongs to opensearch; anything
+# else is run as it is, found by PATH.
 # Upstream also installs demo certificates and a performance analyser unless disabled;
 # there are none here, so the variables that forbid them have nothing to do.
 set -eu
+export OPENSEARCH_HOME=/usr/share/opensearch
+export OPENSEARCH_PATH_CONF=$OPENSEARCH_HOME/config
+export OPENSEARCH_JAVA_OPTS="-Dopensearch.cgroups.hierarchy.override=/ ${OPENSEARCH_JAVA_OPTS:-}"
 
-if [ "${1:-opensearch}" != opensearch ]; then
+if [ "$#" -eq 0 ] || [ "${1:0:1}" = - ]; then
+  set -- opensearch "$@"
+fi
+if [ "$1" != opensearch ]; then
   exec "$@"
 fi
-[ "$#" -gt 0 ] && shift
+if [ "$(id -u)" -eq 0 ]; then
+  echo "OpenSearch cannot run as root. Please start your container as another user."
+  exit 1
+fi
 
 options=()
 while IFS='=' read -r -d '' name value; do
-  if [[ $name =~ ^[a-z0-9_]+\.[a-z0-9_.]+$ ]]; then
+  if [[ -n $value && ($name =~ ^[a-z0-9_]+\.[a-z0-9_]+ || $name == processors) ]]; then
     options+=("-E$name=$value")
   fi
 done < <(env --null)
@@ -22,4 +32,4 @@ if [ "${DISABLE_SECURITY_PLUGIN:-false}" = true ]; then
 fi
 
 umask 0002
-exec /usr/share/opensearch/bin/opensearch "${options[@]}" "$@"
+exec "$@" "${options[@]}"

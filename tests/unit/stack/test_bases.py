@@ -12,10 +12,12 @@ import pytest
 from ansible_collections.ragdock.host.plugins.module_utils.images.bases import (
     RECIPE_LABEL,
     Base,
+    Found,
     Lock,
     arguments,
     bases,
     bases_of,
+    find,
     held,
 )
 from ansible_collections.ragdock.host.plugins.module_utils.images.build import BuildError
@@ -35,8 +37,10 @@ class Machine:
         here: dict[str, tuple[str, list[str]]],
         registry: dict[str, tuple[str, str]],
         made_here: frozenset[str] = frozenset(),
+        silence: str = "no such host",
     ) -> None:
         self.here, self.registry, self.made_here = here, registry, made_here
+        self.silence = silence
         self.pulled: list[str] = []
 
     def __call__(self, words: list[str]) -> tuple[int, str, str]:
@@ -50,7 +54,7 @@ class Machine:
             recipe = "a1" if ref in self.made_here else ""
             return 0, f"{json.dumps(created)} {json.dumps(recipe)} {json.dumps(digests)}\n", ""
         if ref not in self.registry:
-            return 1, "", "no such host"
+            return 1, "", self.silence
         created, digest = self.registry[ref]
         manifest = {"mediaType": "index", "digest": digest}
         image = {"linux/amd64": {"created": created}, "linux/arm64": {"created": "2020-01-01T00:00:00Z"}}
@@ -95,7 +99,7 @@ def test_the_dockerfiles_digest_holds_whatever_the_tag_gives_now(lock: Lock) -> 
     machine = Machine(
         {"py:3": ("2026-01-01T00:00:00Z", [f"py@{NEW}"])}, {"py:3": ("2026-02-01T00:00:00Z", NEW)}
     )
-    assert held(machine, Base("PY_IMAGE", "py:3", OLD), lock) == f"py:3@{OLD}"
+    assert held(machine, Base("PY_IMAGE", "py:3", OLD), lock, standins=True) == f"py:3@{OLD}"
     assert not lock.path.exists()
 
 
@@ -103,36 +107,69 @@ def test_an_image_made_here_is_built_from_although_the_engine_gave_it_a_digest(l
     """An engine that keeps images in containerd gives a digest to what no registry ever had."""
     here = {"py:3": ("2026-01-01T00:00:00Z", [f"py@{NEW}"]), "search:2": ("", [f"search@{NEW}"])}
     machine = Machine(here, {}, frozenset(here))
-    assert held(machine, Base("PY_IMAGE", "py:3", OLD), lock) == "py:3"
-    assert held(machine, Base("SEARCH_IMAGE", "search:2"), lock) == "search:2"
+    assert held(machine, Base("PY_IMAGE", "py:3", OLD), lock, standins=True) == "py:3"
+    assert held(machine, Base("SEARCH_IMAGE", "search:2"), lock, standins=True) == "search:2"
     assert not lock.path.exists()
 
 
 def test_the_first_digest_met_holds_although_the_tag_moves(lock: Lock) -> None:
     base = Base("SEARCH_IMAGE", "search:2")
     machine = Machine({}, {"search:2": ("2026-01-01T00:00:00Z", OLD)})
-    assert held(machine, base, lock) == f"search:2@{OLD}"
+    assert held(machine, base, lock, standins=True) == f"search:2@{OLD}"
     elsewhere = Machine({"search:2": ("2026-02-01T00:00:00Z", [f"search@{NEW}"])}, {"search:2": ("", NEW)})
-    assert held(elsewhere, base, lock) == f"search:2@{OLD}"
+    assert held(elsewhere, base, lock, standins=True) == f"search:2@{OLD}"
     assert (machine.pulled, elsewhere.pulled) == (["search:2"], [])
 
 
 def test_an_image_that_was_built_here_has_no_digest_and_locks_nothing(lock: Lock) -> None:
     machine = Machine({"search:2": ("2026-01-01T00:00:00Z", []), "py:3": ("2026-01-01T00:00:00Z", [])}, {})
-    assert held(machine, Base("SEARCH_IMAGE", "search:2"), lock) == "search:2"
-    assert held(machine, Base("PY_IMAGE", "py:3", OLD), lock) == "py:3"
+    assert held(machine, Base("SEARCH_IMAGE", "search:2"), lock, standins=True) == "search:2"
+    assert held(machine, Base("PY_IMAGE", "py:3", OLD), lock, standins=True) == "py:3"
     assert not lock.path.exists()
 
 
 def test_a_digest_of_another_repository_is_not_the_bases(lock: Lock) -> None:
     """An image that was pushed elsewhere under its own name has that registry's digest too."""
     machine = Machine({"search:2": ("2026-01-01T00:00:00Z", [f"registry.example.org/search@{OLD}"])}, {})
-    assert held(machine, Base("SEARCH_IMAGE", "search:2"), lock) == "search:2"
+    assert held(machine, Base("SEARCH_IMAGE", "search:2"), lock, standins=True) == "search:2"
 
 
 def test_a_base_that_cannot_be_had_is_named(lock: Lock) -> None:
     with pytest.raises(BuildError, match=r"search:2 could not be pulled: no such host"):
-        held(Machine({}, {}), Base("SEARCH_IMAGE", "search:2"), lock)
+        held(Machine({}, {}), Base("SEARCH_IMAGE", "search:2"), lock, standins=True)
+
+
+def test_a_stand_in_is_built_from_only_where_the_inventory_allows_it(lock: Lock) -> None:
+    """A sandbox on the operator's machine leaves images under the names of the real ones."""
+    here: dict[str, tuple[str, list[str]]] = {"py:3": ("2026-01-01T00:00:00Z", [])}
+    machine = Machine(here, {f"py:3@{OLD}": ("", OLD)}, frozenset(here))
+    base = Base("PY_IMAGE", "py:3", OLD)
+    with pytest.raises(BuildError, match=r"py:3 on this machine is a stand-in.*docker image rm py:3"):
+        held(machine, base, lock, standins=False)
+    assert "docker image rm py:3" in find(machine, base, lock, standins=False).problem
+    assert held(machine, base, lock, standins=True) == "py:3"
+    assert find(machine, base, lock, standins=True) == Found()
+
+
+def test_a_base_image_is_found_here_or_in_its_registry_before_anything_is_made(lock: Lock) -> None:
+    base = Base("PY_IMAGE", "py:3", OLD)
+    digests = {f"py:3@{OLD}": ("", [f"py@{OLD}"])}
+    assert find(Machine(digests, {}), base, lock, standins=False) == Found()
+    assert find(Machine({}, {f"py:3@{OLD}": ("", OLD)}), base, lock, standins=False) == Found()
+    assert find(Machine({}, {"py:3": ("", OLD)}), Base("PY_IMAGE", "py:3"), lock, standins=False) == Found()
+
+
+def test_a_digest_that_its_registry_no_longer_has_is_named(lock: Lock) -> None:
+    machine = Machine({}, {}, silence=f"ERROR: docker.io/library/py:3@{OLD}: not found")
+    said = find(machine, Base("PY_IMAGE", "py:3", OLD), lock, standins=False).problem
+    assert f"no longer has the base image py:3@{OLD}" in said
+    assert "PY_IMAGE of its Dockerfile" in said
+
+
+def test_a_registry_that_does_not_answer_is_no_verdict(lock: Lock) -> None:
+    """What is built already needs no base; the build says it again when one is needed."""
+    found = find(Machine({}, {}), Base("PY_IMAGE", "py:3", OLD), lock, standins=False)
+    assert (found.problem, "no such host" in found.unknown) == ("", True)
 
 
 def test_a_build_is_given_its_bases_and_remembers_them() -> None:

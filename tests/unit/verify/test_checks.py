@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,12 @@ from ansible_collections.ragdock.host.plugins.module_utils.verify.secrets import
     needles,
     pieces,
 )
-from ansible_collections.ragdock.host.plugins.module_utils.verify.services import endpoint_ca, refused
+from ansible_collections.ragdock.host.plugins.module_utils.verify.services import (
+    PLUGINS,
+    endpoint_ca,
+    plugins,
+    refused,
+)
 from tests.unit.role_files import ROLES
 
 TCP = """\
@@ -233,3 +239,32 @@ def test_the_own_ca_is_known_by_its_name() -> None:
     made = yaml.safe_load((ROLES / "aws_secrets/defaults/main.yml").read_text())
     names = {one["name"]: one["common_name"] for one in made["aws_secrets_certificates"]}
     assert names["edge_ca"] == OWN_CA
+
+
+@pytest.mark.parametrize(
+    ("loaded", "wrong"),
+    [
+        (PLUGINS, ""),
+        (PLUGINS | {"query-insights"}, "query-insights is not wanted"),
+        (PLUGINS - {"opensearch-security"}, "opensearch-security is missing"),
+    ],
+)
+def test_each_plugin_of_opensearch_that_is_surplus_or_missing_is_named(
+    loaded: frozenset[str], wrong: str
+) -> None:
+    """Upstream's query-insights would keep people's questions for a week."""
+    labels = {"com.docker.compose.service": "opensearch"}
+    node = {"Id": "abc", "Config": {"Labels": labels}, "State": {"Status": "running"}, "Mounts": []}
+    here = Deployment(
+        Path("/nonexistent"), "demo", "ragdock", run=lambda _: (0, "\n".join(loaded), ""), containers=[node]
+    )
+    (row,) = plugins(here)
+    assert row.passed is (not wrong)
+    assert row.figure == (wrong or "job-scheduler, knn, neural-search, security")
+
+
+def test_the_image_of_opensearch_keeps_the_plugins_that_verify_expects() -> None:
+    """Else each deployment would fail its own check."""
+    dockerfile = (Path(__file__).parents[3] / "services/opensearch/Dockerfile").read_text()
+    (kept,) = re.findall(r'^ARG PLUGINS="(.*)"$', dockerfile, re.MULTILINE)
+    assert kept.split() == sorted(PLUGINS)

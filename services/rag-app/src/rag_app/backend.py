@@ -86,8 +86,9 @@ class Backend:
             async for event in events:
                 yield event
                 if isinstance(event, Retrieved) and event.needs_model and not waited:
-                    held = ticket or await stack.enter_async_context(self.gate.enter())
-                    async for place in held.places():
+                    if ticket is None:
+                        ticket = await stack.enter_async_context(self.gate.enter())
+                    async for place in ticket.places():
                         yield place
                     waited = True
 

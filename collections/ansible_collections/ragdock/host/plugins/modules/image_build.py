@@ -27,7 +27,8 @@ options:
   base_lock: {description: File that keeps digests of base images., type: path, required: true}
   log_directory: {description: Where the log of each build is kept., type: path, required: true}
   ca_file: {description: "CA bundle given to builds as secret C(ca); empty: none.", type: str, default: ""}
-  timeout: {description: Seconds that one build may take., type: int, default: 1800}
+  standins: {description: Whether a sandbox's stand-ins may be used., type: bool, default: false}
+  timeout: {description: Seconds that one build may take., type: int, default: 3600}
 author: ["Ragdock (!UNKNOWN)"]
 """
 
@@ -58,6 +59,7 @@ import json
 import os
 import ssl
 import subprocess
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -80,6 +82,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.images.build import (
     inputs,
     tag,
 )
+from ansible_collections.ragdock.host.plugins.module_utils.images.failures import reason
 from ansible_collections.ragdock.host.plugins.module_utils.libraries import require
 from ansible_collections.ragdock.host.plugins.module_utils.registry import logged_in, registry_of, token_of
 
@@ -96,6 +99,18 @@ ACCEPT = ", ".join(
     )
 )
 PULL_SECONDS = 1800
+# A build that prints nothing for so long does not go on: it is ended and made again, so many times in all.
+SILENCE_SECONDS = 400.0
+ATTEMPTS = 3
+POLL_SECONDS = 0.1
+# A push takes at most ten minutes, and a second for each half megabyte.
+PUSH_SECONDS = 600.0
+PUSH_BYTES_A_SECOND = 500_000
+
+
+def push_seconds(size: int) -> float:
+    """Seconds that the push of an image of this size may take."""
+    return PUSH_SECONDS + size / PUSH_BYTES_A_SECOND
 
 
 @dataclass(frozen=True)
@@ -175,32 +190,66 @@ def pushed(by: Login, repository: str, reference: str) -> dict[str, Any] | None:
     return {"ref": f"{by.registry}/{repository}@{digest}", "tag": reference, "size": size}
 
 
-def run(
+def run(words: list[str], log: Path, timeout: float, *, environment: dict[str, str] | None = None) -> int:
+    """A docker command whose output goes to the end of a log file."""
+    return _run(words, log, timeout, timeout, b"", environment)
+
+
+def run_build(words: list[str], log: Path, timeout: float, *, stdin: bytes = b"") -> int:
+    """A build, made again when it stalls: what a connection without an answer holds up is fetched anew."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return _run(words, log, timeout, SILENCE_SECONDS, stdin, buildkit())
+        except StalledError:
+            with log.open("a") as out:
+                out.write(
+                    f"No output for {SILENCE_SECONDS:.0f} s: ended, attempt {attempt + 1} of {ATTEMPTS}\n"
+                )
+    raise BuildError(
+        f"The build made no progress for {SILENCE_SECONDS:.0f} s, {ATTEMPTS} times. Is this machine's "
+        f"network slow or cut? What is finished is kept: run the same command again. Log: {log}. "
+        f"It ends with:\n{tail(log)}"
+    )
+
+
+class StalledError(Exception):
+    """A command printed nothing for too long."""
+
+
+def _run(
     words: list[str],
     log: Path,
     timeout: float,
-    *,
-    stdin: bytes = b"",
-    environment: dict[str, str] | None = None,
+    silence: float,
+    stdin: bytes,
+    environment: dict[str, str] | None,
 ) -> int:
-    """A docker command whose output goes to the end of a log file."""
-    with log.open("ab") as out:
+    with log.open("ab") as out, tempfile.TemporaryFile() as given:
+        given.write(stdin)
+        given.seek(0)
         out.write(f"$ docker {' '.join(words)}\n".encode())
         out.flush()
         try:
-            return subprocess.run(
-                ["docker", *words],
-                input=stdin,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                timeout=timeout,
-                check=False,
-                env=environment,
-            ).returncode
+            process = subprocess.Popen(
+                ["docker", *words], stdin=given, stdout=out, stderr=subprocess.STDOUT, env=environment
+            )
         except FileNotFoundError as error:
             raise BuildError("There is no `docker` on this machine. `make deps` installs it.") from error
-        except subprocess.TimeoutExpired as error:
-            raise BuildError(f"`docker {words[0]}` did not end in {timeout:.0f} s. Its log: {log}") from error
+        began = grew = time.monotonic()
+        size = 0
+        try:
+            while process.poll() is None:
+                time.sleep(POLL_SECONDS)
+                now, at = log.stat().st_size, time.monotonic()
+                size, grew = (now, at) if now != size else (size, grew)
+                if at - began > timeout:
+                    raise BuildError(f"`docker {words[0]}` did not end in {timeout:.0f} s. Its log: {log}")
+                if at - grew > silence:
+                    raise StalledError
+        finally:
+            process.kill()
+            process.wait()
+        return process.returncode
 
 
 def tail(log: Path, count: int = 15) -> str:
@@ -216,6 +265,7 @@ class Builder:
     logs: Path
     lock: Lock
     ca_file: str
+    standins: bool
     timeout: float
 
     def make(self, name: str, repository: str, files: list[Input], reference: str) -> dict[str, Any]:
@@ -225,23 +275,25 @@ class Builder:
         log.write_bytes(b"")
         dockerfile = next(one.data.decode() for one in files if one.name == DOCKERFILE)
         docker = partial(Engine().answer, timeout=PULL_SECONDS)
-        refs = {base.argument: held(docker, base, self.lock) for base in bases(dockerfile)}
+        refs = {
+            base.argument: held(docker, base, self.lock, standins=self.standins) for base in bases(dockerfile)
+        }
         if (
-            run(
+            run_build(
                 build_command(ref, self.ca_file, arguments(refs)),
                 log,
                 self.timeout,
                 stdin=context_tar(files),
-                environment=buildkit(),
             )
             != 0
         ):
             raise BuildError(
-                f"The image {name} does not build. Correct services/{name}/Dockerfile. "
+                f"The image {name} does not build. {reason(log.read_text(errors='replace'), name)} "
                 f"Log: {log}. It ends with:\n{tail(log)}"
             )
+        size = int(Engine().run("image", "inspect", "--format", "{{.Size}}", ref).stdout)
         with logged_in(self.by.registry, self.by.password) as environment:
-            if run(["push", ref], log, self.timeout, environment=environment) != 0:
+            if run(["push", ref], log, push_seconds(size), environment=environment) != 0:
                 raise BuildError(
                     f"The registry refused the image {name}. Log: {log}. It ends with:\n{tail(log, 5)}"
                 )
@@ -286,7 +338,8 @@ def build(params: dict[str, Any], *, check: bool) -> dict[str, Any]:
     logs = Path(params["log_directory"])
     if missing and not check:
         logs.mkdir(parents=True, exist_ok=True)
-    builder = Builder(by, logs, Lock(Path(params["base_lock"])), params["ca_file"], params["timeout"])
+    lock = Lock(Path(params["base_lock"]))
+    builder = Builder(by, logs, lock, params["ca_file"], params["standins"], params["timeout"])
     for name in missing:
         repository = f"{prefix}/{name}"
         would = {"ref": f"{by.registry}/{repository}:{tags[name]}", "tag": tags[name], "size": 0}
@@ -310,7 +363,8 @@ def main() -> None:
             "base_lock": {"type": "path", "required": True},
             "log_directory": {"type": "path", "required": True},
             "ca_file": {"type": "str", "default": ""},
-            "timeout": {"type": "int", "default": 1800},
+            "standins": {"type": "bool", "default": False},
+            "timeout": {"type": "int", "default": 3600},
         },
         supports_check_mode=True,
     )

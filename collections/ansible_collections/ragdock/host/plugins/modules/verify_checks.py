@@ -73,6 +73,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     (networks.AREA, networks.among_each_other),
     (services.MODELS, services.model_proxy),
     (services.SEARCH, services.search_engine),
+    (services.SEARCH, services.plugins),
     (services.MODELS, services.models),
     (secrets.AREA, secrets.modes),
     (secrets.AREA, secrets.nowhere_else),

@@ -25,6 +25,8 @@ RECIPE_LABEL = "ragdock.recipe"
 _SHAPE = (
     f'{{{{json .Created}}}} {{{{json (index .Config.Labels "{RECIPE_LABEL}")}}}} {{{{json .RepoDigests}}}}'
 )
+# How registries say that they do not have it; anything else (no network, no right) leaves it open.
+GONE = re.compile(r"not found|manifest unknown|MANIFEST_UNKNOWN|NAME_UNKNOWN", re.IGNORECASE)
 # Exit code, standard output, standard error of `docker <words>`.
 Docker = Callable[[list[str]], tuple[int, str, str]]
 
@@ -85,6 +87,8 @@ class Here:
 
     created: str
     digests: tuple[str, ...]
+    # The sandbox built it in the place of upstream's.
+    standin: bool = False
 
 
 def here(docker: Docker, base: Base, ref: str) -> Here | None:
@@ -96,12 +100,14 @@ def here(docker: Docker, base: Base, ref: str) -> Here | None:
     upstream = [] if json.loads(recipe) else json.loads(names) or []
     pairs = [str(one).partition("@") for one in upstream]
     digests = tuple(digest for repository, _unused, digest in pairs if repository == base.repository)
-    return Here(str(json.loads(created)), digests)
+    return Here(str(json.loads(created)), digests, bool(json.loads(recipe)))
 
 
-def held(docker: Docker, base: Base, lock: Lock) -> str:
+def held(docker: Docker, base: Base, lock: Lock, *, standins: bool) -> str:
     """The reference to build from. An image without a digest is pulled once, and its digest is stored."""
     present = here(docker, base, base.name)
+    if present is not None and present.standin and not standins:
+        raise BuildError(refusal(base))
     if present is not None and not present.digests:
         return base.name
     digest = base.digest or lock.digest(base.name)
@@ -109,6 +115,46 @@ def held(docker: Docker, base: Base, lock: Lock) -> str:
         digest = present.digests[0] if present else _pulled(docker, base)
         lock.hold(base.name, digest)
     return f"{base.name}@{digest}"
+
+
+def refusal(base: Base) -> str:
+    """Why a stand-in is not built from, and what to do."""
+    return (
+        f"The image {base.name} on this machine is a stand-in, which a sandbox built in the place of "
+        f"its makers'. A deployment outside the sandbox does not use it. Remove it with "
+        f"`docker image rm {base.name}`, or deploy from a machine without a sandbox."
+    )
+
+
+@dataclass(frozen=True)
+class Found:
+    """Whether a base image can be had: `problem` says that it cannot, `unknown` that nobody answered."""
+
+    problem: str = ""
+    unknown: str = ""
+
+
+def find(docker: Docker, base: Base, lock: Lock, *, standins: bool) -> Found:
+    """Look for the image on this machine, then in its registry. Pulls nothing."""
+    present = here(docker, base, base.name)
+    if present is not None and present.standin:
+        return Found() if standins else Found(problem=refusal(base))
+    digest = base.digest or lock.digest(base.name)
+    ref = f"{base.name}@{digest}" if digest else base.name
+    if (present is not None and not digest) or (digest and here(docker, base, ref) is not None):
+        return Found()
+    code, _unused, err = docker(["buildx", "imagetools", "inspect", ref])
+    said = err.strip()[-300:]
+    if not code:
+        return Found()
+    if GONE.search(said):
+        where = f"line of {lock.path}" if digest and not base.digest else f"{base.argument} of its Dockerfile"
+        return Found(
+            problem=f"The registry no longer has the base image {ref} ({said}). Images that start from it "
+            f"cannot be built. Write a newer digest into the {where}: "
+            f"`docker buildx imagetools inspect {base.name}` shows the one that its tag has now."
+        )
+    return Found(unknown=f"Nobody answered whether the base image {ref} exists: {said}")
 
 
 def _pulled(docker: Docker, base: Base) -> str:

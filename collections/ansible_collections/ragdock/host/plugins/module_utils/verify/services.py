@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.ragdock.host.plugins.module_utils.docker import address
+from ansible_collections.ragdock.host.plugins.module_utils.docker import address, docker
 from ansible_collections.ragdock.host.plugins.module_utils.endpoint import Certificate, PublicEndpoint
 from ansible_collections.ragdock.host.plugins.module_utils.https import Reply
 from ansible_collections.ragdock.host.plugins.module_utils.ollama import PORT as OLLAMA_PORT
@@ -29,6 +29,11 @@ AUTHORITIES = {"/etc/edge-ca": "edge_ca_cert", "/etc/caddy": "acme-ca.pem"}
 ISSUED_BY_ACME = "issuer acme "
 REFUSED_BY_ACME = "; the ACME authority refuses this address or does not answer (docs/operate/domains.md)"
 USERS = {"ragdock_app": "rag-app", "ragdock_worker": "rag-worker"}
+# What services/opensearch/Dockerfile leaves of upstream's plugins.
+PLUGINS = frozenset(
+    {"opensearch-job-scheduler", "opensearch-knn", "opensearch-neural-search", "opensearch-security"}
+)
+PLUGINS_AT = "/usr/share/opensearch/plugins"
 NOBODY = "ragdock-verify-no-such-document"
 # Each would change a model or reach another machine; without a body none does, even if it is allowed.
 REFUSED = (
@@ -157,6 +162,17 @@ def search_engine(deployment: Deployment) -> Iterator[Row]:
     yield judged(
         SEARCH, "each client has its own rights only", wrong, "5 unauthorised requests refused", REPAIR
     )
+
+
+def plugins(deployment: Deployment) -> Iterator[Row]:
+    """OpenSearch loads each plugin of its directory, which nothing can write to, and no other."""
+    said = docker(deployment.run, "exec", deployment.of("opensearch")["Id"], "ls", PLUGINS_AT)
+    loaded = set(said.split())
+    wrong = [f"{name} is not wanted" for name in sorted(loaded - PLUGINS)]
+    wrong += [f"{name} is missing" for name in sorted(PLUGINS - loaded)]
+    figure = ", ".join(sorted(name.removeprefix("opensearch-") for name in loaded))
+    hint = "Run playbooks/deploy.yml: services/opensearch/Dockerfile says which plugins the image has."
+    yield judged(SEARCH, "exactly the plugins that are used are loaded", wrong, figure, hint)
 
 
 def models(deployment: Deployment) -> Iterator[Row]:
