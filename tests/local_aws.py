@@ -100,10 +100,14 @@ class JudgedAws:
 @contextmanager
 def judged_aws(policies: Mapping[str, str]) -> Iterator[JudgedAws]:
     """Serve one in which the operator has these policies."""
+    from moto.ec2.models import amis
     from moto.moto_api._internal.models import moto_api_backend
 
     moto_api_backend.reset()
     corrections.apply()
+    # In the sandbox moto reads them from a file.
+    known = {one["ami_id"] for one in amis.AMIS}
+    amis.AMIS.extend(one for one in publisher.images() if one["ami_id"] not in known)
     publisher.publish(ACCOUNT, REGION)
     people.make_operator(ACCOUNT, OPERATOR_KEY, policies)
     found = JudgedAws("")

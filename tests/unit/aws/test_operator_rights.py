@@ -63,6 +63,7 @@ ELSEWHERE = {
         "sts:GetCallerIdentity",
     },
     "alarms that begin without a breach": {"cloudwatch:PutMetricData"},
+    "a deployment that an earlier version made": {"ec2:DeleteKeyPair"},
     "a setting was changed": {
         "ec2:ModifyVolume",
         "ec2:MonitorInstances",
