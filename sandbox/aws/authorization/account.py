@@ -53,6 +53,14 @@ class Account:
         session = sts_backends[self.number]["aws"].get_assumed_role_from_access_key(key)
         return self._session(session) if session else None
 
+    def source(self, arn: str) -> Principal | None:
+        """The user or role that has this ARN."""
+        for user in list(self._iam.users.values()):
+            if user.arn == arn:
+                return self._user(user)
+        role = next((one for one in list(self._iam.roles.values()) if one.arn == arn), None)
+        return self._role(role, arn, role.id, role.name, "Role") if role else None
+
     def bucket_policy(self, bucket: str) -> Policy | None:
         """The policy of a bucket."""
         found = s3_backends[self.number]["aws"].buckets.get(bucket)
@@ -144,16 +152,20 @@ class Account:
         role = next((one for one in list(self._iam.roles.values()) if one.arn == session.role_arn), None)
         if role is None:
             return None
+        return self._role(role, session.arn, session.user_id, session.session_name, "AssumedRole")
+
+    def _role(self, role: Any, arn: str, user_id: str, name: str, kind: str) -> Principal:
+        """Somebody with the policies of a role."""
         boundary = self._iam.managed_policies.get(role.permissions_boundary_arn)
         return Principal(
-            arn=session.arn,
-            user_id=session.user_id,
-            name=session.session_name,
-            kind="AssumedRole",
+            arn=arn,
+            user_id=user_id,
+            name=name,
+            kind=kind,
             policies=tuple(_policies(role)),
             boundary=parse(_document(boundary)) if boundary else None,
             tags={tag["Key"]: tag["Value"] for tag in role.tags},
-            aliases=frozenset({session.arn, role.arn}),
+            aliases=frozenset({arn, role.arn}),
         )
 
     def _owner(self, session: str) -> str | None:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sandbox.aws.authorization import catalog, refusals, services
+from sandbox.aws.authorization import catalog, refusals, services, simulation
 from sandbox.aws.authorization.account import Account, Principal
 from sandbox.aws.authorization.calls import Call, Credential, UnreadableError, credential, read
 from sandbox.aws.authorization.patterns import Context
@@ -42,10 +42,18 @@ class Judge:
         if str(environ.get("PATH_INFO", "")).startswith(OWN_PATHS):
             return self._app(environ, start_response)
         signed = credential(environ)
-        if signed is not None and signed.key == self._administrator:
-            return self._app(environ, start_response)
         service = signed.service if signed else _unsigned_service(environ)
-        refusal = self._refusal(environ, signed, service)
+        refusal = None
+        if signed is None or signed.key != self._administrator:
+            refusal = self._refusal(environ, signed, service)
+        if refusal is None and signed is not None and service == "iam":
+            call = read(environ, take_body(environ), signed)
+            if call.action == simulation.ACTION:
+                answer = simulation.simulate(call, self._account)
+                if isinstance(answer, bytes):
+                    start_response("200 OK", [("Content-Type", "text/xml")])
+                    return [answer]
+                refusal = answer
         if refusal is None:
             return self._app(environ, start_response)
         status, headers, body = refusals.answer(refusal, service, environ)

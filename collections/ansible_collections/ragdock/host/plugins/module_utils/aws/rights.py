@@ -14,6 +14,9 @@ with suppress(ImportError):
 # IAM simulates actions, not patterns of them: one of each stands for the others.
 EXAMPLES = {"ec2:Describe*": "ec2:DescribeInstances", "s3:GetBucket*": "s3:GetBucketVersioning"}
 AT_ONCE = 50
+# Beginning of a condition's operator -> the kind of its values.
+KINDS = {"Bool": "boolean", "Numeric": "numeric"}
+VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
 
 class UnknownRightsError(Exception):
@@ -34,7 +37,7 @@ def _listed(value: str | list[str]) -> list[str]:
 
 def _filled(text: str, name: str) -> str:
     """A pattern's value: an example of what it allows."""
-    return re.sub(r"\$\{[^}]*\}", name, text).replace("*", name)
+    return VARIABLE.sub(name, text).replace("*", name)
 
 
 def _resource(pattern: str, name: str, region: str, account: str) -> str:
@@ -53,9 +56,18 @@ def _context(conditions: Mapping[str, Mapping[str, Any]], name: str) -> Iterator
     for operator, keys in conditions.items():
         if operator == "Null":
             continue
-        kind = "boolean" if operator == "Bool" else "numeric" if operator.startswith("Numeric") else "string"
+        kind = (
+            "boolean"
+            if operator.startswith("Bool")
+            else "numeric"
+            if operator.startswith("Numeric")
+            else "string"
+        )
         for key, value in keys.items():
-            yield key, kind, _filled(_listed(value)[0], name)
+            pattern = _listed(value)[0]
+            yield key, kind, _filled(pattern, name)
+            for variable in VARIABLE.findall(pattern):
+                yield variable, "string", name
 
 
 def questions(policy: Mapping[str, Any], name: str, region: str, account: str) -> list[Question]:

@@ -1,0 +1,50 @@
+"""IAM's own question to the judge: may somebody do this? (SimulatePrincipalPolicy)"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from http import HTTPStatus
+from xml.sax.saxutils import escape
+
+from sandbox.aws.authorization.account import Account, Principal
+from sandbox.aws.authorization.calls import Call
+from sandbox.aws.authorization.patterns import Context
+from sandbox.aws.authorization.policies import Decision, Question, decide
+from sandbox.aws.authorization.refusals import REQUEST, Refusal
+
+ACTION = "iam:SimulatePrincipalPolicy"
+FORM = """<?xml version="1.0" encoding="UTF-8"?>
+<SimulatePrincipalPolicyResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/">\
+<SimulatePrincipalPolicyResult><IsTruncated>false</IsTruncated>\
+<EvaluationResults>{results}</EvaluationResults></SimulatePrincipalPolicyResult>\
+<ResponseMetadata><RequestId>{request}</RequestId></ResponseMetadata></SimulatePrincipalPolicyResponse>"""
+RESULT = """<member><EvalActionName>{action}</EvalActionName><EvalResourceName>{resource}</EvalResourceName>\
+<EvalDecision>{decision}</EvalDecision><MatchedStatements/><MissingContextValues/></member>"""
+
+
+def simulate(call: Call, account: Account) -> bytes | Refusal:
+    """The answer: a decision for each action on each resource, with the context that the request gives."""
+    source = str(call.parameters["PolicySourceArn"])
+    principal = account.source(source)
+    if principal is None:
+        return Refusal(HTTPStatus.NOT_FOUND, "NoSuchEntity", f"Invalid Entity Arn: {source}")
+    results = "".join(
+        RESULT.format(action=escape(action), resource=escape(resource), decision=_word(decision))
+        for action, resource, decision in _decisions(call, principal)
+    )
+    return FORM.format(results=results, request=REQUEST).encode()
+
+
+def _decisions(call: Call, principal: Principal) -> Iterator[tuple[str, str, Decision]]:
+    given: Context = {
+        str(one["ContextKeyName"]).lower(): tuple(map(str, one["ContextKeyValues"]))
+        for one in call.parameters.get("ContextEntries") or []
+    }
+    for action in call.parameters["ActionNames"]:
+        for resource in call.parameters.get("ResourceArns") or ["*"]:
+            question = Question(action, resource, given)
+            yield action, resource, decide(question, principal.policies, None, principal.boundary)
+
+
+def _word(decision: Decision) -> str:
+    return "allowed" if decision.allowed else "explicitDeny" if decision.explicit else "implicitDeny"
