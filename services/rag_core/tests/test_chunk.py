@@ -59,7 +59,7 @@ def test_no_chunk_is_over_the_window_and_no_word_is_lost(name: str, kind: BlockK
     assert chunks
     for chunk in chunks:
         assert tokens.count(chunk.embedded) + tokens.WRAPPING <= MAX
-        assert len(chunk.embedded.encode()) <= tokens.most_bytes(MAX)
+        assert len(chunk.embedded.encode()) <= MAX * tokens.BYTES_OF_PIECE
     assert lost(Block(kind, NASTY[name], 1)) == 0
 
 

@@ -31,7 +31,10 @@ def test_files_that_differ_are_named(tmp_path: Path) -> None:
     root.mkdir()
     for name in ("same", "gone", "longer", "changed"):
         (root / name).write_text(f"{name}\n")
-    entries = [manifests.file_entry(path) for path in manifests.files_below(root)]
+    entries = [
+        {"path": str(path), "size": path.stat().st_size, "sha256": manifests.hash_file(path)}
+        for path in manifests.files_below(root)
+    ]
     assert manifests.compare_files(entries) == []
     (root / "gone").unlink()
     (root / "longer").write_text("longer\n\n")

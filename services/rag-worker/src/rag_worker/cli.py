@@ -211,7 +211,7 @@ def export(
 
 def _writable(report: Path, picture: Path) -> None:
     if report == picture:
-        raise typer.BadParameter(f"{report} is the name of the picture; give the report another ending")
+        raise typer.BadParameter(f"{report} is the name of the picture; give the report another extension")
     for path in (report, picture):
         if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
             raise typer.BadParameter(f"{path} cannot be written; in the worker's container /tmp can")

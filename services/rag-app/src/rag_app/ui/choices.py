@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from rag_app.backend import Backend
+from rag_app.ui.event_data import AT_ONCE
 
 _AUTOMATIC = "Automatic"
 _MOST_PASSAGES = 20
@@ -96,9 +97,8 @@ def settings_tab(controls: Controls, page: gr.Blocks) -> None:
     for control in controls.inputs:
         control.render()  # type: ignore[no-untyped-call]
     reset = gr.Button("Back to the deployment's own", size="sm", elem_id="rd-reset")
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "preprocess": False}
     own = [control.value for control in controls.inputs]
-    reset.click(lambda: own, None, controls.inputs, queue=False, **quiet)
+    reset.click(lambda: own, None, controls.inputs, **AT_ONCE)
     gr.on(
         [control.change for control in controls.inputs],  # type: ignore[attr-defined]
         None,

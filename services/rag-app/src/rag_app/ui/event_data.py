@@ -1,6 +1,16 @@
-"""The data of a click, treated as untrusted input."""
+"""How the page sends its events, and what they carry, treated as untrusted input."""
+
+from typing import Any
 
 import gradio as gr
+
+# Outside the queue, without a progress bar, and not in Gradio's own API.
+AT_ONCE: dict[str, Any] = {
+    "show_progress": "hidden",
+    "queue": False,
+    "api_visibility": "private",
+    "preprocess": False,
+}
 
 
 def part(event: gr.EventData, name: str, longest: int = 64) -> str:

@@ -1,11 +1,10 @@
 """The top of every page: name, health badge, the way out."""
 
-from typing import Any
-
 import gradio as gr
 
 from rag_app.backend import Backend
 from rag_app.monitor import Reading
+from rag_app.ui.event_data import AT_ONCE
 from rag_app.ui.formatting import text
 
 _REFRESH_SECONDS = 10.0
@@ -36,14 +35,8 @@ def header(backend: Backend, page: gr.Blocks) -> None:
         reading = await backend.monitor.reading()
         return badge_html(reading), notice_html(reading)
 
-    quiet: dict[str, Any] = {
-        "show_progress": "hidden",
-        "queue": False,
-        "api_visibility": "private",
-        "preprocess": False,
-    }
-    page.load(refresh, None, [badge, notice], **quiet)
-    gr.Timer(_REFRESH_SECONDS).tick(refresh, None, [badge, notice], **quiet, trigger_mode="multiple")
+    page.load(refresh, None, [badge, notice], **AT_ONCE)
+    gr.Timer(_REFRESH_SECONDS).tick(refresh, None, [badge, notice], **AT_ONCE, trigger_mode="multiple")
 
 
 def notice_html(reading: Reading) -> str:

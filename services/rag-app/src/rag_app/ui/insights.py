@@ -8,6 +8,7 @@ import pandas as pd
 
 from rag_app.api.documents import SHOWN_STATES
 from rag_app.backend import Backend
+from rag_app.ui.event_data import AT_ONCE
 from rag_core.ledger.conversations import Day
 from rag_core.models import DocumentState
 
@@ -45,14 +46,8 @@ def insights_tab(backend: Backend, tab: gr.Tab) -> None:
             _filled(gr.BarPlot, chunks_frame(backend), "chunks"),
         )
 
-    quiet: dict[str, Any] = {
-        "show_progress": "hidden",
-        "queue": False,
-        "api_visibility": "private",
-        "preprocess": False,
-    }
     outputs = [summary, questions, seconds, support, thumbs, documents, chunks]
-    tab.select(refresh, None, outputs, **quiet)
+    tab.select(refresh, None, outputs, **AT_ONCE)
 
 
 def summary_html(backend: Backend, days: Sequence[Day]) -> str:

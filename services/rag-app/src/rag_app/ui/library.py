@@ -9,7 +9,7 @@ import structlog
 
 from rag_app.api.documents import SHOWN_STATES, visible
 from rag_app.backend import Backend
-from rag_app.ui.event_data import part
+from rag_app.ui.event_data import AT_ONCE, part
 from rag_app.ui.formatting import ago, count, size, text
 from rag_app.ui.report import NOTED, has_notes, report_html, summary
 from rag_core.errors import RagError
@@ -84,16 +84,10 @@ def library_tab(backend: Backend) -> None:
 
     # Not through Gradio's queue, and a new tick never waits for the one before: when the server
     # is replaced in the middle of a tick, the next one goes to the new server.
-    quiet: dict[str, Any] = {
-        "show_progress": "hidden",
-        "queue": False,
-        "api_visibility": "private",
-        "preprocess": False,
-    }
     asked: dict[str, Any] = {"inputs": [search, state, shown], "outputs": [table, shown, work]}
-    gr.on([search.change, state.change], refresh, **asked, **quiet)
-    table.click(act, [search, state], [table, shown], **quiet)
-    gr.Timer(_REFRESH_SECONDS).tick(refresh, **asked, **quiet, trigger_mode="multiple")
+    gr.on([search.change, state.change], refresh, **asked, **AT_ONCE)
+    table.click(act, [search, state], [table, shown], **AT_ONCE)
+    gr.Timer(_REFRESH_SECONDS).tick(refresh, **asked, **AT_ONCE, trigger_mode="multiple")
 
 
 def library_html(backend: Backend, search: str, only: str = "") -> str:

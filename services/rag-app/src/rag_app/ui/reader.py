@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
 
 import gradio as gr
 
 from rag_app.api.documents import visible
 from rag_app.backend import Backend
-from rag_app.ui.event_data import part
+from rag_app.ui.event_data import AT_ONCE, part
 from rag_app.ui.formatting import pages, text
 from rag_app.ui.report import report_html
 from rag_core.errors import RagError
@@ -49,13 +48,7 @@ def reader(backend: Backend) -> None:
     def read(event: gr.EventData) -> str:
         return page_html(backend, Place.of(event))
 
-    quiet: dict[str, Any] = {
-        "show_progress": "hidden",
-        "queue": False,
-        "api_visibility": "private",
-        "preprocess": False,
-    }
-    panel.click(read, None, panel, **quiet)
+    panel.click(read, None, panel, **AT_ONCE)
 
 
 def page_html(backend: Backend, place: Place) -> str:

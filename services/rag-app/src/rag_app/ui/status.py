@@ -1,7 +1,5 @@
 """The Status tab: the dependencies of the app, in words."""
 
-from typing import Any
-
 import gradio as gr
 from starlette.concurrency import run_in_threadpool
 
@@ -9,6 +7,7 @@ from rag_app.api.documents import SHOWN_STATES
 from rag_app.backend import Backend
 from rag_app.monitor import Light, Reading
 from rag_app.release import serving_release
+from rag_app.ui.event_data import AT_ONCE
 from rag_app.ui.formatting import text
 from rag_core.models import ComponentHealth
 
@@ -23,15 +22,9 @@ def status_tab(backend: Backend, tab: gr.Tab, page: gr.Blocks) -> None:
         reading = await backend.monitor.reading()
         return await run_in_threadpool(status_html, backend, reading)
 
-    quiet: dict[str, Any] = {
-        "show_progress": "hidden",
-        "queue": False,
-        "api_visibility": "private",
-        "preprocess": False,
-    }
-    page.load(refresh, None, board, **quiet)
-    tab.select(refresh, None, board, **quiet)
-    gr.Timer(_REFRESH_SECONDS).tick(refresh, None, board, **quiet, trigger_mode="multiple")
+    page.load(refresh, None, board, **AT_ONCE)
+    tab.select(refresh, None, board, **AT_ONCE)
+    gr.Timer(_REFRESH_SECONDS).tick(refresh, None, board, **AT_ONCE, trigger_mode="multiple")
 
 
 def status_html(backend: Backend, reading: Reading) -> str:

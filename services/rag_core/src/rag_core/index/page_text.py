@@ -32,11 +32,6 @@ class PageText(Frozen):
     pieces: tuple[Piece, ...]
     whole: bool = True
 
-    @property
-    def cited_page(self) -> int | None:
-        """The page on which the passage begins."""
-        return next((piece.page for piece in self.pieces if piece.cited), None)
-
 
 def read(search: Search, document_id: str, first: int, last: int, passage: str = "") -> PageText:
     """The text of pages `first` to `last`, from an index's `search` (IndexReader.sources)."""

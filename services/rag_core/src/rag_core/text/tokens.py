@@ -58,11 +58,6 @@ def pieces(texts: list[str]) -> list[int]:
     return [len(one.ids) for one in found]
 
 
-def most_bytes(size: int) -> int:
-    """How many bytes, and so how many characters, a text of this size has at most."""
-    return size * BYTES_OF_PIECE
-
-
 def cut(text: str, most: int) -> str:
     """The longest beginning of the text, ending between words, of at most this size."""
     if count(text) <= most:

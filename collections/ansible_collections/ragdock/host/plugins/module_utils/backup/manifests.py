@@ -170,11 +170,6 @@ def files_below(root: Path) -> Iterator[Path]:
             yield path
 
 
-def file_entry(path: Path, digest: str = "") -> Json:
-    """One file, as the manifest describes it."""
-    return {"path": str(path), "size": path.stat().st_size, "sha256": digest or hash_file(path)}
-
-
 def compare_files(entries: Iterable[Mapping[str, Any]], root: Path = Path("/")) -> list[str]:
     """What differs between the manifest's files and those below another root."""
     wrong = []

@@ -68,10 +68,7 @@ class Content:
         if scope == FILE:
             name = found_file(paths, file)
             return {name: paths[name]}
-        tops = {ALL: ("raw/", "analytics/"), DOCUMENTS: ("raw/",), ANALYTICS: ("analytics/",), INDEX: ()}[
-            scope
-        ]
-        return {path: entry for path, entry in paths.items() if path.startswith(tuple(tops))}
+        return {path: entry for path, entry in paths.items() if path.startswith(TOPS[scope])}
 
     def size(self, scope: str, file: str, repository_bytes: int) -> int:
         """Bytes of disk that restoring takes at most; the index is there twice, as snapshot and as index."""
