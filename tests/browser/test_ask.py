@@ -95,7 +95,7 @@ def test_answer_is_copied_as_text_with_its_sources(researcher: Page, stack: Stac
     assert "Why this answer" not in copied
 
 
-def test_second_in_line_sees_its_place_and_a_closed_tab_frees_the_model(
+def test_second_in_line_reads_a_cited_line_and_a_closed_tab_frees_the_model(
     browser: Browser, stack: Stack
 ) -> None:
     first, second = (_context(browser, stack) for _ in range(2))
@@ -106,12 +106,18 @@ def test_second_in_line_sees_its_place_and_a_closed_tab_frees_the_model(
         # No one asked these before: an answer from memory neither keeps the model busy nor waits for it.
         ask(ahead, f"{QUESTION} Tell it at length, and of his herons.", wait=False)
         expect(ahead.locator("#rd-chat .bot.message").last).to_contain_text(re.compile("Looking|Reading|\\w"))
-        ask(behind, OFF_TOPIC.replace("Bolivian", "Peruvian"), wait=False)
+        ask(behind, "What does the keeper of the Fastnet lighthouse feed every morning?", wait=False)
         waiting = behind.locator("#rd-chat .bot.message").last
         expect(waiting).to_contain_text(re.compile(r"1 question before yours, about \d+ s"))
+        # Only the model has a queue: what the document says is there at once, and opens on its page.
+        quote = waiting.locator(".rd-quote", has_text=NOTE).first
+        expect(quote.locator("blockquote")).to_contain_text("two herons")
         take_picture(behind, "waiting-light")
+        quote.get_by_role("button", name="Read it in the document").click()
+        expect(behind.locator("#rd-reader mark").first).to_contain_text("two herons")
         first.close()
         expect(waiting.locator(".rd-foot")).to_be_visible(timeout=ANSWER_MS)
+        expect(waiting.locator(".rd-quote")).to_have_count(0)
     finally:
         second.close()
 
