@@ -29,11 +29,12 @@ class Deployments(LocalAws):
         mine = [{"Name": "tag:ragdock:name", "Values": [name]}]
         networks = [item["VpcId"] for item in self.client("ec2").describe_vpcs(Filters=mine)["Vpcs"]]
         parameters = self.client("ssm").get_parameters_by_path(Path=f"/ragdock/{name}")["Parameters"]
-        repositories = self.client("ecr").describe_repositories()["repositories"]
+        pages = self.client("ecr").get_paginator("describe_repositories").paginate()
+        repositories = [item["repositoryName"] for page in pages for item in page["repositories"]]
         return (
             networks
             + [item["Name"] for item in parameters]
-            + [item["repositoryName"] for item in repositories]
+            + [one for one in repositories if one.startswith(f"ragdock/{name}/")]
         )
 
 
@@ -41,7 +42,7 @@ class Deployments(LocalAws):
 def aws() -> Iterator[Deployments]:
     """One local AWS for all refusals: they leave nothing in it."""
     with faulty_aws() as local:
-        local.client("ssm").put_parameter(Name=IMAGE, Value="ami-12c6146b", Type="String")
+        local.client("ssm").put_parameter(Name=IMAGE, Value="ami-12c6146b", Type="String", Overwrite=True)
         yield Deployments(local.url, local.faults)
 
 

@@ -20,9 +20,9 @@ MINE = [{"Name": "tag:ragdock:name", "Values": [NAME]}]
 
 @pytest.fixture
 def local() -> Iterator[LocalAws]:
-    """An AWS of its own, which ends with all that is in it."""
+    """A server with faults of its own; what is in it is shared with the others of this process."""
     with faulty_aws() as aws:
-        aws.client("ssm").put_parameter(Name=IMAGE, Value="ami-12c6146b", Type="String")
+        aws.client("ssm").put_parameter(Name=IMAGE, Value="ami-12c6146b", Type="String", Overwrite=True)
         yield aws
 
 

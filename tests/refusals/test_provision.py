@@ -193,8 +193,8 @@ def test_a_profile_that_asks_for_a_code(aws: Deployments, playbook: Run, tmp_pat
             "quota-used-up",
             {},
             [
-                "no room for this deployment in us-east-1: Elastic IP addresses, 0 of 0 used, 1 needed",
-                "--service-code ec2 --quota-code L-1216C47A --desired-value 2",
+                "no room for this deployment in us-east-1: Elastic IP addresses,",
+                "--service-code ec2 --quota-code L-1216C47A --desired-value",
                 "networks (VPCs)",
             ],
         ),

@@ -155,7 +155,9 @@ def test_of_two_that_find_the_same_dead_holder_one_wins(lock: Any, ended: dict[s
     """Both may have read it before either removed it."""
     lock.create(ended)
     results: list[dict[str, Any]] = []
-    runs = [lock_file.myself("deploy") | {"pid": 1, "started": float(number)} for number in (1, 2)]
+    # Both live: one that comes late must find a holder that it may not replace.
+    mine = psutil.Process()
+    runs = [holder_of(mine), holder_of(mine.parent() or psutil.Process(1))]
     threads = [
         threading.Thread(target=lambda run=run: results.append(lock_file.take(lock, run, False)))
         for run in runs

@@ -12,7 +12,7 @@ from ansible_collections.ragdock.host.plugins.modules import aws_launch_check
 from tests.local_aws import LocalAws
 
 IMAGE = "ami-12c6146b"
-LAUNCH = {"image": IMAGE, "instance_type": "t3.large", "profile": "p", "tags": {"ragdock:name": "m"}}
+LAUNCH = {"image": IMAGE, "instance_type": "t3.large", "profile": "tried", "tags": {"ragdock:name": "m"}}
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_a_growth_that_goes_on_is_seen_until_it_is_complete(local: LocalAws, ec2
 
 def test_a_launch_is_tried_without_one(local: LocalAws, ec2: Any) -> None:
     """Nothing is launched, and what AWS would refuse is told."""
-    local.client("iam").create_instance_profile(InstanceProfileName="p")
+    local.client("iam").create_instance_profile(InstanceProfileName="tried")
     network = ec2.create_vpc(CidrBlock="10.8.0.0/16")["Vpc"]["VpcId"]
     subnet = ec2.create_subnet(VpcId=network, CidrBlock="10.8.1.0/24")["Subnet"]["SubnetId"]
     launch = LAUNCH | {"subnet": subnet}
