@@ -80,7 +80,7 @@ def of_debian() -> list[Path]:
 
 
 def whole_of_debian() -> list[Path]:
-    """What tests/eval/debian_manuals.jsonl asks about: nine manuals in one piece or with all their pages."""
+    """What tests/eval/debian_manuals*.jsonl ask about: nine manuals, in one piece or with all their pages."""
     folders = {
         "debian-handbook": "html/en-US/*.html",
         "harden-doc": "html/en-US/*.html",

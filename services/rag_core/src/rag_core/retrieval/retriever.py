@@ -31,7 +31,7 @@ from rag_core.text import tokens
 
 # Chunks that each search is asked for: enough that hidden ones and repeats leave plenty, and that most of
 # what one search puts first has a score in the others.
-_CANDIDATES = 100
+_CANDIDATES = 60
 # Searches of one question while documents change under it.
 _TRIES = 4
 _MAX_MERGED = 3
