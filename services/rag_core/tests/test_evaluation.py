@@ -25,6 +25,11 @@ def test_measures_of_a_ranking() -> None:
     assert measures.percentile([1.0, 2.0, 3.0, 4.0], 0.95) == 4.0
 
 
+def test_what_is_ranked_behind_the_first_ten_does_not_change_their_gain() -> None:
+    first = [True] + [False] * 9
+    assert measures.ndcg([*first, True, True]) == measures.ndcg(first) == 1.0
+
+
 def test_a_passage_is_right_by_document_and_words() -> None:
     case = Case(question="q", kind="identifier", documents=("a.html",), says=("--Keep\n index",))
     assert case.holds("a.html", "use --keep index here")
