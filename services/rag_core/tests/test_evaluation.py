@@ -112,3 +112,15 @@ def test_an_unusable_file_is_refused_by_line(tmp_path: Path, line: str, said: st
     path.write_text(line + "\n")
     with pytest.raises(BadCases, match=said):
         load(path)
+
+
+def test_what_changes_are_checked_on_is_not_what_they_are_tuned_on() -> None:
+    sets = Path(__file__).parents[3] / "tests" / "eval"
+    names = ("questions", "kinds", "debian", "debian_manuals", "debian_manuals_check")
+    asked = [
+        (case.question, case.after)
+        for name in names
+        for case in load(sets / f"{name}.jsonl")
+        if case.answerable
+    ]
+    assert len(asked) == len(set(asked))
