@@ -5,6 +5,7 @@ Releases differ in versions, hence in pages and in one package's name: both are 
 
 from __future__ import annotations
 
+import gzip
 import re
 import subprocess
 from pathlib import Path
@@ -76,6 +77,38 @@ def of_debian() -> list[Path]:
     )
     pages = fetched("developers-reference", *(f"{name}.html" for name in names.split()))
     return [path for path in [*faq, *pages] if path.is_file() and not path.name.startswith("index")]
+
+
+def whole_of_debian() -> list[Path]:
+    """What tests/eval/debian_manuals*.jsonl ask about: nine manuals, in one piece or with all their pages."""
+    folders = {
+        "debian-handbook": "html/en-US/*.html",
+        "harden-doc": "html/en-US/*.html",
+        "debian-kernel-handbook": "kernel-handbook.html/*.html",
+        "apt-doc": "guide.html/*.html",
+    }
+    pages = [
+        path
+        for package, pattern in folders.items()
+        for path in sorted(fetched(package) or (CORPUS / package / "usr/share/doc" / package).glob(pattern))
+    ]
+    files = [
+        *fetched("debian-reference-en", "debian-reference.en.pdf"),
+        *fetched("debmake-doc", "debmake-doc.en.pdf"),
+        *(unpacked(path) for path in fetched("installation-guide-amd64", "install.en.pdf.gz")),
+        *(unpacked(path) for path in fetched("debian-policy", "policy.txt.gz")),
+        *(unpacked(path) for path in fetched("maint-guide", "maint-guide.en.txt.gz")),
+    ]
+    # Every package has its own index.html: one name, one document.
+    return list({path.name: path for path in [*files, *pages]}.values())
+
+
+def unpacked(path: Path) -> Path:
+    """The file that a `.gz` holds, beside it."""
+    whole = path.with_suffix("")
+    if not whole.is_file():
+        whole.write_bytes(gzip.decompress(path.read_bytes()))
+    return whole
 
 
 def evaluated() -> list[Path]:

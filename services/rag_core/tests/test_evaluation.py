@@ -25,6 +25,11 @@ def test_measures_of_a_ranking() -> None:
     assert measures.percentile([1.0, 2.0, 3.0, 4.0], 0.95) == 4.0
 
 
+def test_what_is_ranked_behind_the_first_ten_does_not_change_their_gain() -> None:
+    first = [True] + [False] * 9
+    assert measures.ndcg([*first, True, True]) == measures.ndcg(first) == 1.0
+
+
 def test_a_passage_is_right_by_document_and_words() -> None:
     case = Case(question="q", kind="identifier", documents=("a.html",), says=("--Keep\n index",))
     assert case.holds("a.html", "use --keep index here")
@@ -107,3 +112,15 @@ def test_an_unusable_file_is_refused_by_line(tmp_path: Path, line: str, message:
     path.write_text(line + "\n")
     with pytest.raises(BadCases, match=message):
         load(path)
+
+
+def test_what_changes_are_checked_on_is_not_what_they_are_tuned_on() -> None:
+    sets = Path(__file__).parents[3] / "tests" / "eval"
+    names = ("questions", "kinds", "debian", "debian_manuals", "debian_manuals_check")
+    asked = [
+        (case.question, case.after)
+        for name in names
+        for case in load(sets / f"{name}.jsonl")
+        if case.answerable
+    ]
+    assert len(asked) == len(set(asked))

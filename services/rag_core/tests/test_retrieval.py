@@ -104,3 +104,21 @@ def test_a_hit_that_closes_the_gap_between_two_passages_makes_them_one() -> None
 def test_a_passage_never_grows_over_its_size() -> None:
     groups = retriever.grouped([hit(n, f"{n}") for n in (1, 2, 4, 5, 3)], 5)
     assert [sorted(one.ordinal for one in group.hits) for group in groups] == [[1, 2, 3], [4, 5]]
+
+
+def test_a_late_neighbour_pushes_no_better_hit_down() -> None:
+    """Joined to the first passage, it came before all that the search had found better."""
+    best = [hit(10 * n, f"{n}") for n in range(1, 6)]
+    groups = retriever.grouped([*best, hit(11, "late")], 20)
+    assert [[one.text for one in group.hits] for group in groups] == [
+        ["1"],
+        ["2"],
+        ["3"],
+        ["4"],
+        ["5"],
+        ["late"],
+    ]
+
+
+def test_no_more_passages_than_asked_for() -> None:
+    assert len(retriever.grouped([hit(10 * n, f"{n}") for n in range(60)], 20)) == 20

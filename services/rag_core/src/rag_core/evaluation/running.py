@@ -13,7 +13,7 @@ from rag_core.models import Answer
 from rag_core.retrieval.relevance import Verdict
 from rag_core.retrieval.retriever import Retriever
 
-_RANKED = 20  # enough for 2,000 words
+_RANKED = 30  # enough for 2,000 words
 
 
 def run(

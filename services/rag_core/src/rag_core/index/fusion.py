@@ -1,17 +1,18 @@
-"""One ranking out of several searches: by rank, and by how far ahead a search puts its first ones.
+"""One ranking out of three searches, by how well each likes a passage and not by its place alone.
 
-Ranks alone lose what a search is sure of: a passage that leads BM25 by far and holds every word asked for
-counts no more than one that leads by a hair, and a vector search that does not see it decides.
+Places tell little: a first may lead by far or by a hair, and a passage that comes 30th in two searches
+outdoes the first of one. So scores are added: shares of the best score for words and identifiers, the cosine
+itself for meaning. What comes near to nothing, as a question in a language that the embedder does not read,
+is then decided by its words. Measured in docs/decisions/0096-scores-not-places.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-# The usual constant of reciprocal rank fusion; 10, 20 and 60 made no difference that counts.
-_RANK_CONSTANT = 60
-# What the whole distance between the first and the last of a search weighs, in first places.
-_LEAD = 0.5
+# What a cosine of 1 weighs, and the best passage by identifiers; the best by words weighs 1.
+_MEANING = 6.0
+_IDENTIFIERS = 0.5
 # A first score so many times the second's: that search is sure.
 _SURE = 1.3
 # The last place for what a search is sure of.
@@ -20,29 +21,31 @@ _PLACE = 2
 Leg = Sequence[tuple[str, float]]  # what one search found, best first, with its scores
 
 
-def fused(legs: Sequence[Leg], *, sure: Leg = (), lead: float = _LEAD) -> dict[str, float]:
-    """Every found thing with its fused score, best first.
+def fused(
+    words: Leg, identifiers: Leg, meaning: Leg, *, most: int, says_all: bool = False
+) -> dict[str, float]:
+    """Every found thing with its fused score, best first; the scores of `meaning` are cosines.
 
-    What `sure`, a search by words, puts first by far is among the first two, whatever the others say.
+    What a search did not find has the score of its last: it was asked for `most`, and there was no room. One
+    by words that found fewer has found all there is, so the others have 0. What the words put first by far is
+    among the first two, whatever the others say, if it `says_all` that the question asks.
     """
-    scores: dict[str, float] = {}
-    for leg in legs:
-        share = _shares(leg)
-        for rank, (found, _) in enumerate(leg, 1):
-            vote = 1 / (_RANK_CONSTANT + rank) + lead * share[found] / (_RANK_CONSTANT + 1)
-            scores[found] = scores.get(found, 0.0) + vote
+    scores = dict.fromkeys((found for leg in (words, identifiers, meaning) for found, _ in leg), 0.0)
+    for leg, weight in ((words, 1.0), (identifiers, _IDENTIFIERS)):
+        if leg:
+            _add(scores, leg, weight / leg[0][1], rest=leg[-1][1] if len(leg) >= most else 0.0)
+    if meaning:
+        _add(scores, meaning, _MEANING, rest=meaning[-1][1])
     order = sorted(scores.items(), key=lambda one: -one[1])
-    if len(sure) > 1 and sure[0][1] >= _SURE * sure[1][1]:
-        place = next(n for n, (found, _) in enumerate(order) if found == sure[0][0])
+    if says_all and len(words) > 1 and words[0][1] >= _SURE * words[1][1]:
+        place = next(n for n, (found, _) in enumerate(order) if found == words[0][0])
         if place >= _PLACE:
             order.insert(_PLACE - 1, order.pop(place))
     return dict(order)
 
 
-def _shares(leg: Leg) -> Mapping[str, float]:
-    """Where each score is between the lowest (0) and the highest (1) of its search."""
-    if not leg:
-        return {}
-    highest, lowest = leg[0][1], leg[-1][1]
-    span = highest - lowest
-    return {found: (score - lowest) / span if span > 0 else 1.0 for found, score in leg}
+def _add(scores: dict[str, float], leg: Leg, weight: float, *, rest: float) -> None:
+    """Add a search's scores; `rest` is that of what it did not find."""
+    own = dict(leg)
+    for found in scores:
+        scores[found] += weight * own.get(found, rest)

@@ -40,16 +40,28 @@ class Findings(Frozen):
 
 
 def findings(
-    question: str, legs: Sequence[dict[str, Any]], *, words: dict[str, int], names: dict[str, str]
+    question: str,
+    legs: Sequence[dict[str, Any]],
+    *,
+    most: int,
+    words: dict[str, int],
+    names: dict[str, str],
 ) -> Findings:
-    """From the answers to the legs: by words, by identifiers, by meaning; each may be {} for not asked."""
+    """From the answers to the legs: by words, by identifiers, by meaning; each may be {} for not asked.
+
+    `most` is how many chunks each leg was asked for.
+    """
     lexical, exact, near = (_found(leg) for leg in legs)
     sources = {hit["_id"]: hit["_source"] for leg in (lexical, exact, near) for hit in leg}
-    scored = [[(hit["_id"], float(hit["_score"])) for hit in leg] for leg in (lexical, exact, near)]
-    scores = fused(scored, sure=scored[0] if lexical and _says_all(lexical[0]["_source"], question) else ())
-    ranks = {hit["_id"]: (rank, float(hit["_score"])) for rank, hit in enumerate(lexical, 1)}
+    by_words, by_identifiers, by_place = (
+        [(hit["_id"], float(hit["_score"])) for hit in leg] for leg in (lexical, exact, near)
+    )
     # The lucene engine scores cosine as (1 + cos) / 2.
-    cosines = {hit["_id"]: (rank, 2 * float(hit["_score"]) - 1) for rank, hit in enumerate(near, 1)}
+    by_meaning = [(found, 2 * score - 1) for found, score in by_place]
+    says_all = bool(lexical) and _says_all(lexical[0]["_source"], question)
+    scores = fused(by_words, by_identifiers, by_meaning, most=most, says_all=says_all)
+    ranks = {found: (rank, score) for rank, (found, score) in enumerate(by_words, 1)}
+    cosines = {found: (rank, cosine) for rank, (found, cosine) in enumerate(by_meaning, 1)}
     return Findings(
         hits=tuple(
             _hit(found, sources[found], score, ranks.get(found), cosines.get(found))

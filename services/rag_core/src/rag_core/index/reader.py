@@ -89,7 +89,7 @@ class IndexReader(IndexClient):
         if akin:
             found |= self._together({"lexical": _listed(schema.lexical(query, ids, akin), size)})
         legs = [found[leg] for leg in ("lexical", "exact", "near")]
-        return hits.findings(query, legs, words=held, names=hits.called(found["names"]))
+        return hits.findings(query, legs, most=size, words=held, names=hits.called(found["names"]))
 
     def beginning(self, document_ids: Collection[str], *, size: int) -> list[Hit]:
         """The first chunks of these documents, in their order."""

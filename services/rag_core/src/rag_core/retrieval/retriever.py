@@ -29,11 +29,14 @@ from rag_core.models import DocumentState, Filters, Frozen, Passage
 from rag_core.retrieval import naming, relevance
 from rag_core.text import tokens
 
-# Chunks asked for: enough that hidden ones and repeats leave plenty.
-_CANDIDATES = 40
+# Chunks that each search is asked for: enough that hidden ones and repeats leave plenty, and that most of
+# what one search puts first has a score in the others.
+_CANDIDATES = 60
 # Searches of one question while documents change under it.
 _TRIES = 4
 _MAX_MERGED = 3
+# The best hits, among which neighbours become one passage. A later one would only push better ones down.
+_JOINED = 5
 _QUERY_PIECES = 256
 _ALL = 1_000_000
 # Signs around a word that say nothing; not those of a number ("-5", "5 %").
@@ -252,10 +255,11 @@ def _wording(hit: Hit) -> str:
 
 
 def grouped(hits: list[Hit], top_k: int) -> list[Group]:
+    """The best hits as `top_k` passages at most; neighbours among the very best become one."""
     groups: list[Group] = []
-    for hit in hits[: 2 * top_k]:
+    for place, hit in enumerate(hits[: top_k + _JOINED]):
         home = next((group for group in groups if group.takes(hit)), None)
-        if home is not None:
+        if home is not None and place < _JOINED:
             home.hits.append(hit)
             _join(groups, home)
         elif len(groups) < top_k:
