@@ -14,7 +14,7 @@ from rag_core.answering.answerer import Answerer
 from rag_core.answering.chat import Chat
 from rag_core.ingest.ingestor import Outcome
 from rag_core.ledger import Ledger
-from rag_core.models import DocumentKind, Filters, Question
+from rag_core.models import DocumentKind, Filters, Question, Retrieved
 from rag_core.retrieval.retriever import Retriever
 from rag_core.settings import RagSettings
 from services.rag_core.tests.corpora import ingested
@@ -141,6 +141,29 @@ def test_the_same_question_is_answered_from_memory_until_a_document_changes(
     assert answerer.answer(Question(text=question)).cached
     ledger.request_delete(added.id)
     assert not answerer.answer(Question(text=question)).cached
+
+
+def test_a_document_deleted_while_a_question_waits_is_neither_quoted_nor_told(
+    answerer: Answerer, ledger: Ledger, settings: RagSettings
+) -> None:
+    """The search comes first, the model when it is free: in between the documents may have changed."""
+    text = b"The lamp of the Kestrel plant burns whale oil. It is filled on Mondays."
+    added = factory.build_uploads(settings, ledger).accept("lamp.txt", io.BytesIO(text))
+    with contextlib.closing(factory.build_ingestor(settings, ledger, "test")) as ingestor:
+        while ingestor.step().outcome is not Outcome.IDLE:
+            pass
+    with contextlib.closing(
+        answerer.ask(Question(text="What does the lamp of the Kestrel plant burn?"))
+    ) as asked:
+        first = next(asked)
+        assert isinstance(first, Retrieved)
+        assert first.needs_model
+        assert first.quotes[0].document == "lamp.txt"
+        assert "whale oil" in first.quotes[0].text
+        ledger.request_delete(added.id)
+        second = next(asked)
+    assert isinstance(second, Retrieved)
+    assert "lamp.txt" not in {one.document for one in (*second.passages, *second.quotes)}
 
 
 @pytest.mark.parametrize(
