@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.ragdock.host.plugins.module_utils.images import running
 from ansible_collections.ragdock.host.plugins.module_utils.images.build import BuildError
 from ansible_collections.ragdock.host.plugins.module_utils.images.failures import reason
-from ansible_collections.ragdock.host.plugins.modules import image_build
 
 SOLVE = (
     "ERROR: failed to solve: rpc error: code = Unknown desc = failed to solve with frontend dockerfile.v0: "
@@ -43,6 +43,11 @@ RUN = "ERROR: failed to solve: executor failed running [/bin/sh -c pip install n
             "lacks its network bridge",
         ),
         (f"{LLB}127.0.0.1:5999/x:1: not found", "does not have the base image"),
+        (
+            "ERROR: failed to solve: x/y:1: failed to resolve source metadata for docker.io/x/y:1: "
+            "docker.io/x/y:1: not found",
+            "does not have the base image",
+        ),
     ],
 )  # fmt: skip
 def test_what_is_not_the_dockerfiles_fault_is_named(output: str, words: str) -> None:
@@ -81,7 +86,7 @@ def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-    monkeypatch.setattr(image_build, "SILENCE_SECONDS", 0.5)
+    monkeypatch.setattr(running, "SILENCE_SECONDS", 0.5)
     return tmp_path
 
 
@@ -89,19 +94,19 @@ def test_a_build_without_progress_is_ended_and_made_again(docker: Path) -> None:
     """One connection that stalls held a build for a thousand seconds and then failed it."""
     (docker / "well_after").write_text("2")
     log = docker / "build.log"
-    assert image_build.run_build(["buildx", "build"], log, 20) == 0
+    assert running.run_build(["buildx", "build"], log, 20) == 0
     assert "go: downloading 2" in log.read_text()
-    assert "No output for 0 s: ended, attempt 2 of 3" in log.read_text()
+    assert "No output for 0 s: attempt 1 of 3 ended" in log.read_text()
 
 
 def test_a_build_that_never_makes_progress_is_given_up(docker: Path) -> None:
     (docker / "well_after").write_text("9")
     with pytest.raises(BuildError, match="3 times"):
-        image_build.run_build(["buildx", "build"], docker / "build.log", 20)
+        running.run_build(["buildx", "build"], docker / "build.log", 20)
     assert (docker / "calls").read_text() == "3"
 
 
 @pytest.mark.parametrize(("size", "seconds"), [(0, 600), (3_300_000_000, 7200), (300_000_000, 1200)])
 def test_a_push_may_take_as_long_as_its_size_needs(size: int, seconds: float) -> None:
     """Half a megabyte a second beside ten minutes."""
-    assert image_build.push_seconds(size) == seconds
+    assert running.push_seconds(size) == seconds

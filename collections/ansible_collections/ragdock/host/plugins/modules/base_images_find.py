@@ -54,22 +54,18 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    wanted = module.params
-    docker = partial(Engine().answer, timeout=wanted["timeout"])
-    checkout, lock = Path(wanted["checkout"]), Lock(Path(wanted["base_lock"]))
-    wanted_bases = bases_of(
-        checkout / one["context"] / one["dockerfile"] for one in wanted["images"].values()
-    )
+    params = module.params
+    docker = partial(Engine().answer, timeout=params["timeout"])
+    checkout, lock = Path(params["checkout"]), Lock(Path(params["base_lock"]))
+    bases = bases_of(checkout / one["context"] / one["dockerfile"] for one in params["images"].values())
     with ThreadPoolExecutor(max_workers=8) as pool:
-        found = list(
-            pool.map(lambda base: find(docker, base, lock, standins=wanted["standins"]), wanted_bases)
-        )
+        found = list(pool.map(lambda base: find(docker, base, lock, standins=params["standins"]), bases))
     for one in found:
         if one.unknown:
             module.warn(one.unknown)
     if problems := [one.problem for one in found if one.problem]:
         module.fail_json(msg="\n".join([*problems, "Nothing was changed."]))
-    module.exit_json(changed=False, images=[base.name for base in wanted_bases])
+    module.exit_json(changed=False, images=[base.name for base in bases])
 
 
 if __name__ == "__main__":

@@ -56,10 +56,7 @@ log: {description: The log of the build that failed., returned: failure, type: s
 import base64
 import http.client
 import json
-import os
 import ssl
-import subprocess
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -83,6 +80,12 @@ from ansible_collections.ragdock.host.plugins.module_utils.images.build import (
     tag,
 )
 from ansible_collections.ragdock.host.plugins.module_utils.images.failures import reason
+from ansible_collections.ragdock.host.plugins.module_utils.images.running import (
+    push_seconds,
+    run,
+    run_build,
+    tail,
+)
 from ansible_collections.ragdock.host.plugins.module_utils.libraries import require
 from ansible_collections.ragdock.host.plugins.module_utils.registry import logged_in, registry_of, token_of
 
@@ -99,18 +102,6 @@ ACCEPT = ", ".join(
     )
 )
 PULL_SECONDS = 1800
-# A build that prints nothing for so long does not go on: it is ended and made again, so many times in all.
-SILENCE_SECONDS = 400.0
-ATTEMPTS = 3
-POLL_SECONDS = 0.1
-# A push takes at most ten minutes, and a second for each half megabyte.
-PUSH_SECONDS = 600.0
-PUSH_BYTES_A_SECOND = 500_000
-
-
-def push_seconds(size: int) -> float:
-    """Seconds that the push of an image of this size may take."""
-    return PUSH_SECONDS + size / PUSH_BYTES_A_SECOND
 
 
 @dataclass(frozen=True)
@@ -190,73 +181,6 @@ def pushed(by: Login, repository: str, reference: str) -> dict[str, Any] | None:
     return {"ref": f"{by.registry}/{repository}@{digest}", "tag": reference, "size": size}
 
 
-def run(words: list[str], log: Path, timeout: float, *, environment: dict[str, str] | None = None) -> int:
-    """A docker command whose output goes to the end of a log file."""
-    return _run(words, log, timeout, timeout, b"", environment)
-
-
-def run_build(words: list[str], log: Path, timeout: float, *, stdin: bytes = b"") -> int:
-    """A build, made again when it stalls: what a connection without an answer holds up is fetched anew."""
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            return _run(words, log, timeout, SILENCE_SECONDS, stdin, buildkit())
-        except StalledError:
-            with log.open("a") as out:
-                out.write(
-                    f"No output for {SILENCE_SECONDS:.0f} s: ended, attempt {attempt + 1} of {ATTEMPTS}\n"
-                )
-    raise BuildError(
-        f"The build made no progress for {SILENCE_SECONDS:.0f} s, {ATTEMPTS} times. Is this machine's "
-        f"network slow or cut? What is finished is kept: run the same command again. Log: {log}. "
-        f"It ends with:\n{tail(log)}"
-    )
-
-
-class StalledError(Exception):
-    """A command printed nothing for too long."""
-
-
-def _run(
-    words: list[str],
-    log: Path,
-    timeout: float,
-    silence: float,
-    stdin: bytes,
-    environment: dict[str, str] | None,
-) -> int:
-    with log.open("ab") as out, tempfile.TemporaryFile() as given:
-        given.write(stdin)
-        given.seek(0)
-        out.write(f"$ docker {' '.join(words)}\n".encode())
-        out.flush()
-        try:
-            process = subprocess.Popen(
-                ["docker", *words], stdin=given, stdout=out, stderr=subprocess.STDOUT, env=environment
-            )
-        except FileNotFoundError as error:
-            raise BuildError("There is no `docker` on this machine. `make deps` installs it.") from error
-        began = grew = time.monotonic()
-        size = 0
-        try:
-            while process.poll() is None:
-                time.sleep(POLL_SECONDS)
-                now, at = log.stat().st_size, time.monotonic()
-                size, grew = (now, at) if now != size else (size, grew)
-                if at - began > timeout:
-                    raise BuildError(f"`docker {words[0]}` did not end in {timeout:.0f} s. Its log: {log}")
-                if at - grew > silence:
-                    raise StalledError
-        finally:
-            process.kill()
-            process.wait()
-        return process.returncode
-
-
-def tail(log: Path, count: int = 15) -> str:
-    """The last lines of a log, for a message."""
-    return "\n".join(log.read_text(errors="replace").strip().splitlines()[-count:])
-
-
 @dataclass(frozen=True)
 class Builder:
     """Builds and pushes one image after the other."""
@@ -305,12 +229,16 @@ class Builder:
         return found
 
 
+<<<<<<< HEAD
 def buildkit() -> dict[str, str]:
     """The environment of a build: the operator's own, so that their logins for base images count."""
     return {**os.environ, "DOCKER_BUILDKIT": "1"}
 
 
 def build(params: dict[str, Any], *, check: bool) -> dict[str, Any]:
+=======
+def build(wanted: dict[str, Any], *, check: bool) -> dict[str, Any]:
+>>>>>>> w-images
     """Do all of it; the result for Ansible."""
     began = time.monotonic()
     images: dict[str, dict[str, Any]] = params["images"]

@@ -25,8 +25,13 @@ _REASONS = tuple(
             "Restart the engine: systemctl restart docker",
         ),
         (
+            r"(?:failed to create LLB definition|failed to resolve source metadata for \S+): \S+: not found",
+            "The registry does not have the base image that the Dockerfile names. playbooks/plan.yml shows "
+            "the digest that its tag has now.",
+        ),
+        (
             r"no such host|could not resolve|temporary failure (?:resolving|in name resolution)"
-            r"|name or service not known|failed to resolve|network is unreachable|no route to host"
+            r"|name or service not known|network is unreachable|no route to host"
             r"|connection (?:refused|timed out|reset by peer)|i/o timeout|tls handshake timeout"
             r"|read timed out|newconnectionerror|connecttimeouterror|unable to connect to"
             r"|\(from versions: none\)|toomanyrequests|too many requests|unexpected eof",
@@ -37,11 +42,6 @@ _REASONS = tuple(
             r"certificate verify failed|x509: certificate signed by unknown authority",
             "A server's certificate is not trusted. Behind a proxy that inspects TLS, name its authorities: "
             "stack_build_ca_file.",
-        ),
-        (
-            r"failed to create LLB definition: \S+: not found",
-            "The registry does not have the base image that the Dockerfile names. playbooks/plan.yml shows "
-            "the digest that its tag has now.",
         ),
     )
 )
