@@ -229,16 +229,7 @@ class Builder:
         return found
 
 
-<<<<<<< HEAD
-def buildkit() -> dict[str, str]:
-    """The environment of a build: the operator's own, so that their logins for base images count."""
-    return {**os.environ, "DOCKER_BUILDKIT": "1"}
-
-
 def build(params: dict[str, Any], *, check: bool) -> dict[str, Any]:
-=======
-def build(wanted: dict[str, Any], *, check: bool) -> dict[str, Any]:
->>>>>>> w-images
     """Do all of it; the result for Ansible."""
     began = time.monotonic()
     images: dict[str, dict[str, Any]] = params["images"]
