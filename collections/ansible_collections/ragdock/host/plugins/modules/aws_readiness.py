@@ -48,7 +48,9 @@ from ansible_collections.ragdock.host.plugins.module_utils.libraries import requ
 with suppress(ImportError):
     from botocore.exceptions import BotoCoreError
 
-READY, MISSING, UNKNOWN = "ready", "MISSING", "not known"
+READY = "ready"
+MISSING = "MISSING"
+UNKNOWN = "not known"
 MOST_NAMED = 6
 
 

@@ -28,7 +28,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ragdock.host.plugins.module_utils.commands import Commands
 
-CLI, PLUGIN = "aws", "session-manager-plugin"
+CLI = "aws"
+PLUGIN = "session-manager-plugin"
 # Who has the programs elsewhere says so by a setting.
 ELSEWHERE = "or set ragdock_aws_cli_folder to the folder that has it"
 CLI_PAGE = "https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html"

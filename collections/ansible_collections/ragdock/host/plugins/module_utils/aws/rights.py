@@ -86,7 +86,7 @@ def questions(policy: Mapping[str, Any], name: str, region: str, account: str) -
 
 def principal_of(iam: Any, caller: str) -> str:
     """The user or role of a session; IAM simulates the policies of these alone."""
-    kind, _slash, rest = caller.split(":", 5)[5].partition("/")
+    kind, _unused, rest = caller.split(":", 5)[5].partition("/")
     if kind != "assumed-role":
         return caller
     role = rest.partition("/")[0]
