@@ -23,6 +23,7 @@ from rag_core.models import AnswerEvent, DocumentKind, Done, Filters, Question, 
 from .test_questions_api import ANSWER, PASSAGE, _figures
 
 QUOTE = Quote(text="Oil it in <spring>.", document_id="d1", document="pump.md", page_start=3, page_end=3)
+SOON = 20.0
 CHOSEN = Chosen(model="tiny", top_k=3, timeout=40)
 
 
@@ -251,11 +252,13 @@ def test_what_the_documents_say_is_shown_while_others_are_answered(backend: Back
         shown: list[str] = []
 
         async def ask() -> None:
-            shown.extend([one async for one, _ in answering(backend, "x", "", CHOSEN)])
+            async for one, _ in answering(backend, "x", "", CHOSEN):
+                shown.append(one)
 
         asking = asyncio.create_task(ask())
-        while not any("1 question before yours" in one for one in shown):
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(SOON):
+            while not any("1 question before yours" in one for one in shown):
+                await asyncio.sleep(0.01)
         backend.gate.leave(before, 1.0)
         await asking
         return shown
