@@ -163,7 +163,8 @@ def test_a_document_deleted_while_a_question_waits_is_neither_quoted_nor_told(
         ledger.request_delete(added.id)
         second = next(asked)
     assert isinstance(second, Retrieved)
-    assert "lamp.txt" not in {one.document for one in (*second.passages, *second.quotes)}
+    assert "lamp.txt" not in {one.document for one in second.passages}
+    assert "lamp.txt" not in {one.document for one in second.quotes}
 
 
 @pytest.mark.parametrize(
