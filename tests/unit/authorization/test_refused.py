@@ -158,14 +158,17 @@ class TestTheOperator:
         bare = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
         assert refused(ec2.create_tags, Resources=[bare], Tags=TAG)[0] == "UnauthorizedOperation"
 
-    def test_removes_the_key_that_the_module_tries(self, aws: JudgedAws) -> None:
-        """amazon.aws.ec2_key imports one named ansible-<uuid>, without tags; any other needs the tag."""
+    def test_removes_the_key_pair_of_an_earlier_version(self, aws: JudgedAws) -> None:
+        """Which had the tag; today none is imported."""
         ec2 = aws.client("ec2", OPERATOR_KEY)
         material = b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFRJa9bqUIbJlqWaaAbiGPYzVfNGWqwSgvMmmjQMwqTG"
-        for name in ("ansible-0", "somebody's"):
-            ec2.import_key_pair(KeyName=name, PublicKeyMaterial=material)
-        ec2.delete_key_pair(KeyName="ansible-0")
+        tags = tagged("key-pair", ragdock_name="demo")
+        aws.client("ec2").import_key_pair(KeyName="old", PublicKeyMaterial=material, TagSpecifications=tags)
+        aws.client("ec2").import_key_pair(KeyName="somebody's", PublicKeyMaterial=material)
+        ec2.delete_key_pair(KeyName="old")
         assert refused(ec2.delete_key_pair, KeyName="somebody's")[0] == "UnauthorizedOperation"
+        code, _ = refused(ec2.import_key_pair, KeyName="new", PublicKeyMaterial=material)
+        assert code == "UnauthorizedOperation"
 
     def test_launches_a_host_with_its_role_and_no_other(self, aws: JudgedAws) -> None:
         """PassRole is asked for the role in the profile."""
@@ -216,10 +219,7 @@ class TestTheOperator:
         assert not passes(service, operation, **parameters)
 
     def test_may_ask_what_it_may_do(self) -> None:
-        """For the plan: rights, quotas, offers; all of it only reads."""
-        assert passes(
-            "iam", "simulate_principal_policy", PolicySourceArn=OPERATOR, ActionNames=["ec2:RunInstances"]
-        )
+        """For the plan: quotas, offers; test_simulation.py asks for rights. All of it only reads."""
         assert passes("service-quotas", "get_service_quota", ServiceCode="ec2", QuotaCode="L-1216C47A")
         assert passes("ec2", "describe_instance_type_offerings")
         assert passes("freetier", "get_account_plan_state")

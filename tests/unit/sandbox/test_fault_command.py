@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,10 +14,10 @@ from tests.local_aws import faulty_aws
 
 
 @pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch) -> Any:
+def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """Runs the command against a local AWS; its exit code and its lines."""
     with faulty_aws() as aws:
-        monkeypatch.setattr(settings, "load", lambda: SimpleNamespace(endpoint=aws.url))
+        monkeypatch.setattr(settings, "load", lambda: SimpleNamespace(endpoint=aws.url, state=tmp_path))
 
         def run(*words: str) -> tuple[int, list[str]]:
             done = CliRunner().invoke(cli.app, ["fault", *words])
@@ -38,7 +39,10 @@ def test_a_fault_is_switched_on_listed_and_switched_off(command: Any) -> None:
     assert "every Nth request" in " ".join(listed)
     _, listed = command()
     assert lines(listed, "on") == ["throttling"]
-    _, listed = command("throttling", "off")
+    _, listed = command("egress", "on")
+    assert lines(listed, "on") == ["throttling", "egress"]
+    for fault in ("throttling", "egress"):
+        _, listed = command(fault, "off")
     assert lines(listed, "on") == []
 
 
