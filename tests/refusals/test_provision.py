@@ -312,3 +312,16 @@ def test_a_machine_without_the_session_manager_plugin_is_refused(
         "`session-manager-plugin` does not run on this machine: install it",
     )
     assert aws.made() == []
+
+
+def test_the_plan_of_a_first_deployment_needs_nothing_and_makes_nothing(
+    playbook: Run, aws: Deployments, tmp_path: Path
+) -> None:
+    """Before the first run there is neither a folder nor a key of it."""
+    folder = tmp_path / "not-yet"
+    result = playbook("playbooks/plan.yml", state_dir=str(folder))
+    assert result.returncode == 0, result.stdout
+    assert "Nothing is known to be missing." in result.stdout
+    assert "make    instance" in result.stdout
+    assert aws.made() == []
+    assert not folder.exists()
