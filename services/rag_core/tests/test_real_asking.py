@@ -150,6 +150,7 @@ def test_a_document_deleted_while_a_question_waits_is_neither_quoted_nor_told(
     text = b"The lamp of the Kestrel plant burns whale oil. It is filled on Mondays."
     added = factory.build_uploads(settings, ledger).accept("lamp.txt", io.BytesIO(text))
     with contextlib.closing(factory.build_ingestor(settings, ledger, "test")) as ingestor:
+        ingestor.prepare()
         while ingestor.step().outcome is not Outcome.IDLE:
             pass
     with contextlib.closing(
