@@ -73,7 +73,7 @@ class RagSettings(BaseSettings):
     # passage says its words; and how much more when none of its words is in any document (a part of
     # that for a part of them). Chosen on 120 questions to R's introduction: docs/decisions/0055-relevance.md.
     relevance_threshold: float = Field(default=0.30, ge=-1, le=1)
-    relevance_unknown_raise: float = Field(default=0.20, ge=0, le=1)
+    relevance_unknown_raise: float = Field(default=0.35, ge=0, le=1)
     answer_max_tokens: int = Field(default=400, ge=16)
     answer_context_tokens: int = Field(default=1000, ge=128)
     answer_history_tokens: int = Field(default=300, ge=0)  # of a conversation's earlier turns
