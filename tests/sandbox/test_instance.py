@@ -258,21 +258,6 @@ def test_newest_image_is_debians(machine: Machine) -> None:
     assert image["Name"].startswith("debian-13-amd64-")
 
 
-def test_termination_leaves_nothing_but_the_volume(machine: Machine) -> None:
-    """Last: the container and its root disk go, an attached data volume stays."""
-    ec2: Any = machine.api.ec2
-    mine = [{"Name": "tag:Name", "Values": [NAME]}]
-    volume = ec2.describe_volumes(Filters=mine)["Volumes"][0]["VolumeId"]
-    ec2.attach_volume(VolumeId=volume, InstanceId=machine.instance_id, Device="/dev/sdf")
-    ec2.terminate_instances(InstanceIds=[machine.instance_id])
-    until(lambda: machine.container() == "", 60, "the container is gone")
-    assert ec2.describe_volumes(VolumeIds=[volume])["Volumes"][0]["State"] == "available"
-    volumes = _docker("volume", "ls", "-q", "--filter", f"name=ragdock-{machine.instance_id}").stdout
-    until(lambda: volumes.strip() == "", 5, "its Docker volume is gone")
-    address = ec2.describe_addresses(Filters=mine)["Addresses"][0]
-    assert not address.get("InstanceId")
-
-
 def test_a_fault_closes_the_way_out_and_opens_it_again(machine: Machine, sandbox: Sandbox) -> None:
     """What a host does in its first minute on EC2, before its address is associated, can be tried here."""
     connect = "import socket; socket.create_connection(('deb.debian.org', 80), 3)"
@@ -293,3 +278,18 @@ def test_a_host_without_the_agent_is_no_target(machine: Machine) -> None:
     """Its user data installed none."""
     with pytest.raises(ClientError, match="TargetNotConnected"):
         machine.api.ssm.start_session(Target=machine.instance_id, DocumentName="AWS-StartSSHSession")
+
+
+def test_termination_leaves_nothing_but_the_volume(machine: Machine) -> None:
+    """Last: the container and its root disk go, an attached data volume stays."""
+    ec2: Any = machine.api.ec2
+    mine = [{"Name": "tag:Name", "Values": [NAME]}]
+    volume = ec2.describe_volumes(Filters=mine)["Volumes"][0]["VolumeId"]
+    ec2.attach_volume(VolumeId=volume, InstanceId=machine.instance_id, Device="/dev/sdf")
+    ec2.terminate_instances(InstanceIds=[machine.instance_id])
+    until(lambda: machine.container() == "", 60, "the container is gone")
+    assert ec2.describe_volumes(VolumeIds=[volume])["Volumes"][0]["State"] == "available"
+    volumes = _docker("volume", "ls", "-q", "--filter", f"name=ragdock-{machine.instance_id}").stdout
+    until(lambda: volumes.strip() == "", 5, "its Docker volume is gone")
+    address = ec2.describe_addresses(Filters=mine)["Addresses"][0]
+    assert not address.get("InstanceId")
