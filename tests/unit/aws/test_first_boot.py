@@ -37,6 +37,7 @@ SIGNATURE = base64.b64decode(
 def rendered(folder: Path, **changes: Any) -> str:
     """The user data of a host, as Ansible renders it."""
     (folder / "key.pub").write_text("ssh-ed25519 AAAA")
+    of_role = yaml.safe_load((ROLE / "vars/main.yml").read_text())
     values = {
         "ansible_python_interpreter": sys.executable,
         "_aws_host_name": "ragdock-demo",
@@ -44,7 +45,7 @@ def rendered(folder: Path, **changes: Any) -> str:
         "ragdock_ssh_user": "admin",
         "ragdock_region": "eu-central-1",
         "ragdock_aws_endpoint_url": "",
-        "_aws_host_s3": yaml.safe_load((ROLE / "vars/main.yml").read_text())["_aws_host_s3"],
+        **{name: of_role[name] for name in ("_aws_host_public_key", "_aws_host_s3")},
         **yaml.safe_load((ROLE / "defaults/main.yml").read_text()),
         **changes,
     }
