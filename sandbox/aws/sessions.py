@@ -1,7 +1,7 @@
 """Session Manager: which agents are connected, and the connections that go through them.
 
 Two parts, which share one table. The WSGI application answers the operations of Systems Manager that moto
-lacks. The relay joins connections: an agent keeps one to it, over which it is told of each session; for a
+lacks. The relay joins connections: an agent keeps one to it, over which it hears of each session; for a
 session the operator's plugin makes one connection, and the agent another. So a host needs no open port.
 
 None of this is recorded: an agent registers again, and a session that is cut is made again.
@@ -223,7 +223,7 @@ class Relay:
             agent.writer = None
 
     async def _carry(self, token: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """A plugin's connection: the agent is told, and both are joined."""
+        """A plugin's connection: the agent is notified, and both are joined."""
         session = self._sessions.sessions.get(token)
         if session is None or session.joined or session.agent.writer is None:
             return

@@ -1,6 +1,6 @@
 """Stand-in of the Session Manager agent, for hosts of the sandbox: registers its host and carries SSH to it.
 
-It goes out and listens to nothing: it keeps a connection to the sandbox's AWS, is told there of each session,
+It goes out and listens to nothing: it keeps a connection to the sandbox's AWS, hears there of each session,
 and makes one connection to the AWS and one to its own sshd for it.
 """
 

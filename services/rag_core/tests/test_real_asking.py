@@ -143,7 +143,7 @@ def test_the_same_question_is_answered_from_memory_until_a_document_changes(
     assert not answerer.answer(Question(text=question)).cached
 
 
-def test_a_document_deleted_while_a_question_waits_is_neither_quoted_nor_told(
+def test_a_document_deleted_while_a_question_waits_is_neither_quoted_nor_cited(
     answerer: Answerer, ledger: Ledger, settings: RagSettings
 ) -> None:
     """The search comes first, the model when it is free: in between the documents may have changed."""

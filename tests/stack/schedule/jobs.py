@@ -42,7 +42,7 @@ def told_cloudwatch(job: str, since: datetime) -> tuple[float, float]:
         Period=3600,
         Statistics=["Minimum", "Maximum"],
     )["Datapoints"]
-    assert statistics, f"CloudWatch was told nothing of {job}"
+    assert statistics, f"CloudWatch heard nothing of {job}"
     return min(one["Minimum"] for one in statistics), max(one["Maximum"] for one in statistics)
 
 

@@ -81,7 +81,7 @@ def test_a_growth_that_goes_on_is_seen_until_it_is_complete(local: LocalAws, ec2
 
 
 def test_a_launch_is_tried_without_one(local: LocalAws, ec2: Any) -> None:
-    """Nothing is launched, and what AWS would refuse is told."""
+    """Nothing is launched, and what AWS would refuse is reported."""
     local.client("iam").create_instance_profile(InstanceProfileName="tried")
     network = ec2.create_vpc(CidrBlock="10.8.0.0/16")["Vpc"]["VpcId"]
     subnet = ec2.create_subnet(VpcId=network, CidrBlock="10.8.1.0/24")["Subnet"]["SubnetId"]

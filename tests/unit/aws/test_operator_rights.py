@@ -160,7 +160,7 @@ def test_what_pages_tell_to_type_is_granted() -> None:
 
 
 def test_each_action_is_one_of_awss() -> None:
-    """A typing error grants nothing, and nobody is told."""
+    """A typing error grants nothing, and nobody is notified."""
     named = {action for action in (*GRANTED, *set().union(*ELSEWHERE.values())) if "*" not in action}
     assert {action for action in named if catalog.kinds(action) is None} == set()
 

@@ -20,7 +20,7 @@ def ndcg(right: Sequence[bool], k: int = 10, *, relevant: int = 0) -> float:
     """Discounted gain over the best there could be: all that is relevant first, found or not.
 
     `relevant` is how many right ones there are at least; the first k may hold more. What is ranked behind
-    them does not count, or the same order would be worth less the more of it is looked at.
+    them does not count, or the same order would be worth less the more of it is returned.
     """
     best = _gain([True] * min(k, max(relevant, sum(right[:k]))))
     return _gain(right[:k]) / best if best else 0.0
