@@ -58,7 +58,7 @@ class Account:
         for user in list(self._iam.users.values()):
             if user.arn == arn:
                 return self._user(user)
-        role = next((one for one in list(self._iam.roles.values()) if one.arn == arn), None)
+        role = self._role_at(arn)
         return self._role(role, arn, role.id, role.name, "Role") if role else None
 
     def bucket_policy(self, bucket: str) -> Policy | None:
@@ -149,10 +149,13 @@ class Account:
         )
 
     def _session(self, session: Any) -> Principal | None:
-        role = next((one for one in list(self._iam.roles.values()) if one.arn == session.role_arn), None)
+        role = self._role_at(session.role_arn)
         if role is None:
             return None
         return self._role(role, session.arn, session.user_id, session.session_name, "AssumedRole")
+
+    def _role_at(self, arn: str) -> Any:
+        return next((one for one in list(self._iam.roles.values()) if one.arn == arn), None)
 
     def _role(self, role: Any, arn: str, user_id: str, name: str, kind: str) -> Principal:
         """Somebody with the policies of a role."""

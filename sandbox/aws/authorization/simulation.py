@@ -12,7 +12,7 @@ from sandbox.aws.authorization.patterns import Context
 from sandbox.aws.authorization.policies import Decision, Question, decide
 from sandbox.aws.authorization.refusals import REQUEST, Refusal
 
-ACTION = "iam:SimulatePrincipalPolicy"
+OPERATION = "SimulatePrincipalPolicy"
 FORM = """<?xml version="1.0" encoding="UTF-8"?>
 <SimulatePrincipalPolicyResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/">\
 <SimulatePrincipalPolicyResult><IsTruncated>false</IsTruncated>\

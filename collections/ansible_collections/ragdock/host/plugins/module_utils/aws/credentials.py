@@ -95,8 +95,10 @@ def _in_partition(session: Any, region: str) -> None:
 
 
 def account_of(session: Any, wanted: str) -> tuple[str, str]:
-    """The account of the credentials and the name (ARN) of who has them, or an error that says what is "
-    "wrong."""
+    """The account of the credentials, and the name (ARN) of who has them.
+
+    Raises RefusalError, which says what is wrong.
+    """
     client = session.client("sts", config=quick(ATTEMPTS))
     try:
         answer = client.get_caller_identity()
