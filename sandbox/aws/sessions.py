@@ -15,9 +15,12 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
+
+from sandbox.aws.recorder import App, Start, take_body
+from sandbox.aws.signature import credential
 
 PORT = 5022
 DOCUMENT = "AWS-StartSSHSession"
@@ -36,8 +39,6 @@ OPERATIONS = frozenset(
 )
 INSTANCE = re.compile(r"i-[0-9a-f]{8,17}")
 
-Start = Callable[..., Any]
-App = Callable[[dict[str, Any], Start], Iterable[bytes]]
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -158,9 +159,11 @@ class Application:
         service, _, operation = str(environ.get("HTTP_X_AMZ_TARGET", "")).partition(".")
         if service != "AmazonSSM" or operation not in OPERATIONS:
             return self._app(environ, start_response)
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        signed = credential(environ)
+        # A session's id begins with the access key of who started it.
+        caller = signed.key if signed else "anonymous"
         try:
-            answer = self._sessions.call(operation, json.loads(body or b"{}"), _caller(environ))
+            answer = self._sessions.call(operation, json.loads(take_body(environ) or b"{}"), caller)
         except RefusalError as refusal:
             answer, status = {"__type": f"#{refusal.code}", "message": str(refusal)}, "400 Bad Request"
         else:
@@ -169,12 +172,6 @@ class Application:
         kind = ("Content-Type", "application/x-amz-json-1.1")
         start_response(status, [kind, ("Content-Length", str(len(text)))])
         return [text]
-
-
-def _caller(environ: dict[str, Any]) -> str:
-    """The access key of a request: what a session's id begins with."""
-    found = re.search(r"Credential=([^/]+)/", str(environ.get("HTTP_AUTHORIZATION", "")))
-    return found[1] if found else "anonymous"
 
 
 class Relay:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs
 
 from botocore.model import OperationNotFoundError
 from moto.core.parse import PROTOCOL_PARSERS, RequestParserError
@@ -19,39 +17,11 @@ from moto.core.utils import get_service_model
 from werkzeug.exceptions import HTTPException
 
 from sandbox.aws import operations
-
-CREDENTIAL = re.compile(
-    r"(?:Credential=|^)(?P<key>[^/,\s]+)/\d+/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request"
-)
-# The name in a signature -> boto3's name and IAM's prefix, where they are others.
-SERVICES = {
-    "monitoring": ("cloudwatch", "cloudwatch"),
-    "tagging": ("resourcegroupstaggingapi", "tag"),
-    "servicequotas": ("service-quotas", "servicequotas"),
-}
+from sandbox.aws.signature import Credential
 
 
 class UnreadableError(ValueError):
     """A request that is not one of an AWS service."""
-
-
-@dataclass(frozen=True)
-class Credential:
-    """What a signature says about its maker."""
-
-    key: str
-    region: str
-    service: str
-
-    @property
-    def boto(self) -> str:
-        """The service's name in boto3."""
-        return SERVICES.get(self.service, (self.service, ""))[0]
-
-    @property
-    def prefix(self) -> str:
-        """The service's prefix in IAM."""
-        return SERVICES.get(self.service, ("", self.service))[1]
 
 
 @dataclass(frozen=True)
@@ -66,15 +36,6 @@ class Call:
     def action(self) -> str:
         """The operation as most IAM actions are called."""
         return f"{self.credential.prefix}:{self.operation}"
-
-
-def credential(environ: Mapping[str, Any]) -> Credential | None:
-    """From the Authorization header or a presigned address; None when the request is not signed."""
-    query = parse_qs(str(environ.get("QUERY_STRING", "")))
-    for text in (str(environ.get("HTTP_AUTHORIZATION", "")), *query.get("X-Amz-Credential", [])):
-        if found := CREDENTIAL.search(text):
-            return Credential(found["key"], found["region"], found["service"])
-    return None
 
 
 def read(environ: Mapping[str, Any], body: bytes, signed: Credential) -> Call:

@@ -10,12 +10,13 @@ from typing import Any
 from sandbox.aws import operations
 from sandbox.aws.authorization import catalog, refusals, services, simulation
 from sandbox.aws.authorization.account import Account, Principal
-from sandbox.aws.authorization.calls import Call, Credential, UnreadableError, credential, read
+from sandbox.aws.authorization.calls import Call, UnreadableError, read
 from sandbox.aws.authorization.patterns import Context
 from sandbox.aws.authorization.policies import Decision, Question, decide
 from sandbox.aws.authorization.refusals import Refusal
 from sandbox.aws.authorization.rights import Right
 from sandbox.aws.recorder import App, Start, take_body
+from sandbox.aws.signature import Credential, credential
 
 # Nobody is asked for the right to know who they are.
 FREE = frozenset({"sts:GetCallerIdentity"})

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
 from sandbox.aws import operations
+from sandbox.aws.signature import credential
 
 QUERY, EC2, JSON, CBOR, REST = "query", "ec2", "json", "cbor", "rest"
 UNAVAILABLE = 503
@@ -63,7 +64,8 @@ class Refusal:
 def read(environ: dict[str, Any], body: bytes) -> Call:
     """The request as a call."""
     operation = operations.operation(environ, body)
-    service, region = _scope(str(environ.get("HTTP_AUTHORIZATION", "")))
+    signed = credential(environ)
+    service, region = (signed.service, signed.region) if signed else ("", "")
     fields: dict[str, str] = {}
     if environ.get("HTTP_X_AMZ_TARGET"):
         protocol = JSON
@@ -80,13 +82,6 @@ def read(environ: dict[str, Any], body: bytes) -> Call:
     else:
         protocol = REST if service == "s3" else QUERY
     return Call(service, region, operation, fields, protocol)
-
-
-def _scope(authorization: str) -> tuple[str, str]:
-    """Service and region for which a request is signed."""
-    _, _, credential = authorization.partition("Credential=")
-    parts = credential.partition(",")[0].split("/")
-    return (parts[3], parts[2]) if len(parts) > 3 else ("", "")
 
 
 def _cbor(texts: dict[str, str]) -> bytes:

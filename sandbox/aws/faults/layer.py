@@ -5,18 +5,16 @@ from __future__ import annotations
 import io
 import json
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 from sandbox.aws.faults.call import Call, Refusal, read
 from sandbox.aws.faults.fault import Fault
 from sandbox.aws.faults.kinds import KINDS
-from sandbox.aws.recorder import take_body
+from sandbox.aws.recorder import App, Start, take_body
 
 PATH = "/sandbox/faults"
-Start = Callable[..., Any]
-App = Callable[[dict[str, Any], Start], Iterable[bytes]]
 Answered = tuple[str, list[tuple[str, str]], bytes]
 PLAN = "GetAccountPlanState"
 

@@ -13,7 +13,8 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.core.request import Request
 
-from sandbox.aws.authorization.calls import Call, credential, read
+from sandbox.aws.authorization.calls import Call, read
+from sandbox.aws.signature import credential
 
 KEY = "AKIAIOSFODNN7EXAMPLE"
 
