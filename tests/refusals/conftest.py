@@ -58,6 +58,8 @@ def playbook(aws: Deployments, tmp_path: Path) -> Run:
             "ragdock_aws_endpoint_url": aws.url,
             "ragdock_ami_ssm_parameter": IMAGE,
             "state_dir": str(tmp_path),
+            # The sandbox's own key is made when it starts; nothing here needs one.
+            "aws_host_agent_key": "amazon-ssm-agent.asc",
         } | settings
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "ANSIBLE_"))}
         return subprocess.run(
