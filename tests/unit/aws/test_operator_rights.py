@@ -124,6 +124,8 @@ def play(aws: JudgedAws, state: Path, playbook: str, **settings: Any) -> subproc
         "state_dir": str(state),
     }
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "ANSIBLE_"))}
+    # The sandbox's own key is made when it starts; nothing here needs one.
+    values |= {"aws_host_agent_key": "amazon-ssm-agent.asc"}
     words = ["-i", "inventory/sandbox", "-e", json.dumps(values), f"playbooks/{playbook}.yml"]
     return subprocess.run(
         [str(Path(sys.executable).with_name("ansible-playbook")), *words],
