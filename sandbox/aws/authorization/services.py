@@ -21,6 +21,7 @@ NAMES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("iam", "policy"): ("PolicyArn", "PolicyName"),
     ("kms", "key"): ("KeyId",),
     ("route53", "hostedzone"): ("HostedZoneId", "Id"),
+    ("scheduler", "schedule"): ("Name",),
     ("servicequotas", "quota"): ("QuotaCode",),
     ("sns", "topic"): ("TopicArn", "ResourceArn", "SubscriptionArn", "Name"),
     ("ssm", "document"): ("DocumentName",),
@@ -107,6 +108,9 @@ def _arn(call: Call, kind: catalog.Kind, name: str, account: Account) -> str:
         name = name.removeprefix("/")
     elif kind.name == "hostedzone":
         name = name.rpartition("/")[2]
+    elif kind.name == "schedule":
+        group = call.parameters.get("GroupName") or "default"
+        return f"arn:aws:scheduler:{account.region}:{number}:schedule/{group}/{name}"
     elif kind.name == "quota":
         return f"arn:aws:servicequotas:{account.region}:{number}:{call.parameters.get('ServiceCode')}/{name}"
     return kind.of(name, account.region, number)
@@ -122,6 +126,9 @@ def _besides(call: Call, own: list[Right], account: Account) -> Iterator[Right]:
             str(call.parameters["RoleName"]), account.region, account.number
         )
         yield Right("iam:PassRole", role, keys={"iam:PassedToService": ec2.COMPUTE})
+    if call.action in ("scheduler:CreateSchedule", "scheduler:UpdateSchedule"):
+        role = str(call.parameters["Target"]["RoleArn"])
+        yield Right("iam:PassRole", role, keys={"iam:PassedToService": "scheduler.amazonaws.com"})
 
 
 def _session(call: Call, account: Account) -> Iterator[Right]:

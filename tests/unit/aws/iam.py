@@ -21,6 +21,7 @@ SERVICES = {
     "resourcegroupstaggingapi": "tag",
     "route53": "route53",
     "s3": "s3",
+    "scheduler": "scheduler",
     "service-quotas": "servicequotas",
     "sns": "sns",
     "ssm": "ssm",

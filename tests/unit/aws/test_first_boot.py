@@ -41,7 +41,8 @@ def rendered(folder: Path, **changes: Any) -> str:
     values = {
         "ansible_python_interpreter": sys.executable,
         "_aws_host_name": "ragdock-demo",
-        "_aws_host_key_file": str(folder / "key"),
+        "aws_host_key_file": str(folder / "key"),
+        "_aws_host_files": str(ROLE / "files"),
         "ragdock_ssh_user": "admin",
         "ragdock_region": "eu-central-1",
         "ragdock_aws_endpoint_url": "",

@@ -49,10 +49,10 @@ def test_a_quota_that_aws_does_not_tell_refuses_nothing() -> None:
 def test_what_the_deployment_has_already_needs_no_more(ec2: Any, local: LocalAws) -> None:
     """An account may be at its limit because this deployment is in it."""
     kind = machine.type_of(ec2, "t3.large", "us-east-1")
-    before = {one.what: one for one in limits.quotas_of(local.client, "limited", kind)}
+    before = {one.what: one for one in limits.quotas_of(local.client, "limited", [kind])}
     tags = [{"ResourceType": "vpc", "Tags": [{"Key": "ragdock:name", "Value": "limited"}]}]
     network = ec2.create_vpc(CidrBlock="10.7.0.0/16", TagSpecifications=tags)["Vpc"]["VpcId"]
-    after = {one.what: one for one in limits.quotas_of(local.client, "limited", kind)}
+    after = {one.what: one for one in limits.quotas_of(local.client, "limited", [kind])}
     what = "networks (VPCs)"
     assert (before[what].more, after[what].more) == (1, 0)
     assert after[what].used == before[what].used + 1

@@ -31,9 +31,13 @@ GRANTED = [
 ]
 LARGEST_MANAGED_POLICY = 6144
 NAME, DOMAIN = "judged", "rag.example.org"
+MODEL_HOST = {
+    "ragdock_model_host_type": "t3.medium",
+    "ragdock_model_hours": "Mon-Fri 07:00-19:00 Europe/Berlin",
+}
 PLAYS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("provision", {}),
-    ("provision", {"everything": True, "aws_host_replace": True}),
+    ("provision", MODEL_HOST),
+    ("provision", {"everything": True, "aws_host_replace": True} | MODEL_HOST),
     ("destroy", {"confirm": NAME, "keep_backups": False}),
 )
 # Not asked for by these playbooks: what else needs it.

@@ -49,7 +49,7 @@ def test_a_type_without_a_price_is_said_to_have_none() -> None:
     """A wrong sum would be worse than none."""
     lines = plan.aws_costs(PRICES, HOST | {"type": "u-24tb1.metal"})
     assert lines[0].endswith("no price known")
-    assert lines[-1].startswith("in all and the host")
+    assert lines[-1].startswith("in all and what has no price")
 
 
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"

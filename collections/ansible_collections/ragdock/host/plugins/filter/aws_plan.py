@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.ragdock.host.plugins.module_utils.aws.compare import ABSENT, SURPLUS
 from ansible_collections.ragdock.host.plugins.module_utils.tables import columns
 
 # The host's own, and those of backup, drill, patch and drift.
 ALARMS = 5
 EVERYBODY = "0.0.0.0/0"
+VERBS = {ABSENT: "make", SURPLUS: "remove"}
+WEEKS_A_MONTH = 365 / 12 / 7
 
 
 def aws_plan(wanted: Mapping[str, Any], differs: Mapping[str, list[str]]) -> list[str]:
     """One line for each thing that would be made or changed."""
     rows = []
-    for name in sorted(wanted):
+    for name in sorted({*wanted, *differs}):
         for number, line in enumerate(differs.get(name, [])):
-            verb = "make" if line == "does not exist" else "change"
+            verb = VERBS.get(line, "change")
             rows.append(
-                (verb if not number else "", name if not number else "", "" if verb == "make" else line)
+                (verb if not number else "", name if not number else "", line if verb == "change" else "")
             )
     return (
         columns([("would", "resource", "difference"), *rows])
@@ -67,9 +70,10 @@ def aws_costs(prices: Mapping[str, Any], host: Mapping[str, Any]) -> list[str]:
         items.append(("detailed monitoring", prices["detailed_metrics"] * prices["detailed_metric_month"]))
     if host["domain"]:
         items.append(("hosted zone", prices["hosted_zone_month"]))
+    items += _model_host(prices, host.get("model_host") or {})
     rows = [(name, "no price known" if cost is None else f"{cost:8.2f}") for name, cost in items]
     total = sum(cost for _unused, cost in items if cost is not None)
-    partial = " and the host" if hourly is None else ""
+    partial = " and what has no price" if any(cost is None for _unused, cost in items) else ""
     lines = columns([*rows, ("in all" + partial, f"{total:8.2f}")])
     if burst := prices["burstable"].get(host["type"]):
         most = burst["vcpus"] * (1 - burst["baseline"]) * hours * prices["surplus_vcpu_hour"]
@@ -78,6 +82,20 @@ def aws_costs(prices: Mapping[str, Any], host: Mapping[str, Any]) -> list[str]:
             f"{burst['baseline']:.0%} of its processors, and AWS charges for the rest (unlimited credits)."
         )
     return lines
+
+
+def _model_host(prices: Mapping[str, Any], host: Mapping[str, Any]) -> list[tuple[str, float | None]]:
+    """The model host's items: it is paid while it runs, its disk always."""
+    if not host:
+        return []
+    hourly, weekly = prices["instance_hour"].get(host["type"]), host["hours_a_week"]
+    hours = weekly * WEEKS_A_MONTH if weekly else prices["hours_per_month"]
+    runs = f"{weekly:g} hours a week" if weekly else "all hours"
+    return [
+        (f"model host {host['type']}, {runs}", hourly * hours if hourly else None),
+        (f"its disk, {host['volume_gib']} GiB gp3", host["volume_gib"] * prices["gp3_gib_month"]),
+        ("its public IPv4 address", prices["public_address_hour"] * hours),
+    ]
 
 
 class FilterModule:

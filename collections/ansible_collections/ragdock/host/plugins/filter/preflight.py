@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
+from ansible_collections.ragdock.host.plugins.module_utils.model_hours import parse
+
 # What only lists the filters does without; so does the host, to which only checked settings come.
 with suppress(ImportError):
     from jsonschema import Draft202012Validator, FormatChecker, ValidationError
@@ -88,6 +90,14 @@ def _is_range(value: Any) -> bool:
         return False
 
 
+def _are_hours(value: Any) -> bool:
+    """Hours of the model host, or none."""
+    try:
+        return isinstance(value, str) and (not value or bool(parse(value)))
+    except ValueError:
+        return False
+
+
 def _is_number(value: Any) -> bool:
     """A whole number; a boolean and 2.0 are none."""
     return isinstance(value, int) and not isinstance(value, bool)
@@ -124,6 +134,7 @@ def _wrong(values: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, str]:
     formats = FormatChecker(formats=())
     formats.checks("private-network")(lambda value: _network(value) is not None)
     formats.checks("network")(_is_range)
+    formats.checks("model-hours")(_are_hours)
     validator = extend(
         Draft202012Validator,
         {"pattern": _whole, "x-inside": _inside, "x-less-than": _less_than},

@@ -30,6 +30,11 @@ from typing import Any, NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ragdock.host.plugins.module_utils.aws.read_model_host import (
+    role_names,
+    schedule_names,
+)
+from ansible_collections.ragdock.host.plugins.module_utils.aws.read_services import or_none
 from ansible_collections.ragdock.host.plugins.module_utils.aws.session import clients
 from ansible_collections.ragdock.host.plugins.module_utils.libraries import require
 
@@ -111,11 +116,15 @@ def elsewhere(client: Any, name: str, bucket: str) -> list[dict[str, str]]:
         found += [
             owned("role", item["RoleName"])
             for item in page["Roles"]
-            if item["RoleName"] == f"ragdock-{name}-host"
+            if item["RoleName"] in (f"ragdock-{name}-host", *role_names(name))
         ]
     for page in client("sns").get_paginator("list_topics").paginate():
         arns = [item["TopicArn"] for item in page["Topics"]]
         found += [owned("topic", arn) for arn in arns if arn.rpartition(":")[2] == f"ragdock-{name}"]
+    scheduler = client("scheduler")
+    for called in schedule_names(name).values():
+        if or_none(scheduler.get_schedule, ("ResourceNotFoundException",), Name=called):
+            found.append(owned("schedule", called))
     for alarm in client("cloudwatch").describe_alarms(AlarmNamePrefix=f"ragdock-{name}-")["MetricAlarms"]:
         found.append(owned("alarm", alarm["AlarmName"]))
     if bucket and bucket in [item["Name"] for item in client("s3").list_buckets()["Buckets"]]:

@@ -17,6 +17,7 @@ options:
   known_id: {description: The deployment's id as this checkout remembers it., type: str, default: ""}
   adopt: {description: Accept a deployment that another checkout made., type: bool, default: false}
   instance_type: {description: The host's type., type: str, required: true}
+  model_host_type: {description: The model host's type; empty for none., type: str, default: ""}
   memory_limits: {description: MiB by service., type: dict, required: true}
   reserve_mib: {description: MiB for the host itself., type: int, required: true}
   root_gib: {description: GiB of the root volume., type: int, required: true}
@@ -45,7 +46,8 @@ exists: {description: Has this deployment a network already., type: bool, return
 caller: {description: ARN of who has the credentials., type: str, returned: always}
 ami_id: {description: The image a new host would get., type: str, returned: always}
 root_device: {description: Name of the image's root device., type: str, returned: always}
-zones: {description: Zones that offer the type., type: list, elements: str, returned: always}
+zones: {description: Zones that offer the type of each host., type: list, elements: str, returned: always}
+model_host_graphics: {description: The model host's graphics cards; empty without., type: str, returned: always}
 quotas: {description: "What a new host takes of the account's limits.", type: list, returned: always}
 plan: {description: "The account's plan; empty when AWS does not say.", type: str, returned: always}
 memory_mib: {description: Memory of the instance type., type: int, returned: always}
@@ -69,6 +71,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.aws.limits import (
     quotas_of,
 )
 from ansible_collections.ragdock.host.plugins.module_utils.aws.machine import (
+    graphics_of,
     image_of,
     memory_of,
     needed_mib,
@@ -76,13 +79,15 @@ from ansible_collections.ragdock.host.plugins.module_utils.aws.machine import (
     type_of,
     zones_of,
 )
-from ansible_collections.ragdock.host.plugins.module_utils.aws.read_ec2 import ALIVE
+from ansible_collections.ragdock.host.plugins.module_utils.aws.read_ec2 import MODELS, instance_of
 from ansible_collections.ragdock.host.plugins.module_utils.aws.refusal import RefusalError
 from ansible_collections.ragdock.host.plugins.module_utils.aws.session import quick
 from ansible_collections.ragdock.host.plugins.module_utils.libraries import require
 
 with suppress(ImportError):
     from botocore.exceptions import BotoCoreError, ClientError
+
+MODEL_HOST = "ragdock_model_host_type"
 
 
 def identity_of(ec2: Any, params: dict[str, Any]) -> tuple[str, bool]:
@@ -118,15 +123,6 @@ def zone_of(route53: Any, domain: str) -> str:
     return str(max(fitting, key=lambda zone: len(zone["Name"]))["Id"].rpartition("/")[2])
 
 
-def has_host(ec2: Any, name: str) -> bool:
-    """Whether the deployment has a host, so that none is to be launched."""
-    filters = [
-        {"Name": "tag:ragdock:name", "Values": [name]},
-        {"Name": "instance-state-name", "Values": ALIVE},
-    ]
-    return bool(ec2.describe_instances(Filters=filters)["Reservations"])
-
-
 class Checks:
     """The checks that need an account; each returns what it found."""
 
@@ -139,9 +135,9 @@ class Checks:
         """A client of a service."""
         return self.session.client(service, config=quick(ATTEMPTS))
 
-    def host(self) -> dict[str, Any]:
-        """The type, the zones that offer it, and room for it in the account."""
-        kind, region = self.params["instance_type"], self.params["region"]
+    def hosts(self) -> dict[str, Any]:
+        """The types, the zones that offer each, and room for what is not launched yet in the account."""
+        kind, region, name = self.params["instance_type"], self.params["region"], self.params["name"]
         limits, reserve = self.params["memory_limits"], self.params["reserve_mib"]
         found = type_of(self.ec2, kind, region)
         facts = {
@@ -149,13 +145,38 @@ class Checks:
             "zones": zones_of(self.ec2, kind, region),
             "quotas": [],
             "plan": "",
+            "model_host_graphics": "",
         }
-        if not has_host(self.ec2, self.params["name"]):
+        new = []
+        if instance_of(self.ec2, name) is None:
             facts["plan"] = assert_plan(self.session, self.ec2, found, needed_mib(limits, reserve))
-            quotas = quotas_of(self.client, self.params["name"], found)
+            new.append(found)
+        if self.params["model_host_type"]:
+            new += self.model_host(facts)
+        if new:
+            quotas = quotas_of(self.client, name, new)
             assert_room(quotas, region)
             facts["quotas"] = [{"what": one.what, "figure": one.figure} for one in quotas]
         return facts
+
+    def model_host(self, facts: dict[str, Any]) -> list[dict[str, Any]]:
+        """Add what the model host's type has; its type, if it is not launched yet."""
+        kind, region = self.params["model_host_type"], self.params["region"]
+        found = type_of(self.ec2, kind, region, MODEL_HOST)
+        facts["model_host_graphics"] = graphics_of(found, MODEL_HOST)
+        offered = zones_of(self.ec2, kind, region, MODEL_HOST)
+        both = [zone for zone in facts["zones"] if zone in offered]
+        if not both:
+            raise RefusalError(
+                f"No zone of {region} offers both ragdock_instance_type {self.params['instance_type']} "
+                f"({', '.join(facts['zones'])}) and {MODEL_HOST} {kind} ({', '.join(offered)}), and both "
+                "hosts are in one subnet. Choose another type for one of them."
+            )
+        facts["zones"] = both
+        if instance_of(self.ec2, self.params["name"], MODELS):
+            return []
+        facts["plan"] = assert_plan(self.session, self.ec2, found, 0, MODEL_HOST) or facts["plan"]
+        return [found]
 
     def image(self) -> dict[str, Any]:
         """The image and its root device."""
@@ -182,10 +203,10 @@ def examine(params: dict[str, Any]) -> dict[str, Any]:
     facts: dict[str, Any] = {"account": account, "caller": caller}
     checks = Checks(session, params)
     problems = []
-    for check in (checks.host, checks.image, checks.identity, checks.zone):
+    for check in (checks.hosts, checks.image, checks.identity, checks.zone):
         try:
             facts |= check()
-        except RefusalError as refusal:
+        except (LookupError, RefusalError) as refusal:
             problems.append(str(refusal))
         except (BotoCoreError, ClientError) as error:
             problems.append(
@@ -206,6 +227,7 @@ def main() -> None:
             "known_id": {"type": "str", "default": ""},
             "adopt": {"type": "bool", "default": False},
             "instance_type": {"type": "str", "required": True},
+            "model_host_type": {"type": "str", "default": ""},
             "memory_limits": {"type": "dict", "required": True},
             "reserve_mib": {"type": "int", "required": True},
             "root_gib": {"type": "int", "required": True},

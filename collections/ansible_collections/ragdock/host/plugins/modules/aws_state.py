@@ -34,6 +34,7 @@ RETURN = r"""
 existing: {description: Properties by resource; null for what is not there., type: dict, returned: always}
 differs: {description: Differences by resource., type: dict, returned: always}
 to_do: {description: Names of what to make or change; empty in check mode., type: list, returned: always}
+to_remove: {description: Names of what is no longer wanted; empty in check mode., type: list, returned: always}
 """
 
 from contextlib import suppress
@@ -41,8 +42,13 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ragdock.host.plugins.module_utils.aws.compare import compare
+from ansible_collections.ragdock.host.plugins.module_utils.aws.compare import (
+    SURPLUS,
+    compare,
+    surplus,
+)
 from ansible_collections.ragdock.host.plugins.module_utils.aws.read_ec2 import host, network
+from ansible_collections.ragdock.host.plugins.module_utils.aws.read_model_host import RESOURCES, model_host
 from ansible_collections.ragdock.host.plugins.module_utils.aws.read_services import (
     dns,
     identity,
@@ -63,6 +69,7 @@ def read(params: dict[str, Any]) -> dict[str, Any]:
     client, name = clients(), params["name"]
     ec2 = client("ec2")
     found: dict[str, Any] = {**network(ec2, name), **host(ec2, name)}
+    found |= model_host(client, name, wanted=bool(params["wanted"].keys() & set(RESOURCES)))
     found |= identity(client("iam"), f"ragdock-{name}-host", "host")
     found |= registry(client("ecr"), f"ragdock/{name}/", params["services"])
     found |= storage(client("s3"), params["bucket"])
@@ -101,6 +108,8 @@ def main() -> None:
     wanted = module.params["wanted"]
     differs = compare(existing, wanted)
     to_do = sorted(wanted) if module.params["everything"] else sorted(differs)
+    to_remove = surplus(existing, wanted, RESOURCES)
+    differs |= {name: [SURPLUS] for name in to_remove}
     before = "".join(f"{name}: {'absent' if existing.get(name) is None else 'differs'}\n" for name in differs)
     after = "".join(f"{name}: {'; '.join(lines)}\n" for name, lines in differs.items())
     module.exit_json(
@@ -108,6 +117,7 @@ def main() -> None:
         existing=existing,
         differs=differs,
         to_do=[] if module.check_mode else to_do,
+        to_remove=[] if module.check_mode else to_remove,
         diff={"before": before, "after": after, "before_header": "AWS", "after_header": "wanted"},
     )
 

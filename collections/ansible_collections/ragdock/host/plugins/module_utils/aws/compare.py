@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 ABSENT = "does not exist"
+SURPLUS = "is no longer wanted"
 
 
 def normal(value: Any) -> Any:
@@ -31,6 +32,11 @@ def differences(have: Mapping[str, Any] | None, want: Mapping[str, Any]) -> list
         return [ABSENT]
     lines = []
     for name, wanted in want.items():
+        if name == "names":
+            # Others beside them are not this deployment's to judge.
+            lacking = sorted(set(wanted) - set(have.get(name) or ()))
+            lines += [f"{name}: without {', '.join(lacking)}"] if lacking else []
+            continue
         found, wanted = normal(have.get(name)), normal(wanted)
         if isinstance(wanted, dict) and isinstance(found, dict) and name == "tags":
             found = {key: item for key, item in found.items() if key in wanted}
@@ -45,3 +51,10 @@ def compare(
     """The resources that are missing or differ, each with its differences."""
     found = {name: differences(existing.get(name), want) for name, want in wanted.items()}
     return {name: lines for name, lines in found.items() if lines}
+
+
+def surplus(
+    existing: Mapping[str, Mapping[str, Any] | None], wanted: Mapping[str, Any], optional: Iterable[str]
+) -> list[str]:
+    """Of what a deployment may have or not: what it has and no longer wants."""
+    return sorted(name for name in optional if existing.get(name) is not None and name not in wanted)

@@ -17,6 +17,7 @@ ALIVE = ["pending", "running"]
 # The quota of vCPUs for a type: by the first letter of its family.
 STANDARD = ("L-1216C47A", "vCPUs of running standard instances", "acdhimrtz")
 ACCELERATED = ("L-DB2E81BA", "vCPUs of running G and VT instances", "gv")
+TRAINING = ("L-417A185B", "vCPUs of running P instances", "p")
 
 
 class Quota(NamedTuple):
@@ -68,8 +69,11 @@ def _running(ec2: Any, families: str) -> int:
     return sum(vcpus[kind] for kind in kinds)
 
 
-def quotas_of(client: Any, name: str, kind: dict[str, Any]) -> list[Quota]:
-    """What the deployment still takes of each limited kind, and what the account has left of it."""
+def quotas_of(client: Any, name: str, kinds: list[dict[str, Any]]) -> list[Quota]:
+    """What the deployment still takes of each limited kind, and what the account has left of it.
+
+    KINDS are the types of the hosts that are yet to be launched.
+    """
     ec2, quotas = client("ec2"), client("service-quotas")
     found = []
     for what, code, service, listed in (
@@ -78,11 +82,12 @@ def quotas_of(client: Any, name: str, kind: dict[str, Any]) -> list[Quota]:
     ):
         mine = [one for one in listed if {"Key": "ragdock:name", "Value": name} in one.get("Tags", [])]
         found.append(Quota(what, service, code, len(listed), int(not mine), _limit(quotas, service, code)))
-    family = kind["InstanceType"][0]
-    for code, what, families in (STANDARD, ACCELERATED):
-        if family in families:
+    for code, what, families in (STANDARD, ACCELERATED, TRAINING):
+        more = sum(
+            int(kind["VCpuInfo"]["DefaultVCpus"]) for kind in kinds if kind["InstanceType"][0] in families
+        )
+        if more:
             used = _running(ec2, families)
-            more = int(kind["VCpuInfo"]["DefaultVCpus"])
             found.append(Quota(what, "ec2", code, used, more, _limit(quotas, "ec2", code)))
     return found
 
@@ -101,7 +106,9 @@ def assert_room(quotas: list[Quota], region: str) -> None:
         raise RefusalError("\n".join(full))
 
 
-def assert_plan(session: Any, ec2: Any, kind: dict[str, Any], needed_mib: int) -> str:
+def assert_plan(
+    session: Any, ec2: Any, kind: dict[str, Any], needed_mib: int, setting: str = "ragdock_instance_type"
+) -> str:
     """The account's plan; refuse a type that the free plan does not launch. Empty when AWS does not say."""
     client = session.client("freetier", region_name=PLAN_REGION, config=quick(1))
     try:
@@ -117,9 +124,9 @@ def assert_plan(session: Any, ec2: Any, kind: dict[str, Any], needed_mib: int) -
         if "x86_64" in one["ProcessorInfo"]["SupportedArchitectures"]
         and one["MemoryInfo"]["SizeInMiB"] >= needed_mib
     )
-    choose = f"Set ragdock_instance_type to {' or '.join(fitting)}, or upgrade" if fitting else "Upgrade"
+    choose = f"Set {setting} to {' or '.join(fitting)}, or upgrade" if fitting else "Upgrade"
     raise RefusalError(
         f"This account is on AWS's free plan, which launches no {kind['InstanceType']} "
-        "(ragdock_instance_type). "
+        f"({setting}). "
         f"{choose} the account to the paid plan: AWS console, Billing and Cost Management, Upgrade plan."
     )

@@ -12,9 +12,12 @@ with suppress(ImportError):
     from botocore.exceptions import ClientError
 
 ARCHITECTURE = "x86_64"
+SETTING = "ragdock_instance_type"
+# Whose cards the model host has a driver for.
+CARDS = "NVIDIA"
 
 
-def type_of(ec2: Any, kind: str, region: str) -> dict[str, Any]:
+def type_of(ec2: Any, kind: str, region: str, setting: str = SETTING) -> dict[str, Any]:
     """What AWS says of the instance type, which must be x86_64 and show its disks by their ids."""
     try:
         answer = ec2.describe_instance_types(InstanceTypes=[kind])["InstanceTypes"]
@@ -24,17 +27,17 @@ def type_of(ec2: Any, kind: str, region: str) -> dict[str, Any]:
         answer = []
     if not answer:
         raise RefusalError(
-            f"ragdock_instance_type is '{kind}', which {region} does not offer. "
+            f"{setting} is '{kind}', which {region} does not offer. "
             "List what it offers with: aws ec2 describe-instance-types --query InstanceTypes[].InstanceType"
         )
     found = dict(answer[0])
     if ARCHITECTURE not in found["ProcessorInfo"]["SupportedArchitectures"]:
         raise RefusalError(
-            f"ragdock_instance_type '{kind}' is not x86_64, which the images are built for. Choose t3.large."
+            f"{setting} '{kind}' is not x86_64, which the images are built for. Choose t3.large."
         )
     if found.get("EbsInfo", {}).get("NvmeSupport") == "unsupported":
         raise RefusalError(
-            f"ragdock_instance_type '{kind}' is of an older generation (Xen), on which a volume cannot "
+            f"{setting} '{kind}' is of an older generation (Xen), on which a volume cannot "
             "be found by "
             "its id. Choose a type of the Nitro system, such as t3.large or m6i.large."
         )
@@ -62,7 +65,7 @@ def memory_of(found: dict[str, Any], limits: dict[str, Any], reserve_mib: int) -
     return memory
 
 
-def zones_of(ec2: Any, kind: str, region: str) -> list[str]:
+def zones_of(ec2: Any, kind: str, region: str, setting: str = SETTING) -> list[str]:
     """The zones of the region that offer the type, in the order of their names."""
     answer = ec2.get_paginator("describe_instance_type_offerings").paginate(
         LocationType="availability-zone", Filters=[{"Name": "instance-type", "Values": [kind]}]
@@ -72,10 +75,23 @@ def zones_of(ec2: Any, kind: str, region: str) -> list[str]:
     zones = sorted(place for place in places if re.fullmatch(f"{region}[a-z]", place))
     if not zones:
         raise RefusalError(
-            f"ragdock_instance_type is '{kind}', which no zone of {region} offers. Choose another type "
-            "or region."
+            f"{setting} is '{kind}', which no zone of {region} offers. Choose another type or region."
         )
     return zones
+
+
+def graphics_of(found: dict[str, Any], setting: str) -> str:
+    """The graphics cards of an instance type in words, such as "1 x L4, 22888 MiB"; empty without one."""
+    cards = found.get("GpuInfo", {}).get("Gpus", [])
+    makers = sorted({one["Manufacturer"] for one in cards} - {CARDS})
+    if makers:
+        raise RefusalError(
+            f"{setting} is '{found['InstanceType']}', whose graphics cards are made by {', '.join(makers)}. "
+            f"The host has a driver for {CARDS}'s only. Choose a type such as g6.xlarge, or one without."
+        )
+    return ", ".join(
+        f"{one['Count']} x {one['Name']}, {one['MemoryInfo']['SizeInMiB']} MiB each" for one in cards
+    )
 
 
 def image_of(ssm: Any, ami_id: str, parameter: str, region: str) -> str:

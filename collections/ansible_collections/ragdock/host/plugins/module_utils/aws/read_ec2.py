@@ -6,11 +6,19 @@ from typing import Any, TypeAlias
 
 Found: TypeAlias = "dict[str, Any] | None"
 ALIVE = ["pending", "running", "stopping", "stopped"]
+# The tag that tells the model host, and what belongs to it, from the main host, which has none.
+HOST_TAG = "ragdock:host"
+MODELS = "models"
 
 
 def tags_of(resource: dict[str, Any], key: str = "Tags") -> dict[str, str]:
     """AWS's list of tags as a dictionary."""
     return {tag["Key"]: tag["Value"] for tag in resource.get(key) or []}
+
+
+def of_host(resources: list[dict[str, Any]], which: str = "") -> list[dict[str, Any]]:
+    """Those of the main host, or of another one."""
+    return [one for one in resources if tags_of(one).get(HOST_TAG, "") == which]
 
 
 def only(resources: list[dict[str, Any]], what: str) -> dict[str, Any] | None:
@@ -30,13 +38,14 @@ def _id(resource: Found, key: str) -> str:
     return str(resource[key]) if resource else "absent"
 
 
-def _rules(permissions: list[dict[str, Any]]) -> list[str]:
-    """Firewall rules as text: 'tcp 443 0.0.0.0/0', 'all 0.0.0.0/0'."""
+def _rules(permissions: list[dict[str, Any]], names: dict[str, str]) -> list[str]:
+    """Firewall rules as text: 'tcp 443 0.0.0.0/0', 'all 0.0.0.0/0'. A group is called by its name, if known."""
     rules = []
     for rule in permissions:
         sources = [item["CidrIp"] for item in rule.get("IpRanges", [])]
         sources += [item["CidrIpv6"] for item in rule.get("Ipv6Ranges", [])]
-        sources += [item["GroupId"] for item in rule.get("UserIdGroupPairs", [])]
+        groups = [item["GroupId"] for item in rule.get("UserIdGroupPairs", [])]
+        sources += [names.get(group, group) for group in groups]
         sources += [item["PrefixListId"] for item in rule.get("PrefixListIds", [])]
         protocol = "all" if rule["IpProtocol"] == "-1" else rule["IpProtocol"]
         ports = "" if protocol == "all" else str(rule["FromPort"])
@@ -46,6 +55,16 @@ def _rules(permissions: list[dict[str, Any]]) -> list[str]:
     return rules
 
 
+def firewall_of(group: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    """A security group's rules; NAMES are those of other groups by id."""
+    return {
+        "id": group["GroupId"],
+        "inward": _rules(group["IpPermissions"], names),
+        "outward": _rules(group["IpPermissionsEgress"], names),
+        "tags": tags_of(group),
+    }
+
+
 def network(ec2: Any, name: str) -> dict[str, Found]:
     """VPC, gateway, subnet, routes, firewall, S3 endpoint and address."""
     mine = [{"Name": "tag:ragdock:name", "Values": [name]}]
@@ -53,7 +72,7 @@ def network(ec2: Any, name: str) -> dict[str, Found]:
     gateway = only(ec2.describe_internet_gateways(Filters=mine)["InternetGateways"], "internet gateway")
     subnet = only(ec2.describe_subnets(Filters=mine)["Subnets"], "subnet")
     table = only(ec2.describe_route_tables(Filters=mine)["RouteTables"], "route table")
-    group = only(ec2.describe_security_groups(Filters=mine)["SecurityGroups"], "firewall")
+    group = only(of_host(ec2.describe_security_groups(Filters=mine)["SecurityGroups"]), "firewall")
     endpoints = ec2.describe_vpc_endpoints(Filters=mine)["VpcEndpoints"]
     endpoint = only([item for item in endpoints if item["State"].lower() != "deleted"], "S3 endpoint")
     address = only(ec2.describe_addresses(Filters=mine)["Addresses"], "address")
@@ -93,12 +112,7 @@ def network(ec2: Any, name: str) -> dict[str, Found]:
             "tags": tags_of(table),
         }
     if group:
-        found["firewall"] = {
-            "id": group["GroupId"],
-            "inward": _rules(group["IpPermissions"]),
-            "outward": _rules(group["IpPermissionsEgress"]),
-            "tags": tags_of(group),
-        }
+        found["firewall"] = firewall_of(group, {})
     if endpoint:
         found["s3_endpoint"] = {
             "id": endpoint["VpcEndpointId"],
@@ -120,12 +134,10 @@ def host(ec2: Any, name: str) -> dict[str, Found]:
     """Instance, data volume, and the address's way to the instance."""
     mine = [{"Name": "tag:ragdock:name", "Values": [name]}]
     found: dict[str, Found] = dict.fromkeys(("instance", "data_volume", "ingress"))
-    reservations = ec2.describe_instances(Filters=[*mine, {"Name": "instance-state-name", "Values": ALIVE}])
-    instance = only([item for group in reservations["Reservations"] for item in group["Instances"]], "host")
+    instance = found["instance"] = instance_of(ec2, name)
     if instance:
-        found["instance"] = _instance(ec2, instance)
         addresses = ec2.describe_addresses(Filters=mine)["Addresses"]
-        here = [item["PublicIp"] for item in addresses if item.get("InstanceId") == instance["InstanceId"]]
+        here = [item["PublicIp"] for item in addresses if item.get("InstanceId") == instance["id"]]
         found["ingress"] = {"id": here[0], "open": True} if here else None
     volumes = ec2.describe_volumes(Filters=[*mine, {"Name": "tag:ragdock:volume", "Values": ["data"]}])[
         "Volumes"
@@ -139,7 +151,7 @@ def host(ec2: Any, name: str) -> dict[str, Found]:
             "type": volume["VolumeType"],
             "encrypted": volume["Encrypted"],
             "zone": volume["AvailabilityZone"],
-            "attached": attached[0].get("InstanceId") == _id(instance, "InstanceId"),
+            "attached": attached[0].get("InstanceId") == _id(instance, "id"),
             "kept": not attached[0].get("DeleteOnTermination", False),
             "modification": _modification(ec2, volume["VolumeId"]),
             "tags": tags_of(volume),
@@ -157,6 +169,18 @@ def _modification(ec2: Any, volume: str) -> dict[str, Any]:
         "progress": going_on[0].get("Progress", 0) if going_on else 100,
         "since": f"{going_on[0]['StartTime']:%Y-%m-%dT%H:%M:%SZ}" if going_on else "",
     }
+
+
+def instance_of(ec2: Any, name: str, which: str = "") -> Found:
+    """The main host's instance, or another host's."""
+    filters = [
+        {"Name": "tag:ragdock:name", "Values": [name]},
+        {"Name": "instance-state-name", "Values": ALIVE},
+    ]
+    groups = ec2.describe_instances(Filters=filters)["Reservations"]
+    listed = [item for group in groups for item in group["Instances"]]
+    instance = only(of_host(listed, which), f"{which or 'main'} host")
+    return _instance(ec2, instance) if instance else None
 
 
 def _instance(ec2: Any, instance: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ with suppress(ImportError):
 Found: TypeAlias = "dict[str, Any] | None"
 
 
-def _or_none(call: Any, missing: tuple[str, ...], **arguments: Any) -> Any:
+def or_none(call: Any, missing: tuple[str, ...], **arguments: Any) -> Any:
     """What the call answers, or None when AWS reports that it does not exist."""
     try:
         return call(**arguments)
@@ -31,11 +31,11 @@ def identity(iam: Any, role: str, policy: str) -> dict[str, Found]:
     """The host's role, its instance profile and its rights."""
     missing = ("NoSuchEntity",)
     found: dict[str, Found] = {"role": None, "profile": None, "rights": None}
-    profile = _or_none(iam.get_instance_profile, missing, InstanceProfileName=role)
+    profile = or_none(iam.get_instance_profile, missing, InstanceProfileName=role)
     if profile:
         roles = [item["RoleName"] for item in profile["InstanceProfile"]["Roles"]]
         found["profile"] = {"id": role, "roles": roles}
-    answer = _or_none(iam.get_role, missing, RoleName=role)
+    answer = or_none(iam.get_role, missing, RoleName=role)
     if not answer:
         return found
     found["role"] = {
@@ -46,7 +46,7 @@ def identity(iam: Any, role: str, policy: str) -> dict[str, Found]:
             item["PolicyArn"] for item in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
         ],
     }
-    rights = _or_none(iam.get_role_policy, missing, RoleName=role, PolicyName=policy)
+    rights = or_none(iam.get_role_policy, missing, RoleName=role, PolicyName=policy)
     if rights:
         found["rights"] = {"id": policy, "document": rights["PolicyDocument"]}
     return found
@@ -60,7 +60,7 @@ def registry(ecr: Any, prefix: str, services: list[str]) -> dict[str, Found]:
         service = repository["repositoryName"].removeprefix(prefix)
         if repository["repositoryName"] != prefix + service or service not in services:
             continue
-        lifecycle = _or_none(
+        lifecycle = or_none(
             ecr.get_lifecycle_policy,
             ("LifecyclePolicyNotFoundException",),
             repositoryName=repository["repositoryName"],
@@ -78,7 +78,7 @@ def registry(ecr: Any, prefix: str, services: list[str]) -> dict[str, Found]:
 def storage(s3: Any, bucket: str) -> dict[str, Found]:
     """The backup bucket and the rules by which old versions leave it."""
     found: dict[str, Found] = {"bucket": None, "bucket_lifecycle": None}
-    if not bucket or _or_none(s3.head_bucket, ("404", "NoSuchBucket"), Bucket=bucket) is None:
+    if not bucket or or_none(s3.head_bucket, ("404", "NoSuchBucket"), Bucket=bucket) is None:
         return found
     unset = (
         "ServerSideEncryptionConfigurationNotFoundError",
@@ -88,14 +88,14 @@ def storage(s3: Any, bucket: str) -> dict[str, Found]:
         "NoSuchLifecycleConfiguration",
         "ObjectLockConfigurationNotFoundError",
     )
-    encryption = _or_none(s3.get_bucket_encryption, unset, Bucket=bucket)
+    encryption = or_none(s3.get_bucket_encryption, unset, Bucket=bucket)
     rules = encryption["ServerSideEncryptionConfiguration"]["Rules"] if encryption else [{}]
-    public = _or_none(s3.get_public_access_block, unset, Bucket=bucket)
+    public = or_none(s3.get_public_access_block, unset, Bucket=bucket)
     block = public["PublicAccessBlockConfiguration"] if public else {}
-    policy = _or_none(s3.get_bucket_policy, unset, Bucket=bucket)
-    tags = _or_none(s3.get_bucket_tagging, unset, Bucket=bucket)
-    lifecycle = _or_none(s3.get_bucket_lifecycle_configuration, unset, Bucket=bucket)
-    lock = _or_none(s3.get_object_lock_configuration, unset, Bucket=bucket)
+    policy = or_none(s3.get_bucket_policy, unset, Bucket=bucket)
+    tags = or_none(s3.get_bucket_tagging, unset, Bucket=bucket)
+    lifecycle = or_none(s3.get_bucket_lifecycle_configuration, unset, Bucket=bucket)
+    lock = or_none(s3.get_object_lock_configuration, unset, Bucket=bucket)
     locked = lock["ObjectLockConfiguration"].get("Rule", {}).get("DefaultRetention", {}) if lock else {}
     found["bucket"] = {
         "id": bucket,
