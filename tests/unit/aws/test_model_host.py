@@ -71,7 +71,7 @@ def test_only_cards_with_a_driver_are_accepted() -> None:
     assert machine.graphics_of(kind, "x") == "1 x L4, 22888 MiB each"
     assert machine.graphics_of({"InstanceType": "m6i.large"}, "x") == ""
     kind["GpuInfo"] = {"Gpus": [card | {"Manufacturer": "AMD"}]}
-    with pytest.raises(RefusalError, match="x is 'g6.xlarge', whose graphics cards are made by AMD"):
+    with pytest.raises(RefusalError, match=r"x is 'g6.xlarge', whose graphics cards are made by AMD"):
         machine.graphics_of(kind, "x")
 
 

@@ -18,8 +18,8 @@ from tests.unit.role_files import ROLES
 
 PARAMS = yaml.safe_load((ROLES / "aws_secrets/defaults/main.yml").read_text())
 WANTED = {
-    "passwords": PARAMS["aws_secrets_passwords"],
-    "certificates": PARAMS["aws_secrets_certificates"],
+    "passwords": PARAMS["aws_secrets_passwords_of_the_main_host"],
+    "certificates": PARAMS["aws_secrets_certificates_of_the_main_host"],
     "deployment": "unit",
 }
 
@@ -57,7 +57,9 @@ def test_only_the_missing_secret_is_made(store: Any) -> None:
 
 def test_check_mode_makes_nothing(store: Any) -> None:
     """It says what it would make."""
-    assert len(maker.make(store, WANTED, dry=True)) == len(PARAMS["aws_secrets_passwords"]) + 8
+    assert (
+        len(maker.make(store, WANTED, dry=True)) == len(PARAMS["aws_secrets_passwords_of_the_main_host"]) + 8
+    )
     assert store.names() == set()
 
 

@@ -237,7 +237,7 @@ def test_an_authority_that_refuses_is_reported(
 def test_the_own_ca_is_known_by_its_name() -> None:
     """As it is made."""
     made = yaml.safe_load((ROLES / "aws_secrets/defaults/main.yml").read_text())
-    names = {one["name"]: one["common_name"] for one in made["aws_secrets_certificates"]}
+    names = {one["name"]: one["common_name"] for one in made["aws_secrets_certificates_of_the_main_host"]}
     assert names["edge_ca"] == OWN_CA
 
 

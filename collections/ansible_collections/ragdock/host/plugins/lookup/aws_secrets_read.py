@@ -34,7 +34,7 @@ with suppress(ImportError):
 
 NEXT = "_next"
 # During a rotation, a client that trusts one of these trusts its successor too.
-TRUSTED_TOGETHER = ("opensearch_ca",)
+TRUSTED_TOGETHER = ("opensearch_ca", "model_host_ca")
 
 
 def settled(values: dict[str, str]) -> dict[str, str]:

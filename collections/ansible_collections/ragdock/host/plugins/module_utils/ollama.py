@@ -31,8 +31,8 @@ def full_name(name: str) -> str:
     return name if ":" in name.rsplit("/", 1)[-1] else f"{name}:latest"
 
 
-class _Names(dict[str, str]):
-    """Name -> digest; found with and without the default tag."""
+class _Names(dict[str, Any]):
+    """What is known by a model's name; found with and without the default tag."""
 
     def get(self, name: str, default: Any = None) -> Any:
         return super().get(full_name(name), default)
@@ -69,6 +69,18 @@ class Ollama:
         if status != 200:
             raise OllamaError(f"GET /api/tags answered {status} {body[:200]!r}")
         return _Names({one["name"]: one["digest"] for one in json.loads(body).get("models") or []})
+
+    def ask(self, method: str, path: str, body: str | None, seconds: float) -> Any:
+        """What the server answers, which must be JSON."""
+        status, found = self._send(method, path, body, seconds, lambda a: (a.status, a.read()))
+        if status != 200:
+            raise OllamaError(f"{method} {path} answered {status} {found[:200]!r}")
+        return json.loads(found)
+
+    def loaded(self) -> dict[str, tuple[int, int]]:
+        """Name -> size of every loaded model, and how much of it is on graphics cards."""
+        listed = self.ask("GET", "/api/ps", None, QUICK_SECONDS).get("models") or []
+        return _Names({one["name"]: (one["size"], one.get("size_vram", 0)) for one in listed})
 
     def has_blob(self, digest: str) -> bool:
         """Whether the server has a file with this hash."""

@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.ragdock.host.plugins.module_utils.aws.session import host_client, quick
+from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine
 
 with contextlib.suppress(ImportError):
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
+PULL_SECONDS = 1800
 TOKEN_VARIABLE = "RAGDOCK_REGISTRY_TOKEN"  # noqa: S105 - a name, not a token
 HELPER = f"""#!/bin/sh
 # Answers docker's question for credentials; anything but `get` is a no-op.
@@ -87,3 +89,18 @@ def logged_in(registry: str, token: str) -> Iterator[dict[str, str]]:
             "DOCKER_CONFIG": str(home),
             TOKEN_VARIABLE: token,
         }
+
+
+def pull(engine: Engine, refs: list[str], endpoint_url: str) -> None:
+    """Pull references of one registry."""
+    registry = registry_of(refs[0])
+    token = ecr_token(region_of(registry), endpoint_url)
+    with logged_in(registry, token) as environment:
+        puller = Engine(engine.project, environment)
+        for ref in refs:
+            done = puller.run("pull", "--quiet", ref, timeout=PULL_SECONDS, check=False)
+            if done.returncode != 0:
+                raise RegistryError(
+                    f"The registry did not give {ref}: {done.stderr.strip()[-400:]}. The host's role must be "
+                    "allowed to pull it (playbooks/provision.yml), and the registry in reach on port 443."
+                )

@@ -34,7 +34,7 @@ RETURN = r"""
 existing: {description: Properties by resource; null for what is not there., type: dict, returned: always}
 differs: {description: Differences by resource., type: dict, returned: always}
 to_do: {description: Names of what to make or change; empty in check mode., type: list, returned: always}
-to_remove: {description: Names of what is no longer wanted; empty in check mode., type: list, returned: always}
+to_remove: {description: Names of what is not wanted; empty in check mode., type: list, returned: always}
 """
 
 from contextlib import suppress

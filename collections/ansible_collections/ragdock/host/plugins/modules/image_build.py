@@ -16,7 +16,7 @@ description:
 options:
   checkout: {description: Directory below which the contexts are., type: path, required: true}
   images:
-    description: Name -> {context, dockerfile}; the dockerfile is below the context.
+    description: Name -> {context, dockerfile, arguments}; the dockerfile is below the context.
     type: dict
     required: true
   epoch: {description: Part of every tag., type: str, default: ""}
@@ -192,8 +192,10 @@ class Builder:
     standins: bool
     timeout: float
 
-    def make(self, name: str, repository: str, files: list[Input], reference: str) -> dict[str, Any]:
-        """Build and push one image."""
+    def make(
+        self, name: str, repository: str, files: list[Input], reference: str, given: list[str]
+    ) -> dict[str, Any]:
+        """Build and push one image; GIVEN are its own build arguments."""
         ref = f"{self.by.registry}/{repository}:{reference}"
         log = self.logs / f"build-{name}.log"
         log.write_bytes(b"")
@@ -204,7 +206,7 @@ class Builder:
         }
         if (
             run_build(
-                build_command(ref, self.ca_file, arguments(refs)),
+                build_command(ref, self.ca_file, [*arguments(refs), *given]),
                 log,
                 self.timeout,
                 stdin=context_tar(files),
@@ -229,6 +231,13 @@ class Builder:
         return found
 
 
+def words(arguments_given: dict[str, str]) -> list[str]:
+    """Build arguments as docker takes them."""
+    return [
+        part for name, value in sorted(arguments_given.items()) for part in ("--build-arg", f"{name}={value}")
+    ]
+
+
 def build(params: dict[str, Any], *, check: bool) -> dict[str, Any]:
     """Do all of it; the result for Ansible."""
     began = time.monotonic()
@@ -236,7 +245,8 @@ def build(params: dict[str, Any], *, check: bool) -> dict[str, Any]:
     prefix = params["repository_prefix"]
     contexts = {name: Path(params["checkout"]) / one["context"] for name, one in images.items()}
     files = {name: inputs(contexts[name], contexts[name] / images[name]["dockerfile"]) for name in images}
-    tags = {name: tag(files[name], params["epoch"]) for name in images}
+    given = {name: words(one.get("arguments") or {}) for name, one in images.items()}
+    tags = {name: tag(files[name], " ".join([params["epoch"], *given[name]]).strip()) for name in images}
     try:
         by, _unused = login(prefix, next(iter(images)))
     except BuildError:
@@ -262,7 +272,7 @@ def build(params: dict[str, Any], *, check: bool) -> dict[str, Any]:
     for name in missing:
         repository = f"{prefix}/{name}"
         would = {"ref": f"{by.registry}/{repository}:{tags[name]}", "tag": tags[name], "size": 0}
-        found[name] = would if check else builder.make(name, repository, files[name], tags[name])
+        found[name] = would if check else builder.make(name, repository, files[name], tags[name], given[name])
     return {
         "changed": bool(missing),
         "built": missing,

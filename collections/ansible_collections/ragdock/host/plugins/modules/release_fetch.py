@@ -40,36 +40,13 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError, last_lines
 from ansible_collections.ragdock.host.plugins.module_utils.libraries import require
-from ansible_collections.ragdock.host.plugins.module_utils.registry import (
-    RegistryError,
-    ecr_token,
-    logged_in,
-    region_of,
-    registry_of,
-)
+from ansible_collections.ragdock.host.plugins.module_utils.registry import RegistryError, pull
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import (
     RECORD,
     Release,
     ReleaseError,
     Store,
 )
-
-PULL_SECONDS = 1800
-
-
-def pull(engine: Engine, refs: list[str], endpoint_url: str) -> None:
-    """Pull references of one registry."""
-    registry = registry_of(refs[0])
-    token = ecr_token(region_of(registry), endpoint_url)
-    with logged_in(registry, token) as environment:
-        puller = Engine(engine.project, environment)
-        for ref in refs:
-            done = puller.run("pull", "--quiet", ref, timeout=PULL_SECONDS, check=False)
-            if done.returncode != 0:
-                raise RegistryError(
-                    f"The registry did not give {ref}: {done.stderr.strip()[-400:]}. The host's role must be "
-                    "allowed to pull it (playbooks/provision.yml), and the registry in reach on port 443."
-                )
 
 
 def edge_check(release: Path, root: Path, image: str) -> list[str]:

@@ -39,7 +39,7 @@ def _id(resource: Found, key: str) -> str:
 
 
 def _rules(permissions: list[dict[str, Any]], names: dict[str, str]) -> list[str]:
-    """Firewall rules as text: 'tcp 443 0.0.0.0/0', 'all 0.0.0.0/0'. A group is called by its name, if known."""
+    """Firewall rules as text: 'tcp 443 0.0.0.0/0', 'all 0.0.0.0/0'. NAMES are those of groups by id."""
     rules = []
     for rule in permissions:
         sources = [item["CidrIp"] for item in rule.get("IpRanges", [])]

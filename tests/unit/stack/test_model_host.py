@@ -1,0 +1,157 @@
+"""What the model host runs, rendered by Ansible itself: a model behind a key, and nothing else in reach."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.ragdock.host.plugins.modules import model_host_check as checks
+from tests.unit.stack.test_templates import certificate_of
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[2]
+ADDRESS = "10.20.1.254"
+SECRETS = {
+    "model_host_key": "OLD",
+    "model_host_ca_key": "the authority's key\n",
+    "model_host_ca_cert": certificate_of("models"),
+}
+MODELS = [
+    {"name": "gemma3:1b", "use": ["fallback"], "source": "library"},
+    {"name": "llama3.1:8b", "use": ["chat"], "source": "library", "model_host": True},
+]
+Render = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def render(tmp_path_factory: pytest.TempPathFactory) -> Render:
+    """Renders with the defaults and what differs."""
+
+    def run(secrets: dict[str, str] | None = None, **settings: Any) -> dict[str, Any]:
+        here = tmp_path_factory.mktemp("model-host")
+        variables = {
+            "ragdock_name": "demo",
+            "ragdock_model_host_type": "g6.xlarge",
+            "ragdock_models": MODELS,
+            "model_host_graphics": "",
+            "model_host_images": {name: {"ref": f"registry/{name}@sha256:0"} for name in ("ollama", "proxy")},
+            "model_host_secret_values": SECRETS | (secrets or {}),
+            **settings,
+            "out": str(here / "out.json"),
+        }
+        (here / "vars.json").write_text(json.dumps(variables))
+        done = subprocess.run(
+            [Path(sys.executable).parent / "ansible-playbook", "-i", "localhost,", HERE / "model_host.yml",
+             "-e", f"@{here / 'vars.json'}", "-e", f"ansible_python_interpreter={sys.executable}"],
+            cwd=ROOT, capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        found: dict[str, Any] = json.loads((here / "out.json").read_text())
+        return found
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def plain(render: Render) -> dict[str, Any]:
+    """A type without graphics cards."""
+    return render()
+
+
+def texts(rendered: dict[str, Any], kind: str = "files") -> dict[str, str]:
+    """The files by their names."""
+    return {Path(one["path"]).name: one["content"] for one in rendered[kind]}
+
+
+def compose(rendered: dict[str, Any]) -> Any:
+    """The compose file."""
+    return yaml.safe_load(texts(rendered)["compose.yaml"])
+
+
+@pytest.mark.parametrize("service", ["ollama", "proxy"])
+def test_every_container_is_hardened(plain: dict[str, Any], service: str) -> None:
+    one = compose(plain)["services"][service]
+    assert one["read_only"] is True
+    assert (one["cap_drop"], one.get("cap_add", [])) == (["ALL"], [])
+    assert one["security_opt"] == ["no-new-privileges:true"]
+    assert one["user"].split(":")[0] not in ("0", "root")
+    assert one["restart"] == "unless-stopped", "its hours start it with nobody there"
+
+
+def test_only_the_proxy_is_reached_and_ollama_reaches_nothing(plain: dict[str, Any]) -> None:
+    """On the one port that the security group opens."""
+    found = compose(plain)
+    assert {name: one.get("ports") for name, one in found["services"].items()} == {
+        "ollama": None,
+        "proxy": ["11443:11443"],
+    }
+    assert list(found["services"]["ollama"]["networks"]) == ["ollama"]
+    assert found["networks"]["ollama"] == {"internal": True}
+
+
+def test_graphics_cards_are_given_to_ollama_alone_and_only_where_there_are_some(
+    plain: dict[str, Any], render: Render
+) -> None:
+    """Elsewhere the engine would refuse to start it."""
+    assert not any("deploy" in one for one in compose(plain)["services"].values())
+    found = compose(render(model_host_graphics="1 x L4, 22888 MiB each"))["services"]
+    (device,) = found["ollama"]["deploy"]["resources"]["reservations"]["devices"]
+    assert device == {"driver": "nvidia", "count": "all", "capabilities": ["gpu"]}
+    assert "deploy" not in found["proxy"]
+
+
+def test_no_secret_is_in_what_others_may_read(plain: dict[str, Any]) -> None:
+    """Key and authority are files that only the proxy reads."""
+    open_texts = "".join(texts(plain).values())
+    assert [name for name, value in SECRETS.items() if value.strip() in open_texts] == []
+    assert {(one["owner"], one["mode"]) for one in plain["secrets"]} == {("10004", "0400")}
+
+
+def test_while_a_key_is_rotated_both_are_accepted_and_the_successor_issues(render: Render) -> None:
+    """The main host trusts both authorities before the model host uses the new one."""
+    new = certificate_of("successor")
+    begun = render(
+        secrets={"model_host_key_next": "NEW", "model_host_ca_key_next": "n", "model_host_ca_cert_next": new}
+    )
+    found = texts(begun, "secrets")
+    assert (found["key"], found["key_next"]) == ("OLD", "NEW")
+    assert (found["ca.pem"], found["ca.key"]) == (new, "n")
+    settled = texts(render(secrets={"model_host_key": "NEW"}), "secrets")
+    assert (settled["key"], settled["key_next"]) == ("NEW", "NEW")
+
+
+def test_another_authority_starts_the_proxy_again(plain: dict[str, Any], render: Render) -> None:
+    """It reads its authority when it starts; a key it reads for each request."""
+    label = compose(plain)["services"]["proxy"]["labels"]
+    assert compose(render(secrets={"model_host_key": "NEW"}))["services"]["proxy"]["labels"] == label
+    other = render(secrets={"model_host_ca_cert": certificate_of("other")})
+    assert compose(other)["services"]["proxy"]["labels"] != label
+
+
+def test_only_its_own_models_are_installed(plain: dict[str, Any]) -> None:
+    assert plain["models"] == [{"name": "llama3.1:8b", "use": ["chat"], "source": "library"}]
+
+
+@pytest.mark.parametrize(
+    ("loaded", "graphics", "passed", "said"),
+    [
+        ({"m": (4 << 30, 4 << 30)}, "1 x L4", True, "100% of 4.0 GiB on the graphics cards (1 x L4)"),
+        ({"m": (4 << 30, 3 << 30)}, "1 x L4", False, "75% of 4.0 GiB"),
+        ({"m": (4 << 30, 0)}, "1 x L4", False, "0% of 4.0 GiB"),
+        ({"m": (4 << 30, 0)}, "", True, "on the processors"),
+        ({}, "1 x L4", False, "0% of 0.0 GiB"),
+    ],
+)
+def test_layers_that_are_not_on_the_cards_are_said(
+    loaded: dict[str, tuple[int, int]], graphics: str, passed: bool, said: str
+) -> None:
+    """A driver that does not work makes answers slow, not wrong: nobody would look."""
+    row = checks.placed("m", loaded, graphics)
+    assert (row.passed, said in row.figure) == (passed, True)
