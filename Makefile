@@ -105,7 +105,7 @@ molecule: ## Run every molecule scenario
 stack: ## Test the running sandbox through its public endpoint and on its host
 	@pytest $(AT_ONCE) --dist loadfile tests/unit -m restic
 	@pytest services -m real
-	@pytest tests/host tests/stack tests/security tests/sandbox -m "always or not (release or disaster or rotation)"
+	@pytest tests/host tests/stack tests/security tests/sandbox -m "always or not (release or disaster or rotation or model_host)"
 
 .PHONY: release
 release: ## Redeploy under load, break a release, roll back, interrupt, run two at once
@@ -118,6 +118,10 @@ rotation: ## Rotate every secret under load
 .PHONY: disaster
 disaster: ## Lose the host and its disks, then the whole deployment; restore the same answers
 	@pytest tests/stack -m disaster
+
+.PHONY: model-host
+model-host: ## Make a second host for models, ask it, stop, start, rotate and remove it
+	@pytest tests/stack -m model_host
 
 .PHONY: browser
 browser: ## Test a researcher's day in a real browser

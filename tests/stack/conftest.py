@@ -32,6 +32,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             # What others know of the host, its address or token does not hold after these: alone, and last.
             if item.path.parent.name == "rotation":
                 item.add_marker(pytest.mark.rotation)
+            if item.path.parent.name == "model_host":
+                item.add_marker(pytest.mark.model_host)
             if item.path.name == "test_disaster.py":
                 item.add_marker(pytest.mark.disaster)
     # They leave a release of another checkout behind, in which check mode rightly finds something to change.

@@ -31,7 +31,9 @@ class Host:
     @staticmethod
     def _container(name: str) -> str:
         instances = [
-            one for one in AwsApi(settings.load()).observe().live if one.tags.get("ragdock:name") == name
+            one
+            for one in AwsApi(settings.load()).observe().live
+            if one.tags.get("ragdock:name") == name and "ragdock:host" not in one.tags
         ]
         assert len(instances) == 1, (
             f"{len(instances)} instances are named {name}. Run `make up`, or set RAGDOCK_HOST_COMMAND."
