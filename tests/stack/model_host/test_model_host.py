@@ -1,7 +1,7 @@
 """A second host for models, from its setting to its end: asked, stopped, started, rotated, removed.
 
-Assumes a sandbox that is deployed and has room for a second host (2 GiB of memory). Its type has no graphics card: no
-machine here has one.
+Assumes a sandbox that is deployed and has room for a second host (2 GiB of memory). Its type has no
+graphics card: no machine here has one.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from tests.stack.endpoint import ApiClient, value
 from tests.stack.host import Host
 from tests.stack.plays import Outcome, play
 
-FILES = "{{ sandbox_models_dir }}"
+CHAT = "{{ sandbox_models_dir }}/smollm2-135m-instruct.gguf"
+EMBED = "{{ sandbox_models_dir }}/all-minilm"
 LARGE, SMALL = "smollm2-models:135m", "smollm2:135m"
 MODELS = [
-    {"name": LARGE, "use": ["chat"], "source": "files", "files": [f"{FILES}/smollm2-135m-instruct.gguf"], "model_host": True},
-    {"name": SMALL, "use": ["fallback"], "source": "files", "files": [f"{FILES}/smollm2-135m-instruct.gguf"]},
-    {"name": "all-minilm", "use": ["embed"], "source": "files", "files": [f"{FILES}/all-minilm"]},
-]  # fmt: skip
+    {"name": LARGE, "use": ["chat"], "source": "files", "files": [CHAT], "model_host": True},
+    {"name": SMALL, "use": ["fallback"], "source": "files", "files": [CHAT]},
+    {"name": "all-minilm", "use": ["embed"], "source": "files", "files": [EMBED]},
+]
 WITH = {
     "ragdock_model_host_type": "t3.medium",
     "ragdock_model_hours": "Mon-Sun 00:00-23:59 UTC",
@@ -77,13 +78,13 @@ class Asked:
         self.api = api
         self.count = 0
         self.keyword = papers.word()
-        self.document = api.upload(f"{self.keyword}.pdf", papers.good("pdf", self.keyword))["id"]
+        self.document = api.brought(f"{self.keyword}.pdf", papers.good("pdf", self.keyword))
         api.ready(self.document)
 
     def answered_by(self) -> str:
         """The model that wrote the answer."""
         self.count += 1
-        answer = self.api.ask(f"What is {self.keyword} for, asked for the {self.count}. time?")
+        answer = self.api.ask(f"Who built the lighthouse of {self.keyword}? Question {self.count}.")
         return str(answer["model"])
 
 
