@@ -8,8 +8,8 @@ module: aws_preflight
 short_description: Find out, before anything changes, whether AWS will let this run succeed
 description:
   - Checks credentials, account, region, instance type with its memory and zones, the account's quotas and
-    plan, image, the deployment's name and the domain's zone in one process. Changes nothing. Fails with
-    every problem at once.
+    plan, image, the deployment's name and the domain's zone in one process, and meanwhile the AWS CLI and its
+    Session Manager plugin. Changes nothing. Fails with every problem at once.
 options:
   name: {description: The deployment's name., type: str, required: true}
   region: {description: The region., type: str, required: true}
@@ -23,6 +23,11 @@ options:
   ami_id: {description: A fixed image., type: str, default: ""}
   ami_parameter: {description: The parameter that names the image., type: str, required: true}
   domain: {description: The public host name., type: str, default: ""}
+  connects:
+    description: Whether the run connects to the host by Session Manager and needs its programs.
+    type: bool
+    default: false
+  cli_folder: {description: Folder that has them; empty for PATH., type: str, default: ""}
 author: ["Ragdock (!UNKNOWN)"]
 """
 
@@ -53,11 +58,13 @@ zone_id: {description: Route 53 zone of the domain; empty without one., type: st
 """
 
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ragdock.host.plugins.module_utils.aws import session_tools
 from ansible_collections.ragdock.host.plugins.module_utils.aws.credentials import (
     ATTEMPTS,
     account_of,
@@ -177,6 +184,22 @@ class Checks:
 
 def examine(params: dict[str, Any]) -> dict[str, Any]:
     """Every check; raises one refusal with all that is wrong."""
+    with ThreadPoolExecutor() as beside:
+        tools = beside.submit(session_tools.problems, params["cli_folder"]) if params["connects"] else None
+        try:
+            facts = examine_account(params)
+            problems = []
+        except RefusalError as refusal:
+            problems = [str(refusal)]
+        missing = tools.result() if tools else []
+    problems += [*missing, session_tools.WHY] if missing else []
+    if problems:
+        raise RefusalError("\n".join(problems))
+    return facts
+
+
+def examine_account(params: dict[str, Any]) -> dict[str, Any]:
+    """What is checked against AWS; raises one refusal with all that is wrong."""
     session = session_of(params["region"])
     account, caller = account_of(session, params["account"])
     facts: dict[str, Any] = {"account": account, "caller": caller}
@@ -212,6 +235,8 @@ def main() -> None:
             "ami_id": {"type": "str", "default": ""},
             "ami_parameter": {"type": "str", "required": True},
             "domain": {"type": "str", "default": ""},
+            "connects": {"type": "bool", "default": False},
+            "cli_folder": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )
