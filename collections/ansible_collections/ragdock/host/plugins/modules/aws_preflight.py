@@ -54,6 +54,7 @@ zones: {description: Zones that offer the type., type: list, elements: str, retu
 quotas: {description: "What a new host takes of the account's limits.", type: list, returned: always}
 plan: {description: "The account's plan; empty when AWS does not say.", type: str, returned: always}
 memory_mib: {description: Memory of the instance type., type: int, returned: always}
+running: {description: "Running hosts: ids, addresses, volumes by device.", type: list, returned: always}
 zone_id: {description: Route 53 zone of the domain; empty without one., type: str, returned: always}
 """
 
@@ -125,13 +126,24 @@ def zone_of(route53: Any, domain: str) -> str:
     return str(max(fitting, key=lambda zone: len(zone["Name"]))["Id"].rpartition("/")[2])
 
 
-def has_host(ec2: Any, name: str) -> bool:
-    """Whether the deployment has a host, so that none is to be launched."""
+def hosts_of(ec2: Any, name: str) -> list[dict[str, Any]]:
+    """The deployment's hosts that are not terminated."""
     filters = [
         {"Name": "tag:ragdock:name", "Values": [name]},
         {"Name": "instance-state-name", "Values": ALIVE},
     ]
-    return bool(ec2.describe_instances(Filters=filters)["Reservations"])
+    found = ec2.describe_instances(Filters=filters)["Reservations"]
+    return [host for reservation in found for host in reservation["Instances"]]
+
+
+def addressed(host: dict[str, Any]) -> dict[str, Any]:
+    """What the inventory needs of a host."""
+    return {
+        "instance_id": host["InstanceId"],
+        "private_ip": host.get("PrivateIpAddress", ""),
+        "public_ip": host.get("PublicIpAddress", ""),
+        "volumes": {one["DeviceName"]: one["Ebs"]["VolumeId"] for one in host.get("BlockDeviceMappings", [])},
+    }
 
 
 class Checks:
@@ -157,7 +169,9 @@ class Checks:
             "quotas": [],
             "plan": "",
         }
-        if not has_host(self.ec2, self.params["name"]):
+        hosts = hosts_of(self.ec2, self.params["name"])
+        facts["running"] = [addressed(one) for one in hosts if one["State"]["Name"] == "running"]
+        if not hosts:
             facts["plan"] = assert_plan(self.session, self.ec2, found, needed_mib(limits, reserve))
             quotas = quotas_of(self.client, self.params["name"], found)
             assert_room(quotas, region)
