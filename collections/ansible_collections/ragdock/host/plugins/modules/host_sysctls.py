@@ -80,9 +80,9 @@ def write(name: str, value: str) -> None:
         location(name).write_text(value)
     except OSError as error:
         raise SysctlError(
-            f"The kernel keeps {name} at {read(name)} and refuses {value}: {error.strerror}. On a host inside "
-            f"a container the setting belongs to the machine outside: run `sysctl -w {name}={value}` there, "
-            "then again."
+            f"The kernel keeps {name} at {read(name)} and refuses {value}: {error.strerror}. On a host "
+            f"inside a container the setting belongs to the machine outside: run `sysctl -w "
+            f"{name}={value}` there, then again."
         ) from error
 
 
