@@ -20,7 +20,9 @@ from ansible_collections.ragdock.host.plugins.modules import aws_secrets_make as
 from ansible_collections.ragdock.host.plugins.modules import rotation_store as rotation
 from tests.unit.role_files import ROLES
 
-PAIRS = yaml.safe_load((ROLES / "aws_secrets/defaults/main.yml").read_text())["aws_secrets_certificates_of_the_main_host"]
+PAIRS = yaml.safe_load((ROLES / "aws_secrets/defaults/main.yml").read_text())[
+    "aws_secrets_certificates_of_the_main_host"
+]
 EDGE = "edge_ca"
 CA, LEAVES = "opensearch_ca", ["opensearch_node", "opensearch_admin"]
 
