@@ -16,7 +16,7 @@ import requests
 from sandbox import agent, docker_api, networks, pki, trust
 from sandbox.cloud import AwsApi
 from sandbox.docker_api import Container
-from sandbox.settings import ACCOUNT, OPERATOR_KEY, Sandbox, inventory
+from sandbox.settings import ACCOUNT, OPERATOR_KEYS, Sandbox, inventory
 
 AWS_IMAGE = "ragdock-sandbox/aws:5"
 REGISTRY_IMAGE = "ragdock-sandbox/registry:2"
@@ -44,7 +44,8 @@ def aws(sandbox: Sandbox) -> Container:
                 "AGENT_VERSION": agent.version(sandbox),
                 "AWS_ACCOUNT": ACCOUNT,
                 "AWS_ADDRESS": str(sandbox.aws_address),
-                "AWS_OPERATOR_KEY": OPERATOR_KEY,
+                "AWS_OPERATOR_KEY": OPERATOR_KEYS.access,
+                "AWS_OPERATOR_SECRET": OPERATOR_KEYS.secret,
                 "AWS_REGION": sandbox.region,
                 "PYTHONPATH": "/opt/ragdock",
                 "PYTHONDONTWRITEBYTECODE": "1",
@@ -58,6 +59,7 @@ def aws(sandbox: Sandbox) -> Container:
                     f"{sandbox.policies}:/etc/policies:ro",
                     f"{sandbox.secret.parent}:/run/journal:ro",
                     f"{agent.folder(sandbox)}:/run/agent:ro",
+                    f"{sandbox.organization}:/run/organization:ro",
                     f"{volume(sandbox, 'aws')}:/var/lib/aws",
                 ],
                 "init": True,
@@ -114,6 +116,7 @@ def up_aws(client: Any, sandbox: Sandbox) -> str:
         key.touch(mode=0o600)
         key.write_bytes(os.urandom(32))
     agent.ensure(sandbox)
+    sandbox.organization.mkdir(exist_ok=True)
     _write_credentials(sandbox)
     client.volumes.create(volume(sandbox, "aws"), labels=sandbox.labels)
     docker_api.ensure_container(client, sandbox, aws(sandbox))

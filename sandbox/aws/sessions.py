@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.aws.recorder import App, Start, take_body
+from sandbox.aws.refusals import JSON, Refusal
 from sandbox.aws.signature import credential
 
 PORT = 5022
@@ -42,13 +43,13 @@ INSTANCE = re.compile(r"i-[0-9a-f]{8,17}")
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-class RefusalError(Exception):
-    """An error of the API."""
+class RefusedError(Exception):
+    """An operation that is answered with an error."""
 
     def __init__(self, code: str, message: str) -> None:
-        """Keep both parts."""
+        """Keep the answer."""
         super().__init__(message)
-        self.code = code
+        self.refusal = Refusal(code, message)
 
 
 @dataclass
@@ -101,7 +102,7 @@ class Sessions:
     def _register(self, values: dict[str, Any]) -> dict[str, Any]:
         instance = str(values.get("InstanceId", ""))
         if not INSTANCE.fullmatch(instance):
-            raise RefusalError("InvalidInstanceId", f"{instance} is no instance.")
+            raise RefusedError("InvalidInstanceId", f"{instance} is no instance.")
         version, address = (str(values.get(name, "")) for name in ("AgentVersion", "IPAddress"))
         agent = Agent(instance, version, address, secrets.token_hex(16))
         self.agents[instance] = agent
@@ -119,12 +120,12 @@ class Sessions:
     def _start(self, values: dict[str, Any], caller: str) -> dict[str, Any]:
         target, document = str(values.get("Target", "")), str(values.get("DocumentName", ""))
         if document != DOCUMENT:
-            raise RefusalError(
+            raise RefusedError(
                 "InvalidDocument", f"{document or 'A shell'} is not what this AWS can start: {DOCUMENT} is."
             )
         agent = self.agents.get(target)
         if agent is None or not agent.connected:
-            raise RefusalError("TargetNotConnected", f"{target} is not connected.")
+            raise RefusedError("TargetNotConnected", f"{target} is not connected.")
         port = int(values.get("Parameters", {}).get("portNumber", ["22"])[0])
         session = Session(f"{caller}-{secrets.token_hex(9)}", secrets.token_hex(16), agent, port)
         self.sessions[session.token] = session
@@ -164,13 +165,12 @@ class Application:
         caller = signed.key if signed else "anonymous"
         try:
             answer = self._sessions.call(operation, json.loads(take_body(environ) or b"{}"), caller)
-        except RefusalError as refusal:
-            answer, status = {"__type": f"#{refusal.code}", "message": str(refusal)}, "400 Bad Request"
+        except RefusedError as refused:
+            status, headers, text = refused.refusal.answer(JSON)
         else:
-            status = "200 OK"
-        text = json.dumps(answer).encode()
-        kind = ("Content-Type", "application/x-amz-json-1.1")
-        start_response(status, [kind, ("Content-Length", str(len(text)))])
+            status, text = "200 OK", json.dumps(answer).encode()
+            headers = [("Content-Type", "application/x-amz-json-1.1"), ("Content-Length", str(len(text)))]
+        start_response(status, headers)
         return [text]
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
-import boto3
 import pytest
 
+from sandbox.aws.people import Keys
 from tests.local_aws import REGION, JudgedAws, judged_aws
 from tests.unit.aws.test_host_policy import rendered
 from tests.unit.role_files import ROLES
@@ -18,7 +19,7 @@ OPERATOR_POLICIES = {path.stem: path.read_text() for path in (ROLES.parent / "do
 # One of those that moto knows.
 IMAGE = "ami-12c6146b"
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
-ANYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+ANYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 
 
 def tagged(kind: str, **tags: str) -> list[dict[str, Any]]:
@@ -95,14 +96,20 @@ def host(aws: JudgedAws) -> Any:
         RoleArn=f"arn:aws:iam::{ACCOUNT}:role/ragdock-demo-host", RoleSessionName="i-0123456789abcdef0"
     )["Credentials"]
 
-    def client(service: str) -> Any:
-        return boto3.client(
-            service,  # type: ignore[call-overload]
-            endpoint_url=aws.address,
-            region_name=REGION,
-            aws_access_key_id=given["AccessKeyId"],
-            aws_secret_access_key=given["SecretAccessKey"],
-            aws_session_token=given["SessionToken"],
-        )
+    return partial(session_client, aws, given)
 
-    return client
+
+def session_client(aws: JudgedAws, given: dict[str, Any], service: str) -> Any:
+    """A client with the credentials of a session."""
+    keys = Keys(given["AccessKeyId"], given["SecretAccessKey"])
+    return aws.client(service, keys, token=given["SessionToken"])
+
+
+def person(aws: JudgedAws, name: str, *statements: dict[str, Any]) -> Keys:
+    """The keys of a new user with these rights."""
+    iam = aws.client("iam")
+    iam.create_user(UserName=name)
+    policy = {"Version": "2012-10-17", "Statement": list(statements)}
+    iam.put_user_policy(UserName=name, PolicyName="rights", PolicyDocument=json.dumps(policy))
+    made = iam.create_access_key(UserName=name)["AccessKey"]
+    return Keys(made["AccessKeyId"], made["SecretAccessKey"])

@@ -117,7 +117,7 @@ def play(aws: JudgedAws, state: Path, playbook: str, **settings: Any) -> subproc
     """A playbook with the sandbox's inventory, and so with the operator's key."""
     values = settings | {
         "ragdock_name": NAME,
-        "ragdock_aws_endpoint_url": aws.address,
+        "ragdock_aws_endpoint_url": aws.url,
         "ragdock_alarm_email": "somebody@example.org",
         "ragdock_domain": DOMAIN,
         "ragdock_acme_email": "somebody@example.org",
