@@ -146,6 +146,8 @@ def _parts(body: bytes, trailed: bool) -> Iterator[tuple[str, tuple[str, ...], s
         data = body[head.end() : head.end() + size]
         at = head.end() + size + (len(b"\r\n") if size else 0)
         yield "PAYLOAD", (NOTHING, hashlib.sha256(data).hexdigest()), head[2].decode()
+    if not trailed and body[at:].strip():
+        yield "PAYLOAD", (), ""
     if trailed:
         end = TRAILER.fullmatch(body, at)
         lines = end["lines"].replace(b"\r\n", b"\n") if end else b""

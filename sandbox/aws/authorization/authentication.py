@@ -25,38 +25,43 @@ class Secrets:
     until: dt.datetime | None = None
 
 
+def now() -> dt.datetime:
+    """AWS's clock."""
+    return dt.datetime.now(dt.UTC)
+
+
 def problem(
     secrets: Secrets, signed: Credential, environ: Mapping[str, Any], body: bytes
 ) -> tuple[Reason, str] | None:
     """What is wrong with a signature, and how that is said; None when it is good."""
-    now = dt.datetime.now(dt.UTC)
+    at = now()
     if not hmac.compare_digest(signed.token.encode(), secrets.token.encode()):
         return Reason.WRONG_TOKEN, ""
-    if secrets.until and secrets.until <= now:
+    if secrets.until and secrets.until <= at:
         return Reason.ENDED_SESSION, ""
     if signed.made is None:
         return Reason.WRONG_SIGNATURE, ""
-    if wrong := _untimely(signed, signed.made, now):
+    if wrong := _untimely(signed, signed.made, at):
         return wrong
     if not digest_fits(environ, body):
         return Reason.WRONG_DIGEST, ""
     return None if is_signed_with(secrets.secret, signed, environ, body) else (Reason.WRONG_SIGNATURE, "")
 
 
-def _untimely(signed: Credential, made: dt.datetime, now: dt.datetime) -> tuple[Reason, str] | None:
+def _untimely(signed: Credential, made: dt.datetime, at: dt.datetime) -> tuple[Reason, str] | None:
     skew = LONGER_SKEW.get(signed.service, SKEW)
     minutes = skew // dt.timedelta(minutes=1)
-    if made > now + skew:
-        latest = (now + skew).strftime(STAMP)
+    if made > at + skew:
+        latest = (at + skew).strftime(STAMP)
         return Reason.WRONG_TIME, (
             f"Signature not yet current: {signed.stamp} is still later than {latest} "
-            f"({now.strftime(STAMP)} + {minutes} min.)"
+            f"({at.strftime(STAMP)} + {minutes} min.)"
         )
     good = skew if signed.seconds is None else dt.timedelta(seconds=signed.seconds)
-    if made < now - good:
+    if made < at - good:
         said = (
-            f"Signature expired: {signed.stamp} is now earlier than {(now - good).strftime(STAMP)} "
-            f"({now.strftime(STAMP)} - {good // dt.timedelta(minutes=1)} min.)"
+            f"Signature expired: {signed.stamp} is now earlier than {(at - good).strftime(STAMP)} "
+            f"({at.strftime(STAMP)} - {good // dt.timedelta(minutes=1)} min.)"
         )
         return (Reason.WRONG_TIME if signed.seconds is None else Reason.ENDED_ADDRESS), said
     return None

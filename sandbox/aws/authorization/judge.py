@@ -36,7 +36,7 @@ class Judge:
     """A WSGI application around the AWS APIs."""
 
     def __init__(self, app: App, account: Account, administrator: Keys, log: Log = _print) -> None:
-        """Ask everybody for a signature, and everybody but the administrator, who has these keys, for rights."""
+        """Ask everybody for a signature; for rights, everybody but the administrator, who has these keys."""
         self._app = app
         self._account = account
         self._administrator = administrator

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Iterator
 from functools import partial
@@ -18,7 +19,8 @@ ACCOUNT = "123456789012"
 OPERATOR_POLICIES = {path.stem: path.read_text() for path in (ROLES.parent / "docs/policies").glob("*.json")}
 # One of those that moto knows.
 IMAGE = "ami-12c6146b"
-TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
+TRUST = '{"Version": "2012-10-17", "Statement": []}'
+SESSION = "i-0123456789abcdef0"
 ANYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 
 
@@ -32,6 +34,11 @@ def tagged(kind: str, **tags: str) -> list[dict[str, Any]]:
     ]
 
 
+def document(*statements: dict[str, Any]) -> str:
+    """A policy."""
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
 def host_policy(name: str) -> str:
     """The rights of a deployment's host."""
     values = {
@@ -42,7 +49,7 @@ def host_policy(name: str) -> str:
     }
     files = [path.name.removesuffix(".json.j2") for path in (ROLES / "aws_identity/templates").glob("*.j2")]
     statements = [one for file in files if file != "trust" for one in rendered(file, **values)]
-    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+    return document(*statements)
 
 
 def deploy(aws: JudgedAws, name: str) -> None:
@@ -92,11 +99,15 @@ def foreign(aws: JudgedAws) -> str:
 @pytest.fixture(scope="module")
 def host(aws: JudgedAws) -> Any:
     """Makes a client with the rights of the host of `demo`, as the metadata service hands them out."""
-    given = aws.client("sts").assume_role(
-        RoleArn=f"arn:aws:iam::{ACCOUNT}:role/ragdock-demo-host", RoleSessionName="i-0123456789abcdef0"
-    )["Credentials"]
+    return partial(session_client, aws, assume(aws))
 
-    return partial(session_client, aws, given)
+
+def assume(aws: JudgedAws, made: dt.timedelta = dt.timedelta(), **parameters: Any) -> dict[str, Any]:
+    """The credentials of a session of that host's role; MADE is how wrong the clock is that asks for them."""
+    wanted = {"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/ragdock-demo-host", "RoleSessionName": SESSION}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.auth.get_current_datetime", lambda: dt.datetime.now(dt.UTC) + made)
+        return dict(aws.client("sts").assume_role(**(wanted | parameters))["Credentials"])
 
 
 def session_client(aws: JudgedAws, given: dict[str, Any], service: str) -> Any:
@@ -109,7 +120,6 @@ def person(aws: JudgedAws, name: str, *statements: dict[str, Any]) -> Keys:
     """The keys of a new user with these rights."""
     iam = aws.client("iam")
     iam.create_user(UserName=name)
-    policy = {"Version": "2012-10-17", "Statement": list(statements)}
-    iam.put_user_policy(UserName=name, PolicyName="rights", PolicyDocument=json.dumps(policy))
+    iam.put_user_policy(UserName=name, PolicyName="rights", PolicyDocument=document(*statements))
     made = iam.create_access_key(UserName=name)["AccessKey"]
     return Keys(made["AccessKeyId"], made["SecretAccessKey"])
