@@ -38,7 +38,7 @@ def aws(sandbox: Sandbox) -> Container:
         address=str(sandbox.aws_address),
         part="aws",
         command=("python3", "-u", "-m", "sandbox.aws.server"),
-        salt=fingerprint(code / "aws", sandbox.policies, agent.folder(sandbox)),
+        salt=fingerprint(code / "aws", code / "pump.py", sandbox.policies, agent.folder(sandbox)),
         options={
             "environment": {
                 "AGENT_VERSION": agent.version(sandbox),
@@ -56,6 +56,7 @@ def aws(sandbox: Sandbox) -> Container:
             "host": {
                 "binds": [
                     f"{code / 'aws'}:/opt/ragdock/sandbox/aws:ro",
+                    f"{code / 'pump.py'}:/opt/ragdock/sandbox/pump.py:ro",
                     f"{sandbox.policies}:/etc/policies:ro",
                     f"{sandbox.secret.parent}:/run/journal:ro",
                     f"{agent.folder(sandbox)}:/run/agent:ro",

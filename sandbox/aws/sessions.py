@@ -22,13 +22,13 @@ from typing import Any
 from sandbox.aws.recorder import App, Start, take_body
 from sandbox.aws.refusals import JSON, Refusal
 from sandbox.aws.signature import credential
+from sandbox.pump import CHUNK, Streams, join
 
 PORT = 5022
 DOCUMENT = "AWS-StartSSHSession"
 # An agent that has been silent for so long is not connected; it says something every few seconds.
 SILENT_SECONDS = 15.0
 JOIN_SECONDS = 15.0
-CHUNK = 256 * 1024
 OPERATIONS = frozenset(
     {
         "DescribeInstanceInformation",
@@ -39,8 +39,6 @@ OPERATIONS = frozenset(
     }
 )
 INSTANCE = re.compile(r"i-[0-9a-f]{8,17}")
-
-Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class RefusedError(Exception):
@@ -233,16 +231,5 @@ class Relay:
         finally:
             del self._sessions.sessions[token]
         if there is not None:
-            await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))
+            await join((reader, writer), there)
             there[1].close()
-
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Carry one way until it ends; the end is passed on."""
-    try:
-        while data := await reader.read(CHUNK):
-            writer.write(data)
-            await writer.drain()
-        writer.write_eof()
-    except OSError:
-        writer.transport.abort()
