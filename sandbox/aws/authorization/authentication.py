@@ -25,16 +25,10 @@ class Secrets:
     until: dt.datetime | None = None
 
 
-def now() -> dt.datetime:
-    """AWS's clock."""
-    return dt.datetime.now(dt.UTC)
-
-
 def problem(
-    secrets: Secrets, signed: Credential, environ: Mapping[str, Any], body: bytes
+    secrets: Secrets, signed: Credential, environ: Mapping[str, Any], body: bytes, at: dt.datetime
 ) -> tuple[Reason, str] | None:
-    """What is wrong with a signature, and how that is said; None when it is good."""
-    at = now()
+    """What is wrong with the signature of a request that came at that time, and how it is said."""
     if not hmac.compare_digest(signed.token.encode(), secrets.token.encode()):
         return Reason.WRONG_TOKEN, ""
     if secrets.until and secrets.until <= at:

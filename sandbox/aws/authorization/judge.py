@@ -32,6 +32,11 @@ def _print(line: str) -> None:
     sys.stdout.flush()
 
 
+def now() -> dt.datetime:
+    """AWS's clock."""
+    return dt.datetime.now(dt.UTC)
+
+
 class Judge:
     """A WSGI application around the AWS APIs."""
 
@@ -46,10 +51,12 @@ class Judge:
         """Let a request through, or answer it with AWS's refusal."""
         if str(environ.get("PATH_INFO", "")).startswith(OWN_PATHS):
             return self._app(environ, start_response)
+        # Not when its body has come: that may take longer than a signature is good for.
+        arrived = now()
         body = take_body(environ)
         signed = credential(environ)
         form = protocol(signed.service if signed else "", environ, body)
-        refusal = self._refusal(environ, body, signed, form)
+        refusal = self._refusal(environ, body, signed, form, arrived)
         if refusal is None and signed is not None and _asks_for_a_simulation(environ, body, signed):
             answer = simulation.simulate(read(environ, body, signed), self._account)
             if isinstance(answer, bytes):
@@ -63,7 +70,12 @@ class Judge:
         return [content]
 
     def _refusal(
-        self, environ: dict[str, Any], body: bytes, signed: Credential | None, form: str
+        self,
+        environ: dict[str, Any],
+        body: bytes,
+        signed: Credential | None,
+        form: str,
+        arrived: dt.datetime,
     ) -> Refusal | None:
         if signed is None:
             if form == REST and self._public(environ):
@@ -76,7 +88,7 @@ class Judge:
             self._log(f"Denied: {signed.key} is nobody's access key ({signed.service})")
             return refusal(Reason.UNKNOWN_KEY, signed.service, form)
         principal, secrets = owner or (None, Secrets(self._administrator.secret))
-        if wrong := problem(secrets, signed, environ, body):
+        if wrong := problem(secrets, signed, environ, body, arrived):
             reason, said = wrong
             what = reason.name.lower().replace("_", " ")
             self._log(
@@ -125,11 +137,11 @@ def _asks_for_a_simulation(environ: dict[str, Any], body: bytes, signed: Credent
 
 def context(principal: Principal, right: Right, account: Account) -> Context:
     """The condition keys of a request, in lower case."""
-    now = dt.datetime.now(dt.UTC)
+    at = now()
     service = right.action.partition(":")[0]
     found = {
-        "aws:CurrentTime": now.isoformat(timespec="seconds"),
-        "aws:EpochTime": str(int(now.timestamp())),
+        "aws:CurrentTime": at.isoformat(timespec="seconds"),
+        "aws:EpochTime": str(int(at.timestamp())),
         "aws:PrincipalAccount": account.number,
         "aws:PrincipalArn": principal.arn,
         "aws:PrincipalType": principal.kind,

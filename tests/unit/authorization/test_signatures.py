@@ -297,7 +297,7 @@ class TestASession:
         assert session_client(aws, ended, "sts").get_caller_identity()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(
-                "sandbox.aws.authorization.authentication.now",
+                "sandbox.aws.authorization.judge.now",
                 lambda: dt.datetime.now(dt.UTC) + dt.timedelta(minutes=12),
             )
             with clock(dt.timedelta(minutes=12)):
