@@ -54,6 +54,11 @@ class Principal:
         return self.arn
 
 
+SERVICE = "Service"
+# As whom the sandbox becomes the role of a host.
+EC2 = Principal("ec2.amazonaws.com", "", "ec2", SERVICE, ())
+
+
 @dataclass(frozen=True)
 class Account:
     """One account in one region."""
@@ -89,7 +94,9 @@ class Account:
         if question.action.startswith(ALSO_BY_THE_RESOURCE) and question.resource != "*":
             names = {principal.arn, principal.role, self.number, f"arn:aws:iam::{self.number}:root"}
             limits[RESOURCE] = policy.of(frozenset(names)) if policy else Policy(())
-        return decide(question, own, direct, limits, self.organization.limits(question.action))
+        # A service acts for its own sake: an organisation's policies are for the account's people.
+        above = {} if principal.kind == SERVICE else self.organization.limits(question.action)
+        return decide(question, own, direct, limits, above)
 
     def source(self, arn: str) -> Principal | None:
         """The user or role that has this ARN."""

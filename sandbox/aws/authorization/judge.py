@@ -9,7 +9,7 @@ from typing import Any
 
 from sandbox.aws import operations
 from sandbox.aws.authorization import catalog, services, simulation
-from sandbox.aws.authorization.account import Account, Principal
+from sandbox.aws.authorization.account import EC2, Account, Principal
 from sandbox.aws.authorization.authentication import Secrets, problem
 from sandbox.aws.authorization.calls import Call, UnreadableError, read
 from sandbox.aws.authorization.patterns import Context
@@ -23,6 +23,7 @@ from sandbox.aws.signature import Credential, credential
 
 # Nobody is asked for the right to know who they are.
 FREE = frozenset({"sts:GetCallerIdentity"})
+BECOMING = "AssumeRole"
 OWN_PATHS = "/sandbox/"
 Log = Callable[[str], None]
 
@@ -38,10 +39,13 @@ def now() -> dt.datetime:
 
 
 class Judge:
-    """A WSGI application around the AWS APIs."""
+    """A WSGI application around the AWS APIs.
+
+    Everybody is asked for a signature; for rights, everybody but the administrator, who plays AWS itself.
+    """
 
     def __init__(self, app: App, account: Account, administrator: Keys, log: Log = _print) -> None:
-        """Ask everybody for a signature; for rights, everybody but the administrator, who has these keys."""
+        """Judge by what ACCOUNT knows."""
         self._app = app
         self._account = account
         self._administrator = administrator
@@ -95,6 +99,9 @@ class Judge:
                 f"Denied: {principal or 'the administrator'} by {signed.key} ({signed.service}): {what}"
             )
             return refusal(reason, signed.service, form, said)
+        if principal is None and operations.operation(environ, body) == BECOMING:
+            # Also here a role's trust decides: one that does not trust EC2 gives a host nothing.
+            principal = EC2
         return self._unauthorized(environ, body, signed, principal, form) if principal else None
 
     def _unauthorized(

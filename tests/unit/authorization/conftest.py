@@ -19,6 +19,8 @@ ACCOUNT = "123456789012"
 OPERATOR_POLICIES = {path.stem: path.read_text() for path in (ROLES.parent / "docs/policies").glob("*.json")}
 # One of those that moto knows.
 IMAGE = "ami-12c6146b"
+# That of our hosts, as it is deployed.
+TRUSTS_EC2 = (ROLES / "aws_identity/templates/trust.json.j2").read_text()
 TRUST = '{"Version": "2012-10-17", "Statement": []}'
 SESSION = "i-0123456789abcdef0"
 ANYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
@@ -56,7 +58,7 @@ def deploy(aws: JudgedAws, name: str) -> None:
     """What a deployment has, as far as others could want it."""
     role = f"ragdock-{name}-host"
     iam = aws.client("iam")
-    iam.create_role(RoleName=role, AssumeRolePolicyDocument=TRUST)
+    iam.create_role(RoleName=role, AssumeRolePolicyDocument=TRUSTS_EC2)
     iam.put_role_policy(RoleName=role, PolicyName="host", PolicyDocument=host_policy(name))
     iam.create_instance_profile(InstanceProfileName=role)
     iam.add_role_to_instance_profile(InstanceProfileName=role, RoleName=role)

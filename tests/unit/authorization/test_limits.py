@@ -84,6 +84,13 @@ class TestThePolicyOfAResource:
             iam.update_assume_role_policy(RoleName="trusting", PolicyDocument=trusting)
             assert sts.assume_role(**wanted)["Credentials"]
 
+    def test_a_role_that_does_not_trust_ec2_gives_a_host_nothing(self, aws: JudgedAws) -> None:
+        """The sandbox is EC2 there, and is refused like it."""
+        iam = aws.client("iam")
+        iam.create_role(RoleName="closed", AssumeRolePolicyDocument=document())
+        wanted = {"RoleSessionName": SESSION, "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/closed"}
+        assert refused(aws.client("sts").assume_role, **wanted)[0] == "AccessDenied"
+
     def test_trust_in_the_account_needs_a_right_besides(self, aws: JudgedAws) -> None:
         """It leaves the choice to the account's own policies; to name somebody is enough by itself."""
         keys = person(aws, "modest", READ_SECRETS)
