@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 from typing import Any
 
@@ -11,6 +12,8 @@ from sandbox.aws.signature import STAMP
 QUOTAS = {"L-0263D0A3": 5.0, "L-1216C47A": 32.0}
 # How long a session lasts whose request says nothing, in seconds.
 HOUR = 3600
+# Bytes of a session's token.
+TOKEN = 264
 
 
 def apply() -> None:
@@ -50,12 +53,22 @@ def _s3() -> None:
 
 
 def _sts() -> None:
+    from moto.moto_api._internal import mock_random
+    from moto.sts import models
     from moto.sts.models import AssumedRole
     from moto.sts.responses import TokenResponse
 
     response: Any = TokenResponse
     role: Any = AssumedRole
     role.policy_arns = ()
+
+    def random_session_token() -> str:
+        """moto draws it from elsewhere than everything else: after a replay a host's would be another."""
+        drawn = mock_random.getrandbits(8 * TOKEN).to_bytes(TOKEN, "big")
+        return base64.b64encode(drawn).decode()
+
+    module: Any = models
+    module.random_session_token = random_session_token
     assume_role = response.assume_role
 
     def assume_role_until(self: Any) -> Any:
