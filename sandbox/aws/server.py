@@ -71,10 +71,9 @@ def main() -> None:
     table = sessions.Sessions(f"tcp://{os.environ['AWS_ADDRESS']}:{sessions.PORT}")
     relay = sessions.Relay(table).serve("0.0.0.0")  # noqa: S104
     threading.Thread(target=asyncio.run, args=(relay,), daemon=True).start()
-    app = Faults(sessions.Application(recorder, table))
-    judge = Judge(
-        app, Account(account, region, Organization(ORGANIZATION)), people.administrator(KEY.read_bytes())
-    )
+    known = Account(account, region, Organization(ORGANIZATION))
+    app = Faults(sessions.Application(recorder, table, known.name_of))
+    judge = Judge(app, known, people.administrator(KEY.read_bytes()))
     run_simple("0.0.0.0", 5000, judge, threaded=True, request_handler=MotoRequestHandler)  # noqa: S104
 
 

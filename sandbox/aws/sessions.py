@@ -15,7 +15,7 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -148,10 +148,11 @@ def _information(agent: Agent) -> dict[str, Any]:
 class Application:
     """A WSGI application around the one that answers everything else."""
 
-    def __init__(self, app: App, sessions: Sessions) -> None:
-        """Answer for `sessions`."""
+    def __init__(self, app: App, sessions: Sessions, named: Callable[[str], str] = str) -> None:
+        """Answer for `sessions`; NAMED says who has an access key."""
         self._app = app
         self._sessions = sessions
+        self._named = named
 
     def __call__(self, environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
         """Answer one request."""
@@ -159,8 +160,8 @@ class Application:
         if service != "AmazonSSM" or operation not in OPERATIONS:
             return self._app(environ, start_response)
         signed = credential(environ)
-        # A session's id begins with the access key of who started it.
-        caller = signed.key if signed else "anonymous"
+        # A session's id begins with the name of who started it, who alone may end it.
+        caller = self._named(signed.key) if signed else "anonymous"
         try:
             answer = self._sessions.call(operation, json.loads(take_body(environ) or b"{}"), caller)
         except RefusedError as refused:

@@ -80,6 +80,11 @@ class Account:
         until = session.expiration.replace(tzinfo=dt.UTC)
         return principal, Secrets(session.secret_access_key, session.session_token, until)
 
+    def name_of(self, key: str) -> str:
+        """The name of who has an access key; the key itself when nobody has."""
+        found = self.owner(key)
+        return found[0].name if found else key
+
     def decide(self, principal: Principal, question: Question) -> Decision:
         """What all policies that have a say decide together."""
         policy = resource_policy(self.number, self.region, question)

@@ -12,6 +12,7 @@ from sandbox.aws.authorization import catalog, services, simulation
 from sandbox.aws.authorization.account import EC2, Account, Principal
 from sandbox.aws.authorization.authentication import Secrets, problem
 from sandbox.aws.authorization.calls import Call, UnreadableError, read
+from sandbox.aws.authorization.organization import UnreadablePolicyError
 from sandbox.aws.authorization.patterns import Context
 from sandbox.aws.authorization.policies import IDENTITY, Decision, Question
 from sandbox.aws.authorization.reasons import Reason, refusal
@@ -115,13 +116,21 @@ class Judge:
             self._log(f"Denied: {principal} sent what cannot be read: {error!r}")
             said = f"User: {principal} sent a request that cannot be read"
             return refusal(Reason.DENIED, signed.service, form, said)
+        try:
+            said = self._denial(principal, call, rights)
+        except UnreadablePolicyError as error:
+            self._log(f"Denied: {principal} {call.action}: {error}")
+            said = str(error)
+        return refusal(Reason.DENIED, signed.service, form, said) if said else None
+
+    def _denial(self, principal: Principal, call: Call, rights: list[Right]) -> str:
+        """What is said about the first right that is lacking; nothing when none is."""
         for right in rights:
             decision = self.decide(principal, right, call)
             if not decision.allowed:
                 self._log(f"Denied: {principal} {right.action} on {right.resource}: {decision.why}")
-                said = _message(principal, right, decision)
-                return refusal(Reason.DENIED, signed.service, form, said)
-        return None
+                return _message(principal, right, decision)
+        return ""
 
     def _public(self, environ: dict[str, Any]) -> bool:
         """Whether a request reads an object that is everybody's."""

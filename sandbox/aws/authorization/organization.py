@@ -28,6 +28,10 @@ GUARDED = frozenset(
 FULL = parse('{"Statement": [{"Sid": "FullAWSAccess", "Effect": "Allow", "Action": "*", "Resource": "*"}]}')
 
 
+class UnreadablePolicyError(ValueError):
+    """A file that is not what it should be. As long as it is there nobody has a right."""
+
+
 @dataclass(frozen=True)
 class Organization:
     """The control policies in a folder; without one, the account is in no organisation."""
@@ -46,7 +50,10 @@ class Organization:
 
     def _statements(self) -> Iterator[Statement]:
         for path in sorted(self.folder.glob("*.json")) if self.folder else ():
-            yield from parse(path.read_text()).statements
+            try:
+                yield from parse(path.read_text()).statements
+            except (ValueError, LookupError, TypeError, AttributeError) as error:
+                raise UnreadablePolicyError(f"{path.name} is no control policy: {error!r}") from error
 
 
 def _whole(statements: list[Statement]) -> Policy:

@@ -98,3 +98,12 @@ def test_it_is_asked_by_a_simulation_too(member: JudgedAws, folder: Path) -> Non
     written(folder / "launch.json", ANYTHING | {"Effect": "Deny", "Action": "ec2:RunInstances"})
     (found,) = iam.simulate_principal_policy(**asked)["EvaluationResults"]
     assert found["EvalDecision"] == "explicitDeny"
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"Statement": [{"Effect": "Deny"}]}'])
+def test_a_file_that_is_no_policy_is_named(member: JudgedAws, folder: Path, text: str) -> None:
+    """Nothing is allowed meanwhile: what it was meant to forbid is not known."""
+    (folder / "typo.json").write_text(text)
+    code, message = refused(member.client("ec2", OPERATOR_KEYS).describe_vpcs)
+    assert (code, "typo.json is no control policy" in message) == ("UnauthorizedOperation", True)
+    assert "typo.json is no control policy" in member.log[-1]

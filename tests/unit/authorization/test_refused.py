@@ -194,8 +194,9 @@ class TestTheOperator:
         assert not passes("ssm", "start_session", Target=foreign, DocumentName=SSH)
 
     def test_ends_its_own_sessions(self) -> None:
-        """Not those of other users."""
-        assert passes("ssm", "terminate_session", SessionId="operator-0123456789abcdef0")
+        """Not those of other users: a session's id begins with a name."""
+        name = Account(ACCOUNT, REGION).name_of(OPERATOR_KEYS.access)
+        assert passes("ssm", "terminate_session", SessionId=f"{name}-0123456789abcdef0")
         assert not passes("ssm", "terminate_session", SessionId="somebody-0123456789abcdef0")
 
     @pytest.mark.parametrize(
