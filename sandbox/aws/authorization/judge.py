@@ -15,7 +15,7 @@ from sandbox.aws.authorization.calls import Call, UnreadableError, read
 from sandbox.aws.authorization.organization import UnreadablePolicyError
 from sandbox.aws.authorization.patterns import Context
 from sandbox.aws.authorization.policies import IDENTITY, Decision, Question
-from sandbox.aws.authorization.reasons import Reason, refusal
+from sandbox.aws.authorization.reasons import Reason, worded
 from sandbox.aws.authorization.rights import Right
 from sandbox.aws.people import Keys
 from sandbox.aws.recorder import App, Start, take_body
@@ -86,12 +86,12 @@ class Judge:
             if form == REST and self._public(environ):
                 return None
             self._log(f"Denied: {environ.get('REQUEST_METHOD')} {environ.get('PATH_INFO')} is not signed")
-            return refusal(Reason.UNSIGNED, "", form)
+            return worded(Reason.UNSIGNED, "", form)
         by_administrator = signed.key == self._administrator.access
         owner = None if by_administrator else self._account.owner(signed.key)
         if owner is None and not by_administrator:
             self._log(f"Denied: {signed.key} is nobody's access key ({signed.service})")
-            return refusal(Reason.UNKNOWN_KEY, signed.service, form)
+            return worded(Reason.UNKNOWN_KEY, signed.service, form)
         principal, secrets = owner or (None, Secrets(self._administrator.secret))
         if wrong := problem(secrets, signed, environ, body, arrived):
             reason, said = wrong
@@ -99,7 +99,7 @@ class Judge:
             self._log(
                 f"Denied: {principal or 'the administrator'} by {signed.key} ({signed.service}): {what}"
             )
-            return refusal(reason, signed.service, form, said)
+            return worded(reason, signed.service, form, said)
         if principal is None and operations.operation(environ, body) == BECOMING:
             # Also here a role's trust decides: one that does not trust EC2 gives a host nothing.
             principal = EC2
@@ -115,13 +115,13 @@ class Judge:
         except (UnreadableError, KeyError) as error:
             self._log(f"Denied: {principal} sent what cannot be read: {error!r}")
             said = f"User: {principal} sent a request that cannot be read"
-            return refusal(Reason.DENIED, signed.service, form, said)
+            return worded(Reason.DENIED, signed.service, form, said)
         try:
             said = self._denial(principal, call, rights)
         except UnreadablePolicyError as error:
             self._log(f"Denied: {principal} {call.action}: {error}")
             said = str(error)
-        return refusal(Reason.DENIED, signed.service, form, said) if said else None
+        return worded(Reason.DENIED, signed.service, form, said) if said else None
 
     def _denial(self, principal: Principal, call: Call, rights: list[Right]) -> str:
         """What is said about the first right that is lacking; nothing when none is."""

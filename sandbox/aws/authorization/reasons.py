@@ -89,7 +89,7 @@ BY_SERVICE: dict[str, Words] = {"sns": {Reason.DENIED: Refusal("AuthorizationErr
 OTHERWISE = {Reason.WRONG_DIGEST: Reason.WRONG_SIGNATURE, Reason.ENDED_ADDRESS: Reason.WRONG_TIME}
 
 
-def refusal(reason: Reason, service: str, protocol: str, message: str = "") -> Refusal:
+def worded(reason: Reason, service: str, protocol: str, message: str = "") -> Refusal:
     """AWS's error; MESSAGE is said where the service has no sentence of its own for this."""
     words = BY_PROTOCOL[protocol]
     reason = reason if reason in words else OTHERWISE[reason]
