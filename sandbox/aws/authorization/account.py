@@ -85,20 +85,26 @@ class Account:
         found = self.owner(key)
         return found[0].name if found else key
 
+    def simulated(self, principal: Principal, question: Question) -> Decision:
+        """What the policies of a principal and its organisation decide: a simulation asks no resource."""
+        above = self.organization.limits(question.action)
+        return decide(question, principal.policies, None, principal.limits, above)
+
     def decide(self, principal: Principal, question: Question) -> Decision:
         """What all policies that have a say decide together."""
         policy = resource_policy(self.number, self.region, question)
         limits = dict(principal.limits)
         own = list(principal.policies)
         direct = None
+        role = frozenset({principal.role})
+        names = role | {principal.arn, self.number, f"arn:aws:iam::{self.number}:root"}
         if policy is not None:
             # What is given to a user or to a session itself has no other limit; what is given to a role has
-            # those of its sessions.
-            direct = policy.of(frozenset({principal.arn}))
-            own.append(policy.of(frozenset({principal.role})))
+            # those of its sessions; what is given to the account leaves the choice to its own policies.
+            direct = policy.of(frozenset({principal.arn}), denied=names)
+            own.append(policy.of(role))
         if question.action.startswith(ALSO_BY_THE_RESOURCE) and question.resource != "*":
-            names = {principal.arn, principal.role, self.number, f"arn:aws:iam::{self.number}:root"}
-            limits[RESOURCE] = policy.of(frozenset(names)) if policy else Policy(())
+            limits[RESOURCE] = policy.of(names) if policy else Policy(())
         # A service acts for its own sake: an organisation's policies are for the account's people.
         above = {} if principal.kind == SERVICE else self.organization.limits(question.action)
         return decide(question, own, direct, limits, above)

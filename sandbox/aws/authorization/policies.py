@@ -74,9 +74,15 @@ class Policy:
 
     statements: tuple[Statement, ...]
 
-    def of(self, principals: frozenset[str]) -> Policy:
-        """What a resource's policy says about these principals."""
-        return Policy(tuple(one for one in self.statements if one.names(principals)))
+    def of(self, principals: frozenset[str], denied: frozenset[str] = frozenset()) -> Policy:
+        """What a resource's policy says about these principals; and what it denies to some others."""
+        return Policy(
+            tuple(
+                one
+                for one in self.statements
+                if one.names(principals) or (not one.allows and one.names(denied))
+            )
+        )
 
 
 @dataclass(frozen=True)

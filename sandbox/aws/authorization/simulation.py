@@ -42,7 +42,7 @@ def _decisions(call: Call, principal: Principal, account: Account) -> Iterator[t
     }
     for action in call.parameters["ActionNames"]:
         for resource in call.parameters.get("ResourceArns") or ["*"]:
-            yield action, resource, account.decide(principal, Question(action, resource, given))
+            yield action, resource, account.simulated(principal, Question(action, resource, given))
 
 
 def _word(decision: Decision) -> str:

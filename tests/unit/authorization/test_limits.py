@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from sandbox.settings import OPERATOR_KEYS
 from tests.local_aws import JudgedAws
 from tests.unit.authorization.conftest import (
@@ -114,6 +116,22 @@ class TestThePolicyOfAResource:
             assert message.endswith("with an explicit deny in a resource-based policy")
         finally:
             ecr.delete_repository_policy(repositoryName=name)
+
+    @pytest.mark.parametrize(
+        "principal", [ROOT, ACCOUNT, HOST, f"arn:aws:iam::{ACCOUNT}:role/ragdock-demo-host"]
+    )
+    def test_a_bucket_can_refuse_the_account_the_role_or_the_session(
+        self, aws: JudgedAws, host: Any, principal: str
+    ) -> None:
+        s3 = aws.client("s3")
+        everything = [f"arn:aws:s3:::{BUCKET}/*"]
+        deny = {"Effect": "Deny", "Principal": {"AWS": principal}, "Action": "s3:*", "Resource": everything}
+        s3.put_bucket_policy(Bucket=BUCKET, Policy=document(deny))
+        try:
+            _, message = refused(host("s3").get_object, **OBJECT)
+            assert message.endswith("with an explicit deny in a resource-based policy")
+        finally:
+            s3.delete_bucket_policy(Bucket=BUCKET)
 
     def test_a_topic_can_refuse_the_operator(self, aws: JudgedAws) -> None:
         topic = aws.client("sns").create_topic(Name="ragdock-demo")["TopicArn"]
