@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Stack, sign_in, take_picture
-from tests.stack.endpoint import Endpoint, value
+from tests.stack.endpoint import value
 from tests.stack.host import Host
 
 # The app looks every 10 s, and waits up to 20 after a second failure in a row.
