@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import NamedTuple
 
-CHUNK = 64 * 1024
+from sandbox.pump import CHUNK, join
+
 # As long as a first packet may be lost: while an edge is replaced its host drops them.
 CONNECT_SECONDS = 30
 Endpoint = tuple[str, int]
@@ -89,19 +90,8 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tar
         # A reset, as from a machine without a listener on that port.
         writer.transport.abort()
         return
-    await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))
+    await join((reader, writer), there)
     for side in (writer, there[1]):
         side.close()
         with contextlib.suppress(OSError):
             await side.wait_closed()
-
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while data := await reader.read(CHUNK):
-            writer.write(data)
-            await writer.drain()
-        if writer.can_write_eof():
-            writer.write_eof()
-    except OSError:
-        writer.transport.abort()

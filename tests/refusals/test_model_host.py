@@ -1,0 +1,221 @@
+"""A model host by the playbooks: none without its setting, least reach and rights with it, gone with it.
+
+With the operator's rights and no others.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+
+from ansible_collections.ragdock.host.plugins.module_utils.aws import read_model_host
+from ansible_collections.ragdock.host.plugins.modules import aws_schedules
+from sandbox.settings import OPERATOR_KEYS
+from tests.granted import POLICIES
+from tests.local_aws import REGION, JudgedAws, judged_aws
+from tests.unit.authorization.requests_of import refused
+
+from .conftest import Run
+from .test_provision import assert_refused
+
+NAME = "modelled"
+MODEL_HOST = {
+    "ragdock_model_host_type": "t3.medium",
+    "ragdock_model_hours": "Mon-Fri 07:00-19:00 Europe/Berlin",
+}
+ADDRESS = "10.20.1.254"
+ROLES = read_model_host.role_names(NAME)
+SCHEDULING = {f"scheduler:{verb}Schedule" for verb in ("Create", "Delete", "Get", "Update")}
+Play = Callable[..., Any]
+
+
+def completes(play: Play, playbook: str, **settings: Any) -> str:
+    """What a playbook prints that ends well."""
+    done = play(playbook, **settings)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    return str(done.stdout)
+
+
+def hosts(aws: JudgedAws) -> dict[str, dict[str, Any]]:
+    """Host -> its instance: '' is the main host."""
+    filters = [{"Name": "instance-state-name", "Values": ["running", "stopped"]}]
+    listed = aws.client("ec2").describe_instances(Filters=filters)["Reservations"]
+    found = [one for group in listed for one in group["Instances"]]
+    return {{tag["Key"]: tag["Value"] for tag in one["Tags"]}.get("ragdock:host", ""): one for one in found}
+
+
+def roles(aws: JudgedAws) -> set[str]:
+    """The roles of model hosts."""
+    return {one["RoleName"] for one in aws.client("iam").list_roles()["Roles"]} & set(ROLES)
+
+
+def schedules(aws: JudgedAws) -> dict[str, dict[str, Any]]:
+    """The schedules by name."""
+    scheduler = aws.client("scheduler")
+    names = [one["Name"] for one in scheduler.list_schedules()["Schedules"]]
+    return {name: scheduler.get_schedule(Name=name) for name in names}
+
+
+def without_the_setting_there_is_nothing_of_it(aws: JudgedAws, play: Play) -> None:
+    """Nor is AWS asked about it: an operator's older policy has no right to."""
+    completes(play, "provision")
+    assert list(hosts(aws)) == [""]
+    assert (roles(aws), schedules(aws)) == (set(), {})
+    assert not [action for _who, action in aws.asked if action.startswith("scheduler:")]
+
+
+def the_plan_shows_it_with_its_cost(aws: JudgedAws, play: Play) -> None:
+    """60 hours a week are 261 a month."""
+    shown = completes(play, "plan", **MODEL_HOST | {"ragdock_model_host_type": "g6.xlarge"})
+    assert re.search(r"make\s+model_instance", shown)
+    assert re.search(r"model host g6\.xlarge, 60 hours a week\s+209\.8", shown)
+    assert list(hosts(aws)) == [""]
+
+
+def it_is_reached_by_the_main_host_on_one_port_and_by_nobody_else(aws: JudgedAws, play: Play) -> None:
+    """With a fixed private address, metadata by token, and its own role."""
+    completes(play, "provision", **MODEL_HOST)
+    found = hosts(aws)
+    main, models = found[""], found["models"]
+    assert models["PrivateIpAddress"] == ADDRESS
+    assert models["PublicIpAddress"], "without one it has no way out to install anything"
+    assert models["IamInstanceProfile"]["Arn"].endswith(f"/{ROLES[0]}")
+    assert models["MetadataOptions"]["HttpTokens"] == "required"
+    assert models["SubnetId"] == main["SubnetId"]
+    (of_models,) = models["SecurityGroups"]
+    (of_main,) = main["SecurityGroups"]
+    (group,) = aws.client("ec2").describe_security_groups(GroupIds=[of_models["GroupId"]])["SecurityGroups"]
+    (rule,) = group["IpPermissions"]
+    assert (rule["IpProtocol"], rule["FromPort"], rule["ToPort"]) == ("tcp", 11443, 11443)
+    assert (rule["IpRanges"], rule["Ipv6Ranges"]) == ([], [])
+    assert [one["GroupId"] for one in rule["UserIdGroupPairs"]] == [of_main["GroupId"]]
+
+
+def its_role_reaches_session_manager_and_its_images_only(aws: JudgedAws, _play: Play) -> None:
+    """Secrets, backups and disks are the main host's."""
+    document = aws.client("iam").get_role_policy(RoleName=ROLES[0], PolicyName="host")["PolicyDocument"]
+    actions = {action for one in document["Statement"] for action in _listed(one["Action"])}
+    assert {action.split(":")[0] for action in actions} == {"ssm", "ssmmessages", "ec2messages", "ecr"}
+    assert [action for action in actions if action.startswith("ssm:")] == ["ssm:UpdateInstanceInformation"]
+
+
+def its_hours_start_and_stop_it_and_nothing_else(aws: JudgedAws, _play: Play) -> None:
+    """The schedules' role, tried: it may not touch the main host."""
+    models, main = hosts(aws)["models"]["InstanceId"], hosts(aws)[""]["InstanceId"]
+    start, stop = f"ragdock-{NAME}_models-start", f"ragdock-{NAME}_models-stop"
+    found = schedules(aws)
+    assert set(found) == {start, stop}
+    for name, verb, hour in ((start, "start", 7), (stop, "stop", 19)):
+        one = found[name]
+        assert one["ScheduleExpression"] == f"cron(0 {hour} ? * MON,TUE,WED,THU,FRI *)"
+        assert one["ScheduleExpressionTimezone"] == "Europe/Berlin"
+        assert one["Target"]["Arn"] == f"arn:aws:scheduler:::aws-sdk:ec2:{verb}Instances"
+        assert json.loads(one["Target"]["Input"]) == {"InstanceIds": [models]}
+    # Made again for another instance, a schedule is changed.
+    role = found[stop]["Target"]["RoleArn"]
+    params = {"timezone": "Europe/Berlin", "instance": models, "role": role}
+    again = {"name": stop, "action": "stop", "expression": found[stop]["ScheduleExpression"]}
+    aws_schedules.present(aws.client("scheduler", OPERATOR_KEYS), aws_schedules.request(again, params))
+    ec2 = as_scheduler(aws, role)
+    assert refused(ec2.stop_instances, InstanceIds=[main])[0] == "UnauthorizedOperation"
+    assert refused(ec2.terminate_instances, InstanceIds=[models])[0] == "UnauthorizedOperation"
+    ec2.stop_instances(InstanceIds=[models])
+    assert hosts(aws)["models"]["State"]["Name"] == "stopped"
+
+
+def a_second_run_changes_nothing_and_leaves_it_stopped(aws: JudgedAws, play: Play) -> None:
+    """What its hours have stopped is as it should be."""
+    aws.log.clear()
+    shown = completes(play, "provision", **MODEL_HOST)
+    assert "changed=0" in shown
+    assert "The model host does not run (it is stopped)" in " ".join(shown.split())
+    assert hosts(aws)["models"]["State"]["Name"] == "stopped"
+    assert aws.log == []
+
+
+def without_hours_it_always_runs(aws: JudgedAws, play: Play) -> None:
+    """And the schedules go with their role."""
+    completes(play, "provision", ragdock_model_host_type=MODEL_HOST["ragdock_model_host_type"])
+    assert hosts(aws)["models"]["State"]["Name"] == "running"
+    assert (roles(aws), schedules(aws)) == ({ROLES[0]}, {})
+
+
+def another_type_is_refused_with_what_to_do(aws: JudgedAws, play: Play) -> None:
+    """The model host that serves is not touched."""
+    before = hosts(aws)["models"]["InstanceId"]
+    done = play("provision", ragdock_model_host_type="t3.large")
+    assert_refused(done, "ragdock_model_host_type is t3.large, but the model host is a t3.medium")
+    assert hosts(aws)["models"]["InstanceId"] == before
+
+
+def without_the_setting_again_it_is_removed(aws: JudgedAws, play: Play) -> None:
+    """A host that nobody wants is not paid for. The main host stays."""
+    main = hosts(aws)[""]["InstanceId"]
+    completes(play, "provision")
+    assert {name: one["InstanceId"] for name, one in hosts(aws).items()} == {"": main}
+    assert (roles(aws), schedules(aws)) == (set(), {})
+
+
+# In this order: each begins with what the one before has left.
+LIFE = (
+    without_the_setting_there_is_nothing_of_it,
+    the_plan_shows_it_with_its_cost,
+    it_is_reached_by_the_main_host_on_one_port_and_by_nobody_else,
+    its_role_reaches_session_manager_and_its_images_only,
+    its_hours_start_and_stop_it_and_nothing_else,
+    a_second_run_changes_nothing_and_leaves_it_stopped,
+    without_hours_it_always_runs,
+    another_type_is_refused_with_what_to_do,
+    without_the_setting_again_it_is_removed,
+)
+
+
+def test_the_life_of_a_model_host(playbook: Run) -> None:
+    """One story, because a provisioning takes half a minute."""
+    with judged_aws({name: json.dumps(policy) for name, policy in POLICIES.items()}) as aws:
+
+        def play(name: str, **settings: Any) -> Any:
+            ours = {
+                "ragdock_name": NAME,
+                "ragdock_aws_endpoint_url": aws.url,
+                "ragdock_ami_ssm_parameter": "/aws/service/debian/release/13/latest/amd64",
+                # Each has a repository, which are others' to test.
+                "aws_state_services": ["rag-app"],
+            }
+            return playbook(f"playbooks/{name}.yml", timeout=600, **(ours | settings))
+
+        for step in LIFE:
+            step(aws, play)
+        asked = {action for who, action in aws.asked if who.endswith(":user/operator")}
+        assert SCHEDULING - asked == set()
+
+
+def as_scheduler(aws: JudgedAws, role: str) -> Any:
+    """EC2 with the rights that the scheduler has. It alone may assume the role: for the test, EC2 may too."""
+    iam, name = aws.client("iam"), role.rpartition("/")[2]
+    trust = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
+    (statement,) = trust["Statement"]
+    assert statement["Principal"] == {"Service": "scheduler.amazonaws.com"}
+    ours = {
+        **trust,
+        "Statement": [statement | {"Principal": {"Service": "ec2.amazonaws.com"}, "Condition": {}}],
+    }
+    iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(ours))
+    given = aws.client("sts").assume_role(RoleArn=role, RoleSessionName="i-0123456789abcdef0")["Credentials"]
+    iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(trust))
+    return boto3.client(
+        "ec2",
+        endpoint_url=aws.url,
+        region_name=REGION,
+        aws_access_key_id=given["AccessKeyId"],
+        aws_secret_access_key=given["SecretAccessKey"],
+        aws_session_token=given["SessionToken"],
+    )
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
