@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from ansible.errors import AnsibleFilterError
 
 SOURCE = "openai"
 BEDROCK = "bedrock"
 # Tokens of a context where a model names none: as many as a local model is given (OLLAMA_NUM_CTX).
 WINDOW = 4096
 MEMORY_MIB = 64
+LIBRARY = "aws_bedrock_token_generator"
 SERVICE = "remote"
 # What the services are told of a model. It has no key, and nothing with which to get one.
 TOLD = ("name", "slug", "model", "host", "tokens_per_day", "window")
@@ -70,12 +75,35 @@ def remote_memory(limits: Mapping[str, Any], models: list[dict[str, Any]]) -> di
 def remote_missing(models: list[dict[str, Any]], secrets: Mapping[str, str], path: str) -> list[str]:
     """What to type for each key that is not in the parameter store."""
     return [
-        f"The model {one['name']} asks {one['host']} with the key in {path}{one['parameter']}, which is not in "
-        f"the parameter store. Put it there: aws ssm put-parameter --type SecureString --name "
+        f"The model {one['name']} asks {one['host']} with the key in {path}{one['parameter']}, which is not "
+        f"in the parameter store. Put it there: aws ssm put-parameter --type SecureString --name "
         f"{path}{one['parameter']} --value file://KEYFILE"
         for one in remote_models(models)
         if one["parameter"] and not secrets.get(one["parameter"], "").strip()
     ]
+
+
+def remote_minted(models: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """The keys that the host makes itself, of models on Bedrock: file below secrets/ and region."""
+    return [
+        {"path": f"{SERVICE}/{one['slug']}", "region": one["bedrock"]}
+        for one in remote_models(models)
+        if one["bedrock"]
+    ]
+
+
+def remote_library(models: list[dict[str, Any]], folder: str) -> dict[str, str]:
+    """AWS's library that makes those keys: path -> text. The host has no Python packages but Debian's."""
+    if not remote_minted(models):
+        return {}
+    found = importlib.util.find_spec(LIBRARY)
+    if found is None or found.origin is None:
+        raise AnsibleFilterError(
+            f"The Python package {LIBRARY.replace('_', '-')} is not here. A model of ragdock_models"
+            " has `key: bedrock`, and the host makes that key with it. Run `make deps`."
+        )
+    package = Path(found.origin).parent
+    return {f"{folder}/{LIBRARY}/{one.name}": one.read_text("utf-8") for one in sorted(package.glob("*.py"))}
 
 
 def remote_notice(models: list[dict[str, Any]]) -> str:
@@ -85,7 +113,9 @@ def remote_notice(models: list[dict[str, Any]]) -> str:
         f"{' and '.join(text for use, text in uses.items() if one[use])} to {one['host']} ({one['name']})"
         for one in remote_models(models)
     ]
-    return "\n".join(["Text leaves this host, because ragdock_models says so:", *(f"  {one}" for one in lines)])
+    return "\n".join(
+        ["Text leaves this host, because ragdock_models says so:", *(f"  {one}" for one in lines)]
+    )
 
 
 class FilterModule:
@@ -94,8 +124,10 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Name -> function."""
         return {
+            "remote_library": remote_library,
             "remote_local": remote_local,
             "remote_memory": remote_memory,
+            "remote_minted": remote_minted,
             "remote_missing": remote_missing,
             "remote_models": remote_models,
             "remote_notice": remote_notice,

@@ -47,7 +47,7 @@ class Remote:
             connection.close()
 
     def ask(self, slug: str, model: str, *, embed: bool) -> str:
-        """A word of its answer, or the size of its vector. Costs a few tokens: a stream is left after its first line."""
+        """That it answers, or the size of its vector. Costs a few tokens: a stream is left after a line."""
         wanted: dict[str, Any] = (
             {"model": model, "input": QUESTION}
             if embed
@@ -63,7 +63,7 @@ class Remote:
             )
             answer = connection.getresponse()
             if answer.status != http.HTTPStatus.OK:
-                text = answer.read(LONGEST_TEXT).decode("utf-8", "replace")
+                text = " ".join(answer.read(LONGEST_TEXT).decode("utf-8", "replace").split())
                 meaning = MEANINGS.get(answer.status, "The server could not answer")
                 raise RemoteError(f"answered {answer.status}: {text}. {meaning}")
             return _dimension(answer.read()) if embed else _first_line(answer)

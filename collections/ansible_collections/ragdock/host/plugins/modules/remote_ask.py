@@ -49,7 +49,7 @@ DEFINING = ("model", "host", "path", "chat", "embed", "ca_file")
 
 
 def made_of(root: Path, model: dict[str, Any]) -> dict[str, Any]:
-    """What an answer depends on. Of a key the time of its file: a new one each hour, from Bedrock, is no change."""
+    """What an answer depends on. Of a key the time of its file; the hourly ones of Bedrock are no change."""
     key = root / "secrets" / NAME / model["slug"]
     since = 0 if model["bedrock"] or not key.is_file() else key.stat().st_mtime_ns
     return {**{name: model[name] for name in DEFINING}, "key_since": since}

@@ -8,9 +8,9 @@ DOCUMENTATION = r"""
 module: remote_keys
 short_description: Makes short-term keys of Amazon Bedrock from the host's role
 description:
-  - Signs a key for each model with the credentials of the host's role and writes it to its file. Each replaces the one before by
-    rename, so that the proxy of remote models always reads a whole one.
-  - A key lasts 12 hours, or as long as the credentials of the role that signed it, whichever is shorter.
+  - Signs a key for each model with the credentials of the host's role and writes it to its file. Each
+    replaces the one before by rename, so that the proxy of remote models always reads a whole one.
+  - A key lasts 12 hours, or as long as the credentials of the role that signed it if that is shorter.
   - Nothing is sent anywhere. A key is in no result, no argument and no log.
   - The library is AWS's own, and is in the control copy on the host.
 options:
@@ -37,7 +37,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 began: {description: When it began (seconds since the epoch)., type: float, returned: success}
-figures: {description: "How many keys, and for how many minutes each is valid.", type: dict, returned: success}
+figures: {description: "How many keys, and the minutes that each is valid.", type: dict, returned: success}
 """
 
 import sys
@@ -108,15 +108,15 @@ def main() -> None:
         from botocore.session import Session
     except ImportError as error:
         module.fail_json(
-            msg=f"The keys of models on Bedrock cannot be made: {error}. Run playbooks/configure.yml: it copies "
-            f"AWS's library to {root / PACKAGE}."
+            msg=f"The keys of models on Bedrock cannot be made: {error}. Run playbooks/configure.yml: it "
+            f"copies AWS's library to {root / PACKAGE}."
         )
     try:
         minutes = make(root, params["keys"], params["uid"], Session(), provide_token)
     except (BotoCoreError, LookupError, OSError, RuntimeError, ValueError) as error:
         module.fail_json(
             msg=f"The keys of models on Bedrock could not be made: {error}. Until they are, the local model "
-            "answers. Compare the host's instance profile with roles/aws_identity, then run playbooks/keys.yml."
+            "answers. Run playbooks/provision.yml, which gives the host its role, then playbooks/keys.yml."
         )
     # Another key each time is what is wanted: no release is touched by it.
     module.exit_json(

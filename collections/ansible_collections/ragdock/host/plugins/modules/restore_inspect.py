@@ -44,6 +44,7 @@ differing: {description: What would change., type: dict, returned: with a scope}
 """
 
 import datetime as dt
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.restore.compatibility
 )
 from ansible_collections.ragdock.host.plugins.module_utils.restore.journal import RestoreWorkspace
 from ansible_collections.ragdock.host.plugins.module_utils.restore.node import Node
+from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import parse_env
 
 
 class Inspection:
@@ -160,11 +162,16 @@ class Inspection:
     def embedders(self, content: parts.Content) -> list[str]:
         """Whether the running embedder is the one that made the backup's vectors."""
         release = Store(self.root).current()
-        lines = (release.files().get(".env", "") if release else "").splitlines()
-        name = dict(line.split("=", 1) for line in lines if "=" in line).get("EMBEDDING_MODEL_NAME", "")
+        env = dict(parse_env(release.files().get(".env", "") if release else ""))
+        name = env.get("EMBEDDING_MODEL_NAME", "")
+        contracts = [dict(one["mappings_meta"]).get("embedding", {}) for one in content.indices.values()]
+        if name in {one["name"] for one in json.loads(env.get("REMOTE_MODELS") or "[]")}:
+            # Of a model elsewhere the name is all there is to compare.
+            return [
+                embedder_refusal(contract, name, str(contract.get("digest", ""))) for contract in contracts
+            ]
         ollama = Ollama(address(serving(self.run, self.params["project"], "ollama")))
         weights = ollama.weights(name)
-        contracts = [dict(one["mappings_meta"]).get("embedding", {}) for one in content.indices.values()]
         return [embedder_refusal(contract, name, weights) for contract in contracts]
 
     def differing(self, content: parts.Content, scope: str, file: str) -> dict[str, Any]:
