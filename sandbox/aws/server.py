@@ -47,6 +47,7 @@ def main() -> None:
 
     from sandbox.aws.authorization.account import Account
     from sandbox.aws.authorization.judge import Judge
+    from sandbox.aws.bedrock import Keys
 
     corrections.apply()
     identifiers.separate(mock_random)
@@ -71,7 +72,7 @@ def main() -> None:
     administrator = people.administrator_key(KEY.read_bytes())
     app = Faults(sessions.Application(recorder, table))
     judge = Judge(app, Account(account, region), administrator)
-    run_simple("0.0.0.0", 5000, judge, threaded=True, request_handler=MotoRequestHandler)  # noqa: S104
+    run_simple("0.0.0.0", 5000, Keys(judge, account), threaded=True, request_handler=MotoRequestHandler)  # noqa: S104
 
 
 def _say(line: str) -> None:
