@@ -158,7 +158,7 @@ def test_a_missing_setting_is_named(name: str) -> None:
         ("ragdock_models", [ON_BEDROCK | {"base_url": "https://bedrock-runtime.example.org/v1"}]),
         ("ragdock_models", [ELSEWHERE | {"model": "a b"}]),
         ("ragdock_models", [ELSEWHERE | {"tokens_per_day": -1}]),
-        ("ragdock_models", [ELSEWHERE | {"window": 0}]),
+        ("ragdock_models", [ELSEWHERE | {"window": 2048}]),
         ("ragdock_models", [ELSEWHERE | {"password": "secret"}]),
         ("ragdock_acme_directory", "http://acme.example.org/directory"),
         ("ragdock_ssh_user", "Admin User"),

@@ -266,6 +266,16 @@ def test_a_refusal_arrives_with_what_to_do(
         asked.ask("talker", "talker", embed=False)
 
 
+def test_who_looks_whether_the_proxy_runs_asks_no_server_and_fills_no_log(
+    elsewhere: Elsewhere, proxy: Proxy, asked: Remote
+) -> None:
+    """The services do, every few seconds."""
+    before = proxy.log.read_text()
+    assert asked.status("GET", "/", f"remote:{proxy.port}") == 204
+    assert elsewhere.seen == []
+    assert proxy.log.read_text() == before
+
+
 def test_no_key_is_in_the_log(asked: Remote, proxy: Proxy, elsewhere: Elsewhere) -> None:
     asked.ask("talker", "talker", embed=False)
     asked.status("POST", "/elsewhere", f"remote:{proxy.port}")

@@ -24,6 +24,11 @@ MEANINGS = {
 }
 
 
+def identities(models: list[dict[str, Any]]) -> dict[str, str]:
+    """Model -> what stands in an index in the place of its weights, of those in REMOTE_MODELS."""
+    return {one["name"]: f"{one['model']}@{one['host']}" for one in models}
+
+
 class RemoteError(Exception):
     """A model elsewhere did not answer. The text says what to do."""
 

@@ -60,6 +60,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.ledger import LedgerE
 from ansible_collections.ragdock.host.plugins.module_utils.ollama import Ollama, OllamaError
 from ansible_collections.ragdock.host.plugins.module_utils.opensearch.client import SearchError
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import Store
+from ansible_collections.ragdock.host.plugins.module_utils.remote import identities
 from ansible_collections.ragdock.host.plugins.module_utils.restic import ResticError
 from ansible_collections.ragdock.host.plugins.module_utils.restore import content as parts
 from ansible_collections.ragdock.host.plugins.module_utils.restore.backups import (
@@ -165,13 +166,10 @@ class Inspection:
         env = dict(parse_env(release.files().get(".env", "") if release else ""))
         name = env.get("EMBEDDING_MODEL_NAME", "")
         contracts = [dict(one["mappings_meta"]).get("embedding", {}) for one in content.indices.values()]
-        if name in {one["name"] for one in json.loads(env.get("REMOTE_MODELS") or "[]")}:
-            # Of a model elsewhere the name is all there is to compare.
-            return [
-                embedder_refusal(contract, name, str(contract.get("digest", ""))) for contract in contracts
-            ]
-        ollama = Ollama(address(serving(self.run, self.params["project"], "ollama")))
-        weights = ollama.weights(name)
+        weights = identities(json.loads(env.get("REMOTE_MODELS") or "[]")).get(name, "")
+        if not weights:
+            ollama = Ollama(address(serving(self.run, self.params["project"], "ollama")))
+            weights = ollama.weights(name)
         return [embedder_refusal(contract, name, weights) for contract in contracts]
 
     def differing(self, content: parts.Content, scope: str, file: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.ollama import PORT as
 from ansible_collections.ragdock.host.plugins.module_utils.ollama import Ollama
 from ansible_collections.ragdock.host.plugins.module_utils.opensearch.client import OpenSearch
 from ansible_collections.ragdock.host.plugins.module_utils.opensearch.security import API, AUTHINFO
-from ansible_collections.ragdock.host.plugins.module_utils.remote import CHAT, Remote
+from ansible_collections.ragdock.host.plugins.module_utils.remote import CHAT, Remote, identities
 from ansible_collections.ragdock.host.plugins.module_utils.remote import PORT as REMOTE_PORT
 from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import (
     REMOTE,
@@ -196,9 +196,9 @@ def models(deployment: Deployment) -> Iterator[Row]:
     ollama = Ollama(address(deployment.of("ollama")))
     served = ollama.served()
     keys = ("OLLAMA_MODEL", "OLLAMA_FALLBACK_MODEL", "EMBEDDING_MODEL_NAME")
-    elsewhere = {one["name"] for one in deployment.remote_models}
+    elsewhere = identities(deployment.remote_models)
     named = {deployment.env[key] for key in keys if deployment.env.get(key)}
-    wanted = sorted(named - elsewhere)
+    wanted = sorted(named - set(elsewhere))
     missing = [f"{name} is missing" for name in wanted if not served.get(name)]
     missing += [] if named else ["no model is named in the release's .env"]
     record = deployment.root / "state" / "models.json"
@@ -223,8 +223,8 @@ def models(deployment: Deployment) -> Iterator[Row]:
     first: dict[str, Any] = next(iter(mapping.json().values()), {})
     contract = first.get("mappings", {}).get("_meta", {}).get("embedding", {})
     embedder = deployment.env["EMBEDDING_MODEL_NAME"]
-    # The weights of a model elsewhere are its server's affair: its name is all there is to compare.
-    weights = str(contract.get("digest")) if embedder in elsewhere else ollama.weights(embedder)
+    # The weights of a model elsewhere are its server's affair: its name there is all that can be compared.
+    weights = elsewhere.get(embedder) or ollama.weights(embedder)
     same = contract.get("digest") == weights and contract.get("model") == embedder
     figure = (
         f"{contract.get('model')}, {contract.get('dimension')} dimensions, {str(contract.get('digest'))[:12]}"
