@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.panel import Panel
 
-from sandbox import daemon, docker_api, domain, engine, faults, lifecycle, settings, show, status
+from sandbox import daemon, docker_api, domain, engine, faults, lifecycle, remote, settings, show, status
 from sandbox.docker_api import PART
 from sandbox.errors import SandboxError
 from sandbox.progress import Progress
@@ -144,8 +144,21 @@ def authority() -> None:
 
 
 @app.command()
+def elsewhere(
+    fault: Annotated[str, typer.Option(help="401, 429, 500, cut, slow, or off")] = "",
+) -> None:
+    """Start servers of models elsewhere and print the settings that use them, or switch a fault of theirs."""
+    if fault:
+        _run(lambda sandbox: remote.switch(sandbox, fault))
+    else:
+        sys.stdout.write(_run(remote.settings_for))
+
+
+@app.command()
 def logs(
-    part: Annotated[str, typer.Argument(help="loop, aws, registry, router, acme or host")] = "loop",
+    part: Annotated[
+        str, typer.Argument(help="loop, aws, registry, router, acme, elsewhere or host")
+    ] = "loop",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="keep printing")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", help="how many of the last")] = 100,
 ) -> None:

@@ -21,6 +21,7 @@ from sandbox import (
     models,
     networks,
     parts,
+    remote,
     trust,
 )
 from sandbox.docker_api import PART
@@ -68,6 +69,9 @@ def up(sandbox: Sandbox, progress: Progress) -> None:
     if docker_api.find(client, domain.NAME):
         with progress.stage("Certificate authority"):
             domain.up(client, sandbox)
+    if docker_api.find(client, remote.NAME):
+        with progress.stage("Models elsewhere"):
+            remote.up(client, sandbox)
     with progress.stage("Host loop"):
         daemon.start(sandbox)
 
@@ -101,7 +105,7 @@ def down(sandbox: Sandbox, progress: Progress) -> None:
     client = docker_api.connect()
     with progress.stage("Host loop ends"):
         daemon.stop(sandbox)
-    for part in ("host", "router", "registry", "aws", "acme"):
+    for part in ("host", "router", "registry", "aws", "acme", "elsewhere"):
         for container in _containers(client, sandbox, part):
             if container.status == "running":
                 with progress.stage(f"{container.name} stops"):

@@ -98,6 +98,16 @@ class Sandbox(BaseModel):
         return self.network[5]
 
     @property
+    def elsewhere_address(self) -> IPv4Address:
+        """Where models elsewhere answer."""
+        return self.network[6]
+
+    @property
+    def elsewhere_models_address(self) -> IPv4Address:
+        """Where the Ollama behind them answers."""
+        return self.network[7]
+
+    @property
     def endpoint(self) -> str:
         """The URL of every AWS API."""
         return f"http://{self.aws_address}:5000"

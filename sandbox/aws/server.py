@@ -49,6 +49,7 @@ def main() -> None:
     from sandbox.aws.authorization.account import Account
     from sandbox.aws.authorization.judge import Judge
     from sandbox.aws.authorization.organization import Organization
+    from sandbox.aws.bedrock import Keys
 
     corrections.apply()
     identifiers.separate(mock_random)
@@ -74,7 +75,7 @@ def main() -> None:
     known = Account(account, region, Organization(ORGANIZATION))
     app = Faults(sessions.Application(recorder, table, known.name_of))
     judge = Judge(app, known, people.administrator(KEY.read_bytes()))
-    run_simple("0.0.0.0", 5000, judge, threaded=True, request_handler=MotoRequestHandler)  # noqa: S104
+    run_simple("0.0.0.0", 5000, Keys(judge, account), threaded=True, request_handler=MotoRequestHandler)  # noqa: S104
 
 
 def _say(line: str) -> None:

@@ -44,8 +44,16 @@ OWN = re.compile(
 # Disks have no names to go by: the tag decides, of what there is or of what is asked for.
 OF_A_KIND = re.compile(rf"arn:aws:ec2:{REGION}:({ACCOUNT})?:(volume|snapshot)/\*")
 TAGS = ("aws:ResourceTag/ragdock:name", "aws:RequestTag/ragdock:name")
+# Models are AWS's own, in any region of this account's choice; each use costs tokens and changes nothing.
+MODELS = {
+    "arn:aws:bedrock:*::foundation-model/*",
+    f"arn:aws:bedrock:*:{ACCOUNT}:inference-profile/*",
+    f"arn:aws:bedrock-mantle:*:{ACCOUNT}:project/*",
+}
 # What AWS lets no one bound by resource, or not before there is a host, and why it is harmless.
 UNBOUNDED = {
+    "bedrock:CallWithBearerToken": "knows no resources; opens only what the other statements allow",
+    "bedrock-mantle:CallWithBearerToken": "as that of bedrock",
     "cloudwatch:PutMetricData": "knows no resources; bounded by the namespace",
     "ec2:DescribeSnapshots": "knows no resources; only looks",
     "ec2:DescribeVolumes": "knows no resources; only looks",
@@ -91,7 +99,7 @@ def test_each_right_ends_at_what_is_the_deployments_own(statement: dict[str, Any
                 if not {action, action.split(":")[0]} & set(UNBOUNDED)
             }
             assert known == set()
-        else:
+        elif resource not in MODELS:
             assert OWN.fullmatch(resource) or (tagged and OF_A_KIND.fullmatch(resource)), resource
     assert not [action for action in statement["Action"] if "*" in action]
 
@@ -108,7 +116,9 @@ def test_what_the_hosts_programs_call_is_granted_and_nothing_else() -> None:
     asked = OTHERS.union(*(iam.asked_by(PLUGINS / program) for program in PROGRAMS))
     agent = {action for one in rendered("session") for action in one["Action"]}
     assert asked - granted == set()
-    assert granted - asked == agent
+    # The proxy of models elsewhere asks Bedrock, with keys that the role has signed.
+    bedrock = {action for one in rendered("bedrock") for action in one["Action"]}
+    assert granted - asked == agent | bedrock
 
 
 def test_a_lock_is_made_longer_only_where_there_is_one_and_within_its_days() -> None:

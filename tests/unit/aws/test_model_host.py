@@ -53,7 +53,7 @@ def test_models_of_the_model_host_are_remote_to_the_main_host() -> None:
     assert filters.model_host_models(models) == [large]
     assert filters.model_host_remote(models, address) == [
         local,
-        {"name": "big", "use": ["chat"], "source": "openai", **address},
+        {"name": "big", "use": ["chat"], "source": "openai", "model_host": True, **address},
     ]
 
 

@@ -21,6 +21,17 @@ GOOD = {name: value for name, value in DEFAULTS.items() if name.startswith("ragd
     "ragdock_acme_email": "ops@example.org",
 }
 MODEL = {"name": "m", "use": ["chat", "embed"], "source": "library"}
+ELSEWHERE = {
+    "name": "m",
+    "use": ["chat", "embed"],
+    "source": "openai",
+    "base_url": "https://api.openai.com/v1",
+    "key": {"parameter": "remote_openai"},
+}
+ON_BEDROCK = ELSEWHERE | {
+    "key": "bedrock",
+    "base_url": "https://bedrock-runtime.eu-west-1.amazonaws.com/openai/v1",
+}
 
 
 def problems(**changes: Any) -> list[str]:
@@ -116,6 +127,39 @@ def test_a_missing_setting_is_named(name: str) -> None:
         ("ragdock_models", [MODEL | {"use": ["chat", "embed", "draw"]}]),
         ("ragdock_models", [MODEL | {"source": "files"}]),
         ("ragdock_models", [MODEL, MODEL | {"name": "n"}]),
+        ("ragdock_models", [MODEL | {"source": "openai"}]),
+        ("ragdock_models", [MODEL | {"base_url": "https://api.openai.com/v1"}]),
+        ("ragdock_models", [MODEL | {"key": "none"}]),
+        ("ragdock_models", [ELSEWHERE | {"files": ["m.gguf"]}]),
+        ("ragdock_models", [ELSEWHERE | {"parameters": {"num_ctx": 2048}}]),
+        *(
+            ("ragdock_models", [ELSEWHERE | {"base_url": url}])
+            for url in (
+                "http://api.openai.com/v1",
+                "https://api.openai.com/v1/",
+                "https://me:secret@api.openai.com/v1",
+                "https://api.openai.com/v1?key=secret",
+                "https://{env.KEY}/v1",
+                "https://",
+            )
+        ),
+        *(
+            ("ragdock_models", [ELSEWHERE | {"key": key}])
+            for key in (
+                "sk-the-key-itself",
+                {"parameter": "app_password"},
+                {"parameter": "remote_openai_next"},
+                {"parameter": "remote_openai", "value": "sk"},
+                {"parameter": "remote_/../lock"},
+                {},
+            )
+        ),
+        ("ragdock_models", [ELSEWHERE | {"key": "bedrock"}]),
+        ("ragdock_models", [ON_BEDROCK | {"base_url": "https://bedrock-runtime.example.org/v1"}]),
+        ("ragdock_models", [ELSEWHERE | {"model": "a b"}]),
+        ("ragdock_models", [ELSEWHERE | {"tokens_per_day": -1}]),
+        ("ragdock_models", [ELSEWHERE | {"window": 2048}]),
+        ("ragdock_models", [ELSEWHERE | {"password": "secret"}]),
         ("ragdock_acme_directory", "http://acme.example.org/directory"),
         ("ragdock_ssh_user", "Admin User"),
         ("ragdock_analytics_id", "my site"),
@@ -160,6 +204,55 @@ def test_a_choice_that_there_is_not_is_refused(name: str) -> None:
     assert problem.startswith(f"'{name}' is 'perhaps': it must be ")
     for choice in SETTINGS[name].get("enum", []):
         assert choice in problem
+
+
+LOCAL = [
+    {"name": "spare", "use": ["fallback"], "source": "library"},
+    {"name": "vectors", "use": ["embed"], "source": "library"},
+]
+MODELLED = [{"name": "big", "use": ["chat"], "source": "library", "model_host": True}, *LOCAL]
+ON_HOURS = "Mon-Fri 07:00-19:00 Europe/Berlin"
+
+
+def test_a_model_host_with_its_hours_is_accepted() -> None:
+    assert (
+        problems(ragdock_model_host_type="g6.xlarge", ragdock_model_hours=ON_HOURS, ragdock_models=MODELLED)
+        == []
+    )
+
+
+TYPE = {"ragdock_model_host_type": "g6.xlarge"}
+BIG, VECTORS = MODELLED[0], LOCAL[1]
+BOTH = BIG | {"source": "openai", "base_url": "https://a.example.org/v1", "key": "none"}
+ALSO_SPARE = [BIG | {"use": ["chat", "fallback"]}, VECTORS]
+
+
+@pytest.mark.parametrize(
+    ("settings", "named", "because"),
+    [
+        ({"ragdock_models": MODELLED}, "ragdock_model_host_type", "a model of ragdock_models has model_host"),
+        ({"ragdock_model_hours": ON_HOURS}, "ragdock_model_host_type", "ragdock_model_hours is set"),
+        ({"ragdock_model_host_type": "g6"}, "ragdock_model_host_type", "an instance type such as g6.xlarge"),
+        ({"ragdock_model_hours": "at night"}, "ragdock_model_hours", "days, hours and a time zone"),
+        (
+            TYPE | {"ragdock_model_hours": ON_HOURS, "ragdock_models": ALSO_SPARE},
+            "ragdock_models",
+            "another model is the fallback",
+        ),
+        (
+            TYPE | {"ragdock_models": [BIG | {"use": ["chat", "embed"]}]},
+            "ragdock_models",
+            "(not for embed)",
+        ),
+        (TYPE | {"ragdock_models": [BOTH, *LOCAL]}, "ragdock_models", "with model_host true"),
+    ],
+)
+def test_a_model_host_that_would_leave_questions_unanswered_is_refused(
+    settings: dict[str, Any], named: str, because: str
+) -> None:
+    """Outside its hours something must answer, and every search needs the embedding model."""
+    said = problems(**settings)
+    assert [line for line in said if line.startswith(f"'{named}'") and because in line], said
 
 
 @pytest.mark.parametrize("name", [name for name in SETTINGS if name.startswith("ragdock_schedule_")])
@@ -211,6 +304,24 @@ def test_every_language_that_the_image_reads_may_be_named() -> None:
         ("ragdock_ocr_languages", "eng+chi_sim"),
         ("ragdock_models", [MODEL]),
         ("ragdock_models", [MODEL, {"name": "big", "use": ["large"], "source": "library"}]),
+        ("ragdock_models", [ELSEWHERE]),
+        ("ragdock_models", [ON_BEDROCK]),
+        ("ragdock_models", [ON_BEDROCK | {"base_url": "https://bedrock-mantle.us-east-1.api.aws/v1"}]),
+        (
+            "ragdock_models",
+            [
+                ELSEWHERE
+                | {
+                    "base_url": "https://gpu-1.example.org:8443/v1",
+                    "key": "none",
+                    "model": "BAAI/bge-m3",
+                    "ca_file": "ca.pem",
+                    "tokens_per_day": 0,
+                    "window": 131072,
+                }
+            ],
+        ),
+        ("ragdock_memory_limits", GOOD["ragdock_memory_limits"] | {"remote": 96}),
         (
             "ragdock_models",
             [MODEL | {"source": "files", "files": ["m.gguf"], "parameters": {"num_ctx": 2048}}],

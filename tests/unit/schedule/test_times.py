@@ -35,6 +35,8 @@ def times(text: str) -> Any:
         ("41 3 * * 0", datetime(2026, 11, 22, 3, 41), datetime(2026, 11, 29, 3, 41)),
         ("41 3 * * 7", datetime(2026, 11, 22, 3, 41), datetime(2026, 11, 29, 3, 41)),
         ("11 4 * * 2,5", datetime(2026, 11, 24, 4, 11), datetime(2026, 11, 27, 4, 11)),
+        ("27 * * * *", datetime(2026, 11, 25, 11, 27), datetime(2026, 11, 25, 12, 27)),
+        ("0 * * * *", datetime(2026, 11, 25, 12, 0), datetime(2026, 11, 25, 13, 0)),
     ],
 )
 def test_the_times_of_a_crontab(text: str, before: datetime, after: datetime) -> None:
@@ -76,6 +78,8 @@ def test_what_was_due_while_the_host_was_down(began: datetime | None, since: dat
 @pytest.mark.parametrize(
     ("text", "hours", "overdue"),
     [
+        ("27 * * * *", 2, False),
+        ("27 * * * *", 4, True),
         ("17 2 * * *", 25, False),
         ("17 2 * * *", 27, True),
         ("41 3 * * 0", 169, False),

@@ -9,6 +9,24 @@ from typing import Any
 import pytest
 
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import Store
+from tests.unit.stack.rendering import Render, Rendered, rendered, secrets_made_up
+
+
+@pytest.fixture(scope="session")
+def secret_values() -> dict[str, str]:
+    """A value for each secret, which must be in no rendered file."""
+    return secrets_made_up()
+
+
+@pytest.fixture(scope="session")
+def render(tmp_path_factory: pytest.TempPathFactory, secret_values: dict[str, str]) -> Render:
+    """Render a release with some settings."""
+
+    def run(**settings: Any) -> Rendered:
+        values = settings.pop("secret_values", secret_values)
+        return rendered(tmp_path_factory.mktemp("render"), values, **settings)
+
+    return run
 
 
 @pytest.fixture

@@ -6,14 +6,16 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from dotenv import dotenv_values
 
 from ansible_collections.ragdock.host.plugins.modules import model_host_check as checks
-from tests.unit.stack.test_templates import certificate_of
+from tests.unit.stack.rendering import certificate_of, rendered
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -155,3 +157,33 @@ def test_layers_that_are_not_on_the_cards_are_said(
     """A driver that does not work makes answers slow, not wrong: nobody would look."""
     row = checks.placed("m", loaded, graphics)
     assert (row.passed, said in row.figure) == (passed, True)
+
+
+KEY, AUTHORITY = "the model host's key", certificate_of("models")
+
+
+@pytest.fixture(scope="module")
+def main_host(secret_values: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the main host has of it, while its key is rotated."""
+    more = {"model_host_key": KEY, "model_host_key_next": "the next one", "model_host_ca_cert": AUTHORITY}
+    models = [*MODELS, {"name": "all-minilm", "use": ["embed"], "source": "library"}]
+    settings = {"ragdock_model_host_type": "g6.xlarge", "ragdock_models": models}
+    return rendered(tmp_path_factory.mktemp("main"), secret_values | more, **settings)
+
+
+def test_the_main_host_asks_it_as_a_remote_model(main_host: dict[str, Any]) -> None:
+    """At its fixed address, trusting its own authority and no other, with a key that only the proxy has."""
+    (model,) = json.loads(dotenv_values(stream=StringIO(main_host["files"][".env"]))["REMOTE_MODELS"] or "")
+    assert (model["name"], model["host"]) == ("llama3.1:8b", f"{ADDRESS}:11443")
+    files = main_host["files"]
+    assert files[f"config/remote/{model['slug']}.pem"] == AUTHORITY
+    assert f"reverse_proxy https://{ADDRESS}:11443" in files["config/remote/Caddyfile"]
+    assert "rewrite * /v1/chat/completions" in files["config/remote/Caddyfile"]
+    assert f"tls_trust_pool file /etc/caddy/{model['slug']}.pem" in files["config/remote/Caddyfile"]
+    assert not any(KEY in text for text in files.values())
+
+
+def test_the_main_host_sends_one_key_also_while_it_is_rotated(main_host: dict[str, Any]) -> None:
+    """Two lines would be no key."""
+    (file,) = [one for one in main_host["secrets"] if one["path"].startswith("remote/")]
+    assert file["from"] == "model_host_bearer"

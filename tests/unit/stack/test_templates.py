@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import re
-import subprocess
-import sys
-from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from dotenv import dotenv_values
 from pydantic_settings import BaseSettings
 
@@ -25,12 +17,9 @@ from ansible_collections.ragdock.host.plugins.module_utils.verify.networks impor
 from landing.settings import LandingSettings
 from rag_app.settings import AppSettings
 from rag_worker.settings import WorkerSettings
+from tests.unit.stack.rendering import SERVICES, Render, Rendered, certificate_of
 
-HERE = Path(__file__).parent
-ROOT = HERE.parents[2]
-SERVICES = ["edge", "landing", "models", "ollama", "opensearch", "rag-app", "rag-worker"]
-PASSWORDS = [*(f"opensearch_{user}_password" for user in ("app", "worker", "backup", "health")),
-             "app_password", "api_token", "session_key"]  # fmt: skip
+ROOT = Path(__file__).parents[3]
 # What each service reads. Of that, no deployment sets measured numbers, nor what is another service's.
 RAG = {
     "OPENSEARCH_TIMEOUT", "OLLAMA_NUM_CTX", "OLLAMA_NUM_THREAD", "EMBEDDING_TIMEOUT", "EMBEDDING_BATCH",
@@ -54,68 +43,6 @@ READERS: dict[str, tuple[type[BaseSettings], set[str]]] = {
         RAG | {"UPLOAD_RESERVE_MIB", "HEARTBEAT_PATH", "HEARTBEAT_MAX_AGE"},
     ),
 }
-Rendered = dict[str, Any]
-Render = Callable[..., Rendered]
-
-
-def certificate_of(name: str) -> str:
-    """A certificate with a subject."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name(
-        [
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Ragdock"),
-            x509.NameAttribute(NameOID.COMMON_NAME, name),
-        ]
-    )
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now)
-        .not_valid_after(now + dt.timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    return made.public_bytes(serialization.Encoding.PEM).decode()
-
-
-@pytest.fixture(scope="module")
-def secret_values() -> dict[str, str]:
-    """A value for each secret, which must be in no rendered file."""
-    values = {name: f"secret-value-of-{name}" for name in PASSWORDS}
-    for name in ("opensearch_ca", "opensearch_node", "opensearch_admin", "edge_ca"):
-        values |= {f"{name}_cert": certificate_of(name), f"{name}_key": f"secret-value-of-{name}_key"}
-    return values
-
-
-@pytest.fixture(scope="module")
-def render(tmp_path_factory: pytest.TempPathFactory, secret_values: dict[str, str]) -> Render:
-    """Render a release with some settings."""
-
-    def run(**settings: Any) -> Rendered:
-        here = tmp_path_factory.mktemp("render")
-        values = settings.pop("secret_values", secret_values)
-        variables = {
-            "ragdock_name": "demo",
-            "aws_host_public_ip": "203.0.113.5",
-            **settings,
-            "stack_images_built": {name: {"ref": f"registry/{name}@sha256:0"} for name in SERVICES},
-            "stack_secret_values": values,
-            "out": str(here / "out.json"),
-        }
-        (here / "vars.json").write_text(json.dumps(variables))
-        done = subprocess.run(
-            [Path(sys.executable).parent / "ansible-playbook", "-i", "localhost,", HERE / "render.yml",
-             "-e", f"@{here / 'vars.json'}", "-e", f"ansible_python_interpreter={sys.executable}"],
-            cwd=ROOT, capture_output=True, text=True, check=False, timeout=120,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
-        found: Rendered = json.loads((here / "out.json").read_text())
-        return found
-
-    return run
 
 
 @pytest.fixture(scope="module")

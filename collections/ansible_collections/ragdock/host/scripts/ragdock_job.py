@@ -1,4 +1,4 @@
-"""Runs one job of the schedule: ragdock-job backup | drill | patch | prune | renew | drift | after-boot.
+"""Runs one job of the schedule: ragdock-job backup, drill, patch, prune, renew, keys, drift or after-boot.
 
 The work is the playbook of that name in the deployer's directory. Here is only what a playbook cannot
 do for itself: one at a time, gently, not for ever, with a log, and with a record even when it is killed.
@@ -52,11 +52,17 @@ class Runner:
         self.deployer = self.root / "deployer"
         self.marker = self.root / "state" / "running" / f"{job}.json"
 
+    @property
+    def lock(self) -> Path:
+        """Of all jobs, or of this one alone when it may run beside the others."""
+        beside = self.settings["jobs"][self.job].get("beside_others", False)
+        return LOCK.with_name(f"ragdock-job-{self.job}.lock") if beside else LOCK
+
     @contextlib.contextmanager
     def alone(self, log: IO[str]) -> Iterator[int]:
         """No other job of this host. The kernel frees the lock with its last holder, be it the playbook."""
         until = time.monotonic() + self.settings["wait_minutes"] * 60
-        with LOCK.open("a+") as lock:
+        with self.lock.open("a+") as lock:
             while True:
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -32,7 +32,7 @@ def model_host_models(models: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def model_host_remote(models: list[dict[str, Any]], address: dict[str, Any]) -> list[dict[str, Any]]:
     """All models, as the main host knows them: those of the model host are remote ones, at this ADDRESS."""
     return [
-        {"name": model["name"], "use": model["use"], "source": "openai", **address}
+        {"name": model["name"], "use": model["use"], "source": "openai", FLAG: True, **address}
         if model.get(FLAG)
         else model
         for model in models

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-JOBS = ("backup", "drill", "patch", "prune", "renew", "drift", "restore", "rotate")
+JOBS = ("backup", "drill", "patch", "prune", "renew", "keys", "drift", "restore", "rotate")
 LONGEST_REASON = 4000
 LINES_KEPT = 400
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,33 +15,43 @@ CLOCK_SLACK = timedelta(minutes=5)
 
 @dataclass(frozen=True)
 class Times:
-    """Minute and hour of the day, and the days of the week (0 is Sunday)."""
+    """Minute and hour of the day (none: every hour), and the days of the week (0 is Sunday)."""
 
     minute: int
-    hour: int
+    hour: int | None
     days: frozenset[int]
 
+    @property
+    def step(self) -> timedelta:
+        """The least time between two times."""
+        return timedelta(hours=1) if self.hour is None else timedelta(days=1)
+
     def at(self, day: datetime) -> datetime | None:
-        """When it is due on that day, if at all."""
-        due = day.replace(hour=self.hour, minute=self.minute, second=0, microsecond=0)
+        """When it is due on that day, or in that hour, if at all."""
+        hour = day.hour if self.hour is None else self.hour
+        due = day.replace(hour=hour, minute=self.minute, second=0, microsecond=0)
         return due if due.isoweekday() % 7 in self.days else None
+
+    def _times(self, moment: datetime, direction: int) -> Iterator[datetime]:
+        """The times around a moment, from there on; a week and a little has each of them."""
+        for count in range(8 * (timedelta(days=1) // self.step) + 1):
+            if due := self.at(moment + direction * count * self.step):
+                yield due
 
     def before(self, moment: datetime) -> datetime:
         """The last time it was due, including that time."""
-        return next(
-            due for back in range(9) if (due := self.at(moment - timedelta(days=back))) and due <= moment
-        )
+        return next(due for due in self._times(moment, -1) if due <= moment)
 
     def after(self, moment: datetime) -> datetime:
         """The next time it is due."""
-        return next(
-            due for ahead in range(9) if (due := self.at(moment + timedelta(days=ahead))) and due > moment
-        )
+        return next(due for due in self._times(moment, 1) if due > moment)
 
     @property
     def most_hours(self) -> float:
         """The longest time between two runs."""
         days = sorted(self.days)
+        if self.hour is None and len(days) == 7:
+            return 1.0
         gaps = [later - earlier for earlier, later in zip(days, [*days[1:], days[0] + 7], strict=True)]
         return max(gaps) * 24.0
 
@@ -54,7 +64,7 @@ def parse(text: str) -> Times | None:
     if (day, month) != ("*", "*"):
         raise ValueError(f"{text!r}: day of month and month must be *")
     days = range(7) if week == "*" else (int(one) % 7 for one in week.split(","))
-    return Times(int(minute), int(hour), frozenset(days))
+    return Times(int(minute), None if hour == "*" else int(hour), frozenset(days))
 
 
 def moment(text: str | None) -> datetime | None:

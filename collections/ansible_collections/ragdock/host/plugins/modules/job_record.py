@@ -16,7 +16,7 @@ options:
     description: The job.
     type: str
     required: true
-    choices: [backup, drill, patch, prune, renew, drift, restore, rotate]
+    choices: [backup, drill, patch, prune, renew, keys, drift, restore, rotate]
   ok: {description: Whether it did what it is for., type: bool, required: true}
   started: {description: When it began (seconds since the epoch); 0 is unknown., type: float, default: 0}
   reason: {description: "Why it failed, or a remark.", type: str, default: ""}

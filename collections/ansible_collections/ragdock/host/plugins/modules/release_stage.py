@@ -34,6 +34,11 @@ options:
       path: {description: Below root/secrets., type: str, required: true}
       uid: {description: Owner and group., type: int, required: true}
       content_base64: {description: The secret in base64., type: str, required: true}
+  kept_secrets:
+    description: Files below root/secrets that something else writes; they stay as they are.
+    type: list
+    elements: str
+    default: []
   memory_limits: {description: Service -> MiB., type: dict, required: true}
   memory_reserve: {description: MiB that the host keeps for itself., type: int, required: true}
 extends_documentation_fragment:
@@ -66,6 +71,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -127,8 +133,10 @@ def ensure_directory(path: Path, uid: int, mode: int, *, check: bool) -> bool:
     return True
 
 
-def secrets_drift(root: Path, secrets: list[dict[str, Any]], *, check: bool) -> list[str]:
-    """Write the secret files; returns the paths that changed."""
+def secrets_drift(
+    root: Path, secrets: list[dict[str, Any]], kept: Sequence[str] = (), *, check: bool
+) -> list[str]:
+    """Write the secret files, remove what is neither one nor KEPT; returns the paths that changed."""
     drift = [
         one["path"]
         for one in secrets
@@ -136,7 +144,7 @@ def secrets_drift(root: Path, secrets: list[dict[str, Any]], *, check: bool) -> 
             root / one["path"], base64.b64decode(one["content_base64"]).decode(), one["uid"], check=check
         )
     ]
-    listed = {one["path"] for one in secrets}
+    listed = {*kept, *(one["path"] for one in secrets)}
     for path in sorted(root.rglob("*")):
         if not path.is_dir() and str(path.relative_to(root)) not in listed:
             drift.append(str(path.relative_to(root)))
@@ -191,7 +199,7 @@ def stage(params: dict[str, Any], *, check: bool) -> dict[str, Any]:
         for one in params["directories"]
         if ensure_directory(root / one["path"], one["uid"], int(one["mode"], 8), check=check)
     ]
-    drift = secrets_drift(root / "secrets", params["secrets"], check=check)
+    drift = secrets_drift(root / "secrets", params["secrets"], params["kept_secrets"], check=check)
     files: dict[str, str] = params["files"]
     content = content_hash(files)
     current, found = store.current(), store.find(content)
@@ -234,6 +242,7 @@ def main() -> None:
                 "type": "list", "elements": "dict", "default": [], "no_log": False,
                 "options": {**owned, "content_base64": {"type": "str", "required": True, "no_log": True}},
             },
+            "kept_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
             "memory_limits": {"type": "dict", "required": True},
             "memory_reserve": {"type": "int", "required": True},
         },

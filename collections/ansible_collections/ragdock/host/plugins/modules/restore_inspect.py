@@ -44,6 +44,7 @@ differing: {description: What would change., type: dict, returned: with a scope}
 """
 
 import datetime as dt
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.ledger import LedgerE
 from ansible_collections.ragdock.host.plugins.module_utils.ollama import Ollama, OllamaError
 from ansible_collections.ragdock.host.plugins.module_utils.opensearch.client import SearchError
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import Store
+from ansible_collections.ragdock.host.plugins.module_utils.remote import identities
 from ansible_collections.ragdock.host.plugins.module_utils.restic import ResticError
 from ansible_collections.ragdock.host.plugins.module_utils.restore import content as parts
 from ansible_collections.ragdock.host.plugins.module_utils.restore.backups import (
@@ -74,6 +76,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.restore.compatibility
 )
 from ansible_collections.ragdock.host.plugins.module_utils.restore.journal import RestoreWorkspace
 from ansible_collections.ragdock.host.plugins.module_utils.restore.node import Node
+from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import parse_env
 
 
 class Inspection:
@@ -160,11 +163,13 @@ class Inspection:
     def embedders(self, content: parts.Content) -> list[str]:
         """Whether the running embedder is the one that made the backup's vectors."""
         release = Store(self.root).current()
-        lines = (release.files().get(".env", "") if release else "").splitlines()
-        name = dict(line.split("=", 1) for line in lines if "=" in line).get("EMBEDDING_MODEL_NAME", "")
-        ollama = Ollama(address(serving(self.run, self.params["project"], "ollama")))
-        weights = ollama.weights(name)
+        env = dict(parse_env(release.files().get(".env", "") if release else ""))
+        name = env.get("EMBEDDING_MODEL_NAME", "")
         contracts = [dict(one["mappings_meta"]).get("embedding", {}) for one in content.indices.values()]
+        weights = identities(json.loads(env.get("REMOTE_MODELS") or "[]")).get(name, "")
+        if not weights:
+            ollama = Ollama(address(serving(self.run, self.params["project"], "ollama")))
+            weights = ollama.weights(name)
         return [embedder_refusal(contract, name, weights) for contract in contracts]
 
     def differing(self, content: parts.Content, scope: str, file: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ description:
 options:
   name: {description: Public name or address of the deployment., type: str, required: true}
   outside:
-    description: URL outside the host that the host reaches and no container but the edge may.
+    description: URL outside the host that the host reaches and no container but those with a way out may.
     type: str
     required: true
   drift: {description: Check also for drift from what was deployed., type: bool, default: false}
@@ -72,6 +72,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     (networks.AREA, networks.ways_out),
     (networks.AREA, networks.among_each_other),
     (services.MODELS, services.model_proxy),
+    (services.MODELS, services.remote_proxy),
     (services.SEARCH, services.search_engine),
     (services.SEARCH, services.plugins),
     (services.MODELS, services.models),

@@ -1,8 +1,8 @@
 """Brings the running stack to a release with the fewest changes, without an unanswered request.
 
 Three ways, by service:
-- held: opensearch, ollama, models, rag-worker, edge. Compose replaces the container when its specification
-  changed; while that is the edge, new connections wait.
+- held: opensearch, ollama, models, remote, rag-worker, edge. Compose replaces the container when its
+  specification changed; while that is the edge, new connections wait.
 - rolled: rag-app, landing. A new container starts beside the old one; while both live, the edge is pinned to
   the one that serves. When the new one is healthy the edge is pinned to it, and the old one is signalled to
   end: it finishes what it was answering, nothing new reaches it. Then the edge goes by the service's name.
@@ -30,7 +30,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.releases.store import
     write_atomically,
 )
 
-HELD = ("opensearch", "ollama", "models", "rag-worker")
+HELD = ("opensearch", "ollama", "models", "remote", "rag-worker")
 ROLLED = ("rag-app", "landing")
 EDGE = "edge"
 ADMIN = "unix//run/caddy/admin.sock"

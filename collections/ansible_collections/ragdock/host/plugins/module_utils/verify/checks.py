@@ -20,6 +20,8 @@ from ansible_collections.ragdock.host.plugins.module_utils.docker import (
 from ansible_collections.ragdock.host.plugins.module_utils.https import UnreachableError
 
 SERVICES = ("edge", "landing", "rag-app", "rag-worker", "opensearch", "models", "ollama")
+# There only with a model that runs elsewhere.
+REMOTE = "remote"
 
 
 def run(args: list[str]) -> tuple[int, str, str]:
@@ -79,6 +81,16 @@ class Deployment:
         if settings.is_file():
             self.env = dict(parse_env(settings.read_text(encoding="utf-8")))
         return self
+
+    @property
+    def remote_models(self) -> list[dict[str, Any]]:
+        """The models that run elsewhere, as the services know them."""
+        return list(json.loads(self.env.get("REMOTE_MODELS") or "[]"))
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The services that this release has."""
+        return (*SERVICES, REMOTE) if self.remote_models else SERVICES
 
     def of(self, service: str) -> dict[str, Any]:
         """The running container of a service."""

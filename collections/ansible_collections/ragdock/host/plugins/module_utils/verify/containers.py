@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import (
-    SERVICES,
     Deployment,
     Row,
     judged,
@@ -26,10 +25,10 @@ COMPOSE = "Correct compose/compose.yaml.j2 and run playbooks/deploy.yml."
 
 
 def what_runs(deployment: Deployment) -> Iterator[Row]:
-    """Seven services, healthy, by the digests of the release."""
+    """Every service, healthy, by the digests of the release."""
     running = [one for one in deployment.containers if one["State"]["Status"] == "running"]
     names = {service_of(one) for one in running}
-    unwell = [f"{service} does not run" for service in SERVICES if service not in names]
+    unwell = [f"{service} does not run" for service in deployment.services if service not in names]
     for one in deployment.containers:
         state = one["State"]
         health = (state.get("Health") or {}).get("Status", "without a healthcheck")

@@ -22,7 +22,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import 
 AREA = "drift"
 AGAIN = "It was changed on the host. playbooks/deploy.yml restores what was deployed."
 SCHEDULE = Path("/etc/ragdock/schedule.json")
-PROVEN_BY_DRIFT = ("backup", "drill", "patch", "prune", "renew")
+PROVEN_BY_DRIFT = ("backup", "drill", "patch", "prune", "renew", "keys")
 
 
 def serving(deployment: Deployment) -> Release:

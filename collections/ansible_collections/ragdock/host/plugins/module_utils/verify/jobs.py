@@ -44,6 +44,8 @@ def proved(job: str, figures: Mapping[str, Any]) -> str:
         return f"{known.get('releases', 0)} releases and {known['images']} images removed"
     if job == "renew" and "first_end_days" in known:
         return f"{known['renewed']} certificates renewed, the first ends in {known['first_end_days']} days"
+    if job == "keys" and "valid_minutes" in known:
+        return f"{known['keys']} keys made, each valid for {known['valid_minutes']} minutes"
     if job == "drift" and "held" in known:
         return f"{known['held']} checks passed"
     return ", ".join(f"{name} {value}" for name, value in list(known.items())[:3])

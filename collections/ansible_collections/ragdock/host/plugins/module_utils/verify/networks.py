@@ -11,14 +11,17 @@ import os
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.ragdock.host.plugins.module_utils.docker import networks
+from ansible_collections.ragdock.host.plugins.module_utils.remote import PORT as REMOTE_PORT
 from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import (
+    REMOTE,
     CheckError,
     Deployment,
     Row,
@@ -58,6 +61,39 @@ NEEDS = {
     ("rag-worker", "models"),
     ("models", "ollama"),
 }
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which service is on which network, where it listens, and to which it connects."""
+
+    networks: Mapping[str, set[str]]
+    ports: Mapping[str, int]
+    needs: frozenset[tuple[str, str]]
+    # Services whose network of the same name leads out of the host.
+    ways_out: tuple[str, ...]
+
+    @property
+    def alone(self) -> str:
+        """Who alone gets out, in words."""
+        return "the edge" if len(self.ways_out) == 1 else "the edge and the proxy of models elsewhere"
+
+
+LAYOUT = Layout(NETWORKS, PORTS, frozenset(NEEDS), (WAY_OUT,))
+# The proxy of models that run elsewhere is there only with such a model.
+LAYOUT_WITH_REMOTE = Layout(
+    NETWORKS | {REMOTE: {"data", "remote"}},
+    PORTS | {REMOTE: REMOTE_PORT},
+    frozenset(NEEDS | {("rag-app", REMOTE), ("rag-worker", REMOTE)}),
+    (WAY_OUT, REMOTE),
+)
+
+
+def layout(deployment: Deployment) -> Layout:
+    """The layout of this release."""
+    return LAYOUT_WITH_REMOTE if deployment.remote_models else LAYOUT
+
+
 COMPOSE = "Correct `networks` in compose/compose.yaml.j2 and run playbooks/deploy.yml."
 FIREWALL = "Run playbooks/configure.yml: it loads the firewall that keeps containers from 169.254.0.0/16."
 Address = tuple[str, int]
@@ -136,14 +172,16 @@ def judged_each(check: str, found: dict[str, list[str]], figure: str, hint: str)
 
 
 def as_written(deployment: Deployment) -> Iterator[Row]:
-    """Each container is on its service's networks, and all but the edge's are internal."""
+    """Each container is on its service's networks, and all but those that lead out are internal."""
+    plan = layout(deployment)
     project, wrong = deployment.project, []
     for one in running(deployment):
-        expected = sorted(f"{project}_{name}" for name in NETWORKS.get(service_of(one), ()))
+        expected = sorted(f"{project}_{name}" for name in plan.networks.get(service_of(one), ()))
         if (on := sorted(networks(one))) != expected:
             wrong.append(f"{name_of(one)} is on {', '.join(on) or 'none'}")
-    internal = sorted(set().union(*NETWORKS.values()) - {WAY_OUT})
-    names = [f"{project}_{name}" for name in (*internal, WAY_OUT)]
+    internal = sorted(set().union(*plan.networks.values()) - {*plan.ways_out})
+    outward = [f"{project}_{name}" for name in plan.ways_out]
+    names = [*(f"{project}_{name}" for name in internal), *outward]
     # One that is missing makes the command fail; the others are still reported.
     _code, out, _err = deployment.run(
         ["docker", "network", "inspect", "--format", "{{.Name}} {{.Internal}} {{.EnableIPv6}}", *names]
@@ -152,18 +190,21 @@ def as_written(deployment: Deployment) -> Iterator[Row]:
     wrong += [
         f"{name}: internal, IPv6 are {have.get(name, 'unknown')}"
         for name in names
-        if have.get(name) != ("false false" if name == f"{project}_{WAY_OUT}" else "true false")
+        if have.get(name) != ("false false" if name in outward else "true false")
     ]
     figure = f"{', '.join(internal)} are internal, none has IPv6"
-    yield judged(AREA, "the edge alone is on a network with a way out", wrong, figure, COMPOSE)
+    check = f"{plan.alone} alone {'is' if plan is LAYOUT else 'are'} on a network with a way out"
+    yield judged(AREA, check, wrong, figure, COMPOSE)
 
 
 def ways_out(deployment: Deployment) -> Iterator[Row]:
-    """Only the edge reaches the outside, and nothing reaches the instance metadata."""
+    """Only what has a way out reaches the outside, and nothing reaches the instance metadata."""
+    plan = layout(deployment)
+    check = f"no container but {plan.alone} gets out"
 
     def leaves(one: dict[str, Any], at: Address) -> Callable[[], list[str]]:
         def probe() -> list[str]:
-            if service_of(one) == WAY_OUT:
+            if service_of(one) in plan.ways_out:
                 return []
             found = [f"{at[0]}:{at[1]} reached"] if connects(at) else []
             return found + ([f"{OUTSIDE_NAME} was asked for outside"] if resolves(OUTSIDE_NAME) else [])
@@ -171,20 +212,21 @@ def ways_out(deployment: Deployment) -> Iterator[Row]:
         return probe
 
     count = len(running(deployment))
+    kept = count - len(plan.ways_out)
     host, at = outside(deployment.outside)
     if not connects(at):
         figure = f"the host itself does not reach {host}:{at[1]}, so nothing is shown"
         yield Row(
             AREA,
-            "no container but the edge gets out",
+            check,
             False,
             figure,
             "Set verify_outside to what it reaches.",
         )
     else:
         found = each(deployment, lambda one: leaves(one, at))
-        figure = f"{host}:{at[1]} and outside names refused in {count - 1} of {count - 1}"
-        yield judged_each("no container but the edge gets out", found, figure, COMPOSE)
+        figure = f"{host}:{at[1]} and outside names refused in {kept} of {kept}"
+        yield judged_each(check, found, figure, COMPOSE)
     metadata = each(deployment, lambda _: lambda: ["reached"] if connects(METADATA) else [])
     yield judged_each(
         "instance metadata cannot be reached", metadata, f"refused in {count} of {count}", FIREWALL
@@ -193,10 +235,11 @@ def ways_out(deployment: Deployment) -> Iterator[Row]:
 
 def among_each_other(deployment: Deployment) -> Iterator[Row]:
     """Each service reaches the services it needs, and none with which it shares no network."""
+    plan = layout(deployment)
     there = [
-        (service_of(one), (at, PORTS[service_of(one)]))
+        (service_of(one), (at, plan.ports[service_of(one)]))
         for one in running(deployment)
-        if service_of(one) in PORTS
+        if service_of(one) in plan.ports
         for at in networks(one).values()
     ]
 
@@ -204,9 +247,9 @@ def among_each_other(deployment: Deployment) -> Iterator[Row]:
         mine = service_of(one)
         apart = [
             (other, at) for other, at in there
-            if other != mine and not NETWORKS.get(mine, set()) & NETWORKS[other]
+            if other != mine and not plan.networks.get(mine, set()) & plan.networks[other]
         ]  # fmt: skip
-        needed = {other for asker, other in NEEDS if asker == mine}
+        needed = {other for asker, other in plan.needs if asker == mine}
         probed = [*apart, *(one for one in there if one[0] in needed)]
 
         def probe() -> list[str]:
@@ -225,7 +268,9 @@ def among_each_other(deployment: Deployment) -> Iterator[Row]:
 
     found = each(deployment, strays)
     apart = sum(
-        other != mine and not NETWORKS[mine] & NETWORKS[other] for mine in NETWORKS for other in PORTS
+        other != mine and not plan.networks[mine] & plan.networks[other]
+        for mine in plan.networks
+        for other in plan.ports
     )
-    figure = f"{len(NEEDS)} connections open, {apart} refused"
+    figure = f"{len(plan.needs)} connections open, {apart} refused"
     yield judged_each("each service reaches what it needs and nothing else", found, figure, COMPOSE)

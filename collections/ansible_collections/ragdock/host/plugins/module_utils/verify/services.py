@@ -18,7 +18,14 @@ from ansible_collections.ragdock.host.plugins.module_utils.ollama import PORT as
 from ansible_collections.ragdock.host.plugins.module_utils.ollama import Ollama
 from ansible_collections.ragdock.host.plugins.module_utils.opensearch.client import OpenSearch
 from ansible_collections.ragdock.host.plugins.module_utils.opensearch.security import API, AUTHINFO
-from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import Deployment, Row, judged
+from ansible_collections.ragdock.host.plugins.module_utils.remote import CHAT, Remote, identities
+from ansible_collections.ragdock.host.plugins.module_utils.remote import PORT as REMOTE_PORT
+from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import (
+    REMOTE,
+    Deployment,
+    Row,
+    judged,
+)
 
 ENDPOINT = "endpoint"
 SEARCH = "opensearch"
@@ -40,6 +47,15 @@ REFUSED = (
     ("POST", "/api/pull"), ("POST", "/api/push"), ("POST", "/api/create"), ("POST", "/api/copy"),
     ("DELETE", "/api/delete"), ("POST", "/api/generate"), ("POST", "/api/chat/../pull"),
     ("POST", "//api/pull"),
+)  # fmt: skip
+# Other paths of a model's server, other ways to write its own, other servers. None has a body.
+REFUSED_REMOTE = (
+    ("GET", "/{slug}/chat/completions"), ("GET", "/{slug}/models"), ("POST", "/{slug}/models"),
+    ("POST", "/{slug}/completions"), ("POST", "/{slug}/files"), ("DELETE", "/{slug}/models"), ("POST", "/"),
+    ("POST", "/{slug}/chat/completions?x=1"), ("POST", "//{slug}/chat/completions"),
+    ("POST", "/{slug}/chat/../chat/completions"), ("POST", "/{slug}/%63hat/completions"),
+    ("POST", "https://example.com/v1/chat/completions"), ("GET", "http://169.254.169.254/latest/meta-data/"),
+    ("CONNECT", "example.com:443"),
 )  # fmt: skip
 REPAIR = "Run playbooks/deploy.yml: it repairs users, roles and mappings."
 LOGS = "`docker compose -p ragdock logs --tail 50 {}` on the host shows why."
@@ -180,9 +196,11 @@ def models(deployment: Deployment) -> Iterator[Row]:
     ollama = Ollama(address(deployment.of("ollama")))
     served = ollama.served()
     keys = ("OLLAMA_MODEL", "OLLAMA_FALLBACK_MODEL", "EMBEDDING_MODEL_NAME")
-    wanted = sorted({deployment.env[key] for key in keys if deployment.env.get(key)})
+    elsewhere = identities(deployment.remote_models)
+    named = {deployment.env[key] for key in keys if deployment.env.get(key)}
+    wanted = sorted(named - set(elsewhere))
     missing = [f"{name} is missing" for name in wanted if not served.get(name)]
-    missing += [] if wanted else ["no model is named in the release's .env"]
+    missing += [] if named else ["no model is named in the release's .env"]
     record = deployment.root / "state" / "models.json"
     made = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
     changed = [
@@ -204,10 +222,10 @@ def models(deployment: Deployment) -> Iterator[Row]:
         return
     first: dict[str, Any] = next(iter(mapping.json().values()), {})
     contract = first.get("mappings", {}).get("_meta", {}).get("embedding", {})
-    weights = ollama.weights(deployment.env["EMBEDDING_MODEL_NAME"])
-    same = (
-        contract.get("digest") == weights and contract.get("model") == deployment.env["EMBEDDING_MODEL_NAME"]
-    )
+    embedder = deployment.env["EMBEDDING_MODEL_NAME"]
+    # The weights of a model elsewhere are its server's affair: its name there is all that can be compared.
+    weights = elsewhere.get(embedder) or ollama.weights(embedder)
+    same = contract.get("digest") == weights and contract.get("model") == embedder
     figure = (
         f"{contract.get('model')}, {contract.get('dimension')} dimensions, {str(contract.get('digest'))[:12]}"
     )
@@ -237,3 +255,23 @@ def model_proxy(deployment: Deployment) -> Iterator[Row]:
     figure = f"{len(REFUSED)} requests refused, /api/tags answered"
     hint = "Correct compose/models/Caddyfile.j2 and run playbooks/deploy.yml."
     yield judged(MODELS, "services cannot pull, change or delete models", passed, figure, hint)
+
+
+def remote_proxy(deployment: Deployment) -> Iterator[Row]:
+    """Services reach the models that run elsewhere and nothing else: tried with what must be refused."""
+    if not deployment.remote_models:
+        return
+    remote = Remote(address(deployment.of(REMOTE)), deployment.timeout)
+    slug, names = deployment.remote_models[0]["slug"], {one["host"] for one in deployment.remote_models}
+    tried = [
+        (method, target.format(slug=slug), f"{REMOTE}:{REMOTE_PORT}") for method, target in REFUSED_REMOTE
+    ]
+    tried += [("POST", f"/{slug}{CHAT}", host) for host in ("example.com", *sorted(names))]
+    passed = [
+        f"{method} {target} to {host} was answered {got}"
+        for method, target, host in tried
+        if (got := remote.status(method, target, host)) != 403
+    ]
+    figure = f"{len(tried)} requests refused; open are the models at {', '.join(sorted(names))}"
+    hint = "Correct compose/remote/Caddyfile.j2 and run playbooks/deploy.yml."
+    yield judged(MODELS, "services reach models elsewhere and nothing else", passed, figure, hint)

@@ -1,0 +1,139 @@
+"""Filters for models that run elsewhere: those of ragdock_models with `source: openai`."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from ansible.errors import AnsibleFilterError
+
+SOURCE = "openai"
+BEDROCK = "bedrock"
+# Tokens of a context where a model names none: as many as a local model is given (OLLAMA_NUM_CTX).
+WINDOW = 4096
+MEMORY_MIB = 64
+LIBRARY = "aws_bedrock_token_generator"
+SERVICE = "remote"
+# What the services are told of a model. It has no key, and nothing with which to get one.
+TOLD = ("name", "slug", "model", "host", "tokens_per_day", "window")
+
+
+def remote_slug(name: str) -> str:
+    """A model's name as it is in a path and in the name of a file; no two names have the same."""
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+
+
+def remote_models(models: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The models that run elsewhere, as the stack is configured for them."""
+    return [_described(one) for one in models if one["source"] == SOURCE]
+
+
+def remote_local(models: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The models that run on this host."""
+    return [one for one in models if one["source"] != SOURCE]
+
+
+def _described(model: Mapping[str, Any]) -> dict[str, Any]:
+    address = urlsplit(str(model["base_url"]))
+    key = model["key"]
+    return {
+        "name": str(model["name"]),
+        "slug": remote_slug(str(model["name"])),
+        "model": str(model.get("model") or model["name"]),
+        # As people know it, and as the server is called in a request.
+        "host": address.netloc,
+        "path": address.path.rstrip("/"),
+        "chat": any(use != "embed" for use in model["use"]),
+        "embed": "embed" in model["use"],
+        "parameter": str(key["parameter"]) if isinstance(key, Mapping) else "",
+        "bedrock": address.netloc.split(".")[1] if key == BEDROCK else "",
+        "has_key": key != "none",
+        "ca_file": str(model.get("ca_file") or ""),
+        # Of the deployment's own model host, which may be stopped: the secret that is its authority.
+        "ca": str(model.get("ca") or ""),
+        "model_host": bool(model.get("model_host")),
+        "tokens_per_day": int(model.get("tokens_per_day") or 0),
+        "window": int(model.get("window") or WINDOW),
+    }
+
+
+def remote_variable(models: list[dict[str, Any]]) -> str:
+    """The variable from which the services know the models that run elsewhere."""
+    return json.dumps([{key: one[key] for key in TOLD} for one in remote_models(models)])
+
+
+def remote_memory(limits: Mapping[str, Any], models: list[dict[str, Any]]) -> dict[str, Any]:
+    """The memory limits of the containers that there are: the proxy only with a model elsewhere."""
+    others = {service: size for service, size in limits.items() if service != SERVICE}
+    return others | ({SERVICE: limits.get(SERVICE, MEMORY_MIB)} if remote_models(models) else {})
+
+
+def remote_missing(models: list[dict[str, Any]], secrets: Mapping[str, str], path: str) -> list[str]:
+    """What to type for each key that is not in the parameter store."""
+    return [
+        f"The model {one['name']} asks {one['host']} with the key in {path}{one['parameter']}, which is not "
+        f"in the parameter store. Put it there: aws ssm put-parameter --type SecureString --name "
+        f"{path}{one['parameter']} --value file://KEYFILE"
+        for one in remote_models(models)
+        if one["parameter"] and not one["model_host"] and not secrets.get(one["parameter"], "").strip()
+    ]
+
+
+def remote_minted(models: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """The keys that the host makes itself, of models on Bedrock: file below secrets/ and region."""
+    return [
+        {"path": f"{SERVICE}/{one['slug']}", "region": one["bedrock"]}
+        for one in remote_models(models)
+        if one["bedrock"]
+    ]
+
+
+def remote_library(models: list[dict[str, Any]], folder: str) -> dict[str, str]:
+    """AWS's library that makes those keys: path -> text. The host has no Python packages but Debian's."""
+    if not remote_minted(models):
+        return {}
+    found = importlib.util.find_spec(LIBRARY)
+    if found is None or found.origin is None:
+        raise AnsibleFilterError(
+            f"The Python package {LIBRARY.replace('_', '-')} is not here. A model of ragdock_models"
+            " has `key: bedrock`, and the host makes that key with it. Run `make deps`."
+        )
+    package = Path(found.origin).parent
+    return {f"{folder}/{LIBRARY}/{one.name}": one.read_text("utf-8") for one in sorted(package.glob("*.py"))}
+
+
+def remote_notice(models: list[dict[str, Any]]) -> str:
+    """What leaves the host, and to where."""
+    uses = {"chat": "questions and the passages found for them", "embed": "the text of every document"}
+    lines = [
+        f"{' and '.join(text for use, text in uses.items() if one[use])} to {one['host']} ({one['name']})"
+        for one in remote_models(models)
+    ]
+    return "\n".join(
+        ["Text leaves this host, because ragdock_models says so:", *(f"  {one}" for one in lines)]
+    )
+
+
+class FilterModule:
+    """What Ansible loads."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Name -> function."""
+        return {
+            "remote_library": remote_library,
+            "remote_local": remote_local,
+            "remote_memory": remote_memory,
+            "remote_minted": remote_minted,
+            "remote_missing": remote_missing,
+            "remote_models": remote_models,
+            "remote_notice": remote_notice,
+            "remote_slug": remote_slug,
+            "remote_variable": remote_variable,
+        }

@@ -1,0 +1,128 @@
+#!/usr/bin/python
+"""Ansible module: makes the short-term keys with which models on Amazon Bedrock are asked."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: remote_keys
+short_description: Makes short-term keys of Amazon Bedrock from the host's role
+description:
+  - Signs a key for each model with the credentials of the host's role and writes it to its file. Each
+    replaces the one before by rename, so that the proxy of remote models always reads a whole one.
+  - A key lasts 12 hours, or as long as the credentials of the role that signed it if that is shorter.
+  - Nothing is sent anywhere. A key is in no result, no argument and no log.
+  - The library is AWS's own, and is in the control copy on the host.
+options:
+  keys:
+    description: Files below root/secrets.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      path: {description: Below root/secrets., type: str, required: true}
+      region: {description: Region of Bedrock., type: str, required: true}
+  uid: {description: Owner and group of the files., type: int, required: true}
+extends_documentation_fragment:
+  - ragdock.host.root
+author: ["Ragdock (!UNKNOWN)"]
+"""
+
+EXAMPLES = r"""
+- name: Make the short-term keys of models on Bedrock
+  ragdock.host.remote_keys:
+    keys: [{path: remote/gpt-oss, region: us-east-1}]
+    uid: 10005
+"""
+
+RETURN = r"""
+began: {description: When it began (seconds since the epoch)., type: float, returned: success}
+figures: {description: "How many keys, and the minutes that each is valid.", type: dict, returned: success}
+"""
+
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
+from ansible_collections.ragdock.host.plugins.module_utils.releases.store import ensure_secret
+
+PACKAGE = "deployer/python"
+LONGEST_MINUTES = 12 * 60
+
+
+def minutes_left(credentials: Any, now: datetime) -> int:
+    """How long a key is valid that these credentials sign now."""
+    until = getattr(credentials, "_expiry_time", None)
+    left = LONGEST_MINUTES if until is None else int((until - now).total_seconds() // 60)
+    return min(left, LONGEST_MINUTES)
+
+
+def make(root: Path, keys: list[dict[str, str]], uid: int, session: Any, provide: Any) -> int:
+    """Write a key for each model; the minutes for which they are valid."""
+    credentials = session.get_credentials()
+    if credentials is None:
+        raise LookupError("the instance metadata has no credentials of the host's role")
+
+    class Found:
+        """The credentials at hand, as the library asks for them."""
+
+        @staticmethod
+        def load() -> Any:
+            return credentials
+
+    for one in keys:
+        key = provide(region=one["region"], aws_credentials_provider=Found)
+        ensure_secret(root / "secrets" / one["path"], key, uid, check=False)
+    return minutes_left(credentials, datetime.now(UTC))
+
+
+def main() -> None:
+    """Make them."""
+    module = AnsibleModule(
+        argument_spec=arguments("root")
+        | {
+            "keys": {
+                "type": "list", "elements": "dict", "required": True, "no_log": False,
+                "options": {
+                    "path": {"type": "str", "required": True}, "region": {"type": "str", "required": True},
+                },
+            },
+            "uid": {"type": "int", "required": True},
+        },
+        supports_check_mode=True,
+    )  # fmt: skip
+    began, params = time.time(), module.params
+    if module.check_mode:
+        module.exit_json(changed=False, began=began, figures={})
+    root = Path(params["root"])
+    sys.path.insert(0, str(root / PACKAGE))
+    try:
+        # Only on a host that was configured for it.
+        from aws_bedrock_token_generator import provide_token
+        from botocore.exceptions import BotoCoreError
+        from botocore.session import Session
+    except ImportError as error:
+        module.fail_json(
+            msg=f"The keys of models on Bedrock cannot be made: {error}. Run playbooks/configure.yml: it "
+            f"copies AWS's library to {root / PACKAGE}."
+        )
+    try:
+        minutes = make(root, params["keys"], params["uid"], Session(), provide_token)
+    except (BotoCoreError, LookupError, OSError, RuntimeError, ValueError) as error:
+        module.fail_json(
+            msg=f"The keys of models on Bedrock could not be made: {error}. Until they are, the local model "
+            "answers. Run playbooks/provision.yml, which gives the host its role, then playbooks/keys.yml."
+        )
+    # Another key each time is what is wanted: no release is touched by it.
+    module.exit_json(
+        changed=False, began=began, figures={"keys": len(params["keys"]), "valid_minutes": minutes}
+    )
+
+
+if __name__ == "__main__":
+    main()
