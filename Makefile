@@ -104,7 +104,7 @@ molecule: ## Run every molecule scenario
 .PHONY: stack
 stack: ## Test the running sandbox through its public endpoint and on its host
 	@pytest $(AT_ONCE) --dist loadfile tests/unit -m restic
-	@pytest services -m real
+	@pytest $(AT_ONCE) --dist loadfile services -m real
 	@pytest tests/host tests/stack tests/security tests/sandbox -m "always or not (release or disaster or rotation)"
 
 .PHONY: release

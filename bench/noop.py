@@ -19,7 +19,7 @@ from tests.stack.endpoint import CHECKOUT, value
 from tests.stack.host import Host
 from tests.stack.plays import play
 
-AIM_SECONDS = 30
+AIM_SECONDS = 15
 STAGE = re.compile(r"^\s+(\d+\.\d) s {2}(\S.*)$", re.MULTILINE)
 TASKS = re.compile(r"in all, (\d+) tasks")
 COMPOSE = "cd /opt/ragdock/current && docker compose -p ragdock up --detach --wait --no-recreate"

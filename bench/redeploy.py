@@ -40,7 +40,7 @@ def main() -> None:
         rolled = play("playbooks/rollback.yml").good()
     api.http.close()
     figures = [
-        Figure("deploy of a changed rag-app", deployed.seconds, "s"),
+        Figure("deploy of a changed rag-app", deployed.seconds, "s", aim="< 45 s"),
         Figure("requests during it", load.tally.total, "", note=str(dict(load.tally.answered))),
         Figure("of them failed", len(load.tally.failed), "", aim="0"),
         Figure("streamed answers, whole", streams.whole, ""),
@@ -55,7 +55,7 @@ def main() -> None:
         Figure(
             "slowest answer", load.tally.slowest["ask"], "s", calm.tally.slowest["ask"], note="ratio to calm"
         ),
-        Figure("rollback to a proven state", rolled.seconds, "s", aim="< 60 s"),
+        Figure("rollback to a proven state", rolled.seconds, "s", aim="< 25 s"),
         Figure("requests during the rollback", back.tally.total, ""),
         Figure("of them failed ", len(back.tally.failed), "", aim="0"),
     ]

@@ -66,15 +66,15 @@ def ensure(sandbox: Sandbox) -> None:
 
 def _sources(sandbox: Sandbox) -> dict[str, bytes]:
     """Path in the package -> content."""
-    code = sandbox.checkout / "sandbox" / "session"
-    library = "usr/lib/amazon-ssm-agent/sandbox/session"
+    code = sandbox.checkout / "sandbox"
+    library = "usr/lib/amazon-ssm-agent/sandbox"
     chosen = version(sandbox)
     return {
         **{
             f"{library}/{name}": (code / name).read_bytes()
-            for name in ("__init__.py", "agent.py", "signed.py")
+            for name in ("pump.py", "session/__init__.py", "session/agent.py", "session/signed.py")
         },
-        f"usr/lib/systemd/system/{UNIT}": (code / UNIT).read_bytes(),
+        f"usr/lib/systemd/system/{UNIT}": (code / "session" / UNIT).read_bytes(),
         "etc/amazon/ssm/sandbox.json": json.dumps({"endpoint": sandbox.endpoint, "version": chosen}).encode(),
         "DEBIAN/control": CONTROL.format(version=chosen, signer=SIGNER).encode(),
     }

@@ -30,6 +30,7 @@ CODE = (
     "errors.py",
     "forwarder.py",
     "ingress.py",
+    "pump.py",
     "settings.py",
 )
 DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}")

@@ -9,13 +9,18 @@ import asyncio
 import contextlib
 import errno
 import logging
+import socket
+import struct
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import NamedTuple
 
-CHUNK = 64 * 1024
+from sandbox.pump import CHUNK, join
+
 # As long as a first packet may be lost: while an edge is replaced its host drops them.
 CONNECT_SECONDS = 30
+# Of struct linger: on, for no second.
+NO_LINGER = struct.pack("ii", 1, 0)
 Endpoint = tuple[str, int]
 
 log = logging.getLogger(__name__)
@@ -63,7 +68,7 @@ class Forwarder:
             forward = self._forwards.get(endpoint)
             client: Endpoint | None = writer.get_extra_info("peername")
             if forward is None or client is None or not forward.admits(client[0]):
-                writer.transport.abort()
+                _reset(writer)
                 return
             await _carry(reader, writer, forward.target)
 
@@ -86,22 +91,16 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tar
     try:
         there = await asyncio.wait_for(asyncio.open_connection(*target), CONNECT_SECONDS)
     except (OSError, TimeoutError):
-        # A reset, as from a machine without a listener on that port.
-        writer.transport.abort()
+        _reset(writer)
         return
-    await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))
+    await join((reader, writer), there)
     for side in (writer, there[1]):
         side.close()
         with contextlib.suppress(OSError):
             await side.wait_closed()
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while data := await reader.read(CHUNK):
-            writer.write(data)
-            await writer.drain()
-        if writer.can_write_eof():
-            writer.write_eof()
-    except OSError:
-        writer.transport.abort()
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """End it as a machine without a listener on that port does; `abort` alone may end it in order."""
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+    writer.transport.abort()

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from sandbox.cloud import AwsApi, Instance
 from sandbox.settings import ACCOUNT
 
@@ -77,11 +79,16 @@ def _identity(instance: Instance, region: str) -> dict[str, Any]:
 
 
 def assume(api: AwsApi, instance: Instance) -> dict[str, Any] | None:
-    """Credentials of the instance's role, or nothing when it has none."""
+    """Credentials of the instance's role; nothing when it has none, or one that does not trust EC2."""
     arn = api.role_arn(instance.profile_arn) if instance.profile_arn else ""
     if not arn:
         return None
-    given = api.sts.assume_role(RoleArn=arn, RoleSessionName=instance.id)["Credentials"]
+    try:
+        given = api.sts.assume_role(RoleArn=arn, RoleSessionName=instance.id)["Credentials"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "AccessDenied":
+            return None
+        raise
     now = dt.datetime.now(dt.UTC)
     return {
         "role": arn.rpartition("/")[2],

@@ -16,7 +16,7 @@ import requests
 from sandbox import agent, docker_api, networks, pki, trust
 from sandbox.cloud import AwsApi
 from sandbox.docker_api import Container
-from sandbox.settings import ACCOUNT, OPERATOR_KEY, Sandbox, inventory
+from sandbox.settings import ACCOUNT, OPERATOR_KEYS, Sandbox, inventory
 
 AWS_IMAGE = "ragdock-sandbox/aws:5"
 REGISTRY_IMAGE = "ragdock-sandbox/registry:2"
@@ -38,13 +38,14 @@ def aws(sandbox: Sandbox) -> Container:
         address=str(sandbox.aws_address),
         part="aws",
         command=("python3", "-u", "-m", "sandbox.aws.server"),
-        salt=fingerprint(code / "aws", sandbox.policies, agent.folder(sandbox)),
+        salt=fingerprint(code / "aws", code / "pump.py", sandbox.policies, agent.folder(sandbox)),
         options={
             "environment": {
                 "AGENT_VERSION": agent.version(sandbox),
                 "AWS_ACCOUNT": ACCOUNT,
                 "AWS_ADDRESS": str(sandbox.aws_address),
-                "AWS_OPERATOR_KEY": OPERATOR_KEY,
+                "AWS_OPERATOR_KEY": OPERATOR_KEYS.access,
+                "AWS_OPERATOR_SECRET": OPERATOR_KEYS.secret,
                 "AWS_REGION": sandbox.region,
                 "PYTHONPATH": "/opt/ragdock",
                 "PYTHONDONTWRITEBYTECODE": "1",
@@ -55,9 +56,11 @@ def aws(sandbox: Sandbox) -> Container:
             "host": {
                 "binds": [
                     f"{code / 'aws'}:/opt/ragdock/sandbox/aws:ro",
+                    f"{code / 'pump.py'}:/opt/ragdock/sandbox/pump.py:ro",
                     f"{sandbox.policies}:/etc/policies:ro",
                     f"{sandbox.secret.parent}:/run/journal:ro",
                     f"{agent.folder(sandbox)}:/run/agent:ro",
+                    f"{sandbox.organization}:/run/organization:ro",
                     f"{volume(sandbox, 'aws')}:/var/lib/aws",
                 ],
                 "init": True,
@@ -114,6 +117,7 @@ def up_aws(client: Any, sandbox: Sandbox) -> str:
         key.touch(mode=0o600)
         key.write_bytes(os.urandom(32))
     agent.ensure(sandbox)
+    sandbox.organization.mkdir(exist_ok=True)
     _write_credentials(sandbox)
     client.volumes.create(volume(sandbox, "aws"), labels=sandbox.labels)
     docker_api.ensure_container(client, sandbox, aws(sandbox))

@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-from sandbox.aws.people import administrator_key
+from sandbox.aws.people import Keys, administrator
 from sandbox.errors import SandboxError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -20,8 +20,8 @@ DEFAULT_REGION = "us-east-1"
 
 # The account moto answers for when a caller's keys belong to no role of its own.
 ACCOUNT = "123456789012"
-# With the rights of docs/policies. inventory/sandbox deploys with it; signatures are not checked.
-OPERATOR_KEY = "AKIARAGDOCKOPERATOR1"
+# With the rights of docs/policies. inventory/sandbox deploys with them.
+OPERATOR_KEYS = Keys("AKIARAGDOCKOPERATOR1", "sandbox")
 LABEL = "ragdock.sandbox"
 
 
@@ -47,25 +47,30 @@ class Sandbox(BaseModel):
 
     @property
     def secret(self) -> Path:
-        """What only the sandbox has: the journal's key, from which the administrator's access key follows."""
+        """What only the sandbox has: the journal's key, from which the administrator's keys follow."""
         return self.state / "journal" / "key"
 
     @property
     def credentials(self) -> dict[str, str]:
-        """The administrator's access key, as boto3 takes it. Signatures are not checked."""
+        """The administrator's keys, as boto3 takes them."""
         if not self.secret.exists():
             raise SandboxError(
                 f"There is no {self.secret}.",
                 "It is made when the sandbox starts for the first time, and its parts sign with it.",
                 "Run: make up",
             )
-        key = administrator_key(self.secret.read_bytes())
-        return {"aws_access_key_id": key, "aws_secret_access_key": key}
+        keys = administrator(self.secret.read_bytes())
+        return {"aws_access_key_id": keys.access, "aws_secret_access_key": keys.secret}
 
     @property
     def policies(self) -> Path:
         """The rights that an operator has."""
         return self.checkout / "docs" / "policies"
+
+    @property
+    def organization(self) -> Path:
+        """The control policies of the account's organisation: none, unless somebody puts a file there."""
+        return self.state / "organization"
 
     @property
     def operator(self) -> Path:

@@ -6,10 +6,10 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import boto3
-from botocore.config import Config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
@@ -17,13 +17,17 @@ from sandbox.aws import corrections, people, publisher
 from sandbox.aws.authorization.account import Account, Principal
 from sandbox.aws.authorization.calls import Call
 from sandbox.aws.authorization.judge import Judge
+from sandbox.aws.authorization.organization import Organization
 from sandbox.aws.authorization.policies import Decision
 from sandbox.aws.authorization.rights import Right
 from sandbox.aws.faults.layer import Faults
-from sandbox.settings import ACCOUNT, OPERATOR_KEY
+from sandbox.aws.people import Keys
+from sandbox.settings import ACCOUNT, OPERATOR_KEYS
 
 REGION = "us-east-1"
-ADMINISTRATOR = people.administrator_key(b"a test's")
+ADMINISTRATOR = people.administrator(b"a test's")
+# Of one that asks nobody who they are.
+ANYBODY = people.Keys("local", "local")
 
 corrections.apply()
 
@@ -35,9 +39,9 @@ class LocalAws:
     url: str
     faults: Faults
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, keys: Keys = ANYBODY, **more: Any) -> Any:
         """A client of one of its services."""
-        return client(service, self.url)
+        return client(service, self.url, keys, **more)
 
     @contextmanager
     def fault(self, name: str, number: int | None = None) -> Iterator[None]:
@@ -50,18 +54,25 @@ class LocalAws:
 
 
 @contextmanager
-def faulty_aws() -> Iterator[LocalAws]:
-    """Serve one on a port of its own."""
-    faults = Faults(DomainDispatcherApplication(create_backend_app))
-    server = make_server("127.0.0.1", 0, faults, threaded=True, request_handler=MotoRequestHandler)
+def _served(app: Any) -> Iterator[str]:
+    """Serve it on a port of its own; the address."""
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=MotoRequestHandler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield LocalAws(f"http://127.0.0.1:{server.server_port}", faults)
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def faulty_aws() -> Iterator[LocalAws]:
+    """Serve one that asks nobody who they are."""
+    faults = Faults(DomainDispatcherApplication(create_backend_app))
+    with _served(faults) as url:
+        yield LocalAws(url, faults)
 
 
 @contextmanager
@@ -82,24 +93,23 @@ class Listening(Judge):
         return super().decide(principal, right, call)
 
 
-@dataclass
-class JudgedAws:
+@dataclass(frozen=True)
+class JudgedAws(LocalAws):
     """A local AWS that refuses what no policy allows."""
 
-    address: str
     # What the sandbox's log would say.
     log: list[str] = field(default_factory=list)
     # Every right that somebody was asked for: the ARN of who, and the action.
     asked: set[tuple[str, str]] = field(default_factory=set)
 
-    def client(self, service: str, key: str = ADMINISTRATOR, config: Config | None = None) -> Any:
+    def client(self, service: str, keys: Keys = ADMINISTRATOR, **more: Any) -> Any:
         """A client of one of its services, by default the administrator's."""
-        return client(service, self.address, key, config)
+        return client(service, self.url, keys, **more)
 
 
 @contextmanager
-def judged_aws(policies: Mapping[str, str]) -> Iterator[JudgedAws]:
-    """Serve one in which the operator has these policies."""
+def judged_aws(policies: Mapping[str, str], organization: Path | None = None) -> Iterator[JudgedAws]:
+    """Serve one in which the operator has these policies; ORGANIZATION is a folder of control policies."""
     from moto.ec2.models import amis
     from moto.moto_api._internal.models import moto_api_backend
 
@@ -109,34 +119,24 @@ def judged_aws(policies: Mapping[str, str]) -> Iterator[JudgedAws]:
     known = {one["ami_id"] for one in amis.AMIS}
     amis.AMIS.extend(one for one in publisher.images() if one["ami_id"] not in known)
     publisher.publish(ACCOUNT, REGION)
-    people.make_operator(ACCOUNT, OPERATOR_KEY, policies)
-    found = JudgedAws("")
-    judge = Listening(
-        DomainDispatcherApplication(create_backend_app),
-        Account(ACCOUNT, REGION),
-        ADMINISTRATOR,
-        found.log.append,
-    )
-    judge.asked = found.asked
-    server = make_server("127.0.0.1", 0, judge, threaded=True, request_handler=MotoRequestHandler)
-    found.address = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield found
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    people.make_operator(ACCOUNT, OPERATOR_KEYS, policies)
+    faults = Faults(DomainDispatcherApplication(create_backend_app))
+    log: list[str] = []
+    account = Account(ACCOUNT, REGION, Organization(organization))
+    judge = Listening(faults, account, ADMINISTRATOR, log.append)
+    judge.asked = set()
+    with _served(judge) as url:
+        yield JudgedAws(url, faults, log, judge.asked)
 
 
-def client(service: str, address: str, key: str = "local", config: Config | None = None) -> Any:
+def client(service: str, address: str, keys: Keys = ANYBODY, token: str = "", **more: Any) -> Any:
     """A client of one of its services."""
     return boto3.client(
         service,  # type: ignore[call-overload]
         endpoint_url=address,
         region_name=REGION,
-        aws_access_key_id=key,
-        aws_secret_access_key=key,
-        config=config,
+        aws_access_key_id=keys.access,
+        aws_secret_access_key=keys.secret,
+        aws_session_token=token or None,
+        **more,
     )

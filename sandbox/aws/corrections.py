@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import base64
+import datetime as dt
 from typing import Any
+
+from sandbox.aws.signature import STAMP
 
 # Elastic IPs, and vCPUs of running on-demand standard instances: what an account has that asked for no more.
 QUOTAS = {"L-0263D0A3": 5.0, "L-1216C47A": 32.0}
+# How long a session lasts whose request says nothing, in seconds.
+HOUR = 3600
+# Bytes of a session's token.
+TOKEN = 264
 
 
 def apply() -> None:
     """Correct moto's own classes, before any request."""
     _ec2()
     _s3()
+    _sts()
     _quotas()
 
 
@@ -41,6 +50,42 @@ def _s3() -> None:
         return PermissionResult.NEUTRAL
 
     bucket.get_permission = get_permission
+
+
+def _sts() -> None:
+    from moto.moto_api._internal import mock_random
+    from moto.sts import models
+    from moto.sts.models import AssumedRole
+    from moto.sts.responses import TokenResponse
+
+    response: Any = TokenResponse
+    role: Any = AssumedRole
+    role.policy_arns = ()
+
+    def random_session_token() -> str:
+        """moto draws it from elsewhere than everything else: after a replay a host's would be another."""
+        drawn = mock_random.getrandbits(8 * TOKEN).to_bytes(TOKEN, "big")
+        return base64.b64encode(drawn).decode()
+
+    module: Any = models
+    module.random_session_token = random_session_token
+    assume_role = response.assume_role
+
+    def assume_role_until(self: Any) -> Any:
+        """A session ends as long after its request as it lasts, also when that is replayed later.
+
+        And it has the managed policies that the request names, which moto does not read.
+        """
+        answer = assume_role(self)
+        session = answer.result["Credentials"]
+        if made := self.headers.get("X-Amz-Date"):
+            lasts = dt.timedelta(seconds=int(self.querystring.get("DurationSeconds", [HOUR])[0]))
+            session.expiration = dt.datetime.strptime(made, STAMP) + lasts
+        named = [key for key in self.querystring if key.startswith("PolicyArns.")]
+        session.policy_arns = [self.querystring[key][0] for key in sorted(named)]
+        return answer
+
+    response.assume_role = assume_role_until
 
 
 def _ec2() -> None:

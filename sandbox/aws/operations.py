@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -22,7 +23,7 @@ LOOKING = (
 LOOKING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def operation(environ: dict[str, Any], body: bytes) -> str:
+def operation(environ: Mapping[str, Any], body: bytes) -> str:
     """The operation's name in the query, JSON and CBOR protocols; "" for REST."""
     target = environ.get("HTTP_X_AMZ_TARGET", "")
     if target:
@@ -35,7 +36,7 @@ def operation(environ: dict[str, Any], body: bytes) -> str:
     return parse_qs(str(environ.get("QUERY_STRING", ""))).get("Action", [""])[0]
 
 
-def only_looks(environ: dict[str, Any], name: str) -> bool:
+def only_looks(environ: Mapping[str, Any], name: str) -> bool:
     """Whether a request leaves everything as it was."""
     if name:
         return name.startswith(LOOKING)

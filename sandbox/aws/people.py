@@ -5,22 +5,30 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 OPERATOR = "operator"
 
 
-def administrator_key(secret: bytes) -> str:
-    """The access key of the sandbox's own parts, which are asked for no rights: they play AWS itself.
+class Keys(NamedTuple):
+    """An access key and its secret half."""
+
+    access: str
+    secret: str
+
+
+def administrator(secret: bytes) -> Keys:
+    """The keys of the sandbox's own parts, which are asked for no rights: they play AWS itself.
 
     Made from the secret that only the sandbox has, so that nothing has to be kept.
     """
     digest = hashlib.sha256(b"administrator " + secret).digest()
-    return f"AKIA{base64.b32encode(digest).decode()[:16]}"
+    hidden = hashlib.sha256(b"administrator's secret " + secret).hexdigest()
+    return Keys(f"AKIA{base64.b32encode(digest).decode()[:16]}", hidden)
 
 
-def make_operator(account: str, key: str, policies: Mapping[str, str]) -> None:
-    """A user with this access key and just these policies, by name."""
+def make_operator(account: str, keys: Keys, policies: Mapping[str, str]) -> None:
+    """A user with these keys and just these policies, by name."""
     from moto.iam.models import AccessKey, iam_backends
 
     iam = iam_backends[account]["aws"]
@@ -29,6 +37,6 @@ def make_operator(account: str, key: str, policies: Mapping[str, str]) -> None:
         policy = iam.create_policy("", "/", document, name, [])
         iam.attach_user_policy(policy.arn, OPERATOR)
     made: Any = cast(Any, AccessKey)(OPERATOR, prefix="AKIA", account_id=account)
-    made.access_key_id = key
+    made.access_key_id, made.secret_access_key = keys
     user.access_keys.append(made)
-    iam.access_keys[key] = made
+    iam.access_keys[keys.access] = made

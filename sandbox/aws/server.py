@@ -19,6 +19,7 @@ STATE = Path("/var/lib/aws")
 KEY = Path("/run/journal/key")
 POLICIES = Path("/etc/policies")
 AGENT = Path("/run/agent")
+ORGANIZATION = Path("/run/organization")
 
 
 def salt() -> str:
@@ -47,14 +48,16 @@ def main() -> None:
 
     from sandbox.aws.authorization.account import Account
     from sandbox.aws.authorization.judge import Judge
-    from sandbox.aws.bedrock import Keys
+    from sandbox.aws.authorization.organization import Organization
+    from sandbox.aws.bedrock import BedrockKeys
 
     corrections.apply()
     identifiers.separate(mock_random)
     mock_random.seed(salt())
     publisher.publish(account, region)
     policies = {path.stem: path.read_text() for path in sorted(POLICIES.glob("*.json"))}
-    people.make_operator(account, os.environ["AWS_OPERATOR_KEY"], policies)
+    operator = people.Keys(os.environ["AWS_OPERATOR_KEY"], os.environ["AWS_OPERATOR_SECRET"])
+    people.make_operator(account, operator, policies)
     publisher.publish_agent(region, os.environ["AGENT_VERSION"], AGENT)
     journal = Journal(STATE / "journal", KEY.read_bytes())
     if not journal.readable():
@@ -69,10 +72,11 @@ def main() -> None:
     table = sessions.Sessions(f"tcp://{os.environ['AWS_ADDRESS']}:{sessions.PORT}")
     relay = sessions.Relay(table).serve("0.0.0.0")  # noqa: S104
     threading.Thread(target=asyncio.run, args=(relay,), daemon=True).start()
-    administrator = people.administrator_key(KEY.read_bytes())
-    app = Faults(sessions.Application(recorder, table))
-    judge = Judge(app, Account(account, region), administrator)
-    run_simple("0.0.0.0", 5000, Keys(judge, account), threaded=True, request_handler=MotoRequestHandler)  # noqa: S104
+    known = Account(account, region, Organization(ORGANIZATION))
+    app = Faults(sessions.Application(recorder, table, known.name_of))
+    judge = Judge(app, known, people.administrator(KEY.read_bytes()))
+    around = BedrockKeys(judge, known)
+    run_simple("0.0.0.0", 5000, around, threaded=True, request_handler=MotoRequestHandler)  # noqa: S104
 
 
 def _say(line: str) -> None:

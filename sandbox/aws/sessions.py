@@ -15,19 +15,20 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.aws.recorder import App, Start, take_body
+from sandbox.aws.refusals import JSON, Refusal
 from sandbox.aws.signature import credential
+from sandbox.pump import CHUNK, Streams, join
 
 PORT = 5022
 DOCUMENT = "AWS-StartSSHSession"
 # An agent that has been silent for so long is not connected; it says something every few seconds.
 SILENT_SECONDS = 15.0
 JOIN_SECONDS = 15.0
-CHUNK = 256 * 1024
 OPERATIONS = frozenset(
     {
         "DescribeInstanceInformation",
@@ -39,16 +40,14 @@ OPERATIONS = frozenset(
 )
 INSTANCE = re.compile(r"i-[0-9a-f]{8,17}")
 
-Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
-
-class RefusalError(Exception):
-    """An error of the API."""
+class RefusedError(Exception):
+    """An operation that is answered with an error."""
 
     def __init__(self, code: str, message: str) -> None:
-        """Keep both parts."""
+        """Keep the answer."""
         super().__init__(message)
-        self.code = code
+        self.refusal = Refusal(code, message)
 
 
 @dataclass
@@ -101,7 +100,7 @@ class Sessions:
     def _register(self, values: dict[str, Any]) -> dict[str, Any]:
         instance = str(values.get("InstanceId", ""))
         if not INSTANCE.fullmatch(instance):
-            raise RefusalError("InvalidInstanceId", f"{instance} is no instance.")
+            raise RefusedError("InvalidInstanceId", f"{instance} is no instance.")
         version, address = (str(values.get(name, "")) for name in ("AgentVersion", "IPAddress"))
         agent = Agent(instance, version, address, secrets.token_hex(16))
         self.agents[instance] = agent
@@ -119,12 +118,12 @@ class Sessions:
     def _start(self, values: dict[str, Any], caller: str) -> dict[str, Any]:
         target, document = str(values.get("Target", "")), str(values.get("DocumentName", ""))
         if document != DOCUMENT:
-            raise RefusalError(
+            raise RefusedError(
                 "InvalidDocument", f"{document or 'A shell'} is not what this AWS can start: {DOCUMENT} is."
             )
         agent = self.agents.get(target)
         if agent is None or not agent.connected:
-            raise RefusalError("TargetNotConnected", f"{target} is not connected.")
+            raise RefusedError("TargetNotConnected", f"{target} is not connected.")
         port = int(values.get("Parameters", {}).get("portNumber", ["22"])[0])
         session = Session(f"{caller}-{secrets.token_hex(9)}", secrets.token_hex(16), agent, port)
         self.sessions[session.token] = session
@@ -149,10 +148,11 @@ def _information(agent: Agent) -> dict[str, Any]:
 class Application:
     """A WSGI application around the one that answers everything else."""
 
-    def __init__(self, app: App, sessions: Sessions) -> None:
-        """Answer for `sessions`."""
+    def __init__(self, app: App, sessions: Sessions, named: Callable[[str], str] = str) -> None:
+        """Answer for `sessions`; NAMED says who has an access key."""
         self._app = app
         self._sessions = sessions
+        self._named = named
 
     def __call__(self, environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
         """Answer one request."""
@@ -160,17 +160,16 @@ class Application:
         if service != "AmazonSSM" or operation not in OPERATIONS:
             return self._app(environ, start_response)
         signed = credential(environ)
-        # A session's id begins with the access key of who started it.
-        caller = signed.key if signed else "anonymous"
+        # A session's id begins with the name of who started it, who alone may end it.
+        caller = self._named(signed.key) if signed else "anonymous"
         try:
             answer = self._sessions.call(operation, json.loads(take_body(environ) or b"{}"), caller)
-        except RefusalError as refusal:
-            answer, status = {"__type": f"#{refusal.code}", "message": str(refusal)}, "400 Bad Request"
+        except RefusedError as refused:
+            status, headers, text = refused.refusal.answer(JSON)
         else:
-            status = "200 OK"
-        text = json.dumps(answer).encode()
-        kind = ("Content-Type", "application/x-amz-json-1.1")
-        start_response(status, [kind, ("Content-Length", str(len(text)))])
+            status, text = "200 OK", json.dumps(answer).encode()
+            headers = [("Content-Type", "application/x-amz-json-1.1"), ("Content-Length", str(len(text)))]
+        start_response(status, headers)
         return [text]
 
 
@@ -233,16 +232,5 @@ class Relay:
         finally:
             del self._sessions.sessions[token]
         if there is not None:
-            await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))
+            await join((reader, writer), there)
             there[1].close()
-
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Carry one way until it ends; the end is passed on."""
-    try:
-        while data := await reader.read(CHUNK):
-            writer.write(data)
-            await writer.drain()
-        writer.write_eof()
-    except OSError:
-        writer.transport.abort()

@@ -1,31 +1,53 @@
-"""Who signed a request to AWS, and for which service and region."""
+"""Who signed a request to AWS, for which service and region, and whether with their secret (version 4)."""
 
 from __future__ import annotations
 
+import datetime as dt
+import hashlib
+import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
-CREDENTIAL = re.compile(
-    r"(?:Credential=|^)(?P<key>[^/,\s]+)/\d+/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request"
-)
+from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth, SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+ALGORITHM = "AWS4-HMAC-SHA256"
+FIELD = re.compile(r"(\w+)=([^,\s]+)")
+SCOPE = re.compile(r"(?P<key>[^/]+)/\d+/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
+STAMP = "%Y%m%dT%H%M%SZ"
 # The name in a signature -> boto3's name and IAM's prefix, where they are others.
 SERVICES = {
     "monitoring": ("cloudwatch", "cloudwatch"),
     "tagging": ("resourcegroupstaggingapi", "tag"),
     "servicequotas": ("service-quotas", "servicequotas"),
 }
+# What stands in the place of a body's digest.
+UNSIGNED = frozenset({"UNSIGNED-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER"})
+CHUNKED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+TRAILED = f"{CHUNKED}-TRAILER"
+NOTHING = hashlib.sha256(b"").hexdigest()
+CHUNK = re.compile(rb"([0-9a-f]+);chunk-signature=([0-9a-f]{64})\r\n", re.IGNORECASE)
+TRAILER = re.compile(rb"(?P<lines>.*?)x-amz-trailer-signature:(?P<signature>[0-9a-f]{64})\s*", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Credential:
-    """What a signature says about its maker."""
+    """What a signature says about its maker, and the signature itself."""
 
     key: str
     region: str
     service: str
+    # The names of the headers that are signed.
+    headers: tuple[str, ...] = ()
+    signature: str = ""
+    stamp: str = ""
+    token: str = ""
+    # For how many seconds a presigned address is good; None for a request that is signed itself.
+    seconds: int | None = None
 
     @property
     def boto(self) -> str:
@@ -37,11 +59,102 @@ class Credential:
         """The service's prefix in IAM."""
         return SERVICES.get(self.service, ("", self.service))[1]
 
+    @property
+    def made(self) -> dt.datetime | None:
+        """When; None when that cannot be read."""
+        try:
+            return dt.datetime.strptime(self.stamp, STAMP).replace(tzinfo=dt.UTC)
+        except ValueError:
+            return None
+
 
 def credential(environ: Mapping[str, Any]) -> Credential | None:
     """From the Authorization header or a presigned address; None when the request is not signed."""
-    query = parse_qs(str(environ.get("QUERY_STRING", "")))
-    for text in (str(environ.get("HTTP_AUTHORIZATION", "")), *query.get("X-Amz-Credential", [])):
-        if found := CREDENTIAL.search(text):
-            return Credential(found["key"], found["region"], found["service"])
-    return None
+    query = {name: values[0] for name, values in parse_qs(str(environ.get("QUERY_STRING", ""))).items()}
+    seconds = None
+    if (text := str(environ.get("HTTP_AUTHORIZATION", ""))).startswith(ALGORITHM):
+        given = dict(FIELD.findall(text))
+        stamp, token = environ.get("HTTP_X_AMZ_DATE", ""), environ.get("HTTP_X_AMZ_SECURITY_TOKEN", "")
+    else:
+        given = {name.removeprefix("X-Amz-"): value for name, value in query.items()}
+        stamp, token = query.get("X-Amz-Date", ""), query.get("X-Amz-Security-Token", "")
+        seconds = int(text) if (text := query.get("X-Amz-Expires", "")).isdecimal() else 0
+    scope = SCOPE.fullmatch(given.get("Credential", ""))
+    if scope is None:
+        return None
+    return Credential(
+        **scope.groupdict(),
+        headers=tuple(given.get("SignedHeaders", "").split(";")),
+        signature=given.get("Signature", ""),
+        stamp=str(stamp),
+        token=str(token),
+        seconds=seconds,
+    )
+
+
+def digest_fits(environ: Mapping[str, Any], body: bytes) -> bool:
+    """Whether the body is the one whose digest the request gives, when it gives one."""
+    given = str(environ.get("HTTP_X_AMZ_CONTENT_SHA256", ""))
+    plain = given and given not in (*UNSIGNED, CHUNKED, TRAILED)
+    return not plain or given == hashlib.sha256(body).hexdigest()
+
+
+def is_signed_with(secret: str, signed: Credential, environ: Mapping[str, Any], body: bytes) -> bool:
+    """Whether a request, and each chunk of its body, has the signature that botocore makes with a secret."""
+    presigned = signed.seconds is not None
+    path, _, query = str(environ.get("RAW_URI", "/")).partition("?")
+    if presigned:
+        query = "&".join(one for one in query.split("&") if not one.startswith("X-Amz-Signature="))
+    headers = {name: _header(environ, name) for name in signed.headers}
+    request = AWSRequest(environ["REQUEST_METHOD"], f"http://any{path}?{query}", headers, body)
+    request.context["timestamp"] = signed.stamp
+    kind: type[SigV4Auth] = {
+        (True, False): S3SigV4Auth,
+        (True, True): S3SigV4QueryAuth,
+        (False, False): SigV4Auth,
+        (False, True): SigV4QueryAuth,
+    }[signed.service == "s3", presigned]
+    signer = kind(Credentials(signed.key, secret), signed.service, signed.region)
+    text = signer.string_to_sign(request, signer.canonical_request(request))
+    if not hmac.compare_digest(signer.signature(text, request), signed.signature):
+        return False
+    form = environ.get("HTTP_X_AMZ_CONTENT_SHA256")
+    if form not in (CHUNKED, TRAILED):
+        return True
+    scope = signer.credential_scope(request)
+    previous = signed.signature
+    for word, digests, found in _parts(body, form == TRAILED):
+        text = "\n".join((f"{ALGORITHM}-{word}", signed.stamp, scope, previous, *digests))
+        if not hmac.compare_digest(signer.signature(text, request), found):
+            return False
+        previous = found
+    return True
+
+
+def _parts(body: bytes, trailed: bool) -> Iterator[tuple[str, tuple[str, ...], str]]:
+    """What is signed in a body of chunks: the word for it, its digests and its signature.
+
+    A body that ends early, or is not made of chunks, has a part that no secret signs.
+    """
+    at, size = 0, 1
+    while size:
+        head = CHUNK.match(body, at)
+        if head is None:
+            yield "PAYLOAD", (), ""
+            return
+        size = int(head[1], 16)
+        data = body[head.end() : head.end() + size]
+        at = head.end() + size + (len(b"\r\n") if size else 0)
+        yield "PAYLOAD", (NOTHING, hashlib.sha256(data).hexdigest()), head[2].decode()
+    if not trailed and body[at:].strip():
+        yield "PAYLOAD", (), ""
+    if trailed:
+        end = TRAILER.fullmatch(body, at)
+        lines = end["lines"].replace(b"\r\n", b"\n") if end else b""
+        yield "TRAILER", (hashlib.sha256(lines).hexdigest(),), end["signature"].decode() if end else ""
+
+
+def _header(environ: Mapping[str, Any], name: str) -> str:
+    """A header of a request as a WSGI server gives it."""
+    key = name.upper().replace("-", "_")
+    return str(environ.get(key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}", ""))

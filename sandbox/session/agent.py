@@ -14,13 +14,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from sandbox.pump import CHUNK, join
 from sandbox.session import signed
 
 SETTINGS = Path("/etc/amazon/ssm/sandbox.json")
 METADATA = "169.254.169.254"
 PING_SECONDS = 5
 AGAIN_SECONDS = 1
-CHUNK = 256 * 1024
 # Sessions have connections of their own, and go on when that to the AWS is made anew.
 CARRIED: set[asyncio.Task[None]] = set()
 
@@ -65,17 +65,6 @@ def register(endpoint: str, version: str) -> tuple[str, str]:
     return found["StreamUrl"].removeprefix("tcp://"), found["TokenValue"]
 
 
-async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Carry one way until it ends; the end is passed on."""
-    try:
-        while data := await reader.read(CHUNK):
-            writer.write(data)
-            await writer.drain()
-        writer.write_eof()
-    except OSError:
-        writer.transport.abort()
-
-
 async def carry(address: str, token: str, port: int, control: asyncio.StreamWriter) -> None:
     """One session: from the AWS to a port of this host."""
     host, _, relay = address.partition(":")
@@ -87,7 +76,7 @@ async def carry(address: str, token: str, port: int, control: asyncio.StreamWrit
     try:
         there = await asyncio.open_connection(host, int(relay), limit=CHUNK)
         there[1].write(f"data {token}\n".encode())
-        await asyncio.gather(pump(here[0], there[1]), pump(there[0], here[1]))
+        await join(here, there)
         there[1].close()
     finally:
         here[1].close()

@@ -42,13 +42,14 @@ class Deployments(LocalAws):
 def aws() -> Iterator[Deployments]:
     """One local AWS for all refusals: they leave nothing in it."""
     with faulty_aws() as local:
-        local.client("ssm").put_parameter(Name=IMAGE, Value="ami-12c6146b", Type="String", Overwrite=True)
         yield Deployments(local.url, local.faults)
 
 
 @pytest.fixture
 def playbook(aws: Deployments, tmp_path: Path) -> Run:
     """Runs a playbook of the sandbox's inventory with settings of the test's own."""
+    # Here, because another local AWS of this process begins empty and shares what is in it.
+    aws.client("ssm").put_parameter(Name=IMAGE, Value="ami-12c6146b", Type="String", Overwrite=True)
 
     def run(
         name: str, environment: dict[str, str] | None = None, timeout: float = 120, **settings: Any

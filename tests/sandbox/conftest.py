@@ -5,7 +5,6 @@ Nothing here touches a deployment that is beside it.
 
 from __future__ import annotations
 
-import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -18,10 +17,12 @@ import pytest
 from sandbox import parts, settings
 from sandbox.aws import publisher
 from sandbox.cloud import AwsApi
-from sandbox.settings import Sandbox
+from sandbox.settings import CHECKOUT, Sandbox
 
 PREFIX = "10.249"
 NAME = "sandbox-test"
+# That of our hosts: it trusts EC2.
+TRUST = CHECKOUT / "roles/aws_identity/templates/trust.json.j2"
 BOOT_SECONDS = 180
 USER_DATA = """#cloud-config
 system_info:
@@ -109,7 +110,7 @@ def machine(api: AwsApi, tmp_path_factory: pytest.TempPathFactory) -> Iterator[M
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
     ec2: Any = api.ec2
     ec2.import_key_pair(KeyName=NAME, PublicKeyMaterial=key.with_suffix(".pub").read_bytes())
-    api.iam.create_role(RoleName=NAME, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17"}))
+    api.iam.create_role(RoleName=NAME, AssumeRolePolicyDocument=TRUST.read_text())
     api.iam.create_instance_profile(InstanceProfileName=NAME)
     api.iam.add_role_to_instance_profile(InstanceProfileName=NAME, RoleName=NAME)
     vpc = ec2.create_vpc(CidrBlock=f"{PREFIX}.0.0/16")["Vpc"]["VpcId"]

@@ -74,7 +74,15 @@ def test_identity_document_names_the_instance(machine: Machine) -> None:
 def test_role_credentials_open_the_apis(machine: Machine, sandbox: Sandbox) -> None:
     """What the metadata hands out is a session of the instance's role."""
     given = json.loads(look(machine, f"meta-data/iam/security-credentials/{NAME}"))
-    caller = boto3.session.Session().client(
+    assert f"assumed-role/{NAME}/" in caller(sandbox, given).get_caller_identity()["Arn"]
+    for part, code in (("SecretAccessKey", "SignatureDoesNotMatch"), ("Token", "InvalidClientTokenId")):
+        with pytest.raises(ClientError, match=code):
+            caller(sandbox, given | {part: "guessed"}).get_caller_identity()
+
+
+def caller(sandbox: Sandbox, given: dict[str, str]) -> Any:
+    """Somebody with these credentials, who can ask who that is."""
+    return boto3.session.Session().client(
         "sts",
         endpoint_url=sandbox.endpoint,
         region_name=sandbox.region,
@@ -82,7 +90,6 @@ def test_role_credentials_open_the_apis(machine: Machine, sandbox: Sandbox) -> N
         aws_secret_access_key=given["SecretAccessKey"],
         aws_session_token=given["Token"],
     )
-    assert f"assumed-role/{NAME}/" in caller.get_caller_identity()["Arn"]
 
 
 def test_metadata_wants_a_token(machine: Machine) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from moto.ec2.models import ec2_backends
@@ -13,9 +14,23 @@ from moto.s3.models import s3_backends
 from moto.ssm.models import ssm_backends
 from moto.sts.models import sts_backends
 
-from sandbox.aws.authorization.policies import Policy, parse
+from sandbox.aws.authorization.authentication import Secrets
+from sandbox.aws.authorization.organization import Organization
+from sandbox.aws.authorization.policies import (
+    BOUNDARY,
+    RESOURCE,
+    SESSION,
+    Decision,
+    Policy,
+    Question,
+    decide,
+    parse,
+)
+from sandbox.aws.authorization.resource_policies import resource_policy
 
 NOTHING: Mapping[str, str] = {}
+# Actions that the resource's own policy has to allow as well: to somebody, or to the account for all in it.
+ALSO_BY_THE_RESOURCE = ("kms:", "sts:AssumeRole")
 
 
 @dataclass(frozen=True)
@@ -28,14 +43,20 @@ class Principal:
     name: str
     kind: str
     policies: tuple[Policy, ...]
-    boundary: Policy | None = None
+    # Kind of policy -> what limits those above.
+    limits: Mapping[str, Policy] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
-    # How a resource's policy may call it.
-    aliases: frozenset[str] = frozenset()
+    # Of a session: the ARN of its role.
+    role: str = ""
 
     def __str__(self) -> str:
         """As AWS's messages name it."""
         return self.arn
+
+
+SERVICE = "Service"
+# As whom the sandbox becomes the role of a host.
+EC2 = Principal("ec2.amazonaws.com", "", "ec2", SERVICE, ())
 
 
 @dataclass(frozen=True)
@@ -44,14 +65,49 @@ class Account:
 
     number: str
     region: str
+    organization: Organization = field(default_factory=Organization)
 
-    def principal(self, key: str) -> Principal | None:
-        """Whose access key this is."""
+    def owner(self, key: str) -> tuple[Principal, Secrets] | None:
+        """Whose access key this is, and what only the owner has."""
         for user in list(self._iam.users.values()):
-            if any(one.access_key_id == key and one.status == "Active" for one in user.access_keys):
-                return self._user(user)
-        session = sts_backends[self.number]["aws"].get_assumed_role_from_access_key(key)
-        return self._session(session) if session else None
+            for one in user.access_keys:
+                if one.access_key_id == key and one.status == "Active":
+                    return self._user(user), Secrets(one.secret_access_key)
+        session: Any = sts_backends[self.number]["aws"].get_assumed_role_from_access_key(key)
+        principal = self._session(session) if session else None
+        if principal is None:
+            return None
+        until = session.expiration.replace(tzinfo=dt.UTC)
+        return principal, Secrets(session.secret_access_key, session.session_token, until)
+
+    def name_of(self, key: str) -> str:
+        """The name of who has an access key; the key itself when nobody has."""
+        found = self.owner(key)
+        return found[0].name if found else key
+
+    def simulated(self, principal: Principal, question: Question) -> Decision:
+        """What the policies of a principal and its organisation decide: a simulation asks no resource."""
+        above = self.organization.limits(question.action)
+        return decide(question, principal.policies, None, principal.limits, above)
+
+    def decide(self, principal: Principal, question: Question) -> Decision:
+        """What all policies that have a say decide together."""
+        policy = resource_policy(self.number, self.region, question)
+        limits = dict(principal.limits)
+        own = list(principal.policies)
+        direct = None
+        role = frozenset({principal.role})
+        names = role | {principal.arn, self.number, f"arn:aws:iam::{self.number}:root"}
+        if policy is not None:
+            # What is given to a user or to a session itself has no other limit; what is given to a role has
+            # those of its sessions; what is given to the account leaves the choice to its own policies.
+            direct = policy.of(frozenset({principal.arn}), denied=names)
+            own.append(policy.of(role))
+        if question.action.startswith(ALSO_BY_THE_RESOURCE) and question.resource != "*":
+            limits[RESOURCE] = policy.of(names) if policy else Policy(())
+        # A service acts for its own sake: an organisation's policies are for the account's people.
+        above = {} if principal.kind == SERVICE else self.organization.limits(question.action)
+        return decide(question, own, direct, limits, above)
 
     def source(self, arn: str) -> Principal | None:
         """The user or role that has this ARN."""
@@ -60,11 +116,6 @@ class Account:
                 return self._user(user)
         role = self._role_at(arn)
         return self._role(role, arn, role.id, role.name, "Role") if role else None
-
-    def bucket_policy(self, bucket: str) -> Policy | None:
-        """The policy of a bucket."""
-        found = s3_backends[self.number]["aws"].buckets.get(bucket)
-        return parse(found.policy.decode()) if found and found.policy else None
 
     def public(self, bucket: str, key: str) -> bool:
         """Whether everybody may read an object, also of another account."""
@@ -145,31 +196,41 @@ class Account:
             kind="User",
             policies=tuple(policy for holder in (user, *groups) for policy in _policies(holder)),
             tags={tag["Key"]: tag["Value"] for tag in user.tags or []},
-            aliases=frozenset({user.arn}),
         )
 
     def _session(self, session: Any) -> Principal | None:
         role = self._role_at(session.role_arn)
         if role is None:
             return None
-        return self._role(role, session.arn, session.user_id, session.session_name, "AssumedRole")
+        found = self._role(role, session.arn, session.user_id, session.session_name, "AssumedRole")
+        named = [self._managed(arn) for arn in session.policy_arns]
+        documents = [one for one in (session.policy, *named) if one]
+        if not documents:
+            return found
+        statements = tuple(one for document in documents for one in parse(document).statements)
+        return replace(found, limits={**found.limits, SESSION: Policy(statements)})
 
     def _role_at(self, arn: str) -> Any:
         return next((one for one in list(self._iam.roles.values()) if one.arn == arn), None)
 
     def _role(self, role: Any, arn: str, user_id: str, name: str, kind: str) -> Principal:
         """Somebody with the policies of a role."""
-        boundary = self._iam.managed_policies.get(role.permissions_boundary_arn)
+        boundary = self._managed(role.permissions_boundary_arn)
         return Principal(
             arn=arn,
             user_id=user_id,
             name=name,
             kind=kind,
             policies=tuple(_policies(role)),
-            boundary=parse(_document(boundary)) if boundary else None,
+            limits={BOUNDARY: parse(boundary)} if boundary else {},
             tags={tag["Key"]: tag["Value"] for tag in role.tags},
-            aliases=frozenset({arn, role.arn}),
+            role=role.arn,
         )
+
+    def _managed(self, arn: str) -> str | None:
+        """The document of a managed policy."""
+        found = self._iam.managed_policies.get(arn)
+        return _document(found) if found else None
 
     def _owner(self, session: str) -> str | None:
         """Who began a session of Session Manager: its id begins with the name of the user or session."""

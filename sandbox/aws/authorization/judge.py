@@ -8,18 +8,23 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from sandbox.aws import operations
-from sandbox.aws.authorization import catalog, refusals, services, simulation
-from sandbox.aws.authorization.account import Account, Principal
+from sandbox.aws.authorization import catalog, services, simulation
+from sandbox.aws.authorization.account import EC2, Account, Principal
+from sandbox.aws.authorization.authentication import Secrets, problem
 from sandbox.aws.authorization.calls import Call, UnreadableError, read
+from sandbox.aws.authorization.organization import UnreadablePolicyError
 from sandbox.aws.authorization.patterns import Context
-from sandbox.aws.authorization.policies import Decision, Question, decide
-from sandbox.aws.authorization.refusals import Refusal
+from sandbox.aws.authorization.policies import IDENTITY, Decision, Question
+from sandbox.aws.authorization.reasons import Reason, worded
 from sandbox.aws.authorization.rights import Right
+from sandbox.aws.people import Keys
 from sandbox.aws.recorder import App, Start, take_body
+from sandbox.aws.refusals import REST, Refusal, protocol
 from sandbox.aws.signature import Credential, credential
 
 # Nobody is asked for the right to know who they are.
 FREE = frozenset({"sts:GetCallerIdentity"})
+BECOMING = "AssumeRole"
 OWN_PATHS = "/sandbox/"
 Log = Callable[[str], None]
 
@@ -29,11 +34,19 @@ def _print(line: str) -> None:
     sys.stdout.flush()
 
 
-class Judge:
-    """A WSGI application around the AWS APIs."""
+def now() -> dt.datetime:
+    """AWS's clock."""
+    return dt.datetime.now(dt.UTC)
 
-    def __init__(self, app: App, account: Account, administrator: str, log: Log = _print) -> None:
-        """Ask everybody but the administrator, who has this access key."""
+
+class Judge:
+    """A WSGI application around the AWS APIs.
+
+    Everybody is asked for a signature; for rights, everybody but the administrator, who plays AWS itself.
+    """
+
+    def __init__(self, app: App, account: Account, administrator: Keys, log: Log = _print) -> None:
+        """Judge by what ACCOUNT knows."""
         self._app = app
         self._account = account
         self._administrator = administrator
@@ -43,87 +56,108 @@ class Judge:
         """Let a request through, or answer it with AWS's refusal."""
         if str(environ.get("PATH_INFO", "")).startswith(OWN_PATHS):
             return self._app(environ, start_response)
+        # Not when its body has come: that may take longer than a signature is good for.
+        arrived = now()
+        body = take_body(environ)
         signed = credential(environ)
-        service = signed.service if signed else _unsigned_service(environ)
-        refusal = None
-        if signed is None or signed.key != self._administrator:
-            refusal = self._refusal(environ, signed, service)
-        if refusal is None and signed is not None and _asks_for_a_simulation(environ, service):
-            answer = simulation.simulate(read(environ, take_body(environ), signed), self._account)
+        form = protocol(signed.service if signed else "", environ, body)
+        refusal = self._refusal(environ, body, signed, form, arrived)
+        if refusal is None and signed is not None and _asks_for_a_simulation(environ, body, signed):
+            answer = simulation.simulate(read(environ, body, signed), self._account)
             if isinstance(answer, bytes):
                 start_response("200 OK", [("Content-Type", "text/xml")])
                 return [answer]
             refusal = answer
         if refusal is None:
             return self._app(environ, start_response)
-        status, headers, body = refusals.answer(refusal, service, environ)
+        status, headers, content = refusal.answer(form, environ["REQUEST_METHOD"])
         start_response(status, headers)
-        return [body]
+        return [content]
 
-    def _refusal(self, environ: dict[str, Any], signed: Credential | None, service: str) -> Refusal | None:
-        body = take_body(environ)
-        codes = refusals.codes(service, environ)
+    def _refusal(
+        self,
+        environ: dict[str, Any],
+        body: bytes,
+        signed: Credential | None,
+        form: str,
+        arrived: dt.datetime,
+    ) -> Refusal | None:
         if signed is None:
-            if service == "s3" and self._public(environ):
+            if form == REST and self._public(environ):
                 return None
             self._log(f"Denied: {environ.get('REQUEST_METHOD')} {environ.get('PATH_INFO')} is not signed")
-            return Refusal(codes.status, codes.unsigned, refusals.UNSIGNED)
-        principal = self._account.principal(signed.key)
-        if principal is None:
-            self._log(f"Denied: {signed.key} is nobody's access key ({service})")
-            return Refusal(codes.key_status, codes.unknown_key, refusals.UNKNOWN_KEY)
+            return worded(Reason.UNSIGNED, "", form)
+        by_administrator = signed.key == self._administrator.access
+        owner = None if by_administrator else self._account.owner(signed.key)
+        if owner is None and not by_administrator:
+            self._log(f"Denied: {signed.key} is nobody's access key ({signed.service})")
+            return worded(Reason.UNKNOWN_KEY, signed.service, form)
+        principal, secrets = owner or (None, Secrets(self._administrator.secret))
+        if wrong := problem(secrets, signed, environ, body, arrived):
+            reason, said = wrong
+            what = reason.name.lower().replace("_", " ")
+            self._log(
+                f"Denied: {principal or 'the administrator'} by {signed.key} ({signed.service}): {what}"
+            )
+            return worded(reason, signed.service, form, said)
+        if principal is None and operations.operation(environ, body) == BECOMING:
+            # Also here a role's trust decides: one that does not trust EC2 gives a host nothing.
+            principal = EC2
+        return self._unauthorized(environ, body, signed, principal, form) if principal else None
+
+    def _unauthorized(
+        self, environ: dict[str, Any], body: bytes, signed: Credential, principal: Principal, form: str
+    ) -> Refusal | None:
+        """The refusal of somebody who lacks a right."""
         try:
             call = read(environ, body, signed)
             rights = [] if call.action in FREE else services.rights(call, self._account)
         except (UnreadableError, KeyError) as error:
             self._log(f"Denied: {principal} sent what cannot be read: {error!r}")
-            return Refusal(
-                codes.status, codes.denied, f"User: {principal} sent a request that cannot be read"
-            )
+            said = f"User: {principal} sent a request that cannot be read"
+            return worded(Reason.DENIED, signed.service, form, said)
+        try:
+            said = self._denial(principal, call, rights)
+        except UnreadablePolicyError as error:
+            self._log(f"Denied: {principal} {call.action}: {error}")
+            said = str(error)
+        return worded(Reason.DENIED, signed.service, form, said) if said else None
+
+    def _denial(self, principal: Principal, call: Call, rights: list[Right]) -> str:
+        """What is said about the first right that is lacking; nothing when none is."""
         for right in rights:
             decision = self.decide(principal, right, call)
             if not decision.allowed:
                 self._log(f"Denied: {principal} {right.action} on {right.resource}: {decision.why}")
-                return Refusal(codes.status, codes.denied, _message(principal, right, decision))
-        return None
+                return _message(principal, right, decision)
+        return ""
 
     def _public(self, environ: dict[str, Any]) -> bool:
         """Whether a request reads an object that is everybody's."""
         bucket, _, key = str(environ.get("PATH_INFO", "")).lstrip("/").partition("/")
         return environ.get("REQUEST_METHOD") in ("GET", "HEAD") and self._account.public(bucket, key)
 
-    def principal(self, key: str) -> Principal | None:
-        """Whose access key this is."""
-        return self._account.principal(key)
-
     def decide(self, principal: Principal, right: Right, call: Call) -> Decision:
         """Whether somebody has a right."""
+        del call
         if catalog.kinds(right.action) is None:
-            return Decision(False, False, f"AWS has no action {right.action}")
-        policy = None
-        if right.action.startswith("s3:") and "Bucket" in call.parameters:
-            bucket = right.resource.rpartition(":")[2].partition("/")[0]
-            policy = self._account.bucket_policy(bucket)
-        return decide(
-            Question(right.action, right.resource, context(principal, right, self._account)),
-            principal.policies,
-            policy.of(principal.aliases) if policy else None,
-            principal.boundary,
-        )
+            return Decision(False, False, f"AWS has no action {right.action}", IDENTITY)
+        question = Question(right.action, right.resource, context(principal, right, self._account))
+        return self._account.decide(principal, question)
 
 
-def _asks_for_a_simulation(environ: dict[str, Any], service: str) -> bool:
+def _asks_for_a_simulation(environ: dict[str, Any], body: bytes, signed: Credential) -> bool:
     """By the operation's name alone: no other request is read for this, the administrator's above all."""
-    return service == "iam" and operations.operation(environ, take_body(environ)) == simulation.OPERATION
+    return signed.service == "iam" and operations.operation(environ, body) == simulation.OPERATION
 
 
 def context(principal: Principal, right: Right, account: Account) -> Context:
     """The condition keys of a request, in lower case."""
-    now = dt.datetime.now(dt.UTC)
+    at = now()
     service = right.action.partition(":")[0]
     found = {
-        "aws:CurrentTime": now.isoformat(timespec="seconds"),
-        "aws:EpochTime": str(int(now.timestamp())),
+        "aws:CurrentTime": at.isoformat(timespec="seconds"),
+        "aws:EpochTime": str(int(at.timestamp())),
         "aws:PrincipalAccount": account.number,
         "aws:PrincipalArn": principal.arn,
         "aws:PrincipalType": principal.kind,
@@ -149,9 +183,9 @@ def context(principal: Principal, right: Right, account: Account) -> Context:
 
 def _message(principal: Principal, right: Right, decision: Decision) -> str:
     why = (
-        "with an explicit deny"
+        f"with an explicit deny in {'an' if decision.kind.startswith('i') else 'a'} {decision.kind}"
         if decision.explicit
-        else (f"because no identity-based policy allows the {right.action} action")
+        else f"because no {decision.kind} allows the {right.action} action"
     )
     said = (
         f"User: {principal} is not authorized to perform: {right.action} on resource: {right.resource} {why}"
@@ -159,9 +193,3 @@ def _message(principal: Principal, right: Right, decision: Decision) -> str:
     if right.action.startswith("ec2:"):
         return f"You are not authorized to perform this operation. {said}"
     return said
-
-
-def _unsigned_service(environ: dict[str, Any]) -> str:
-    """In whose form to refuse a request that is not signed: S3's, whose requests look like no other's."""
-    named = environ.get("HTTP_X_AMZ_TARGET") or "form-urlencoded" in str(environ.get("CONTENT_TYPE", ""))
-    return "" if named else "s3"

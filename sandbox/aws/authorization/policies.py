@@ -12,6 +12,11 @@ from typing import Any
 from sandbox.aws.authorization.conditions import Condition, conditions
 from sandbox.aws.authorization.patterns import Context, any_of, has_variable, matches
 
+# Kinds of policies, as AWS's messages call them.
+IDENTITY, RESOURCE = "identity-based policy", "resource-based policy"
+BOUNDARY, SESSION = "permissions boundary", "session policy"
+NONE: Mapping[str, Policy] = {}
+
 
 @dataclass(frozen=True)
 class Question:
@@ -69,9 +74,15 @@ class Policy:
 
     statements: tuple[Statement, ...]
 
-    def of(self, principals: frozenset[str]) -> Policy:
-        """What a resource's policy says about these principals."""
-        return Policy(tuple(one for one in self.statements if one.names(principals)))
+    def of(self, principals: frozenset[str], denied: frozenset[str] = frozenset()) -> Policy:
+        """What a resource's policy says about these principals; and what it denies to some others."""
+        return Policy(
+            tuple(
+                one
+                for one in self.statements
+                if one.names(principals) or (not one.allows and one.names(denied))
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -81,6 +92,8 @@ class Decision:
     allowed: bool
     explicit: bool
     why: str
+    # Which kind of policy denies it, or lacks what would allow it.
+    kind: str = ""
 
 
 @lru_cache(maxsize=256)
@@ -95,32 +108,47 @@ def decide(
     question: Question,
     identity: Iterable[Policy],
     resource_policy: Policy | None = None,
-    boundary: Policy | None = None,
+    limits: Mapping[str, Policy] = NONE,
+    organization: Mapping[str, Policy] = NONE,
 ) -> Decision:
     """As IAM does within one account: a denial wins, then any allowance counts, else nothing is allowed.
 
-    IDENTITY are the principal's own policies, RESOURCE_POLICY is what that says about the principal,
-    BOUNDARY limits what the identity's policies can allow.
+    IDENTITY are the principal's own policies, RESOURCE_POLICY is what that of the resource says about the
+    principal. LIMITS, by their kind, limit what the identity's policies can allow; ORGANIZATION also limits
+    what the resource's can.
     """
     own = [statement for policy in identity for statement in policy.statements]
     of_resource = resource_policy.statements if resource_policy else ()
-    limit = boundary.statements if boundary else ()
-    for statement in (*own, *of_resource, *limit):
-        if not statement.allows and statement.covers(question) and not statement.unmet(question.context):
-            return Decision(False, True, f"{statement.sid} denies it")
+    kinds = (
+        *((kind, policy.statements) for kind, policy in organization.items()),
+        (RESOURCE, of_resource),
+        (IDENTITY, own),
+        *((kind, policy.statements) for kind, policy in limits.items()),
+    )
+    for kind, statements in kinds:
+        for one in statements:
+            if not one.allows and one.covers(question) and not one.unmet(question.context):
+                return Decision(False, True, f"{one.sid} denies it", kind)
+    if lacking := _lacking(organization, question):
+        return lacking
     if granted := _allowance(of_resource, question):
         return Decision(True, False, f"the resource's {granted.sid} allows it")
-    granted = _allowance(own, question)
-    if granted and (boundary is None or _allowance(limit, question)):
-        return Decision(True, False, f"{granted.sid} allows it")
-    if granted:
-        return Decision(False, False, "the permissions boundary does not allow it")
+    if granted := _allowance(own, question):
+        return _lacking(limits, question) or Decision(True, False, f"{granted.sid} allows it")
     near = [
         f"{one.sid} would, but for {' and '.join(map(str, one.unmet(question.context)))}"
         for one in own
         if one.allows and one.covers(question)
     ]
-    return Decision(False, False, "; ".join(["no statement allows it", *near]))
+    return Decision(False, False, "; ".join(["no statement allows it", *near]), IDENTITY)
+
+
+def _lacking(limits: Mapping[str, Policy], question: Question) -> Decision | None:
+    """The denial by a limit that does not allow it."""
+    for kind, policy in limits.items():
+        if not _allowance(policy.statements, question):
+            return Decision(False, False, f"the {kind} does not allow it", kind)
+    return None
 
 
 def _allowance(statements: Iterable[Statement], question: Question) -> Statement | None:

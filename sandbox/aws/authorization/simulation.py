@@ -9,8 +9,8 @@ from xml.sax.saxutils import escape
 from sandbox.aws.authorization.account import Account, Principal
 from sandbox.aws.authorization.calls import Call
 from sandbox.aws.authorization.patterns import Context
-from sandbox.aws.authorization.policies import Decision, Question, decide
-from sandbox.aws.authorization.refusals import REQUEST, Refusal
+from sandbox.aws.authorization.policies import Decision, Question
+from sandbox.aws.refusals import REQUEST, Refusal
 
 OPERATION = "SimulatePrincipalPolicy"
 FORM = """<?xml version="1.0" encoding="UTF-8"?>
@@ -27,23 +27,22 @@ def simulate(call: Call, account: Account) -> bytes | Refusal:
     source = str(call.parameters["PolicySourceArn"])
     principal = account.source(source)
     if principal is None:
-        return Refusal(HTTPStatus.NOT_FOUND, "NoSuchEntity", f"Invalid Entity Arn: {source}")
+        return Refusal("NoSuchEntity", f"Invalid Entity Arn: {source}", HTTPStatus.NOT_FOUND)
     results = "".join(
         RESULT.format(action=escape(action), resource=escape(resource), decision=_word(decision))
-        for action, resource, decision in _decisions(call, principal)
+        for action, resource, decision in _decisions(call, principal, account)
     )
     return FORM.format(results=results, request=REQUEST).encode()
 
 
-def _decisions(call: Call, principal: Principal) -> Iterator[tuple[str, str, Decision]]:
+def _decisions(call: Call, principal: Principal, account: Account) -> Iterator[tuple[str, str, Decision]]:
     given: Context = {
         str(one["ContextKeyName"]).lower(): tuple(map(str, one["ContextKeyValues"]))
         for one in call.parameters.get("ContextEntries") or []
     }
     for action in call.parameters["ActionNames"]:
         for resource in call.parameters.get("ResourceArns") or ["*"]:
-            question = Question(action, resource, given)
-            yield action, resource, decide(question, principal.policies, None, principal.boundary)
+            yield action, resource, account.simulated(principal, Question(action, resource, given))
 
 
 def _word(decision: Decision) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from http import HTTPStatus
 from typing import ClassVar
 
-from sandbox.aws.faults.call import UNAVAILABLE, Call, Refusal
+from sandbox.aws.faults.call import Call
 from sandbox.aws.faults.fault import Ask, Fault
+from sandbox.aws.refusals import QUERY, Refusal
 
 
 class Throttling(Fault):
@@ -25,10 +27,10 @@ class Throttling(Fault):
         if self._requests % self.value:
             return None
         if call.service == "ec2":
-            return Refusal("RequestLimitExceeded", "Request limit exceeded.", UNAVAILABLE)
+            return Refusal("RequestLimitExceeded", "Request limit exceeded.", HTTPStatus.SERVICE_UNAVAILABLE)
         if call.service == "s3":
-            return Refusal("SlowDown", "Please reduce your request rate.", UNAVAILABLE)
-        return Refusal("Throttling" if call.protocol == "query" else "ThrottlingException", "Rate exceeded")
+            return Refusal("SlowDown", "Please reduce your request rate.", HTTPStatus.SERVICE_UNAVAILABLE)
+        return Refusal("Throttling" if call.protocol == QUERY else "ThrottlingException", "Rate exceeded")
 
 
 class FreePlan(Fault):
@@ -78,7 +80,7 @@ class RegionDisabled(Fault):
         if call.region in ("", "us-east-1"):
             return None
         code = "AuthFailure" if call.service == "ec2" else "InvalidClientTokenId"
-        return Refusal(code, "The security token included in the request is invalid.", 403)
+        return Refusal(code, "The security token included in the request is invalid.", HTTPStatus.FORBIDDEN)
 
     def answer(self, call: Call, body: bytes, ask: Ask) -> bytes:
         if call.operation == "DescribeRegions":

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
-from sandbox.aws.faults.call import Call, Refusal
+from sandbox.aws.faults.call import Call
+from sandbox.aws.refusals import Refusal
 
 # Asks the AWS behind for something more, in the caller's place.
 Ask = Callable[[str, dict[str, str]], bytes]

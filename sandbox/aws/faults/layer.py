@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
-from sandbox.aws.faults.call import Call, Refusal, read
+from sandbox.aws.faults.call import read
 from sandbox.aws.faults.fault import Fault
 from sandbox.aws.faults.kinds import KINDS
 from sandbox.aws.recorder import App, Start, take_body
@@ -54,7 +54,9 @@ class Faults:
             faults = list(self._on.values())
             for fault in faults:
                 if refusal := fault.refuse(call):
-                    return _refuse(refusal, call, start_response)
+                    refused, headers, answer = refusal.answer(call.protocol, environ["REQUEST_METHOD"])
+                    start_response(refused, headers)
+                    return [answer]
             for fault in faults:
                 if more := fault.ask(call):
                     body += b"&" + urlencode(more).encode()
@@ -101,9 +103,3 @@ class Faults:
 def _json(start_response: Start, content: dict[str, Any], status: str = "200 OK") -> list[bytes]:
     start_response(status, [("Content-Type", "application/x-amz-json-1.1")])
     return [json.dumps(content).encode()]
-
-
-def _refuse(refusal: Refusal, call: Call, start_response: Start) -> list[bytes]:
-    kind, body = refusal.body(call.protocol)
-    start_response(f"{refusal.status} Refused", [("Content-Type", kind), ("Content-Length", str(len(body)))])
-    return [body]

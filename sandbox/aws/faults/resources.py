@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
+from http import HTTPStatus
 from typing import ClassVar
 
-from sandbox.aws.faults.call import Call, Refusal
+from sandbox.aws.faults.call import Call
 from sandbox.aws.faults.fault import Ask, Fault
+from sandbox.aws.refusals import Refusal
 
 
 class NamesBusy(Fault):
@@ -207,6 +209,6 @@ class StaleReads(Fault):
         if call.service == "ssm":
             return Refusal("ParameterNotFound", "")
         if call.service == "iam":
-            return Refusal("NoSuchEntity", f"The name {value} cannot be found.", 404)
+            return Refusal("NoSuchEntity", f"The name {value} cannot be found.", HTTPStatus.NOT_FOUND)
         word = self.ids[value.partition("-")[0]]
         return Refusal(f"Invalid{word}.NotFound", f"The ID '{value}' does not exist")

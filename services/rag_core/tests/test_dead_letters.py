@@ -273,3 +273,31 @@ def test_words_seen_and_lost_are_tallied(worker: Ingestor, ledger: Ledger, tmp_p
     steps = [worker.step(), worker.step()]
     assert [(step.words, step.words_lost) for step in steps] == [(6, 0), (3, 0)]
     assert (ledger.tallied(WORDS_SEEN), ledger.tallied(WORDS_LOST)) == (9, 0)
+
+
+class Waiting:
+    """The ingestor's clock, which counts the seconds that it waits."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+@pytest.mark.parametrize(("words", "least", "most"), [(20, 0.0, 2.5), (600, 25.0, 45.0)])
+def test_a_small_document_waits_for_questions_less_than_a_large_one(
+    words: int, least: float, most: float, worker: Ingestor, ledger: Ledger, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Somebody always asks while a release is tested: its canary must not wait as long as a book."""
+    clock = Waiting()
+    monkeypatch.setattr("rag_core.ingest.ingestor.time", clock)
+    queue(ledger, tmp_path, " ".join(f"word{number}." for number in range(words)))
+    worker.prepare()
+    with ledger.asking():
+        assert worker.step().outcome is Outcome.READY
+    assert least <= clock.seconds <= most

@@ -26,7 +26,7 @@ APP = "services/rag-app/src/rag_app/__init__.py"
 # Stage -> a task of it; the run is stopped as soon as the task begins.
 STAGES = {
     "preflight": "TASK [preflight",
-    "provision": "TASK [aws_network",
+    "provision": "TASK [aws_state",
     "configure": "PLAY [Configure",
     "build": "Build and push images",
     "push": "Build and push images",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
-import boto3
 import pytest
 
+from sandbox.aws.people import Keys
 from tests.local_aws import REGION, JudgedAws, judged_aws
 from tests.unit.aws.test_host_policy import rendered
 from tests.unit.role_files import ROLES
@@ -17,8 +19,11 @@ ACCOUNT = "123456789012"
 OPERATOR_POLICIES = {path.stem: path.read_text() for path in (ROLES.parent / "docs/policies").glob("*.json")}
 # One of those that moto knows.
 IMAGE = "ami-12c6146b"
-TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
-ANYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+# That of our hosts, as it is deployed.
+TRUSTS_EC2 = (ROLES / "aws_identity/templates/trust.json.j2").read_text()
+TRUST = '{"Version": "2012-10-17", "Statement": []}'
+SESSION = "i-0123456789abcdef0"
+ANYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 
 
 def tagged(kind: str, **tags: str) -> list[dict[str, Any]]:
@@ -31,6 +36,11 @@ def tagged(kind: str, **tags: str) -> list[dict[str, Any]]:
     ]
 
 
+def document(*statements: dict[str, Any]) -> str:
+    """A policy."""
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
 def host_policy(name: str) -> str:
     """The rights of a deployment's host."""
     values = {
@@ -41,14 +51,14 @@ def host_policy(name: str) -> str:
     }
     files = [path.name.removesuffix(".json.j2") for path in (ROLES / "aws_identity/templates").glob("*.j2")]
     statements = [one for file in files if file != "trust" for one in rendered(file, **values)]
-    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+    return document(*statements)
 
 
 def deploy(aws: JudgedAws, name: str) -> None:
     """What a deployment has, as far as others could want it."""
     role = f"ragdock-{name}-host"
     iam = aws.client("iam")
-    iam.create_role(RoleName=role, AssumeRolePolicyDocument=TRUST)
+    iam.create_role(RoleName=role, AssumeRolePolicyDocument=TRUSTS_EC2)
     iam.put_role_policy(RoleName=role, PolicyName="host", PolicyDocument=host_policy(name))
     iam.create_instance_profile(InstanceProfileName=role)
     iam.add_role_to_instance_profile(InstanceProfileName=role, RoleName=role)
@@ -91,18 +101,27 @@ def foreign(aws: JudgedAws) -> str:
 @pytest.fixture(scope="module")
 def host(aws: JudgedAws) -> Any:
     """Makes a client with the rights of the host of `demo`, as the metadata service hands them out."""
-    given = aws.client("sts").assume_role(
-        RoleArn=f"arn:aws:iam::{ACCOUNT}:role/ragdock-demo-host", RoleSessionName="i-0123456789abcdef0"
-    )["Credentials"]
+    return partial(session_client, aws, assume(aws))
 
-    def client(service: str) -> Any:
-        return boto3.client(
-            service,  # type: ignore[call-overload]
-            endpoint_url=aws.address,
-            region_name=REGION,
-            aws_access_key_id=given["AccessKeyId"],
-            aws_secret_access_key=given["SecretAccessKey"],
-            aws_session_token=given["SessionToken"],
-        )
 
-    return client
+def assume(aws: JudgedAws, made: dt.timedelta = dt.timedelta(), **parameters: Any) -> dict[str, Any]:
+    """The credentials of a session of that host's role; MADE is how wrong the clock is that asks for them."""
+    wanted = {"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/ragdock-demo-host", "RoleSessionName": SESSION}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.auth.get_current_datetime", lambda: dt.datetime.now(dt.UTC) + made)
+        return dict(aws.client("sts").assume_role(**(wanted | parameters))["Credentials"])
+
+
+def session_client(aws: JudgedAws, given: dict[str, Any], service: str) -> Any:
+    """A client with the credentials of a session."""
+    keys = Keys(given["AccessKeyId"], given["SecretAccessKey"])
+    return aws.client(service, keys, token=given["SessionToken"])
+
+
+def person(aws: JudgedAws, name: str, *statements: dict[str, Any]) -> Keys:
+    """The keys of a new user with these rights."""
+    iam = aws.client("iam")
+    iam.create_user(UserName=name)
+    iam.put_user_policy(UserName=name, PolicyName="rights", PolicyDocument=document(*statements))
+    made = iam.create_access_key(UserName=name)["AccessKey"]
+    return Keys(made["AccessKeyId"], made["SecretAccessKey"])

@@ -14,9 +14,10 @@ from botocore.exceptions import ClientError
 from moto.core.request import Request
 
 from sandbox.aws.authorization.calls import Call, read
+from sandbox.aws.people import Keys
 from sandbox.aws.signature import credential
 
-KEY = "AKIAIOSFODNN7EXAMPLE"
+KEYS = Keys("AKIAIOSFODNN7EXAMPLE", "none")
 
 
 class NotSentError(Exception):
@@ -24,14 +25,14 @@ class NotSentError(Exception):
 
 
 @cache
-def _client(service: str, key: str) -> tuple[Any, list[Any]]:
+def _client(service: str, keys: Keys) -> tuple[Any, list[Any]]:
     """A client, and where it leaves what it would send."""
     client: Any = boto3.client(
         service,  # type: ignore[call-overload]
         endpoint_url="http://127.0.0.1:1",
         region_name="us-east-1",
-        aws_access_key_id=key,
-        aws_secret_access_key="none",
+        aws_access_key_id=keys.access,
+        aws_secret_access_key=keys.secret,
     )
     sent: list[Any] = []
 
@@ -43,9 +44,9 @@ def _client(service: str, key: str) -> tuple[Any, list[Any]]:
     return client, sent
 
 
-def environ_of(service: str, operation: str, key: str, **parameters: Any) -> tuple[dict[str, Any], bytes]:
+def environ_of(service: str, operation: str, keys: Keys, **parameters: Any) -> tuple[dict[str, Any], bytes]:
     """The request as a WSGI server sees it, and its body."""
-    client, sent = _client(service, key)
+    client, sent = _client(service, keys)
     with suppress(NotSentError):
         getattr(client, operation)(**parameters)
     made = sent.pop()
@@ -56,10 +57,10 @@ def environ_of(service: str, operation: str, key: str, **parameters: Any) -> tup
 
 def call_of(service: str, operation: str, **parameters: Any) -> Call:
     """The call that is read from it."""
-    environ, body = environ_of(service, operation, KEY, **parameters)
+    environ, body = environ_of(service, operation, KEYS, **parameters)
     signed = credential(environ)
     assert signed
-    assert signed.key == KEY
+    assert signed.key == KEYS.access
     return read(environ, body, signed)
 
 

@@ -7,11 +7,15 @@ from typing import Any
 
 import pytest
 import requests
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 
-from sandbox.settings import OPERATOR_KEY
+from sandbox.aws.people import Keys
+from sandbox.settings import OPERATOR_KEYS
 from tests.local_aws import JudgedAws
-from tests.unit.authorization.conftest import ACCOUNT, ANYTHING
+from tests.unit.authorization.conftest import ACCOUNT, ANYTHING, person
 from tests.unit.authorization.requests_of import refused
 
 pytestmark = pytest.mark.usefixtures("aws")
@@ -40,27 +44,28 @@ def test_a_refusal_has_the_services_code(
     unknown: str,
 ) -> None:
     """Programs read it."""
-    assert refused(getattr(aws.client(service, OPERATOR_KEY), operation), **parameters)[0] == denied
+    assert refused(getattr(aws.client(service, OPERATOR_KEYS), operation), **parameters)[0] == denied
     assert (
-        refused(getattr(aws.client(service, "AKIANOBODY0000000000"), operation), **parameters)[0] == unknown
+        refused(getattr(aws.client(service, Keys("AKIANOBODY0000000000", "x")), operation), **parameters)[0]
+        == unknown
     )
 
 
 def test_a_refusal_to_a_head_request_has_no_body(aws: JudgedAws) -> None:
     """As HTTP wants it."""
-    assert refused(aws.client("s3", OPERATOR_KEY).head_bucket, Bucket="b")[0] == "403"
+    assert refused(aws.client("s3", OPERATOR_KEYS).head_bucket, Bucket="b")[0] == "403"
 
 
 def test_the_service_says_who_everybody_is(aws: JudgedAws, host: Any) -> None:
     """No policy is needed for that."""
-    assert aws.client("sts", OPERATOR_KEY).get_caller_identity()["Arn"] == OPERATOR
+    assert aws.client("sts", OPERATOR_KEYS).get_caller_identity()["Arn"] == OPERATOR
     assert "assumed-role/ragdock-demo-host" in host("sts").get_caller_identity()["Arn"]
 
 
 def test_an_unsigned_request_is_named(aws: JudgedAws) -> None:
     """Nobody is anybody."""
-    assert requests.get(f"{aws.address}/ragdock-demo-{ACCOUNT}/backup/config", timeout=5).status_code == 403
-    found = requests.post(aws.address, data={"Action": "DescribeVpcs"}, timeout=5)
+    assert requests.get(f"{aws.url}/ragdock-demo-{ACCOUNT}/backup/config", timeout=5).status_code == 403
+    found = requests.post(aws.url, data={"Action": "DescribeVpcs"}, timeout=5)
     assert (found.status_code, "MissingAuthenticationToken" in found.text) == (403, True)
 
 
@@ -69,21 +74,21 @@ def test_a_public_object_is_everybodys(aws: JudgedAws) -> None:
     s3 = aws.client("s3")
     s3.create_bucket(Bucket="published")
     s3.put_object(Bucket="published", Key="agent.deb", Body=b"package", ACL="public-read")
-    assert requests.get(f"{aws.address}/published/agent.deb", timeout=5).content == b"package"
-    assert requests.put(f"{aws.address}/published/agent.deb", data=b"x", timeout=5).status_code == 403
+    assert requests.get(f"{aws.url}/published/agent.deb", timeout=5).content == b"package"
+    assert requests.put(f"{aws.url}/published/agent.deb", data=b"x", timeout=5).status_code == 403
 
 
 def test_a_presigned_address_has_the_rights_of_its_maker(aws: JudgedAws) -> None:
     """Its signature is in the query."""
     for name, wanted in ((f"ragdock-demo-{ACCOUNT}", 200), ("published", 403)):
-        s3 = aws.client("s3", OPERATOR_KEY, Config(signature_version="s3v4"))
+        s3 = aws.client("s3", OPERATOR_KEYS, config=Config(signature_version="s3v4"))
         address = s3.generate_presigned_url("get_object", Params={"Bucket": name, "Key": "backup/config"})
         assert requests.get(address, timeout=5).status_code == wanted
 
 
 def test_a_bucket_can_refuse_who_has_the_right(aws: JudgedAws) -> None:
     """An explicit denial by its own policy; one with a condition that is not met denies nothing."""
-    s3, operator = aws.client("s3"), aws.client("s3", OPERATOR_KEY)
+    s3, operator = aws.client("s3"), aws.client("s3", OPERATOR_KEYS)
     bucket = f"ragdock-shut-{ACCOUNT}"
     s3.create_bucket(Bucket=bucket)
     deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": f"arn:aws:s3:::{bucket}/*"}
@@ -99,16 +104,11 @@ def test_a_bucket_can_refuse_who_has_the_right(aws: JudgedAws) -> None:
 
 def test_what_aws_does_not_know_is_refused(aws: JudgedAws) -> None:
     """Also to somebody who may do everything."""
-    iam = aws.client("iam")
-    iam.create_user(UserName="almighty")
-    iam.put_user_policy(UserName="almighty", PolicyName="all", PolicyDocument=json.dumps(ANYTHING))
-    key = iam.create_access_key(UserName="almighty")["AccessKey"]["AccessKeyId"]
-    headers = {
-        "Authorization": f"AWS4-HMAC-SHA256 Credential={key}/20260101/us-east-1/ssm/aws4_request",
-        "X-Amz-Target": "AmazonSSM.MakeCoffee",
-        "Content-Type": "application/x-amz-json-1.1",
-    }
-    found = requests.post(aws.address, headers=headers, data="{}", timeout=5)
+    keys = person(aws, "almighty", ANYTHING)
+    request = AWSRequest("POST", f"{aws.url}/", {"X-Amz-Target": "AmazonSSM.MakeCoffee"}, b"{}")
+    request.headers["Content-Type"] = "application/x-amz-json-1.1"
+    SigV4Auth(Credentials(*keys), "ssm", "us-east-1").add_auth(request)
+    found = requests.post(aws.url, headers=dict(request.headers.items()), data=b"{}", timeout=5)
     assert found.status_code == 400
     assert found.json()["__type"] == "AccessDeniedException"
     assert "AWS has no action ssm:MakeCoffee" in aws.log[-1]
@@ -116,7 +116,7 @@ def test_what_aws_does_not_know_is_refused(aws: JudgedAws) -> None:
 
 def test_a_refusal_is_in_the_log_with_its_reason(aws: JudgedAws, foreign: str) -> None:
     """Who, what, on what, and what would have to be otherwise."""
-    refused(aws.client("ec2", OPERATOR_KEY).stop_instances, InstanceIds=[foreign])
+    refused(aws.client("ec2", OPERATOR_KEYS).stop_instances, InstanceIds=[foreign])
     assert aws.log[-1] == (
         f"Denied: {OPERATOR} ec2:StopInstances on arn:aws:ec2:us-east-1:{ACCOUNT}:instance/{foreign}: "
         "no statement allows it; ChangeAndRemoveOnlyWhatIsTagged would, "
@@ -126,9 +126,7 @@ def test_a_refusal_is_in_the_log_with_its_reason(aws: JudgedAws, foreign: str) -
 
 def test_a_key_that_was_switched_off_is_nobodys(aws: JudgedAws) -> None:
     """As when somebody leaves."""
-    iam = aws.client("iam")
-    iam.create_user(UserName="leaver")
-    key = iam.create_access_key(UserName="leaver")["AccessKey"]["AccessKeyId"]
-    assert aws.client("sts", key).get_caller_identity()["Arn"].endswith("user/leaver")
-    iam.update_access_key(UserName="leaver", AccessKeyId=key, Status="Inactive")
-    assert refused(aws.client("sts", key).get_caller_identity)[0] == "InvalidClientTokenId"
+    keys = person(aws, "leaver", ANYTHING)
+    assert aws.client("sts", keys).get_caller_identity()["Arn"].endswith("user/leaver")
+    aws.client("iam").update_access_key(UserName="leaver", AccessKeyId=keys.access, Status="Inactive")
+    assert refused(aws.client("sts", keys).get_caller_identity)[0] == "InvalidClientTokenId"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sandbox.aws.authorization.conditions import UnknownOperatorError
-from sandbox.aws.authorization.policies import Decision, Policy, Question, decide, parse
+from sandbox.aws.authorization.policies import BOUNDARY, Decision, Policy, Question, decide, parse
 
 ROOT = Path(__file__).parents[3]
 INSTANCE = "arn:aws:ec2:us-east-1:123456789012:instance/i-0123456789abcdef0"
@@ -224,8 +224,8 @@ def test_the_policy_of_a_resource_can_allow_and_deny() -> None:
 def test_a_permissions_boundary_limits_what_policies_allow() -> None:
     """Both have to allow it."""
     only_ec2 = policy({"Action": "ec2:*"})
-    assert decided(policy({}), boundary=only_ec2).allowed
-    found = decided(policy({}), action="s3:GetObject", boundary=only_ec2)
+    assert decided(policy({}), limits={BOUNDARY: only_ec2}).allowed
+    found = decided(policy({}), action="s3:GetObject", limits={BOUNDARY: only_ec2})
     assert not found.allowed
     assert "boundary" in found.why
 

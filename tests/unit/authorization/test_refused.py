@@ -8,7 +8,8 @@ import pytest
 
 from sandbox.aws.authorization.account import Account
 from sandbox.aws.authorization.judge import Judge
-from sandbox.settings import OPERATOR_KEY
+from sandbox.aws.people import Keys
+from sandbox.settings import OPERATOR_KEYS
 from tests.local_aws import ADMINISTRATOR, REGION, JudgedAws
 from tests.unit.authorization.conftest import ACCOUNT, IMAGE, TRUST, tagged
 from tests.unit.authorization.requests_of import environ_of, refused
@@ -22,7 +23,7 @@ ONE = [{"imageTag": "one"}]
 SSH = "AWS-StartSSHSession"
 
 
-def passes(service: str, operation: str, key: str = OPERATOR_KEY, **parameters: Any) -> bool:
+def passes(service: str, operation: str, keys: Keys = OPERATOR_KEYS, **parameters: Any) -> bool:
     """Whether a request would reach the AWS APIs: for operations that moto lacks."""
     reached: list[bool] = []
 
@@ -32,7 +33,7 @@ def passes(service: str, operation: str, key: str = OPERATOR_KEY, **parameters: 
         return [b""]
 
     judge = Judge(behind, Account(ACCOUNT, REGION), ADMINISTRATOR, log=lambda _: None)
-    environ, _ = environ_of(service, operation, key, **parameters)
+    environ, _ = environ_of(service, operation, keys, **parameters)
     b"".join(judge(environ, lambda *_: None))
     return bool(reached)
 
@@ -117,7 +118,7 @@ class TestTheOperator:
         self, aws: JudgedAws, foreign: str, operation: str
     ) -> None:
         """The message is AWS's."""
-        call = getattr(aws.client("ec2", OPERATOR_KEY), operation)
+        call = getattr(aws.client("ec2", OPERATOR_KEYS), operation)
         code, message = refused(call, InstanceIds=[foreign])
         action = "ec2:" + "".join(word.capitalize() for word in operation.split("_"))
         assert code == "UnauthorizedOperation"
@@ -129,7 +130,7 @@ class TestTheOperator:
 
     def test_cannot_give_it_the_tag(self, aws: JudgedAws, foreign: str) -> None:
         """Or the boundary would be hollow: tag it first, end it then."""
-        ec2 = aws.client("ec2", OPERATOR_KEY)
+        ec2 = aws.client("ec2", OPERATOR_KEYS)
         assert refused(ec2.create_tags, Resources=[foreign], Tags=TAG)[0] == "UnauthorizedOperation"
         assert (
             "Tags"
@@ -140,19 +141,19 @@ class TestTheOperator:
 
     def test_stops_and_tags_a_host(self, aws: JudgedAws, own: str) -> None:
         """By the same rights."""
-        ec2 = aws.client("ec2", OPERATOR_KEY)
+        ec2 = aws.client("ec2", OPERATOR_KEYS)
         ec2.stop_instances(InstanceIds=[own])
         ec2.start_instances(InstanceIds=[own])
         ec2.create_tags(Resources=[own], Tags=[{"Key": "Name", "Value": "x"}])
 
     def test_cannot_touch_one_of_both_in_one_request(self, aws: JudgedAws, own: str, foreign: str) -> None:
         """Each resource is asked for."""
-        ec2 = aws.client("ec2", OPERATOR_KEY)
+        ec2 = aws.client("ec2", OPERATOR_KEYS)
         assert refused(ec2.stop_instances, InstanceIds=[own, foreign])[0] == "UnauthorizedOperation"
 
     def test_tags_what_it_makes(self, aws: JudgedAws) -> None:
         """In the request that makes it."""
-        ec2 = aws.client("ec2", OPERATOR_KEY)
+        ec2 = aws.client("ec2", OPERATOR_KEYS)
         made = ec2.create_vpc(CidrBlock="10.9.0.0/16", TagSpecifications=tagged("vpc", ragdock_name="demo"))
         ec2.delete_vpc(VpcId=made["Vpc"]["VpcId"])
         bare = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
@@ -160,7 +161,7 @@ class TestTheOperator:
 
     def test_removes_the_key_pair_of_an_earlier_version(self, aws: JudgedAws) -> None:
         """Which had the tag; today none is imported."""
-        ec2 = aws.client("ec2", OPERATOR_KEY)
+        ec2 = aws.client("ec2", OPERATOR_KEYS)
         material = b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFRJa9bqUIbJlqWaaAbiGPYzVfNGWqwSgvMmmjQMwqTG"
         tags = tagged("key-pair", ragdock_name="demo")
         aws.client("ec2").import_key_pair(KeyName="old", PublicKeyMaterial=material, TagSpecifications=tags)
@@ -172,7 +173,7 @@ class TestTheOperator:
 
     def test_launches_a_host_with_its_role_and_no_other(self, aws: JudgedAws) -> None:
         """PassRole is asked for the role in the profile."""
-        iam, ec2 = aws.client("iam"), aws.client("ec2", OPERATOR_KEY)
+        iam, ec2 = aws.client("iam"), aws.client("ec2", OPERATOR_KEYS)
         iam.create_role(RoleName="admin", AssumeRolePolicyDocument=TRUST)
         iam.create_instance_profile(InstanceProfileName="admin")
         iam.add_role_to_instance_profile(InstanceProfileName="admin", RoleName="admin")
@@ -193,8 +194,9 @@ class TestTheOperator:
         assert not passes("ssm", "start_session", Target=foreign, DocumentName=SSH)
 
     def test_ends_its_own_sessions(self) -> None:
-        """Not those of other users."""
-        assert passes("ssm", "terminate_session", SessionId="operator-0123456789abcdef0")
+        """Not those of other users: a session's id begins with a name."""
+        name = Account(ACCOUNT, REGION).name_of(OPERATOR_KEYS.access)
+        assert passes("ssm", "terminate_session", SessionId=f"{name}-0123456789abcdef0")
         assert not passes("ssm", "terminate_session", SessionId="somebody-0123456789abcdef0")
 
     @pytest.mark.parametrize(

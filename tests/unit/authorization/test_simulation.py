@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from ansible_collections.ragdock.host.plugins.module_utils.aws import rights
-from sandbox.settings import OPERATOR_KEY
+from sandbox.settings import OPERATOR_KEYS
 from tests.local_aws import REGION, JudgedAws
 from tests.unit.authorization.conftest import ACCOUNT
 from tests.unit.role_files import ROLES
@@ -19,7 +19,7 @@ ASKED = rights.questions(POLICY, "demo", REGION, ACCOUNT)
 
 
 def test_the_operators_policy_has_every_right_that_it_lists(aws: JudgedAws) -> None:
-    assert rights.denied(aws.client("iam", OPERATOR_KEY), OPERATOR, ASKED) == []
+    assert rights.denied(aws.client("iam", OPERATOR_KEYS), OPERATOR, ASKED) == []
 
 
 def test_a_policy_that_lacks_a_right_is_found_out(aws: JudgedAws) -> None:
@@ -30,14 +30,14 @@ def test_a_policy_that_lacks_a_right_is_found_out(aws: JudgedAws) -> None:
     iam = aws.client("iam")
     iam.create_user(UserName="lacking")
     iam.put_user_policy(UserName="lacking", PolicyName="rights", PolicyDocument=json.dumps(lacking))
-    denied = rights.denied(aws.client("iam", OPERATOR_KEY), f"arn:aws:iam::{ACCOUNT}:user/lacking", ASKED)
+    denied = rights.denied(aws.client("iam", OPERATOR_KEYS), f"arn:aws:iam::{ACCOUNT}:user/lacking", ASKED)
     assert denied == ["ec2:RunInstances"]
 
 
 def test_a_role_is_asked_about_too(aws: JudgedAws) -> None:
     """The host's has none of these rights, but for what a host does itself."""
     role = f"arn:aws:iam::{ACCOUNT}:role/ragdock-demo-host"
-    assert "ec2:TerminateInstances" in rights.denied(aws.client("iam", OPERATOR_KEY), role, ASKED)
+    assert "ec2:TerminateInstances" in rights.denied(aws.client("iam", OPERATOR_KEYS), role, ASKED)
 
 
 def test_nobody_has_no_rights(aws: JudgedAws) -> None:

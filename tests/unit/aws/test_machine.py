@@ -8,7 +8,7 @@ import pytest
 
 from ansible_collections.ragdock.host.plugins.module_utils.aws import limits, machine, read_ec2, read_services
 from ansible_collections.ragdock.host.plugins.module_utils.aws.refusal import RefusalError
-from ansible_collections.ragdock.host.plugins.modules import aws_launch_check
+from ansible_collections.ragdock.host.plugins.modules import aws_launch_check, aws_preflight
 from tests.local_aws import LocalAws
 
 IMAGE = "ami-12c6146b"
@@ -103,3 +103,20 @@ def test_the_boundary_of_a_role_is_read(local: LocalAws) -> None:
         found = read_services.identity(iam, role, "host")["role"]
         assert found
         assert found["boundary"] == expected
+
+
+def test_preflight_finds_the_running_host_with_its_volumes(ec2: Any) -> None:
+    """Each playbook that works on the host needs it; a module of its own would take a second."""
+    [made] = ec2.run_instances(
+        ImageId=IMAGE, InstanceType="t3.large", MinCount=1, MaxCount=1,
+        TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "ragdock:name", "Value": "found"}]}],
+    )["Instances"]  # fmt: skip
+    try:
+        [host] = aws_preflight.hosts_of(ec2, "found")
+        found = aws_preflight.addressed(host)
+        assert found["instance_id"] == made["InstanceId"]
+        assert found["private_ip"] == made["PrivateIpAddress"]
+        assert found["volumes"]["/dev/sda1"].startswith("vol-")
+    finally:
+        ec2.terminate_instances(InstanceIds=[made["InstanceId"]])
+    assert aws_preflight.hosts_of(ec2, "found") == []

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.ragdock.host.plugins.modules import aws_session_tools
+from ansible_collections.ragdock.host.plugins.module_utils.aws import session_tools
 from tests.unit.role_files import CHECKOUT
 
 DEFAULTS = yaml.safe_load((CHECKOUT / "inventory/defaults.yml").read_text())
@@ -80,31 +80,28 @@ def test_an_address_of_the_api_reaches_the_proxy_and_a_key_does_not(tmp_path: Pa
     assert not {"AKIAEXAMPLE", "hidden"} & set(words)
 
 
-class Machine:
-    """Runs commands as AnsibleModule does."""
-
-    def run_command(self, argv: list[str], *, path_prefix: str | None, **_: Any) -> tuple[int, str, str]:
-        """Exit code, output and error output of a command of the folder."""
-        done = subprocess.run(
-            argv, env={"PATH": path_prefix or "/nowhere"}, capture_output=True, text=True, check=False
-        )
-        return done.returncode, done.stdout, done.stderr
+@pytest.fixture
+def bare_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is on PATH."""
+    monkeypatch.setenv("PATH", "/nowhere")
 
 
 def found(folder: Path, **texts: str) -> list[str]:
     """What is wrong with the programs that print these TEXTS."""
     for name, text in texts.items():
         program(folder, name.replace("_", "-"), f"#!/bin/sh\n{text}\n")
-    return aws_session_tools.problems(aws_session_tools.look(Machine(), str(folder)))
+    return session_tools.problems(str(folder))
 
 
 CLI, PLUGIN = "echo aws-cli/2.17.5 Python/3.11", "echo 1.2.553.0"
 
 
+@pytest.mark.usefixtures("bare_machine")
 def test_both_programs_are_enough(tmp_path: Path) -> None:
     assert found(tmp_path, aws=CLI, session_manager_plugin=PLUGIN) == []
 
 
+@pytest.mark.usefixtures("bare_machine")
 @pytest.mark.parametrize(
     ("programs", "said"),
     [

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.ragdock.host.plugins.module_utils.restic import Repository
+from sandbox.aws.people import Keys
 from tests.local_aws import ADMINISTRATOR, client, judged_aws
 from tests.unit.aws.test_host_policy import BUCKET, NAME
 from tests.unit.role_files import COLLECTIONS, ROLES
@@ -30,8 +31,13 @@ OPERATOR = ROLES.parent / "docs/policies/operator.json"
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """As after the first site.yml with ragdock_backup_object_lock_days; the address."""
     with judged_aws({}) as local:
-        make_bucket(local.address, tmp_path_factory.mktemp("play"))
-        yield local.address
+        make_bucket(local.url, tmp_path_factory.mktemp("play"))
+        yield local.url
+
+
+def variables_of(keys: Keys) -> dict[str, str]:
+    """As programs find them."""
+    return {"AWS_ACCESS_KEY_ID": keys.access, "AWS_SECRET_ACCESS_KEY": keys.secret}
 
 
 def played(at: str, folder: Path, role: dict[str, str], **other: Any) -> subprocess.CompletedProcess[str]:
@@ -48,7 +54,7 @@ def played(at: str, folder: Path, role: dict[str, str], **other: Any) -> subproc
     (folder / "play.yml").write_text(json.dumps([play | tasks]))
     environment = dict(os.environ, AWS_ENDPOINT_URL=at, AWS_REGION="us-east-1")
     environment |= {"ANSIBLE_ROLES_PATH": str(ROLES), "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS)}
-    environment |= {"AWS_ACCESS_KEY_ID": ADMINISTRATOR, "AWS_SECRET_ACCESS_KEY": ADMINISTRATOR}
+    environment |= variables_of(ADMINISTRATOR)
     program, file = Path(sys.executable).with_name("ansible-playbook"), folder / "play.yml"
     words = [str(program), "-i", "localhost,", str(file)]
     return subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
@@ -65,12 +71,11 @@ def make_bucket(at: str, folder: Path) -> None:
 class Signed(Repository):
     """As a program that signs in."""
 
-    access_key: str = field(default=ADMINISTRATOR, kw_only=True)
+    keys: Keys = field(default=ADMINISTRATOR, kw_only=True)
 
     def environment(self, descriptor: int) -> dict[str, str]:
         """What the host's role gives it elsewhere."""
-        keys = {"AWS_ACCESS_KEY_ID": self.access_key, "AWS_SECRET_ACCESS_KEY": self.access_key}
-        return {**super().environment(descriptor), **keys}
+        return super().environment(descriptor) | variables_of(self.keys)
 
 
 @dataclass
@@ -128,18 +133,19 @@ def locked(aws: str, tmp_path: Path, restic: None, request: pytest.FixtureReques
     return Locked(aws, prefix, client("s3", aws, ADMINISTRATOR), repository, tmp_path / "papers")
 
 
-def key_of(at: str, name: str, policy: dict[str, Any]) -> str:
-    """The access key of somebody with just these rights."""
+def keys_of(at: str, name: str, policy: dict[str, Any]) -> Keys:
+    """The keys of somebody with just these rights."""
     iam = client("iam", at, ADMINISTRATOR)
     name = f"{name}-{uuid.uuid4()}"
     iam.create_user(UserName=name)
     iam.put_user_policy(UserName=name, PolicyName="rights", PolicyDocument=json.dumps(policy))
-    return str(iam.create_access_key(UserName=name)["AccessKey"]["AccessKeyId"])
+    made = iam.create_access_key(UserName=name)["AccessKey"]
+    return Keys(made["AccessKeyId"], made["SecretAccessKey"])
 
 
 def person(at: str, name: str, policy: dict[str, Any]) -> Any:
     """A client of the bucket with just these rights."""
-    return client("s3", at, key_of(at, name, policy))
+    return client("s3", at, keys_of(at, name, policy))
 
 
 def now() -> dt.datetime:

@@ -21,7 +21,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.backup.common import 
 )
 from tests.local_aws import ADMINISTRATOR, client
 from tests.unit.aws.test_host_policy import BUCKET, rendered
-from tests.unit.backup.locked_bucket import DAYS, OPERATOR, Locked, key_of, person, played
+from tests.unit.backup.locked_bucket import DAYS, OPERATOR, Locked, keys_of, person, played
 from tests.unit.backup.locked_bucket import aws as aws
 from tests.unit.backup.locked_bucket import locked as locked
 from tests.unit.role_files import ROLES
@@ -159,8 +159,8 @@ def test_the_locks_of_a_kept_backup_are_extended_before_they_end(
 
 def test_the_hosts_rights_are_enough_for_a_night(locked: Locked, tmp_path: Path) -> None:
     """A backup, old ones forgotten, all of it checked and restored; and no version can be destroyed."""
-    key = key_of(locked.at, "host", {"Version": "2012-10-17", "Statement": rendered("backups")})
-    locked.repository = dataclasses.replace(locked.repository, access_key=key)
+    keys = keys_of(locked.at, "host", {"Version": "2012-10-17", "Statement": rendered("backups")})
+    locked.repository = dataclasses.replace(locked.repository, keys=keys)
     locked.back_up(1)
     content = locked.back_up(2)
     locked.repository.run("forget", "--keep-last", "1", "--prune")

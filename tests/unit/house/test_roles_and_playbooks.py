@@ -135,6 +135,31 @@ def test_names_of_plays_and_tasks_begin_with_a_verb(path: Path) -> None:
     assert [name for name in begins if name.split()[0] not in VERBS] == []
 
 
+def plays_of(path: Path) -> Iterator[dict[str, Any]]:
+    """The plays of a playbook and of those that it imports, in order."""
+    for play in yaml.safe_load(path.read_text()):
+        imported = play.get("ansible.builtin.import_playbook")
+        if imported:
+            yield from plays_of(path.parent / imported)
+        else:
+            yield play
+
+
+def test_a_run_without_a_restore_ends_each_play_of_it_before_its_first_task() -> None:
+    """site.yml imports them all; one that went on would restore a backup over what is there."""
+    [imported] = [
+        play for play in yaml.safe_load((ROOT / "site.yml").read_text()) if play["name"] == "Restore"
+    ]
+    assert imported["vars"] == {"prepare_needed": "{{ restore is defined }}"}
+    plays = list(plays_of(ROOT / "playbooks/restore.yml"))
+    skip = {"ansible.builtin.meta": "end_play", "when": "not prepare_needed | default(true)"}
+    assert len(plays) == 3
+    for play in plays:
+        first = {key: value for key, value in play["tasks"][0].items() if key != "name"}
+        assert first == skip, play["name"]
+        assert not {"pre_tasks", "roles"} & set(play)
+
+
 @pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_playbook_opens_by_saying_what_it_does(path: Path) -> None:
     """The first lines tell what it does, what it changes, what it needs and how to undo it."""

@@ -11,13 +11,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from moto.moto_api._internal import mock_random
+from moto.moto_api._internal.models import moto_api_backend
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.sts.models import sts_backends
 
-from sandbox.aws import identifiers, operations, publisher
+from sandbox.aws import corrections, identifiers, operations, publisher
 from sandbox.aws.journal import Journal
 from sandbox.aws.recorder import Recorder
 
 KEY = bytes(range(32))
 FORM = "application/x-www-form-urlencoded"
+SERVED = {
+    "wsgi.url_scheme": "http",
+    "SERVER_NAME": "127.0.0.1",
+    "SERVER_PORT": "5000",
+    "HTTP_HOST": "127.0.0.1:5000",
+}
+SIGNED_FOR_STS = "AWS4-HMAC-SHA256 Credential=AKIA/20261129/us-east-1/sts/aws4_request"
 
 
 def request(method: str = "POST", path: str = "/", body: bytes = b"", **more: str) -> dict[str, Any]:
@@ -135,6 +146,27 @@ def test_replay_finds_the_same_identifiers(tmp_path: Path) -> None:
 
     send(again, "CreateThing")
     assert len(set(second.made)) == 51
+
+
+def test_replay_finds_the_same_sessions(tmp_path: Path) -> None:
+    """A host has its role's keys and token on file, and goes on with them when the AWS starts again."""
+    given: list[tuple[str, ...]] = []
+    for _ in range(2):
+        moto_api_backend.reset()
+        corrections.apply()
+        journal = Journal(tmp_path / "journal", KEY)
+        app = Recorder(DomainDispatcherApplication(create_backend_app), journal, mock_random, "salt")
+        count, differing = app.replay()
+        assert differing == []
+        if not count:
+            body = b"Action=AssumeRole&Version=2011-06-15&RoleSessionName=host&RoleArn="
+            body += b"arn:aws:iam::123456789012:role/host"
+            signs = {"HTTP_X_AMZ_DATE": "20261129T100000Z", "HTTP_AUTHORIZATION": SIGNED_FOR_STS}
+            b"".join(app(request(body=body, CONTENT_TYPE=FORM, **SERVED, **signs), lambda *_: None))
+        (one,) = sts_backends["123456789012"]["aws"].assumed_roles
+        given.append((one.access_key_id, one.secret_access_key, one.session_token, str(one.expiration)))
+    assert given[0] == given[1]
+    assert given[0][3] == "2026-11-29 11:00:00"
 
 
 def test_events_name_the_instances_of_a_reboot(tmp_path: Path) -> None:

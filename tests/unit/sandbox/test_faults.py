@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -14,8 +15,10 @@ from botocore.exceptions import ClientError
 
 from sandbox.aws.faults.kinds import KINDS
 from tests.local_aws import LocalAws, faulty_aws
+from tests.unit.role_files import CHECKOUT
 
 IMAGE = "ami-12c6146b"
+PROVISIONING = CHECKOUT / "tests/refusals"
 
 
 @pytest.fixture(scope="module")
@@ -204,3 +207,10 @@ def test_faults_are_switched_over_http(aws: LocalAws) -> None:
     unknown = requests.put(address, params={"name": "flood", "state": "on"}, timeout=5)
     assert unknown.status_code == 404
     assert unknown.json()["unknown"] == "flood"
+
+
+def test_a_deployment_is_provisioned_under_each_fault() -> None:
+    """It completes or says what to do, and the next run completes: tests/refusals."""
+    nodes = [one for path in PROVISIONING.glob("*.py") for one in ast.walk(ast.parse(path.read_text()))]
+    named = {one.value for one in nodes if isinstance(one, ast.Constant)}
+    assert set(KINDS) - named == set()

@@ -59,7 +59,8 @@ def endpoint(table: sessions.Sessions) -> Iterator[str]:
     table.url = f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    web = make_server("127.0.0.1", 0, sessions.Application(elsewhere, table), handler_class=Quiet)
+    app = sessions.Application(elsewhere, table, lambda key: f"user-of-{key}")
+    web = make_server("127.0.0.1", 0, app, handler_class=Quiet)
     serving = threading.Thread(target=web.serve_forever, daemon=True)
     serving.start()
     yield f"http://127.0.0.1:{web.server_port}"
@@ -205,6 +206,17 @@ def test_an_agent_that_ended_is_not_connected_and_one_that_comes_again_is(
         client.start_session(Target=INSTANCE, DocumentName="AWS-StartSSHSession")
     with running_agent(endpoint, tmp_path, table):
         assert said() == ["Online"]
+
+
+def test_a_session_has_the_name_of_who_started_it(
+    endpoint: str, table: sessions.Sessions, tmp_path: Path
+) -> None:
+    """By it the operator's policy knows which sessions are the operator's to end."""
+    keys = signed.Keys("AKIA", "x")
+    wanted = {"Target": INSTANCE, "DocumentName": "AWS-StartSSHSession"}
+    with running_agent(endpoint, tmp_path, table):
+        answer = signed.call(endpoint, "us-east-1", keys, "StartSession", wanted)
+    assert str(answer["SessionId"]).startswith("user-of-AKIA-")
 
 
 def test_a_shell_is_not_what_a_session_opens(endpoint: str, table: sessions.Sessions, tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ from ansible_collections.ragdock.host.plugins.module_utils.images.bases import (
     Base,
     Found,
     Lock,
-    arguments,
     bases,
     bases_of,
+    build_arguments,
     find,
     held,
 )
@@ -173,10 +173,10 @@ def test_a_registry_that_does_not_answer_is_no_verdict(lock: Lock) -> None:
 
 
 def test_a_build_is_given_its_bases_and_remembers_them() -> None:
-    assert arguments({"PY_IMAGE": f"py:3@{OLD}"}) == [
+    assert build_arguments({"PY_IMAGE": f"py:3@{OLD}"}) == [
         *("--build-arg", f"PY_IMAGE=py:3@{OLD}", "--label", f"ragdock.bases=py:3@{OLD}"),
     ]
-    assert arguments({}) == []
+    assert build_arguments({}) == []
 
 
 @pytest.mark.parametrize(

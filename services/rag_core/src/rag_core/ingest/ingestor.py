@@ -36,8 +36,8 @@ LEASE_SECONDS = 120.0
 # What one document can be the cause of: it is set aside with the reason, and the next is taken.
 _FAULTS = (ExtractionFailed, InputTooLong, OllamaRefused, DocumentRefused)
 _Fault = ExtractionFailed | InputTooLong | OllamaRefused | DocumentRefused
-# Questions delay ingestion for so long at most before one more batch is let through.
-_LONGEST_COURTESY = 30.0
+# Questions delay a batch by so many seconds for each of its chunks at most: a small one hardly delays them.
+_COURTESY_PER_CHUNK = 2.0
 
 
 class Outcome(StrEnum):
@@ -226,7 +226,7 @@ class Ingestor:
 
         chunks = Chunker(version.contract.chunk_tokens).chunks(blocks())
         while batch := list(islice(chunks, self._batch)):
-            self._let_people_go_first(alive)
+            self._let_people_go_first(len(batch), alive)
             vectors = self._embedder.embed([chunk.embedded for chunk in batch], model=version.contract.model)
             self._index.put(version.index, document.id, document.kind, batch, vectors, name=document.name)
             count += len(batch)
@@ -242,9 +242,9 @@ class Ingestor:
         read = reporting.report(words=meter.words_seen, words_lost=meter.words_lost)
         return Filled(pages=head.pages, chunks=count, report=read)
 
-    def _let_people_go_first(self, alive: Callable[[], bool]) -> None:
+    def _let_people_go_first(self, chunks: int, alive: Callable[[], bool]) -> None:
         """Wait while questions are in flight: a batch at the embedder would stand in their way."""
-        until = time.monotonic() + _LONGEST_COURTESY
+        until = time.monotonic() + chunks * _COURTESY_PER_CHUNK
         while self._ledger.questions() and time.monotonic() < until:
             if not alive():
                 raise _Stopped

@@ -15,7 +15,7 @@ options:
   region: {description: The region., type: str, required: true}
   profile: {description: Profile of the AWS configuration., type: str}
   endpoint_url: {description: Address of the AWS API., type: str}
-  access_key: {description: Key for an API that checks none., type: str}
+  access_key: {description: Access key of a local AWS API., type: str}
   secret_key: {description: Its secret half., type: str}
 author: ["Ragdock (!UNKNOWN)"]
 """

@@ -9,6 +9,11 @@ SECRET = {"type": "str", "required": True, "no_log": True}
 GROUPS: dict[str, dict[str, dict[str, Any]]] = {
     "root": {"root": {"type": "path", "default": "/opt/ragdock"}},
     "project": {"project": {"type": "str", "default": "ragdock"}},
+    "images": {
+        "checkout": {"type": "path", "required": True},
+        "images": {"type": "dict", "required": True},
+        "base_lock": {"type": "path", "required": True},
+    },
     "opensearch": {"ca": TEXT, "admin_cert": TEXT, "admin_key": SECRET},
     "repository": {"repository": TEXT, "region": {"type": "str", "default": ""}, "password": SECRET},
     "backup": {

@@ -8,8 +8,8 @@ module: aws_preflight
 short_description: Find out, before anything changes, whether AWS will let this run succeed
 description:
   - Checks credentials, account, region, instance type with its memory and zones, the account's quotas and
-    plan, image, the deployment's name and the domain's zone in one process. Changes nothing. Fails with
-    every problem at once.
+    plan, image, the deployment's name and the domain's zone in one process, and meanwhile the AWS CLI and its
+    Session Manager plugin. Changes nothing. Fails with every problem at once.
 options:
   name: {description: The deployment's name., type: str, required: true}
   region: {description: The region., type: str, required: true}
@@ -23,6 +23,11 @@ options:
   ami_id: {description: A fixed image., type: str, default: ""}
   ami_parameter: {description: The parameter that names the image., type: str, required: true}
   domain: {description: The public host name., type: str, default: ""}
+  connects:
+    description: Whether the run connects to the host by Session Manager and needs its programs.
+    type: bool
+    default: false
+  cli_folder: {description: Folder that has them; empty for PATH., type: str, default: ""}
 author: ["Ragdock (!UNKNOWN)"]
 """
 
@@ -49,15 +54,18 @@ zones: {description: Zones that offer the type., type: list, elements: str, retu
 quotas: {description: "What a new host takes of the account's limits.", type: list, returned: always}
 plan: {description: "The account's plan; empty when AWS does not say.", type: str, returned: always}
 memory_mib: {description: Memory of the instance type., type: int, returned: always}
+running: {description: "Running hosts: ids, addresses, volumes by device.", type: list, returned: always}
 zone_id: {description: Route 53 zone of the domain; empty without one., type: str, returned: always}
 """
 
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ragdock.host.plugins.module_utils.aws import session_tools
 from ansible_collections.ragdock.host.plugins.module_utils.aws.credentials import (
     ATTEMPTS,
     account_of,
@@ -118,13 +126,24 @@ def zone_of(route53: Any, domain: str) -> str:
     return str(max(fitting, key=lambda zone: len(zone["Name"]))["Id"].rpartition("/")[2])
 
 
-def has_host(ec2: Any, name: str) -> bool:
-    """Whether the deployment has a host, so that none is to be launched."""
+def hosts_of(ec2: Any, name: str) -> list[dict[str, Any]]:
+    """The deployment's hosts that are not terminated."""
     filters = [
         {"Name": "tag:ragdock:name", "Values": [name]},
         {"Name": "instance-state-name", "Values": ALIVE},
     ]
-    return bool(ec2.describe_instances(Filters=filters)["Reservations"])
+    found = ec2.describe_instances(Filters=filters)["Reservations"]
+    return [host for reservation in found for host in reservation["Instances"]]
+
+
+def addressed(host: dict[str, Any]) -> dict[str, Any]:
+    """What the inventory needs of a host."""
+    return {
+        "instance_id": host["InstanceId"],
+        "private_ip": host.get("PrivateIpAddress", ""),
+        "public_ip": host.get("PublicIpAddress", ""),
+        "volumes": {one["DeviceName"]: one["Ebs"]["VolumeId"] for one in host.get("BlockDeviceMappings", [])},
+    }
 
 
 class Checks:
@@ -150,7 +169,9 @@ class Checks:
             "quotas": [],
             "plan": "",
         }
-        if not has_host(self.ec2, self.params["name"]):
+        hosts = hosts_of(self.ec2, self.params["name"])
+        facts["running"] = [addressed(one) for one in hosts if one["State"]["Name"] == "running"]
+        if not hosts:
             facts["plan"] = assert_plan(self.session, self.ec2, found, needed_mib(limits, reserve))
             quotas = quotas_of(self.client, self.params["name"], found)
             assert_room(quotas, region)
@@ -177,6 +198,22 @@ class Checks:
 
 def examine(params: dict[str, Any]) -> dict[str, Any]:
     """Every check; raises one refusal with all that is wrong."""
+    with ThreadPoolExecutor() as beside:
+        tools = beside.submit(session_tools.problems, params["cli_folder"]) if params["connects"] else None
+        try:
+            facts = examine_account(params)
+            problems = []
+        except RefusalError as refusal:
+            problems = [str(refusal)]
+        missing = tools.result() if tools else []
+    problems += [*missing, session_tools.WHY] if missing else []
+    if problems:
+        raise RefusalError("\n".join(problems))
+    return facts
+
+
+def examine_account(params: dict[str, Any]) -> dict[str, Any]:
+    """What is checked against AWS; raises one refusal with all that is wrong."""
     session = session_of(params["region"])
     account, caller = account_of(session, params["account"])
     facts: dict[str, Any] = {"account": account, "caller": caller}
@@ -212,6 +249,8 @@ def main() -> None:
             "ami_id": {"type": "str", "default": ""},
             "ami_parameter": {"type": "str", "required": True},
             "domain": {"type": "str", "default": ""},
+            "connects": {"type": "bool", "default": False},
+            "cli_folder": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )

@@ -36,6 +36,7 @@ differs: {description: Differences by resource., type: dict, returned: always}
 to_do: {description: Names of what to make or change; empty in check mode., type: list, returned: always}
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -59,14 +60,18 @@ with suppress(ImportError):
 
 
 def read(params: dict[str, Any]) -> dict[str, Any]:
-    """Every resource of the deployment, by name."""
+    """Every resource of the deployment, by name; the services are asked at once."""
     client, name = clients(), params["name"]
-    ec2 = client("ec2")
-    found: dict[str, Any] = {**network(ec2, name), **host(ec2, name)}
-    found |= identity(client("iam"), f"ragdock-{name}-host", "host")
-    found |= registry(client("ecr"), f"ragdock/{name}/", params["services"])
-    found |= storage(client("s3"), params["bucket"])
-    found |= secrets(client("ssm"), f"/ragdock/{name}/")
+    found: dict[str, Any] = {}
+    with ThreadPoolExecutor() as threads:
+        ec2 = client("ec2")
+        readings = [threads.submit(network, ec2, name), threads.submit(host, ec2, name)]
+        readings.append(threads.submit(identity, client("iam"), f"ragdock-{name}-host", "host"))
+        readings.append(threads.submit(registry, client("ecr"), f"ragdock/{name}/", params["services"]))
+        readings.append(threads.submit(storage, client("s3"), params["bucket"]))
+        readings.append(threads.submit(secrets, client("ssm"), f"/ragdock/{name}/"))
+        for reading in readings:
+            found |= reading.result()
     instance = (found["instance"] or {}).get("id", "")
     found |= observability(client("sns"), client("cloudwatch"), name, instance)
     if params["zone"]:

@@ -11,10 +11,9 @@ description:
   - Reads the Dockerfiles' base images on this machine and in their registry; changes nothing.
   - A registry that does not answer is reported and is no failure.
 options:
-  checkout: {description: Directory below which the contexts are., type: path, required: true}
-  images: {description: "Name -> {context, dockerfile}.", type: dict, required: true}
-  base_lock: {description: File that keeps digests of base images., type: path, required: true}
   timeout: {description: Seconds that the registry may take., type: int, default: 10}
+extends_documentation_fragment:
+  - ragdock.host.images
 author: ["Ragdock (!UNKNOWN)"]
 """
 
@@ -43,6 +42,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine
 from ansible_collections.ragdock.host.plugins.module_utils.images.bases import (
     Base,
@@ -116,10 +116,8 @@ def row(docker: Docker, base: Base, lock: Lock, now: dt.datetime) -> list[str]:
 def main() -> None:
     """Read the arguments, check, report."""
     module = AnsibleModule(
-        argument_spec={
-            "checkout": {"type": "path", "required": True},
-            "images": {"type": "dict", "required": True},
-            "base_lock": {"type": "path", "required": True},
+        argument_spec=arguments("images")
+        | {
             "timeout": {"type": "int", "default": 10},
         },
         supports_check_mode=True,

@@ -12,11 +12,10 @@ description:
   - An image that its registry does not have, or that a sandbox built in its place, is an error.
   - A registry that does not answer is a warning, since what is already built needs none.
 options:
-  checkout: {description: Directory below which the contexts are., type: path, required: true}
-  images: {description: "Name -> {context, dockerfile}.", type: dict, required: true}
-  base_lock: {description: File that keeps digests of base images., type: path, required: true}
   standins: {description: Whether a sandbox's stand-ins may be used., type: bool, default: false}
   timeout: {description: Seconds that a registry may take., type: int, default: 20}
+extends_documentation_fragment:
+  - ragdock.host.images
 author: ["Ragdock (!UNKNOWN)"]
 """
 
@@ -38,6 +37,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine
 from ansible_collections.ragdock.host.plugins.module_utils.images.bases import Lock, bases_of, find
 
@@ -45,10 +45,8 @@ from ansible_collections.ragdock.host.plugins.module_utils.images.bases import L
 def main() -> None:
     """Read the arguments, check, report."""
     module = AnsibleModule(
-        argument_spec={
-            "checkout": {"type": "path", "required": True},
-            "images": {"type": "dict", "required": True},
-            "base_lock": {"type": "path", "required": True},
+        argument_spec=arguments("images")
+        | {
             "standins": {"type": "bool", "default": False},
             "timeout": {"type": "int", "default": 20},
         },

@@ -81,9 +81,8 @@ def write(name: str, value: str) -> None:
     except OSError as error:
         raise SysctlError(
             f"The kernel keeps {name} at {read(name)} and refuses {value}: {error.strerror}. On a host "
-            f"inside a "
-            f"container the setting belongs to the machine outside: run `sysctl -w {name}={value}` there, "
-            f"then again."
+            f"inside a container the setting belongs to the machine outside: run `sysctl -w "
+            f"{name}={value}` there, then again."
         ) from error
 
 

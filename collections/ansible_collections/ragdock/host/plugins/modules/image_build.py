@@ -14,21 +14,17 @@ description:
   - Needs boto3, and credentials that may push in the environment (AWS_REGION, AWS_PROFILE and so on).
   - In check mode it reports what would be built; the reference of such an image is its tag, not a digest.
 options:
-  checkout: {description: Directory below which the contexts are., type: path, required: true}
-  images:
-    description: Name -> {context, dockerfile}; the dockerfile is below the context.
-    type: dict
-    required: true
   epoch: {description: Part of every tag., type: str, default: ""}
   repository_prefix:
     description: The prefix of the image's name in its ECR repository.
     type: str
     required: true
-  base_lock: {description: File that keeps digests of base images., type: path, required: true}
   log_directory: {description: Where the log of each build is kept., type: path, required: true}
   ca_file: {description: "CA bundle given to builds as secret C(ca); empty: none.", type: str, default: ""}
   standins: {description: Whether a sandbox's stand-ins may be used., type: bool, default: false}
   timeout: {description: Seconds that one build may take., type: int, default: 3600}
+extends_documentation_fragment:
+  - ragdock.host.images
 author: ["Ragdock (!UNKNOWN)"]
 """
 
@@ -67,9 +63,15 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.aws.session import clients
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine
-from ansible_collections.ragdock.host.plugins.module_utils.images.bases import Lock, arguments, bases, held
+from ansible_collections.ragdock.host.plugins.module_utils.images.bases import (
+    Lock,
+    bases,
+    build_arguments,
+    held,
+)
 from ansible_collections.ragdock.host.plugins.module_utils.images.build import (
     DOCKERFILE,
     BuildError,
@@ -204,7 +206,7 @@ class Builder:
         }
         if (
             run_build(
-                build_command(ref, self.ca_file, arguments(refs)),
+                build_command(ref, self.ca_file, build_arguments(refs)),
                 log,
                 self.timeout,
                 stdin=context_tar(files),
@@ -274,12 +276,10 @@ def build(params: dict[str, Any], *, check: bool) -> dict[str, Any]:
 def main() -> None:
     """Read the arguments, do it, report."""
     module = AnsibleModule(
-        argument_spec={
-            "checkout": {"type": "path", "required": True},
-            "images": {"type": "dict", "required": True},
+        argument_spec=arguments("images")
+        | {
             "epoch": {"type": "str", "default": ""},
             "repository_prefix": {"type": "str", "required": True},
-            "base_lock": {"type": "path", "required": True},
             "log_directory": {"type": "path", "required": True},
             "ca_file": {"type": "str", "default": ""},
             "standins": {"type": "bool", "default": False},

@@ -64,7 +64,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.endpoint import (
 from ansible_collections.ragdock.host.plugins.module_utils.https import Reply, UnreachableError
 
 REQUEST_SECONDS = 15.0
-POLL_SECONDS = 1.0
+POLL_SECONDS = 0.25
 # Asked in turn until one answer cites: a small model answers one of them, and a chat model on a busy
 # host may run into its time limit once.
 QUESTIONS = (

@@ -63,9 +63,8 @@ def _no_code(session: Any) -> None:
         if "role_arn" in profile and "mfa_serial" in profile:
             raise RefusalError(
                 f"The profile '{session.profile_name}' asks for a code of your MFA device "
-                f"({profile['mfa_serial']}) "
-                "each time it is used, and no module can type one. Get credentials that last, then run "
-                "with them: "
+                f"({profile['mfa_serial']}) each time it is used, and no module can type one. Get "
+                "credentials that last, then run with them: "
                 f'eval "$(aws configure export-credentials --profile {session.profile_name} --format env)"; '
                 "unset AWS_PROFILE and leave ragdock_aws_profile empty."
             )
@@ -87,10 +86,8 @@ def _in_partition(session: Any, region: str) -> None:
     if known[region] != PARTITION:
         raise RefusalError(
             f"ragdock_region is '{region}', which belongs to {known[region]}, a partition of AWS with "
-            "accounts, "
-            f"names (arn:{known[region]}:...) and images of its own. Ragdock supports the regions of the "
-            "partition "
-            "aws only: choose one, such as eu-central-1."
+            f"accounts, names (arn:{known[region]}:...) and images of its own. Ragdock supports the regions "
+            "of the partition aws only: choose one, such as eu-central-1."
         )
 
 

@@ -91,9 +91,9 @@ def assert_room(quotas: list[Quota], region: str) -> None:
     """Refuse a run that a quota would end half-way."""
     full = [
         f"This account has no room for this deployment in {region}: {one.what}, {one.figure}. Remove one "
-        "that is not "
-        f"used, or ask AWS for more: aws service-quotas request-service-quota-increase --region {region} "
-        f"--service-code {one.service} --quota-code {one.code} --desired-value {one.used + one.more}"
+        "that is not used, or ask AWS for more: aws service-quotas request-service-quota-increase --region "
+        f"{region} --service-code {one.service} --quota-code {one.code} --desired-value "
+        f"{one.used + one.more}"
         for one in quotas
         if not one.enough
     ]
@@ -120,6 +120,6 @@ def assert_plan(session: Any, ec2: Any, kind: dict[str, Any], needed_mib: int) -
     choose = f"Set ragdock_instance_type to {' or '.join(fitting)}, or upgrade" if fitting else "Upgrade"
     raise RefusalError(
         f"This account is on AWS's free plan, which launches no {kind['InstanceType']} "
-        "(ragdock_instance_type). "
-        f"{choose} the account to the paid plan: AWS console, Billing and Cost Management, Upgrade plan."
+        f"(ragdock_instance_type). {choose} the account to the paid plan: AWS console, Billing and Cost "
+        "Management, Upgrade plan."
     )

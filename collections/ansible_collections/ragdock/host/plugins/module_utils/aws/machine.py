@@ -34,9 +34,8 @@ def type_of(ec2: Any, kind: str, region: str) -> dict[str, Any]:
         )
     if found.get("EbsInfo", {}).get("NvmeSupport") == "unsupported":
         raise RefusalError(
-            f"ragdock_instance_type '{kind}' is of an older generation (Xen), on which a volume cannot "
-            "be found by "
-            "its id. Choose a type of the Nitro system, such as t3.large or m6i.large."
+            f"ragdock_instance_type '{kind}' is of an older generation (Xen), on which a volume cannot be "
+            "found by its id. Choose a type of the Nitro system, such as t3.large or m6i.large."
         )
     return found
 
@@ -107,17 +106,16 @@ def root_device_of(ec2: Any, image: str, root_gib: int, region: str) -> str:
         answer = []
     if not answer or answer[0]["State"] != "available":
         raise RefusalError(
-            f"The image {image} (ragdock_ami_id, or what ragdock_ami_ssm_parameter names) is not "
-            "available to this "
-            f"account in {region}. Images belong to one region: choose one of {region}, or leave "
+            f"The image {image} (ragdock_ami_id, or what ragdock_ami_ssm_parameter names) is not available "
+            f"to this account in {region}. Images belong to one region: choose one of {region}, or leave "
             "ragdock_ami_id empty."
         )
     found = answer[0]
     if found["Architecture"] != ARCHITECTURE or found["RootDeviceType"] != "ebs":
         raise RefusalError(
             f"The image {image} is {found['Architecture']} with a root device of type "
-            f"{found['RootDeviceType']}: "
-            f"the host needs {ARCHITECTURE} and ebs. Correct ragdock_ami_id, or leave it empty."
+            f"{found['RootDeviceType']}: the host needs {ARCHITECTURE} and ebs. Correct ragdock_ami_id, or "
+            "leave it empty."
         )
     root = str(found["RootDeviceName"])
     sizes = [
@@ -128,7 +126,6 @@ def root_device_of(ec2: Any, image: str, root_gib: int, region: str) -> str:
     if sizes and sizes[0] > root_gib:
         raise RefusalError(
             f"The image {image} needs a root volume of {sizes[0]} GiB, but ragdock_root_volume_gib is "
-            f"{root_gib}. "
-            f"Set it to {sizes[0]} or more."
+            f"{root_gib}. Set it to {sizes[0]} or more."
         )
     return root

@@ -170,7 +170,7 @@ def _pulled(docker: Docker, base: Base) -> str:
     return found.digests[0]
 
 
-def arguments(refs: Mapping[str, str]) -> list[str]:
+def build_arguments(refs: Mapping[str, str]) -> list[str]:
     """Words for `docker build`: each argument, and the bases as a label of the image."""
     words = [word for name in sorted(refs) for word in ("--build-arg", f"{name}={refs[name]}")]
     if refs:

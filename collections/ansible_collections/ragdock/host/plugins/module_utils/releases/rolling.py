@@ -19,6 +19,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Container, Engine, EngineError
@@ -109,9 +110,14 @@ class RollingUpdate:
             if name.startswith("config/")
         }
 
+    @cached_property
+    def specs(self) -> dict[str, str]:
+        """Service -> hash of its configuration; compose is asked once, since a release does not change."""
+        return self.engine.specs(self.release.path)
+
     def plan(self) -> Plan:
         """What has to be done."""
-        return plan(self.engine.specs(self.release.path), self.engine.containers())
+        return plan(self.specs, self.engine.containers())
 
     def stale_config(self) -> list[str]:
         """Live configuration files that differ from the release's."""
@@ -185,7 +191,7 @@ class RollingUpdate:
 
     def roll(self, service: str, *, pinned: bool) -> None:
         """Replace a stateless service without losing a request."""
-        spec = self.engine.specs(self.release.path)[service]
+        spec = self.specs[service]
         mine: list[Container] = []
         for one in self.engine.containers():
             if one.service == service and (
