@@ -49,7 +49,7 @@ def main() -> None:
     from sandbox.aws.authorization.account import Account
     from sandbox.aws.authorization.judge import Judge
     from sandbox.aws.authorization.organization import Organization
-    from sandbox.aws.bedrock import Keys
+    from sandbox.aws.bedrock import BedrockKeys
 
     corrections.apply()
     identifiers.separate(mock_random)
@@ -75,7 +75,8 @@ def main() -> None:
     known = Account(account, region, Organization(ORGANIZATION))
     app = Faults(sessions.Application(recorder, table, known.name_of))
     judge = Judge(app, known, people.administrator(KEY.read_bytes()))
-    run_simple("0.0.0.0", 5000, Keys(judge, account), threaded=True, request_handler=MotoRequestHandler)  # noqa: S104
+    around = BedrockKeys(judge, known)
+    run_simple("0.0.0.0", 5000, around, threaded=True, request_handler=MotoRequestHandler)  # noqa: S104
 
 
 def _say(line: str) -> None:

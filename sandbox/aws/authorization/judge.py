@@ -137,10 +137,6 @@ class Judge:
         bucket, _, key = str(environ.get("PATH_INFO", "")).lstrip("/").partition("/")
         return environ.get("REQUEST_METHOD") in ("GET", "HEAD") and self._account.public(bucket, key)
 
-    def principal(self, key: str) -> Principal | None:
-        """Whose access key this is."""
-        return self._account.principal(key)
-
     def decide(self, principal: Principal, right: Right, call: Call) -> Decision:
         """Whether somebody has a right."""
         del call

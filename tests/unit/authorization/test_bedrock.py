@@ -13,18 +13,16 @@ from botocore.credentials import Credentials
 
 from sandbox.aws.authorization.account import Account
 from sandbox.aws.authorization.judge import Judge
-from sandbox.aws.bedrock import PREFIX, Keys, RefusedError
+from sandbox.aws.bedrock import PREFIX, BedrockKeys, RefusedError
 from tests.local_aws import ADMINISTRATOR, REGION, JudgedAws, judged_aws
-from tests.unit.authorization.conftest import ACCOUNT, OPERATOR_POLICIES, TRUST, deploy
+from tests.unit.authorization.conftest import ACCOUNT, OPERATOR_POLICIES, TRUSTS_EC2, assume, deploy
 
 MODEL = "openai.gpt-oss-20b-1:0"
 
 
 def credentials_of(aws: JudgedAws, role: str) -> Credentials:
     """As the instance metadata hands them out."""
-    given = aws.client("sts").assume_role(
-        RoleArn=f"arn:aws:iam::{ACCOUNT}:role/{role}", RoleSessionName="i-0123456789abcdef0"
-    )["Credentials"]
+    given = assume(aws, RoleArn=f"arn:aws:iam::{ACCOUNT}:role/{role}")
     return Credentials(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
 
 
@@ -33,14 +31,15 @@ def bedrock_aws() -> Iterator[JudgedAws]:
     """A deployment whose host may ask Bedrock, and a role that may nothing."""
     with judged_aws(OPERATOR_POLICIES) as found:
         deploy(found, "demo")
-        found.client("iam").create_role(RoleName="nobody", AssumeRolePolicyDocument=TRUST)
+        found.client("iam").create_role(RoleName="nobody", AssumeRolePolicyDocument=TRUSTS_EC2)
         yield found
 
 
 @pytest.fixture(scope="module")
-def keys() -> Keys:
+def keys() -> BedrockKeys:
     """What checks them."""
-    return Keys(Judge(lambda _environ, _start: [], Account(ACCOUNT, REGION), ADMINISTRATOR), ACCOUNT)
+    account = Account(ACCOUNT, REGION)
+    return BedrockKeys(Judge(lambda _environ, _start: [], account, ADMINISTRATOR), account)
 
 
 def made(credentials: Credentials, region: str = REGION) -> str:
@@ -48,40 +47,44 @@ def made(credentials: Credentials, region: str = REGION) -> str:
     return str(BedrockTokenGenerator().get_token(credentials, region))
 
 
-def check(keys: Keys, key: str, **changes: Any) -> str:
+def check(keys: BedrockKeys, key: str, **changes: Any) -> str:
     """What is said about a key that asks the model now."""
     asked: dict[str, Any] = {
         "model": MODEL,
         "region": REGION,
         "streams": True,
-        "now": dt.datetime.now(dt.UTC),
+        "at": dt.datetime.now(dt.UTC),
     }
     return keys.check(key, **{**asked, **changes})
 
 
 @pytest.mark.parametrize("streams", [True, False])
 def test_a_key_that_the_hosts_role_signed_opens_a_model(
-    bedrock_aws: JudgedAws, keys: Keys, streams: bool
+    bedrock_aws: JudgedAws, keys: BedrockKeys, streams: bool
 ) -> None:
     key = made(credentials_of(bedrock_aws, "ragdock-demo-host"))
     assert "ragdock-demo-host" in check(keys, key, streams=streams)
 
 
-def test_a_key_of_who_has_no_right_is_refused(bedrock_aws: JudgedAws, keys: Keys) -> None:
+def test_a_key_of_who_has_no_right_is_refused(bedrock_aws: JudgedAws, keys: BedrockKeys) -> None:
     with pytest.raises(RefusedError, match="not authorized to perform: bedrock:CallWithBearerToken"):
         check(keys, made(credentials_of(bedrock_aws, "nobody")))
 
 
-def test_a_key_that_expired_or_is_of_another_region_is_refused(bedrock_aws: JudgedAws, keys: Keys) -> None:
+def test_a_key_ends_with_the_session_that_signed_it_and_is_of_one_region(
+    bedrock_aws: JudgedAws, keys: BedrockKeys
+) -> None:
     credentials = credentials_of(bedrock_aws, "ragdock-demo-host")
     later = dt.datetime.now(dt.UTC) + dt.timedelta(hours=12, minutes=1)
-    with pytest.raises(RefusedError, match="expired"):
-        check(keys, made(credentials), now=later)
+    with pytest.raises(RefusedError, match="ended session"):
+        check(keys, made(credentials), at=later)
     with pytest.raises(RefusedError, match="eu-west-1"):
         check(keys, made(credentials, "eu-west-1"))
 
 
-def test_a_key_that_was_signed_with_another_secret_is_refused(bedrock_aws: JudgedAws, keys: Keys) -> None:
+def test_a_key_that_was_signed_with_another_secret_is_refused(
+    bedrock_aws: JudgedAws, keys: BedrockKeys
+) -> None:
     """An access key's id is no secret."""
     good = credentials_of(bedrock_aws, "ragdock-demo-host")
     with pytest.raises(RefusedError, match="signature"):
@@ -92,7 +95,9 @@ def test_a_key_that_was_signed_with_another_secret_is_refused(bedrock_aws: Judge
     ("old", "new"),
     [("Action=CallWithBearerToken", "Action=DeleteModel"), ("Expires=43200", "Expires=604800")],
 )
-def test_a_key_that_was_changed_is_refused(bedrock_aws: JudgedAws, keys: Keys, old: str, new: str) -> None:
+def test_a_key_that_was_changed_is_refused(
+    bedrock_aws: JudgedAws, keys: BedrockKeys, old: str, new: str
+) -> None:
     text = base64.b64decode(
         made(credentials_of(bedrock_aws, "ragdock-demo-host")).removeprefix(PREFIX)
     ).decode()
@@ -105,6 +110,6 @@ def test_a_key_that_was_changed_is_refused(bedrock_aws: JudgedAws, keys: Keys, o
 @pytest.mark.parametrize(
     "key", ["", "sk-of-somebody", f"{PREFIX}!", PREFIX + base64.b64encode(b"x").decode()]
 )
-def test_what_is_no_key_is_refused(keys: Keys, key: str) -> None:
+def test_what_is_no_key_is_refused(keys: BedrockKeys, key: str) -> None:
     with pytest.raises(RefusedError, match="no key of Bedrock"):
         check(keys, key)

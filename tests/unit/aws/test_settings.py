@@ -206,11 +206,12 @@ def test_a_choice_that_there_is_not_is_refused(name: str) -> None:
         assert choice in problem
 
 
-LOCAL = [
+LOCAL: list[dict[str, Any]] = [
     {"name": "spare", "use": ["fallback"], "source": "library"},
     {"name": "vectors", "use": ["embed"], "source": "library"},
 ]
-MODELLED = [{"name": "big", "use": ["chat"], "source": "library", "model_host": True}, *LOCAL]
+BIG: dict[str, Any] = {"name": "big", "use": ["chat"], "source": "library", "model_host": True}
+MODELLED: list[dict[str, Any]] = [BIG, *LOCAL]
 ON_HOURS = "Mon-Fri 07:00-19:00 Europe/Berlin"
 
 
@@ -222,7 +223,7 @@ def test_a_model_host_with_its_hours_is_accepted() -> None:
 
 
 TYPE = {"ragdock_model_host_type": "g6.xlarge"}
-BIG, VECTORS = MODELLED[0], LOCAL[1]
+VECTORS = LOCAL[1]
 BOTH = BIG | {"source": "openai", "base_url": "https://a.example.org/v1", "key": "none"}
 ALSO_SPARE = [BIG | {"use": ["chat", "fallback"]}, VECTORS]
 

@@ -80,7 +80,7 @@ def test_local_and_remote_models_are_told_apart() -> None:
 
 def test_a_key_of_bedrock_is_made_for_the_region_of_its_address() -> None:
     assert remote_minted([HERE, OPENAI, BEDROCK]) == [
-        {"path": f"remote/{remote_slug(BEDROCK['name'])}", "region": "eu-west-1"}
+        {"path": f"remote/{remote_slug(str(BEDROCK['name']))}", "region": "eu-west-1"}
     ]
 
 
