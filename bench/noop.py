@@ -47,7 +47,8 @@ def ping(name: str) -> None:
 def instance(name: str) -> str:
     """Id of the host's instance."""
     live = AwsApi(settings.load()).observe().live
-    return next(one.id for one in live if one.tags.get("ragdock:name") == name)
+    mine = [one for one in live if one.tags.get("ragdock:name") == name]
+    return next(one.id for one in mine if "ragdock:host" not in one.tags)
 
 
 def main() -> None:

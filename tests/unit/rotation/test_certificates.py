@@ -249,3 +249,10 @@ def test_an_endpoint_is_rotated_again_and_again(filled: Store) -> None:
             step(filled, name, expected, **how)
         shown = stack.stack_issuer(*(values(filled)[f"edge_ca_{half}"] for half in ("cert", "cross")))
         assert signed_by(x509.load_pem_x509_certificate(shown.encode()), old)
+
+
+def test_while_the_model_hosts_authority_is_rotated_the_main_host_trusts_both() -> None:
+    """The model host uses the successor before the old one is replaced; a key of it stays one."""
+    values = {"model_host_ca_cert": "OLD\n", "model_host_ca_cert_next": "NEW\n", "model_host_key": "old"}
+    found = settled(values | {"model_host_key_next": "new"})
+    assert (found["model_host_ca_cert"], found["model_host_key"]) == ("OLD\nNEW\n", "old")
