@@ -224,6 +224,8 @@ class Answer(Frozen):
     tokens: Tokens | None = None
     cached: bool = False  # the same question was answered before and nothing has changed since
     explain: Explain | None = None
+    host: str | None = None  # outside this server, where the model runs; None: here
+    remarks: tuple[str, ...] = ()  # why remote models did less than was asked of them, whole sentences
 
 
 class Quote(Frozen):
@@ -260,6 +262,7 @@ class Switched(Frozen):
 
     model: str
     reason: str
+    host: str | None = None  # as of an answer
 
 
 class Done(Frozen):
@@ -284,7 +287,8 @@ class HealthReport(Frozen):
 
     opensearch: ComponentHealth
     ollama: ComponentHealth
-    models: dict[str, bool] = Field(default_factory=dict)  # configured model -> present in Ollama
+    models: dict[str, bool] = Field(default_factory=dict)  # configured model -> present, or reachable
+    remote: ComponentHealth | None = None  # the way to remote models; None: there are none
 
     @property
     def ok(self) -> bool:

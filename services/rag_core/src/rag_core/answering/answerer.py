@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Generator, Hashable, Sequence
+from collections.abc import Generator, Hashable, Mapping, Sequence
+from types import MappingProxyType
 
 from rag_core.answering import composing, followups, prompt, quoting, routing
 from rag_core.answering.chat import CUT_BY_LENGTH, Chat, Ending
@@ -12,7 +13,7 @@ from rag_core.answering.remembered import AnswerCache
 from rag_core.errors import (
     InputTooLong,
     ModelMissing,
-    OllamaRefused,
+    ModelRefused,
     QuestionRefused,
     RagError,
     Unavailable,
@@ -53,6 +54,7 @@ class Policy(Frozen):
     max_tokens: int
     num_ctx: int
     remembered: int
+    hosts: Mapping[str, str] = MappingProxyType({})  # model that runs outside this server -> where
 
 
 class Answerer:
@@ -192,24 +194,31 @@ class Answerer:
         given = prompt.fitting(bearing, policy.context_tokens, room)
         nonce = secrets.token_hex(4)
         messages = prompt.messages(question.text, given, nonce, history)
-        models = context.route.models
+        models, hosts = context.route.models, policy.hosts
+        remarks = composing.remarks(evidence)
         for place, model in enumerate(models):
             text: list[str] = []
+            following = models[place + 1] if place + 1 < len(models) else None
             try:
                 try:
                     ending = yield from self._tokens(model, messages, text, question.timeout, watch)
                 except InputTooLong:
                     # Its tokens are more than was counted: a prompt that no model finds too long is next.
-                    given, messages = prompt.surely_fitting(question.text, given, nonce, self._chat.window)
+                    given, messages = prompt.surely_fitting(
+                        question.text, given, nonce, policy.num_ctx - policy.max_tokens
+                    )
                     ending = yield from self._tokens(model, messages, text, question.timeout, watch)
-            except (Unavailable, ModelMissing, OllamaRefused, InputTooLong) as error:
-                if place + 1 < len(models):
-                    yield Switched(model=models[place + 1], reason=error.message)
+            except (Unavailable, ModelMissing, ModelRefused, InputTooLong) as error:
+                if model in hosts:
+                    remarks.append(composing.sentence(error.message))
+                if following:
+                    yield Switched(model=following, reason=error.message, host=hosts.get(following))
                 continue
             written = prompt.without_fences("".join(text), nonce).strip()
             if not written:
-                if place + 1 < len(models):
-                    yield Switched(model=models[place + 1], reason=f"{model} gave an empty answer")
+                if following:
+                    reason = f"{model} gave an empty answer"
+                    yield Switched(model=following, reason=reason, host=hosts.get(following))
                 continue
             watch.generated = watch.now()
             cited = self._cited(written, given, question.timeout)
@@ -222,6 +231,8 @@ class Answerer:
                 citations=cited.citations,
                 sentences=cited.sentences,
                 model=model,
+                host=hosts.get(model),
+                remarks=tuple(remarks),
                 degraded=bool(place),
                 reason=ending.cut or ("fallback_model" if place else None),
                 # A model that was stopped has not reported its count.
@@ -230,7 +241,7 @@ class Answerer:
                 else None,
             )
         watch.generated = watch.now()
-        return composing.extractive(context, evidence, watch, given)
+        return composing.extractive(context, evidence, watch, given, remarks)
 
     def _tokens(
         self,

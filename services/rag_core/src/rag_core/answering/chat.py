@@ -7,16 +7,16 @@ rules and fences first); and what it counted is compared with the estimate, for 
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from typing import cast
+from typing import Protocol, cast
 
 import httpx
 import ollama
 import structlog
 
 from rag_core.answering import cancellation, prompt
+from rag_core.answering.miscounts import Miscounts
 from rag_core.errors import InputTooLong
 from rag_core.index.embed import CLIENT_ERRORS, KEEP_ALIVE, TooSlow, translated
 from rag_core.models import Frozen
@@ -59,15 +59,39 @@ class _Client(ollama.Client):
         )
 
 
-class Chat:
-    """Streams answers from Ollama; safe to share between threads."""
+class Elsewhere(Protocol):
+    """A model that is not in Ollama; it keeps the promises of `Chat.stream`."""
 
-    def __init__(self, *, address: str, timeout: float, num_ctx: int, max_tokens: int, threads: int) -> None:
+    def stream(
+        self, messages: Sequence[dict[str, str]], *, timeout: float | None = None
+    ) -> Generator[str, None, Ending]:
+        """Yield pieces of text; return how it ended."""
+        ...
+
+    def close(self) -> None:
+        """Close the connections."""
+        ...
+
+
+class Chat:
+    """Streams answers from Ollama, or from those models that are elsewhere; safe to share between threads."""
+
+    def __init__(
+        self,
+        *,
+        address: str,
+        timeout: float,
+        num_ctx: int,
+        max_tokens: int,
+        threads: int,
+        elsewhere: Mapping[str, Elsewhere] | None = None,
+        miscounts: Miscounts | None = None,
+    ) -> None:
         self._address = address
         self._timeout = timeout
         self.window = num_ctx - max_tokens  # what a prompt may take
-        # Prompts whose tokens were not as counted, by model and how: "refused", "over" or "cut".
-        self.miscounts: Counter[tuple[str, str]] = Counter()
+        self.miscounts = Miscounts() if miscounts is None else miscounts
+        self._elsewhere = elsewhere or {}
         self._client = self._made(timeout)
         # Low temperature: the same question should get the same answer from the same passages.
         self._options: dict[str, float] = {
@@ -86,6 +110,8 @@ class Chat:
 
         `timeout` shortens the deployment's own for this answer, never lengthens it.
         """
+        if model in self._elsewhere:
+            return (yield from self._elsewhere[model].stream(messages, timeout=timeout))
         allowed = min(timeout or self._timeout, self._timeout)
         begun = False
         with self._waiting(allowed) as client:
@@ -141,7 +167,7 @@ class Chat:
                     if reply.message.content:
                         yield reply.message.content
                     if reply.done:
-                        self._compare(model, counted, reply.prompt_eval_count or 0)
+                        self.miscounts.compare(model, counted, reply.prompt_eval_count or 0)
                         return Ending(
                             cut=CUT_BY_LENGTH if reply.done_reason == "length" else None,
                             prompt_tokens=reply.prompt_eval_count or 0,
@@ -153,7 +179,7 @@ class Chat:
             cancellation.check()
             ours = translated(error, model, self._address)
             if isinstance(ours, InputTooLong):
-                self._miscounted(model, "refused", counted, 0)
+                self.miscounts.add(model, "refused", counted, 0)
             raise ours from error
         return Ending(cut=CUT_BY_TIME)
 
@@ -173,17 +199,8 @@ class Chat:
         finally:
             client.close()  # type: ignore[no-untyped-call]
 
-    def _compare(self, model: str, counted: prompt.Size, read: int) -> None:
-        """What the model read against what was counted; a count of 0 says nothing."""
-        if read > counted.most:
-            self._miscounted(model, "over", counted, read)
-        elif 0 < read < counted.least:
-            self._miscounted(model, "cut", counted, read)
-
-    def _miscounted(self, model: str, how: str, counted: prompt.Size, read: int) -> None:
-        self.miscounts[model, how] += 1
-        _log.error("prompt miscounted", model=model, how=how, read=read, **counted.model_dump())
-
     def close(self) -> None:
         """Close the connections."""
+        for one in self._elsewhere.values():
+            one.close()
         self._client.close()  # type: ignore[no-untyped-call]
