@@ -115,8 +115,8 @@ class RagSettings(BaseSettings):
         for one in map(self.remote, self.chat_models):
             if one is not None and need > one.window:
                 raise ValueError(
-                    f"ANSWER_CONTEXT_TOKENS + ANSWER_MAX_TOKENS + 512 = {need} is over the window of the remote"
-                    f" model {one.name!r}, {one.window}: choose another model or lower one of the others"
+                    f"ANSWER_CONTEXT_TOKENS + ANSWER_MAX_TOKENS + 512 = {need} is over the window of the"
+                    f" remote model {one.name!r}, {one.window}: take another model or lower one of the others"
                 )
         return self
 

@@ -144,7 +144,7 @@ class _Reading:
         )
 
     def count(self) -> None:
-        """Count its tokens: as the server did, or a safe estimate of an answer that did not come to its end."""
+        """Count its tokens: as the server did, or by a safe estimate when it did not come to that."""
         if not self.begun:
             return
         usage = self._usage

@@ -34,8 +34,8 @@ _DEADLINE = "ragdock_deadline"
 # Headers in which the client tells of this machine, and the key that it insists on: the proxy has the key.
 _NEEDLESS = re.compile(r"x-stainless-|authorization$", re.I)
 _TOO_LONG = re.compile(
-    r"context[ _](length|window|size)|(prompt|input|message|text)s? (is|are) too long|too many (input )?tokens"
-    r"|maximum (input|sequence|context|number of (input )?tokens)",
+    r"context[ _](length|window|size)|(prompt|input|message|text)s? (is|are) too long"
+    r"|too many (input )?tokens|maximum (input|sequence|context|number of (input )?tokens)",
     re.I,
 )
 _ACCOUNT = re.compile(r"billing|quota|credit|balance", re.I)
@@ -108,7 +108,8 @@ def translated(error: Exception, remote: RemoteModel, address: str) -> RagError:
         return _of_status(error, remote)
     if _unconnected(error):
         return RemoteUnavailable(
-            f"the proxy to remote models does not answer at {address}; playbooks/status.yml shows whether it runs"
+            f"the proxy to remote models does not answer at {address};"
+            " playbooks/status.yml shows whether it runs"
         )
     if isinstance(error, openai.APITimeoutError):
         return RemoteTooSlow(f"{remote.host} is too slow with {remote.name!r}")
@@ -125,8 +126,8 @@ def _of_status(error: openai.APIStatusError, remote: RemoteModel) -> RagError:
     status, where, name = error.status_code, remote.host, repr(remote.name)
     if status in (401, 402, 403) or (status == 400 and _ACCOUNT.search(str(error.code or ""))):
         return RemoteDenied(
-            f"{where} refuses the key or the account of {name} (HTTP {status}); renew the key in the parameter"
-            " store and run the deploy playbook again"
+            f"{where} refuses the key or the account of {name} (HTTP {status}); renew the key in the"
+            " parameter store and run the deploy playbook again"
         )
     if status == 404:
         return ModelMissing(
@@ -139,7 +140,8 @@ def _of_status(error: openai.APIStatusError, remote: RemoteModel) -> RagError:
         return RemoteRefused(f"{where} refused what {name} was given (HTTP {status})")
     if status == 429:
         return RemoteBusy(
-            f"{where} takes no more requests for {name} now (HTTP 429: too many at once, or its quota is used up)",
+            f"{where} takes no more requests for {name} now (HTTP 429: too many at once, or its quota is"
+            " used up)",
             retry_after=_seconds(error.response.headers.get("retry-after")),
         )
     if status in _NOBODY_BEHIND:

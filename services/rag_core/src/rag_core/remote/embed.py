@@ -101,9 +101,7 @@ class RemoteEmbedder:
 
     def _own(self, model: str | None) -> None:
         if model not in (None, self._remote.name):
-            raise ModelMissing(
-                f"{self._remote.host} is asked for {self._remote.name!r} alone, not for {model!r}"
-            )
+            raise ModelMissing(f"{self._remote.host} is asked for {self._remote.name!r} alone")
 
     def _request(self, texts: list[str]) -> list[list[float]]:
         for attempt in Retrying(
@@ -168,5 +166,5 @@ class RemoteEmbedder:
 def _pause(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     asked = error.retry_after if isinstance(error, RemoteBusy) else None
-    step = 1.0 if isinstance(error, RagError) and isinstance(error, RemoteBusy) else 0.2
+    step = 1.0 if isinstance(error, RemoteBusy) else 0.2
     return min(_LONGEST_WAIT, asked if asked is not None else step * 2.0**state.attempt_number)
