@@ -63,7 +63,9 @@ class Handler(BaseHTTPRequestHandler):
     def piece(self, text: str, finish: str | None = None) -> None:
         """Some of an answer."""
         choice = {"index": 0, "delta": {"role": "assistant", "content": text}, "finish_reason": finish}
-        self.event({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]})
+        self.event(
+            {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
+        )
 
     def answer(
         self, pieces: list[str], *, finish: str = "stop", read: int | None = 20, written: int = 3
@@ -105,7 +107,9 @@ class Handler(BaseHTTPRequestHandler):
     ) -> None:
         """An error as the API has it."""
         error = {"message": message, "type": "invalid_request_error", "code": code, "param": param}
-        self.whole(status, {"error": error}, {name.replace("_", "-"): value for name, value in headers.items()})
+        self.whole(
+            status, {"error": error}, {name.replace("_", "-"): value for name, value in headers.items()}
+        )
 
     def silence(self) -> None:
         """Nothing, until the other side has left or the test is over."""

@@ -12,7 +12,7 @@
     │       ├── OllamaUnavailable
     │       └── RemoteUnavailable    the server of a remote model is away or overloaded
     │           ├── RemoteBusy       it takes no more requests for now
-    │           ├── RemoteDenied     it does not accept the key
+    │           ├── RemoteDenied     it refuses the key or the account
     │           └── BudgetUsed       the model's tokens of the day are used up
     ├── ModelMissing         Ollama, or a remote server, answers but does not hold the model
     ├── InputTooLong         one text over a model's window
@@ -129,7 +129,7 @@ class RemoteBusy(RemoteUnavailable):
 
 
 class RemoteDenied(RemoteUnavailable):
-    """The server of a remote model does not accept the key; a renewed one is used without a restart."""
+    """The server of a remote model refuses the key, the account, or whatever it is given."""
 
     code = "remote_denied"
 

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+from tenacity import RetryCallState, Retrying, retry_if_exception
 
 from rag_core.errors import (
     BudgetUsed,
@@ -24,7 +24,8 @@ from rag_core.remote.model import RemoteModel
 from rag_core.text import tokens
 
 _PROBE = "dimension"
-_TRIES = 5
+_TRIES = 3
+_TRIES_OF_BUSY = 5
 _LONGEST_WAIT = 20.0  # seconds; the lease of a document and the worker's heartbeat bear some of them
 # Tokens of a word piece, at most: models of other vocabularies cut finer.
 _TOKENS_PER_PIECE = 2
@@ -105,7 +106,7 @@ class RemoteEmbedder:
 
     def _request(self, texts: list[str]) -> list[list[float]]:
         for attempt in Retrying(
-            stop=stop_after_attempt(_TRIES if self._patient else 2),
+            stop=_enough,
             wait=_pause,
             retry=retry_if_exception(self._passes),
             reraise=True,
@@ -119,15 +120,16 @@ class RemoteEmbedder:
             return self._sent(texts)
         except RemoteRefused as refused:
             # A document is set aside for its own text only, not when the server refuses whatever it is given.
-            if texts != [_PROBE]:
-                self._innocent(refused)
+            if texts == [_PROBE] or self._refuses([_PROBE]):
+                raise RemoteDenied(refused.message) from refused
             raise
 
-    def _innocent(self, refused: RemoteRefused) -> None:
+    def _refuses(self, texts: list[str]) -> bool:
         try:
-            self._sent([_PROBE])
+            self._sent(texts)
         except RemoteRefused:
-            raise RemoteUnavailable(refused.message) from refused
+            return True
+        return False
 
     def _sent(self, texts: list[str]) -> list[list[float]]:
         most = sum(tokens.count(text) * _TOKENS_PER_PIECE + 2 for text in texts)
@@ -163,8 +165,17 @@ class RemoteEmbedder:
         )
 
 
+def _enough(state: RetryCallState) -> bool:
+    return state.attempt_number >= (_TRIES_OF_BUSY if isinstance(_error(state), RemoteBusy) else _TRIES)
+
+
 def _pause(state: RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
-    asked = error.retry_after if isinstance(error, RemoteBusy) else None
-    step = 1.0 if isinstance(error, RemoteBusy) else 0.2
-    return min(_LONGEST_WAIT, asked if asked is not None else step * 2.0**state.attempt_number)
+    error = _error(state)
+    if not isinstance(error, RemoteBusy):
+        return 0.1 * 2.0**state.attempt_number
+    asked = error.retry_after
+    return min(_LONGEST_WAIT, 2.0**state.attempt_number if asked is None else asked)
+
+
+def _error(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
