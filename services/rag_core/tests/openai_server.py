@@ -33,7 +33,10 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        self.refuse(403, "nothing here")
+        if self.path == "/api/tags":  # Ollama's
+            self.whole(200, {"models": []})
+        else:
+            self.refuse(403, "nothing here")
 
     def do_POST(self) -> None:
         openai = self.server.openai

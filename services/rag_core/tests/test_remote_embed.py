@@ -140,7 +140,10 @@ def test_every_fault_is_an_error_of_our_own(
     name: str, make: Callable[..., RemoteEmbedder], openai: OpenAi
 ) -> None:
     openai.reply, kind = FAULTS[name]
-    with make(timeout=0.3 if name == "silence" else 5).within(None) as hasty, pytest.raises(RagError) as caught:
+    with (
+        make(timeout=0.3 if name == "silence" else 5).within(None) as hasty,
+        pytest.raises(RagError) as caught,
+    ):
         hasty.embed([SECRET])
     assert type(caught.value) is kind
     assert SECRET not in caught.value.message

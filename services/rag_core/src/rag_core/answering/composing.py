@@ -127,12 +127,13 @@ def extractive(
 def remarks(evidence: Evidence) -> list[str]:
     """What is to be said of the search: that a remote embedder made it one by words alone."""
     why = evidence.found.remark
-    return [f"Searched by words alone: {sentence(why)}"] if why else []
+    return [sentence(f"searched by words alone: {why}")] if why else []
 
 
 def sentence(message: str) -> str:
-    """An error's message as a sentence."""
-    return f"{message[:1].upper()}{message[1:]}."
+    """An error's message as a sentence; the name of a host stays as it is written."""
+    begins_with_a_word = message.partition(" ")[0].isalpha()
+    return f"{message[:1].upper() if begins_with_a_word else message[:1]}{message[1:]}."
 
 
 def _quoted(text: str) -> str:
