@@ -22,6 +22,7 @@ from rag_core.index.reader import IndexReader
 from rag_core.ingest.uploads import Uploads
 from rag_core.ledger import Ledger
 from rag_core.ledger.conversations import Conversations
+from rag_core.ledger.remote_tokens import RemoteTokens
 from rag_core.ledger.tags import Tags
 from rag_core.models import AnswerEvent, Question, Retrieved
 from rag_core.retrieval.retriever import Retriever
@@ -37,6 +38,7 @@ class Backend:
     ledger: Ledger
     conversations: Conversations
     tags: Tags
+    remote_tokens: RemoteTokens
     uploads: Uploads
     index: IndexReader
     embedder: Embedder
@@ -53,6 +55,7 @@ class Backend:
             ledger=(ledger := factory.build_ledger(settings)),
             conversations=factory.build_conversations(settings),
             tags=factory.build_tags(settings),
+            remote_tokens=factory.build_remote_tokens(settings),
             uploads=factory.build_uploads(settings, ledger),
             index=factory.build_index(settings),
             embedder=factory.build_embedder(settings),
@@ -64,10 +67,8 @@ class Backend:
 
     def contract(self) -> Contract | None:
         """What this release makes an index with; None while its embedder does not answer."""
-        # A model may have been replaced under its name since.
-        self.embedder.forget()
         try:
-            return self.embedder.contract()
+            return factory.current_contract(self.settings, self.embedder, self.index)
         except RagError:
             return None
 

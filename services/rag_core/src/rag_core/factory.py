@@ -8,7 +8,7 @@ from rag_core.answering.answerer import Answerer, Policy
 from rag_core.answering.chat import Chat, Elsewhere
 from rag_core.answering.miscounts import Miscounts
 from rag_core.extract import Limits, Parser
-from rag_core.index.embed import Embedder, Embedders, OllamaEmbedder
+from rag_core.index.embed import Contract, Embedder, Embedders, OllamaEmbedder
 from rag_core.index.reader import IndexReader
 from rag_core.index.writer import IndexWriter
 from rag_core.ingest.ingestor import Ingestor
@@ -84,6 +84,22 @@ def build_embedder(settings: RagSettings) -> Embedder:
             if one.name not in chat
         },
     )
+
+
+def current_contract(settings: RagSettings, embedder: Embedder, index: IndexReader) -> Contract:
+    """What an index is made with now.
+
+    A local model may have been replaced under its name, so it is asked anew. A remote one is not asked, since
+    that costs money: its dimension is that of the index.
+    """
+    remote = settings.remote(settings.embedding_model_name)
+    if remote is None:
+        embedder.forget()
+        return embedder.contract()
+    from rag_core.remote.embed import contract  # see rag_core.remote
+
+    stored = index.stored_contract()
+    return contract(remote, stored.dimension if stored else 0, settings.chunk_tokens)
 
 
 def _chat(settings: RagSettings) -> Chat:

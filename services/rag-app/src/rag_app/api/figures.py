@@ -29,5 +29,7 @@ async def figures(backend: Annotated[Backend, Depends(backend_of)]) -> Response:
         words_seen=seen,
         words_lost=lost,
         miscounts=backend.answerer.miscounts(),
+        remote_models=backend.settings.remote_models,
+        remote_tokens=await run_in_threadpool(backend.remote_tokens.totals),
     )
     return Response(text, media_type=CONTENT_TYPE_LATEST)

@@ -61,8 +61,8 @@ async def search(body: SearchRequest, backend: Annotated[Backend, Depends(backen
     responses={
         HTTPStatus.OK.value: {
             "description": "With `Accept: text/event-stream`: the events retrieved {query, passages, quotes},"
-            " waiting {ahead, seconds}, token {text}, switched {model, reason}, then done (the JSON answer)"
-            " or error {code, message}. Tokens are a preview: done holds the checked answer.",
+            " waiting {ahead, seconds}, token {text}, switched {model, reason, host}, then done (the JSON"
+            " answer) or error {code, message}. Tokens are a preview: done holds the checked answer.",
             "content": {"text/event-stream": {}},
         }
     },
@@ -191,8 +191,8 @@ def _as_sse(event: Retrieved | Waiting | Token | Switched) -> ServerSentEvent:
             return _sse("waiting", {"ahead": ahead, "seconds": seconds})
         case Token(text=text):
             return _sse("token", {"text": text})
-        case Switched(model=model, reason=reason):
-            return _sse("switched", {"model": model, "reason": reason})
+        case Switched(model=model, reason=reason, host=host):
+            return _sse("switched", {"model": model, "reason": reason, "host": host})
 
 
 def _sse(event: str, data: dict[str, Any]) -> ServerSentEvent:
@@ -206,6 +206,7 @@ def log_answer(answer: Answer) -> None:
     _log.info(
         "answered",
         model=answer.model,
+        host=answer.host,
         routing=why.routing if why else None,
         degraded=answer.degraded,
         reason=answer.reason,
