@@ -94,7 +94,7 @@ def test_answer_panel_and_export_name_the_host_beside_the_model() -> None:
     whole = REMOTE.model_copy(update={"passages": (found,), "explain": None})
     assert OUTSIDE in render.answer_markdown(REMOTE)
     assert OUTSIDE in why.panel(whole)
-    assert OUTSIDE in export.markdown(conversation(REMOTE))
+    assert f"big at `{HOST}`, outside this server" in export.markdown(conversation(REMOTE))
 
 
 def test_answer_of_a_local_model_names_no_host() -> None:

@@ -27,6 +27,10 @@ class Stores:
         path = path.split("?")[0]
         if path == "/api/show":
             return 200, {"modelfile": f"FROM /models/sha256-{'0' * 64}\n", "model_info": {}}
+        if path == "/api/tags":
+            return 200, {"models": []}
+        if path == "/_cluster/health":
+            return 200, {"status": "green"}
         if path == "/api/embed":
             texts = json.loads(body)["input"]
             return self.embed(texts) or (200, {"embeddings": [[1.0, 0.5]] * len(texts)})
