@@ -126,7 +126,7 @@ def test_choice_of_the_model_names_the_host(backend: Backend) -> None:
 
 def test_pages_say_where_questions_and_documents_go_before_anything_is_sent(settings: AppSettings) -> None:
     assert ask.asked_hosts(settings) == [HOST, "<b>.example.org"]
-    welcome = str(made(lambda: ask._chat(settings)).placeholder)
+    welcome = str(made(lambda: ask._chat(ask.asked_hosts(settings))).placeholder)
     assert f"go to {HOST}, &lt;b&gt;.example.org, outside this server" in welcome
     assert "text goes to &lt;b&gt;.example.org, outside this server" in library._remote(settings)
 
@@ -135,7 +135,7 @@ def test_without_remote_models_the_pages_say_nothing_of_them(
     make_settings: Callable[..., AppSettings],
 ) -> None:
     local = make_settings()
-    assert "outside" not in str(made(lambda: ask._chat(local)).placeholder)
+    assert "outside" not in str(made(lambda: ask._chat(ask.asked_hosts(local))).placeholder)
     assert library._remote(local) == ""
 
 

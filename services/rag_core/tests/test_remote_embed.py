@@ -258,7 +258,7 @@ def test_a_fault_of_the_server_makes_ingestion_wait_and_burns_no_attempt(
         worker.step()
     waiting = ledger.get(document.id)
     assert (waiting.state, waiting.attempts, waiting.reason) == (DocumentState.QUEUED, 0, None)
-    assert SECRET not in caught.value.message  # type: ignore[attr-defined]
+    assert SECRET not in caught.value.message
     with pytest.raises(kind):
         worker.prepare()
     openai.reply = embedding

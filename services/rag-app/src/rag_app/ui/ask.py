@@ -48,7 +48,7 @@ def ask_tab(backend: Backend, controls: Controls, page: gr.Blocks) -> None:
     with gr.Row(elem_id="rd-desk", equal_height=False):
         listed = talks.panel()
         with gr.Column(elem_id="rd-talk", min_width=280):
-            chat = _chat(backend.settings)
+            chat = _chat(asked_hosts(backend.settings))
             in_use = gr.HTML("", elem_id="rd-only", js_on_load=None, apply_default_css=False)
             question = _question(backend)
             asked_of = filters.row(backend, page, in_use)
@@ -117,10 +117,12 @@ def ask_tab(backend: Backend, controls: Controls, page: gr.Blocks) -> None:
     page.load(recall, talk, [talk, chat, listed, unsaved], js=_RECALL, queue=False, **quiet)
 
 
-def _chat(settings: AppSettings) -> gr.Chatbot:
-    hosts = ", ".join(text(host) for host in asked_hosts(settings))
+def _chat(hosts: Sequence[str] = ()) -> gr.Chatbot:
+    named_hosts = ", ".join(map(text, hosts))
     remote = (
-        f"<br>Your question and what is found for it go to {hosts}, outside this server." if hosts else ""
+        f"<br>Your question and what is found for it go to {named_hosts}, outside this server."
+        if hosts
+        else ""
     )
     return gr.Chatbot(
         placeholder=_PLACEHOLDER.format(remote=remote),

@@ -49,7 +49,8 @@ def status_html(backend: Backend, reading: Reading) -> str:
 
 
 def _model(backend: Backend, name: str, there: bool) -> str:
-    remote, light = backend.settings.remote(name), "green" if there else "amber"
+    remote = backend.settings.remote(name)
+    light: Light = "green" if there else "amber"
     if remote is None:
         return _fact(_use(backend, name), name, light, "" if there else "not installed")
     used = f"{backend.remote_tokens.today().get(name, 0):,}"
