@@ -277,7 +277,9 @@ def test_a_stop_ends_the_request_at_once(chat: Chat, openai: OpenAi, after_words
     assert openai.gone.wait(3), "the server hears that nobody listens"
 
 
-def test_who_stops_reading_ends_the_request(chat: Chat, openai: OpenAi) -> None:
+def test_who_stops_reading_ends_the_request_and_pays_for_it(
+    chat: Chat, openai: OpenAi, tokens: RemoteTokens
+) -> None:
     def endless(handler: Handler, asked: dict[str, Any]) -> None:
         handler.begin()
         handler.piece("The lamp ")
@@ -288,6 +290,7 @@ def test_who_stops_reading_ends_the_request(chat: Chat, openai: OpenAi) -> None:
     assert next(stream) == "The lamp "
     stream.close()
     assert openai.gone.wait(3)
+    assert {kind for _, kind in tokens.totals()} == {PROMPT, ANSWER}
 
 
 @pytest.mark.parametrize(("counted", "how"), [(3, "cut"), (400, "over")])

@@ -164,6 +164,17 @@ def test_the_local_model_answers_when_the_remote_one_fails_and_the_reason_is_sai
     assert remark.endswith(".")
 
 
+def test_an_answer_that_a_remote_model_failed_to_give_is_not_remembered(
+    make_answerer: MakeAnswerer, server: Server
+) -> None:
+    healthy, server.remote = server.remote, lambda handler, slug: handler.refuse(429, "slow down")
+    answerer = make_answerer()
+    assert asked(answerer)[1].model == "small"
+    server.remote = healthy
+    assert asked(answerer)[1].model == "big"
+    assert asked(answerer)[1].cached
+
+
 def test_a_remote_model_that_stands_in_is_named_with_its_host(
     make_answerer: MakeAnswerer, server: Server
 ) -> None:

@@ -95,7 +95,7 @@ def exposition(
 def _remote(
     now: CollectorRegistry, models: Sequence[RemoteModel], tokens: Mapping[tuple[str, str], int]
 ) -> None:
-    """Of models outside this server; their counts outlast the process, and the model's removal."""
+    """Of models outside this server; their counts outlast the process."""
     used = Counter(
         "ragdock_remote_tokens",
         "Tokens that remote models read and wrote (prompt, answer, embed).",

@@ -103,7 +103,8 @@ class Answerer:
             answer = yield from self._written(context, evidence, watch)
         else:
             answer = composing.not_covered(context, evidence, watch)
-        if evidence.found.by_meaning and lasting:
+        # What a remote model did not do for this one it may do for the next.
+        if evidence.found.by_meaning and lasting and not answer.remarks:
             self._cache.put(key, answer)
         yield Done(answer=answer)
 

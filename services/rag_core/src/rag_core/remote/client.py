@@ -7,8 +7,10 @@ it was sent.
 from __future__ import annotations
 
 import re
+import ssl
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import httpx2
@@ -91,10 +93,17 @@ def connected(
         limits=httpx2.Limits(max_keepalive_connections=0 if hook else 1),
         event_hooks={"request": [bare, *([hook] if hook else [])], "response": [bounded]},
         trust_env=False,
+        verify=_authorities(),
     )
     return openai.OpenAI(
         api_key="none", base_url=f"{address}/{remote.slug}", timeout=seconds, max_retries=0, http_client=http
     )
+
+
+@cache
+def _authorities() -> ssl.SSLContext:
+    """Read once: it takes longer than the rest of a client."""
+    return ssl.create_default_context()
 
 
 def reached(error: Exception) -> bool:
