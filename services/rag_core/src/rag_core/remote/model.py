@@ -11,7 +11,7 @@ class RemoteModel(Frozen):
     """One model of REMOTE_MODELS."""
 
     name: str = Field(min_length=1)  # as the settings and people name it
-    slug: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")  # its path at the proxy
+    slug: str = Field(pattern=r"^[a-z0-9-]+$")  # its path at the proxy
     model: str = Field(min_length=1)  # as its server names it
     host: str = Field(min_length=1)  # where text goes, for people
     tokens_per_day: int = Field(default=0, ge=0)  # 0: no limit
