@@ -110,6 +110,7 @@ def build_answerer(settings: RagSettings, ledger: Ledger | None = None) -> Answe
             threshold=settings.relevance_threshold,
             unknown_raise=settings.relevance_unknown_raise,
             context_tokens=settings.answer_context_tokens,
+            first_word_seconds=settings.first_word_seconds,
             history_tokens=settings.answer_history_tokens,
             max_tokens=settings.answer_max_tokens,
             num_ctx=settings.ollama_num_ctx,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from rag_core.answering import prompt, quoting
 from rag_core.models import Passage
@@ -33,7 +34,7 @@ class _Reading:
         text = passage.text
         sentences = stretches.located(text)
         starts = [start for start, _, _ in sentences] + [len(text)]
-        pieces = [text[start:end] for start, end in zip(starts, starts[1:], strict=False)]
+        pieces = [text[start:end] for start, end in pairwise(starts)]
         return cls(
             passage,
             starts,
@@ -50,6 +51,11 @@ class _Reading:
                 first -= 1
             heads.append(first)
         return sorted({*heads, *numbers})
+
+    def touches(self, numbers: Sequence[int]) -> bool:
+        """Whether these follow or precede one that is read already, with nothing left out between."""
+        beside = {number + step for number in numbers for step in (-1, 1)}
+        return bool(beside & self.chosen)
 
     def _sentence(self, number: int) -> str:
         return self.passage.text[self.starts[number] : self.starts[number + 1]]
@@ -83,25 +89,29 @@ def excerpts(
         return whole, whole
     readings = [_Reading.of(passage) for passage in passages]
     said: set[str] = set()
-    mark = prompt.tokens(f"{_LEFT_OUT} ")
+    mark = 2 * prompt.tokens(f" {_LEFT_OUT} ")  # before and behind
     for one in quoting.ranked(query, passages, held):
         reading = readings[one.place]
-        numbers = range(one.number, min(one.number + quoting.SENTENCES, len(reading.keys)))
-        new = [
-            number
-            for number in reading.with_head(numbers)
-            if number not in reading.chosen and reading.keys[number] not in said
-        ]
-        if not any(number in numbers for number in new):
-            continue
-        around = 0 if reading.chosen else prompt.around(reading.passage) + mark
-        size = sum(reading.sizes[number] for number in new) + mark
-        if size > most or size + around > room:
-            continue
-        reading.chosen.update(new)
-        said.update(reading.keys[number] for number in new)
-        most -= size
-        room -= size + around
+        run = range(one.number, min(one.number + quoting.SENTENCES, len(reading.keys)))
+        # Where both do not fit, one of them may.
+        for numbers in (run, run[:1], run[1:]):
+            new = [
+                number
+                for number in reading.with_head(numbers)
+                if number not in reading.chosen and reading.keys[number] not in said
+            ]
+            if not any(number in numbers for number in new):
+                continue
+            size = sum(reading.sizes[number] for number in new)
+            size += 0 if reading.touches(new) else mark
+            with_fences = size + (0 if reading.chosen else prompt.around(reading.passage))
+            if size > most or with_fences > room:
+                continue
+            reading.chosen.update(new)
+            said.update(reading.keys[number] for number in new)
+            most -= size
+            room -= with_fences
+            break
     given = [reading for reading in readings if reading.chosen]
     if not given:
         # No sentence fits: the beginning of the best passage is better than nothing.

@@ -6,6 +6,7 @@ import math
 import re
 import sys
 from collections.abc import Sequence
+from itertools import takewhile
 
 from rag_core.errors import QuestionRefused
 from rag_core.models import Frozen, Passage
@@ -66,6 +67,18 @@ def size(messages: Sequence[dict[str, str]]) -> Size:
         least=sum(len(text.split()) for text in texts),
         most=sum(tokens(text) + _WRAPPING for text in texts),
     )
+
+
+def new_share(messages: Sequence[dict[str, str]], before: Sequence[dict[str, str]]) -> float:
+    """The part of a conversation, from 0 to 1, behind the beginning that it shares with the one before."""
+    whole = sum(len(message["content"]) for message in messages)
+    same = 0
+    for message, other in zip(messages, before, strict=False):
+        pairs = zip(message["content"], other["content"], strict=False)
+        same += sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        if message != other:
+            break
+    return 1 - same / whole if whole else 1.0
 
 
 def most_tokens(messages: Sequence[dict[str, str]]) -> int:
