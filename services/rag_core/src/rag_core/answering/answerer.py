@@ -44,7 +44,7 @@ _CHARS_OF_TOKEN = 16  # an answer has no more characters than so many times its 
 _LEAST_ROOM = 80  # tokens; less holds no passage worth reading
 # Tokens of passages that are read however long it takes: fewer hold the answer less often than all do.
 # The figures are in docs/decisions/0098-prompt-fits-a-time.md.
-_FLOOR = 700
+_FLOOR = 750
 _WARM = "The first question is read as fast as any other when the model has been asked before. " * 8
 
 _log = structlog.get_logger()
