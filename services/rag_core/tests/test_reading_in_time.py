@@ -1,4 +1,4 @@
-"""A model is given what it reads in time, as fast as this host lets it; Ollama is a small HTTP server here."""
+"""A model is given what it reads in time, as fast as this host lets it. Ollama is an HTTP server here."""
 
 from __future__ import annotations
 
@@ -101,7 +101,8 @@ def asked(made: Answerer, question: str = QUESTION, **more: object) -> tuple[Ret
 
 def prompted(ollama: Ollama) -> list[dict[str, str]]:
     """The messages of the newest prompt."""
-    return [one["messages"] for one in ollama.asked if "messages" in one][-1]
+    newest: list[dict[str, str]] = [one["messages"] for one in ollama.asked if "messages" in one][-1]
+    return newest
 
 
 def test_before_anything_is_measured_the_passages_are_read_whole(made: Answerer, ollama: Ollama) -> None:
