@@ -34,7 +34,8 @@ from services.rag_core.tests.corpora import ingested
 from tests.eval import manuals
 
 SETS = ("questions", "debian", "kinds")
-BUDGETS = (200, 300, 450, 600, 1000)
+BUDGETS = (200, 300, 450, 600, 750, 1000)
+BEFORE = 1000  # tokens of texts alone, titles and fences beside them: what is read where there is time
 TOP_K = 5
 CANDIDATES = 30
 CHUNK_TOKENS = 240
@@ -120,6 +121,8 @@ def shares(cases: Sequence[Case], find: Find) -> list[Figure]:
     figures = [
         Figure("in the passages found", len(given) / len(cases), "", note=f"{len(given)} of {len(cases)}")
     ]
+    before = [float(holds(case, prompt.fitting(bearing, BEFORE))) for case, _, bearing, _ in given]
+    figures.append(Figure(f"{BEFORE} tokens of text, whole passages", measures.mean(before), ""))
     for budget in BUDGETS:
         whole, chosen, tokens = [], [], []
         for case, query, bearing, found in given:

@@ -62,7 +62,7 @@ def test_prompt_asked_again_is_counted_whole(chat: Chat) -> None:
 
 
 def test_follow_up_reads_only_what_is_new(chat: Chat) -> None:
-    """Rules and conversation stand first and stay the same, so the runner knows them from the prompt before."""
+    """Rules and conversation stand first and stay the same: the runner knows them from the prompt before."""
     turns = [(f"What of lamp {n}?", PROSE * 2) for n in range(5)]
     given = [passage(PROSE * 3)]
     chat.warm(CHAT_MODEL, [{"role": "user", "content": "Something else."}])
