@@ -219,6 +219,11 @@ def test_one_prompt_fits_every_model_of_the_ladder(make_answerer: MakeAnswerer, 
     assert server.openai.paths[0] == "/big/chat/completions", "it was not too long"
 
 
+def test_a_start_asks_no_remote_model_for_anything(make_answerer: MakeAnswerer, server: Server) -> None:
+    make_answerer(embedding_model_name="large").warm()
+    assert server.openai.asked == []
+
+
 # --- the search ---------------------------------------------------------------------------------
 
 

@@ -1,6 +1,7 @@
 """The backend of the pages and the API, built once from the settings."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing
 from contextvars import copy_context
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from typing import Self, TypeVar
 
 import anyio
+import structlog
 from starlette.concurrency import run_in_threadpool
 
 from rag_app.gate import ModelGate, Ticket, Waiting
@@ -28,6 +30,9 @@ from rag_core.models import AnswerEvent, Question, Retrieved
 from rag_core.retrieval.retriever import Retriever
 
 T = TypeVar("T")
+_WARM_UP_PAUSES = (0.0, 5.0, 15.0, 60.0, 300.0)
+"""Seconds before each try to load the models."""
+_log = structlog.stdlib.get_logger("rag_app.models")
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,18 @@ class Backend:
             monitor=HealthMonitor(lambda: health.check(settings)),
             gate=ModelGate(settings.ask_slots, settings.ask_waiting),
         )
+
+    def warm(self) -> None:
+        """Load the models before the first question; Ollama may start after the app."""
+        for pause in _WARM_UP_PAUSES:
+            time.sleep(pause)
+            try:
+                self.answerer.warm()
+            except RagError as error:
+                _log.warning("models not loaded", code=error.code, reason=error.message)
+            else:
+                _log.info("models loaded")
+                return
 
     def contract(self) -> Contract | None:
         """What this release makes an index with; None while its embedder does not answer."""

@@ -181,11 +181,13 @@ def build_answerer(settings: RagSettings, ledger: Ledger | None = None) -> Answe
             threshold=settings.relevance_threshold,
             unknown_raise=settings.relevance_unknown_raise,
             context_tokens=settings.answer_context_tokens,
+            first_word_seconds=settings.first_word_seconds,
             history_tokens=settings.answer_history_tokens,
             max_tokens=settings.answer_max_tokens,
             # One prompt for the whole ladder.
             num_ctx=min([settings.ollama_num_ctx, *(one.window for one in remote)]),
             remembered=settings.answer_cache_size,
+            warm_embedder=settings.remote(settings.embedding_model_name) is None,
             hosts=settings.hosts,
         ),
     )

@@ -249,6 +249,8 @@ class Retrieved(Frozen):
     query: str = ""
     quotes: tuple[Quote, ...] = ()  # best first; none when the documents do not cover the question
     needs_model: bool = True  # whether a model writes the answer; else Done is next
+    reading: int = 0  # passages that the model reads
+    read_seconds: float | None = None  # for about how long; None when this host's rate is not known
 
 
 class Token(Frozen):

@@ -83,6 +83,9 @@ class RagSettings(BaseSettings):
     relevance_unknown_raise: float = Field(default=0.35, ge=0, le=1)
     answer_max_tokens: int = Field(default=400, ge=16)
     answer_context_tokens: int = Field(default=1000, ge=128)
+    # The model is given what it reads in so many seconds on this host, yet never less than the evaluation
+    # sets need: docs/decisions/0098-prompt-fits-a-time.md.
+    first_word_seconds: float = Field(default=5.0, ge=1)
     answer_history_tokens: int = Field(default=300, ge=0)  # of a conversation's earlier turns
     answer_cache_size: int = Field(default=200, ge=0)  # answers; 0 keeps none
     question_max_chars: int = Field(default=2000, ge=1)

@@ -271,12 +271,9 @@ async def _written(
     try:
         async for event in events:
             match event:
-                case Retrieved(passages=passages):
+                case Retrieved():
                     quotes = render.quotes(event.quotes, question)
-                    documents = len({passage.document_id for passage in passages})
-                    reading = render.note(
-                        f"Reading {count(len(passages), 'passage')} of {count(documents, 'document')}…"
-                    )
+                    reading = render.note(_reading(event))
                     yield render.parts(quotes, reading)
                 case Waiting(ahead=0):  # it is this question's turn
                     yield render.parts(quotes, reading)
@@ -298,3 +295,10 @@ async def _written(
     except RagError as error:
         # What the documents say stays on the page when no model can be asked.
         yield render.parts(quotes, render.note(error.message, warn=True))
+
+
+def _reading(event: Retrieved) -> str:
+    """What is read until the first word, and for about how long on this host."""
+    what = f"Reading {count(event.reading or len(event.passages), 'passage')}"
+    seconds = event.read_seconds
+    return f"{what}…" if seconds is None else f"{what}, about {max(1, round(seconds))} s…"

@@ -26,14 +26,22 @@ _log = structlog.get_logger()
 CUT_BY_LENGTH = "cut_by_length"
 CUT_BY_TIME = "cut_by_time"
 _UNLOAD_SECONDS = 5.0
+_LOADED_SECONDS = 0.5  # of a model that is loaded; one that was loaded anew knows no prompt
+_NANO = 1e-9
 
 
 class Ending(Frozen):
-    """How an answer ended: why it was cut, if it was, and its tokens as the model counted them."""
+    """How an answer ended: why it was cut, if it was, and its tokens as the model counted them.
+
+    `read_tokens` are those of the prompt that the model did not know from the prompt before, and
+    `read_seconds` the time they took it; 0 where a server does not report it.
+    """
 
     cut: str | None = None
     prompt_tokens: int = 0
     answer_tokens: int = 0
+    read_tokens: int = 0
+    read_seconds: float = 0.0
 
 
 class _Client(ollama.Client):
@@ -93,6 +101,8 @@ class Chat:
         self.miscounts = Miscounts() if miscounts is None else miscounts
         self._elsewhere = elsewhere or {}
         self._client = self._made(timeout)
+        # Each model's prompt before: what the next one has in common with it is not read again.
+        self._before: dict[str, Sequence[dict[str, str]]] = {}
         # Low temperature: the same question should get the same answer from the same passages.
         self._options: dict[str, float] = {
             "num_ctx": num_ctx,
@@ -130,6 +140,23 @@ class Chat:
             finally:
                 pieces.close()
 
+    def warm(self, model: str, messages: Sequence[dict[str, str]]) -> Ending:
+        """Have the model loaded and read a prompt; it writes one token."""
+        if model in self._elsewhere:  # nothing is to be loaded, and each request costs
+            return Ending()
+        pieces = self._pieces(
+            self._client,
+            model,
+            messages,
+            time.monotonic() + self._timeout,
+            options={**self._options, "num_predict": 1},
+        )
+        while True:
+            try:
+                next(pieces)
+            except StopIteration as end:
+                return cast("Ending", end.value)
+
     def _made(self, seconds: float) -> _Client:
         # The client's timeout bounds each silence, the deadline below the whole answer.
         return _Client(
@@ -153,7 +180,12 @@ class Chat:
             client.close()  # type: ignore[no-untyped-call]
 
     def _pieces(
-        self, client: _Client, model: str, messages: Sequence[dict[str, str]], deadline: float
+        self,
+        client: _Client,
+        model: str,
+        messages: Sequence[dict[str, str]],
+        deadline: float,
+        options: Mapping[str, float] | None = None,
     ) -> Generator[str, None, Ending]:
         cancellation.check()
         counted = prompt.size(messages)
@@ -162,17 +194,13 @@ class Chat:
                 f"a prompt of up to {counted.most} tokens is over the {self.window} it may have"
             )
         try:
-            with closing(client.whole(model, messages, self._options)) as replies:
+            with closing(client.whole(model, messages, options or self._options)) as replies:
                 for reply in replies:
                     if reply.message.content:
                         yield reply.message.content
                     if reply.done:
                         self.miscounts.compare(model, counted, reply.prompt_eval_count or 0)
-                        return Ending(
-                            cut=CUT_BY_LENGTH if reply.done_reason == "length" else None,
-                            prompt_tokens=reply.prompt_eval_count or 0,
-                            answer_tokens=reply.eval_count or 0,
-                        )
+                        return self._ending(model, messages, reply)
                     if time.monotonic() > deadline:
                         return Ending(cut=CUT_BY_TIME)
         except CLIENT_ERRORS as error:
@@ -182,6 +210,20 @@ class Chat:
                 self.miscounts.add(model, "refused", counted, 0)
             raise ours from error
         return Ending(cut=CUT_BY_TIME)
+
+    def _ending(self, model: str, messages: Sequence[dict[str, str]], reply: ollama.ChatResponse) -> Ending:
+        tokens = reply.prompt_eval_count or 0
+        before = self._before.get(model, ())
+        self._before[model] = messages
+        loaded = (reply.load_duration or 0) * _NANO > _LOADED_SECONDS
+        return Ending(
+            cut=CUT_BY_LENGTH if reply.done_reason == "length" else None,
+            prompt_tokens=tokens,
+            answer_tokens=reply.eval_count or 0,
+            # Ollama counts the whole prompt, and times what of it is new.
+            read_tokens=round(tokens * (1.0 if loaded else prompt.new_share(messages, before))),
+            read_seconds=(reply.prompt_eval_duration or 0) * _NANO,
+        )
 
     def _unload(self, model: str) -> None:
         """Have Ollama load the model anew for the next question: this one got no word in all of its time.
