@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Generator, Hashable, Mapping, Sequence
-from types import MappingProxyType
+
+from pydantic import Field
 
 from rag_core.answering import composing, followups, prompt, quoting, routing
 from rag_core.answering.chat import CUT_BY_LENGTH, Chat, Ending
@@ -54,7 +55,7 @@ class Policy(Frozen):
     max_tokens: int
     num_ctx: int
     remembered: int
-    hosts: Mapping[str, str] = MappingProxyType({})  # model that runs outside this server -> where
+    hosts: Mapping[str, str] = Field(default_factory=dict)  # model that runs outside this server -> where
 
 
 class Answerer:
