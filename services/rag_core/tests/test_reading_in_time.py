@@ -70,7 +70,7 @@ def made(ollama: Ollama, ollama_server: str) -> Iterator[Answerer]:
     embedder = OllamaEmbedder(
         address=ollama_server, model="e", timeout=5, batch=16, threads=1, chunk_tokens=240
     )
-    chat = Chat(address=ollama_server, timeout=5, threads=1, **sizes)
+    chat = Chat(address=ollama_server, timeout=5, threads=1, num_ctx=4096, max_tokens=64)
     yield Answerer(retriever=Finding(), embedder=embedder, chat=chat, policy=policy)
     chat.close()
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Generator, Hashable, Mapping, Sequence
-from types import MappingProxyType
 
 import structlog
+from pydantic import Field
 
 from rag_core.answering import composing, excerpting, followups, prompt, quoting, routing
 from rag_core.answering.chat import CUT_BY_LENGTH, Chat, Ending
@@ -65,7 +65,7 @@ class Policy(Frozen):
     num_ctx: int
     remembered: int
     warm_embedder: bool = True  # False: it runs outside this server, and each request costs
-    hosts: Mapping[str, str] = MappingProxyType({})  # model that runs outside this server -> where
+    hosts: Mapping[str, str] = Field(default_factory=dict)  # model that runs outside this server -> where
 
 
 class Plan(Frozen):
