@@ -56,9 +56,9 @@ def make_group(aws: str) -> None:
     """A group whose rules are a month old. A new one is waited for by the module, in vain here."""
     ec2 = client("ec2", aws)
     tags = [{"Key": "ragdock:name", "Value": NAME}]
-    vpc = ec2.create_vpc(
-        CidrBlock="10.20.0.0/16", TagSpecifications=[{"ResourceType": "vpc", "Tags": tags}]
-    )["Vpc"]["VpcId"]
+    vpc = ec2.create_vpc(CidrBlock="10.20.0.0/16", TagSpecifications=[{"ResourceType": "vpc", "Tags": tags}])[
+        "Vpc"
+    ]["VpcId"]
     group = ec2.create_security_group(
         GroupName=f"ragdock-{NAME}",
         Description="Public door of Ragdock",
