@@ -3,20 +3,25 @@
     make bench BENCH=latency [ARGS="1 4 16"]
 
 Needs a deployed sandbox. Brings a manual of over 100 pages, asks questions of it again each time, streamed,
-and takes it away again. A client that is refused with Retry-After tries again after that time.
+while copies of the manual are ingested one after the other, and takes all away again. A client that is
+refused with Retry-After tries again after that time. After the table come its rows for
+docs/develop/benchmarks.md.
 """
 
 from __future__ import annotations
 
+import json
 import statistics
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 
-from bench.measuring import Figure, machine, show
+from bench.measuring import Figure, console, machine, show
 from bench.measuring.containers import Memory, told
 from tests.stack import papers
 from tests.stack.endpoint import ApiClient, Endpoint, asking, value
@@ -26,6 +31,7 @@ USERS = (1, 4, 16)
 # Of each crowd, however many ask them at once.
 ANSWERS = 16
 LONGEST_SECONDS = 900.0
+UNDER_WAY = ("queued", "processing")
 QUESTIONS = (
     "How do I read a table from a file?",
     "What does solve(A, b) compute?",
@@ -45,6 +51,7 @@ class Seen:
     quoted: list[float] = field(default_factory=list)
     first: list[float] = field(default_factory=list)
     whole: list[float] = field(default_factory=list)
+    tokens: list[int] = field(default_factory=list)  # of the prompts, as the model counted them
     away: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -54,7 +61,7 @@ def one_person(endpoint: Endpoint, number: int, times: int, seen: Seen, until: f
     with endpoint.client(seconds=LONGEST_SECONDS) as http:
         for turn in range(times):
             body = asking(QUESTIONS[(number + turn) % len(QUESTIONS)])
-            began, quoted, first = time.monotonic(), 0.0, 0.0
+            began, quoted, first, tokens = time.monotonic(), 0.0, 0.0, 0
             while time.monotonic() < until:
                 headers = {"Accept": "text/event-stream"}
                 with http.stream("POST", "/api/ask", json=body, headers=headers) as reply:
@@ -65,7 +72,12 @@ def one_person(endpoint: Endpoint, number: int, times: int, seen: Seen, until: f
                         time.sleep(float(reply.headers["Retry-After"]))
                         continue
                     reply.raise_for_status()
+                    event = ""
                     for line in reply.iter_lines():
+                        if event == "done" and line.startswith("data:"):
+                            told = json.loads(line.removeprefix("data:"))["tokens"]
+                            tokens = told["prompt"] if told else 0
+                            break
                         event = line.removeprefix("event:").strip() if line.startswith("event:") else ""
                         if event == "retrieved" and not quoted:
                             quoted = time.monotonic() - began
@@ -73,13 +85,13 @@ def one_person(endpoint: Endpoint, number: int, times: int, seen: Seen, until: f
                             first = time.monotonic() - began
                         if event == "error":
                             raise SystemExit("an answer ended in an error; the app's log says which")
-                        if event == "done":
-                            break
                 break
             with seen.lock:
                 seen.whole.append(time.monotonic() - began)
                 seen.quoted.append(quoted)
                 seen.first.append(first or seen.whole[-1])
+                if tokens:
+                    seen.tokens.append(tokens)
 
 
 def crowd(endpoint: Endpoint, people: int) -> Seen:
@@ -98,6 +110,51 @@ def crowd(endpoint: Endpoint, people: int) -> Seen:
     return seen
 
 
+@contextmanager
+def ingesting(endpoint: Endpoint) -> Iterator[None]:
+    """Meanwhile the worker always has a document: copies of the manual, one after the other."""
+    stop, faults = threading.Event(), []
+
+    def bring() -> None:
+        api = ApiClient(endpoint)
+        number = 0
+        try:
+            while not stop.is_set():
+                number += 1
+                name = f"R-intro-{number}.pdf"
+                one = api.brought(name, papers.as_another(papers.manual()))
+                while not stop.wait(2) and api.document(one)["state"] in UNDER_WAY:
+                    pass
+                api.delete(one)
+        except Exception as error:  # noqa: BLE001 - raised again below, in the thread that measures
+            faults.append(error)
+        finally:
+            api.http.close()
+
+    thread = threading.Thread(target=bring)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+    if faults:
+        raise faults[0]
+
+
+def rows(crowds: dict[int, Seen]) -> list[str]:
+    """The rows of the table in docs/develop/benchmarks.md."""
+    return [
+        f"| {people} | "
+        + " | ".join(
+            f"{statistics.median(values):.2f} s, {p95(values):.2f} s"
+            for values in (seen.quoted, seen.first, seen.whole)
+        )
+        + f" | {statistics.median(seen.tokens or [0]):.0f} |"
+        for people, seen in crowds.items()
+    ]
+
+
 def p95(values: list[float]) -> float:
     """The 95th percentile."""
     return statistics.quantiles(values, n=20, method="inclusive")[-1]
@@ -114,10 +171,11 @@ def main(users: list[int]) -> None:
         api.ready(manual, LONGEST_SECONDS)
         # The models are in memory before anyone is measured.
         api.ask(QUESTIONS[0])
-        with Memory(partial(told, Host(value("name")).run)) as memory:
+        crowds: dict[int, Seen] = {}
+        with Memory(partial(told, Host(value("name")).run)) as memory, ingesting(endpoint):
             alone: dict[str, float] = {}
             for people in users:
-                seen = crowd(endpoint, people)
+                crowds[people] = seen = crowd(endpoint, people)
                 measured_of = {
                     "first cited line": seen.quoted,
                     "first word": seen.first,
@@ -130,11 +188,15 @@ def main(users: list[int]) -> None:
                         figures.append(
                             Figure(f"{people} at once: {what}, {name}", measured, "s", base, note=note)
                         )
+                tokens = statistics.median(seen.tokens or [0])
+                figures.append(Figure(f"{people} at once: tokens of the prompt, p50", tokens, ""))
     finally:
         api.delete(manual)
         api.http.close()
     figures += memory.figures()
     show("latency", "Answers with many people asking (ratio to one person)", figures, about)
+    console.print("people | first cited line, p50, p95 | first word | whole answer | tokens of the prompt")
+    console.print("\n".join(rows(crowds)))
 
 
 if __name__ == "__main__":

@@ -36,7 +36,11 @@ class Noting(Answerer):
     def ask(self, question: Question) -> Generator[AnswerEvent]:
         """One answer."""
         self.asked.append(question)
-        yield Retrieved(passages=(PASSAGE,), quotes=(QUOTE,), needs_model=question.text != "known")
+        known = question.text == "known"
+        seconds = None if question.text == "first" else 3.6
+        yield Retrieved(
+            passages=(PASSAGE,), quotes=(QUOTE,), needs_model=not known, reading=1, read_seconds=seconds
+        )
         yield Done(answer=ANSWER)
 
 
@@ -266,9 +270,14 @@ def test_what_the_documents_say_is_shown_while_others_are_answered(backend: Back
     searching, reading, waiting, turn, answer = asyncio.run(story())
     assert not quoted(searching)
     assert all(quoted(shown) for shown in (reading, waiting, turn))
-    assert "Reading 1 passage" in turn
+    assert "Reading 1 passage, about 4 s…" in turn
     # They step back into the sources.
     assert not quoted(answer)
+
+
+def test_no_time_is_promised_before_the_rate_of_the_model_is_known(backend: Backend) -> None:
+    said, _ = ask(backend, "first")
+    assert any("Reading 1 passage…" in shown for shown in said)
 
 
 def test_what_the_documents_say_stays_when_the_queue_is_full(backend: Backend) -> None:

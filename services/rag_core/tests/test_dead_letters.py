@@ -1,14 +1,11 @@
 """A document that OpenSearch or Ollama refuses is set aside with the reason, and the next one is read.
 
-Both are a small HTTP server here, which answers as they do.
+`store_server` answers as they do.
 """
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -22,46 +19,9 @@ from rag_core.ledger import Ledger
 from rag_core.ledger.throughput import WORDS_LOST, WORDS_SEEN
 from rag_core.models import Document, DocumentKind, DocumentState
 from rag_core.settings import RagSettings
+from services.rag_core.tests.store_server import Reply, Stores, serving
 
-Reply = tuple[int, dict[str, Any]]
 POISON = "arsenic"
-
-
-class Stores:
-    """OpenSearch and Ollama as far as the worker asks them."""
-
-    def __init__(self) -> None:
-        self.index: dict[str, Any] | None = None
-        self.chunks: dict[str, str] = {}
-        self.requests = 0
-        self.bulk: Callable[[dict[str, str]], Reply | None] = lambda chunks: None
-        self.embed: Callable[[list[str]], Reply | None] = lambda texts: None
-        self.delete: Reply | None = None
-
-    def answer(self, method: str, path: str, body: str) -> Reply:
-        path = path.split("?")[0]
-        if path == "/api/show":
-            return 200, {"modelfile": f"FROM /models/sha256-{'0' * 64}\n", "model_info": {}}
-        if path == "/api/embed":
-            texts = json.loads(body)["input"]
-            return self.embed(texts) or (200, {"embeddings": [[1.0, 0.5]] * len(texts)})
-        if path.endswith("/_mapping"):
-            if self.index is None:
-                return 404, {"error": {"type": "index_not_found_exception"}}
-            return 200, {"quest-research-000001": {"mappings": self.index["mappings"]}}
-        if method == "PUT" and "_search" not in path:
-            self.index = json.loads(body)
-        if path == "/_bulk":
-            self.requests += 1
-            lines = [json.loads(line) for line in body.splitlines()]
-            chunks = {a["index"]["_id"]: b["text"] for a, b in zip(lines[::2], lines[1::2], strict=True)}
-            refused = self.bulk(chunks)
-            if refused is None or refused[0] == 200:
-                self.chunks |= chunks
-            return refused or (200, {"errors": False, "items": []})
-        if path.endswith("/_delete_by_query"):
-            return self.delete or (200, {"failures": [], "version_conflicts": 0})
-        return 200, {"acknowledged": True}
 
 
 @pytest.fixture
@@ -71,37 +31,13 @@ def stores() -> Stores:
 
 @pytest.fixture
 def settings(stores: Stores, tmp_path: Path) -> Iterator[RagSettings]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def _reply(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-            status, text = stores.answer(self.command, self.path, body)
-            data = json.dumps(text).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = _reply  # noqa: N815
-
-        def log_message(self, *_: object) -> None:
-            """Tests are quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    address = f"http://127.0.0.1:{server.server_port}"
-    yield RagSettings(
-        opensearch_host=address,
-        ollama_base_url=address,
-        ledger_path=tmp_path / "ledger.sqlite3",
-        ingestion_input_dir=tmp_path / "raw",
-    )
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(stores) as address:
+        yield RagSettings(
+            opensearch_host=address,
+            ollama_base_url=address,
+            ledger_path=tmp_path / "ledger.sqlite3",
+            ingestion_input_dir=tmp_path / "raw",
+        )
 
 
 @pytest.fixture(scope="module")

@@ -61,6 +61,18 @@ def test_prompt_asked_again_is_counted_whole(chat: Chat) -> None:
     assert chat.miscounts.total() == before
 
 
+def test_follow_up_reads_only_what_is_new(chat: Chat) -> None:
+    """Rules and conversation stand first and stay the same: the runner knows them from the prompt before."""
+    turns = [(f"What of lamp {n}?", PROSE * 2) for n in range(5)]
+    given = [passage(PROSE * 3)]
+    chat.warm(CHAT_MODEL, [{"role": "user", "content": "Something else."}])
+    first = chat.warm(CHAT_MODEL, prompt.messages("How high?", given, "c0ffee42", turns))
+    again = chat.warm(CHAT_MODEL, prompt.messages("And how old?", given, "beef1234", turns))
+    assert first.read_tokens > 0.9 * first.prompt_tokens
+    assert again.read_tokens < 0.5 * again.prompt_tokens
+    assert again.read_seconds < 0.7 * first.read_seconds
+
+
 def test_ollama_refuses_what_it_would_have_cut(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chat, "window", 10_000)
     with pytest.raises(InputTooLong):

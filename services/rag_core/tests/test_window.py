@@ -48,7 +48,7 @@ def ollama() -> Ollama:
 
 
 @pytest.fixture
-def chat(ollama: Ollama) -> Iterator[Chat]:
+def ollama_server(ollama: Ollama) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -66,13 +66,17 @@ def chat(ollama: Ollama) -> Iterator[Chat]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
-    address = f"http://127.0.0.1:{server.server_port}"
-    one = Chat(address=address, timeout=5, num_ctx=1024, max_tokens=64, threads=1)
-    yield one
-    one.close()
+    yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture
+def chat(ollama_server: str) -> Iterator[Chat]:
+    one = Chat(address=ollama_server, timeout=5, num_ctx=1024, max_tokens=64, threads=1)
+    yield one
+    one.close()
 
 
 def test_ollama_is_told_to_cut_nothing(chat: Chat, ollama: Ollama) -> None:

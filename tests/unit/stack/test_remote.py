@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from dotenv import dotenv_values
+from pydantic import TypeAdapter
 
 from ansible_collections.ragdock.host.plugins.filter.remote import (
     remote_library,
@@ -22,9 +23,14 @@ from ansible_collections.ragdock.host.plugins.filter.remote import (
     remote_slug,
     remote_variable,
 )
+from ansible_collections.ragdock.host.plugins.module_utils.remote import identities
 from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import Deployment, parse_env
 from ansible_collections.ragdock.host.plugins.module_utils.verify.networks import LAYOUT, LAYOUT_WITH_REMOTE
 from ansible_collections.ragdock.host.plugins.modules.release_stage import secrets_drift
+from rag_app.settings import AppSettings
+from rag_core.remote.model import RemoteModel
+from rag_core.settings import RagSettings
+from rag_worker.settings import WorkerSettings
 from tests.unit.stack.rendering import Render, Rendered
 
 HERE = {"name": "local", "use": ["fallback", "embed"], "source": "library"}
@@ -222,3 +228,13 @@ def test_a_private_authority_goes_to_the_proxy(with_remote: Rendered) -> None:
     caddyfile = with_remote["files"]["config/remote/Caddyfile"]
     assert caddyfile.count("tls_trust_pool file /etc/caddy/vectors.pem") == 1
     assert caddyfile.count("tls_trust_pool") == 1
+
+
+@pytest.mark.parametrize("reader", [AppSettings, WorkerSettings])
+def test_the_services_read_what_a_release_says_of_them(reader: type[RagSettings]) -> None:
+    """Both variables, every field of a model, and the identity that they write into an index."""
+    assert {"remote_base_url", "remote_models"} <= set(reader.model_fields)
+    text = remote_variable([OPENAI, BEDROCK, VECTORS])
+    read = TypeAdapter(tuple[RemoteModel, ...]).validate_json(text)
+    assert [one.model_dump() for one in read] == json.loads(text)
+    assert {one.name: one.identity for one in read} == identities(json.loads(text))

@@ -242,12 +242,40 @@ def test_a_model_is_asked_only_for_what_it_is_used_for(
 
 
 def test_a_request_that_is_too_large_is_refused(elsewhere: Elsewhere, proxy: Proxy) -> None:
+    """By its length, before any of it goes out."""
     connection = connect(proxy)
-    body = b"x" * (5 << 20)
-    connection.request("POST", "/talker/chat/completions", body=body, headers={"Host": "remote"})
+    connection.putrequest("POST", "/talker/chat/completions", skip_host=True)
+    connection.putheader("Host", "remote")
+    connection.putheader("Content-Length", "4000000")
+    connection.endheaders()
     assert connection.getresponse().status == 413
     connection.close()
     assert elsewhere.seen == []
+
+
+def test_a_request_that_does_not_say_its_length_is_refused(elsewhere: Elsewhere, proxy: Proxy) -> None:
+    connection = connect(proxy)
+    connection.request(
+        "POST",
+        "/talker/chat/completions",
+        body=iter([b"{}"]),
+        headers={"Host": "remote"},
+        encode_chunked=True,
+    )
+    assert connection.getresponse().status == 403
+    connection.close()
+    assert elsewhere.seen == []
+
+
+def test_a_long_prompt_passes(elsewhere: Elsewhere, proxy: Proxy) -> None:
+    connection = connect(proxy)
+    body = b"x" * 3_900_000
+    connection.request("POST", "/talker/chat/completions", body=body, headers={"Host": "remote"})
+    answer = connection.getresponse()
+    assert answer.status == 200
+    answer.read()
+    connection.close()
+    assert elsewhere.seen[0][2] == body
 
 
 def test_who_hangs_up_ends_the_answer_at_the_server(elsewhere: Elsewhere, asked: Remote) -> None:

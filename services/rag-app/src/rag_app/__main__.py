@@ -1,6 +1,7 @@
 """Run the app: `python -m rag_app`."""
 
 import socket
+import threading
 
 import uvicorn
 from fastapi import FastAPI
@@ -33,8 +34,11 @@ def main() -> None:
     # By default the library ends every stream when the server stops. Here answers come to
     # their end, within timeout_graceful_shutdown.
     AppStatus.enable_automatic_graceful_drain = False
+    app = create_app(settings)
+    # Beside the server: nobody waits for it, and the first question finds the models loaded.
+    threading.Thread(target=app.state.backend.warm, name="warm-up", daemon=True).start()
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         host="0.0.0.0",  # noqa: S104 - a container's own network
         port=settings.gradio_server_port,
         log_config=None,

@@ -1,6 +1,7 @@
 """The backend of the pages and the API, built once from the settings."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing
 from contextvars import copy_context
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from typing import Self, TypeVar
 
 import anyio
+import structlog
 from starlette.concurrency import run_in_threadpool
 
 from rag_app.gate import ModelGate, Ticket, Waiting
@@ -22,11 +24,15 @@ from rag_core.index.reader import IndexReader
 from rag_core.ingest.uploads import Uploads
 from rag_core.ledger import Ledger
 from rag_core.ledger.conversations import Conversations
+from rag_core.ledger.remote_tokens import RemoteTokens
 from rag_core.ledger.tags import Tags
 from rag_core.models import AnswerEvent, Question, Retrieved
 from rag_core.retrieval.retriever import Retriever
 
 T = TypeVar("T")
+_WARM_UP_PAUSES = (0.0, 5.0, 15.0, 60.0, 300.0)
+"""Seconds before each try to load the models."""
+_log = structlog.stdlib.get_logger("rag_app.models")
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,7 @@ class Backend:
     ledger: Ledger
     conversations: Conversations
     tags: Tags
+    remote_tokens: RemoteTokens
     uploads: Uploads
     index: IndexReader
     embedder: Embedder
@@ -53,6 +60,7 @@ class Backend:
             ledger=(ledger := factory.build_ledger(settings)),
             conversations=factory.build_conversations(settings),
             tags=factory.build_tags(settings),
+            remote_tokens=factory.build_remote_tokens(settings),
             uploads=factory.build_uploads(settings, ledger),
             index=factory.build_index(settings),
             embedder=factory.build_embedder(settings),
@@ -62,12 +70,22 @@ class Backend:
             gate=ModelGate(settings.ask_slots, settings.ask_waiting),
         )
 
+    def warm(self) -> None:
+        """Load the models before the first question; Ollama may start after the app."""
+        for pause in _WARM_UP_PAUSES:
+            time.sleep(pause)
+            try:
+                self.answerer.warm()
+            except RagError as error:
+                _log.warning("models not loaded", code=error.code, reason=error.message)
+            else:
+                _log.info("models loaded")
+                return
+
     def contract(self) -> Contract | None:
         """What this release makes an index with; None while its embedder does not answer."""
-        # A model may have been replaced under its name since.
-        self.embedder.forget()
         try:
-            return self.embedder.contract()
+            return factory.current_contract(self.settings, self.embedder, self.index)
         except RagError:
             return None
 

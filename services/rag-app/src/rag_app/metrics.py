@@ -1,10 +1,11 @@
 """Metrics for Prometheus: some counted with each answer, the rest read on request."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from rag_core.models import Answer, DocumentState
+from rag_core.remote.model import RemoteModel
 
 _REGISTRY = CollectorRegistry(auto_describe=True)
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160)
@@ -58,6 +59,8 @@ def exposition(
     words_seen: int = 0,
     words_lost: int = 0,
     miscounts: Mapping[tuple[str, str], int] | None = None,
+    remote_models: Sequence[RemoteModel] = (),
+    remote_tokens: Mapping[tuple[str, str], int] | None = None,
 ) -> bytes:
     """Everything in Prometheus' text format; `partly_read` is documents with unread parts."""
     now = CollectorRegistry(auto_describe=True)
@@ -76,6 +79,7 @@ def exposition(
     )
     for (model, how), count in (miscounts or {}).items():
         miscounted.labels(model, how).inc(count)
+    _remote(now, remote_models, remote_tokens or {})
     by_state = Gauge("ragdock_documents", "Documents by state.", ["state"], registry=now)
     for state, count in documents.items():
         by_state.labels(state.value).set(count)
@@ -86,3 +90,26 @@ def exposition(
     line = Gauge("ragdock_questions_in_line", "Questions served or waiting.", registry=now)
     line.set(in_line)
     return generate_latest(_REGISTRY) + generate_latest(now)
+
+
+def _remote(
+    now: CollectorRegistry, models: Sequence[RemoteModel], tokens: Mapping[tuple[str, str], int]
+) -> None:
+    """Of models outside this server; their counts outlast the process."""
+    used = Counter(
+        "ragdock_remote_tokens",
+        "Tokens that remote models read and wrote (prompt, answer, embed).",
+        ["model", "kind"],
+        registry=now,
+    )
+    for (model, kind), count in tokens.items():
+        used.labels(model, kind).inc(count)
+    budget = Gauge(
+        "ragdock_remote_budget_tokens",
+        "Tokens that a remote model may use in a day (UTC).",
+        ["model"],
+        registry=now,
+    )
+    for one in models:
+        if one.tokens_per_day:
+            budget.labels(one.name).set(one.tokens_per_day)

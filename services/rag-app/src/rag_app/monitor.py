@@ -1,8 +1,8 @@
 """Health of the dependencies: checked rarely, shared by all visitors, honest about slowness.
 
-Green: all answers. Amber: Ollama is slower than max(1500 ms, 1.5 times its recent median), or a
-configured model is missing. Red: a dependency does not answer; then it is checked less and less
-often, up to once a minute, until it is back.
+Green: all answers. Amber: Ollama is slower than max(1500 ms, 1.5 times its recent median), a
+configured model is missing, or the way to remote models is closed. Red: a dependency does not
+answer; then it is checked less and less often, up to once a minute, until it is back.
 """
 
 import asyncio
@@ -33,6 +33,7 @@ class Reading:
     report: HealthReport
     opensearch: Light
     ollama: Light
+    remote: Light | None = None  # the way to remote models; None: there are none
 
     @property
     def light(self) -> Light:
@@ -49,6 +50,8 @@ class Reading:
             return "Index down" if self.opensearch == "red" else "Model down"
         if self.light == "green":
             return "All well"
+        if self.remote == "amber":
+            return "Remote models away"
         return "Slow" if self.ollama == "amber" else "Model missing"
 
     @property
@@ -58,6 +61,8 @@ class Reading:
             return "The document index does not answer. Answers and searches fail until it is back."
         if self.ollama == "red":
             return "The language model does not answer. You get passages instead of written answers."
+        if self.remote == "amber":
+            return "Remote models do not answer. Local models stand in, and words alone may be searched."
         missing = [name for name, there in self.report.models.items() if not there]
         if missing:
             return f"A model is not installed: {', '.join(missing)}."
@@ -92,6 +97,7 @@ class HealthMonitor:
             report=report,
             opensearch="green" if report.opensearch.ok else "red",
             ollama=self._light_of_ollama(report.ollama),
+            remote=None if report.remote is None else "green" if report.remote.ok else "amber",
         )
 
     def _light_of_ollama(self, ollama: ComponentHealth) -> Light:

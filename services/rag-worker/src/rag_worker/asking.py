@@ -46,6 +46,10 @@ def filters(
 
 def show_sources(answer: Answer, out: Console) -> None:
     """Where the answer comes from, and which of its sentences come from nowhere."""
+    for remark in answer.remarks:
+        out.print(remark, markup=False)
+    if answer.host:
+        out.print(f"Written by {answer.model} at {answer.host}, outside this server.", markup=False)
     for one in answer.citations:
         place = f"[{one.number}] {one.document}, page {one.page_start}"
         out.print(f"{place}: {' '.join(one.passage.split())[:200]}", markup=False)

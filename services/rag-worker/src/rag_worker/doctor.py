@@ -36,6 +36,7 @@ def examine(settings: WorkerSettings) -> list[Finding]:
         ("OpenSearch", _opensearch),
         ("index", _index),
         ("Ollama", _ollama),
+        *([("remote models", _remote)] if settings.remote_models else []),
         ("embedder", _embedder),
         ("OCR", _ocr),
         ("documents", _documents),
@@ -109,7 +110,7 @@ def _index(settings: WorkerSettings) -> Finding:
             return Finding(what="index", ok=False, detail=detail, advice=advice)
         name, stored = serving
         with closing(factory.build_embedder(settings)) as embedder:
-            current = embedder.contract()
+            current = factory.current_contract(settings, embedder, index)
         if stored != current:
             differing = [f for f in type(current).model_fields if getattr(stored, f) != getattr(current, f)]
             detail = f"{name} was made with another {', '.join(differing)}"
@@ -123,13 +124,34 @@ def _ollama(settings: WorkerSettings) -> Finding:
     if not report.ollama.ok:
         advice = "see whether it runs: playbooks/status.yml; its log: docker logs ragdock-ollama-1"
         return Finding(what="Ollama", ok=False, detail=report.ollama.detail, advice=advice)
-    missing = [name for name, there in report.models.items() if not there]
-    detail = f"missing: {', '.join(missing)}" if missing else ", ".join(report.models)
+    local = {name: there for name, there in report.models.items() if settings.remote(name) is None}
+    missing = [name for name, there in local.items() if not there]
+    detail = f"missing: {', '.join(missing)}" if missing else ", ".join(local) or "no setting names a model"
     advice = "name the models in ragdock_models and run the deploy playbook again"
     return Finding(what="Ollama", ok=not missing, detail=detail, advice=advice)
 
 
+def _remote(settings: WorkerSettings) -> Finding:
+    """Whether the way to remote models is open, and what they used; a request to one costs money."""
+    found = health.check(settings).remote
+    with closing(factory.build_remote_tokens(settings)) as tokens:
+        used = tokens.today()
+    spent = "; ".join(
+        f"{one.name} at {one.host}: {used.get(one.name, 0):,}"
+        f"{f' of {one.tokens_per_day:,}' if one.tokens_per_day else ''} tokens today"
+        for one in settings.remote_models
+    )
+    advice = "see whether the container `remote` runs: playbooks/status.yml"
+    away = found is not None and not found.ok
+    detail = f"{found.detail}; {spent}" if found is not None and away else spent
+    return Finding(what="remote models", ok=not away, detail=detail, advice=advice)
+
+
 def _embedder(settings: WorkerSettings) -> Finding:
+    remote = settings.remote(settings.embedding_model_name)
+    if remote is not None:
+        detail = f"{remote.name} at {remote.host}; not tried, since a request costs money"
+        return Finding(what="embedder", ok=True, detail=detail)
     with closing(factory.build_embedder(settings)) as embedder:
         embedder.embed(["warm up"])
         started = time.monotonic()

@@ -8,16 +8,24 @@
     ├── QuestionRefused      empty or over-long question
     ├── Unavailable          a dependency is down or overloaded; trying later helps
     │   ├── OpenSearchUnavailable
-    │   └── OllamaUnavailable
-    ├── ModelMissing         Ollama answers but does not hold the model
+    │   └── ModelUnavailable
+    │       ├── OllamaUnavailable
+    │       └── RemoteUnavailable    the server of a remote model is away or overloaded
+    │           ├── RemoteBusy       it takes no more requests for now
+    │           ├── RemoteDenied     it refuses the key or the account
+    │           └── BudgetUsed       the model's tokens of the day are used up
+    ├── ModelMissing         Ollama, or a remote server, answers but does not hold the model
     ├── InputTooLong         one text over a model's window
-    ├── OllamaRefused        Ollama does not take what it is given
+    ├── ModelRefused
+    │   ├── OllamaRefused    Ollama does not take what it is given
+    │   └── RemoteRefused    nor does the server of a remote model
     ├── ContractMismatch     the index was made with another embedder or chunker
     ├── OpenSearchRefused    OpenSearch answered with an error that waiting does not cure
     ├── DocumentRefused      OpenSearch does not take this document's chunks; others go on
     └── RestoreRefused       a backup's ledger does not fit; the live one is as it was
 
-Errors of opensearch-py, ollama and httpx are translated where those clients are called and never leave.
+Errors of opensearch-py, ollama, openai and httpx are translated where those clients are called, and never
+leave.
 """
 
 # ruff: noqa: N818 - errors are named for what happened
@@ -92,14 +100,48 @@ class OpenSearchUnavailable(Unavailable):
     code = "opensearch_unavailable"
 
 
-class OllamaUnavailable(Unavailable):
+class ModelUnavailable(Unavailable):
+    """Whatever runs a model does not answer."""
+
+    code = "model_unavailable"
+
+
+class OllamaUnavailable(ModelUnavailable):
     """Ollama does not answer in time."""
 
     code = "ollama_unavailable"
 
 
+class RemoteUnavailable(ModelUnavailable):
+    """The server of a remote model, or the way to it, does not answer as it should."""
+
+    code = "remote_unavailable"
+
+
+class RemoteBusy(RemoteUnavailable):
+    """The server of a remote model takes no more requests for now (HTTP 429); it may have said how long."""
+
+    code = "remote_busy"
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class RemoteDenied(RemoteUnavailable):
+    """The server of a remote model refuses the key, the account, or whatever it is given."""
+
+    code = "remote_denied"
+
+
+class BudgetUsed(RemoteUnavailable):
+    """A remote model has used its tokens of the day; midnight (UTC) helps."""
+
+    code = "remote_budget_used"
+
+
 class ModelMissing(RagError):
-    """A configured model is not in Ollama."""
+    """A configured model is not where it should run."""
 
     code = "model_missing"
     http_status = 503
@@ -112,11 +154,23 @@ class InputTooLong(RagError):
     http_status = 422
 
 
-class OllamaRefused(RagError):
-    """Ollama refuses what it is given (HTTP 4xx); giving it again changes nothing."""
+class ModelRefused(RagError):
+    """A model does not take what it is given; giving it again changes nothing."""
+
+    code = "model_refused"
+    http_status = 502
+
+
+class OllamaRefused(ModelRefused):
+    """Ollama refuses what it is given (HTTP 4xx)."""
 
     code = "ollama_refused"
-    http_status = 502
+
+
+class RemoteRefused(ModelRefused):
+    """The server of a remote model refuses what it is given (HTTP 4xx), or what it wrote."""
+
+    code = "remote_refused"
 
 
 class ContractMismatch(RagError):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from rag_core.answering.answerer import Answerer, Policy
-from rag_core.answering.chat import Chat
+from rag_core.answering.chat import Chat, Elsewhere
+from rag_core.answering.miscounts import Miscounts
 from rag_core.extract import Limits, Parser
-from rag_core.index.embed import OllamaEmbedder
+from rag_core.index.embed import Contract, Embedder, Embedders, OllamaEmbedder
 from rag_core.index.reader import IndexReader
 from rag_core.index.writer import IndexWriter
 from rag_core.ingest.ingestor import Ingestor
@@ -15,6 +16,7 @@ from rag_core.ingest.uploads import Uploads
 from rag_core.ingest.watch import Watcher
 from rag_core.ledger import Ledger
 from rag_core.ledger.conversations import Conversations
+from rag_core.ledger.remote_tokens import RemoteTokens
 from rag_core.ledger.tags import Tags
 from rag_core.retrieval.retriever import Retriever
 from rag_core.settings import RagSettings
@@ -45,9 +47,14 @@ def build_uploads(settings: RagSettings, ledger: Ledger) -> Uploads:
     )
 
 
-def build_embedder(settings: RagSettings) -> OllamaEmbedder:
+def build_remote_tokens(settings: RagSettings) -> RemoteTokens:
+    """What remote models have read and written, in the ledger's file."""
+    return RemoteTokens(settings.ledger_path)
+
+
+def build_embedder(settings: RagSettings) -> Embedder:
     """Texts to vectors."""
-    return OllamaEmbedder(
+    local = OllamaEmbedder(
         address=settings.ollama_base_url,
         model=settings.embedding_model_name,
         timeout=settings.embedding_timeout,
@@ -55,6 +62,76 @@ def build_embedder(settings: RagSettings) -> OllamaEmbedder:
         threads=settings.embedding_num_thread,
         chunk_tokens=settings.chunk_tokens,
     )
+    if not settings.remote_models:
+        return local
+    from rag_core.remote.embed import RemoteEmbedder  # see rag_core.remote
+
+    chat = set(settings.chat_models) - {settings.embedding_model_name}
+    return Embedders(
+        settings.embedding_model_name,
+        local,
+        {
+            # One that no setting names may have made the index that still serves.
+            one.name: RemoteEmbedder(
+                one,
+                address=settings.remote_base_url,
+                timeout=settings.embedding_timeout,
+                batch=settings.embedding_batch,
+                chunk_tokens=settings.chunk_tokens,
+                tokens=build_remote_tokens(settings),
+            )
+            for one in settings.remote_models
+            if one.name not in chat
+        },
+    )
+
+
+def current_contract(settings: RagSettings, embedder: Embedder, index: IndexReader) -> Contract:
+    """What an index is made with now.
+
+    A local model may have been replaced under its name, so it is asked anew. A remote one is not asked, since
+    that costs money: its dimension is that of the index.
+    """
+    remote = settings.remote(settings.embedding_model_name)
+    if remote is None:
+        embedder.forget()
+        return embedder.contract()
+    from rag_core.remote.embed import contract  # see rag_core.remote
+
+    stored = index.stored_contract()
+    return contract(remote, stored.dimension if stored else 0, settings.chunk_tokens)
+
+
+def _chat(settings: RagSettings) -> Chat:
+    miscounts = Miscounts()
+    return Chat(
+        address=settings.ollama_base_url,
+        timeout=settings.ollama_timeout_seconds,
+        num_ctx=settings.ollama_num_ctx,
+        max_tokens=settings.answer_max_tokens,
+        threads=settings.answer_threads,
+        elsewhere=_remote_chats(settings, miscounts),
+        miscounts=miscounts,
+    )
+
+
+def _remote_chats(settings: RagSettings, miscounts: Miscounts) -> dict[str, Elsewhere]:
+    if not settings.remote_models:
+        return {}
+    from rag_core.remote.chat import RemoteChat  # see rag_core.remote
+
+    return {
+        one.name: RemoteChat(
+            one,
+            address=settings.remote_base_url,
+            timeout=settings.ollama_timeout_seconds,
+            max_tokens=settings.answer_max_tokens,
+            tokens=build_remote_tokens(settings),
+            miscounts=miscounts,
+        )
+        for one in map(settings.remote, settings.chat_models)
+        if one is not None
+    }
 
 
 def build_index(settings: RagSettings) -> IndexReader:
@@ -93,27 +170,25 @@ def build_retriever(settings: RagSettings, ledger: Ledger | None = None) -> Retr
 
 def build_answerer(settings: RagSettings, ledger: Ledger | None = None) -> Answerer:
     """Questions to answers."""
-    models = [settings.ollama_model, settings.ollama_fallback_model, settings.ollama_large_model]
+    remote = [one for one in map(settings.remote, settings.chat_models) if one is not None]
     return Answerer(
         retriever=build_retriever(settings, ledger),
         embedder=build_embedder(settings),
-        chat=Chat(
-            address=settings.ollama_base_url,
-            timeout=settings.ollama_timeout_seconds,
-            num_ctx=settings.ollama_num_ctx,
-            max_tokens=settings.answer_max_tokens,
-            threads=settings.answer_threads,
-        ),
+        chat=_chat(settings),
         policy=Policy(
-            models=tuple(dict.fromkeys(model for model in models if model)),
+            models=settings.chat_models,
             large_model=settings.ollama_large_model,
             threshold=settings.relevance_threshold,
             unknown_raise=settings.relevance_unknown_raise,
             context_tokens=settings.answer_context_tokens,
+            first_word_seconds=settings.first_word_seconds,
             history_tokens=settings.answer_history_tokens,
             max_tokens=settings.answer_max_tokens,
-            num_ctx=settings.ollama_num_ctx,
+            # One prompt for the whole ladder.
+            num_ctx=min([settings.ollama_num_ctx, *(one.window for one in remote)]),
             remembered=settings.answer_cache_size,
+            warm_embedder=settings.remote(settings.embedding_model_name) is None,
+            hosts=settings.hosts,
         ),
     )
 

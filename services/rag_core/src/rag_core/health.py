@@ -6,18 +6,25 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 
+import httpx
 import ollama
 
 from rag_core import factory
-from rag_core.errors import RagError
+from rag_core.errors import RagError, RemoteUnavailable
 from rag_core.index.embed import CLIENT_ERRORS, translated
 from rag_core.models import ComponentHealth, HealthReport
 from rag_core.settings import RagSettings
 
 
 def check(settings: RagSettings, timeout: float = 5.0) -> HealthReport:
-    """Ask OpenSearch for its status and Ollama for its models; never raises for a dependency that is down."""
-    configured = [name for name in dict.fromkeys(_models(settings)) if name]
+    """Ask OpenSearch for its status and Ollama for its models; never raises for a dependency that is down.
+
+    Of remote models it is asked whether their proxy answers: a request to a model itself costs money.
+    """
+    configured = dict.fromkeys(
+        name for name in (*settings.chat_models, settings.embedding_model_name) if name
+    )
+    remote = [name for name in configured if settings.remote(name) is not None]
     present: set[str] = set()
 
     def opensearch() -> str:
@@ -40,18 +47,21 @@ def check(settings: RagSettings, timeout: float = 5.0) -> HealthReport:
             present.update({name, name.removesuffix(":latest")})
         return f"{len(listed)} models"
 
+    def proxy() -> str:
+        try:
+            # Whatever it says: it serves nothing there.
+            httpx.get(settings.remote_base_url, timeout=timeout, trust_env=False)
+        except httpx.HTTPError as error:
+            raise RemoteUnavailable(
+                f"the proxy to remote models does not answer at {settings.remote_base_url};"
+                " playbooks/status.yml shows whether it runs"
+            ) from error
+        return ", ".join(dict.fromkeys(settings.hosts[name] for name in remote))
+
     search, chat = _timed(opensearch), _timed(models)
-    return HealthReport(opensearch=search, ollama=chat, models={name: name in present for name in configured})
-
-
-def _models(settings: RagSettings) -> list[str]:
-    """Every model that a question or a document may need; a use that has none is empty."""
-    return [
-        settings.ollama_model,
-        settings.ollama_fallback_model,
-        settings.ollama_large_model,
-        settings.embedding_model_name,
-    ]
+    way = _timed(proxy) if remote else None
+    there = {name: way is not None and way.ok if name in remote else name in present for name in configured}
+    return HealthReport(opensearch=search, ollama=chat, models=there, remote=way)
 
 
 def _timed(ask: Callable[[], str]) -> ComponentHealth:

@@ -224,6 +224,8 @@ class Answer(Frozen):
     tokens: Tokens | None = None
     cached: bool = False  # the same question was answered before and nothing has changed since
     explain: Explain | None = None
+    host: str | None = None  # outside this server, where the model runs; None: here
+    remarks: tuple[str, ...] = ()  # why remote models did less than was asked of them, whole sentences
 
 
 class Quote(Frozen):
@@ -247,6 +249,8 @@ class Retrieved(Frozen):
     query: str = ""
     quotes: tuple[Quote, ...] = ()  # best first; none when the documents do not cover the question
     needs_model: bool = True  # whether a model writes the answer; else Done is next
+    reading: int = 0  # passages that the model reads
+    read_seconds: float | None = None  # for about how long; None when this host's rate is not known
 
 
 class Token(Frozen):
@@ -260,6 +264,7 @@ class Switched(Frozen):
 
     model: str
     reason: str
+    host: str | None = None  # as of an answer
 
 
 class Done(Frozen):
@@ -284,7 +289,8 @@ class HealthReport(Frozen):
 
     opensearch: ComponentHealth
     ollama: ComponentHealth
-    models: dict[str, bool] = Field(default_factory=dict)  # configured model -> present in Ollama
+    models: dict[str, bool] = Field(default_factory=dict)  # configured model -> present, or reachable
+    remote: ComponentHealth | None = None  # the way to remote models; None: there are none
 
     @property
     def ok(self) -> bool:

@@ -14,6 +14,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from rag_core.remote.model import RemoteModel
+
 SECRETS_DIR = Path("/run/secrets")
 
 
@@ -46,6 +48,11 @@ class RagSettings(BaseSettings):
     embedding_num_thread: int = Field(default=1, ge=1, le=64)
     ollama_num_thread: int = Field(default=0, ge=0, le=64)
 
+    # Models among those above that run outside this host: asked through the proxy at this address. Empty:
+    # all are in Ollama.
+    remote_base_url: str = "http://remote:11435"
+    remote_models: tuple[RemoteModel, ...] = ()
+
     ingestion_input_dir: Path = Path("/data/raw")
     ingestion_poll_seconds: float = Field(default=5.0, gt=0)
     ingestion_max_attempts: int = Field(default=3, ge=1)
@@ -76,11 +83,14 @@ class RagSettings(BaseSettings):
     relevance_unknown_raise: float = Field(default=0.35, ge=0, le=1)
     answer_max_tokens: int = Field(default=400, ge=16)
     answer_context_tokens: int = Field(default=1000, ge=128)
+    # The model is given what it reads in so many seconds on this host, yet never less than the evaluation
+    # sets need: docs/decisions/0098-prompt-fits-a-time.md.
+    first_word_seconds: float = Field(default=5.0, ge=1)
     answer_history_tokens: int = Field(default=300, ge=0)  # of a conversation's earlier turns
     answer_cache_size: int = Field(default=200, ge=0)  # answers; 0 keeps none
     question_max_chars: int = Field(default=2000, ge=1)
 
-    @field_validator("opensearch_host", "ollama_base_url")
+    @field_validator("opensearch_host", "ollama_base_url", "remote_base_url")
     @classmethod
     def _is_address(cls, value: str) -> str:
         if not value.startswith(("http://", "https://")):
@@ -105,7 +115,35 @@ class RagSettings(BaseSettings):
                 f"ANSWER_CONTEXT_TOKENS + ANSWER_MAX_TOKENS + 512 = {need} is over "
                 f"OLLAMA_NUM_CTX = {self.ollama_num_ctx}: raise OLLAMA_NUM_CTX or lower one of the others"
             )
+        for one in map(self.remote, self.chat_models):
+            if one is not None and need > one.window:
+                raise ValueError(
+                    f"ANSWER_CONTEXT_TOKENS + ANSWER_MAX_TOKENS + 512 = {need} is over the window of the"
+                    f" remote model {one.name!r}, {one.window}: take another model or lower one of the others"
+                )
         return self
+
+    @model_validator(mode="after")
+    def _remote_models_differ(self) -> RagSettings:
+        for what in ("name", "slug"):
+            if len({getattr(one, what) for one in self.remote_models}) < len(self.remote_models):
+                raise ValueError(f"two of REMOTE_MODELS have the same {what}")
+        return self
+
+    @property
+    def chat_models(self) -> tuple[str, ...]:
+        """The models that answer, in the order in which they are asked."""
+        named = (self.ollama_model, self.ollama_fallback_model, self.ollama_large_model)
+        return tuple(dict.fromkeys(name for name in named if name))
+
+    @property
+    def hosts(self) -> dict[str, str]:
+        """Where text goes for each model that runs outside this host."""
+        return {one.name: one.host for one in self.remote_models}
+
+    def remote(self, name: str) -> RemoteModel | None:
+        """The model of this name if it runs outside this host."""
+        return next((one for one in self.remote_models if one.name == name), None)
 
     @property
     def answer_threads(self) -> int:

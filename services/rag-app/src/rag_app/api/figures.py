@@ -22,6 +22,7 @@ async def figures(backend: Annotated[Backend, Depends(backend_of)]) -> Response:
     counts = await run_in_threadpool(backend.ledger.counts)
     partly = await run_in_threadpool(backend.ledger.partly_read)
     seen, lost = [await run_in_threadpool(backend.ledger.tallied, name) for name in (WORDS_SEEN, WORDS_LOST)]
+    models = backend.settings.remote_models
     text = metrics.exposition(
         documents=counts,
         partly_read=partly,
@@ -29,5 +30,7 @@ async def figures(backend: Annotated[Backend, Depends(backend_of)]) -> Response:
         words_seen=seen,
         words_lost=lost,
         miscounts=backend.answerer.miscounts(),
+        remote_models=models,
+        remote_tokens=await run_in_threadpool(backend.remote_tokens.totals) if models else {},
     )
     return Response(text, media_type=CONTENT_TYPE_LATEST)

@@ -60,9 +60,10 @@ async def search(body: SearchRequest, backend: Annotated[Backend, Depends(backen
     response_model=AskAnswer,
     responses={
         HTTPStatus.OK.value: {
-            "description": "With `Accept: text/event-stream`: the events retrieved {query, passages, quotes},"
-            " waiting {ahead, seconds}, token {text}, switched {model, reason}, then done (the JSON answer)"
-            " or error {code, message}. Tokens are a preview: done holds the checked answer.",
+            "description": "With `Accept: text/event-stream`: the events retrieved {query, passages, quotes,"
+            " reading, read_seconds}, waiting {ahead, seconds}, token {text}, switched {model, reason, host},"
+            " then done (the JSON answer) or error {code, message}. Tokens are a preview: done holds the"
+            " checked answer.",
             "content": {"text/event-stream": {}},
         }
     },
@@ -183,16 +184,16 @@ async def _stream(question: _Question) -> AsyncIterator[ServerSentEvent]:
 
 def _as_sse(event: Retrieved | Waiting | Token | Switched) -> ServerSentEvent:
     match event:
-        case Retrieved(passages=passages, query=query, quotes=quotes):
-            found = [SearchResult.of(passage, query).model_dump() for passage in passages]
-            quoted = [quote.model_dump() for quote in quotes]
-            return _sse("retrieved", {"query": query, "passages": found, "quotes": quoted})
+        case Retrieved(passages=passages, query=query):
+            told: dict[str, Any] = event.model_dump(include={"query", "quotes", "reading", "read_seconds"})
+            told["passages"] = [SearchResult.of(passage, query).model_dump() for passage in passages]
+            return _sse("retrieved", told)
         case Waiting(ahead=ahead, seconds=seconds):
             return _sse("waiting", {"ahead": ahead, "seconds": seconds})
         case Token(text=text):
             return _sse("token", {"text": text})
-        case Switched(model=model, reason=reason):
-            return _sse("switched", {"model": model, "reason": reason})
+        case Switched(model=model, reason=reason, host=host):
+            return _sse("switched", {"model": model, "reason": reason, "host": host})
 
 
 def _sse(event: str, data: dict[str, Any]) -> ServerSentEvent:
@@ -206,6 +207,7 @@ def log_answer(answer: Answer) -> None:
     _log.info(
         "answered",
         model=answer.model,
+        host=answer.host,
         routing=why.routing if why else None,
         degraded=answer.degraded,
         reason=answer.reason,

@@ -143,8 +143,14 @@ class AskAnswer(BaseModel):
         description="each sentence with the numbers of its citations; none: no passage supports it"
     )
     model: str | None = Field(description="the model that wrote it; null when none answered")
+    host: str | None = Field(
+        default=None, description="where the model runs, if outside this server: the text went there"
+    )
     degraded: bool = Field(description="true when a fallback model or no model answered")
     reason: str | None = Field(description="why it is less than a whole answer, as a stable code")
+    remarks: list[str] = Field(
+        default_factory=list, description="what remote models did not do, and why, in whole sentences"
+    )
     cached: bool = Field(description="answered before, and nothing has changed since")
     passages: list[SearchResult] = Field(description="what retrieval found, best first")
     tokens: Tokens | None = Field(description="as the model counted them")
@@ -161,6 +167,8 @@ class AskAnswer(BaseModel):
             citations=[CitationOut.model_validate(one.model_dump()) for one in answer.citations],
             sentences=list(answer.sentences),
             model=answer.model,
+            host=answer.host,
+            remarks=list(answer.remarks),
             degraded=answer.degraded,
             reason=answer.reason,
             cached=answer.cached,

@@ -31,6 +31,16 @@ class Component(BaseModel):
     detail: str
 
 
+class RemoteModelUse(BaseModel):
+    """A model that runs outside this server: text of questions or documents goes to its host."""
+
+    name: str
+    host: str
+    reachable: bool = Field(description="the proxy to it answers; a request to the model itself would cost")
+    tokens_today: int = Field(description="read and written since 00:00 UTC")
+    tokens_per_day: int | None = Field(description="once used up, the next model is asked; null: no limit")
+
+
 class Status(BaseModel):
     """Everything an operator checks first."""
 
@@ -42,6 +52,7 @@ class Status(BaseModel):
     opensearch: Component
     ollama: Component
     models: dict[str, bool] = Field(description="configured model: is it there")
+    remote_models: list[RemoteModelUse] = Field(description="those among them that run outside this server")
     index_contract: Contract | None = Field(
         description="what this release makes an index with; null while its embedder does not answer"
     )

@@ -14,10 +14,11 @@ from starlette.concurrency import run_in_threadpool
 from rag_app.api.questions import log_answer
 from rag_app.backend import Backend
 from rag_app.gate import Waiting
+from rag_app.settings import AppSettings
 from rag_app.ui import filters, render, talks
 from rag_app.ui.choices import Chosen, Controls
 from rag_app.ui.event_data import part
-from rag_app.ui.formatting import count
+from rag_app.ui.formatting import count, named, text
 from rag_app.ui.reader import reader
 from rag_core.errors import RagError
 from rag_core.ledger.conversations import ConversationNotFound, Exchange, Feedback
@@ -37,7 +38,7 @@ _RECALL = "() => [sessionStorage.getItem('ragdock-talk') ?? '']"
 
 _PLACEHOLDER = """<div class="rd-welcome"><h2>What would you like to know?</h2>
 <p>Ask in your own words. The answer names the document and page it rests on.<br>
-New here? Add documents in the <b>Library</b> first.</p></div>"""
+New here? Add documents in the <b>Library</b> first.{remote}</p></div>"""
 
 
 def ask_tab(backend: Backend, controls: Controls, page: gr.Blocks) -> None:
@@ -47,7 +48,7 @@ def ask_tab(backend: Backend, controls: Controls, page: gr.Blocks) -> None:
     with gr.Row(elem_id="rd-desk", equal_height=False):
         listed = talks.panel()
         with gr.Column(elem_id="rd-talk", min_width=280):
-            chat = _chat()
+            chat = _chat(asked_hosts(backend.settings))
             in_use = gr.HTML("", elem_id="rd-only", js_on_load=None, apply_default_css=False)
             question = _question(backend)
             asked_of = filters.row(backend, page, in_use)
@@ -116,9 +117,15 @@ def ask_tab(backend: Backend, controls: Controls, page: gr.Blocks) -> None:
     page.load(recall, talk, [talk, chat, listed, unsaved], js=_RECALL, queue=False, **quiet)
 
 
-def _chat() -> gr.Chatbot:
+def _chat(hosts: Sequence[str] = ()) -> gr.Chatbot:
+    named_hosts = ", ".join(map(text, hosts))
+    remote = (
+        f"<br>Your question and what is found for it go to {named_hosts}, outside this server."
+        if hosts
+        else ""
+    )
     return gr.Chatbot(
-        placeholder=_PLACEHOLDER,
+        placeholder=_PLACEHOLDER.format(remote=remote),
         show_label=False,
         container=False,
         layout="bubble",
@@ -131,6 +138,12 @@ def _chat() -> gr.Chatbot:
         allow_file_downloads=False,
         elem_id="rd-chat",
     )
+
+
+def asked_hosts(settings: AppSettings) -> list[str]:
+    """Where text of questions goes outside this server."""
+    names = (*settings.chat_models, settings.embedding_model_name)
+    return list(dict.fromkeys(settings.hosts[name] for name in names if name in settings.hosts))
 
 
 def _question(backend: Backend) -> gr.Textbox:
@@ -258,12 +271,9 @@ async def _written(
     try:
         async for event in events:
             match event:
-                case Retrieved(passages=passages):
+                case Retrieved():
                     quotes = render.quotes(event.quotes, question)
-                    documents = len({passage.document_id for passage in passages})
-                    reading = render.note(
-                        f"Reading {count(len(passages), 'passage')} of {count(documents, 'document')}…"
-                    )
+                    reading = render.note(_reading(event))
                     yield render.parts(quotes, reading)
                 case Waiting(ahead=0):  # it is this question's turn
                     yield render.parts(quotes, reading)
@@ -275,9 +285,9 @@ async def _written(
                     if time.monotonic() - shown_at > _SHOW_EVERY_SECONDS:
                         yield render.parts(quotes, render.model_markdown(written))
                         shown_at = time.monotonic()
-                case Switched(model=model):
+                case Switched(model=model, host=host):
                     written = ""
-                    failed = render.note(f"The first model did not answer; asking {model}…")
+                    failed = render.note(f"The first model did not answer; asking {named(model, host)}…")
                     yield render.parts(quotes, failed)
                 case Done(answer=answer):
                     log_answer(answer)
@@ -285,3 +295,10 @@ async def _written(
     except RagError as error:
         # What the documents say stays on the page when no model can be asked.
         yield render.parts(quotes, render.note(error.message, warn=True))
+
+
+def _reading(event: Retrieved) -> str:
+    """What is read until the first word, and for about how long on this host."""
+    what = f"Reading {count(event.reading or len(event.passages), 'passage')}"
+    seconds = event.read_seconds
+    return f"{what}…" if seconds is None else f"{what}, about {max(1, round(seconds))} s…"

@@ -9,6 +9,7 @@ import gradio as gr
 
 from rag_app.backend import Backend
 from rag_app.ui.event_data import AT_ONCE
+from rag_app.ui.formatting import named
 
 _AUTOMATIC = "Automatic"
 _MOST_PASSAGES = 20
@@ -44,7 +45,7 @@ class Controls:
         models = backend.answerer.models()
         return cls(
             model=gr.Dropdown(
-                [_AUTOMATIC, *models],
+                [_AUTOMATIC, *((named(model, settings.hosts.get(model)), model) for model in models)],
                 value=_AUTOMATIC,
                 label="Model",
                 info="Automatic uses the first one and falls back to the next when it does not answer.",

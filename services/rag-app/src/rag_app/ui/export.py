@@ -3,9 +3,9 @@
 from datetime import datetime
 
 from rag_app.ui import portable
-from rag_app.ui.formatting import copies, pages
+from rag_app.ui.formatting import copies, named, pages
 from rag_app.ui.portable import one_line
-from rag_app.ui.render import REASONS
+from rag_app.ui.render import reasons
 from rag_core.ledger.conversations import Conversation, Exchange
 from rag_core.models import Citation
 
@@ -21,8 +21,7 @@ def markdown(conversation: Conversation) -> str:
 def _exchange(one: Exchange) -> str:
     answer = one.answer
     parts = [f"## {one_line(one.question)}", portable.markdown(answer.answer)]
-    if answer.reason in REASONS:
-        parts.append(f"_{REASONS[answer.reason]}_")
+    parts += [f"_{one_line(reason)}_" for reason in reasons(answer)]
     doubted = [sentence.text for sentence in answer.sentences if not sentence.citations]
     if answer.model and doubted:
         listed = "\n".join(f"- {one_line(sentence)}" for sentence in doubted)
@@ -36,7 +35,7 @@ def _exchange(one: Exchange) -> str:
                 for cited in answer.citations
             )
         )
-    facts = [one_line(answer.model or "no model"), f"{answer.timings.total:.1f} s", _when(one.asked_at)]
+    facts = [one_line(named(answer.model, answer.host)), f"{answer.timings.total:.1f} s", _when(one.asked_at)]
     parts.append(f"_{', '.join(facts)}_")
     return "\n\n".join(parts) + "\n"
 

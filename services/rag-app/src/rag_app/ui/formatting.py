@@ -82,6 +82,13 @@ def copies(names: Sequence[str]) -> str:
     return f"The same passage is also in {', '.join([*shown, *([f'{more} more'] if more else [])])}."
 
 
+def named(model: str | None, host: str | None, *, nobody: str = "no model") -> str:
+    """A model, and where the text went that it was given."""
+    if model is None:
+        return nobody
+    return f"{model} at {host}, outside this server" if host else model
+
+
 def count(number: int, noun: str) -> str:
     """A number of things."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -9,6 +9,7 @@ import structlog
 
 from rag_app.api.documents import SHOWN_STATES, visible
 from rag_app.backend import Backend
+from rag_app.settings import AppSettings
 from rag_app.ui.event_data import AT_ONCE, part
 from rag_app.ui.formatting import ago, count, size, text
 from rag_app.ui.report import NOTED, has_notes, report_html, summary
@@ -27,16 +28,21 @@ _WORDS = {
 _DROP = """<div class="rd-dropzone"><label><b>Drop documents or folders here</b>
 <span class="rd-pick">or choose files</span><input type="file" multiple aria-label="Documents to add"></label>
 <p class="rd-hint">PDF (also scanned), Word, PowerPoint, Excel, OpenDocument, RTF, CSV, EPUB, e-mail, HTML,
-XML, notebooks, Markdown or text; many at once, up to {limit} MB each.</p></div>
+XML, notebooks, Markdown or text; many at once, up to {limit} MB each.{remote}</p></div>
 <p id="rd-outcome" class="rd-outcome" role="status" hidden></p><ul class="rd-sending"></ul>"""
 _log = structlog.stdlib.get_logger("rag_app.library")
+
+
+def _remote(settings: AppSettings) -> str:
+    host = settings.hosts.get(settings.embedding_model_name)
+    return f" Their text goes to {text(host)}, outside this server, to be found by meaning." if host else ""
 
 
 def library_tab(backend: Backend) -> None:
     """Build the tab's content and wire its events."""
     assets = files("rag_app.ui") / "assets"
     gr.HTML(
-        _DROP.format(limit=backend.settings.upload_max_mib),
+        _DROP.format(limit=backend.settings.upload_max_mib, remote=_remote(backend.settings)),
         elem_id="rd-drop",
         js_on_load=(assets / "drop.js").read_text(encoding="utf-8"),
         apply_default_css=False,

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from rag_app.ui import markup, why
-from rag_app.ui.formatting import copies, lines, one_line, pages
+from rag_app.ui.formatting import copies, lines, named, one_line, pages
 from rag_core.models import Answer, Citation, Passage, Quote, SentenceSupport
 from rag_core.text.words import words
 
@@ -17,6 +17,14 @@ REASONS = {
     "cut_by_time": "The answer took too long and was cut.",
     "cut_by_repetition": "The model repeated itself and was stopped.",
 }
+
+
+def reasons(answer: Answer) -> list[str]:
+    """Why it is less than a whole answer, as far as the answer does not say so itself."""
+    # What is said of remote models tells more than that another one answered.
+    told = answer.remarks and answer.reason == "fallback_model"
+    known = REASONS.get(answer.reason or "")
+    return [*answer.remarks, *([known] if known and not told else [])]
 
 
 def model_markdown(written: str) -> str:
@@ -40,8 +48,7 @@ def answer_markdown(answer: Answer, question: str = "", exchange: str = "") -> s
     """The finished message: answer, what to know about it, its sources, why it is this one."""
     judged = [(one.text, not one.citations) for one in _judged(answer)]
     shown = [_block(markup.html(answer.answer.strip(), judged))]
-    if answer.reason in REASONS:
-        shown.append(note(REASONS[answer.reason], warn=True))
+    shown += [note(reason, warn=True) for reason in reasons(answer)]
     if any(in_doubt for _, in_doubt in judged):
         shown.append(note("Sentences marked ? are not wholly supported by any passage: do not rely on them."))
     if answer.citations:
@@ -77,7 +84,7 @@ def _judged(answer: Answer) -> Sequence[SentenceSupport]:
 
 
 def _foot(answer: Answer, exchange: str) -> str:
-    facts = [answer.model or "no model", f"{answer.timings.total:.1f} s"]
+    facts = [named(answer.model, answer.host), f"{answer.timings.total:.1f} s"]
     pills = ['<span class="rd-pill rd-failed">degraded</span>'] if answer.degraded else []
     if answer.cached:
         pills.append('<span class="rd-pill" title="Asked before, and nothing has changed">remembered</span>')

@@ -8,7 +8,7 @@ from rag_app.backend import Backend
 from rag_app.monitor import Light, Reading
 from rag_app.release import serving_release
 from rag_app.ui.event_data import AT_ONCE
-from rag_app.ui.formatting import text
+from rag_app.ui.formatting import named, text
 from rag_core.models import ComponentHealth
 
 _REFRESH_SECONDS = 10.0
@@ -30,17 +30,15 @@ def status_tab(backend: Backend, tab: gr.Tab, page: gr.Blocks) -> None:
 def status_html(backend: Backend, reading: Reading) -> str:
     """The board as a list of facts."""
     report = reading.report
-    counts = backend.ledger.counts()
-    models = "".join(
-        _fact(_use(backend, name), name, "green" if there else "amber", "" if there else "not installed")
-        for name, there in report.models.items()
-    )
+    counts, way = backend.ledger.counts(), report.remote
+    models = "".join(_model(backend, name, there) for name, there in report.models.items())
     documents = ", ".join(f"{counts[state]} {state.value}" for state in SHOWN_STATES)
     release = serving_release(backend.settings.release_file)
     return (
         f'<p class="rd-words">{text(reading.words)}</p><dl class="rd-facts-list">'
         + _fact("Document index", _latency(report.opensearch), reading.opensearch, report.opensearch.detail)
         + _fact("Language models", _latency(report.ollama), reading.ollama, report.ollama.detail)
+        + (_fact("Way to remote models", _latency(way), reading.remote, way.detail) if way else "")
         + models
         + _fact("Documents", documents)
         + _fact("Questions in line", str(backend.gate.length))
@@ -48,6 +46,17 @@ def status_html(backend: Backend, reading: Reading) -> str:
         + _fact("Release", release.id)
         + "</dl>"
     )
+
+
+def _model(backend: Backend, name: str, there: bool) -> str:
+    remote = backend.settings.remote(name)
+    light: Light = "green" if there else "amber"
+    if remote is None:
+        return _fact(_use(backend, name), name, light, "" if there else "not installed")
+    used = f"{backend.remote_tokens.today().get(name, 0):,}"
+    of = f" of {remote.tokens_per_day:,}" if remote.tokens_per_day else ""
+    detail = f"{used}{of} tokens today (UTC){'' if there else '; not reachable'}"
+    return _fact(_use(backend, name), named(name, remote.host), light, detail)
 
 
 def _use(backend: Backend, model: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from rag_app.ui.formatting import one_line, pages
+from rag_app.ui.formatting import named, one_line, pages
 from rag_core.models import Answer, Explain, Passage, Why
 
 _STEPS = (
@@ -50,7 +50,7 @@ def _explanation(explain: Explain | None) -> str:
 
 
 def _facts(answer: Answer) -> str:
-    facts = [("model", one_line(answer.model or "none"))]
+    facts = [("model", one_line(named(answer.model, answer.host, nobody="none")))]
     if answer.tokens:
         facts += [("tokens read", f"{answer.tokens.prompt:,}"), ("written", f"{answer.tokens.answer:,}")]
     for name, words in _STEPS:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Generator, Hashable, Sequence
+from collections.abc import Generator, Hashable, Mapping, Sequence
 
-from rag_core.answering import composing, followups, prompt, quoting, routing
+import structlog
+from pydantic import Field
+
+from rag_core.answering import composing, excerpting, followups, prompt, quoting, routing
 from rag_core.answering.chat import CUT_BY_LENGTH, Chat, Ending
 from rag_core.answering.composing import AnswerContext, Evidence, Stopwatch
+from rag_core.answering.rates import ReadingRates
 from rag_core.answering.remembered import AnswerCache
 from rag_core.errors import (
     InputTooLong,
     ModelMissing,
-    OllamaRefused,
+    ModelRefused,
     QuestionRefused,
     RagError,
     Unavailable,
@@ -39,6 +43,12 @@ from rag_core.support import citing
 CUT_BY_REPETITION = "cut_by_repetition"
 _CHARS_OF_TOKEN = 16  # an answer has no more characters than so many times its tokens
 _LEAST_ROOM = 80  # tokens; less holds no passage worth reading
+# Tokens of passages that are read however long it takes: fewer hold the answer less often than all do.
+# The figures are in docs/decisions/0098-prompt-fits-a-time.md.
+_FLOOR = 750
+_WARM = "The first question is read as fast as any other when the model has been asked before. " * 8
+
+_log = structlog.get_logger()
 
 
 class Policy(Frozen):
@@ -49,10 +59,27 @@ class Policy(Frozen):
     threshold: float
     unknown_raise: float
     context_tokens: int
+    first_word_seconds: float
     history_tokens: int
     max_tokens: int
     num_ctx: int
     remembered: int
+    warm_embedder: bool = True  # False: it runs outside this server, and each request costs
+    hosts: Mapping[str, str] = Field(default_factory=dict)  # model that runs outside this server -> where
+
+
+class Plan(Frozen):
+    """What a model is to read: the passages as shown to it, the same ones whole, and the prompt."""
+
+    shown: tuple[Passage, ...]
+    given: tuple[Passage, ...]
+    nonce: str
+    messages: list[dict[str, str]]
+
+    @property
+    def tokens(self) -> int:
+        """The prompt's size by our own estimate."""
+        return prompt.size(self.messages).most
 
 
 class Answerer:
@@ -64,10 +91,19 @@ class Answerer:
         self._chat = chat
         self._policy = policy
         self._cache = AnswerCache(policy.remembered)
+        self._rates = ReadingRates()
 
     def models(self) -> list[str]:
         """The chat models a person may choose; the first is the default, the rest stand in when it fails."""
         return list(self._policy.models)
+
+    def warm(self) -> None:
+        """Load the embedder and the first chat model, and measure how fast it reads; raises RagError."""
+        if self._policy.warm_embedder:
+            self._embedder.embed([_WARM])
+        model = self._policy.models[0]
+        messages = prompt.messages(_WARM, [], secrets.token_hex(4))
+        self._note(model, messages, self._chat.warm(model, messages))
 
     def answer(self, question: Question) -> Answer:
         """The whole answer at once."""
@@ -91,17 +127,19 @@ class Answerer:
         while True:
             evidence = self._evidence(context)
             watch.retrieved = watch.now()
-            yield self._retrieved(context, evidence)
+            plan = self._plan(context, evidence) if evidence.verdict.relevant else None
+            yield self._retrieved(context, evidence, plan)
             # Whoever takes the events may wait here until a model is free.
             watch.skip(watch.now() - watch.retrieved)
             searched, key = key, self._key(context)
             if not evidence.verdict.relevant or key == searched:
                 break
         if evidence.verdict.relevant:
-            answer = yield from self._written(context, evidence, watch)
+            answer = yield from self._written(context, evidence, plan, watch)
         else:
             answer = composing.not_covered(context, evidence, watch)
-        if evidence.found.by_meaning and lasting:
+        # What a remote model did not do for this one it may do for the next.
+        if evidence.found.by_meaning and lasting and not answer.remarks:
             self._cache.put(key, answer)
         yield Done(answer=answer)
 
@@ -154,7 +192,7 @@ class Answerer:
         )
         return Evidence(found=found, verdict=self._judged(context.query, found))
 
-    def _retrieved(self, context: AnswerContext, evidence: Evidence) -> Retrieved:
+    def _retrieved(self, context: AnswerContext, evidence: Evidence, plan: Plan | None) -> Retrieved:
         found, covered = evidence.found, evidence.verdict.relevant
         bearing = relevance.bearing(context.query, found.passages) if covered else ()
         return Retrieved(
@@ -162,6 +200,8 @@ class Answerer:
             query=context.query,
             quotes=quoting.quotes(context.query, bearing, found.words),
             needs_model=covered,
+            reading=len(plan.shown) if plan else 0,
+            read_seconds=self._rates.seconds_of(context.route.models[0], plan.tokens) if plan else None,
         )
 
     def _judged(self, query: str, found: Found) -> Verdict:
@@ -173,9 +213,8 @@ class Answerer:
             unknown_raise=self._policy.unknown_raise,
         )
 
-    def _written(
-        self, context: AnswerContext, evidence: Evidence, watch: Stopwatch
-    ) -> Generator[AnswerEvent, None, Answer]:
+    def _plan(self, context: AnswerContext, evidence: Evidence) -> Plan | None:
+        """What the first model is to read, so that its first word comes in time; None: no passage fits."""
         policy, question = self._policy, context.question
         history = list(context.history)
         sizes = {"num_ctx": policy.num_ctx, "max_tokens": policy.max_tokens}
@@ -184,32 +223,54 @@ class Answerer:
             history = []
             room = prompt.room(question.text, history, **sizes)
         if room < _LEAST_ROOM:
+            return None
+        around = policy.num_ctx - policy.max_tokens - room
+        in_time = self._rates.tokens_in(context.route.models[0], policy.first_word_seconds) - around
+        room = int(min(room, max(in_time, _FLOOR)))
+        bearing = relevance.bearing(context.query, evidence.found.passages)
+        shown, given = excerpting.excerpts(
+            context.query, bearing, evidence.found.words, policy.context_tokens, room
+        )
+        nonce = secrets.token_hex(4)
+        messages = prompt.messages(question.text, shown, nonce, history)
+        return Plan(shown=tuple(shown), given=tuple(given), nonce=nonce, messages=messages)
+
+    def _written(
+        self, context: AnswerContext, evidence: Evidence, plan: Plan | None, watch: Stopwatch
+    ) -> Generator[AnswerEvent, None, Answer]:
+        question = context.question
+        if plan is None:
             raise QuestionRefused(
                 "the question fills the model's whole window, no passage fits beside it; shorten it",
                 code="question_too_long",
             )
-        bearing = relevance.bearing(context.query, evidence.found.passages)
-        given = prompt.fitting(bearing, policy.context_tokens, room)
-        nonce = secrets.token_hex(4)
-        messages = prompt.messages(question.text, given, nonce, history)
-        models = context.route.models
+        given, nonce, messages = list(plan.given), plan.nonce, plan.messages
+        models, hosts = context.route.models, self._policy.hosts
+        remarks = composing.remarks(evidence)
         for place, model in enumerate(models):
             text: list[str] = []
+            following = models[place + 1] if place + 1 < len(models) else None
             try:
                 try:
                     ending = yield from self._tokens(model, messages, text, question.timeout, watch)
                 except InputTooLong:
                     # Its tokens are more than was counted: a prompt that no model finds too long is next.
-                    given, messages = prompt.surely_fitting(question.text, given, nonce, self._chat.window)
+                    fewer, messages = prompt.surely_fitting(
+                        question.text, plan.shown, nonce, self._policy.num_ctx - self._policy.max_tokens
+                    )
+                    given = given[: len(fewer)]
                     ending = yield from self._tokens(model, messages, text, question.timeout, watch)
-            except (Unavailable, ModelMissing, OllamaRefused, InputTooLong) as error:
-                if place + 1 < len(models):
-                    yield Switched(model=models[place + 1], reason=error.message)
+            except (Unavailable, ModelMissing, ModelRefused, InputTooLong) as error:
+                if model in hosts:
+                    remarks.append(composing.sentence(error.message))
+                if following:
+                    yield Switched(model=following, reason=error.message, host=hosts.get(following))
                 continue
             written = prompt.without_fences("".join(text), nonce).strip()
             if not written:
-                if place + 1 < len(models):
-                    yield Switched(model=models[place + 1], reason=f"{model} gave an empty answer")
+                if following:
+                    reason = f"{model} gave an empty answer"
+                    yield Switched(model=following, reason=reason, host=hosts.get(following))
                 continue
             watch.generated = watch.now()
             cited = self._cited(written, given, question.timeout)
@@ -222,6 +283,8 @@ class Answerer:
                 citations=cited.citations,
                 sentences=cited.sentences,
                 model=model,
+                host=hosts.get(model),
+                remarks=tuple(remarks),
                 degraded=bool(place),
                 reason=ending.cut or ("fallback_model" if place else None),
                 # A model that was stopped has not reported its count.
@@ -230,7 +293,7 @@ class Answerer:
                 else None,
             )
         watch.generated = watch.now()
-        return composing.extractive(context, evidence, watch, given)
+        return composing.extractive(context, evidence, watch, given, remarks)
 
     def _tokens(
         self,
@@ -248,6 +311,7 @@ class Answerer:
                     piece = next(stream)
                 except StopIteration as end:
                     ending: Ending = end.value
+                    self._note(model, messages, ending)
                     return ending
                 if watch.first_token is None:
                     watch.first_token = watch.now()
@@ -260,6 +324,13 @@ class Answerer:
                     return Ending(cut=CUT_BY_REPETITION)
         finally:
             stream.close()
+
+    def _note(self, model: str, messages: list[dict[str, str]], ending: Ending) -> None:
+        """Keep how fast the model read; a model that was stopped has reported nothing."""
+        if ending.prompt_tokens:
+            share = ending.read_tokens / ending.prompt_tokens
+            self._rates.note(model, prompt.size(messages).most * share, ending.read_seconds)
+            _log.info("prompt read", model=model, **ending.model_dump(exclude={"cut", "answer_tokens"}))
 
     def _cited(self, text: str, given: list[Passage], timeout: float | None) -> citing.Cited:
         try:

@@ -7,16 +7,16 @@ rules and fences first); and what it counted is compared with the estimate, for 
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from typing import cast
+from typing import Protocol, cast
 
 import httpx
 import ollama
 import structlog
 
 from rag_core.answering import cancellation, prompt
+from rag_core.answering.miscounts import Miscounts
 from rag_core.errors import InputTooLong
 from rag_core.index.embed import CLIENT_ERRORS, KEEP_ALIVE, TooSlow, translated
 from rag_core.models import Frozen
@@ -26,14 +26,22 @@ _log = structlog.get_logger()
 CUT_BY_LENGTH = "cut_by_length"
 CUT_BY_TIME = "cut_by_time"
 _UNLOAD_SECONDS = 5.0
+_LOADED_SECONDS = 0.5  # of a model that is loaded; one that was loaded anew knows no prompt
+_NANO = 1e-9
 
 
 class Ending(Frozen):
-    """How an answer ended: why it was cut, if it was, and its tokens as the model counted them."""
+    """How an answer ended: why it was cut, if it was, and its tokens as the model counted them.
+
+    `read_tokens` are those of the prompt that the model did not know from the prompt before, and
+    `read_seconds` the time they took it; 0 where a server does not report it.
+    """
 
     cut: str | None = None
     prompt_tokens: int = 0
     answer_tokens: int = 0
+    read_tokens: int = 0
+    read_seconds: float = 0.0
 
 
 class _Client(ollama.Client):
@@ -59,16 +67,42 @@ class _Client(ollama.Client):
         )
 
 
-class Chat:
-    """Streams answers from Ollama; safe to share between threads."""
+class Elsewhere(Protocol):
+    """A model that is not in Ollama; it keeps the promises of `Chat.stream`."""
 
-    def __init__(self, *, address: str, timeout: float, num_ctx: int, max_tokens: int, threads: int) -> None:
+    def stream(
+        self, messages: Sequence[dict[str, str]], *, timeout: float | None = None
+    ) -> Generator[str, None, Ending]:
+        """Yield pieces of text; return how it ended."""
+        ...
+
+    def close(self) -> None:
+        """Close the connections."""
+        ...
+
+
+class Chat:
+    """Streams answers from Ollama, or from those models that are elsewhere; safe to share between threads."""
+
+    def __init__(
+        self,
+        *,
+        address: str,
+        timeout: float,
+        num_ctx: int,
+        max_tokens: int,
+        threads: int,
+        elsewhere: Mapping[str, Elsewhere] | None = None,
+        miscounts: Miscounts | None = None,
+    ) -> None:
         self._address = address
         self._timeout = timeout
         self.window = num_ctx - max_tokens  # what a prompt may take
-        # Prompts whose tokens were not as counted, by model and how: "refused", "over" or "cut".
-        self.miscounts: Counter[tuple[str, str]] = Counter()
+        self.miscounts = Miscounts() if miscounts is None else miscounts
+        self._elsewhere = elsewhere or {}
         self._client = self._made(timeout)
+        # Each model's prompt before: what the next one has in common with it is not read again.
+        self._before: dict[str, Sequence[dict[str, str]]] = {}
         # Low temperature: the same question should get the same answer from the same passages.
         self._options: dict[str, float] = {
             "num_ctx": num_ctx,
@@ -86,6 +120,8 @@ class Chat:
 
         `timeout` shortens the deployment's own for this answer, never lengthens it.
         """
+        if model in self._elsewhere:
+            return (yield from self._elsewhere[model].stream(messages, timeout=timeout))
         allowed = min(timeout or self._timeout, self._timeout)
         begun = False
         with self._waiting(allowed) as client:
@@ -103,6 +139,23 @@ class Chat:
                 raise
             finally:
                 pieces.close()
+
+    def warm(self, model: str, messages: Sequence[dict[str, str]]) -> Ending:
+        """Have the model loaded and read a prompt; it writes one token."""
+        if model in self._elsewhere:  # nothing is to be loaded, and each request costs
+            return Ending()
+        pieces = self._pieces(
+            self._client,
+            model,
+            messages,
+            time.monotonic() + self._timeout,
+            options={**self._options, "num_predict": 1},
+        )
+        while True:
+            try:
+                next(pieces)
+            except StopIteration as end:
+                return cast("Ending", end.value)
 
     def _made(self, seconds: float) -> _Client:
         # The client's timeout bounds each silence, the deadline below the whole answer.
@@ -127,7 +180,12 @@ class Chat:
             client.close()  # type: ignore[no-untyped-call]
 
     def _pieces(
-        self, client: _Client, model: str, messages: Sequence[dict[str, str]], deadline: float
+        self,
+        client: _Client,
+        model: str,
+        messages: Sequence[dict[str, str]],
+        deadline: float,
+        options: Mapping[str, float] | None = None,
     ) -> Generator[str, None, Ending]:
         cancellation.check()
         counted = prompt.size(messages)
@@ -136,26 +194,36 @@ class Chat:
                 f"a prompt of up to {counted.most} tokens is over the {self.window} it may have"
             )
         try:
-            with closing(client.whole(model, messages, self._options)) as replies:
+            with closing(client.whole(model, messages, options or self._options)) as replies:
                 for reply in replies:
                     if reply.message.content:
                         yield reply.message.content
                     if reply.done:
-                        self._compare(model, counted, reply.prompt_eval_count or 0)
-                        return Ending(
-                            cut=CUT_BY_LENGTH if reply.done_reason == "length" else None,
-                            prompt_tokens=reply.prompt_eval_count or 0,
-                            answer_tokens=reply.eval_count or 0,
-                        )
+                        self.miscounts.compare(model, counted, reply.prompt_eval_count or 0)
+                        return self._ending(model, messages, reply)
                     if time.monotonic() > deadline:
                         return Ending(cut=CUT_BY_TIME)
         except CLIENT_ERRORS as error:
             cancellation.check()
             ours = translated(error, model, self._address)
             if isinstance(ours, InputTooLong):
-                self._miscounted(model, "refused", counted, 0)
+                self.miscounts.add(model, "refused", counted, 0)
             raise ours from error
         return Ending(cut=CUT_BY_TIME)
+
+    def _ending(self, model: str, messages: Sequence[dict[str, str]], reply: ollama.ChatResponse) -> Ending:
+        tokens = reply.prompt_eval_count or 0
+        before = self._before.get(model, ())
+        self._before[model] = messages
+        loaded = (reply.load_duration or 0) * _NANO > _LOADED_SECONDS
+        return Ending(
+            cut=CUT_BY_LENGTH if reply.done_reason == "length" else None,
+            prompt_tokens=tokens,
+            answer_tokens=reply.eval_count or 0,
+            # Ollama counts the whole prompt, and times what of it is new.
+            read_tokens=round(tokens * (1.0 if loaded else prompt.new_share(messages, before))),
+            read_seconds=(reply.prompt_eval_duration or 0) * _NANO,
+        )
 
     def _unload(self, model: str) -> None:
         """Have Ollama load the model anew for the next question: this one got no word in all of its time.
@@ -173,17 +241,8 @@ class Chat:
         finally:
             client.close()  # type: ignore[no-untyped-call]
 
-    def _compare(self, model: str, counted: prompt.Size, read: int) -> None:
-        """What the model read against what was counted; a count of 0 says nothing."""
-        if read > counted.most:
-            self._miscounted(model, "over", counted, read)
-        elif 0 < read < counted.least:
-            self._miscounted(model, "cut", counted, read)
-
-    def _miscounted(self, model: str, how: str, counted: prompt.Size, read: int) -> None:
-        self.miscounts[model, how] += 1
-        _log.error("prompt miscounted", model=model, how=how, read=read, **counted.model_dump())
-
     def close(self) -> None:
         """Close the connections."""
+        for one in self._elsewhere.values():
+            one.close()
         self._client.close()  # type: ignore[no-untyped-call]

@@ -96,11 +96,17 @@ def composed(
 def not_covered(context: AnswerContext, evidence: Evidence, watch: Stopwatch) -> Answer:
     """The documents hold no answer; the nearest passages are offered."""
     text = _NEAREST if evidence.found.passages else _NOTHING
-    return composed(text, context, evidence, watch, reason="no_relevant_passage")
+    return composed(
+        text, context, evidence, watch, reason="no_relevant_passage", remarks=tuple(remarks(evidence))
+    )
 
 
 def extractive(
-    context: AnswerContext, evidence: Evidence, watch: Stopwatch, given: Sequence[Passage]
+    context: AnswerContext,
+    evidence: Evidence,
+    watch: Stopwatch,
+    given: Sequence[Passage],
+    remarks: Sequence[str] = (),
 ) -> Answer:
     """No model answered: the passages themselves are the answer."""
     passages = evidence.found.passages
@@ -114,7 +120,20 @@ def extractive(
         citations=citing.whole(passages),
         degraded=True,
         reason="no_model",
+        remarks=tuple(remarks),
     )
+
+
+def remarks(evidence: Evidence) -> list[str]:
+    """What is to be said of the search: that a remote embedder made it one by words alone."""
+    why = evidence.found.remark
+    return [sentence(f"searched by words alone: {why}")] if why else []
+
+
+def sentence(message: str) -> str:
+    """An error's message as a sentence; the name of a host stays as it is written."""
+    begins_with_a_word = message.partition(" ")[0].isalpha()
+    return f"{message[:1].upper() if begins_with_a_word else message[:1]}{message[1:]}."
 
 
 def _quoted(text: str) -> str:

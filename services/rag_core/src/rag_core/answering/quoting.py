@@ -1,5 +1,6 @@
 """The sentences of the documents that answer best: known as soon as the search is done, before a model reads.
 
+People are shown them as quotes, and the model reads what `ranked` puts first (see answering.excerpting).
 Chosen by what the search knows already: how rare each word of the question is, which passage came first, and
 how near each is. No model is asked and nothing is embedded.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from rag_core.models import Passage, Quote
 from rag_core.support import stretches
@@ -15,7 +17,7 @@ from rag_core.support.stretches import Stretch
 from rag_core.text.words import words
 
 _QUOTES = 3
-_SENTENCES = 2  # of one quote: the answer often follows the sentence that has the question's words
+SENTENCES = 2  # of one run: the answer often follows the sentence that has the question's words
 _LONGEST = 400  # characters of one quote
 _LEAST_WORDS = 3  # content words; a shorter sentence is a heading or a label
 # Value of the best sentence of a passage that has none of the question's words.
@@ -26,20 +28,36 @@ _PLACE = 0.15
 _ENOUGH = 0.6
 
 
+class Ranked(NamedTuple):
+    """A run of sentences: its value, the place of its passage, and which of the passage's runs it is."""
+
+    value: float
+    place: int
+    number: int
+    run: Stretch
+
+
 def quotes(query: str, passages: Sequence[Passage], held: Mapping[str, int]) -> tuple[Quote, ...]:
     """Up to three quotes, best first, at most one of each passage.
 
     `held` counts the chunks that hold each telling word of the question, as `Found.words` does.
     """
+    best: dict[int, Ranked] = {}
+    for one in ranked(query, passages, held):
+        best.setdefault(one.place, one)
+    first = list(best.values())
+    return tuple(_quote(one.run) for one in first[:_QUOTES] if one.value >= _ENOUGH * first[0].value)
+
+
+def ranked(query: str, passages: Sequence[Passage], held: Mapping[str, int]) -> list[Ranked]:
+    """Every run of sentences of the passages, what answers best first."""
     weights = _weights(query, held)
-    best = []
-    for place, passage in enumerate(passages):
-        runs = stretches.of(passage, _SENTENCES)
-        if runs:
-            value, run = max(((_value(run, weights), run) for run in runs), key=lambda one: one[0])
-            best.append((value / (1 + _PLACE * place), run))
-    best.sort(key=lambda one: -one[0])
-    return tuple(_quote(run) for value, run in best[:_QUOTES] if value >= _ENOUGH * best[0][0])
+    found = [
+        Ranked(_value(run, weights) / (1 + _PLACE * place), place, number, run)
+        for place, passage in enumerate(passages)
+        for number, run in enumerate(stretches.of(passage, SENTENCES))
+    ]
+    return sorted(found, key=lambda one: -one.value)
 
 
 def _weights(query: str, held: Mapping[str, int]) -> dict[str, float]:

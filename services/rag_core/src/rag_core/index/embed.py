@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Protocol
 
 import httpx
@@ -100,8 +100,46 @@ def translated(error: Exception, model: str, address: str) -> RagError:
 CLIENT_ERRORS = (ollama.ResponseError, ConnectionError, httpx.HTTPError)
 
 
+Ask = Callable[[list[str]], list[list[float]]]
+
+
+def batched(texts: Sequence[str], ask: Ask, *, size: int, patient: bool) -> list[list[float]]:
+    """One vector for each text, asked for `size` texts at a time."""
+    vectors: list[list[float]] = []
+    for start in range(0, len(texts), size):
+        vectors.extend(_divided(list(texts[start : start + size]), ask, patient=patient))
+    return vectors
+
+
+def _divided(texts: list[str], ask: Ask, *, patient: bool) -> list[list[float]]:
+    try:
+        return ask(texts)
+    except InputTooLong:
+        if len(texts) == 1:
+            return [_shortened(texts[0], ask)]
+    except TooSlow:
+        if len(texts) == 1 or not patient:
+            raise
+    # One text over the window fails its whole batch, and a busy machine may need longer for a batch than
+    # anyone waits: halves find the one, and get through the other.
+    half = len(texts) // 2
+    return [*_divided(texts[:half], ask, patient=patient), *_divided(texts[half:], ask, patient=patient)]
+
+
+def _shortened(text: str, ask: Ask) -> list[float]:
+    size = tokens.count(text) * 3 // 4
+    while True:
+        text = tokens.cut(text, size)
+        try:
+            return ask([text])[0]
+        except InputTooLong:
+            size = size * 3 // 4
+            if size < 1:
+                raise
+
+
 class OllamaEmbedder:
-    """The embedder of production; safe to share between threads."""
+    """The embedder of a deployment's own models; safe to share between threads."""
 
     def __init__(
         self, *, address: str, model: str, timeout: float, batch: int, threads: int, chunk_tokens: int
@@ -118,10 +156,8 @@ class OllamaEmbedder:
 
     def embed(self, texts: Sequence[str], *, model: str | None = None) -> list[list[float]]:
         """One vector for each text, in small batches so that no question waits behind a long one."""
-        vectors: list[list[float]] = []
-        for start in range(0, len(texts), self._batch):
-            vectors.extend(self._batched(list(texts[start : start + self._batch]), model or self._model))
-        return vectors
+        name = model or self._model
+        return batched(texts, lambda some: self._request(some, name), size=self._batch, patient=self._patient)
 
     def contract(self, model: str | None = None) -> Contract:
         """Model, weights and dimension, asked once."""
@@ -169,31 +205,6 @@ class OllamaEmbedder:
             raise ModelMissing(f"Ollama does not say which weights {model!r} has; pull the model again")
         return found.group(1)
 
-    def _batched(self, texts: list[str], model: str) -> list[list[float]]:
-        try:
-            return self._request(texts, model)
-        except InputTooLong:
-            if len(texts) == 1:
-                return [self._shortened(texts[0], model)]
-        except TooSlow:
-            if len(texts) == 1 or not self._patient:
-                raise
-        # One text over the window fails its whole batch, and a busy machine may need longer for a batch than
-        # anyone waits: halves find the one, and get through the other.
-        half = len(texts) // 2
-        return self._batched(texts[:half], model) + self._batched(texts[half:], model)
-
-    def _shortened(self, text: str, model: str) -> list[float]:
-        size = tokens.count(text) * 3 // 4
-        while True:
-            text = tokens.cut(text, size)
-            try:
-                return self._request([text], model)[0]
-            except InputTooLong:
-                size = size * 3 // 4
-                if size < 1:
-                    raise
-
     def _request(self, texts: list[str], model: str) -> list[list[float]]:
         for attempt in Retrying(
             stop=stop_after_attempt(3),
@@ -216,3 +227,40 @@ class OllamaEmbedder:
                 f"Ollama gave {len(vectors)} vectors for {len(texts)} texts; its log says why"
             )
         return vectors
+
+
+class Embedders:
+    """Every embedder by the name of its model: remote ones have their own, Ollama has all others."""
+
+    def __init__(self, model: str, local: Embedder, remote: Mapping[str, Embedder]) -> None:
+        self._model = model
+        self._local = local
+        self._remote = remote
+
+    def embed(self, texts: Sequence[str], *, model: str | None = None) -> list[list[float]]:
+        """One vector for each text."""
+        return self._of(model).embed(texts, model=model)
+
+    def contract(self, model: str | None = None) -> Contract:
+        """What the vectors are."""
+        return self._of(model).contract(model)
+
+    @contextmanager
+    def within(self, seconds: float | None) -> Iterator[Embedders]:
+        """Each bears no more than this silence."""
+        with ExitStack() as stack:
+            hasty = {name: stack.enter_context(one.within(seconds)) for name, one in self._remote.items()}
+            yield Embedders(self._model, stack.enter_context(self._local.within(seconds)), hasty)
+
+    def forget(self) -> None:
+        """Ask anew what the models are."""
+        for one in (self._local, *self._remote.values()):
+            one.forget()
+
+    def close(self) -> None:
+        """Close the connections."""
+        for one in (self._local, *self._remote.values()):
+            one.close()
+
+    def _of(self, model: str | None) -> Embedder:
+        return self._remote.get(model or self._model, self._local)

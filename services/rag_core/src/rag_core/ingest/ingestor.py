@@ -15,7 +15,7 @@ from rag_core.errors import (
     ExtractionFailed,
     InputTooLong,
     ModelMissing,
-    OllamaRefused,
+    ModelRefused,
     OpenSearchRefused,
     Unavailable,
 )
@@ -34,8 +34,8 @@ from rag_core.models import Document, DocumentState, Frozen, ReadingReport
 
 LEASE_SECONDS = 120.0
 # What one document can be the cause of: it is set aside with the reason, and the next is taken.
-_FAULTS = (ExtractionFailed, InputTooLong, OllamaRefused, DocumentRefused)
-_Fault = ExtractionFailed | InputTooLong | OllamaRefused | DocumentRefused
+_FAULTS = (ExtractionFailed, InputTooLong, ModelRefused, DocumentRefused)
+_Fault = ExtractionFailed | InputTooLong | ModelRefused | DocumentRefused
 # Questions delay a batch by so many seconds for each of its chunks at most: a small one hardly delays them.
 _COURTESY_PER_CHUNK = 2.0
 

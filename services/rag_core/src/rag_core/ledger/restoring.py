@@ -22,6 +22,8 @@ _ALIVE = "('queued', 'processing', 'ready', 'failed')"
 # What running services tell each other about pending work. A backup's names indices of another day: above all
 # the one that a rebuild was filling or about to remove, which may be what a restore keeps.
 _PASSING = {"asking", "notes", "work"}
+# What was spent is spent: no backup gives it back.
+_LASTING = {"remote_tokens"}
 _AGAIN = (
     "state='queued', code=NULL, reason=NULL, attempts=0, crashes=0, not_before=0, pages_done=0,"
     " lease_owner=NULL, lease_until=0"
@@ -70,6 +72,9 @@ def replace(live: Path, other: Path, since: float, *, exact: bool = False) -> in
             db.execute(f'DELETE FROM main."{table}"')  # noqa: S608 - names of our own tables
         for table, columns in theirs.items():
             if table in _PASSING and not exact:
+                continue
+            if table in _LASTING and not exact:
+                db.execute(f'INSERT OR IGNORE INTO main."{table}" SELECT * FROM other."{table}"')  # noqa: S608
                 continue
             listed = ", ".join(f'"{column}"' for column in columns)
             db.execute(f'DELETE FROM main."{table}"')  # noqa: S608 - names of our own tables

@@ -14,10 +14,11 @@ from pydantic import Field
 from rag_core.errors import (
     ContractMismatch,
     ModelMissing,
-    OllamaRefused,
-    OllamaUnavailable,
+    ModelRefused,
+    ModelUnavailable,
     OpenSearchRefused,
     QuestionRefused,
+    RemoteUnavailable,
 )
 from rag_core.index import hits
 from rag_core.index.embed import Embedder
@@ -72,6 +73,7 @@ class Found(Frozen):
     passages: tuple[Passage, ...] = ()
     words: dict[str, int] = Field(default_factory=dict)
     by_meaning: bool = True  # False when the embedder was away
+    remark: str = ""  # why a remote embedder gave no vector
     embed_seconds: float = 0.0
     search_seconds: float = 0.0
 
@@ -133,7 +135,7 @@ class Retriever:
 
     def _found(self, query: str, top_k: int, filters: Filters | None, timeout: float | None) -> Found:
         began = time.monotonic()
-        vector = self._vector(query, timeout)
+        vector, remark = self._vector(query, timeout)
         embedded = time.monotonic()
         found, names = self._of_one_moment(query, vector, max(_CANDIDATES, 2 * top_k), filters)
         shown, copies = without_repeats([hit for hit in found.hits if hit.document_id in names])
@@ -142,6 +144,7 @@ class Retriever:
             passages=tuple(passage(group, names, copies) for group in groups),
             words=found.words,
             by_meaning=vector is not None,
+            remark=remark,
             embed_seconds=embedded - began,
             search_seconds=time.monotonic() - embedded,
         )
@@ -201,19 +204,21 @@ class Retriever:
             and (filters.added_to is None or one.created_at < filters.added_to)
         ]
 
-    def _vector(self, query: str, timeout: float | None) -> list[float] | None:
+    def _vector(self, query: str, timeout: float | None) -> tuple[list[float] | None, str]:
         """The question's vector; None when the embedder is away: words alone still find much."""
         stored = self._index.stored_contract()
         if stored is None:
-            return None
+            return None, ""
         text = tokens.cut(tokens.broken(query), _QUERY_PIECES)
         try:
             # The index's own model, not the settings': they differ while a new index is made.
             with self._ledger.asking(), self._embedder.within(timeout) as embedder:
                 self._index.demand(embedder.contract(stored.model))
-                return embedder.embed([text], model=stored.model)[0]
-        except (OllamaUnavailable, OllamaRefused, ModelMissing, ContractMismatch):
-            return None
+                return embedder.embed([text], model=stored.model)[0], ""
+        except RemoteUnavailable as error:
+            return None, error.message
+        except (ModelUnavailable, ModelRefused, ModelMissing, ContractMismatch):
+            return None, ""
 
     def close(self) -> None:
         """Close the connections."""

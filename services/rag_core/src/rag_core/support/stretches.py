@@ -22,13 +22,7 @@ class Stretch:
 
 def of(passage: Passage, most: int) -> list[Stretch]:
     """Every run of `most` sentences; of a shorter passage all of it."""
-    found: list[tuple[int, int, str]] = []
-    at = 0
-    for sentence in sentences.split(passage.text):
-        start = passage.text.find(sentence, at)
-        start = start if start >= 0 else at
-        at = start + len(sentence)
-        found.append((start, at, sentence))
+    found = located(passage.text)
     runs = []
     for first in range(max(1, len(found) - most + 1)):
         run = found[first : first + most]
@@ -44,6 +38,18 @@ def of(passage: Passage, most: int) -> list[Stretch]:
                 )
             )
     return runs
+
+
+def located(text: str) -> list[tuple[int, int, str]]:
+    """Each sentence, with where it begins and ends."""
+    found: list[tuple[int, int, str]] = []
+    at = 0
+    for sentence in sentences.split(text):
+        start = text.find(sentence, at)
+        start = start if start >= 0 else at
+        at = start + len(sentence)
+        found.append((start, at, sentence))
+    return found
 
 
 def _page(passage: Passage, offset: int) -> int:

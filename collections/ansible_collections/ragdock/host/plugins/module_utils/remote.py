@@ -46,6 +46,8 @@ class Remote:
         try:
             connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
             connection.putheader("Host", host)
+            # Without it, that would be why it is refused.
+            connection.putheader("Content-Length", "0")
             connection.endheaders()
             return connection.getresponse().status
         finally:

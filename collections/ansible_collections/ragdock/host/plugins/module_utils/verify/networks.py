@@ -76,7 +76,7 @@ class Layout:
     @property
     def alone(self) -> str:
         """Who alone gets out, in words."""
-        return "the edge" if len(self.ways_out) == 1 else "the edge and the proxy of models elsewhere"
+        return "the edge" if len(self.ways_out) == 1 else "edge and remote"
 
 
 LAYOUT = Layout(NETWORKS, PORTS, frozenset(NEEDS), (WAY_OUT,))

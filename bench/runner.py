@@ -1,0 +1,86 @@
+"""How fast a prompt is read and an answer written with each of Ollama's options, in an Ollama of its own.
+
+    make bench BENCH=runner [ARGS=busy]
+
+One container for each pair of flash attention and cache type, with the ollama container's limits; in each
+the chat model reads and writes with one thread up to as many as the machine has. With `busy` another process
+keeps a processor busy, as ingestion does. Each figure is a median of three.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import ollama
+
+from bench.measuring import Figure, machine, show
+from bench.measuring.stores import limits
+from services.conftest import CHAT_MODEL, MODELS, OLLAMA_IMAGE, container, create_model
+
+# Flash attention and the type of the cache: a smaller cache needs flash attention.
+OPTIONS = (("0", "f16"), ("1", "f16"), ("1", "q8_0"), ("1", "q4_0"))
+TIMES = 3
+NANO = 1e-9
+WORDS = "The keeper of lamp {n} climbs the tower each night and writes down how much oil has burnt. " * 40
+
+
+@contextmanager
+def busy(*, really: bool) -> Iterator[None]:
+    """A process that keeps a processor busy."""
+    if not really:
+        yield
+        return
+    spinning = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        spinning.kill()
+        spinning.wait()
+
+
+def asked(client: ollama.Client, threads: int, number: int) -> ollama.GenerateResponse:
+    """One answer to a prompt that the model has not read before."""
+    options = {"num_ctx": 4096, "num_predict": 40, "num_thread": threads, "temperature": 0.0, "seed": 7}
+    return client.generate(CHAT_MODEL, f"Night {number}. " + WORDS.format(n=number), options=options)
+
+
+def measured(address: str, threads: int, name: str) -> list[Figure]:
+    """Seconds to read 600 tokens, and tokens written a second."""
+    client = ollama.Client(host=address, timeout=600)
+    asked(client, threads, 0)  # another number of threads loads the model anew
+    answers = [asked(client, threads, number) for number in range(1, TIMES + 1)]
+    read = statistics.median(
+        600 * (one.prompt_eval_duration or 0) * NANO / (one.prompt_eval_count or 1) for one in answers
+    )
+    written = statistics.median((one.eval_count or 0) / ((one.eval_duration or 1) * NANO) for one in answers)
+    size = client.ps().models[0].size or 0
+    note = f"model with its cache {size / 2**20:.0f} MiB"
+    return [
+        Figure(f"{name}, {threads} threads: 600 tokens read", read, "s", note=note),
+        Figure(f"{name}, {threads} threads: written", written, "tokens/s"),
+    ]
+
+
+def main(*, under_load: bool) -> None:
+    """Measure and show."""
+    about = machine()
+    figures: list[Figure] = []
+    model = MODELS / "smollm2-135m-instruct.gguf"
+    for attention, cache in OPTIONS:
+        given = ["-e", f"OLLAMA_FLASH_ATTENTION={attention}", "-e", f"OLLAMA_KV_CACHE_TYPE={cache}"]
+        with container(OLLAMA_IMAGE, 11434, [*given, *limits("ollama")]) as address:
+            create_model(address, CHAT_MODEL, {model.name: model})
+            with busy(really=under_load):
+                for threads in range(1, (os.cpu_count() or 1) + 1):
+                    name = f"flash attention {attention}, cache {cache}"
+                    figures += measured(address, threads, name)
+    show("runner", "Ollama's options", figures, about)
+
+
+if __name__ == "__main__":
+    main(under_load=sys.argv[1:] == ["busy"])

@@ -1,0 +1,181 @@
+"""Texts to vectors by a server that speaks the OpenAI API."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from tenacity import RetryCallState, Retrying, retry_if_exception
+
+from rag_core.errors import (
+    BudgetUsed,
+    ModelMissing,
+    RemoteBusy,
+    RemoteDenied,
+    RemoteRefused,
+    RemoteUnavailable,
+)
+from rag_core.index.embed import MAPPING_VERSION, Contract, batched
+from rag_core.ledger.remote_tokens import EMBED, RemoteTokens
+from rag_core.remote import client as remote_client
+from rag_core.remote.client import CLIENT_ERRORS, RemoteTooSlow
+from rag_core.remote.model import RemoteModel
+from rag_core.text import tokens
+
+_PROBE = "dimension"
+_TRIES = 3
+_TRIES_OF_BUSY = 5
+_LONGEST_WAIT = 20.0  # seconds; the lease of a document and the worker's heartbeat bear some of them
+# Tokens of a word piece, at most: models of other vocabularies cut finer.
+_TOKENS_PER_PIECE = 2
+
+
+def contract(remote: RemoteModel, dimension: int, chunk_tokens: int) -> Contract:
+    """What the vectors of a remote model are; nobody is asked."""
+    return Contract(
+        model=remote.name,
+        digest=remote.identity,
+        dimension=dimension,
+        chunk_tokens=chunk_tokens,
+        mapping=MAPPING_VERSION,
+    )
+
+
+class RemoteEmbedder:
+    """An embedder of one remote model; safe to share between threads."""
+
+    def __init__(
+        self,
+        remote: RemoteModel,
+        *,
+        address: str,
+        timeout: float,
+        batch: int,
+        chunk_tokens: int,
+        tokens: RemoteTokens,
+    ) -> None:
+        self._remote = remote
+        self._address = address
+        self._timeout = timeout
+        self._batch = batch
+        self._chunk_tokens = chunk_tokens
+        self._tokens = tokens
+        self._patient = True
+        self._client = remote_client.connected(address, remote, timeout)
+        self._dimension: int | None = None
+
+    def embed(self, texts: Sequence[str], *, model: str | None = None) -> list[list[float]]:
+        """One vector for each text, in batches."""
+        self._own(model)
+        return batched(texts, self._request, size=self._batch, patient=self._patient)
+
+    def contract(self, model: str | None = None) -> Contract:
+        """Model, host and dimension; the dimension is asked once, by a request of one word."""
+        self._own(model)
+        if self._dimension is None:
+            self._dimension = len(self._request([_PROBE])[0])
+        return contract(self._remote, self._dimension, self._chunk_tokens)
+
+    @contextmanager
+    def within(self, seconds: float | None) -> Iterator[RemoteEmbedder]:
+        """Bears no more than this silence (never more than its own), and waits for no busy server."""
+        hasty = copy.copy(self)
+        hasty._patient = False
+        if seconds is None or seconds >= self._timeout:
+            yield hasty
+            return
+        hasty._client = remote_client.connected(self._address, self._remote, seconds)
+        try:
+            yield hasty
+        finally:
+            hasty._client.close()
+
+    def forget(self) -> None:
+        """Ask anew; whoever waits for the server to be back learns by it that it is."""
+        self._dimension = None
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+        self._tokens.close()
+
+    def _own(self, model: str | None) -> None:
+        if model not in (None, self._remote.name):
+            raise ModelMissing(f"{self._remote.host} is asked for {self._remote.name!r} alone")
+
+    def _request(self, texts: list[str]) -> list[list[float]]:
+        for attempt in Retrying(
+            stop=_enough,
+            wait=_pause,
+            retry=retry_if_exception(self._passes),
+            reraise=True,
+        ):
+            with attempt:
+                return self._answered(texts)
+        raise AssertionError("tenacity returns or raises")
+
+    def _answered(self, texts: list[str]) -> list[list[float]]:
+        try:
+            return self._sent(texts)
+        except RemoteRefused as refused:
+            # A document is set aside for its own text only, not when the server refuses whatever it is given.
+            if texts == [_PROBE] or self._refuses([_PROBE]):
+                raise RemoteDenied(refused.message) from refused
+            raise
+
+    def _refuses(self, texts: list[str]) -> bool:
+        try:
+            self._sent(texts)
+        except RemoteRefused:
+            return True
+        return False
+
+    def _sent(self, texts: list[str]) -> list[list[float]]:
+        most = sum(tokens.count(text) * _TOKENS_PER_PIECE + 2 for text in texts)
+        with self._tokens.allowed(self._remote, most) as spent:
+            try:
+                reply = self._client.embeddings.create(
+                    model=self._remote.model, input=texts, encoding_format="float"
+                )
+                spent[EMBED] += reply.usage.prompt_tokens if reply.usage else most
+                vectors = [
+                    list(map(float, one.embedding)) for one in sorted(reply.data, key=lambda one: one.index)
+                ]
+            except CLIENT_ERRORS as error:
+                if remote_client.reached(error) and not spent:
+                    spent[EMBED] += most
+                raise remote_client.translated(error, self._remote, self._address) from error
+        if len(vectors) != len(texts) or len({len(vector) for vector in vectors}) != 1:
+            raise RemoteUnavailable(
+                f"{self._remote.host} gave {len(vectors)} vectors for {len(texts)} texts, or of several sizes"
+            )
+        if self._dimension is not None and len(vectors[0]) != self._dimension:
+            raise RemoteUnavailable(
+                f"{self._remote.host} makes vectors of another size for {self._remote.name!r} than before"
+            )
+        return vectors
+
+    def _passes(self, error: BaseException) -> bool:
+        """Whether trying again soon may help."""
+        if isinstance(error, RemoteBusy):
+            return self._patient
+        return isinstance(error, RemoteUnavailable) and not isinstance(
+            error, RemoteDenied | BudgetUsed | RemoteTooSlow
+        )
+
+
+def _enough(state: RetryCallState) -> bool:
+    return state.attempt_number >= (_TRIES_OF_BUSY if isinstance(_error(state), RemoteBusy) else _TRIES)
+
+
+def _pause(state: RetryCallState) -> float:
+    error = _error(state)
+    if not isinstance(error, RemoteBusy):
+        return 0.1 * 2.0**state.attempt_number
+    asked = error.retry_after
+    return min(_LONGEST_WAIT, 2.0**state.attempt_number if asked is None else asked)
+
+
+def _error(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None

@@ -1,0 +1,23 @@
+"""What is known here of a remote model."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from rag_core.models import Frozen
+
+
+class RemoteModel(Frozen):
+    """One model of REMOTE_MODELS."""
+
+    name: str = Field(min_length=1)  # as the settings and people name it
+    slug: str = Field(pattern=r"^[a-z0-9-]+$")  # its path at the proxy
+    model: str = Field(min_length=1)  # as its server names it
+    host: str = Field(min_length=1)  # where text goes, for people
+    tokens_per_day: int = Field(default=0, ge=0)  # 0: no limit
+    window: int = Field(default=4096, ge=1)  # tokens of its context
+
+    @property
+    def identity(self) -> str:
+        """What makes two vectors comparable as far as it can be known: there are no weights to hash."""
+        return f"{self.model}@{self.host}"

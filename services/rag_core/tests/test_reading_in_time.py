@@ -1,0 +1,181 @@
+"""A model is given what it reads in time, as fast as this host lets it. Ollama is an HTTP server here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from rag_core.answering import answerer as answering
+from rag_core.answering import prompt
+from rag_core.answering.answerer import Answerer, Policy
+from rag_core.answering.chat import Chat
+from rag_core.index.embed import OllamaEmbedder
+from rag_core.models import Answer, Done, Filters, Passage, Question, Retrieved
+from rag_core.retrieval.retriever import Found, Retriever
+
+from .test_window import MODEL, Asked, Ollama
+from .test_window import ollama as ollama
+from .test_window import ollama_server as ollama_server
+
+SECOND = 1_000_000_000
+ANSWER = "The lamp of the lighthouse stands forty metres above the sea."
+FILLER = " ".join(f"Nothing of note is told in sentence number {n} of the page." for n in range(40))
+PASSAGE = Passage(
+    document_id="d",
+    document="d.pdf",
+    title="Lamp",
+    page_start=1,
+    page_end=1,
+    text=f"{FILLER} {ANSWER} {FILLER}",
+    score=0.1,
+)
+QUESTION = "How high does the lamp of the lighthouse stand above the sea?"
+
+
+class Finding(Retriever):
+    """Finds the one passage: what a search finds is no part of this."""
+
+    def __init__(self) -> None:
+        self._max_chars = 2000
+
+    def find(
+        self,
+        query: str,
+        top_k: int | None = None,
+        *,
+        filters: Filters | None = None,
+        timeout: float | None = None,
+    ) -> Found:
+        return Found(passages=(PASSAGE,))
+
+    def generation(self) -> str:
+        return "1"
+
+
+@pytest.fixture
+def made(ollama: Ollama, ollama_server: str) -> Iterator[Answerer]:
+    sizes = {"num_ctx": 4096, "max_tokens": 64}
+    policy = Policy(
+        models=(MODEL,),
+        large_model="",
+        threshold=0.3,
+        unknown_raise=0.35,
+        context_tokens=2000,
+        first_word_seconds=5,
+        history_tokens=300,
+        remembered=0,
+        **sizes,
+    )
+    embedder = OllamaEmbedder(
+        address=ollama_server, model="e", timeout=5, batch=16, threads=1, chunk_tokens=240
+    )
+    chat = Chat(address=ollama_server, timeout=5, threads=1, num_ctx=4096, max_tokens=64)
+    yield Answerer(retriever=Finding(), embedder=embedder, chat=chat, policy=policy)
+    chat.close()
+
+
+def reading(ollama: Ollama, tokens_per_second: float) -> None:
+    """Have the model read so fast; it knows nothing of a prompt before."""
+
+    def reply(asked: Asked) -> tuple[int, Asked]:
+        if "input" in asked:
+            return 200, {"embeddings": [[1.0, 0.0] for _ in asked["input"]]}
+        size = prompt.size(asked["messages"])
+        told = ollama.answer((size.least + size.most) // 2)[1]
+        return 200, told | {
+            "prompt_eval_duration": int(size.most / tokens_per_second * SECOND),
+            "load_duration": SECOND,
+        }
+
+    ollama.reply = reply
+
+
+def asked(made: Answerer, question: str = QUESTION, **more: object) -> tuple[Retrieved, Answer]:
+    events = list(made.ask(Question.model_validate({"text": question, **more})))
+    first, last = events[0], events[-1]
+    assert isinstance(first, Retrieved)
+    assert isinstance(last, Done)
+    return first, last.answer
+
+
+def prompted(ollama: Ollama) -> list[dict[str, str]]:
+    """The messages of the newest prompt."""
+    newest: list[dict[str, str]] = [one["messages"] for one in ollama.asked if "messages" in one][-1]
+    return newest
+
+
+def test_before_anything_is_measured_the_passages_are_read_whole(made: Answerer, ollama: Ollama) -> None:
+    reading(ollama, 10_000)
+    first, _ = asked(made)
+    assert first.read_seconds is None
+    assert PASSAGE.text in prompted(ollama)[-1]["content"]
+
+
+def test_on_a_slow_host_the_sentences_that_answer_are_read(made: Answerer, ollama: Ollama) -> None:
+    reading(ollama, 200)
+    made.warm()
+    first, answer = asked(made)
+    sent = prompted(ollama)
+    assert ANSWER in sent[-1]["content"]
+    assert PASSAGE.text not in sent[-1]["content"]
+    assert first.reading == 1
+    assert first.read_seconds is not None
+    assert first.read_seconds <= 5
+    assert prompt.size(sent).most <= 5 * 200
+    # The support of a sentence, and its page, are those of the whole passage.
+    assert answer.passages == (PASSAGE,)
+    assert answer.explain is not None
+    assert answer.explain.passages[0].given
+    assert [one.passage for one in answer.citations] in ([], [PASSAGE.text])
+
+
+def test_never_less_is_read_than_an_answer_needs(made: Answerer, ollama: Ollama) -> None:
+    reading(ollama, 10)
+    made.warm()
+    first, _ = asked(made)
+    assert first.read_seconds is not None
+    assert first.read_seconds > 5, "the wait is told as it is"
+    fixed = prompt.size(prompt.messages(QUESTION, [], "c0ffee42")).most
+    assert 0.8 * answering._FLOOR < prompt.size(prompted(ollama)).most - fixed <= answering._FLOOR
+
+
+def test_rules_and_conversation_are_the_same_for_each_question_and_the_mark_is_not(
+    made: Answerer, ollama: Ollama
+) -> None:
+    """What stands first and stays the same is what a model does not read again."""
+    reading(ollama, 10_000)
+    turns = [("How high is the tower?", "Fifty metres."), ("How old is it?", "A hundred years.")]
+    asked(made, history=turns[:1])
+    before = prompted(ollama)
+    asked(made, history=turns)
+    after = prompted(ollama)
+    assert before[:-1] == after[: len(before) - 1]
+    assert before[-1]["content"] != after[-1]["content"]
+    asked(made, history=turns)
+    again = prompted(ollama)
+    assert after[:-1] == again[:-1]
+    assert after[-1] != again[-1], "a fence is fresh for each question"
+    assert prompt.new_share(after, before) < prompt.new_share(after, ())
+
+
+def test_warming_up_loads_both_models_and_writes_one_token(made: Answerer, ollama: Ollama) -> None:
+    reading(ollama, 500)
+    made.warm()
+    embedded, read = ollama.asked
+    assert "input" in embedded
+    assert read["options"]["num_predict"] == 1
+    assert made._rates.rate(MODEL) == pytest.approx(500, rel=0.02)
+
+
+def test_what_the_model_knew_from_the_prompt_before_is_not_counted_as_read(
+    made: Answerer, ollama: Ollama
+) -> None:
+    ollama.reply = lambda asked: (
+        200,
+        ollama.answer(40)[1] | {"prompt_eval_duration": SECOND, "load_duration": SECOND // 10},
+    )
+    messages = [{"role": "user", "content": "word " * 30}]
+    first, again = (made._chat.warm(MODEL, messages) for _ in range(2))
+    assert (first.prompt_tokens, first.read_tokens, first.read_seconds) == (40, 40, 1.0)
+    assert (again.prompt_tokens, again.read_tokens) == (40, 0)

@@ -1,0 +1,346 @@
+"""A remote chat model keeps the promises of a local one; every fault is named, and its tokens are counted."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextvars import copy_context
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from rag_core.answering import cancellation
+from rag_core.answering.chat import CUT_BY_LENGTH, CUT_BY_TIME, Chat, Ending
+from rag_core.answering.miscounts import Miscounts
+from rag_core.errors import (
+    BudgetUsed,
+    InputTooLong,
+    ModelMissing,
+    RagError,
+    RemoteBusy,
+    RemoteDenied,
+    RemoteRefused,
+    RemoteUnavailable,
+)
+from rag_core.ledger.remote_tokens import ANSWER, PROMPT, RemoteTokens
+from rag_core.remote.chat import RemoteChat
+from rag_core.remote.client import RemoteTooSlow
+from rag_core.remote.model import RemoteModel
+from services.rag_core.tests.openai_server import Handler, OpenAi, serving
+
+NAME = "big"
+HOST = "models.example.org"
+SECRET = "the treasure is under the lighthouse"
+MESSAGES = [{"role": "user", "content": f"How high does the lamp stand above the sea? {SECRET}"}]
+Reply = Callable[[Handler, dict[str, Any]], None]
+MakeChat = Callable[..., Chat]
+
+
+@pytest.fixture
+def openai() -> Iterator[OpenAi]:
+    with serving() as one:
+        yield one
+
+
+@pytest.fixture
+def tokens(tmp_path: Path) -> Iterator[RemoteTokens]:
+    one = RemoteTokens(tmp_path / "ledger.sqlite3")
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def make_chat(openai: OpenAi, tokens: RemoteTokens) -> Iterator[MakeChat]:
+    """A chat of one remote model; Ollama is out of reach."""
+    made: list[Chat] = []
+
+    def make(*, address: str = "", timeout: float = 5, **about: Any) -> Chat:
+        remote = RemoteModel(name=NAME, slug="big-1", model="gpt-big", host=HOST, **{"window": 1024, **about})
+        miscounts = Miscounts()
+        elsewhere = RemoteChat(
+            remote,
+            address=address or openai.address,
+            timeout=timeout,
+            max_tokens=64,
+            tokens=tokens,
+            miscounts=miscounts,
+        )
+        sizes = {"num_ctx": 1024, "max_tokens": 64, "threads": 1}
+        made.append(
+            Chat(
+                address="http://127.0.0.1:9",
+                timeout=timeout,
+                **sizes,
+                elsewhere={NAME: elsewhere},
+                miscounts=miscounts,
+            )
+        )
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def chat(make_chat: MakeChat) -> Chat:
+    return make_chat()
+
+
+def written(chat: Chat, **options: Any) -> tuple[str, Ending]:
+    """A whole answer and how it ended."""
+    stream, text = chat.stream(NAME, MESSAGES, **options), ""
+    while True:
+        try:
+            text += next(stream)
+        except StopIteration as end:
+            return text, end.value
+
+
+def test_an_answer_comes_in_pieces_with_the_tokens_that_the_server_counted(
+    chat: Chat, openai: OpenAi, tokens: RemoteTokens
+) -> None:
+    text, ending = written(chat)
+    assert (text, ending) == ("High.", Ending(prompt_tokens=20, answer_tokens=3))
+    assert openai.paths == ["/big-1/chat/completions"]
+    [asked] = openai.asked
+    assert (asked["model"], asked["messages"], asked["stream"]) == ("gpt-big", MESSAGES, True)
+    assert (asked["stream_options"], asked["max_tokens"]) == ({"include_usage": True}, 64)
+    assert tokens.totals() == {(NAME, PROMPT): 20, (NAME, ANSWER): 3}
+    assert tokens.today() == {NAME: 23}
+    assert chat.miscounts == {}
+
+
+def test_no_key_and_nothing_of_this_machine_is_sent(chat: Chat, openai: OpenAi) -> None:
+    written(chat)
+    [headers] = openai.headers
+    assert "authorization" not in headers
+    assert not [name for name in headers if name.startswith("x-stainless")]
+
+
+def test_a_model_in_ollama_is_asked_there(chat: Chat, openai: OpenAi) -> None:
+    with pytest.raises(RagError, match="Ollama does not answer"):
+        list(chat.stream("small", MESSAGES))
+    assert openai.asked == []
+
+
+def test_an_answer_at_its_limit_is_cut_by_length(chat: Chat, openai: OpenAi) -> None:
+    openai.reply = lambda handler, asked: handler.answer(["High"], finish="length")
+    assert written(chat)[1].cut == CUT_BY_LENGTH
+
+
+def refusing(status: int, message: str = SECRET, **more: Any) -> Reply:
+    return lambda handler, asked: handler.refuse(status, message, **more)
+
+
+def in_stream(*parts: str, error: dict[str, Any] | None = None) -> Reply:
+    def reply(handler: Handler, asked: dict[str, Any]) -> None:
+        handler.begin()
+        handler.piece("The lamp ")
+        if error is not None:
+            handler.event({"error": error})
+        for part in parts:
+            handler.raw(part)
+        handler.cut()
+
+    return reply
+
+
+def silent_after_words(handler: Handler, asked: dict[str, Any]) -> None:
+    handler.begin()
+    handler.piece("The lamp ")
+    handler.silence()
+
+
+FAULTS: dict[str, tuple[Reply, type[RagError], str]] = {
+    "key refused": (refusing(401), RemoteDenied, "key"),
+    "key without the right": (refusing(403), RemoteDenied, "HTTP 403"),
+    "account without credit": (refusing(402), RemoteDenied, "account"),
+    "billing limit": (refusing(400, code="billing_hard_limit_reached"), RemoteDenied, "account"),
+    "unknown model": (refusing(404), ModelMissing, "gpt-big"),
+    "too many requests": (refusing(429), RemoteBusy, "429"),
+    "server fault": (refusing(500), RemoteUnavailable, "failed"),
+    "overloaded": (refusing(503), RemoteUnavailable, "HTTP 503"),
+    "nobody behind the proxy": (refusing(502), RemoteUnavailable, "does not answer"),
+    "refused": (refusing(400), RemoteRefused, "HTTP 400"),
+    "elsewhere": (refusing(302), RemoteUnavailable, "HTTP 302"),
+    "too long by code": (refusing(400, code="context_length_exceeded"), InputTooLong, "window"),
+    "too long by words": (refusing(400, "This model's maximum context length is 10"), InputTooLong, "window"),
+    "too long for Bedrock": (refusing(400, "Input is too long: prompt is too long"), InputTooLong, "window"),
+    "too large for the proxy": (refusing(413), InputTooLong, "window"),
+    "cut in the middle": (in_stream(), RemoteUnavailable, "broke"),
+    "cut within an event": (in_stream('data: {"choices": [{"del'), RemoteUnavailable, "broke"),
+    "ended without an end": (in_stream("data: [DONE]\n\n"), RemoteUnavailable, "in the middle"),
+    "error in the stream": (in_stream(error={"message": SECRET}), RemoteUnavailable, "error of its own"),
+    "no JSON in the stream": (in_stream(f"data: {SECRET}\n\n"), RemoteUnavailable, "another way"),
+    "another protocol": (lambda handler, asked: handler.whole(200, SECRET), RemoteUnavailable, HOST),
+    "content filter": (
+        lambda handler, asked: handler.answer(["The"], finish="content_filter"),
+        RemoteRefused,
+        "content filter",
+    ),
+    "silence": (lambda handler, asked: handler.silence(), RemoteTooSlow, "too slow"),
+    "silence after words": (silent_after_words, RemoteTooSlow, "too slow"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_every_fault_is_an_error_of_our_own_that_repeats_nothing_of_what_was_sent(
+    name: str, make_chat: MakeChat, openai: OpenAi, tokens: RemoteTokens
+) -> None:
+    openai.reply, kind, words = FAULTS[name]
+    with structlog.testing.capture_logs() as logs, pytest.raises(RagError, match=words) as caught:
+        written(make_chat(timeout=0.3 if name.startswith("silence") else 5))
+    assert type(caught.value) is kind
+    assert SECRET not in f"{caught.value.message} {logs}"
+    assert HOST in caught.value.message or NAME in caught.value.message
+    assert len(openai.asked) == 1, "the next model is asked, not the same one again"
+    assert "reserved" not in str(tokens.totals())
+
+
+def test_nobody_at_the_proxy_is_told_as_that(make_chat: MakeChat, tokens: RemoteTokens) -> None:
+    with pytest.raises(RemoteUnavailable, match="the proxy to remote models does not answer"):
+        written(make_chat(address="http://127.0.0.1:9"))
+    assert tokens.today() == {}, "what reached nobody costs nothing"
+
+
+def test_a_request_that_is_refused_costs_nothing(chat: Chat, openai: OpenAi, tokens: RemoteTokens) -> None:
+    openai.reply = refusing(429)
+    with pytest.raises(RemoteBusy):
+        written(chat)
+    assert tokens.today() == {}
+
+
+def test_signs_of_life_are_no_answer(make_chat: MakeChat, openai: OpenAi) -> None:
+    def alive(handler: Handler, asked: dict[str, Any]) -> None:
+        handler.begin()
+        handler.drip(": still there\n\n")
+
+    openai.reply = alive
+    began = time.monotonic()
+    with pytest.raises(RemoteTooSlow):
+        written(make_chat(timeout=0.4))
+    assert time.monotonic() - began < 3
+
+
+def test_an_answer_that_takes_too_long_is_cut_and_counted(
+    make_chat: MakeChat, openai: OpenAi, tokens: RemoteTokens
+) -> None:
+    def slow(handler: Handler, asked: dict[str, Any]) -> None:
+        handler.begin()
+        handler.piece("The lamp ")
+        handler.drip(": still there\n\n")
+
+    openai.reply = slow
+    text, ending = written(make_chat(), timeout=2)
+    assert (text, ending.cut) == ("The lamp ", CUT_BY_TIME)
+    spent = tokens.totals()
+    assert spent[NAME, PROMPT] >= len(MESSAGES[0]["content"].split())
+    assert spent[NAME, ANSWER] >= 2, "whoever stops an answer pays for what was written"
+
+
+def test_a_server_that_counts_nothing_is_counted_by_estimate(
+    chat: Chat, openai: OpenAi, tokens: RemoteTokens
+) -> None:
+    openai.reply = lambda handler, asked: handler.answer(["High."], read=None)
+    assert written(chat)[1] == Ending()
+    assert tokens.totals()[NAME, PROMPT] >= len(MESSAGES[0]["content"].split())
+    assert chat.miscounts == {}
+
+
+@pytest.mark.parametrize("after_words", [False, True])
+def test_a_stop_ends_the_request_at_once(chat: Chat, openai: OpenAi, after_words: bool) -> None:
+    openai.reply = silent_after_words if after_words else lambda handler, asked: handler.silence()
+    stop = cancellation.Stop()
+    raised: list[BaseException] = []
+
+    def asking() -> None:
+        cancellation.STOP.set(stop)
+        try:
+            written(chat)
+        except BaseException as error:  # noqa: BLE001 - looked at below
+            raised.append(error)
+
+    thread = threading.Thread(target=copy_context().run, args=(asking,))
+    thread.start()
+    until = time.monotonic() + 5
+    while not openai.asked and time.monotonic() < until:
+        time.sleep(0.01)
+    time.sleep(0.05)
+    stop.now()
+    thread.join(3)
+    assert not thread.is_alive()
+    assert [type(error) for error in raised] == [cancellation.Stopped]
+    assert openai.gone.wait(3), "the server hears that nobody listens"
+
+
+def test_who_stops_reading_ends_the_request_and_pays_for_it(
+    chat: Chat, openai: OpenAi, tokens: RemoteTokens
+) -> None:
+    def endless(handler: Handler, asked: dict[str, Any]) -> None:
+        handler.begin()
+        handler.piece("The lamp ")
+        handler.drip(": still there\n\n")
+
+    openai.reply = endless
+    stream = chat.stream(NAME, MESSAGES)
+    assert next(stream) == "The lamp "
+    stream.close()
+    assert openai.gone.wait(3)
+    assert {kind for _, kind in tokens.totals()} == {PROMPT, ANSWER}
+
+
+@pytest.mark.parametrize(("counted", "how"), [(3, "cut"), (400, "over")])
+def test_difference_to_what_was_counted_is_an_error_in_log_and_figures(
+    chat: Chat, openai: OpenAi, counted: int, how: str
+) -> None:
+    openai.reply = lambda handler, asked: handler.answer(["High."], read=counted)
+    with structlog.testing.capture_logs() as logs:
+        written(chat)
+    assert chat.miscounts == {(NAME, how): 1}
+    [line] = logs
+    assert (line["log_level"], line["how"], line["read"]) == ("error", how, counted)
+    assert SECRET not in str(logs)
+
+
+def test_prompt_that_the_server_refuses_as_too_long_is_counted(chat: Chat, openai: OpenAi) -> None:
+    openai.reply = refusing(400, code="context_length_exceeded")
+    with pytest.raises(InputTooLong):
+        written(chat)
+    assert chat.miscounts == {(NAME, "refused"): 1}
+
+
+def test_prompt_over_the_models_own_window_is_not_sent(make_chat: MakeChat, openai: OpenAi) -> None:
+    with pytest.raises(InputTooLong, match="over the 16"):
+        written(make_chat(window=80))
+    assert openai.asked == []
+
+
+def test_options_that_a_model_does_not_know_are_left_out_from_then_on(chat: Chat, openai: OpenAi) -> None:
+    def newer(handler: Handler, asked: dict[str, Any]) -> None:
+        if "max_tokens" in asked:
+            handler.refuse(400, "use the newer", code="unsupported_parameter", param="max_tokens")
+        elif "temperature" in asked:
+            handler.refuse(400, "only 1", code="unsupported_value", param="temperature")
+        else:
+            handler.answer(["High."])
+
+    openai.reply = newer
+    assert [written(chat)[0], written(chat)[0]] == ["High.", "High."]
+    assert len(openai.asked) == 4
+    assert openai.asked[-1]["max_completion_tokens"] == 64
+
+
+def test_a_model_whose_day_is_used_up_is_not_asked(
+    make_chat: MakeChat, openai: OpenAi, tokens: RemoteTokens
+) -> None:
+    chat = make_chat(tokens_per_day=250)
+    openai.reply = lambda handler, asked: handler.answer(["High."], read=180, written=20)
+    written(chat)
+    with pytest.raises(BudgetUsed, match=r"'big' has used 200 of its 250 tokens for today.*00:00 UTC"):
+        written(chat)
+    assert len(openai.asked) == 1
+    assert tokens.today() == {NAME: 200}
