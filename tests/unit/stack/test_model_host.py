@@ -32,31 +32,35 @@ MODELS = [
 Render = Callable[..., dict[str, Any]]
 
 
+def rendered_model_host(here: Path, secrets: dict[str, str], **settings: Any) -> dict[str, Any]:
+    """The model host's files, with the defaults and what differs."""
+    variables = {
+        "ragdock_name": "demo",
+        "ragdock_model_host_type": "g6.xlarge",
+        "ragdock_models": MODELS,
+        "model_host_graphics": "",
+        "model_host_images": {name: {"ref": f"registry/{name}@sha256:0"} for name in ("ollama", "proxy")},
+        "model_host_secret_values": SECRETS | secrets,
+        **settings,
+        "out": str(here / "out.json"),
+    }
+    (here / "vars.json").write_text(json.dumps(variables))
+    done = subprocess.run(
+        [Path(sys.executable).parent / "ansible-playbook", "-i", "localhost,", HERE / "model_host.yml",
+         "-e", f"@{here / 'vars.json'}", "-e", f"ansible_python_interpreter={sys.executable}"],
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    found: dict[str, Any] = json.loads((here / "out.json").read_text())
+    return found
+
+
 @pytest.fixture(scope="module")
 def render(tmp_path_factory: pytest.TempPathFactory) -> Render:
-    """Renders with the defaults and what differs."""
+    """Renders into a folder of its own."""
 
     def run(secrets: dict[str, str] | None = None, **settings: Any) -> dict[str, Any]:
-        here = tmp_path_factory.mktemp("model-host")
-        variables = {
-            "ragdock_name": "demo",
-            "ragdock_model_host_type": "g6.xlarge",
-            "ragdock_models": MODELS,
-            "model_host_graphics": "",
-            "model_host_images": {name: {"ref": f"registry/{name}@sha256:0"} for name in ("ollama", "proxy")},
-            "model_host_secret_values": SECRETS | (secrets or {}),
-            **settings,
-            "out": str(here / "out.json"),
-        }
-        (here / "vars.json").write_text(json.dumps(variables))
-        done = subprocess.run(
-            [Path(sys.executable).parent / "ansible-playbook", "-i", "localhost,", HERE / "model_host.yml",
-             "-e", f"@{here / 'vars.json'}", "-e", f"ansible_python_interpreter={sys.executable}"],
-            cwd=ROOT, capture_output=True, text=True, check=False, timeout=120,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
-        found: dict[str, Any] = json.loads((here / "out.json").read_text())
-        return found
+        return rendered_model_host(tmp_path_factory.mktemp("model-host"), secrets or {}, **settings)
 
     return run
 
