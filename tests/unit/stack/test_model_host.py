@@ -14,7 +14,9 @@ import pytest
 import yaml
 from dotenv import dotenv_values
 
+from ansible_collections.ragdock.host.plugins.module_utils.docker import Container
 from ansible_collections.ragdock.host.plugins.modules import model_host_check as checks
+from ansible_collections.ragdock.host.plugins.modules import model_host_start as starting
 from tests.unit.stack.rendering import certificate_of, rendered
 
 HERE = Path(__file__).parent
@@ -161,6 +163,19 @@ def test_layers_that_are_not_on_the_cards_are_said(
     """A driver that does not work makes answers slow, not wrong: nobody would look."""
     row = checks.placed("m", loaded, graphics)
     assert (row.passed, said in row.figure) == (passed, True)
+
+
+def container(service: str, spec: str, health: str = "healthy") -> Container:
+    """A container of the model host."""
+    return Container(service, service, service, spec, "running", health, 0, False, 0, "image", "2026")
+
+
+def test_only_what_is_not_as_its_file_says_is_started() -> None:
+    """A second run touches nothing; a question that is being answered is not cut."""
+    specs = {"ollama": "a", "proxy": "b"}
+    assert starting.stale(specs, [container("ollama", "a"), container("proxy", "b")]) == []
+    assert starting.stale(specs, [container("ollama", "a"), container("proxy", "old")]) == ["proxy"]
+    assert starting.stale(specs, [container("ollama", "a", "unhealthy")]) == ["ollama", "proxy"]
 
 
 KEY, AUTHORITY = "the model host's key", certificate_of("models")
