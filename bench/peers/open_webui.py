@@ -47,8 +47,7 @@ def environment() -> Path:
     python = HOME / "bin" / "python"
     if not python.is_file():
         subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, HOME], check=True)
-    sync = [UV, "pip", "sync", "--quiet", "--require-hashes", "--python", python, LOCK]
-    subprocess.run(sync, check=True)
+    subprocess.run([UV, "pip", "sync", "--quiet", "--require-hashes", "--python", python, LOCK], check=True)
     return python
 
 

@@ -12,6 +12,7 @@ from bench.peers.open_webui import events
 from bench.peers.system import Event, felt
 
 LOADS = "Loads the model"
+WORD: Event = "word"
 
 
 class Clock:
@@ -37,7 +38,7 @@ def asked(clock: Clock, answers: dict[str, list[tuple[float, Event]]]) -> system
     """What is felt of these answers, after one that loads the model for a minute."""
 
     def ask(question: str) -> Iterator[Event]:
-        for seconds, event in {LOADS: [(60.0, "word")], **answers}[question]:
+        for seconds, event in answers[question] if question != LOADS else [(60.0, WORD)]:
             clock.now += seconds
             yield event
 
