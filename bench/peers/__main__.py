@@ -6,7 +6,7 @@ Needs a deployed sandbox without documents, and 10 GB on the disk. Open WebUI is
 bench/peers/requirements.txt into .sandbox/peers, listens on the loopback, and its data are removed; the
 documents are taken out of the stack again.
 
-Each figure is for one system after the other, the other one idle. Both are asked through their public APIs;
+One system is measured after the other, which is idle meanwhile. Both are asked through their public APIs;
 memory and size leave Ollama out, which serves both.
 """
 
@@ -30,6 +30,8 @@ from tests.stack.host import Host
 QUESTIONS = ROOT / "tests" / "eval"
 OLLAMA_PORT = 11434
 ASKED = 9  # the first loads the model
+# With Open WebUI's own queries: a model that is too small for them writes for minutes.
+ASKED_WITH_QUERIES = 3
 
 
 @contextmanager
@@ -53,7 +55,7 @@ def compared(
     return Figure(name, ours, unit, theirs, aim, told)
 
 
-def figures(ours: Measured, theirs: Measured, without_queries: Felt, questions: int) -> list[Figure]:
+def figures(ours: Measured, theirs: Measured, as_installed: Felt, questions: int) -> list[Figure]:
     """The table."""
     within = [
         compared(
@@ -73,12 +75,12 @@ def figures(ours: Measured, theirs: Measured, without_queries: Felt, questions: 
         compared("first visible line, p50", ours.felt.line, theirs.felt.line, "s", less=True, note=silent),
         compared("first word, p50", ours.felt.word, theirs.felt.word, "s", less=True),
         compared(
-            "first word, p50",
+            "  as installed",
             ours.felt.word,
-            without_queries.word,
+            as_installed.word,
             "s",
             less=True,
-            note="theirs without queries by the model",
+            note="its model writes the queries first",
         ),
         compared("memory, at most", ours.memory, theirs.memory, "MiB", less=True, note="without Ollama"),
         compared("installed", ours.installed, theirs.installed, "MB", less=True, note=accelerators),
@@ -103,13 +105,15 @@ def main(arguments: list[str]) -> None:
         with deployed(host) as stack:
             ours = run(stack, files, cases, asked)
         with open_webui.served(address) as peer:
-            theirs = run(peer, files, cases, asked)
+            # Its better figures: they are the ones to be ahead of.
             peer.generate_queries(False)
-            without_queries = felt(peer.ask, asked)
+            theirs = run(peer, files, cases, asked)
+            peer.generate_queries(True)
+            as_installed = felt(peer.ask, asked[:ASKED_WITH_QUERIES])
     show(
         "peers",
         f"Open WebUI beside us, {len(files)} documents",
-        figures(ours, theirs, without_queries, len(cases)),
+        figures(ours, theirs, as_installed, len(cases)),
         about,
     )
     for refused, reason in peer.refused.items():
