@@ -2,7 +2,7 @@
 
     make bench BENCH=peers [ARGS=few]      few: 24 documents and 68 questions in place of nine whole manuals
 
-Needs a deployed sandbox without documents, and 10 GB on the disk. Open WebUI is installed from PyPI by
+Needs a deployed sandbox, and 10 GB on the disk. Open WebUI is installed from PyPI by
 bench/peers/requirements.txt into .sandbox/peers, listens on the loopback, and its data are removed; the
 documents are taken out of the stack again.
 
