@@ -151,6 +151,7 @@ lock: ## Resolve pyproject.toml files into requirements.txt with hashes
 	@for service in $(SERVICES); do \
 	  $(COMPILE) --python-version 3.13 services/$$service/pyproject.toml --output-file services/$$service/requirements.txt; \
 	done
+	@$(COMPILE) bench/peers/pyproject.toml --output-file bench/peers/requirements.txt
 
 .PHONY: settings
 settings: ## Write what is made of inventory/schema.yml: the defaults file and the table in docs

@@ -70,7 +70,7 @@ class Forwarder:
             if forward is None or client is None or not forward.admits(client[0]):
                 _reset(writer)
                 return
-            await _carry(reader, writer, forward.target)
+            await carry(reader, writer, forward.target)
 
         try:
             self._servers[endpoint] = await asyncio.start_server(serve, address, port, limit=CHUNK)
@@ -86,7 +86,7 @@ class Forwarder:
         return ""
 
 
-async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: Endpoint) -> None:
+async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: Endpoint) -> None:
     """Connect a client with the instance, both ways, until both are done."""
     try:
         there = await asyncio.wait_for(asyncio.open_connection(*target), CONNECT_SECONDS)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import subprocess
 import threading
 from collections.abc import Callable
+
+import psutil
 
 from bench.measuring import Figure
 
@@ -74,6 +77,16 @@ def counted(*names: str) -> Usage:
         charged, limit, files = map(int, lines)
         found[service(name)] = ((charged - files) / MIB, limit / MIB)
     return found
+
+
+def proportional(pid: int) -> float:
+    """MiB of a process and its children; what several of them share is counted once."""
+    one = psutil.Process(pid)
+    total = 0.0
+    for each in [one, *one.children(recursive=True)]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            total += each.memory_full_info().pss / MIB
+    return total
 
 
 def service(name: str) -> str:

@@ -20,10 +20,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import jinja2
-import psutil
 import yaml
 
 from bench.measuring import ROOT
+from bench.measuring.containers import proportional
 from rag_core import factory
 from rag_core.ledger import Ledger
 from rag_core.models import DocumentState
@@ -39,7 +39,6 @@ from services.conftest import (
     wait_for,
 )
 
-MIB = 1 << 20
 # What services/edge/Dockerfile is made from; the proxy's configuration asks for no user and no file of ours.
 CADDY_IMAGE = "caddy:2.11.4"
 PROXY = ROOT / "compose" / "models" / "Caddyfile.j2"
@@ -87,7 +86,7 @@ def stores(*, limited: bool = False) -> Iterator[Stores]:
                 9200,
                 [*OPENSEARCH_OPTIONS, *(limits("opensearch") if limited else [])],
                 name=names["opensearch"],
-                published=_free_port(),
+                published=free_port(),
             )
         )
         ollama = stack.enter_context(
@@ -96,7 +95,7 @@ def stores(*, limited: bool = False) -> Iterator[Stores]:
                 11434,
                 ["--network", network, "--network-alias", "runner", *(limits("ollama") if limited else [])],
                 name=names["ollama"],
-                published=_free_port(),
+                published=free_port(),
             )
         )
         configuration = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -111,7 +110,7 @@ def stores(*, limited: bool = False) -> Iterator[Stores]:
                     *(limits("models") if limited else []),
                 ],
                 name=names["models"],
-                published=_free_port(),
+                published=free_port(),
                 ready="/api/version",
             )
         )
@@ -132,7 +131,8 @@ def _network(name: str) -> Iterator[str]:
         subprocess.run(["docker", "network", "rm", name], check=False, capture_output=True)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback that nothing listens on."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
@@ -203,12 +203,7 @@ class Bench:
         """Memory of the worker and its parser now, in MiB, by proportional share; the peak is kept."""
         total = 0.0
         if self.process is not None and self.process.poll() is None:
-            one = psutil.Process(self.process.pid)
-            for each in [one, *one.children(recursive=True)]:
-                try:
-                    total += each.memory_full_info().pss / MIB
-                except psutil.NoSuchProcess:
-                    continue
+            total = proportional(self.process.pid)
         self.peak = max(self.peak, total)
         return total
 

@@ -117,9 +117,9 @@ class ApiClient:
         reply = self.http.delete(f"/api/documents/{identity}")
         assert reply.status_code in (httpx.codes.NO_CONTENT, httpx.codes.NOT_FOUND), reply.text
 
-    def search(self, query: str, top_k: int = 5) -> list[Json]:
-        """Passages."""
-        reply = self.http.post("/api/search", json={"query": query, "top_k": top_k})
+    def search(self, query: str, top_k: int = 5, **more: Any) -> list[Json]:
+        """Passages; MORE goes into the request."""
+        reply = self.http.post("/api/search", json={"query": query, "top_k": top_k, **more})
         reply.raise_for_status()
         found: list[Json] = reply.json()["results"]
         return found
@@ -131,10 +131,10 @@ class ApiClient:
         found: Json = reply.json()
         return found
 
-    def stream(self, question: str) -> Iterator[tuple[str, Json]]:
-        """The events of a streamed answer."""
-        headers = {"Accept": "text/event-stream"}
-        with self.http.stream("POST", "/api/ask", json=asking(question), headers=headers) as reply:
+    def stream(self, question: str, **more: Any) -> Iterator[tuple[str, Json]]:
+        """The events of a streamed answer; MORE goes into the request."""
+        body, headers = asking(question) | more, {"Accept": "text/event-stream"}
+        with self.http.stream("POST", "/api/ask", json=body, headers=headers) as reply:
             assert reply.status_code == httpx.codes.OK, reply.read()
             event = ""
             for line in reply.iter_lines():

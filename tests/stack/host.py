@@ -26,10 +26,11 @@ class Host:
 
     def __init__(self, name: str) -> None:
         given = os.environ.get("RAGDOCK_HOST_COMMAND")
-        self._prefix = shlex.split(given) if given else ["docker", "exec", "-i", self._container(name)]
+        self._prefix = shlex.split(given) if given else ["docker", "exec", "-i", self.container(name)]
 
     @staticmethod
-    def _container(name: str) -> str:
+    def container(name: str) -> str:
+        """The container that is this host in the sandbox."""
         instances = [
             one
             for one in AwsApi(settings.load()).observe().live

@@ -16,7 +16,8 @@ LOCKS = [
     (ROOT / "pyproject.toml", ROOT / "requirements.txt"),
     *(
         (lock.with_name("pyproject.toml"), lock)
-        for lock in sorted((ROOT / "services").glob("*/requirements.txt"))
+        for folder in ("services", "bench")
+        for lock in sorted((ROOT / folder).glob("*/requirements.txt"))
     ),
 ]
 # What the sandbox installs is written by hand or compiled elsewhere: no pyproject.toml states it.
