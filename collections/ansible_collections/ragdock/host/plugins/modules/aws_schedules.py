@@ -25,14 +25,14 @@ author: ["Ragdock (!UNKNOWN)"]
 EXAMPLES = r"""
 - name: Start the model host on weekdays
   ragdock.host.aws_schedules:
-    schedules: [{name: ragdock-research_models-start, action: start, expression: cron(0 7 ? * MON-FRI *)}]
+    schedules: [{name: ragdock-research_models-start, action: start, expression: "cron(0 7 ? * MON-FRI *)"}]
     timezone: Europe/Berlin
     instance: i-0123456789abcdef0
     role: arn:aws:iam::123456789012:role/ragdock-research_hours-host
 """
 
 RETURN = r"""
-names: {description: The schedules that were made, changed or removed., type: list, returned: success}
+names: {description: "The schedules that were made, changed or removed.", type: list, returned: success}
 """
 
 import json
