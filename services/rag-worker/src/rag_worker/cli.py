@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from rag_core import evaluation, factory
+from rag_core import evaluation, factory, logs
 from rag_core.errors import ModelMissing, RagError, Unavailable
 from rag_core.ledger import Ledger
 from rag_core.ledger.notes import WANTED
@@ -238,6 +238,8 @@ def _ledger() -> Iterator[tuple[WorkerSettings, Ledger]]:
 
 def main() -> None:
     """The command line; errors of ours are one sentence, never a traceback."""
+    # Standard output is for results, which programs read.
+    logs.configure("WARNING", sys.stderr)
     sys.exit(_guarded(lambda: app(standalone_mode=False)))
 
 

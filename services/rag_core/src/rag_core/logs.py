@@ -1,15 +1,19 @@
-"""Logs of the services: one JSON object a line on standard output, ours and the libraries' alike."""
+"""Logs of the services: one JSON object a line, ours and the libraries' alike."""
 
 from __future__ import annotations
 
 import logging
 import sys
+from typing import TextIO
 
 import structlog
 
 
-def configure(level: str = "INFO") -> None:
-    """Set up logging for this process. No log call of ours is given text of a document or a secret."""
+def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
+    """Set up logging for this process, to standard output unless another stream is given.
+
+    No log call of ours is given text of a document or a secret.
+    """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -23,7 +27,7 @@ def configure(level: str = "INFO") -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
