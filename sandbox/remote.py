@@ -123,8 +123,8 @@ def _name(client: Any, sandbox: Sandbox) -> None:
             network.reload()
             if container.id not in (network.attrs.get("Containers") or {}):
                 cidr = IPv4Network(network.attrs["IPAM"]["Config"][0]["Subnet"])
-                # The last address: the first ones are AWS's and its instances'.
-                network.connect(container, ipv4_address=str(cidr[-2]), aliases=[bedrock_name(sandbox)])
+                # Near the end: the first addresses are AWS's and its instances', the last is a model host's.
+                network.connect(container, ipv4_address=str(cidr[-3]), aliases=[bedrock_name(sandbox)])
 
 
 def _answers(sandbox: Sandbox) -> bool:

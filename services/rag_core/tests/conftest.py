@@ -10,6 +10,7 @@ from fpdf import FPDF
 
 from rag_core.extract import Parser
 from rag_core.ledger import Ledger
+from rag_core.ledger.remote_tokens import RemoteTokens
 from services.rag_core.tests.losses import watched
 
 MakePdf = Callable[..., Path]
@@ -41,6 +42,14 @@ def clock() -> Clock:
 def ledger(tmp_path: Path, clock: Clock) -> Iterator[Ledger]:
     """An empty ledger."""
     one = Ledger(tmp_path / "ledger" / "ledger.sqlite3", clock=clock)
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def tokens(tmp_path: Path) -> Iterator[RemoteTokens]:
+    """The counts of remote models, in a file of the test's own."""
+    one = RemoteTokens(tmp_path / "ledger.sqlite3")
     yield one
     one.close()
 

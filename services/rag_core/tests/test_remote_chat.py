@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextvars import copy_context
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,13 +42,6 @@ MakeChat = Callable[..., Chat]
 def openai() -> Iterator[OpenAi]:
     with serving() as one:
         yield one
-
-
-@pytest.fixture
-def tokens(tmp_path: Path) -> Iterator[RemoteTokens]:
-    one = RemoteTokens(tmp_path / "ledger.sqlite3")
-    yield one
-    one.close()
 
 
 @pytest.fixture

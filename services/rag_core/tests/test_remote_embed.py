@@ -58,13 +58,6 @@ def openai() -> Iterator[OpenAi]:
 
 
 @pytest.fixture
-def tokens(tmp_path: Path) -> Iterator[RemoteTokens]:
-    one = RemoteTokens(tmp_path / "ledger.sqlite3")
-    yield one
-    one.close()
-
-
-@pytest.fixture
 def make(openai: OpenAi, tokens: RemoteTokens) -> Iterator[Callable[..., RemoteEmbedder]]:
     made: list[RemoteEmbedder] = []
 
