@@ -15,14 +15,21 @@ remembering, so a run that was killed anywhere is completed by the next one.
 from __future__ import annotations
 
 import hashlib
+import json
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from ansible_collections.ragdock.host.plugins.module_utils.docker import Container, Engine, EngineError
+from ansible_collections.ragdock.host.plugins.module_utils.docker import (
+    Container,
+    Engine,
+    EngineError,
+    address,
+)
 from ansible_collections.ragdock.host.plugins.module_utils.releases.hold import connections_wait
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import (
     Release,
@@ -36,6 +43,7 @@ EDGE = "edge"
 ADMIN = "unix//run/caddy/admin.sock"
 DRAIN_SECONDS = 150
 LOOK_SECONDS = 5.0
+LISTEN_SECONDS = 20.0
 LOADED = "edge-loaded"
 
 
@@ -79,6 +87,15 @@ def refuses_handshakes(host: str = "127.0.0.1", port: int = 443) -> bool:
         return True
     except OSError:
         return False
+
+
+def accepts(host: str, port: int) -> bool:
+    """Whether something listens there."""
+    try:
+        socket.create_connection((host, port), LOOK_SECONDS).close()
+    except OSError:
+        return False
+    return True
 
 
 @dataclass
@@ -163,11 +180,29 @@ class RollingUpdate:
         """Start the edge as this release specifies it, with the live configuration."""
         self.forget_loaded()
         with connections_wait():
-            self.up([EDGE])
+            before = self.create([EDGE])
+            # Not until it is healthy: before that an authority may call back to issue its certificate.
+            until = time.monotonic() + LISTEN_SECONDS
+            while not self.edge_listens() and time.monotonic() < until:
+                time.sleep(0.1)
+        self.await_health([EDGE], before)
         self.note_loaded()
+
+    def edge_listens(self) -> bool:
+        """Whether the edge accepts connections, or ended."""
+        edges = [one for one in self.engine.containers() if one.service == EDGE and one.state == "running"]
+        if not edges:
+            return True
+        (found,) = json.loads(self.engine.run("container", "inspect", edges[0].id).stdout)
+        # Past the published port, where connections wait.
+        return accepts(address(found), 443)
 
     def up(self, services: list[str]) -> None:
         """Let compose create these services, and wait until each is healthy."""
+        self.await_health(services, self.create(services))
+
+    def create(self, services: list[str]) -> set[str]:
+        """Let compose create these services. The ids of their containers that were well before."""
         before = set()
         for one in self.engine.containers():
             if one.service in services and one.well:
@@ -183,6 +218,10 @@ class RollingUpdate:
             raise EngineError(
                 f"compose could not start {', '.join(services)}: {done.stderr.strip()[-800:]}", services[0]
             )
+        return before
+
+    def await_health(self, services: list[str], before: set[str]) -> None:
+        """Wait until each service is healthy; containers that are not among `before` were started."""
         for one in self.engine.containers():
             if one.service in services:
                 self.engine.wait(one.id, self.timeout)
