@@ -88,10 +88,17 @@ stage() { # <title> <command>...
   printf '%s: %d s\n' "$title" $((SECONDS - started))
 }
 
+# A new machine may be at work on its own updates: their locks are waited for, five minutes each.
 apt_install() {
   export DEBIAN_FRONTEND=noninteractive
-  as_root apt-get update
-  as_root apt-get install --yes --no-install-recommends "$@"
+  local errors=$state/logs/apt-update until=$((SECONDS + 300))
+  until as_root apt-get update 2>"$errors"; do
+    cat "$errors"
+    # DPkg::Lock::Timeout does not cover the lists, which are locked here.
+    grep -q 'Could not get lock' "$errors" && [ "$SECONDS" -lt "$until" ] || return 1
+    sleep 5
+  done
+  as_root apt-get install -o DPkg::Lock::Timeout=300 --yes --no-install-recommends "$@"
 }
 
 need_apt() {
