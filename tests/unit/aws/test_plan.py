@@ -11,7 +11,15 @@ from ansible_collections.ragdock.host.plugins.filter import aws_plan as plan
 from tests.unit.role_files import ROLES
 
 PRICES = yaml.safe_load((ROLES / "aws_state/files/prices.yml").read_text())
-HOST = {"type": "t3.large", "root_gib": 20, "data_gib": 40, "bucket": "b", "monitoring": False, "domain": ""}
+HOST = {
+    "type": "t3.large",
+    "root_gib": 20,
+    "data_gib": 40,
+    "bucket": "b",
+    "alarms": 5,
+    "monitoring": False,
+    "domain": "",
+}
 
 
 def test_what_is_as_wanted_is_not_listed() -> None:
@@ -30,7 +38,13 @@ def test_what_is_as_wanted_is_not_listed() -> None:
 
 @pytest.mark.parametrize(
     ("change", "total"),
-    [({}, "70.65"), ({"monitoring": True}, "72.75"), ({"domain": "x"}, "71.15"), ({"bucket": ""}, "70.19")],
+    [
+        ({}, "70.65"),
+        ({"monitoring": True}, "72.75"),
+        ({"domain": "x"}, "71.15"),
+        ({"bucket": ""}, "70.19"),
+        ({"alarms": 6}, "70.75"),
+    ],
 )
 def test_the_estimate_is_the_sum_of_its_lines(change: dict[str, Any], total: str) -> None:
     """0.0832 x 730 + 60 x 0.08 + 3.65 + 0.50 + 5 x 0.10 + 0.46 dollars for the defaults."""

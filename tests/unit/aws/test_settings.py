@@ -127,6 +127,7 @@ def test_a_missing_setting_is_named(name: str) -> None:
         ("ragdock_models", [MODEL | {"use": ["chat", "embed", "draw"]}]),
         ("ragdock_models", [MODEL | {"source": "files"}]),
         ("ragdock_models", [MODEL, MODEL | {"name": "n"}]),
+        ("ragdock_models", [MODEL, MODEL | {"use": ["fallback"]}]),
         ("ragdock_models", [MODEL | {"source": "openai"}]),
         ("ragdock_models", [MODEL | {"base_url": "https://api.openai.com/v1"}]),
         ("ragdock_models", [MODEL | {"key": "none"}]),

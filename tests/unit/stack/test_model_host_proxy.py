@@ -19,6 +19,7 @@ import pytest
 
 from ansible_collections.ragdock.host.plugins.module_utils import remote as of_the_proxy
 from ansible_collections.ragdock.host.plugins.module_utils.certificates import issue
+from ansible_collections.ragdock.host.plugins.module_utils.releases.rolling import refuses_handshakes
 from ansible_collections.ragdock.host.plugins.module_utils.remote import Remote, RemoteError
 from ansible_collections.ragdock.host.plugins.module_utils.verify import networks as of_networks
 from ansible_collections.ragdock.host.plugins.modules import model_host_check as checks
@@ -145,6 +146,11 @@ def between(
     (slug,) = [path.stem for path in main.glob("*.pem")]
     (main / slug).write_text(KEY)
     with caddy(model_host / "Caddyfile", port), caddy(main / "Caddyfile", main_port):
+        # Its certificate is signed a moment after it listens.
+        until = time.monotonic() + ANSWER_SECONDS
+        while refuses_handshakes(HERE, port):
+            assert time.monotonic() < until, (model_host / "log").read_text()
+            time.sleep(0.05)
         yield Between(port, main_port, model_host, slug, main / slug)
 
 

@@ -8,8 +8,6 @@ from typing import Any
 from ansible_collections.ragdock.host.plugins.module_utils.aws.compare import ABSENT, SURPLUS
 from ansible_collections.ragdock.host.plugins.module_utils.tables import columns
 
-# The host's own, and those of backup, drill, patch and drift.
-ALARMS = 5
 EVERYBODY = "0.0.0.0/0"
 VERBS = {ABSENT: "make", SURPLUS: "remove"}
 WEEKS_A_MONTH = 365 / 12 / 7
@@ -60,7 +58,7 @@ def aws_costs(prices: Mapping[str, Any], host: Mapping[str, Any]) -> list[str]:
         (f"disks, {disks} GiB gp3", disks * prices["gp3_gib_month"]),
         ("public IPv4 address", prices["public_address_hour"] * hours),
         (f"images, {assumed['images_gib']} GiB assumed", assumed["images_gib"] * prices["ecr_gib_month"]),
-        (f"alarms, {ALARMS}", ALARMS * prices["alarm_month"]),
+        (f"alarms, {host['alarms']}", host["alarms"] * prices["alarm_month"]),
     ]
     if host["bucket"]:
         items.append(

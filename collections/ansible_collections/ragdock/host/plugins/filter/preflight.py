@@ -129,6 +129,13 @@ def _less_than(
             yield ValidationError("is too large", path=(name,))
 
 
+def _unique(_validator: Any, key: str, values: Any, _schema: Any) -> Iterator[ValidationError]:
+    """`x-unique`: no two mappings of a list have the same value of this key."""
+    names = [one.get(key) for one in values if isinstance(one, Mapping)] if isinstance(values, list) else []
+    if any(one in names[:at] for at, one in enumerate(names)):
+        yield ValidationError("is there twice")
+
+
 def _wrong(values: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, str]:
     """Name -> why another setting asks for it (or nothing), of each setting that breaks the schema."""
     formats = FormatChecker(formats=())
@@ -137,7 +144,7 @@ def _wrong(values: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, str]:
     formats.checks("model-hours")(_are_hours)
     validator = extend(
         Draft202012Validator,
-        {"pattern": _whole, "x-inside": _inside, "x-less-than": _less_than},
+        {"pattern": _whole, "x-inside": _inside, "x-less-than": _less_than, "x-unique": _unique},
         type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
             "integer", lambda _checker, one: _is_number(one)
         ),

@@ -113,7 +113,8 @@ def remote_notice(models: list[dict[str, Any]]) -> str:
     """What leaves the host, and to where."""
     uses = {"chat": "questions and the passages found for them", "embed": "the text of every document"}
     lines = [
-        f"{' and '.join(text for use, text in uses.items() if one[use])} to {one['host']} ({one['name']})"
+        f"{' and '.join(text for use, text in uses.items() if one[use])} to "
+        f"{'the model host' if one['model_host'] else one['host']} ({one['name']})"
         for one in remote_models(models)
     ]
     return "\n".join(

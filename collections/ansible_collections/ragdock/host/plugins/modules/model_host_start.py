@@ -11,6 +11,7 @@ description:
   - Pulls the images that the engine lacks, with the rights of the host's role, and has compose bring the
     project to its file. Waits until each container is healthy.
   - A container that is as the file says is not touched.
+  - After a change, images that no container uses are removed.
 options:
   folder: {description: Where compose.yaml is., type: path, required: true}
   images: {description: References that the file names., type: list, elements: str, required: true}
@@ -65,6 +66,9 @@ def start(params: dict[str, Any], *, check: bool) -> dict[str, Any]:
         engine.compose(folder, "up", "--detach", "--remove-orphans", timeout=UP_SECONDS)
         for one in engine.containers():
             engine.wait(one.id, params["timeout"])
+    if (missing or services) and not check:
+        # Those of the versions before, of several GB each; the registry has them.
+        engine.run("image", "prune", "--all", "--force", timeout=UP_SECONDS)
     return {"changed": bool(missing or services), "pulled": missing, "started": services}
 
 
