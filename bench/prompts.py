@@ -20,7 +20,7 @@ from pathlib import Path
 from bench.measuring import ROOT, Figure, machine, show
 from bench.measuring.stores import stores
 from rag_core import factory
-from rag_core.answering import excerpting, followups, prompt
+from rag_core.answering import excerpting, followups, prompt, quoting
 from rag_core.evaluation import Case, load, measures
 from rag_core.extract import Block, Limits, Parser
 from rag_core.extract.chunk import Chunk, Chunker
@@ -127,7 +127,8 @@ def shares(cases: Sequence[Case], find: Find) -> list[Figure]:
         whole, chosen, tokens = [], [], []
         for case, query, bearing, found in given:
             whole.append(float(holds(case, prompt.fitting(bearing, budget, budget))))
-            read, _ = excerpting.excerpts(query, bearing, found.words, budget, budget)
+            ranks = quoting.ranked(query, bearing, found.words)
+            read, _ = excerpting.excerpts(ranks, bearing, budget, budget)
             chosen.append(float(holds(case, read)))
             tokens.append(sum(prompt.tokens(one.text) + prompt.around(one) for one in read))
         base = measures.mean(whole)

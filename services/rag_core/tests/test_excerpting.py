@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import pytest
 
-from rag_core.answering import prompt
-from rag_core.answering.excerpting import excerpts
+from rag_core.answering import excerpting, prompt, quoting
 from rag_core.models import Passage
 
 QUESTION = "How hot may a bearing get, what temperature?"
@@ -16,6 +17,12 @@ HALL = (
     "Lamps burn kerosene from the store. The keeper climbs the tower each night."
 )
 ANSWER = "Bearing temperature must stay below 85 degrees Celsius. Above that the turbine trips by itself."
+
+
+def excerpts(
+    query: str, passages: Sequence[Passage], held: Mapping[str, int], most: int, room: int
+) -> tuple[list[Passage], list[Passage]]:
+    return excerpting.excerpts(quoting.ranked(query, passages, held), passages, most, room)
 
 
 def passage(text: str, *, document: str = "kestrel.pdf", title: str = "") -> Passage:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import pytest
 
-from rag_core.answering.quoting import quotes
-from rag_core.models import Passage
+from rag_core.answering import quoting
+from rag_core.models import Passage, Quote
 
 HALL = (
     "The turbine hall was built in 1963. It has two cranes of forty tonnes each. "
     "Bearing temperature must stay below 85 degrees Celsius. Above that the turbine trips by itself. "
     "Visitors wear a helmet. The canteen opens at noon."
 )
+
+
+def quotes(query: str, passages: Sequence[Passage], held: Mapping[str, int]) -> tuple[Quote, ...]:
+    return quoting.quotes(quoting.ranked(query, passages, held))
 
 
 def passage(text: str, *, document: str = "kestrel.pdf", title: str = "", pages: int = 1) -> Passage:

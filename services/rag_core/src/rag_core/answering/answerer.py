@@ -10,7 +10,7 @@ from pydantic import Field
 
 from rag_core.answering import composing, excerpting, followups, prompt, quoting, routing
 from rag_core.answering.chat import CUT_BY_LENGTH, Chat, Ending
-from rag_core.answering.composing import AnswerContext, Evidence, Stopwatch
+from rag_core.answering.composing import AnswerContext, Bearing, Evidence, Stopwatch
 from rag_core.answering.rates import ReadingRates
 from rag_core.answering.remembered import AnswerCache
 from rag_core.errors import (
@@ -127,8 +127,9 @@ class Answerer:
         while True:
             evidence = self._evidence(context)
             watch.retrieved = watch.now()
-            plan = self._plan(context, evidence) if evidence.verdict.relevant else None
-            yield self._retrieved(context, evidence, plan)
+            bearing = self._bearing(context, evidence)
+            plan = self._plan(context, bearing) if evidence.verdict.relevant else None
+            yield self._retrieved(context, evidence, bearing, plan)
             # Whoever takes the events may wait here until a model is free.
             watch.skip(watch.now() - watch.retrieved)
             searched, key = key, self._key(context)
@@ -192,14 +193,20 @@ class Answerer:
         )
         return Evidence(found=found, verdict=self._judged(context.query, found))
 
-    def _retrieved(self, context: AnswerContext, evidence: Evidence, plan: Plan | None) -> Retrieved:
-        found, covered = evidence.found, evidence.verdict.relevant
-        bearing = relevance.bearing(context.query, found.passages) if covered else ()
+    def _bearing(self, context: AnswerContext, evidence: Evidence) -> Bearing:
+        if not evidence.verdict.relevant:
+            return Bearing()
+        passages = relevance.bearing(context.query, evidence.found.passages)
+        return Bearing(tuple(passages), tuple(quoting.ranked(context.query, passages, evidence.found.words)))
+
+    def _retrieved(
+        self, context: AnswerContext, evidence: Evidence, bearing: Bearing, plan: Plan | None
+    ) -> Retrieved:
         return Retrieved(
-            passages=found.passages,
+            passages=evidence.found.passages,
             query=context.query,
-            quotes=quoting.quotes(context.query, bearing, found.words),
-            needs_model=covered,
+            quotes=quoting.quotes(bearing.ranks),
+            needs_model=evidence.verdict.relevant,
             reading=len(plan.shown) if plan else 0,
             read_seconds=self._rates.seconds_of(context.route.models[0], plan.tokens) if plan else None,
         )
@@ -213,7 +220,7 @@ class Answerer:
             unknown_raise=self._policy.unknown_raise,
         )
 
-    def _plan(self, context: AnswerContext, evidence: Evidence) -> Plan | None:
+    def _plan(self, context: AnswerContext, bearing: Bearing) -> Plan | None:
         """What the first model is to read, so that its first word comes in time; None: no passage fits."""
         policy, question = self._policy, context.question
         history = list(context.history)
@@ -227,10 +234,7 @@ class Answerer:
         around = policy.num_ctx - policy.max_tokens - room
         in_time = self._rates.tokens_in(context.route.models[0], policy.first_word_seconds) - around
         room = int(min(room, max(in_time, _FLOOR)))
-        bearing = relevance.bearing(context.query, evidence.found.passages)
-        shown, given = excerpting.excerpts(
-            context.query, bearing, evidence.found.words, policy.context_tokens, room
-        )
+        shown, given = excerpting.excerpts(bearing.ranks, bearing.passages, policy.context_tokens, room)
         nonce = secrets.token_hex(4)
         messages = prompt.messages(question.text, shown, nonce, history)
         return Plan(shown=tuple(shown), given=tuple(given), nonce=nonce, messages=messages)

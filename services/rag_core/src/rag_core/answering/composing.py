@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rag_core.answering import explaining
+from rag_core.answering.quoting import Ranked
 from rag_core.answering.routing import Route
 from rag_core.models import Answer, Frozen, Passage, Question, Timings
 from rag_core.retrieval.relevance import Verdict
@@ -34,6 +35,14 @@ class Evidence(Frozen):
 
     found: Found
     verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Bearing:
+    """The passages that bear on the question, and their runs of sentences, what answers best first."""
+
+    passages: tuple[Passage, ...] = ()
+    ranks: tuple[Ranked, ...] = ()
 
 
 @dataclass(slots=True)

@@ -7,11 +7,12 @@ their document; whoever checks an answer has the whole passages.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from rag_core.answering import prompt, quoting
+from rag_core.answering import prompt
+from rag_core.answering.quoting import SENTENCES, Ranked
 from rag_core.models import Passage
 from rag_core.support import stretches
 
@@ -24,6 +25,7 @@ class _Reading:
     """A passage, and which of its sentences are read."""
 
     passage: Passage
+    around: int = 0  # tokens of title and fences
     starts: list[int] = field(default_factory=list)  # where each sentence begins; the last one ends the text
     sizes: list[int] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
@@ -37,8 +39,9 @@ class _Reading:
         pieces = [text[start:end] for start, end in pairwise(starts)]
         return cls(
             passage,
+            prompt.around(passage),
             starts,
-            [prompt.tokens(prompt.defused(piece)) for piece in pieces],
+            prompt.token_counts([prompt.defused(piece) for piece in pieces]),
             [re.sub(r"\W+", "", piece.casefold()) for piece in pieces],
         )
 
@@ -77,12 +80,11 @@ class _Reading:
 
 
 def excerpts(
-    query: str, passages: Sequence[Passage], held: Mapping[str, int], most: int, room: int
+    ranks: Sequence[Ranked], passages: Sequence[Passage], most: int, room: int
 ) -> tuple[list[Passage], list[Passage]]:
-    """What is read of the passages, best first, and the same passages whole.
+    """What is read of the passages, best first, and the same passages whole; `ranks` are of these passages.
 
     Their texts have at most `most` tokens together; with titles and fences they fit into `room`.
-    `held` is as for `quoting.quotes`.
     """
     whole = prompt.fitting(passages, most, room)
     if len(whole) == len(passages) and all(a.text == b.text for a, b in zip(whole, passages, strict=True)):
@@ -90,9 +92,9 @@ def excerpts(
     readings = [_Reading.of(passage) for passage in passages]
     said: set[str] = set()
     mark = 2 * prompt.tokens(f" {_LEFT_OUT} ")  # before and behind
-    for one in quoting.ranked(query, passages, held):
+    for one in ranks:
         reading = readings[one.place]
-        run = range(one.number, min(one.number + quoting.SENTENCES, len(reading.keys)))
+        run = range(one.number, min(one.number + SENTENCES, len(reading.keys)))
         # Where both do not fit, one of them may.
         for numbers in (run, run[:1], run[1:]):
             new = [
@@ -104,7 +106,7 @@ def excerpts(
                 continue
             size = sum(reading.sizes[number] for number in new)
             size += 0 if reading.touches(new) else mark
-            with_fences = size + (0 if reading.chosen else prompt.around(reading.passage))
+            with_fences = size + (0 if reading.chosen else reading.around)
             if size > most or with_fences > room:
                 continue
             reading.chosen.update(new)

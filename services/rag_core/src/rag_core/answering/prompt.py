@@ -55,8 +55,15 @@ class Size(Frozen):
 
 def tokens(text: str) -> int:
     """A safe estimate of the chat model's tokens."""
-    blanks_at_the_end = len(text.encode()) - len(text.rstrip().encode())
-    return math.ceil(sum(size for _, size in _parts(text))) + blanks_at_the_end + 1
+    return token_counts([text])[0]
+
+
+def token_counts(texts: Sequence[str]) -> list[int]:
+    """The same of each text, in one call of the tokenizer."""
+    return [
+        math.ceil(sum(size for _, size in parts)) + len(text.encode()) - len(text.rstrip().encode()) + 1
+        for text, parts in zip(texts, _parts(texts), strict=True)
+    ]
 
 
 def size(messages: Sequence[dict[str, str]]) -> Size:
@@ -86,23 +93,24 @@ def most_tokens(messages: Sequence[dict[str, str]]) -> int:
     return sum(len(message["content"].encode()) + _WRAPPING for message in messages)
 
 
-def _parts(text: str) -> list[tuple[int, float]]:
-    """The text in stretches of at most _STRETCH characters: where each ends, and its tokens.
+def _parts(texts: Sequence[str]) -> list[list[tuple[int, float]]]:
+    """Each text in stretches of at most _STRETCH characters: where each ends, and its tokens.
 
     Chat models cut figures, capitals and signs beyond ASCII finer than the embedder does, in the worst case
     into their bytes.
     """
-    found = list(_PART.finditer(text.rstrip()))
-    words = [part[2] for part in found]
-    sizes = []
-    for part, word, cut in zip(found, words, pieces(words), strict=True):
-        long = len(word.encode())
-        beyond = 0 if word.isascii() else sum(len(sign.encode()) for sign in word if not sign.isascii())
-        finer = sum(map(str.isdigit, word)) + sum(map(str.isupper, word[1:]))
-        blanks = 0 if part[1] == " " else len(part[1].encode())
-        estimate = cut * _TOKENS_PER_PIECE + beyond * _TOKENS_PER_BYTE + finer * _TOKENS_PER_FINER
-        sizes.append((part.end(), min(float(long), estimate) + blanks))
-    return sizes
+    found = [list(_PART.finditer(text.rstrip())) for text in texts]
+    cuts = iter(pieces([part[2] for parts in found for part in parts]))
+    return [[(part.end(), _size_of(part[1], part[2], next(cuts))) for part in parts] for parts in found]
+
+
+def _size_of(before: str, word: str, cut: int) -> float:
+    """Tokens of a word that the embedder cuts into so many pieces, and of the blanks before it."""
+    beyond = 0 if word.isascii() else sum(len(sign.encode()) for sign in word if not sign.isascii())
+    finer = sum(map(str.isdigit, word)) + sum(map(str.isupper, word[1:]))
+    blanks = 0 if before == " " else len(before.encode())
+    estimate = cut * _TOKENS_PER_PIECE + beyond * _TOKENS_PER_BYTE + finer * _TOKENS_PER_FINER
+    return min(float(len(word.encode())), estimate) + blanks
 
 
 def fitting(passages: Sequence[Passage], most: int, room: int = sys.maxsize) -> list[Passage]:
@@ -159,7 +167,7 @@ def _beginning(text: str, room: int) -> str:
     allowed = float(room)
     while allowed >= 1:
         total, end = 1.0, 0
-        for stop, size in _parts(text):
+        for stop, size in _parts([text])[0]:
             total += size
             if total > allowed:
                 break

@@ -37,26 +37,27 @@ class Ranked(NamedTuple):
     run: Stretch
 
 
-def quotes(query: str, passages: Sequence[Passage], held: Mapping[str, int]) -> tuple[Quote, ...]:
-    """Up to three quotes, best first, at most one of each passage.
-
-    `held` counts the chunks that hold each telling word of the question, as `Found.words` does.
-    """
+def quotes(ranks: Sequence[Ranked]) -> tuple[Quote, ...]:
+    """Up to three quotes, best first, at most one of each passage."""
     best: dict[int, Ranked] = {}
-    for one in ranked(query, passages, held):
+    for one in ranks:
         best.setdefault(one.place, one)
     first = list(best.values())
     return tuple(_quote(one.run) for one in first[:_QUOTES] if one.value >= _ENOUGH * first[0].value)
 
 
 def ranked(query: str, passages: Sequence[Passage], held: Mapping[str, int]) -> list[Ranked]:
-    """Every run of sentences of the passages, what answers best first."""
+    """Every run of sentences of the passages, what answers best first.
+
+    `held` counts the chunks that hold each telling word of the question, as `Found.words` does.
+    """
     weights = _weights(query, held)
-    found = [
-        Ranked(_value(run, weights) / (1 + _PLACE * place), place, number, run)
-        for place, passage in enumerate(passages)
-        for number, run in enumerate(stretches.of(passage, SENTENCES))
-    ]
+    found = []
+    for place, passage in enumerate(passages):
+        above = words(passage.title)
+        for number, run in enumerate(stretches.of(passage, SENTENCES)):
+            value = _value(words(run.text), above, weights) / (1 + _PLACE * place)
+            found.append(Ranked(value, place, number, run))
     return sorted(found, key=lambda one: -one.value)
 
 
@@ -70,11 +71,10 @@ def _weights(query: str, held: Mapping[str, int]) -> dict[str, float]:
     return {stem: weight / whole for stem, weight in weights.items()}
 
 
-def _value(run: Stretch, weights: Mapping[str, float]) -> float:
-    said = words(run.text)
+def _value(said: frozenset[str], above: frozenset[str], weights: Mapping[str, float]) -> float:
+    """What a run is worth by its words and those of the title above it."""
     if len(said) < _LEAST_WORDS:
         return 0.0
-    above = words(run.passage.title)
     shared = sum(weight for stem, weight in weights.items() if stem in said)
     shared += sum(weight for stem, weight in weights.items() if stem in above and stem not in said) / 2
     return _NO_WORD + shared

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from rag_core.models import Passage
 from rag_core.support import clauses
 from rag_core.text import sentences
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Stretch:
-    """Sentences of a passage that follow each other, and the content words of them and of the headings."""
+    """Sentences of a passage that follow each other."""
 
     passage: Passage
     text: str
-    words: frozenset[str]
     page_start: int
     page_end: int
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """The content words of the sentences and of the headings above them."""
+        return clauses.content(f"{self.passage.title} {self.text}")
 
 
 def of(passage: Passage, most: int) -> list[Stretch]:
@@ -28,15 +33,8 @@ def of(passage: Passage, most: int) -> list[Stretch]:
         run = found[first : first + most]
         if run:
             text = " ".join(sentence for _, _, sentence in run)
-            runs.append(
-                Stretch(
-                    passage,
-                    text,
-                    clauses.content(f"{passage.title} {text}"),
-                    _page(passage, run[0][0]),
-                    _page(passage, run[-1][1] - 1),
-                )
-            )
+            first_page, last_page = _page(passage, run[0][0]), _page(passage, run[-1][1] - 1)
+            runs.append(Stretch(passage, text, first_page, last_page))
     return runs
 
 
