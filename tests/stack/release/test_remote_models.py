@@ -159,15 +159,16 @@ def test_a_new_key_is_used_without_a_restart(
     answers_again(api, question)
 
 
-def test_a_wrong_key_fails_the_deployment_and_the_release_before_serves(
-    deploy: Deploy, api: ApiClient, host: Host
+def test_a_wrong_key_fails_the_deployment_and_the_key_before_serves(
+    deploy: Deploy, api: ApiClient, host: Host, question: str
 ) -> None:
     release = host.current()
     put("sk-of-somebody-else-entirely")
     try:
-        deploy("playbooks/deploy.yml").refused("answered 401", "parameter store", "serves")
+        deploy("playbooks/deploy.yml").refused("answered 401", "parameter store", "put back", "serves")
         assert host.current() == release
         assert api.status()["release"] == release
+        assert asked(api, question)["model"] == REMOTE
     finally:
         put(own_key().read_text())
         deploy("playbooks/deploy.yml").good()

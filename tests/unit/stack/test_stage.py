@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.ragdock.host.plugins.module_utils.releases import keys_before
 from ansible_collections.ragdock.host.plugins.module_utils.releases.prune import unused_images
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import Release
 from ansible_collections.ragdock.host.plugins.modules.release_fetch import edge_check
@@ -90,6 +91,30 @@ def test_drift_of_a_secret_is_repaired(tmp_path: Path, wanted: list[dict[str, An
     assert "rag-app/api_token" in secrets_drift(tmp_path, wanted, check=False)
     assert secrets_drift(tmp_path, wanted, check=False) == []
     assert not path.is_symlink()
+
+
+def test_a_key_that_is_refused_gives_way_to_the_key_before(tmp_path: Path) -> None:
+    """Of a model elsewhere. The key before keeps its time: it is known to have answered."""
+
+    def stage(key: bytes) -> None:
+        content = base64.b64encode(key).decode()
+        one = {"path": "remote/gpt", "uid": os.getuid(), "content_base64": content}
+        secrets_drift(tmp_path / "secrets", [one], check=False)
+
+    path = tmp_path / "secrets" / "remote" / "gpt"
+    stage(b"works")
+    before = path.stat()
+    # The second deployment is killed before the model is asked.
+    for wrong in (b"wrong", b"also wrong"):
+        stage(wrong)
+    assert keys_before.put_back(tmp_path) == ["gpt"]
+    assert path.read_text() == "works"
+    assert (path.stat().st_mtime_ns, path.stat().st_mode) == (before.st_mtime_ns, before.st_mode)
+
+    stage(b"newer")
+    keys_before.forget(tmp_path)
+    assert keys_before.put_back(tmp_path) == []
+    assert path.read_text() == "newer"
 
 
 def test_an_unused_secret_is_removed(tmp_path: Path, wanted: list[dict[str, Any]]) -> None:

@@ -50,6 +50,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
+from ansible_collections.ragdock.host.plugins.module_utils.releases import keys_before
 from ansible_collections.ragdock.host.plugins.module_utils.releases.rolling import RollingUpdate
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import (
     ReleaseError,
@@ -82,7 +83,7 @@ def recover(params: dict[str, Any]) -> dict[str, Any]:
         "changed": True,
         "logs": str(logs),
         "unwell": unwell,
-        "actions": [],
+        "actions": [f"key of {name} put back" for name in keys_before.put_back(root)],
         "trouble": "",
         "serving": "",
     }
@@ -93,11 +94,11 @@ def recover(params: dict[str, Any]) -> dict[str, Any]:
             update.start()
         except (EngineError, ReleaseError) as error:
             result["trouble"] = str(error)
-        result["actions"] = update.done
+        result["actions"] += update.done
     else:
         # No untested release stays behind the public endpoint. Data and saved logs stay.
         engine.run("compose", "--project-name", engine.project, "down", timeout=params["timeout"])
-        result["actions"] = ["the containers of the failed first release were removed"]
+        result["actions"] += ["the containers of the failed first release were removed"]
     return {**result, "seconds": round(time.monotonic() - began, 2)}
 
 

@@ -79,6 +79,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
+from ansible_collections.ragdock.host.plugins.module_utils.releases import keys_before
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import (
     ReleaseError,
     Store,
@@ -137,13 +138,14 @@ def secrets_drift(
     root: Path, secrets: list[dict[str, Any]], kept: Sequence[str] = (), *, check: bool
 ) -> list[str]:
     """Write the secret files, remove what is neither one nor KEPT; returns the paths that changed."""
-    drift = [
-        one["path"]
-        for one in secrets
-        if ensure_secret(
-            root / one["path"], base64.b64decode(one["content_base64"]).decode(), one["uid"], check=check
-        )
-    ]
+    drift = []
+    for one in secrets:
+        path, content = root / one["path"], base64.b64decode(one["content_base64"]).decode()
+        if ensure_secret(path, content, one["uid"], check=True):
+            drift.append(one["path"])
+            if not check:
+                keys_before.keep(root.parent, path)
+                ensure_secret(path, content, one["uid"], check=False)
     listed = {*kept, *(one["path"] for one in secrets)}
     for path in sorted(root.rglob("*")):
         if not path.is_dir() and str(path.relative_to(root)) not in listed:

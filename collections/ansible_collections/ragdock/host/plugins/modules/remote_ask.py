@@ -42,6 +42,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.docker import EngineError, address, serving
+from ansible_collections.ragdock.host.plugins.module_utils.releases import keys_before
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import write_atomically
 from ansible_collections.ragdock.host.plugins.module_utils.remote import NAME, Remote, RemoteError
 
@@ -78,6 +79,8 @@ def main() -> None:
         one["name"]: made_of(root, one) for one in awake
     }
     new = [one for one in awake if known.get(one["name"]) != wanted[one["name"]]]
+    if not new and not module.check_mode:
+        keys_before.forget(root)
     if module.check_mode or (not new and set(known) == set(wanted)):
         module.exit_json(changed=bool(new) or set(known) != set(wanted), asked={})
     asked: dict[str, str] = {}
@@ -93,6 +96,7 @@ def main() -> None:
                 msg=f"The model {one['name']} at {one['host']} {error}. Nothing is lost; "
                 "docs/operate/remote-models.md says what each answer means."
             )
+    keys_before.forget(root)
     write_atomically(record, json.dumps(wanted, indent=2, sort_keys=True) + "\n")
     module.exit_json(changed=True, asked=asked)
 
