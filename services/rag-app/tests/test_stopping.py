@@ -23,6 +23,7 @@ from rag_app.ui.ask import answering
 from rag_app.ui.choices import Chosen
 from rag_core.answering.answerer import Answerer
 from rag_core.answering.chat import Chat
+from rag_core.answering.threads import Threads
 from rag_core.models import AnswerEvent, Done, Question, Retrieved, Token
 
 from .conftest import TOKEN
@@ -62,7 +63,7 @@ class Reading(Answerer):
     """Asks the model at once: what is searched before is no part of this."""
 
     def __init__(self, address: str) -> None:
-        self._chat = Chat(address=address, timeout=120, num_ctx=2048, max_tokens=64, threads=1)
+        self._chat = Chat(address=address, timeout=120, num_ctx=2048, max_tokens=64, threads=Threads([1]))
 
     def ask(self, question: Question) -> Generator[AnswerEvent]:
         """The real chat's stream as events; one question needs no model."""

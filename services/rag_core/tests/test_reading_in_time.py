@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from rag_core.answering import answerer as answering
 from rag_core.answering import prompt
 from rag_core.answering.answerer import Answerer, Policy
 from rag_core.answering.chat import Chat
+from rag_core.answering.threads import Threads
 from rag_core.index.embed import OllamaEmbedder
 from rag_core.models import Answer, Done, Filters, Passage, Question, Retrieved
 from rag_core.retrieval.retriever import Found, Retriever
@@ -67,10 +69,8 @@ def made(ollama: Ollama, ollama_server: str) -> Iterator[Answerer]:
         remembered=0,
         **sizes,
     )
-    embedder = OllamaEmbedder(
-        address=ollama_server, model="e", timeout=5, batch=16, threads=1, chunk_tokens=240
-    )
-    chat = Chat(address=ollama_server, timeout=5, threads=1, num_ctx=4096, max_tokens=64)
+    embedder = OllamaEmbedder(address=ollama_server, model="e", timeout=5, threads=1, chunk_tokens=240)
+    chat = Chat(address=ollama_server, timeout=5, threads=Threads([1]), num_ctx=4096, max_tokens=64)
     yield Answerer(retriever=Finding(), embedder=embedder, chat=chat, policy=policy)
     chat.close()
 
@@ -159,13 +159,34 @@ def test_rules_and_conversation_are_the_same_for_each_question_and_the_mark_is_n
     assert prompt.new_share(after, before) < prompt.new_share(after, ())
 
 
-def test_warming_up_loads_both_models_and_writes_one_token(made: Answerer, ollama: Ollama) -> None:
+def test_warming_up_loads_both_models_and_writes_a_few_tokens(made: Answerer, ollama: Ollama) -> None:
     reading(ollama, 500)
     made.warm()
     embedded, read = ollama.asked
     assert "input" in embedded
-    assert read["options"]["num_predict"] == 1
+    assert read["options"]["num_predict"] == 8
     assert made._rates.rate(MODEL) == pytest.approx(500, rel=0.02)
+
+
+@pytest.mark.parametrize("quickest", [1, 2])
+def test_warming_up_tries_the_threads_and_loads_the_model_with_the_quickest(
+    ollama_server: str, ollama: Ollama, quickest: int
+) -> None:
+    def reply(asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        seconds = 1 if asked["options"]["num_thread"] == quickest else 2
+        return 200, ollama.answer(200)[1] | {
+            "prompt_eval_duration": seconds * SECOND,
+            "eval_count": 8,
+            "eval_duration": SECOND,
+        }
+
+    ollama.reply = reply
+    chat = Chat(address=ollama_server, timeout=5, threads=Threads([1, 2]), num_ctx=4096, max_tokens=64)
+    ending = chat.warm(MODEL, [{"role": "user", "content": "word " * 30}])
+    chat.close()
+    assert (ending.read_tokens, ending.read_seconds) == (200, 1.0)
+    used = [asked["options"]["num_thread"] for asked in ollama.asked]
+    assert (used[:2], used[-1]) == ([1, 2], quickest)
 
 
 def test_what_the_model_knew_from_the_prompt_before_is_not_counted_as_read(

@@ -13,6 +13,7 @@ import pytest
 
 from rag_core import factory, health
 from rag_core.answering.chat import Chat, Ending
+from rag_core.answering.threads import Threads
 from rag_core.errors import ModelMissing
 from rag_core.models import Document, DocumentState, Done, Question, Retrieved, Switched, Token
 from rag_core.settings import RagSettings
@@ -160,7 +161,9 @@ def test_a_model_that_takes_too_long_is_stood_in_for(stack: Stack, manual: Docum
     slow = Stack(settings)
     with contextlib.closing(slow):
         slow.answerer._chat.close()
-        slow.answerer._chat = Impatient(address=address, timeout=300, num_ctx=4096, max_tokens=60, threads=1)
+        slow.answerer._chat = Impatient(
+            address=address, timeout=300, num_ctx=4096, max_tokens=60, threads=Threads([1])
+        )
         events = list(slow.answerer.ask(Question(text="What temperature must the bearings stay below?")))
     assert [e.model for e in events if isinstance(e, Switched)] == [STAND_IN]
     assert isinstance(events[-1], Done)
@@ -173,7 +176,7 @@ def test_an_answer_says_what_cut_it(stack: Stack) -> None:
     text = [{"role": "user", "content": "Write a long story of a lighthouse, in many chapters."}]
 
     def ending(most: int, timeout: float) -> Ending:
-        chat = Chat(address=address, timeout=timeout, num_ctx=4096, max_tokens=most, threads=1)
+        chat = Chat(address=address, timeout=timeout, num_ctx=4096, max_tokens=most, threads=Threads([1]))
         ended: list[Ending] = []
 
         def whole() -> Iterator[str]:

@@ -12,6 +12,7 @@ import pytest
 from rag_core import factory
 from rag_core.answering.answerer import Answerer
 from rag_core.answering.chat import Chat
+from rag_core.answering.threads import Threads
 from rag_core.ingest.ingestor import Outcome
 from rag_core.ledger import Ledger
 from rag_core.models import DocumentKind, Filters, Question, Retrieved
@@ -180,7 +181,9 @@ def test_the_prompt_never_exceeds_the_window(settings: RagSettings, ledger: Ledg
     full = settings.model_copy(
         update={"relevance_threshold": -1, "relevance_unknown_raise": 0, "answer_context_tokens": 2048}
     )
-    wide = Chat(address=settings.ollama_base_url, timeout=300, num_ctx=8192, max_tokens=24, threads=1)
+    wide = Chat(
+        address=settings.ollama_base_url, timeout=300, num_ctx=8192, max_tokens=24, threads=Threads([1])
+    )
     history = (("Tell me of the pump " * 20, "It runs " * 100),) * 5
     with contextlib.closing(factory.build_answerer(full, ledger)) as answerer, contextlib.closing(wide):
         answerer._chat.close()

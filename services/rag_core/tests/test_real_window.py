@@ -8,6 +8,7 @@ import pytest
 
 from rag_core.answering import prompt
 from rag_core.answering.chat import Chat
+from rag_core.answering.threads import Threads
 from rag_core.errors import InputTooLong
 from services.conftest import CHAT_MODEL
 from services.rag_core.tests.test_window import HOSTILE, passage
@@ -30,7 +31,7 @@ TEXTS = {
 
 @pytest.fixture(scope="module")
 def chat(ollama_address: str) -> Iterator[Chat]:
-    one = Chat(address=ollama_address, timeout=120, num_ctx=2048, max_tokens=2, threads=1)
+    one = Chat(address=ollama_address, timeout=120, num_ctx=2048, max_tokens=2, threads=Threads([1]))
     yield one
     one.close()
 

@@ -14,6 +14,7 @@ import structlog
 from rag_core.answering import cancellation
 from rag_core.answering.chat import CUT_BY_LENGTH, CUT_BY_TIME, Chat, Ending
 from rag_core.answering.miscounts import Miscounts
+from rag_core.answering.threads import Threads
 from rag_core.errors import (
     BudgetUsed,
     InputTooLong,
@@ -60,12 +61,13 @@ def make_chat(openai: OpenAi, tokens: RemoteTokens) -> Iterator[MakeChat]:
             tokens=tokens,
             miscounts=miscounts,
         )
-        sizes = {"num_ctx": 1024, "max_tokens": 64, "threads": 1}
+        sizes = {"num_ctx": 1024, "max_tokens": 64}
         made.append(
             Chat(
                 address="http://127.0.0.1:9",
                 timeout=timeout,
                 **sizes,
+                threads=Threads([1]),
                 elsewhere={NAME: elsewhere},
                 miscounts=miscounts,
             )

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from rag_core.answering.chat import Chat
+from rag_core.answering.threads import Threads
 from rag_core.index.embed import TooSlow
 
 MESSAGES = [{"role": "user", "content": "How high does the lamp stand?"}]
@@ -57,7 +58,7 @@ def chat(stuck: Stuck) -> Iterator[Chat]:
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     address = f"http://127.0.0.1:{server.server_port}"
-    one = Chat(address=address, timeout=0.3, num_ctx=1024, max_tokens=64, threads=1)
+    one = Chat(address=address, timeout=0.3, num_ctx=1024, max_tokens=64, threads=Threads([1]))
     yield one
     stuck.over.set()
     one.close()

@@ -16,6 +16,7 @@ import structlog
 
 from rag_core.answering import prompt
 from rag_core.answering.chat import Chat
+from rag_core.answering.threads import Threads
 from rag_core.errors import InputTooLong, OllamaRefused, QuestionRefused
 from rag_core.models import Passage
 
@@ -74,7 +75,7 @@ def ollama_server(ollama: Ollama) -> Iterator[str]:
 
 @pytest.fixture
 def chat(ollama_server: str) -> Iterator[Chat]:
-    one = Chat(address=ollama_server, timeout=5, num_ctx=1024, max_tokens=64, threads=1)
+    one = Chat(address=ollama_server, timeout=5, num_ctx=1024, max_tokens=64, threads=Threads([1]))
     yield one
     one.close()
 

@@ -29,10 +29,8 @@ FRESH = beside(NAME, 79)
 BEFORE = "c53b68441dc05545cbe715817417fc9c8fb8b814"  # v0.1.0
 VERSION = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["version"]
 # That version's inventory/sandbox reached a host at its private address, which only the sandbox of then
-# let pass. This is its production way, as an operator of the sandbox of now.
-OPERATOR = {
-    "ragdock_aws_access_key_id": settings.OPERATOR_KEYS.access,
-    "ragdock_aws_secret_access_key": settings.OPERATOR_KEYS.secret,
+# let pass: this is its production way. It made the host's key pair as no policy of an operator allows now.
+AS_ON_AWS = {
     "ragdock_ssh_address": "instance_id",
     "ragdock_ssh_common_args": (
         f"-o ProxyCommand='env PATH={CHECKOUT}/sandbox/session:/usr/bin:/bin aws ssm start-session"
@@ -95,7 +93,9 @@ def rebuilds(api: ApiClient) -> bool:
 
 
 def test_an_upgrade_loses_nothing_and_can_be_taken_back(version_before: Path) -> None:
-    play("site.yml", *FRESH, "-e", json.dumps(OPERATOR), checkout=version_before).good()
+    keys = settings.load().credentials
+    administrator = {f"ragdock_{name}": value for name, value in keys.items()}
+    play("site.yml", *FRESH, "-e", json.dumps(AS_ON_AWS | administrator), checkout=version_before).good()
     with api_of(NAME) as api:
         is_upgraded(api, Host(NAME))
 

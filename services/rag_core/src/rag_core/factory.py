@@ -7,6 +7,7 @@ from typing import Any
 from rag_core.answering.answerer import Answerer, Policy
 from rag_core.answering.chat import Chat, Elsewhere
 from rag_core.answering.miscounts import Miscounts
+from rag_core.answering.threads import Threads
 from rag_core.extract import Limits, Parser
 from rag_core.index.embed import Contract, Embedder, Embedders, OllamaEmbedder
 from rag_core.index.reader import IndexReader
@@ -58,7 +59,6 @@ def build_embedder(settings: RagSettings) -> Embedder:
         address=settings.ollama_base_url,
         model=settings.embedding_model_name,
         timeout=settings.embedding_timeout,
-        batch=settings.embedding_batch,
         threads=settings.embedding_num_thread,
         chunk_tokens=settings.chunk_tokens,
     )
@@ -109,7 +109,7 @@ def _chat(settings: RagSettings) -> Chat:
         timeout=settings.ollama_timeout_seconds,
         num_ctx=settings.ollama_num_ctx,
         max_tokens=settings.answer_max_tokens,
-        threads=settings.answer_threads,
+        threads=Threads(settings.answer_threads),
         elsewhere=_remote_chats(settings, miscounts),
         miscounts=miscounts,
     )

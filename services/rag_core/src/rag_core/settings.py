@@ -146,9 +146,12 @@ class RagSettings(BaseSettings):
         return next((one for one in self.remote_models if one.name == name), None)
 
     @property
-    def answer_threads(self) -> int:
-        """Threads for the chat model."""
-        return self.ollama_num_thread or max(1, len(os.sched_getaffinity(0)) - 1)
+    def answer_threads(self) -> tuple[int, ...]:
+        """The numbers of threads from which a measurement chooses for the chat models."""
+        if self.ollama_num_thread:
+            return (self.ollama_num_thread,)
+        processors = len(os.sched_getaffinity(0))
+        return tuple(sorted({processors, max(1, processors - 1), max(1, processors // 2)}))
 
     @property
     def uploads_dir(self) -> Path:

@@ -17,6 +17,7 @@ import structlog
 
 from rag_core.answering import cancellation, prompt
 from rag_core.answering.miscounts import Miscounts
+from rag_core.answering.threads import Threads
 from rag_core.errors import InputTooLong
 from rag_core.index.embed import CLIENT_ERRORS, KEEP_ALIVE, TooSlow, translated
 from rag_core.models import Frozen
@@ -28,6 +29,7 @@ CUT_BY_TIME = "cut_by_time"
 _UNLOAD_SECONDS = 5.0
 _LOADED_SECONDS = 0.5  # of a model that is loaded; one that was loaded anew knows no prompt
 _NANO = 1e-9
+_WARM_TOKENS = 8
 
 
 class Ending(Frozen):
@@ -91,7 +93,7 @@ class Chat:
         timeout: float,
         num_ctx: int,
         max_tokens: int,
-        threads: int,
+        threads: Threads,
         elsewhere: Mapping[str, Elsewhere] | None = None,
         miscounts: Miscounts | None = None,
     ) -> None:
@@ -102,7 +104,9 @@ class Chat:
         self._elsewhere = elsewhere or {}
         self._client = self._made(timeout)
         # Each model's prompt before: what the next one has in common with it is not read again.
-        self._before: dict[str, Sequence[dict[str, str]]] = {}
+        # With another number of threads it is loaded anew and knows nothing.
+        self._before: dict[str, tuple[int, Sequence[dict[str, str]]]] = {}
+        self._threads = threads
         # Low temperature: the same question should get the same answer from the same passages.
         self._options: dict[str, float] = {
             "num_ctx": num_ctx,
@@ -110,7 +114,6 @@ class Chat:
             "temperature": 0.1,
             "repeat_penalty": 1.1,  # small models fall into saying one sentence for ever
             "seed": 7,
-            "num_thread": threads,
         }
 
     def stream(
@@ -125,7 +128,8 @@ class Chat:
         allowed = min(timeout or self._timeout, self._timeout)
         begun = False
         with self._waiting(allowed) as client:
-            pieces = self._pieces(client, model, messages, time.monotonic() + allowed)
+            threads = self._threads.of(model)
+            pieces = self._pieces(client, model, messages, time.monotonic() + allowed, threads)
             try:
                 while True:
                     piece = next(pieces)
@@ -134,6 +138,7 @@ class Chat:
             except StopIteration as end:
                 return cast("Ending", end.value)
             except TooSlow:
+                self._threads.hung(threads)
                 if not begun and allowed == self._timeout:
                     self._unload(model)
                 raise
@@ -141,16 +146,21 @@ class Chat:
                 pieces.close()
 
     def warm(self, model: str, messages: Sequence[dict[str, str]]) -> Ending:
-        """Have the model loaded and read a prompt; it writes one token."""
+        """Have the model loaded, and a prompt read and a few words written with each number of threads.
+
+        Returns what was seen with the number that is used from now on.
+        """
         if model in self._elsewhere:  # nothing is to be loaded, and each request costs
             return Ending()
-        pieces = self._pieces(
-            self._client,
-            model,
-            messages,
-            time.monotonic() + self._timeout,
-            options={**self._options, "num_predict": 1},
-        )
+        seen = {count: self._warmed(model, messages, count) for count in self._threads.counts}
+        chosen = self._threads.of(model)
+        if chosen != self._threads.counts[-1]:
+            self._warmed(model, messages, chosen)
+        return seen[chosen]
+
+    def _warmed(self, model: str, messages: Sequence[dict[str, str]], threads: int) -> Ending:
+        deadline = time.monotonic() + self._timeout
+        pieces = self._pieces(self._client, model, messages, deadline, threads, {"num_predict": _WARM_TOKENS})
         while True:
             try:
                 next(pieces)
@@ -185,6 +195,7 @@ class Chat:
         model: str,
         messages: Sequence[dict[str, str]],
         deadline: float,
+        threads: int,
         options: Mapping[str, float] | None = None,
     ) -> Generator[str, None, Ending]:
         cancellation.check()
@@ -193,15 +204,17 @@ class Chat:
             raise InputTooLong(
                 f"a prompt of up to {counted.most} tokens is over the {self.window} it may have"
             )
+        options = {**self._options, "num_thread": threads, **(options or {})}
         try:
-            with closing(client.whole(model, messages, options or self._options)) as replies:
+            with closing(client.whole(model, messages, options)) as replies:
                 for reply in replies:
                     if reply.message.content:
                         yield reply.message.content
                     if reply.done:
                         self.miscounts.compare(model, counted, reply.prompt_eval_count or 0)
-                        return self._ending(model, messages, reply)
+                        return self._ending(model, messages, threads, reply)
                     if time.monotonic() > deadline:
+                        self._threads.hung(threads)
                         return Ending(cut=CUT_BY_TIME)
         except CLIENT_ERRORS as error:
             cancellation.check()
@@ -211,12 +224,14 @@ class Chat:
             raise ours from error
         return Ending(cut=CUT_BY_TIME)
 
-    def _ending(self, model: str, messages: Sequence[dict[str, str]], reply: ollama.ChatResponse) -> Ending:
+    def _ending(
+        self, model: str, messages: Sequence[dict[str, str]], threads: int, reply: ollama.ChatResponse
+    ) -> Ending:
         tokens = reply.prompt_eval_count or 0
-        before = self._before.get(model, ())
-        self._before[model] = messages
-        loaded = (reply.load_duration or 0) * _NANO > _LOADED_SECONDS
-        return Ending(
+        known, before = self._before.get(model, (threads, ()))
+        self._before[model] = (threads, messages)
+        loaded = known != threads or (reply.load_duration or 0) * _NANO > _LOADED_SECONDS
+        ending = Ending(
             cut=CUT_BY_LENGTH if reply.done_reason == "length" else None,
             prompt_tokens=tokens,
             answer_tokens=reply.eval_count or 0,
@@ -224,6 +239,9 @@ class Chat:
             read_tokens=round(tokens * (1.0 if loaded else prompt.new_share(messages, before))),
             read_seconds=(reply.prompt_eval_duration or 0) * _NANO,
         )
+        written = (ending.answer_tokens, (reply.eval_duration or 0) * _NANO)
+        self._threads.note(model, threads, (ending.read_tokens, ending.read_seconds), written)
+        return ending
 
     def _unload(self, model: str) -> None:
         """Have Ollama load the model anew for the next question: this one got no word in all of its time.

@@ -21,6 +21,8 @@ from rag_core.text import tokens
 KEEP_ALIVE = "30m"
 # Part of the contract: raise it when search_schema's mapping or analysis changes, and indexes are made anew.
 MAPPING_VERSION = 2  # 2: analysers for more languages, parts of words, the file's name
+# Texts of one request. Ollama embeds them one after the other, and a question waits until all are done.
+_TOGETHER = 2
 # What the proxy before Ollama answers in its place while it is away.
 _NOBODY_BEHIND = (502, 504)
 _WEIGHTS = re.compile(r"^FROM .*sha256[-:]([0-9a-f]{64})\s*$", re.M)
@@ -46,11 +48,19 @@ class TooSlow(OllamaUnavailable):
     """Ollama is there but did not finish in time."""
 
 
+Before = Callable[[int], None]
+
+
 class Embedder(Protocol):
     """Anything that makes vectors and can say which."""
 
-    def embed(self, texts: Sequence[str], *, model: str | None = None) -> list[list[float]]:
-        """One vector for each text, by the model of the settings or another."""
+    def embed(
+        self, texts: Sequence[str], *, model: str | None = None, before: Before | None = None
+    ) -> list[list[float]]:
+        """One vector for each text, by the model of the settings or another.
+
+        `before` is called before each request with the number of its texts; it may wait, or raise.
+        """
         ...
 
     def contract(self, model: str | None = None) -> Contract:
@@ -103,11 +113,16 @@ CLIENT_ERRORS = (ollama.ResponseError, ConnectionError, httpx.HTTPError)
 Ask = Callable[[list[str]], list[list[float]]]
 
 
-def batched(texts: Sequence[str], ask: Ask, *, size: int, patient: bool) -> list[list[float]]:
+def batched(
+    texts: Sequence[str], ask: Ask, *, size: int, patient: bool, before: Before | None
+) -> list[list[float]]:
     """One vector for each text, asked for `size` texts at a time."""
     vectors: list[list[float]] = []
     for start in range(0, len(texts), size):
-        vectors.extend(_divided(list(texts[start : start + size]), ask, patient=patient))
+        together = list(texts[start : start + size])
+        if before is not None:
+            before(len(together))
+        vectors.extend(_divided(together, ask, patient=patient))
     return vectors
 
 
@@ -141,23 +156,28 @@ def _shortened(text: str, ask: Ask) -> list[float]:
 class OllamaEmbedder:
     """The embedder of a deployment's own models; safe to share between threads."""
 
-    def __init__(
-        self, *, address: str, model: str, timeout: float, batch: int, threads: int, chunk_tokens: int
-    ) -> None:
+    def __init__(self, *, address: str, model: str, timeout: float, threads: int, chunk_tokens: int) -> None:
         self._client = ollama.Client(host=address, timeout=timeout)
         self._timeout = timeout
         self._patient = True
         self._address = address
         self._model = model
-        self._batch = batch
         self._options = {"num_thread": threads}
         self._chunk_tokens = chunk_tokens
         self._contracts: dict[str, Contract] = {}
 
-    def embed(self, texts: Sequence[str], *, model: str | None = None) -> list[list[float]]:
-        """One vector for each text, in small batches so that no question waits behind a long one."""
+    def embed(
+        self, texts: Sequence[str], *, model: str | None = None, before: Before | None = None
+    ) -> list[list[float]]:
+        """One vector for each text, few at a time so that no question waits behind a long request."""
         name = model or self._model
-        return batched(texts, lambda some: self._request(some, name), size=self._batch, patient=self._patient)
+        return batched(
+            texts,
+            lambda some: self._request(some, name),
+            size=_TOGETHER,
+            patient=self._patient,
+            before=before,
+        )
 
     def contract(self, model: str | None = None) -> Contract:
         """Model, weights and dimension, asked once."""
@@ -237,9 +257,11 @@ class Embedders:
         self._local = local
         self._remote = remote
 
-    def embed(self, texts: Sequence[str], *, model: str | None = None) -> list[list[float]]:
+    def embed(
+        self, texts: Sequence[str], *, model: str | None = None, before: Before | None = None
+    ) -> list[list[float]]:
         """One vector for each text."""
-        return self._of(model).embed(texts, model=model)
+        return self._of(model).embed(texts, model=model, before=before)
 
     def contract(self, model: str | None = None) -> Contract:
         """What the vectors are."""

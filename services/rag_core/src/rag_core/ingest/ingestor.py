@@ -36,8 +36,9 @@ LEASE_SECONDS = 120.0
 # What one document can be the cause of: it is set aside with the reason, and the next is taken.
 _FAULTS = (ExtractionFailed, InputTooLong, ModelRefused, DocumentRefused)
 _Fault = ExtractionFailed | InputTooLong | ModelRefused | DocumentRefused
-# Questions delay a batch by so many seconds for each of its chunks at most: a small one hardly delays them.
-_COURTESY_PER_CHUNK = 2.0
+# Questions delay a request to the embedder by so many seconds for each of its texts at most: a small one
+# hardly delays them.
+_COURTESY_PER_TEXT = 2.0
 
 
 class Outcome(StrEnum):
@@ -226,8 +227,11 @@ class Ingestor:
 
         chunks = Chunker(version.contract.chunk_tokens).chunks(blocks())
         while batch := list(islice(chunks, self._batch)):
-            self._let_people_go_first(len(batch), alive)
-            vectors = self._embedder.embed([chunk.embedded for chunk in batch], model=version.contract.model)
+            vectors = self._embedder.embed(
+                [chunk.embedded for chunk in batch],
+                model=version.contract.model,
+                before=lambda texts: self._let_people_go_first(texts, alive),
+            )
             self._index.put(version.index, document.id, document.kind, batch, vectors, name=document.name)
             count += len(batch)
             for chunk in batch:
@@ -242,9 +246,9 @@ class Ingestor:
         read = reporting.report(words=meter.words_seen, words_lost=meter.words_lost)
         return Filled(pages=head.pages, chunks=count, report=read)
 
-    def _let_people_go_first(self, chunks: int, alive: Callable[[], bool]) -> None:
-        """Wait while questions are in flight: a batch at the embedder would stand in their way."""
-        until = time.monotonic() + chunks * _COURTESY_PER_CHUNK
+    def _let_people_go_first(self, texts: int, alive: Callable[[], bool]) -> None:
+        """Wait while questions are in flight: what is embedded would stand in their way."""
+        until = time.monotonic() + texts * _COURTESY_PER_TEXT
         while self._ledger.questions() and time.monotonic() < until:
             if not alive():
                 raise _Stopped

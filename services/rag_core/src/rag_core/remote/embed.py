@@ -16,7 +16,7 @@ from rag_core.errors import (
     RemoteRefused,
     RemoteUnavailable,
 )
-from rag_core.index.embed import MAPPING_VERSION, Contract, batched
+from rag_core.index.embed import MAPPING_VERSION, Before, Contract, batched
 from rag_core.ledger.remote_tokens import EMBED, RemoteTokens
 from rag_core.remote import client as remote_client
 from rag_core.remote.client import CLIENT_ERRORS, RemoteTooSlow
@@ -65,10 +65,12 @@ class RemoteEmbedder:
         self._client = remote_client.connected(address, remote, timeout)
         self._dimension: int | None = None
 
-    def embed(self, texts: Sequence[str], *, model: str | None = None) -> list[list[float]]:
+    def embed(
+        self, texts: Sequence[str], *, model: str | None = None, before: Before | None = None
+    ) -> list[list[float]]:
         """One vector for each text, in batches."""
         self._own(model)
-        return batched(texts, self._request, size=self._batch, patient=self._patient)
+        return batched(texts, self._request, size=self._batch, patient=self._patient, before=before)
 
     def contract(self, model: str | None = None) -> Contract:
         """Model, host and dimension; the dimension is asked once, by a request of one word."""

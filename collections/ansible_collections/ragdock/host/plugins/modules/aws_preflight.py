@@ -56,6 +56,7 @@ model_host_graphics: {description: "The model host's graphics cards, in words.",
 quotas: {description: "What a new host takes of the account's limits.", type: list, returned: always}
 plan: {description: "The account's plan; empty when AWS does not say.", type: str, returned: always}
 memory_mib: {description: Memory of the instance type., type: int, returned: always}
+processors: {description: Virtual processors of the instance type., type: int, returned: always}
 running: {description: "Running hosts: ids, addresses, volumes by device.", type: list, returned: always}
 model_hosts: {description: "Model hosts, of any state, as the running ones.", type: list, returned: always}
 zone_id: {description: Route 53 zone of the domain; empty without one., type: str, returned: always}
@@ -172,6 +173,7 @@ class Checks:
         found = type_of(self.ec2, kind, region)
         facts = {
             "memory_mib": memory_of(found, limits, reserve),
+            "processors": int(found["VCpuInfo"]["DefaultVCpus"]),
             "zones": zones_of(self.ec2, kind, region),
             "quotas": [],
             "plan": "",

@@ -1,0 +1,66 @@
+"""With how many threads a model reads and writes: as many as have shown to be quickest on this host.
+
+With a thread for every processor a model is quicker, as long as nothing else wants one: its threads wait
+for each other at every step, so one that has to share its processor holds up all of them, in bad cases
+thirtyfold (docs/decisions/0100-threads.md). So a count that was slower than another is put aside for a while.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+_PROMPT, _ANSWER = 600, 100  # tokens of a usual answer
+_LEAST_READ, _LEAST_WRITTEN = 80, 6  # tokens; of fewer the time says little
+_ASIDE = 600.0  # seconds for which a count is put aside first, each time twice as long
+_LONGEST_ASIDE = 86_400.0
+
+
+class Threads:
+    """Chooses among some counts; safe between threads. With one count there is nothing to choose."""
+
+    def __init__(self, counts: Sequence[int], clock: Callable[[], float] = time.monotonic) -> None:
+        self.counts = tuple(sorted(counts))
+        self._clock = clock
+        self._lock = threading.Lock()
+        # Model -> count -> seconds of a usual answer, as it was last seen.
+        self._seconds: dict[str, dict[int, float]] = {}
+        self._aside: dict[int, tuple[float, float]] = {}  # until when, and for how long
+
+    def of(self, model: str) -> int:
+        """The count for its next answer."""
+        with self._lock:
+            seconds = self._seconds.get(model) or next(iter(self._seconds.values()), {})
+            free = [count for count in self.counts if self._until(count) <= self._clock()]
+            # One that was put aside and is due again is tried first: nothing newer is known of it.
+            due = [count for count in free if count in self._aside]
+            if due:
+                return due[-1]
+            return min(free or self.counts, key=lambda count: seconds.get(count, float("inf")))
+
+    def note(self, model: str, count: int, read: tuple[int, float], written: tuple[int, float]) -> None:
+        """What an answer took: tokens and seconds of reading, and of writing."""
+        if read[0] < _LEAST_READ or written[0] < _LEAST_WRITTEN:
+            return
+        seconds = _PROMPT * read[1] / read[0] + _ANSWER * written[1] / written[0]
+        with self._lock:
+            known = self._seconds.setdefault(model, {})
+            known[count] = seconds
+            if any(other < seconds for one, other in known.items() if one != count):
+                self._put_aside(count)
+            else:
+                self._aside.pop(count, None)
+
+    def hung(self, count: int) -> None:
+        """An answer was not written in its time."""
+        with self._lock:
+            self._put_aside(count)
+
+    def _until(self, count: int) -> float:
+        return self._aside.get(count, (0.0, 0.0))[0]
+
+    def _put_aside(self, count: int) -> None:
+        _, before = self._aside.get(count, (0.0, _ASIDE / 2))
+        lasting = min(2 * before, _LONGEST_ASIDE)
+        self._aside[count] = (self._clock() + lasting, lasting)
