@@ -165,7 +165,7 @@ def test_warming_up_loads_both_models_and_writes_a_few_tokens(made: Answerer, ol
     embedded, read = ollama.asked
     assert "input" in embedded
     assert read["options"]["num_predict"] == 8
-    assert made._rates.rate(MODEL) == pytest.approx(500, rel=0.02)
+    assert made._rates.rate((MODEL, 1)) == pytest.approx(500, rel=0.02)
 
 
 @pytest.mark.parametrize("quickest", [1, 2])

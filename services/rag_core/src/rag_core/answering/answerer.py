@@ -11,7 +11,7 @@ from pydantic import Field
 from rag_core.answering import composing, excerpting, followups, prompt, quoting, routing
 from rag_core.answering.chat import CUT_BY_LENGTH, Chat, Ending
 from rag_core.answering.composing import AnswerContext, Bearing, Evidence, Stopwatch
-from rag_core.answering.rates import ReadingRates
+from rag_core.answering.rates import Reader, ReadingRates
 from rag_core.answering.remembered import AnswerCache
 from rag_core.errors import (
     InputTooLong,
@@ -46,6 +46,8 @@ _LEAST_ROOM = 80  # tokens; less holds no passage worth reading
 # Tokens of passages that are read however long it takes: fewer hold the answer less often than all do.
 # The figures are in docs/decisions/0098-prompt-fits-a-time.md.
 _FLOOR = 750
+# The part of `first_word_seconds` for which a prompt is made: on a busy host it takes up to twice as long.
+_PLANNED = 0.5
 _WARM = "The first question is read as fast as any other when the model has been asked before. " * 8
 
 _log = structlog.get_logger()
@@ -208,8 +210,11 @@ class Answerer:
             quotes=quoting.quotes(bearing.ranks),
             needs_model=evidence.verdict.relevant,
             reading=len(plan.shown) if plan else 0,
-            read_seconds=self._rates.seconds_of(context.route.models[0], plan.tokens) if plan else None,
+            read_seconds=self._rates.seconds_of(self._reader(context), plan.tokens) if plan else None,
         )
+
+    def _reader(self, context: AnswerContext) -> Reader:
+        return self._chat.reader(context.route.models[0])
 
     def _judged(self, query: str, found: Found) -> Verdict:
         return relevance.judge(
@@ -232,7 +237,8 @@ class Answerer:
         if room < _LEAST_ROOM:
             return None
         around = policy.num_ctx - policy.max_tokens - room
-        in_time = self._rates.tokens_in(context.route.models[0], policy.first_word_seconds) - around
+        seconds = _PLANNED * policy.first_word_seconds
+        in_time = self._rates.tokens_in(self._reader(context), seconds) - around
         room = int(min(room, max(in_time, _FLOOR)))
         shown, given = excerpting.excerpts(bearing.ranks, bearing.passages, policy.context_tokens, room)
         nonce = secrets.token_hex(4)
@@ -333,8 +339,9 @@ class Answerer:
         """Keep how fast the model read; a model that was stopped has reported nothing."""
         if ending.prompt_tokens:
             share = ending.read_tokens / ending.prompt_tokens
-            self._rates.note(model, prompt.size(messages).most * share, ending.read_seconds)
-            _log.info("prompt read", model=model, **ending.model_dump(exclude={"cut", "answer_tokens"}))
+            reader = (model, ending.threads)
+            self._rates.note(reader, prompt.size(messages).most * share, ending.read_seconds)
+            _log.info("prompt read", model=model, **ending.model_dump(exclude={"cut"}))
 
     def _cited(self, text: str, given: list[Passage], timeout: float | None) -> citing.Cited:
         try:

@@ -17,6 +17,7 @@ import structlog
 
 from rag_core.answering import cancellation, prompt
 from rag_core.answering.miscounts import Miscounts
+from rag_core.answering.rates import Reader
 from rag_core.answering.threads import Threads
 from rag_core.errors import InputTooLong
 from rag_core.index.embed import CLIENT_ERRORS, KEEP_ALIVE, TooSlow, translated
@@ -35,8 +36,8 @@ _WARM_TOKENS = 8
 class Ending(Frozen):
     """How an answer ended: why it was cut, if it was, and its tokens as the model counted them.
 
-    `read_tokens` are those of the prompt that the model did not know from the prompt before, and
-    `read_seconds` the time they took it; 0 where a server does not report it.
+    `read_tokens` are those of the prompt that the model did not know from the prompt before. They took it
+    `read_seconds`, the answer `write_seconds`; 0 where a server does not report it.
     """
 
     cut: str | None = None
@@ -44,6 +45,8 @@ class Ending(Frozen):
     answer_tokens: int = 0
     read_tokens: int = 0
     read_seconds: float = 0.0
+    write_seconds: float = 0.0
+    threads: int = 0  # of a model that runs here
 
 
 class _Client(ollama.Client):
@@ -145,6 +148,10 @@ class Chat:
             finally:
                 pieces.close()
 
+    def reader(self, model: str) -> Reader:
+        """Who would read the next prompt: the model, and its threads; 0 of one that is elsewhere."""
+        return model, 0 if model in self._elsewhere else self._threads.of(model)
+
     def warm(self, model: str, messages: Sequence[dict[str, str]]) -> Ending:
         """Have the model loaded, and a prompt read and a few words written with each number of threads.
 
@@ -238,9 +245,15 @@ class Chat:
             # Ollama counts the whole prompt, and times what of it is new.
             read_tokens=round(tokens * (1.0 if loaded else prompt.new_share(messages, before))),
             read_seconds=(reply.prompt_eval_duration or 0) * _NANO,
+            write_seconds=(reply.eval_duration or 0) * _NANO,
+            threads=threads,
         )
-        written = (ending.answer_tokens, (reply.eval_duration or 0) * _NANO)
-        self._threads.note(model, threads, (ending.read_tokens, ending.read_seconds), written)
+        self._threads.note(
+            model,
+            threads,
+            read=(ending.read_tokens, ending.read_seconds),
+            written=(ending.answer_tokens, ending.write_seconds),
+        )
         return ending
 
     def _unload(self, model: str) -> None:

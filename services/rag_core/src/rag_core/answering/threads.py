@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 _PROMPT, _ANSWER = 600, 100  # tokens of a usual answer
 _LEAST_READ, _LEAST_WRITTEN = 80, 6  # tokens; of fewer the time says little
-_ASIDE = 600.0  # seconds for which a count is put aside first, each time twice as long
+_ASIDE = 60.0  # seconds for which a count is put aside first, each time twice as long
 _LONGEST_ASIDE = 86_400.0
 
 
