@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from rag_core.answering.threads import Threads
+from rag_core.ledger import Ledger
 
 MODEL, OTHER = "small", "large"
 
@@ -12,9 +15,9 @@ MODEL, OTHER = "small", "large"
 class Host:
     """A host on which an answer takes so many seconds for each number of threads."""
 
-    def __init__(self, counts: tuple[int, ...] = (1, 2)) -> None:
+    def __init__(self, counts: tuple[int, ...] = (1, 2), notes: Ledger | None = None) -> None:
         self.now = 0.0
-        self.threads = Threads(counts, lambda: self.now)
+        self.threads = Threads(counts, notes, lambda: self.now)
         self.seconds = {1: 6.0, 2: 4.0, 4: 3.0}
 
     def answer(self, model: str = MODEL, count: int | None = None) -> int:
@@ -73,6 +76,26 @@ def test_a_model_of_which_nothing_is_known_has_the_number_that_is_best_for_anoth
     host = Host()
     host.start()
     assert host.threads.of(OTHER) == 2
+
+
+def test_a_restart_tries_nothing_twice_and_retries_what_was_slower(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.db")
+    before = Host(notes=ledger)
+    assert before.threads.untried(MODEL) == (1, 2)
+    before.start()
+    before.seconds[2] = 120
+    before.answer()
+    again = Host(notes=ledger)
+    assert again.threads.untried(MODEL) == ()
+    assert again.answer() == 1
+    again.now += 61
+    assert [again.answer() for _ in range(2)] == [2, 2]
+
+
+def test_another_instance_type_has_other_numbers_to_try(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.db")
+    Host(notes=ledger).start()
+    assert Host((2, 4), ledger).threads.untried(MODEL) == (4,)
 
 
 def test_short_prompts_and_answers_say_nothing() -> None:

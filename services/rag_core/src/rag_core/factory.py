@@ -102,14 +102,14 @@ def current_contract(settings: RagSettings, embedder: Embedder, index: IndexRead
     return contract(remote, stored.dimension if stored else 0, settings.chunk_tokens)
 
 
-def _chat(settings: RagSettings) -> Chat:
+def _chat(settings: RagSettings, ledger: Ledger | None) -> Chat:
     miscounts = Miscounts()
     return Chat(
         address=settings.ollama_base_url,
         timeout=settings.ollama_timeout_seconds,
         num_ctx=settings.ollama_num_ctx,
         max_tokens=settings.answer_max_tokens,
-        threads=Threads(settings.answer_threads),
+        threads=Threads(settings.answer_threads, ledger),
         elsewhere=_remote_chats(settings, miscounts),
         miscounts=miscounts,
     )
@@ -174,7 +174,7 @@ def build_answerer(settings: RagSettings, ledger: Ledger | None = None) -> Answe
     return Answerer(
         retriever=build_retriever(settings, ledger),
         embedder=build_embedder(settings),
-        chat=_chat(settings),
+        chat=_chat(settings, ledger),
         policy=Policy(
             models=settings.chat_models,
             large_model=settings.ollama_large_model,

@@ -153,16 +153,17 @@ class Chat:
         return model, 0 if model in self._elsewhere else self._threads.of(model)
 
     def warm(self, model: str, messages: Sequence[dict[str, str]]) -> Ending:
-        """Have the model loaded, and a prompt read and a few words written with each number of threads.
+        """Have the model loaded and read a prompt; with each number of threads that was not tried before.
 
         Returns what was seen with the number that is used from now on.
         """
         if model in self._elsewhere:  # nothing is to be loaded, and each request costs
             return Ending()
-        seen = {count: self._warmed(model, messages, count) for count in self._threads.counts}
+        seen = {count: self._warmed(model, messages, count) for count in self._threads.untried(model)}
         chosen = self._threads.of(model)
-        if chosen != self._threads.counts[-1]:
-            self._warmed(model, messages, chosen)
+        if chosen != next(reversed(seen), None):
+            loaded = self._warmed(model, messages, chosen)
+            seen.setdefault(chosen, loaded)
         return seen[chosen]
 
     def _warmed(self, model: str, messages: Sequence[dict[str, str]], threads: int) -> Ending:

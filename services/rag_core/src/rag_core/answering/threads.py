@@ -7,26 +7,54 @@ thirtyfold (docs/decisions/0100-threads.md). So a count that was slower than ano
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
+NOTE = "threads "  # and the model's name
 _PROMPT, _ANSWER = 600, 100  # tokens of a usual answer
 _LEAST_READ, _LEAST_WRITTEN = 80, 6  # tokens; of fewer the time says little
 _ASIDE = 60.0  # seconds for which a count is put aside first, each time twice as long
 _LONGEST_ASIDE = 86_400.0
 
 
+class Notes(Protocol):
+    """Where what was seen is kept for the next start; `ledger.notes` is one."""
+
+    def note(self, name: str, value: str | None) -> None:
+        """Leave a note."""
+        ...
+
+    def noted(self, name: str) -> str | None:
+        """What a note says."""
+        ...
+
+
 class Threads:
     """Chooses among some counts; safe between threads. With one count there is nothing to choose."""
 
-    def __init__(self, counts: Sequence[int], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        counts: Sequence[int],
+        notes: Notes | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.counts = tuple(sorted(counts))
+        self._notes = notes
         self._clock = clock
         self._lock = threading.Lock()
         # Model -> count -> seconds of a usual answer, as it was last seen.
         self._seconds: dict[str, dict[int, float]] = {}
         self._aside: dict[int, tuple[float, float]] = {}  # until when, and for how long
+
+    def untried(self, model: str) -> tuple[int, ...]:
+        """The counts of which nothing is known for this model, not from an earlier start either."""
+        with self._lock:
+            if model not in self._seconds:
+                self._recall(model)
+            return tuple(count for count in self.counts if count not in self._seconds.get(model, {}))
 
     def of(self, model: str) -> int:
         """The count for its next answer."""
@@ -47,15 +75,29 @@ class Threads:
         with self._lock:
             known = self._seconds.setdefault(model, {})
             known[count] = seconds
-            if any(other < seconds for one, other in known.items() if one != count):
+            if min(known.values()) < seconds:
                 self._put_aside(count)
             else:
                 self._aside.pop(count, None)
+            said = json.dumps(known)
+        if self._notes is not None:
+            self._notes.note(f"{NOTE}{model}", said)
 
     def hung(self, count: int) -> None:
         """An answer was not written in its time."""
         with self._lock:
             self._put_aside(count)
+
+    def _recall(self, model: str) -> None:
+        said = self._notes.noted(f"{NOTE}{model}") if self._notes is not None else None
+        if said is None:
+            return
+        known = {int(count): float(seconds) for count, seconds in json.loads(said).items()}
+        self._seconds[model] = {count: known[count] for count in self.counts if count in known}
+        # The host may have been busy then.
+        for count, seconds in self._seconds[model].items():
+            if min(self._seconds[model].values()) < seconds:
+                self._put_aside(count)
 
     def _until(self, count: int) -> float:
         return self._aside.get(count, (0.0, 0.0))[0]
