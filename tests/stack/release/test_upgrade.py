@@ -18,7 +18,7 @@ from tests.stack import papers
 from tests.stack.backup.vault import aws
 from tests.stack.endpoint import CHECKOUT, ApiClient, Endpoint
 from tests.stack.host import Host
-from tests.stack.plays import SHARED, beside, play
+from tests.stack.plays import SHARED, beside, edit, play
 from tests.stack.schedule.jobs import fired_by_cron, state
 from tests.stack.soak import fault
 
@@ -39,7 +39,7 @@ AS_ON_AWS = {
     ),
 }
 # On AWS its first boot ended before the host had a way out, and nobody reached it, so it gets this version's.
-# The agent is the sandbox's, with its key.
+# The agent is the sandbox's, with its key, and is where the sandbox has it.
 FIRST_BOOT = {
     "install-agent.sh": CHECKOUT / "roles/aws_host/files/install-agent.sh",
     "amazon-ssm-agent.asc": CHECKOUT / ".sandbox/agent/key.asc",
@@ -59,6 +59,12 @@ def version_before(tmp_path: Path) -> Iterator[Path]:
         (where / name).symlink_to(CHECKOUT / name)
     for name, replacement in FIRST_BOOT.items():
         shutil.copy(replacement, where / "roles/aws_host/files" / name)
+    s3 = "https://s3.{{ ragdock_region }}.amazonaws.com"
+    edit(
+        where,
+        "roles/aws_host/templates/cloud-config.yml.j2",
+        lambda text: text.replace(s3, settings.load().endpoint),
+    )
     yield where
     play("playbooks/destroy.yml", *FRESH, "-e", f"confirm={NAME}", "-e", "keep_backups=false").good()
     subprocess.run([*git, "remove", "--force", str(where)], check=True)
