@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from rag_core import factory
+from rag_core.index import schema
 from rag_core.ingest.ingestor import Ingestor, Outcome
 from rag_core.ledger import Ledger
 from rag_core.ledger.notes import TARGET, WANTED
@@ -136,6 +137,27 @@ def test_an_index_of_an_older_version_answers_until_every_document_is_read_anew(
         assert other.index.serving() == (name.replace("000001", "000002"), serving[1])
         [first, *_] = other.retriever.search("Summarize c.txt")
         assert first.document == "c.txt"
+
+
+def test_an_index_of_the_version_before_takes_new_documents_until_the_new_one_is_whole(
+    filled: Stack,
+) -> None:
+    """Its mapping has no names of files, and refuses what it does not know."""
+    alias = filled.settings.opensearch_index
+    serving = filled.index.serving()
+    assert serving is not None
+    body = schema.index(serving[1].model_copy(update={"mapping": 1}), alias)
+    del body["mappings"]["properties"]["name"]
+    send("DELETE", f"{filled.settings.opensearch_host}/{alias}-000001")
+    send("PUT", f"{filled.settings.opensearch_host}/{alias}-000007", body)
+    with changed(filled) as other:
+        late = other.upload("late.txt", "A lighthouse that came late.")
+        step = other.ingestor.step()
+        assert (step.outcome, step.document_id) == (Outcome.READY, late.id)
+        assert other.found("which lighthouse came late?") == {"late.txt"}
+        assert other.index.serving() == (f"{alias}-000007", serving[1].model_copy(update={"mapping": 1}))
+        assert other.work()[-1] is Outcome.SWITCHED
+        assert other.found("which lighthouse?") == {*TEXTS, "late.txt"}
 
 
 def test_another_model_takes_over_and_questions_never_fail(filled: Stack, ollama_address: str) -> None:

@@ -12,6 +12,9 @@ from rag_core.text.words import identifiers, without_stop_words
 
 # The release before fuses in OpenSearch, by the index's own pipeline: after a rollback it asks this index.
 PIPELINE = "rag-rrf"
+# Fields that a later version of the mapping brought (embed.MAPPING_VERSION): while documents are read into a new
+# index, an older one still takes new documents.
+_SINCE = {"name": 2}
 # What is spelled nearly so, or holds the word as a part, never outweighs what holds the word itself.
 _PART_BOOST = 3.0
 _FUZZY_BOOST = 0.5
@@ -83,6 +86,11 @@ def index(contract: Contract, alias: str) -> dict[str, Any]:
             },
         },
     }
+
+
+def known(source: dict[str, Any], mapping: int) -> dict[str, Any]:
+    """What of a chunk an index of this mapping version takes; it refuses fields that it does not know."""
+    return {field: value for field, value in source.items() if _SINCE.get(field, 1) <= mapping}
 
 
 def lexical(query: str, only: list[str] | None, akin: Sequence[Akin] = ()) -> dict[str, Any]:

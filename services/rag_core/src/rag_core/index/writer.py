@@ -63,12 +63,13 @@ class IndexWriter(IndexReader):
         vectors: Sequence[list[float]],
         *,
         name: str,
+        mapping: int,
     ) -> None:
         """Write chunks; their ids follow from document and place, so writing twice changes nothing."""
         added = datetime.now(UTC).isoformat()
         self._write(
             [
-                _action(index, document_id, kind, chunk, vector, added, name)
+                _action(index, document_id, kind, chunk, vector, added, name, mapping)
                 for chunk, vector in zip(chunks, vectors, strict=True)
             ]
         )
@@ -124,6 +125,7 @@ def _action(
     vector: list[float],
     added: str,
     name: str,
+    mapping: int,
 ) -> str:
     """One chunk as two lines of a bulk request."""
     action = {"index": {"_index": index, "_id": f"{document_id}-{chunk.ordinal:06d}"}}
@@ -140,7 +142,7 @@ def _action(
         "added": added,
         "vector": vector,
     }
-    return f"{json.dumps(action)}\n{json.dumps(source)}\n"
+    return f"{json.dumps(action)}\n{json.dumps(schema.known(source, mapping))}\n"
 
 
 def _check(items: Sequence[dict[str, Any]]) -> None:

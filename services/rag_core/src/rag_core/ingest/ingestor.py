@@ -232,7 +232,15 @@ class Ingestor:
                 model=version.contract.model,
                 before=lambda texts: self._let_people_go_first(texts, alive),
             )
-            self._index.put(version.index, document.id, document.kind, batch, vectors, name=document.name)
+            self._index.put(
+                version.index,
+                document.id,
+                document.kind,
+                batch,
+                vectors,
+                name=document.name,
+                mapping=version.contract.mapping,
+            )
             count += len(batch)
             for chunk in batch:
                 meter.kept(chunk)
