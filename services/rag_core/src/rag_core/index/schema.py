@@ -12,8 +12,8 @@ from rag_core.text.words import identifiers, without_stop_words
 
 # The release before fuses in OpenSearch, by the index's own pipeline: after a rollback it asks this index.
 PIPELINE = "rag-rrf"
-# Fields that a later version of the mapping brought (embed.MAPPING_VERSION): while documents are read into a new
-# index, an older one still takes new documents.
+# Fields that a later version of the mapping brought (embed.MAPPING_VERSION): until all documents are in a new
+# index, an older one takes new documents.
 _SINCE = {"name": 2}
 # What is spelled nearly so, or holds the word as a part, never outweighs what holds the word itself.
 _PART_BOOST = 3.0
