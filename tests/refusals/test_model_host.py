@@ -132,7 +132,7 @@ def a_second_run_changes_nothing_and_leaves_it_stopped(aws: JudgedAws, play: Pla
     aws.log.clear()
     shown = completes(play, "provision", **MODEL_HOST)
     assert "changed=0" in shown
-    assert "The model host does not run (it is stopped)" in " ".join(shown.split())
+    assert "The model host is not running (it is stopped)" in " ".join(shown.split())
     assert hosts(aws)["models"]["State"]["Name"] == "stopped"
     assert aws.log == []
 
