@@ -124,7 +124,7 @@ def test_a_model_host_from_its_setting_to_its_end(asked: Asked) -> None:
     assert asked.answered_by() == SMALL
     stopped = run("site.yml").good()
     assert stopped.changed == 0, stopped.tail()
-    assert "The model host does not run" in " ".join(run("playbooks/status.yml").good().output.split())
+    assert "The model host is not running" in " ".join(run("playbooks/status.yml").good().output.split())
 
     as_its_hours_do("start")
     until("the model host answers", lambda: asked.answered_by() == LARGE, START_SECONDS)
