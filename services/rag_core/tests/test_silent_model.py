@@ -58,7 +58,7 @@ def chat(stuck: Stuck) -> Iterator[Chat]:
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     address = f"http://127.0.0.1:{server.server_port}"
-    one = Chat(address=address, timeout=0.3, num_ctx=1024, max_tokens=64, threads=Threads([1]))
+    one = Chat(address=address, timeout=0.3, num_ctx=1024, max_tokens=64, threads=Threads([1, 2]))
     yield one
     stuck.over.set()
     one.close()
@@ -85,3 +85,14 @@ def test_a_person_who_waits_for_less_unloads_nothing(chat: Chat, stuck: Stuck) -
     with pytest.raises(TooSlow):
         list(chat.stream("small", MESSAGES, timeout=0.1))
     assert not stuck.unloaded.is_set()
+
+
+@pytest.mark.parametrize(("waited", "threads"), [(None, 2), (0.1, 1)])
+def test_another_number_of_threads_is_next_when_the_deployments_time_ran_out(
+    chat: Chat, stuck: Stuck, waited: float | None, threads: int
+) -> None:
+    """Somebody who waits for less says nothing about the threads."""
+    stuck.words_first = 2
+    with pytest.raises(TooSlow):
+        list(chat.stream("small", MESSAGES, timeout=waited))
+    assert chat.reader("small") == ("small", threads)

@@ -139,11 +139,15 @@ class Chat:
                     begun = True
                     yield piece
             except StopIteration as end:
-                return cast("Ending", end.value)
+                ending = cast("Ending", end.value)
+                if ending.cut == CUT_BY_TIME and allowed == self._timeout:
+                    self._threads.hung(threads)
+                return ending
             except TooSlow:
-                self._threads.hung(threads)
-                if not begun and allowed == self._timeout:
-                    self._unload(model)
+                if allowed == self._timeout:
+                    self._threads.hung(threads)
+                    if not begun:
+                        self._unload(model)
                 raise
             finally:
                 pieces.close()
@@ -222,7 +226,6 @@ class Chat:
                         self.miscounts.compare(model, counted, reply.prompt_eval_count or 0)
                         return self._ending(model, messages, threads, reply)
                     if time.monotonic() > deadline:
-                        self._threads.hung(threads)
                         return Ending(cut=CUT_BY_TIME)
         except CLIENT_ERRORS as error:
             cancellation.check()
