@@ -72,7 +72,7 @@ def measured(bench: Bench, count: int) -> list[Figure]:
                     vectors = [[round(DICE.gauss(0, 1), 4) for _ in range(DIMENSION)] for _ in part]
                     index.put(
                         serving[0], f"{document:064x}", DocumentKind.TEXT, part, vectors,
-                        name=f"part-{document}.txt",
+                        name=f"part-{document}.txt", mapping=serving[1].mapping,
                     )  # fmt: skip
             index.finish(serving[0], f"{count // IN_EACH - 1:064x}", IN_EACH, fresh=True)
             filled = time.monotonic() - began

@@ -12,6 +12,7 @@ import pytest
 from rag_app.ui import render
 from rag_core import factory
 from rag_core.answering.chat import Chat, Ending
+from rag_core.answering.threads import Threads
 from rag_core.models import Question
 from services.rag_core.tests.corpora import ingested
 from services.rag_core.tests.test_prompt import ATTACKS, SPECIAL
@@ -35,7 +36,7 @@ def test_a_hostile_document_stays_in_its_fence_and_leaves_as_text(
     opensearch_address: str, ollama_address: str, tmp_path: Path
 ) -> None:
     (tmp_path / "hostile.txt").write_text(DOCUMENT)
-    chat = Overheard(address=ollama_address, timeout=300, num_ctx=4096, max_tokens=60, threads=1)
+    chat = Overheard(address=ollama_address, timeout=300, num_ctx=4096, max_tokens=60, threads=Threads([1]))
     question = "When is the oil of the Kestrel pump changed?"
     with (
         ingested(opensearch_address, ollama_address, tmp_path, [tmp_path / "hostile.txt"]) as settings,
