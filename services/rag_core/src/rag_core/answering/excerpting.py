@@ -25,7 +25,7 @@ class _Reading:
     """A passage, and which of its sentences are read."""
 
     passage: Passage
-    around: int = 0  # tokens of title and fences
+    around: int  # tokens of title and fences
     starts: list[int] = field(default_factory=list)  # where each sentence begins; the last one ends the text
     sizes: list[int] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)

@@ -9,7 +9,9 @@ import os
 import shutil
 from pathlib import Path
 
-SECRETS = Path("secrets/remote")
+from ansible_collections.ragdock.host.plugins.module_utils.remote import NAME
+
+SECRETS = Path("secrets") / NAME
 KEPT = Path("state/remote-keys-before")
 
 

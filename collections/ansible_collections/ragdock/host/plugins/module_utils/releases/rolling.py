@@ -36,6 +36,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.releases.store import
     sync_tree,
     write_atomically,
 )
+from ansible_collections.ragdock.host.plugins.module_utils.verify.networks import connects
 
 HELD = ("opensearch", "ollama", "models", "remote", "rag-worker")
 ROLLED = ("rag-app", "landing")
@@ -87,15 +88,6 @@ def refuses_handshakes(host: str = "127.0.0.1", port: int = 443) -> bool:
         return True
     except OSError:
         return False
-
-
-def accepts(host: str, port: int) -> bool:
-    """Whether something listens there."""
-    try:
-        socket.create_connection((host, port), LOOK_SECONDS).close()
-    except OSError:
-        return False
-    return True
 
 
 @dataclass
@@ -195,7 +187,7 @@ class RollingUpdate:
             return True
         (found,) = json.loads(self.engine.run("container", "inspect", edges[0].id).stdout)
         # Past the published port, where connections wait.
-        return accepts(address(found), 443)
+        return connects((address(found), 443))
 
     def up(self, services: list[str]) -> None:
         """Let compose create these services, and wait until each is healthy."""
