@@ -27,6 +27,23 @@ MODEL_HOST = {
     "ragdock_model_host_type": "t3.medium",
     "ragdock_model_hours": "Mon-Fri 07:00-19:00 Europe/Berlin",
 }
+ON_BEDROCK = {
+    "name": "gpt-oss-20b",
+    "use": ["chat"],
+    "source": "openai",
+    "base_url": f"https://bedrock-runtime.{REGION}.amazonaws.com/openai/v1",
+    "key": "bedrock",
+}
+EMBEDDER = {"name": "all-minilm", "use": ["embed"], "source": "library"}
+THRESHOLD = {
+    "Namespace": "Own",
+    "MetricName": "Costs",
+    "Statistic": "Sum",
+    "Period": 60,
+    "EvaluationPeriods": 1,
+    "Threshold": 1.0,
+    "ComparisonOperator": "GreaterThanThreshold",
+}
 ADDRESS = "10.20.1.254"
 ROLES = read_model_host.role_names(NAME)
 SCHEDULING = {f"scheduler:{verb}Schedule" for verb in ("Create", "Delete", "Get", "Update")}
@@ -51,6 +68,12 @@ def hosts(aws: JudgedAws) -> dict[str, dict[str, Any]]:
 def roles(aws: JudgedAws) -> set[str]:
     """The roles of model hosts."""
     return {one["RoleName"] for one in aws.client("iam").list_roles()["Roles"]} & set(ROLES)
+
+
+def alarms(aws: JudgedAws) -> set[str]:
+    """What the alarms of the deployment are about, and the others."""
+    listed = aws.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    return {one["AlarmName"].removeprefix(f"ragdock-{NAME}-") for one in listed}
 
 
 def schedules(aws: JudgedAws) -> dict[str, dict[str, Any]]:
@@ -138,10 +161,13 @@ def a_second_run_changes_nothing_and_leaves_it_stopped(aws: JudgedAws, play: Pla
 
 
 def without_hours_it_always_runs(aws: JudgedAws, play: Play) -> None:
-    """And the schedules go with their role."""
-    completes(play, "provision", ragdock_model_host_type=MODEL_HOST["ragdock_model_host_type"])
+    """And the schedules go with their role. A model on Bedrock has its keys watched."""
+    assert "keys" not in alarms(aws)
+    wanted = {"ragdock_model_host_type": MODEL_HOST["ragdock_model_host_type"]}
+    completes(play, "provision", **wanted, ragdock_models=[ON_BEDROCK, EMBEDDER])
     assert hosts(aws)["models"]["State"]["Name"] == "running"
     assert (roles(aws), schedules(aws)) == ({ROLES[0]}, {})
+    assert "keys" in alarms(aws)
 
 
 def another_type_is_refused_with_what_to_do(aws: JudgedAws, play: Play) -> None:
@@ -153,11 +179,16 @@ def another_type_is_refused_with_what_to_do(aws: JudgedAws, play: Play) -> None:
 
 
 def without_the_setting_again_it_is_removed(aws: JudgedAws, play: Play) -> None:
-    """A host that nobody wants is not paid for. The main host stays."""
+    """A host that nobody wants is not paid for. The main host stays.
+
+    The alarm of keys goes with the last model that needs them; one that somebody else made stays.
+    """
     main = hosts(aws)[""]["InstanceId"]
+    aws.client("cloudwatch").put_metric_alarm(AlarmName=f"ragdock-{NAME}-costs", **THRESHOLD)
     completes(play, "provision")
     assert {name: one["InstanceId"] for name, one in hosts(aws).items()} == {"": main}
     assert (roles(aws), schedules(aws)) == (set(), {})
+    assert alarms(aws) == {"host", "backup", "drift", "drill", "patch", "costs"}
 
 
 # In this order: each begins with what the one before has left.

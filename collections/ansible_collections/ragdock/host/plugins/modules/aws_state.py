@@ -51,6 +51,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.aws.compare import (
 from ansible_collections.ragdock.host.plugins.module_utils.aws.read_ec2 import host, network
 from ansible_collections.ragdock.host.plugins.module_utils.aws.read_model_host import RESOURCES, model_host
 from ansible_collections.ragdock.host.plugins.module_utils.aws.read_services import (
+    alarms_of,
     dns,
     identity,
     observability,
@@ -114,7 +115,7 @@ def main() -> None:
     wanted = module.params["wanted"]
     differs = compare(existing, wanted)
     to_do = sorted(wanted) if module.params["everything"] else sorted(differs)
-    to_remove = surplus(existing, wanted, RESOURCES)
+    to_remove = surplus(existing, wanted, [*RESOURCES, *alarms_of(existing, module.params["name"])])
     differs |= {name: [SURPLUS] for name in to_remove}
     before = "".join(f"{name}: {'absent' if existing.get(name) is None else 'differs'}\n" for name in differs)
     after = "".join(f"{name}: {'; '.join(lines)}\n" for name, lines in differs.items())

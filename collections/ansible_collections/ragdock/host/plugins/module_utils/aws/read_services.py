@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, TypeAlias
 
@@ -155,6 +156,15 @@ def observability(sns: Any, cloudwatch: Any, name: str, instance: str) -> dict[s
             "tags": _tags(cloudwatch.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"]),
         }
     return found
+
+
+def alarms_of(found: Mapping[str, Found], name: str) -> list[str]:
+    """The alarms among FOUND that deployment NAME has made: somebody else's may begin with its name too."""
+    return [
+        key
+        for key, one in found.items()
+        if key.startswith("alarm/") and one and one["tags"].get("ragdock:name") == name
+    ]
 
 
 def secrets(ssm: Any, path: str) -> dict[str, Found]:
