@@ -49,14 +49,14 @@ def up(sandbox: Sandbox, progress: Progress) -> None:
     """Bring everything to the state in which a deployment can start, from any state."""
     need_root()
     client = docker_api.connect()
-    with progress.stage("Ports"):
+    with progress.stage("Ports and other sandboxes"):
         _check_ports(sandbox)
+        _refuse_another(client, sandbox)
     with progress.stage("Images") as say:
         images.ensure_all(say)
     with progress.stage("Models") as say:
         models.ensure(say)
     with progress.stage("Network 10.99.0.0/24"):
-        _refuse_another(client, sandbox)
         networks.ensure_aws(client, sandbox)
     with progress.stage(f"AWS APIs at {sandbox.endpoint}") as say:
         if said := parts.up_aws(client, sandbox):
@@ -97,6 +97,12 @@ def _refuse_another(client: Any, sandbox: Sandbox) -> None:
                 f"This checkout's is named {sandbox.name}, and both need {sandbox.network}.",
                 "Remove the other one from its own checkout: make wipe",
             )
+    if owner := networks.owner_of(docker_api.find(client, networks.ROUTER), sandbox):
+        raise SandboxError(
+            f"The sandbox on this machine is that of another checkout: {owner}.",
+            "With this one's keys and certificates, its deployments would be out of reach.",
+            f"Continue there, or remove it: make -C {owner} wipe",
+        )
 
 
 def down(sandbox: Sandbox, progress: Progress) -> None:

@@ -192,7 +192,7 @@ class Loop:
                 continue
             network.reload()
             members = {c["Name"] for c in (network.attrs.get("Containers") or {}).values()}
-            if members <= {"ragdock-router"}:
+            if members <= {networks.ROUTER}:
                 networks.remove(network)
                 log.info("network of %s removed", subnet_id)
 

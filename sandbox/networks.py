@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from ipaddress import IPv4Network
+from pathlib import Path
 from typing import Any
 
 from sandbox import docker_api
@@ -11,6 +12,7 @@ from sandbox.cloud import Subnet
 from sandbox.docker_api import PART, SUBNET, Container
 from sandbox.settings import LABEL, Sandbox
 
+ROUTER = "ragdock-router"
 METADATA = "169.254.169.254"
 # Before the kernel's own tables, so that it holds whatever routes the machine has.
 PREFERENCE = "16925"
@@ -34,11 +36,18 @@ def ensure_aws(client: Any, sandbox: Sandbox) -> None:
     _guard(network)
 
 
+def owner_of(found: Any, sandbox: Sandbox) -> Path | None:
+    """The checkout whose code a router runs, if it is another one that still exists."""
+    binds = found.attrs["HostConfig"]["Binds"] if found else ()
+    owners = {Path(bind.partition(":")[0]).parents[1] for bind in binds if ":/opt/router:" in bind}
+    return next((one for one in owners if one != sandbox.checkout and one.is_dir()), None)
+
+
 def router(sandbox: Sandbox) -> Container:
     """The container that carries hosts to the AWS network and answers as metadata."""
     code = sandbox.checkout / "sandbox" / "router"
     return Container(
-        name="ragdock-router",
+        name=ROUTER,
         image="ragdock-sandbox/host:trixie",
         network=aws_network(sandbox),
         address=str(sandbox.router_address),
@@ -74,7 +83,7 @@ def ensure_subnet(client: Any, sandbox: Sandbox, subnet: Subnet) -> Any:
     )
     _guard(network)
     network.reload()
-    member = docker_api.find(client, "ragdock-router")
+    member = docker_api.find(client, ROUTER)
     if member is not None and member.id not in (network.attrs.get("Containers") or {}):
         member.reload()
         if network.name in member.attrs["NetworkSettings"]["Networks"]:

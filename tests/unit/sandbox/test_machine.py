@@ -23,7 +23,7 @@ import pytest
 import requests
 from docker.errors import APIError
 
-from sandbox import docker_api, engine, forwarder, listeners, metadata, pki, seed, settings, trust
+from sandbox import docker_api, engine, forwarder, lifecycle, listeners, metadata, pki, seed, settings, trust
 from sandbox.errors import SandboxError
 from sandbox.router import metadata as responder
 from sandbox.settings import Sandbox
@@ -277,3 +277,20 @@ def test_a_wipe_ends_the_engine_that_the_bootstrap_started_and_no_other(tmp_path
     assert engine.ours(record) is None
     record.write_text(f"{os.getpid()}\n")
     assert engine.ours(record) is None
+
+
+def of_checkout(checkout: Path) -> Any:
+    """Docker's client on a machine whose sandbox was made from this checkout."""
+    binds = [f"{checkout}/sandbox/router:/opt/router:ro", "/run/metadata:/run/metadata:ro"]
+    router = SimpleNamespace(attrs={"HostConfig": {"Binds": binds}})
+    listed = SimpleNamespace(list=lambda **_: [])
+    return SimpleNamespace(networks=listed, containers=SimpleNamespace(get=lambda _name: router))
+
+
+def test_the_sandbox_of_another_checkout_is_not_taken_over(tmp_path: Path) -> None:
+    """With other keys, its deployments would be out of reach. A checkout that is gone has none."""
+    with pytest.raises(SandboxError, match=f"another checkout: {tmp_path}") as refused:
+        lifecycle._refuse_another(of_checkout(tmp_path), SANDBOX)
+    assert refused.value.action.endswith(f"make -C {tmp_path} wipe")
+    lifecycle._refuse_another(of_checkout(tmp_path / "gone"), SANDBOX)
+    lifecycle._refuse_another(of_checkout(SANDBOX.checkout), SANDBOX)
