@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -270,6 +270,40 @@ def test_a_day_that_is_used_up_makes_ingestion_wait(
             wait()
     assert len(openai.asked) == 1
     assert ledger.get(document.id).state is DocumentState.QUEUED
+
+
+LONG = "The lamp is lit at dusk and put out at dawn. " * 1000
+
+
+@pytest.mark.parametrize(
+    ("before", "whole", "state"),
+    [(1, 19_000, DocumentState.FAILED), (10_000, 9_000, DocumentState.QUEUED)],
+    ids=["alone", "after others"],
+)
+def test_a_document_that_needs_more_than_a_day_is_not_begun_every_day(
+    before: int,
+    whole: int,
+    state: DocumentState,
+    settings: RagSettings,
+    work_with: Callable[[RagSettings], Ingestor],
+    ledger: Ledger,
+    openai: OpenAi,
+    tmp_path: Path,
+) -> None:
+    """It would cost a day's tokens each day and never be whole. One that others left too few waits."""
+    model = remote(tokens_per_day=20_000)
+    worker = work_with(settings.model_copy(update={"remote_models": (model,)}))
+    openai.reply = lambda handler, asked: handler.vectors(asked["input"], read=before)
+    worker.prepare()
+    openai.reply = lambda handler, asked: handler.vectors(asked["input"], read=whole)
+    [document] = queue(ledger, tmp_path, LONG)
+    with suppress(BudgetUsed):
+        assert worker.step().outcome is Outcome.FAILED
+    found = ledger.get(document.id)
+    assert found.state is state
+    if state is DocumentState.FAILED:
+        assert found.code == "over_tokens_per_day"
+        assert "more than the 20,000 tokens" in (found.reason or "")
 
 
 def test_a_text_that_the_server_refuses_while_it_takes_others_is_a_dead_letter(

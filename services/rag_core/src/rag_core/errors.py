@@ -139,6 +139,10 @@ class BudgetUsed(RemoteUnavailable):
 
     code = "remote_budget_used"
 
+    def __init__(self, message: str, *, tokens_per_day: int) -> None:
+        super().__init__(message)
+        self.tokens_per_day = tokens_per_day
+
 
 class ModelMissing(RagError):
     """A configured model is not where it should run."""

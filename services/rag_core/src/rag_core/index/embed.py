@@ -67,6 +67,10 @@ class Embedder(Protocol):
         """What the vectors are."""
         ...
 
+    def spent(self, model: str | None = None) -> int:
+        """Tokens that count against a limit of the day, since it began; 0 where none are counted."""
+        ...
+
     def within(self, seconds: float | None) -> AbstractContextManager[Embedder]:
         """The same for somebody who waits: an Ollama that hangs costs so many seconds, once."""
         ...
@@ -192,6 +196,10 @@ class OllamaEmbedder:
             )
         return self._contracts[name]
 
+    def spent(self, model: str | None = None) -> int:
+        """Nobody counts the tokens of this host's own models."""
+        return 0
+
     @contextmanager
     def within(self, seconds: float | None) -> Iterator[OllamaEmbedder]:
         """Bears no more than this silence (never more than its own), and does not try again with less."""
@@ -266,6 +274,10 @@ class Embedders:
     def contract(self, model: str | None = None) -> Contract:
         """What the vectors are."""
         return self._of(model).contract(model)
+
+    def spent(self, model: str | None = None) -> int:
+        """Tokens that count against a limit of the day."""
+        return self._of(model).spent(model)
 
     @contextmanager
     def within(self, seconds: float | None) -> Iterator[Embedders]:

@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from rag_core.errors import (
+    BudgetUsed,
     DocumentRefused,
     ExtractionFailed,
     InputTooLong,
@@ -39,6 +40,9 @@ _Fault = ExtractionFailed | InputTooLong | ModelRefused | DocumentRefused
 # Questions delay a request to the embedder by so many seconds for each of its texts at most: a small one
 # hardly delays them.
 _COURTESY_PER_TEXT = 2.0
+# A document that took so much of a day's tokens and is not whole will not be whole tomorrow: questions
+# and others' texts took the rest.
+_WHOLE_DAY = 0.9
 
 
 class Outcome(StrEnum):
@@ -196,6 +200,7 @@ class Ingestor:
         meter = LossMeter()
         pages: int | None = None
         count = done = 0
+        spent_before = self._embedder.spent(version.contract.model)
 
         def go_on() -> None:
             if not alive():
@@ -227,11 +232,24 @@ class Ingestor:
 
         chunks = Chunker(version.contract.chunk_tokens).chunks(blocks())
         while batch := list(islice(chunks, self._batch)):
-            vectors = self._embedder.embed(
-                [chunk.embedded for chunk in batch],
-                model=version.contract.model,
-                before=lambda texts: self._let_people_go_first(texts, alive),
-            )
+            try:
+                vectors = self._embedder.embed(
+                    [chunk.embedded for chunk in batch],
+                    model=version.contract.model,
+                    before=lambda texts: self._let_people_go_first(texts, alive),
+                )
+            except BudgetUsed as used:
+                if (
+                    self._embedder.spent(version.contract.model) - spent_before
+                    < used.tokens_per_day * _WHOLE_DAY
+                ):
+                    raise
+                raise ModelRefused(
+                    f"the document needs more than the {used.tokens_per_day:,} tokens that the embedding"
+                    " model may use in a day; raise tokens_per_day in ragdock_models or divide the"
+                    " document, then try again",
+                    code="over_tokens_per_day",
+                ) from used
             self._index.put(
                 version.index,
                 document.id,

@@ -79,6 +79,11 @@ class RemoteEmbedder:
             self._dimension = len(self._request([_PROBE])[0])
         return contract(self._remote, self._dimension, self._chunk_tokens)
 
+    def spent(self, model: str | None = None) -> int:
+        """Tokens since midnight (UTC)."""
+        self._own(model)
+        return self._tokens.today().get(self._remote.name, 0)
+
     @contextmanager
     def within(self, seconds: float | None) -> Iterator[RemoteEmbedder]:
         """Bears no more than this silence (never more than its own), and waits for no busy server."""
