@@ -84,6 +84,9 @@ def chat(make_chat: MakeChat) -> Chat:
     return make_chat()
 
 
+READ_SECONDS, THOUGHT_SECONDS = 0.3, 2.0
+
+
 def written(chat: Chat, **options: Any) -> tuple[str, Ending]:
     """A whole answer and how it ended."""
     stream, text = chat.stream(NAME, MESSAGES, **options), ""
@@ -94,11 +97,40 @@ def written(chat: Chat, **options: Any) -> tuple[str, Ending]:
             return text, end.value
 
 
+@pytest.mark.parametrize("thinks", [False, True], ids=["writes", "thinks first"])
+def test_how_long_the_model_reads_is_measured_until_its_first_word_or_thought(
+    thinks: bool, chat: Chat, openai: OpenAi
+) -> None:
+    """No server reports it; the prompts that follow are made for what it reads in time."""
+
+    def slow(handler: Handler, _asked: dict[str, Any]) -> None:
+        handler.begin()
+        handler.piece("")
+        time.sleep(READ_SECONDS)
+        if thinks:
+            delta = {"role": "assistant", "reasoning_content": "Hm."}
+            handler.event({"id": "c", "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+            time.sleep(THOUGHT_SECONDS)
+        handler.piece("High.")
+        handler.piece("", "stop")
+        usage = {"prompt_tokens": 200, "completion_tokens": 3, "total_tokens": 203}
+        cached = {"prompt_tokens_details": {"cached_tokens": 50}}
+        handler.event({"id": "c", "choices": [], "usage": usage | cached})
+        handler.raw("data: [DONE]\n\n")
+        handler.wfile.write(b"0\r\n\r\n")
+
+    openai.reply = slow
+    text, ending = written(chat)
+    assert (text, ending.prompt_tokens, ending.read_tokens) == ("High.", 200, 150)
+    assert READ_SECONDS <= ending.read_seconds < THOUGHT_SECONDS
+
+
 def test_an_answer_comes_in_pieces_with_the_tokens_that_the_server_counted(
     chat: Chat, openai: OpenAi, tokens: RemoteTokens
 ) -> None:
     text, ending = written(chat)
-    assert (text, ending) == ("High.", Ending(prompt_tokens=20, answer_tokens=3))
+    assert (text, ending.cut) == ("High.", None)
+    assert (ending.prompt_tokens, ending.read_tokens, ending.answer_tokens) == (20, 20, 3)
     assert openai.paths == ["/big-1/chat/completions"]
     [asked] = openai.asked
     assert (asked["model"], asked["messages"], asked["stream"]) == ("gpt-big", MESSAGES, True)
@@ -240,7 +272,8 @@ def test_a_server_that_counts_nothing_is_counted_by_estimate(
     chat: Chat, openai: OpenAi, tokens: RemoteTokens
 ) -> None:
     openai.reply = lambda handler, asked: handler.answer(["High."], read=None)
-    assert written(chat)[1] == Ending()
+    ending = written(chat)[1]
+    assert (ending.prompt_tokens, ending.answer_tokens, ending.read_tokens) == (0, 0, 0)
     assert tokens.totals()[NAME, PROMPT] >= len(MESSAGES[0]["content"].split())
     assert chat.miscounts == {}
 

@@ -1,6 +1,7 @@
-"""How fast each chat model reads a prompt on this host, as it reported with its latest answers.
+"""How fast each chat model reads a prompt, as its latest answers showed.
 
-Of a model that runs here, each number of threads (`Chat.reader`) has its own rate.
+A model on this host reports it, and each number of threads (`Chat.reader`) has its own rate. Of one
+elsewhere it is the time until its first word.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from openai import Stream
     from openai.types import CompletionUsage
     from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
+    from openai.types.chat.chat_completion_chunk import ChoiceDelta
 
 _UNWANTED = ("unsupported_parameter", "unsupported_value")
 
@@ -114,6 +115,8 @@ class _Reading:
         self._spent = spent
         self._deadline = deadline
         self._usage: CompletionUsage | None = None
+        self._asked = time.monotonic()
+        self._read_seconds = 0.0
         self.text = ""
         self.begun = False  # the server has worked on it, so it counts
 
@@ -124,6 +127,7 @@ class _Reading:
         for chunk in chunks:
             self._usage = chunk.usage or self._usage
             for choice in chunk.choices or ():
+                self._written(choice.delta)
                 finish = choice.finish_reason or finish
                 if choice.delta and choice.delta.content:
                     self.text += choice.delta.content
@@ -141,7 +145,24 @@ class _Reading:
             cut=CUT_BY_LENGTH if finish == "length" else None,
             prompt_tokens=self._usage.prompt_tokens if self._usage else 0,
             answer_tokens=self._usage.completion_tokens if self._usage else 0,
+            read_tokens=self._read_tokens(),
+            read_seconds=self._read_seconds,
         )
+
+    def _written(self, delta: ChoiceDelta | None) -> None:
+        """With its first word, or its first thought, the model has read the prompt.
+
+        Servers do not report how long that took. What it waited for there, people wait for too.
+        """
+        if not self._read_seconds and delta and (delta.content or delta.model_extra):
+            self._read_seconds = time.monotonic() - self._asked
+
+    def _read_tokens(self) -> int:
+        """Those of the prompt that the server did not still know from another."""
+        if self._usage is None:
+            return 0
+        details = self._usage.prompt_tokens_details
+        return self._usage.prompt_tokens - (details.cached_tokens or 0 if details else 0)
 
     def count(self) -> None:
         """Count its tokens: as the server did, or by a safe estimate when it did not come to that."""
