@@ -6,6 +6,7 @@ import math
 import re
 import sys
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import takewhile
 
 from rag_core.errors import QuestionRefused
@@ -22,6 +23,8 @@ _WRAPPING = 24
 _FENCES = 44  # both in bytes, with the line ends
 _LEAST_PASSAGE = 90  # tokens; the beginning of a passage that is shorter says nothing
 _STRETCH = 24
+# A question's passages are counted several times, and the next one's have mostly the same words.
+_WORDS_KEPT = 1 << 15
 _MORE_FOLLOWED = 4  # the sign for it
 _PART = re.compile(rf"(?<!\s)(\s*)(\S{{1,{_STRETCH}}})")
 
@@ -59,7 +62,7 @@ def tokens(text: str) -> int:
 
 
 def token_counts(texts: Sequence[str]) -> list[int]:
-    """The same of each text, in one call of the tokenizer."""
+    """The same of each text."""
     return [
         math.ceil(sum(size for _, size in parts)) + len(text.encode()) - len(text.rstrip().encode()) + 1
         for text, parts in zip(texts, _parts(texts), strict=True)
@@ -99,18 +102,25 @@ def _parts(texts: Sequence[str]) -> list[list[tuple[int, float]]]:
     Chat models cut figures, capitals and signs beyond ASCII finer than the embedder does, in the worst case
     into their bytes.
     """
-    found = [list(_PART.finditer(text.rstrip())) for text in texts]
-    cuts = iter(pieces([part[2] for parts in found for part in parts]))
-    return [[(part.end(), _size_of(part[1], part[2], next(cuts))) for part in parts] for parts in found]
+    return [
+        [(part.end(), _blanks(part[1]) + _tokens_of(part[2])) for part in _PART.finditer(text.rstrip())]
+        for text in texts
+    ]
 
 
-def _size_of(before: str, word: str, cut: int) -> float:
-    """Tokens of a word that the embedder cuts into so many pieces, and of the blanks before it."""
+def _blanks(before: str) -> int:
+    """Tokens of what stands before a word: none of a single blank, at most one of each byte of others."""
+    return 0 if before == " " else len(before.encode())
+
+
+@lru_cache(maxsize=_WORDS_KEPT)
+def _tokens_of(word: str) -> float:
+    """A safe estimate for a word of at most _STRETCH characters."""
+    cut = pieces([word])[0]
     beyond = 0 if word.isascii() else sum(len(sign.encode()) for sign in word if not sign.isascii())
     finer = sum(map(str.isdigit, word)) + sum(map(str.isupper, word[1:]))
-    blanks = 0 if before == " " else len(before.encode())
     estimate = cut * _TOKENS_PER_PIECE + beyond * _TOKENS_PER_BYTE + finer * _TOKENS_PER_FINER
-    return min(float(len(word.encode())), estimate) + blanks
+    return min(float(len(word.encode())), estimate)
 
 
 def fitting(passages: Sequence[Passage], most: int, room: int = sys.maxsize) -> list[Passage]:

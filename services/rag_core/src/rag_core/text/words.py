@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 
 # Letters and the marks on them: vowels of Arabic and Thai, accents written apart.
 _LETTERS = "(?:[^\\W_]|[\u0300-\u036f\u064b-\u065f\u0670\u0e31\u0e34-\u0e3a\u0e47-\u0e4e])+"
@@ -32,6 +33,9 @@ _ONE_SPELLING = str.maketrans(
         "\u06a9": "\u0643",
     }
 )
+# The same words come again and again; very long ones do not.
+_WORDS_KEPT = 1 << 15
+_LONGEST_KEPT = 40
 STOP = frozenset(
     """
     a about according also am an and answer any are as at be been but by can could describe did do
@@ -45,7 +49,7 @@ STOP = frozenset(
 
 def words(text: str) -> frozenset[str]:
     """Content words, cut to their stems roughly, so that plurals and tenses still meet."""
-    return frozenset(_stem(folded(word)) for word in content(unicodedata.normalize("NFKC", text)))
+    return frozenset(_root(word) for word in content(unicodedata.normalize("NFKC", text)))
 
 
 def content(text: str) -> list[str]:
@@ -56,6 +60,9 @@ def content(text: str) -> list[str]:
 def tokens(text: str) -> Iterator[tuple[str, int, int]]:
     """Every word with its place; Chinese, Japanese and Korean by pairs of characters."""
     for found in _WORD.finditer(text):
+        if found[0].isascii():
+            yield found[0], *found.span()
+            continue
         at = found.start()
         for run in _CJK.finditer(text, *found.span()):
             yield from _other(text, at, run.start())
@@ -113,12 +120,21 @@ def spans(text: str, question: str) -> list[tuple[int, int]]:
     asked = words(question)
     found: list[tuple[int, int]] = []
     for word, start, end in tokens(text):
-        if _stem(folded(word)) not in asked:
+        if _root(word) not in asked:
             continue
         if found and start < found[-1][1]:
             start = found.pop()[0]
         found.append((start, end))
     return found
+
+
+def _root(word: str) -> str:
+    return _kept_root(word) if len(word) <= _LONGEST_KEPT else _stem(folded(word))
+
+
+@lru_cache(maxsize=_WORDS_KEPT)
+def _kept_root(word: str) -> str:
+    return _stem(folded(word))
 
 
 def _stem(word: str) -> str:
