@@ -72,6 +72,12 @@ IMAGES: tuple[Image, ...] = (
         recipe="debian",
         digest=published("debian:trixie-slim"),
     ),
+    # Early, since building it takes longest: the others are built beside it.
+    Image(
+        name="ollama/ollama:0.17.4",
+        recipe="ollama",
+        digest=published("ollama/ollama:0.17.4"),
+    ),
     Image(
         name="python:3.13-slim",
         recipe="python",
@@ -86,11 +92,6 @@ IMAGES: tuple[Image, ...] = (
         name="caddy:2.11.4",
         recipe="caddy",
         digest=published("caddy:2.11.4"),
-    ),
-    Image(
-        name="ollama/ollama:0.17.4",
-        recipe="ollama",
-        digest=published("ollama/ollama:0.17.4"),
     ),
 )
 
