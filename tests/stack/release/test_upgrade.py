@@ -6,8 +6,9 @@ import json
 import shutil
 import subprocess
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from tests.stack import papers
 from tests.stack.backup.vault import aws
 from tests.stack.endpoint import CHECKOUT, ApiClient, Endpoint
 from tests.stack.host import Host
-from tests.stack.plays import SHARED, beside, edit, play
+from tests.stack.plays import SHARED, Outcome, beside, edit, play
 from tests.stack.schedule.jobs import fired_by_cron, state
 from tests.stack.soak import fault
 
@@ -98,16 +99,38 @@ def rebuilds(api: ApiClient) -> bool:
     return bool(status["rebuilding"] or status["documents_left"])
 
 
+def conversation(api: ApiClient, question: str) -> str:
+    """The id of one that begins with this question and has an answer."""
+    started = api.http.post("/api/conversations", json={"title": question})
+    assert started.is_success, started.text
+    identity = str(started.json()["id"])
+    asked = api.http.post("/api/ask", json={"question": question, "conversation": identity})
+    assert asked.is_success, asked.text
+    return identity
+
+
+def exchanges(api: ApiClient, identity: str) -> list[tuple[str, str]]:
+    """Questions and answers of a conversation; none when it is gone."""
+    reply = api.http.get(f"/api/conversations/{identity}")
+    if reply.status_code == HTTPStatus.NOT_FOUND:
+        return []
+    return [(one["question"], one["answer"]["answer"]) for one in reply.json()["exchanges"]]
+
+
 def test_an_upgrade_loses_nothing_and_can_be_taken_back(version_before: Path) -> None:
     keys = settings.load().credentials
     administrator = {f"ragdock_{name}": value for name, value in keys.items()}
-    play("site.yml", *FRESH, "-e", json.dumps(AS_ON_AWS | administrator), checkout=version_before).good()
+    given = (*FRESH, "-e", json.dumps(AS_ON_AWS | administrator))
+    play("site.yml", *given, checkout=version_before).good()
     with api_of(NAME) as api:
-        is_upgraded(api, Host(NAME))
+        is_upgraded(api, Host(NAME), lambda: play("playbooks/backup.yml", *given, checkout=version_before))
 
 
-def is_upgraded(api: ApiClient, host: Host) -> None:
-    """Documents go into the version before; they are found in this one, and after the way back."""
+def is_upgraded(api: ApiClient, host: Host, back_up_before: Callable[[], Outcome]) -> None:
+    """Documents and a conversation go into the version before; this one has them, and so has the way back.
+
+    What is lost in this one comes back from a backup that the version before has made.
+    """
     words = {f"{kind}.{kind}": papers.word() for kind in KINDS}
     ids = {name: api.brought(name, papers.good(name.partition(".")[0], word)) for name, word in words.items()}
     for identity in ids.values():
@@ -115,6 +138,11 @@ def is_upgraded(api: ApiClient, host: Host) -> None:
     first = host.current()
     expected = {name: [name] for name in words}
     assert found(api, words) == expected
+    talk = conversation(api, f"Where is {words['md.md']}?")
+    said = exchanges(api, talk)
+    assert len(said) == 1
+    back_up_before().good()
+    old_backup = state(host, "backup")["id"]
 
     upgraded = play("site.yml", *FRESH).good()
     assert "TASK [Back up]" in upgraded.output
@@ -122,6 +150,7 @@ def is_upgraded(api: ApiClient, host: Host) -> None:
     assert second != first
     assert state(host, "backup")["release"] == first
     assert found(api, words) == expected, "while documents are read anew, the former index answers"
+    assert exchanges(api, talk) == said
     host.wait("all documents are in the new index", lambda: not rebuilds(api), AGAIN_SECONDS)
     assert found(api, words) == expected
     assert {api.document(identity)["state"] for identity in ids.values()} == {"ready"}
@@ -129,9 +158,18 @@ def is_upgraded(api: ApiClient, host: Host) -> None:
     assert play("site.yml", *FRESH).good().changed == 0
     assert fired_by_cron(host, "drift", CRON_SECONDS)["ok"]
 
+    api.delete(ids["md.md"])
+    assert api.http.delete(f"/api/conversations/{talk}").is_success
+    assert (found(api, words)["md.md"], exchanges(api, talk)) == ([], [])
+    play("playbooks/restore.yml", *FRESH, "-e", f"backup={old_backup}").good()
+    host.wait("all documents are in the new index", lambda: not rebuilds(api), AGAIN_SECONDS)
+    assert found(api, words) == expected
+    assert exchanges(api, talk) == said
+
     play("playbooks/rollback.yml", *FRESH).good()
     assert host.current() == first
     assert found(api, words) == expected
+    assert exchanges(api, talk) == said
     play("playbooks/rollback.yml", *FRESH, "-e", f"release={second}").good()
     assert found(api, words) == expected
     play("playbooks/verify.yml", *FRESH).good()
