@@ -30,7 +30,7 @@ STAGES = {
     "configure": "PLAY [Configure",
     "build": "Build and push images",
     "push": "Build and push images",
-    "pull": "Pull the release's images",
+    "pull": "Stage the release",
     "start": "Start the release",
     "prove": "Run the smoke test",
     "switch": "Switch to the release",

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from ansible_collections.ragdock.host.plugins.module_utils.releases import keys_before
+from ansible_collections.ragdock.host.plugins.module_utils.releases.fetch import edge_check
 from ansible_collections.ragdock.host.plugins.module_utils.releases.prune import unused_images
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import Release
-from ansible_collections.ragdock.host.plugins.modules.release_fetch import edge_check
 from ansible_collections.ragdock.host.plugins.modules.release_stage import (
     diff,
     disk_refusal,

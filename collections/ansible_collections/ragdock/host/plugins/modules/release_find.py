@@ -1,20 +1,23 @@
 #!/usr/bin/python
-"""Ansible module: finds the release that a name means; read-only."""
+"""Ansible module: finds the release that a name means, and pulls its images."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
 module: release_find
-short_description: Finds a release on the host
+short_description: Finds a release on the host and pulls its images
 description:
   - An empty name means the release that served before the current one.
   - An unknown name fails with the valid ones.
   - Warns when that release would rebuild the index (the records' index contracts differ).
+  - Pulls the images that this host no longer has. Nothing that runs is touched.
 options:
   id: {description: "The release; empty for the one before.", type: str, default: ""}
+  endpoint_url: {description: Address of the AWS API; empty for AWS itself., type: str, default: ""}
 extends_documentation_fragment:
   - ragdock.host.root
+  - ragdock.host.project
 author: ["Ragdock (!UNKNOWN)"]
 """
 
@@ -27,6 +30,7 @@ EXAMPLES = r"""
 RETURN = r"""
 id: {description: The release., returned: success, type: str}
 serving: {description: The release that serves., returned: success, type: str}
+pulled: {description: References of images that were pulled., returned: success, type: list, elements: str}
 """
 
 from pathlib import Path
@@ -34,6 +38,10 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
+from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
+from ansible_collections.ragdock.host.plugins.module_utils.libraries import require
+from ansible_collections.ragdock.host.plugins.module_utils.registry import RegistryError
+from ansible_collections.ragdock.host.plugins.module_utils.releases.fetch import fetch
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import (
     ReleaseError,
     Store,
@@ -42,21 +50,31 @@ from ansible_collections.ragdock.host.plugins.module_utils.releases.store import
 
 
 def main() -> None:
-    """Read the arguments, find, report."""
+    """Read the arguments, find, pull, report."""
     module = AnsibleModule(
-        argument_spec=arguments("root") | {"id": {"type": "str", "default": ""}},
+        argument_spec=arguments("root", "project")
+        | {"id": {"type": "str", "default": ""}, "endpoint_url": {"type": "str", "default": ""}},
         supports_check_mode=True,
     )
-    store = Store(Path(module.params["root"]))
+    require(module, "boto3")
+    params = module.params
+    store, engine = Store(Path(params["root"])), Engine(params["project"])
     try:
-        found = store.require(module.params["id"])
+        found = store.require(params["id"])
     except ReleaseError as error:
         module.fail_json(msg=str(error))
     current = store.current()
     warning = contract_warning(found, current)
     if warning:
         module.warn(warning)
-    module.exit_json(changed=False, id=found.id, serving=current.id if current else "")
+    pulled: list[str] = []
+    if not module.check_mode:
+        try:
+            with store.locked():
+                pulled = fetch(store, engine, found.id, params["endpoint_url"])
+        except (ReleaseError, EngineError, RegistryError) as error:
+            module.fail_json(msg=f"{error} Nothing that runs was changed; {store.serving()}.")
+    module.exit_json(changed=bool(pulled), id=found.id, serving=current.id if current else "", pulled=pulled)
 
 
 if __name__ == "__main__":

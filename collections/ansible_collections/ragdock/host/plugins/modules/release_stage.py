@@ -1,16 +1,19 @@
 #!/usr/bin/python
-"""Ansible module: writes a release beside the one that serves, after checking that this host can run it."""
+"""Ansible module: writes a release beside the one that serves and pulls its images."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
 module: release_stage
-short_description: Writes a release beside the one that serves
+short_description: Writes a release beside the one that serves and pulls its images
 description:
   - Makes the data directories and the secret files, and repairs drift in them.
   - Compares the rendered files with the current release. Equal content makes no new release.
-  - A new release is checked (memory, disk, compose) and written as releases/<id>.tmp.
+  - A new release is checked (memory, disk, compose) and written as releases/<id>.tmp. When its images are here
+    and Caddy accepts the edge's configuration, it becomes releases/<id>.
+  - Pulls the images that this host does not have, also those of the current release, which a new host with an
+    old data volume lacks.
   - Nothing that runs is touched.
 options:
   files: {description: Path below the release -> text., type: dict, required: true}
@@ -41,6 +44,7 @@ options:
     default: []
   memory_limits: {description: Service -> MiB., type: dict, required: true}
   memory_reserve: {description: MiB that the host keeps for itself., type: int, required: true}
+  endpoint_url: {description: Address of the AWS API; empty for AWS itself., type: str, default: ""}
 extends_documentation_fragment:
   - ragdock.host.root
   - ragdock.host.project
@@ -60,7 +64,7 @@ EXAMPLES = r"""
 RETURN = r"""
 id: {description: The release., returned: always, type: str}
 pending: {description: It does not serve yet., returned: always, type: bool}
-staged: {description: It was written now and is not complete., returned: always, type: bool}
+pulled: {description: References of images that were pulled., returned: always, type: list, elements: str}
 serving: {description: The release that serves; empty when none does., returned: always, type: str}
 """
 
@@ -79,7 +83,10 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
+from ansible_collections.ragdock.host.plugins.module_utils.libraries import require
+from ansible_collections.ragdock.host.plugins.module_utils.registry import RegistryError
 from ansible_collections.ragdock.host.plugins.module_utils.releases import keys_before
+from ansible_collections.ragdock.host.plugins.module_utils.releases.fetch import fetch
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import (
     ReleaseError,
     Store,
@@ -206,9 +213,12 @@ def stage(params: dict[str, Any], *, check: bool) -> dict[str, Any]:
     content = content_hash(files)
     current, found = store.current(), store.find(content)
     serving = current.id if current else ""
-    result: dict[str, Any] = {"serving": serving, "directories": made, "secrets": drift, "staged": False}
+    result: dict[str, Any] = {"serving": serving, "directories": made, "secrets": drift, "pulled": []}
     if found:
-        return {**result, "id": found.id, "pending": found.id != serving, "changed": bool(made or drift)}
+        if not check:
+            result["pulled"] = fetch(store, engine, found.id, params["endpoint_url"])
+        changed = bool(made or drift or result["pulled"])
+        return {**result, "id": found.id, "pending": found.id != serving, "changed": changed}
     name = release_id(content, dt.datetime.now(dt.UTC))
     result.update(
         id=name, pending=True, changed=True, diff=diff(current.files() if current else {}, files, name)
@@ -224,7 +234,7 @@ def stage(params: dict[str, Any], *, check: bool) -> dict[str, Any]:
               "created": f"{dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"}  # fmt: skip
     check_compose(engine, store.write(name, files, record))
     refuse_when_it_does_not_fit(engine, params)
-    return {**result, "staged": True}
+    return {**result, "pulled": fetch(store, engine, name, params["endpoint_url"])}
 
 
 def main() -> None:
@@ -247,16 +257,18 @@ def main() -> None:
             "kept_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
             "memory_limits": {"type": "dict", "required": True},
             "memory_reserve": {"type": "int", "required": True},
+            "endpoint_url": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )  # fmt: skip
+    require(module, "boto3")
     try:
         if module.check_mode:
             module.exit_json(**stage(module.params, check=True))
         with Store(Path(module.params["root"])).locked():
             result = stage(module.params, check=False)
         module.exit_json(**result)
-    except (ReleaseError, EngineError) as error:
+    except (ReleaseError, EngineError, RegistryError) as error:
         module.fail_json(
             msg=f"{error} Nothing that runs was changed; {Store(Path(module.params['root'])).serving()}."
         )
