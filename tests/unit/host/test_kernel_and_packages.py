@@ -1,4 +1,4 @@
-"""host_sysctls and host_packages: reading what the system says."""
+"""host_system: reading what the system says."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.ragdock.host.plugins.modules import host_packages, host_sysctls
+from ansible_collections.ragdock.host.plugins.module_utils.host import packages, sysctls
 from tests.unit.host.conftest import Runner
 
 
@@ -18,29 +18,29 @@ def proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         file = tmp_path / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(value + "\n")
-    monkeypatch.setattr(host_sysctls, "PROC", tmp_path)
+    monkeypatch.setattr(sysctls, "PROC", tmp_path)
     return tmp_path
 
 
 @pytest.mark.usefixtures("proc")
 def test_higher_value_is_kept_now_and_at_the_next_boot() -> None:
     least = {"vm.max_map_count": "262144"}
-    assert host_sysctls.pending({}, least) == {}
-    assert "vm.max_map_count = 1048576\n" in host_sysctls.render({}, least)
+    assert sysctls.pending({}, least) == {}
+    assert "vm.max_map_count = 1048576\n" in sysctls.render({}, least)
 
 
 @pytest.mark.usefixtures("proc")
 def test_lower_and_other_values_are_pending() -> None:
     exact = {"net.ipv4.tcp_rmem": "4096 131072 6291456"}
-    assert host_sysctls.pending(exact, {}) == {}
-    assert host_sysctls.pending({"vm.max_map_count": "1"}, {}) == {"vm.max_map_count": "1"}
-    assert host_sysctls.pending({}, {"vm.max_map_count": "2000000"}) == {"vm.max_map_count": "2000000"}
+    assert sysctls.pending(exact, {}) == {}
+    assert sysctls.pending({"vm.max_map_count": "1"}, {}) == {"vm.max_map_count": "1"}
+    assert sysctls.pending({}, {"vm.max_map_count": "2000000"}) == {"vm.max_map_count": "2000000"}
 
 
 @pytest.mark.usefixtures("proc")
 def test_misspelt_setting_is_named() -> None:
-    with pytest.raises(host_sysctls.SysctlError, match=r"no setting vm\.max_map_cuont"):
-        host_sysctls.pending({"vm.max_map_cuont": "1"}, {})
+    with pytest.raises(sysctls.SysctlError, match=r"no setting vm\.max_map_cuont"):
+        sysctls.pending({"vm.max_map_cuont": "1"}, {})
 
 
 class Dpkg(Runner):
@@ -53,4 +53,4 @@ class Dpkg(Runner):
 
 
 def test_removed_package_counts_as_missing() -> None:
-    assert host_packages.present(Dpkg()) == {"curl"}
+    assert packages.present(Dpkg()) == {"curl"}

@@ -1,86 +1,14 @@
-#!/usr/bin/python
-"""systemd units of one role: enabled, running, and up to date with their files."""
+"""systemd units: enabled, running, and up to date with their files."""
 
 from __future__ import annotations
-
-DOCUMENTATION = r"""
-module: host_services
-short_description: systemd units enabled, running, and up to date with their files
-description:
-  - All units are read in one call.
-  - A unit whose O(units[].reads) changed after the unit last changed its state is restarted or reloaded.
-    This compares
-    the world as it is, so a run that was interrupted between writing a file and restarting its reader is
-    completed by
-    the next run, which a handler cannot do. A unit whose files did not change is never touched.
-options:
-  units:
-    description: The units, in the order in which they are acted on.
-    type: list
-    elements: dict
-    required: true
-    suboptions:
-      name: {description: Full unit name., type: str, required: true}
-      enabled: {description: Whether it starts at boot., type: bool, default: true}
-      optional:
-        description: A unit that a host may lack or keep off. Only where it runs does it read its files again.
-        type: bool
-        default: false
-      state:
-        description:
-          - Whether it runs now; C(any) leaves that as it is.
-          - A unit that systemd's own conditions keep off (the clock of a container) counts as running.
-        type: str
-        choices: [running, stopped, any]
-        default: running
-      reads:
-        description: Files that the unit reads when it starts; those that do not exist are passed over.
-        type: list
-        elements: path
-        default: []
-      on_change:
-        description: What makes it read them again.
-        type: str
-        choices: [restart, reload]
-        default: restart
-      holds:
-        description: Command that succeeds while the unit's effect is in place; else O(units[].on_change) is
-          done.
-        type: list
-        elements: str
-        default: []
-attributes:
-  platform: {platforms: debian}
-  check_mode: {support: full}
-  diff_mode: {support: none}
-extends_documentation_fragment:
-  - action_common_attributes
-author: ["Ragdock (!UNKNOWN)"]
-"""
-
-EXAMPLES = r"""
-- name: SSH serves with its present configuration
-  ragdock.host.host_services:
-    units:
-      - {name: ssh.service, reads: [/etc/ssh/sshd_config], on_change: reload}
-"""
-
-RETURN = r"""
-actions:
-  description: What was, or in check mode would be, done; each "verb unit - reason".
-  type: list
-  elements: str
-  returned: always
-"""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.ragdock.host.plugins.module_utils.commands import Changes
+from ansible_collections.ragdock.host.plugins.module_utils.host.errors import HostError
 
 PROPERTIES = (
     "LoadState,ActiveState,UnitFileState,ConditionResult,ConditionTimestamp,"
@@ -90,7 +18,7 @@ PROPERTIES = (
 ENABLED_ENOUGH = frozenset({"enabled", "static", "indirect", "generated", "alias", "transient"})
 
 
-class ServicesError(Exception):
+class ServicesError(HostError):
     """A unit that does not reach its state."""
 
 
@@ -155,9 +83,9 @@ def newer(paths: list[str], since: float) -> str | None:
 class HostServices:
     """One call's work."""
 
-    def __init__(self, module: Changes) -> None:
+    def __init__(self, module: Changes, actions: list[str]) -> None:
         self.module = module
-        self.actions: list[str] = []
+        self.actions = actions
 
     def systemctl(self, *words: str) -> str:
         """Run systemctl; its failure is this module's."""
@@ -244,32 +172,3 @@ class HostServices:
             units = self.show(names)
         for entry in entries:
             self.settle(entry, units[entry["name"]])
-
-
-def options() -> dict[str, Any]:
-    """The module's arguments, as DOCUMENTATION describes them."""
-    unit = {
-        "name": {"type": "str", "required": True},
-        "enabled": {"type": "bool", "default": True},
-        "optional": {"type": "bool", "default": False},
-        "state": {"type": "str", "choices": ["running", "stopped", "any"], "default": "running"},
-        "reads": {"type": "list", "elements": "path", "default": []},
-        "on_change": {"type": "str", "choices": ["restart", "reload"], "default": "restart"},
-        "holds": {"type": "list", "elements": "str", "default": []},
-    }
-    return {"units": {"type": "list", "elements": "dict", "required": True, "options": unit}}
-
-
-def main() -> None:
-    """Run as an Ansible module."""
-    module = AnsibleModule(argument_spec=options(), supports_check_mode=True)
-    work = HostServices(module)
-    try:
-        work.run(module.params["units"])
-    except ServicesError as error:
-        module.fail_json(msg=str(error), actions=work.actions)
-    module.exit_json(changed=bool(work.actions), actions=work.actions)
-
-
-if __name__ == "__main__":
-    main()

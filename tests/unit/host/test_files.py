@@ -1,4 +1,4 @@
-"""host_files: what is in place stays, what is broken never takes its place."""
+"""host_system: what is in place stays, what is broken never takes its place."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.ragdock.host.plugins.modules import host_files
+from ansible_collections.ragdock.host.plugins.module_utils.host import files
 from tests.unit.host.conftest import Runner
 
 ME = {"owner": str(os.getuid()), "group": str(os.getgid())}
@@ -21,7 +21,7 @@ def entry(path: Path, content: str, *validate: str, mode: str = "0640") -> dict[
 
 def work(*, check_mode: bool = False) -> Any:
     """The module's work on this machine's own files."""
-    return host_files.HostFiles(Runner(check_mode=check_mode))
+    return files.HostFiles(Runner(check_mode=check_mode), [], [])
 
 
 def test_file_is_written_with_its_mode(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_check_mode_reports_and_writes_nothing(tmp_path: Path) -> None:
 def test_refused_file_leaves_the_old_one(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("good\n")
-    with pytest.raises(host_files.FilesError, match="was refused by `grep --quiet good"):
+    with pytest.raises(files.FilesError, match="was refused by `grep --quiet good"):
         work().file(entry(path, "broken\n", "grep", "--quiet", "good", "%s"))
     assert path.read_text() == "good\n"
     assert list(tmp_path.iterdir()) == [path]
@@ -67,10 +67,9 @@ def test_failed_check_puts_every_file_back(tmp_path: Path) -> None:
     old, new = tmp_path / "old", tmp_path / "new"
     old.write_text("before\n")
     job = work()
-    job.file(entry(old, "after\n"))
-    job.file(entry(new, "fresh\n"))
-    with pytest.raises(host_files.FilesError, match="All were put back"):
-        job.check([["false"]])
+    with pytest.raises(files.FilesError, match="All were put back"):
+        job.run([], [entry(old, "after\n"), entry(new, "fresh\n")], [], [["false"]])
+    assert job.actions == []
     assert old.read_text() == "before\n"
     assert not new.exists()
 
@@ -86,12 +85,12 @@ def test_directory_gets_owner_and_mode_once(tmp_path: Path) -> None:
 
 
 def test_directory_in_the_place_of_an_absent_file_is_not_removed(tmp_path: Path) -> None:
-    with pytest.raises(host_files.FilesError, match="only files are removed"):
+    with pytest.raises(files.FilesError, match="only files are removed"):
         work().remove(tmp_path)
     assert tmp_path.is_dir()
 
 
 def test_unknown_account_is_named(tmp_path: Path) -> None:
     expected = {**entry(tmp_path / "file", ""), "owner": "nobody-knows-me"}
-    with pytest.raises(host_files.FilesError, match="nobody-knows-me"):
+    with pytest.raises(files.FilesError, match="nobody-knows-me"):
         work().file(expected)

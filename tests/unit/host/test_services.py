@@ -1,4 +1,4 @@
-"""host_services: what systemd says, and what follows from it."""
+"""host_system: what systemd says, and what follows from it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.ragdock.host.plugins.modules import host_services
+from ansible_collections.ragdock.host.plugins.module_utils.host import services
 from tests.unit.host.conftest import Runner
 
 SHOWN = """\
@@ -42,14 +42,14 @@ NAMES = ["docker.service", "systemd-timesyncd.service", "missing.service"]
 @pytest.fixture
 def units() -> dict[str, Any]:
     """The three units of the text above."""
-    parsed: dict[str, Any] = host_services.parse_show(SHOWN, NAMES)
+    parsed: dict[str, Any] = services.parse_show(SHOWN, NAMES)
     return parsed
 
 
 def settle(unit: Any, **expected: Any) -> list[str]:
     """What a dry run would do to the unit."""
     defaults = {"enabled": True, "optional": False, "state": "running", "reads": [], "holds": []}
-    job = host_services.HostServices(Runner(check_mode=True))
+    job = services.HostServices(Runner(check_mode=True), [])
     job.settle({"name": unit.name, "on_change": "restart", **defaults, **expected}, unit)
     return [action.split(" - ")[0] for action in job.actions]
 

@@ -1,64 +1,6 @@
-#!/usr/bin/python
 """One block device: formatted once, mounted under a stable name, with the directory below it protected."""
 
 from __future__ import annotations
-
-DOCUMENTATION = r"""
-module: host_volume
-short_description: A data volume, formatted once in its life and mounted under a stable name
-description:
-  - Formats the device only when it is blank; blank means that no tool sees a signature on it and that its
-    first and last mebibyte are zeros. A device with a file system of the wanted type is mounted as it is.
-    Anything else is refused, and nothing is changed.
-  - The directory under the mount is made immutable, so that nothing writes to the root disk while the volume
-    is away.
-  - When the device has grown, the file system grows with it, mounted.
-options:
-  device:
-    description: Stable path of the device (/dev/disk/by-id/...).
-    type: path
-    required: true
-  path:
-    description: Where it is mounted.
-    type: path
-    required: true
-  label:
-    description: Label given when formatting.
-    type: str
-    required: true
-  options:
-    description: Mount options.
-    type: list
-    elements: str
-    default: [noatime, nodev, nosuid]
-attributes:
-  platform: {platforms: debian}
-  check_mode: {support: full}
-  diff_mode: {support: none}
-extends_documentation_fragment:
-  - action_common_attributes
-author: ["Ragdock (!UNKNOWN)"]
-"""
-
-EXAMPLES = r"""
-- name: Data volume is mounted
-  ragdock.host.host_volume:
-    device: /dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol0abc
-    path: /opt/ragdock
-    label: ragdock-data
-"""
-
-RETURN = r"""
-actions:
-  description: What was, or in check mode would be, done.
-  type: list
-  elements: str
-  returned: always
-uuid:
-  description: Identity of the file system; empty in check mode on a blank device.
-  type: str
-  returned: always
-"""
 
 import ctypes
 import fcntl
@@ -66,12 +8,15 @@ import json
 import os
 import stat
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.ragdock.host.plugins.module_utils.commands import Changes
+from ansible_collections.ragdock.host.plugins.module_utils.host.errors import HostError
 
 MEBIBYTE = 1 << 20
 FILE_SYSTEM = "ext4"
+OPTIONS = ("noatime", "nodev", "nosuid")
 # Growing below one percent is rounding, not growth.
 GROWTH = 1.01
 FS_IOC_GETFLAGS = 0x80086601
@@ -83,11 +28,11 @@ MS_REC = 0x4000
 MS_PRIVATE = 1 << 18
 
 
-class VolumeError(Exception):
+class VolumeError(HostError):
     """Why the volume is left as it is, and what to do."""
 
 
-def mount_unit(device: str, path: str, options: list[str]) -> str:
+def mount_unit(device: str, path: str, options: Sequence[str]) -> str:
     """The systemd unit that mounts the volume at boot.
 
     It is wanted, not required, by local-fs.target: without the volume the host still boots and answers
@@ -158,12 +103,12 @@ def beneath(path: str, *, mounted: bool, write: bool) -> bool | None:
 class DataVolume:
     """One call's work."""
 
-    def __init__(self, module: AnsibleModule) -> None:
+    def __init__(self, module: Changes, device: str, path: str, label: str, actions: list[str]) -> None:
         self.module = module
-        self.device: str = module.params["device"]
-        self.path: str = module.params["path"]
-        self.actions: list[str] = []
-        self.uuid = ""
+        self.device = device
+        self.path = path
+        self.label = label
+        self.actions = actions
 
     def run(self) -> None:
         """Read everything first; change only what differs."""
@@ -229,7 +174,6 @@ class DataVolume:
         signatures = json.loads(out).get("signatures", []) if out.strip() else []
         kinds = sorted({entry["type"] for entry in signatures})
         if kinds == [FILE_SYSTEM]:
-            self.uuid = next(entry["uuid"] for entry in signatures)
             return False
         if kinds:
             found = f"has {', '.join(kinds)}"
@@ -248,7 +192,7 @@ class DataVolume:
         """Give a blank device its file system. No force flag: mkfs checks again itself."""
         self.act(
             f"format {self.device} as {FILE_SYSTEM}",
-            *("mkfs.ext4", "-q", "-m", "1", "-L", self.module.params["label"], self.device),
+            *("mkfs.ext4", "-q", "-m", "1", "-L", self.label, self.device),
         )
         if not self.module.check_mode:
             self.is_blank()
@@ -263,7 +207,7 @@ class DataVolume:
         """Have the volume mounted at boot."""
         unit = self.unit_name()
         file = Path("/etc/systemd/system") / unit
-        content = mount_unit(self.device, self.path, self.module.params["options"])
+        content = mount_unit(self.device, self.path, OPTIONS)
         link = Path("/etc/systemd/system/local-fs.target.wants") / unit
         if file.exists() and file.read_text() == content and link.is_symlink():
             return
@@ -315,26 +259,3 @@ class DataVolume:
                 f"grow the file system from {status.f_blocks * status.f_frsize >> 30} to {size >> 30} GiB",
                 *("resize2fs", self.device),
             )
-
-
-def main() -> None:
-    """Run as an Ansible module."""
-    module = AnsibleModule(
-        argument_spec={
-            "device": {"type": "path", "required": True},
-            "path": {"type": "path", "required": True},
-            "label": {"type": "str", "required": True},
-            "options": {"type": "list", "elements": "str", "default": ["noatime", "nodev", "nosuid"]},
-        },
-        supports_check_mode=True,
-    )
-    volume = DataVolume(module)
-    try:
-        volume.run()
-    except VolumeError as error:
-        module.fail_json(msg=str(error), actions=volume.actions)
-    module.exit_json(changed=bool(volume.actions), actions=volume.actions, uuid=volume.uuid)
-
-
-if __name__ == "__main__":
-    main()

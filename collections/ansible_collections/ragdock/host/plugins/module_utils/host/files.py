@@ -1,78 +1,6 @@
-#!/usr/bin/python
-"""Directories, files and absent paths of one role, made true in one call."""
+"""Directories, files and absent paths."""
 
 from __future__ import annotations
-
-DOCUMENTATION = r"""
-module: host_files
-short_description: Directories, files and absent paths, made true in one call
-description:
-  - One module call costs as much as one task of M(ansible.builtin.template), whatever the number of files.
-  - A file is checked by its own program before it replaces the old one, so a broken file is never used.
-  - With O(checks), the whole is checked again after the files are in place; when a check fails, every file
-    of this call gets its former content back.
-options:
-  directories:
-    description: Directories that exist, with owner, group and mode; parents are made as needed, owned by
-      root.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      path: {description: Absolute path., type: path, required: true}
-      owner: {description: User name or number., type: str, default: root}
-      group: {description: Group name or number., type: str, default: root}
-      mode: {description: Octal mode., type: str, default: "0755"}
-  files:
-    description: Files with exactly this content, owner, group and mode.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      path: {description: Absolute path., type: path, required: true}
-      content: {description: The whole content., type: str, required: true}
-      owner: {description: User name or number., type: str, default: root}
-      group: {description: Group name or number., type: str, default: root}
-      mode: {description: Octal mode., type: str, default: "0644"}
-      validate:
-        description: Program and arguments that accept or refuse the new file; C(%s) is replaced by its path.
-        type: list
-        elements: str
-        default: []
-  absent:
-    description: Paths of files that must not exist.
-    type: list
-    elements: path
-    default: []
-  checks:
-    description: Commands that must succeed once changed files are in place.
-    type: list
-    elements: list
-    default: []
-attributes:
-  platform: {platforms: debian}
-  check_mode: {support: full}
-  diff_mode: {support: full}
-extends_documentation_fragment:
-  - action_common_attributes
-author: ["Ragdock (!UNKNOWN)"]
-"""
-
-EXAMPLES = r"""
-- name: Editor's settings are in place
-  ragdock.host.host_files:
-    directories: [{path: /etc/ragdock, mode: "0755"}]
-    files:
-      - {path: /etc/ragdock/motd, content: "hello\n"}
-"""
-
-RETURN = r"""
-changed_paths:
-  description: Every path that was, or in check mode would be, made, changed or removed.
-  type: list
-  elements: str
-  returned: always
-"""
 
 import difflib
 import errno
@@ -86,12 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.ragdock.host.plugins.module_utils.commands import Changes
+from ansible_collections.ragdock.host.plugins.module_utils.host.errors import HostError
 
 
-class FilesError(Exception):
+class FilesError(HostError):
     """What cannot be done, why, and what to do about it."""
 
 
@@ -186,11 +113,31 @@ def unified(path: Path, before: str, after: str) -> str:
 class HostFiles:
     """One call's work: what differs, what is written, what is put back."""
 
-    def __init__(self, module: Changes) -> None:
+    def __init__(self, module: Changes, actions: list[str], diffs: list[str]) -> None:
         self.module = module
+        self.actions = actions
+        self.diffs = diffs
         self.changed: list[str] = []
-        self.diffs: list[str] = []
         self.before: list[Before] = []
+
+    def run(
+        self,
+        directories: list[dict[str, Any]],
+        files: list[dict[str, Any]],
+        absent: list[str],
+        checks: list[list[str]],
+    ) -> None:
+        """Make all of it true, then check the whole. Raises FilesError."""
+        try:
+            for entry in directories:
+                self.directory(entry)
+            for entry in files:
+                self.file(entry)
+            for path in absent:
+                self.remove(Path(path))
+            self.check(checks)
+        finally:
+            self.actions += [f"change {path}" for path in self.changed]
 
     def directory(self, entry: dict[str, Any]) -> None:
         """Make a directory, or give it its owner and mode."""
@@ -268,9 +215,10 @@ class HostFiles:
             if code:
                 for before in reversed(self.before):
                     before.restore()
+                back, self.changed = self.changed, []
                 raise FilesError(
                     f"`{' '.join(command)}` refused the new files: {(err or out).strip()}. All were put back "
-                    f"as they were ({', '.join(self.changed)}). Correct the setting that the message names, "
+                    f"as they were ({', '.join(back)}). Correct the setting that the message names, "
                     "then run again."
                 )
 
@@ -278,49 +226,3 @@ class HostFiles:
         """Remember a change for the report."""
         self.changed.append(str(path))
         self.diffs.append(text)
-
-
-def options() -> dict[str, Any]:
-    """The module's arguments, as DOCUMENTATION describes them."""
-    owned: dict[str, Any] = {
-        "path": {"type": "path", "required": True},
-        "owner": {"type": "str", "default": "root"},
-        "group": {"type": "str", "default": "root"},
-    }
-    directory = {**owned, "mode": {"type": "str", "default": "0755"}}
-    file = {
-        **owned,
-        "mode": {"type": "str", "default": "0644"},
-        "content": {"type": "str", "required": True},
-        "validate": {"type": "list", "elements": "str", "default": []},
-    }
-    return {
-        "directories": {"type": "list", "elements": "dict", "default": [], "options": directory},
-        "files": {"type": "list", "elements": "dict", "default": [], "options": file},
-        "absent": {"type": "list", "elements": "path", "default": []},
-        "checks": {"type": "list", "elements": "list", "default": []},
-    }
-
-
-def main() -> None:
-    """Run as an Ansible module."""
-    # no_log keeps the contents out of the host's journal; what is returned stays visible.
-    module = AnsibleModule(argument_spec=options(), supports_check_mode=True, no_log=True)
-    work = HostFiles(module)
-    try:
-        for entry in module.params["directories"]:
-            work.directory(entry)
-        for entry in module.params["files"]:
-            work.file(entry)
-        for path in module.params["absent"]:
-            work.remove(Path(path))
-        work.check(module.params["checks"])
-    except FilesError as error:
-        module.fail_json(msg=str(error), changed_paths=work.changed)
-    module.exit_json(
-        changed=bool(work.changed), changed_paths=work.changed, diff={"prepared": "".join(work.diffs)}
-    )
-
-
-if __name__ == "__main__":
-    main()
