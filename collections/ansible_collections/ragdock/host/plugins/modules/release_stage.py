@@ -10,8 +10,8 @@ short_description: Writes a release beside the one that serves and pulls its ima
 description:
   - Makes the data directories and the secret files, and repairs drift in them.
   - Compares the rendered files with the current release. Equal content makes no new release.
-  - A new release is checked (memory, disk, compose) and written as releases/<id>.tmp. When its images are here
-    and Caddy accepts the edge's configuration, it becomes releases/<id>.
+  - A new release is checked (memory, disk, compose) and written as releases/<id>.tmp. When its images are
+    here and Caddy accepts the edge's configuration, it becomes releases/<id>.
   - Pulls the images that this host does not have, also those of the current release, which a new host with an
     old data volume lacks.
   - Nothing that runs is touched.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError, last_lines
+from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, last_lines
 from ansible_collections.ragdock.host.plugins.module_utils.registry import pull
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import (
     RECORD,
