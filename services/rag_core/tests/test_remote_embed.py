@@ -276,13 +276,18 @@ LONG = "The lamp is lit at dusk and put out at dawn. " * 1000
 
 
 @pytest.mark.parametrize(
-    ("before", "whole", "state"),
-    [(1, 19_000, DocumentState.FAILED), (10_000, 9_000, DocumentState.QUEUED)],
-    ids=["alone", "after others"],
+    ("before", "whole", "limit", "state"),
+    [
+        (1, 19_000, 20_000, DocumentState.FAILED),
+        (10_000, 9_000, 20_000, DocumentState.QUEUED),
+        (1, 1, 2_000, DocumentState.FAILED),
+    ],
+    ids=["alone", "after others", "by its first request"],
 )
 def test_a_document_that_needs_more_than_a_day_is_not_begun_every_day(
     before: int,
     whole: int,
+    limit: int,
     state: DocumentState,
     settings: RagSettings,
     work_with: Callable[[RagSettings], Ingestor],
@@ -291,7 +296,7 @@ def test_a_document_that_needs_more_than_a_day_is_not_begun_every_day(
     tmp_path: Path,
 ) -> None:
     """It would cost a day's tokens each day and never be whole. One that others left too few waits."""
-    model = remote(tokens_per_day=20_000)
+    model = remote(tokens_per_day=limit)
     worker = work_with(settings.model_copy(update={"remote_models": (model,)}))
     openai.reply = lambda handler, asked: handler.vectors(asked["input"], read=before)
     worker.prepare()
@@ -303,7 +308,7 @@ def test_a_document_that_needs_more_than_a_day_is_not_begun_every_day(
     assert found.state is state
     if state is DocumentState.FAILED:
         assert found.code == "over_tokens_per_day"
-        assert "more than the 20,000 tokens" in (found.reason or "")
+        assert f"more than the {limit:,} tokens" in (found.reason or "")
 
 
 def test_a_text_that_the_server_refuses_while_it_takes_others_is_a_dead_letter(

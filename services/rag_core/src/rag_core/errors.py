@@ -139,8 +139,9 @@ class BudgetUsed(RemoteUnavailable):
 
     code = "remote_budget_used"
 
-    def __init__(self, message: str, *, tokens_per_day: int) -> None:
+    def __init__(self, message: str, *, most: int, tokens_per_day: int) -> None:
         super().__init__(message)
+        self.most = most  # that the request may cost
         self.tokens_per_day = tokens_per_day
 
 

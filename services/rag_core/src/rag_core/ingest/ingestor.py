@@ -239,10 +239,8 @@ class Ingestor:
                     before=lambda texts: self._let_people_go_first(texts, alive),
                 )
             except BudgetUsed as used:
-                if (
-                    self._embedder.spent(version.contract.model) - spent_before
-                    < used.tokens_per_day * _WHOLE_DAY
-                ):
+                spent = self._embedder.spent(version.contract.model) - spent_before
+                if max(spent / _WHOLE_DAY, used.most) < used.tokens_per_day:
                     raise
                 raise ModelRefused(
                     f"the document needs more than the {used.tokens_per_day:,} tokens that the embedding"

@@ -78,6 +78,7 @@ class RemoteTokens(Store):
                     f"{model.name!r} has used {used:,} of its {model.tokens_per_day:,} tokens for today, too"
                     f" few are left for a request of up to {most:,}; it is asked again from 00:00 UTC, or"
                     " when tokens_per_day in ragdock_models is raised",
+                    most=most,
                     tokens_per_day=model.tokens_per_day,
                 )
             self._add(db, day, model.name, {_RESERVED: most})
