@@ -1,60 +1,22 @@
-"""Assumes: a deployed stack. Everything here goes through its public endpoint, as a person would.
+"""Assumes: a deployed stack. Everything here goes through its public endpoint, as a person would."""
 
-Where the stack is comes from RAGDOCK_URL, RAGDOCK_USER, RAGDOCK_PASSWORD and RAGDOCK_CA;
-what is not set is asked of the sandbox. The browser is the one that
-RAGDOCK_CHROMIUM names, else Debian's Chromium, else what `playwright install chromium` brought (Ubuntu).
-"""
-
-import base64
-import hashlib
 import os
 import re
-import socket
-import ssl
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests.stack.endpoint import value
+from tests.browser.visitor import Stack, chromium, deployed, sign_in, visitor
 
 CHECKOUT = Path(__file__).parents[2]
 PICTURES = CHECKOUT / ".sandbox" / "screenshots"
 MANUAL = "R-intro.pdf"
 """An introduction to R: 105 pages or more, from Debian's package r-doc-pdf."""
 _PACKAGE = "r-doc-pdf"
-_SWITCHES = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-@dataclass(frozen=True)
-class Stack:
-    """The deployed stack, seen from outside."""
-
-    url: str
-    user: str
-    password: str = field(repr=False)
-    ca: str
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Host and port of the endpoint."""
-        parts = urlsplit(self.url)
-        return parts.hostname or "", parts.port or 443
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -67,27 +29,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def stack() -> Stack:
     """Where the stack is."""
-    return Stack(value("url").rstrip("/"), value("user"), value("password"), value("ca"))
+    return deployed()
 
 
 @pytest.fixture(scope="session")
 def browser(stack: Stack) -> Iterator[Browser]:
-    """Chromium, which trusts the one key that Python has just verified against the CA."""
-    debians = "/usr/bin/chromium" if Path("/usr/bin/chromium").exists() else None
-    executable = os.environ.get("RAGDOCK_CHROMIUM") or debians
-    switches = [*_SWITCHES]
-    if stack.url.startswith("https://"):
-        switches.append(f"--ignore-certificate-errors-spki-list={_verified_key(stack)}")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=executable, args=switches)
-        yield chromium
-        chromium.close()
+    """Chromium."""
+    with chromium(stack) as launched:
+        yield launched
 
 
 @pytest.fixture
 def page(browser: Browser, stack: Stack, request: pytest.FixtureRequest) -> Iterator[Page]:
     """A fresh visitor's page; what it looked like is kept when the test fails."""
-    context = _context(browser, stack)
+    context = visitor(browser, stack)
     page = context.new_page()
     failed_before = request.session.testsfailed
     yield page
@@ -118,15 +73,6 @@ def manual() -> Path:
     subprocess.run(["dpkg-deb", "-x", archive, corpus], check=True)
     archive.unlink()
     return next(path for path in corpus.rglob(MANUAL) if path.is_file())
-
-
-def sign_in(page: Page, stack: Stack) -> None:
-    """Log in with the generated password."""
-    page.goto(f"{stack.url}/login")
-    page.get_by_label("User").fill(stack.user)
-    page.get_by_label("Password").fill(stack.password)
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("tab", name="Ask")).to_be_visible(timeout=60_000)
 
 
 def open_tab(page: Page, name: str) -> None:
@@ -179,30 +125,6 @@ def forget(page: Page, document: str) -> None:
     expect(row).to_have_count(0, timeout=30_000)
 
 
-def _context(browser: Browser, stack: Stack, **options: object) -> BrowserContext:
-    context = browser.new_context(base_url=stack.url, **options)  # type: ignore[arg-type]
-    context.set_default_timeout(30_000)
-    return context
-
-
 def _picture(name: str) -> Path:
     PICTURES.mkdir(parents=True, exist_ok=True)
     return PICTURES / f"{name}.png"
-
-
-def _verified_key(stack: Stack) -> str:
-    """Connect once with full verification and name the server's key as Chromium wants it named.
-
-    Debian's Chromium takes no CA file; a certificate error of any other key still stops it.
-    """
-    trust = ssl.create_default_context(cadata=stack.ca or None)
-    host, port = stack.address
-    with (
-        socket.create_connection((host, port), timeout=30) as plain,
-        trust.wrap_socket(plain, server_hostname=host) as secured,
-    ):
-        shown = secured.getpeercert(binary_form=True)
-    assert shown is not None
-    key = x509.load_der_x509_certificate(shown).public_key()
-    spelled = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return base64.b64encode(hashlib.sha256(spelled).digest()).decode()

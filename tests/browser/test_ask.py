@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, TimeoutError, expect
 
-from tests.browser.conftest import Stack, _context, bring, forget, open_tab, sign_in, take_picture
+from tests.browser.conftest import bring, forget, open_tab, take_picture
+from tests.browser.visitor import Stack, sign_in, visitor
 from tests.stack.endpoint import ApiClient, Endpoint, value
 
 NOTE = "keeper-of-fastnet.md"
@@ -26,7 +27,7 @@ def story(browser: Browser, stack: Stack, tmp_path_factory: pytest.TempPathFacto
     """A short document that answers the question."""
     path = tmp_path_factory.mktemp("story") / NOTE
     path.write_text(STORY)
-    context = _context(browser, stack)
+    context = visitor(browser, stack)
     page = context.new_page()
     sign_in(page, stack)
     bring(page, path)
@@ -98,7 +99,7 @@ def test_answer_is_copied_as_text_with_its_sources(researcher: Page, stack: Stac
 def test_second_in_line_reads_a_cited_line_and_a_closed_tab_frees_the_model(
     browser: Browser, stack: Stack
 ) -> None:
-    first, second = (_context(browser, stack) for _ in range(2))
+    first, second = (visitor(browser, stack) for _ in range(2))
     try:
         ahead, behind = first.new_page(), second.new_page()
         sign_in(ahead, stack)

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Stack, sign_in, take_picture
+from tests.browser.conftest import take_picture
+from tests.browser.visitor import Stack, sign_in
 from tests.stack.endpoint import value
 from tests.stack.host import Host
 

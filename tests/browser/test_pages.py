@@ -6,7 +6,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.appearance import DRESSES, look
-from tests.browser.conftest import Stack, _context, bring, forget, open_tab, sign_in
+from tests.browser.conftest import bring, forget, open_tab
+from tests.browser.visitor import Stack, sign_in, visitor
 
 TABS = ("Ask", "Library", "Insights", "Settings", "Status")
 
@@ -16,7 +17,7 @@ def test_every_page_fits_and_can_be_read(
     browser: Browser, stack: Stack, name: str, scheme: str, width: int, height: int
 ) -> None:
     """WCAG 2.1 A and AA as far as axe-core can tell; the pictures are for people to judge."""
-    context = _context(browser, stack, color_scheme=scheme, viewport={"width": width, "height": height})
+    context = visitor(browser, stack, color_scheme=scheme, viewport={"width": width, "height": height})
     page = context.new_page()
     found: list[str] = []
     page.goto(f"{stack.url}/")

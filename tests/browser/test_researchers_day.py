@@ -8,15 +8,8 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 from pypdf import PdfReader
 
-from tests.browser.conftest import (
-    MANUAL,
-    Stack,
-    _context,
-    open_tab,
-    sign_in,
-    take_picture,
-    wait_for_state,
-)
+from tests.browser.conftest import MANUAL, open_tab, take_picture, wait_for_state
+from tests.browser.visitor import Stack, sign_in, visitor
 
 QUESTIONS = (
     "How do I solve the linear equations b = A x with solve(A,b)?",
@@ -40,7 +33,7 @@ ANSWER_SECONDS = 300
 @pytest.fixture(scope="module")
 def manual_is_ready(browser: Browser, stack: Stack, manual: Path) -> None:
     """The manual, brought in the way people do, watched until it is ready."""
-    context = _context(browser, stack)
+    context = visitor(browser, stack)
     page = context.new_page()
     sign_in(page, stack)
     open_tab(page, "Library")

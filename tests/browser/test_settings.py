@@ -10,9 +10,10 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.conftest import Stack, _context, bring, forget, open_tab, sign_in
+from tests.browser.conftest import bring, forget, open_tab
 from tests.browser.test_ask import ANSWER_MS, ask
 from tests.browser.test_health import gone
+from tests.browser.visitor import Stack, sign_in, visitor
 from tests.stack.endpoint import value
 from tests.stack.host import Host
 
@@ -34,7 +35,7 @@ GAVE_UP = re.compile("No model could write an answer|The answer took too long")
 def notes(browser: Browser, stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Two short documents about the same keeper."""
     folder = tmp_path_factory.mktemp("notes")
-    context = _context(browser, stack)
+    context = visitor(browser, stack)
     page = context.new_page()
     sign_in(page, stack)
     for name, text in NOTES.items():
@@ -49,7 +50,7 @@ def notes(browser: Browser, stack: Stack, tmp_path_factory: pytest.TempPathFacto
 @contextmanager
 def person(browser: Browser, stack: Stack) -> Iterator[Page]:
     """Someone with a browser of their own."""
-    context = _context(browser, stack)
+    context = visitor(browser, stack)
     page = context.new_page()
     sign_in(page, stack)
     yield page

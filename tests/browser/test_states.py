@@ -5,8 +5,9 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.appearance import DRESSES, look
-from tests.browser.conftest import Stack, _context, bring, forget, open_tab, sign_in
+from tests.browser.conftest import bring, forget, open_tab
 from tests.browser.test_ask import QUESTION, STORY, ask
+from tests.browser.visitor import Stack, sign_in, visitor
 
 NOTE = "keeper-as-seen.md"
 BROKEN = "not-a-document.pdf"
@@ -18,7 +19,7 @@ def test_what_people_bring_about_can_be_read_in_every_dress(
     """One answer and one failed document, checked as `test_every_page_fits_and_can_be_read` does."""
     (tmp_path / NOTE).write_text(STORY)
     (tmp_path / BROKEN).write_bytes(b"%PDF-1.7\nThis is where it ends.")
-    context = _context(browser, stack)
+    context = visitor(browser, stack)
     page = context.new_page()
     sign_in(page, stack)
     bring(page, tmp_path / NOTE)
