@@ -142,6 +142,20 @@ def ingesting(endpoint: Endpoint) -> Iterator[None]:
         raise faults[0]
 
 
+@contextmanager
+def manual_ready(endpoint: Endpoint) -> Iterator[None]:
+    """A manual of over 100 pages can be asked, and the models are in memory; afterwards it is gone."""
+    api = ApiClient(endpoint)
+    manual = api.brought("R-intro.pdf", papers.as_another(papers.manual()))
+    try:
+        api.ready(manual, LONGEST_SECONDS)
+        api.ask(QUESTIONS[0])
+        yield
+    finally:
+        api.delete(manual)
+        api.http.close()
+
+
 def rows(crowds: dict[int, Seen]) -> list[str]:
     """The rows of the table in docs/develop/benchmarks.md."""
     return [
@@ -164,13 +178,8 @@ def main(users: list[int]) -> None:
     """Measure and show."""
     about = machine()
     endpoint = Endpoint(value("url").rstrip("/"), value("token"), value("ca"))
-    api = ApiClient(endpoint)
-    manual = api.brought("R-intro.pdf", papers.as_another(papers.manual()))
     figures: list[Figure] = []
-    try:
-        api.ready(manual, LONGEST_SECONDS)
-        # The models are in memory before anyone is measured.
-        api.ask(QUESTIONS[0])
+    with manual_ready(endpoint):
         crowds: dict[int, Seen] = {}
         with Memory(partial(told, Host(value("name")).run)) as memory, ingesting(endpoint):
             alone: dict[str, float] = {}
@@ -190,9 +199,6 @@ def main(users: list[int]) -> None:
                         )
                 tokens = statistics.median(seen.tokens or [0])
                 figures.append(Figure(f"{people} at once: tokens of the prompt, p50", tokens, ""))
-    finally:
-        api.delete(manual)
-        api.http.close()
     figures += memory.figures()
     show("latency", "Answers with many people asking (ratio to one person)", figures, about)
     console.print("people | first cited line, p50, p95 | first word | whole answer | tokens of the prompt")

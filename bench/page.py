@@ -17,13 +17,13 @@ from contextlib import closing
 
 from playwright.sync_api import Browser
 
-from bench.latency import LONGEST_SECONDS, QUESTIONS, Seen, ingesting, one_person
+from bench.latency import LONGEST_SECONDS, QUESTIONS, Seen, ingesting, manual_ready, one_person
 from bench.measuring import Figure, machine, show
 from tests.browser.conftest import open_tab
 from tests.browser.test_ask import ask
 from tests.browser.visitor import Stack, chromium, deployed, sign_in, visitor
 from tests.stack import papers
-from tests.stack.endpoint import ApiClient, Endpoint, value
+from tests.stack.endpoint import Endpoint, value
 
 PEOPLE = (1, 16)
 TURNS = 4
@@ -68,21 +68,13 @@ def main(people: list[int]) -> None:
     """Measure and show."""
     about, stack = machine(), deployed()
     endpoint = Endpoint(stack.url, value("token"), stack.ca)
-    api = ApiClient(endpoint)
-    manual = api.brought("R-intro.pdf", papers.as_another(papers.manual()))
     figures: list[Figure] = []
-    try:
-        api.ready(manual, LONGEST_SECONDS)
-        api.ask(QUESTIONS[0])
-        with chromium(stack) as browser, ingesting(endpoint):
-            for crowd in people:
-                seen = [turn(browser, stack, endpoint, crowd - 1, number) for number in range(TURNS)]
-                aim = f"< {AIM_SECONDS:.0f} s"
-                figures.append(Figure(f"{crowd} at once: median", statistics.median(seen), "s", aim=aim))
-                figures.append(Figure(f"{crowd} at once: slowest of {TURNS}", max(seen), "s", aim=aim))
-    finally:
-        api.delete(manual)
-        api.http.close()
+    with manual_ready(endpoint), chromium(stack) as browser, ingesting(endpoint):
+        for crowd in people:
+            seen = [turn(browser, stack, endpoint, crowd - 1, number) for number in range(TURNS)]
+            aim = f"< {AIM_SECONDS:.0f} s"
+            figures.append(Figure(f"{crowd} at once: median", statistics.median(seen), "s", aim=aim))
+            figures.append(Figure(f"{crowd} at once: slowest of {TURNS}", max(seen), "s", aim=aim))
     show("page", "The first cited line on the page", figures, about)
 
 
