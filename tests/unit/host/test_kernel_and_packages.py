@@ -54,3 +54,15 @@ class Dpkg(Runner):
 
 def test_removed_package_counts_as_missing() -> None:
     assert packages.present(Dpkg()) == {"curl"}
+
+
+class Silent(Runner):
+    """A host that must not be asked."""
+
+    def run_command(self, argv: list[str], **_: Any) -> tuple[int, str, str]:
+        """Nothing may be run."""
+        raise AssertionError(argv)
+
+
+def test_a_role_without_packages_asks_for_none() -> None:
+    assert packages.install(Silent(), []) == []

@@ -41,7 +41,7 @@ class _Reading:
             passage,
             prompt.around(passage),
             starts,
-            prompt.token_counts([prompt.defused(piece) for piece in pieces]),
+            [prompt.tokens(prompt.defused(piece)) for piece in pieces],
             [re.sub(r"\W+", "", piece.casefold()) for piece in pieces],
         )
 

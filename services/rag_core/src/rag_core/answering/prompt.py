@@ -58,15 +58,8 @@ class Size(Frozen):
 
 def tokens(text: str) -> int:
     """A safe estimate of the chat model's tokens."""
-    return token_counts([text])[0]
-
-
-def token_counts(texts: Sequence[str]) -> list[int]:
-    """The same of each text."""
-    return [
-        math.ceil(sum(size for _, size in parts)) + len(text.encode()) - len(text.rstrip().encode()) + 1
-        for text, parts in zip(texts, _parts(texts), strict=True)
-    ]
+    blanks_behind = len(text.encode()) - len(text.rstrip().encode())
+    return math.ceil(sum(size for _, size in _parts(text))) + blanks_behind + 1
 
 
 def size(messages: Sequence[dict[str, str]]) -> Size:
@@ -96,16 +89,13 @@ def most_tokens(messages: Sequence[dict[str, str]]) -> int:
     return sum(len(message["content"].encode()) + _WRAPPING for message in messages)
 
 
-def _parts(texts: Sequence[str]) -> list[list[tuple[int, float]]]:
-    """Each text in stretches of at most _STRETCH characters: where each ends, and its tokens.
+def _parts(text: str) -> list[tuple[int, float]]:
+    """A text in stretches of at most _STRETCH characters: where each ends, and its tokens.
 
     Chat models cut figures, capitals and signs beyond ASCII finer than the embedder does, in the worst case
     into their bytes.
     """
-    return [
-        [(part.end(), _blanks(part[1]) + _tokens_of(part[2])) for part in _PART.finditer(text.rstrip())]
-        for text in texts
-    ]
+    return [(part.end(), _blanks(part[1]) + _tokens_of(part[2])) for part in _PART.finditer(text.rstrip())]
 
 
 def _blanks(before: str) -> int:
@@ -177,7 +167,7 @@ def _beginning(text: str, room: int) -> str:
     allowed = float(room)
     while allowed >= 1:
         total, end = 1.0, 0
-        for stop, size in _parts([text])[0]:
+        for stop, size in _parts(text):
             total += size
             if total > allowed:
                 break

@@ -23,7 +23,7 @@ from rag_core.errors import (
 from rag_core.extract import Block, BlockKind, Head, Item, Note, Parser, Pulse
 from rag_core.extract.blocks import Picture
 from rag_core.extract.blocks import blocks as as_blocks
-from rag_core.extract.chunk import Chunker
+from rag_core.extract.chunk import Chunk, Chunker
 from rag_core.index.embed import Embedder
 from rag_core.index.writer import IndexWriter
 from rag_core.ingest.index_versions import IndexVersion, IndexVersions
@@ -232,22 +232,7 @@ class Ingestor:
 
         chunks = Chunker(version.contract.chunk_tokens).chunks(blocks())
         while batch := list(islice(chunks, self._batch)):
-            try:
-                vectors = self._embedder.embed(
-                    [chunk.embedded for chunk in batch],
-                    model=version.contract.model,
-                    before=lambda texts: self._let_people_go_first(texts, alive),
-                )
-            except BudgetUsed as used:
-                spent = self._embedder.spent(version.contract.model) - spent_before
-                if max(spent / _WHOLE_DAY, used.most) < used.tokens_per_day:
-                    raise
-                raise ModelRefused(
-                    f"the document needs more than the {used.tokens_per_day:,} tokens that the embedding"
-                    " model may use in a day; raise tokens_per_day in ragdock_models or divide the"
-                    " document, then try again",
-                    code="over_tokens_per_day",
-                ) from used
+            vectors = self._vectors(batch, version.contract.model, spent_before, alive)
             self._index.put(
                 version.index,
                 document.id,
@@ -269,6 +254,30 @@ class Ingestor:
         self._ledger.tally({WORDS_SEEN: meter.words_seen, WORDS_LOST: meter.words_lost})
         read = reporting.report(words=meter.words_seen, words_lost=meter.words_lost)
         return Filled(pages=head.pages, chunks=count, report=read)
+
+    def _vectors(
+        self, batch: Sequence[Chunk], model: str, spent_before: int, alive: Callable[[], bool]
+    ) -> list[list[float]]:
+        """The vectors of some chunks; refuses a document that a whole day's tokens are too few for.
+
+        `spent_before` are the tokens of the day when its reading began.
+        """
+        try:
+            return self._embedder.embed(
+                [chunk.embedded for chunk in batch],
+                model=model,
+                before=lambda texts: self._let_people_go_first(texts, alive),
+            )
+        except BudgetUsed as used:
+            spent = self._embedder.spent(model) - spent_before
+            if max(spent / _WHOLE_DAY, used.most) < used.tokens_per_day:
+                raise
+            raise ModelRefused(
+                f"the document needs more than the {used.tokens_per_day:,} tokens that the embedding"
+                " model may use in a day; raise tokens_per_day in ragdock_models or divide the"
+                " document, then try again",
+                code="over_tokens_per_day",
+            ) from used
 
     def _let_people_go_first(self, texts: int, alive: Callable[[], bool]) -> None:
         """Wait while questions are in flight: what is embedded would stand in their way."""

@@ -167,7 +167,7 @@ class HostSystem:
         self.diffs: list[str] = []
 
     def run(self, params: dict[str, Any]) -> None:
-        """All of it, in order. Raises HostError or AptError; what was done before it stays in `actions`."""
+        """All of it, in order. Raises HostError, AptError or OSError; `actions` has what was done before."""
         self.actions += packages.install(self.module, params["packages"])
         if params["volume"]:
             DataVolume(self.module, **params["volume"], actions=self.actions).run()
@@ -221,7 +221,7 @@ def main() -> None:
     work = HostSystem(module)
     try:
         work.run(module.params)
-    except (HostError, AptError) as error:
+    except (HostError, AptError, OSError) as error:
         module.fail_json(msg=str(error), changed=bool(work.actions), actions=work.actions)
     lines = "".join(f"{action}\n" for action in work.actions)
     module.exit_json(

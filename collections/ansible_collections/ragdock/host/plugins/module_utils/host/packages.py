@@ -30,6 +30,8 @@ def install(module: Changes, names: list[str]) -> list[str]:
     first, so that the newest security update is what is installed. A package that is there keeps its version;
     upgrading is another playbook's work.
     """
+    if not names:
+        return []
     found = present(module)
     missing = [name for name in names if name not in found]
     if missing and not module.check_mode:
