@@ -22,7 +22,7 @@ APP = "services/rag-app/src/rag_app/__init__.py"
 
 @pytest.fixture
 def changed(tmp_path: Path) -> Path:
-    """A copy of the checkout whose rag-app is another one, and works."""
+    """A copy of the checkout with a changed rag-app that works."""
     copy = copy_of_checkout(tmp_path)
     edit(copy, APP, lambda text: f"{text}\n# {papers.word()}\n")
     return copy
@@ -30,25 +30,25 @@ def changed(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def lighthouse(api: ApiClient) -> None:
-    """Something to answer from; it stays, for the tests that follow."""
+    """A document to answer from; it stays for the tests that follow."""
     api.ready(api.brought("lighthouse.md", papers.good("md", "Skerryvore")))
 
 
 def serves(api: ApiClient, host: Host, release: str) -> None:
-    """This release is current, and answers through the endpoint."""
+    """Assert that this release is current and answers through the endpoint."""
     assert host.current() == release
     assert api.status()["release"] == release
     assert api.http.get("/").is_success
 
 
 def last_backup(host: Host, at: str) -> None:
-    """Let the record say that the newest backup was made then."""
+    """Set the time of the newest backup in its record."""
     output = json.dumps({**state(host, "backup"), "last_success": at})
     host.run("tee", "/opt/ragdock/state/backup.json", given=output)
 
 
 def test_a_second_run_changes_nothing_and_restarts_nothing(host: Host) -> None:
-    """The whole site.yml checks the real state and finds it as wanted."""
+    """The whole site.yml checks the real state and finds nothing to change."""
     play("site.yml").good()
     before = host.started(), host.current()
     outcome = play("site.yml").good()
@@ -59,7 +59,7 @@ def test_a_second_run_changes_nothing_and_restarts_nothing(host: Host) -> None:
 @pytest.mark.always
 @pytest.mark.usefixtures("lighthouse")
 def test_a_redeploy_drops_no_request(endpoint: Endpoint, api: ApiClient, host: Host, changed: Path) -> None:
-    """A changed rag-app goes live under five requests a second; no answer being written is cut off."""
+    """A changed rag-app goes live under five requests a second; no streamed answer is cut off."""
     before = host.current()
     last_backup(host, "2026-01-01T00:00:00Z")
     untouched = {name: at for name, at in host.started().items() if "rag-app" not in name}
@@ -84,7 +84,7 @@ def test_a_redeploy_drops_no_request(endpoint: Endpoint, api: ApiClient, host: H
 
 
 def test_a_release_goes_live_with_a_backup_or_not_at_all(api: ApiClient, host: Host) -> None:
-    """The newest backup is old and another cannot be made: the risk is the operator's to take, by name."""
+    """If the newest backup is old and no other can be made, only `skip_backup=true` accepts the risk."""
     before = host.current()
     last_backup(host, "2026-01-01T00:00:00Z")
     words = ("-e", "ragdock_ingestion_poll_seconds=17", "-e", "backup_reserve_mib=99999999")
@@ -99,7 +99,7 @@ def test_a_release_goes_live_with_a_backup_or_not_at_all(api: ApiClient, host: H
 
 @pytest.mark.usefixtures("lighthouse")
 def test_a_replaced_edge_refuses_no_connection(endpoint: Endpoint, host: Host) -> None:
-    """A new memory limit needs another edge: new connections wait, and answers go to their end."""
+    """A new memory limit replaces the edge: new connections wait, and running answers are completed."""
     before = host.inspect("edge")[0]["Id"]
     limits = {one["Config"]["Labels"]["com.docker.compose.service"]: one["HostConfig"]["Memory"] >> 20
               for one in host.inspect()}  # fmt: skip
@@ -116,14 +116,14 @@ def test_a_replaced_edge_refuses_no_connection(endpoint: Endpoint, host: Host) -
 
 @pytest.fixture
 def forerunner(host: Host, request: pytest.FixtureRequest) -> None:
-    """A release before the current one; made when this test runs alone."""
+    """Make sure that a release before the current one exists; deploy one when this test runs alone."""
     if len([name for name in host.run("ls", "/opt/ragdock/releases").split() if "." not in name]) < 2:
         play("playbooks/deploy.yml", checkout=request.getfixturevalue("changed")).good()
 
 
 @pytest.mark.usefixtures("lighthouse", "forerunner")
 def test_a_rollback_is_tested_and_drops_no_request(endpoint: Endpoint, api: ApiClient, host: Host) -> None:
-    """Back to the release before, under load; and forth again, by name."""
+    """Roll back to the previous release under load, and forward again by name."""
     here = host.current()
     with Load(endpoint) as load:
         play("playbooks/rollback.yml").good()
@@ -136,7 +136,7 @@ def test_a_rollback_is_tested_and_drops_no_request(endpoint: Endpoint, api: ApiC
 
 
 def test_a_rollback_to_nowhere_lists_what_there_is(host: Host) -> None:
-    """A wrong name is answered with the right ones."""
+    """The message for an unknown release lists the existing ones."""
     here = host.current()
     play("playbooks/rollback.yml", "-e", "release=20200101T000000-00000000").refused(
         "20200101T000000-00000000", here, "-e release="
@@ -145,7 +145,7 @@ def test_a_rollback_to_nowhere_lists_what_there_is(host: Host) -> None:
 
 
 BROKEN = {
-    # what is wrong -> file, what it becomes, words that the message must hold
+    # fault -> file, change to it, words that the message must contain
     "ends at once": (
         "services/rag-app/src/rag_app/__main__.py",
         lambda text: (
@@ -176,16 +176,16 @@ QUICKEST = "ends at once"
 def test_a_broken_release_rolls_itself_back(
     endpoint: Endpoint, api: ApiClient, host: Host, tmp_path: Path, what: str
 ) -> None:
-    """The message says what broke and that the old release serves; and it does, all the time."""
-    before = host.current()
+    """The message says what broke and that the old release serves, which it does all the time."""
+    before, serving = host.current(), host.ids("rag-app")
     path, change, words = BROKEN[what]
     copy = copy_of_checkout(tmp_path)
     edit(copy, path, change)
     with Load(endpoint) as load:
         play("playbooks/deploy.yml", "-e", "stack_start_timeout=60", checkout=copy).refused(*words, before)
     serves(api, host, before)
-    # Before the smoke test no request reaches the new app; a release that fails it served for a short time.
+    # No request reaches the new app before the smoke test; a release that fails it served for a short time.
     if what != "is healthy but does not answer questions":
         assert not load.tally.failed, load.tally.failed[:5]
-    assert len(host.ids("rag-app")) == 1
+    assert host.ids("rag-app") == serving, "the container that served before was stopped"
     play("playbooks/verify.yml").good()

@@ -14,7 +14,7 @@ options:
   failed: {description: The release that did not go live., type: str, required: true}
   reason: {description: What broke; kept with the release., type: str, required: true}
   verb:
-    description: Which verb failed. A release that was gone back to keeps its name and can be tried again.
+    description: Which verb failed. The target of a failed rollback keeps its name and can be tried again.
     choices: [deploy, rollback]
     required: true
     type: str
@@ -60,7 +60,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.releases.store import
 
 
 def keep_logs(engine: Engine, where: Path, reason: str) -> list[str]:
-    """Write what broke and the end of each container's log; those that are not well first."""
+    """Write what broke and the end of each container's log, unhealthy ones first, and return those."""
     where.mkdir(mode=0o750, parents=True, exist_ok=True)
     write_atomically(where / "reason.txt", reason.rstrip() + "\n", 0o640)
     containers = sorted(engine.containers(), key=lambda one: one.well)
@@ -70,11 +70,11 @@ def keep_logs(engine: Engine, where: Path, reason: str) -> list[str]:
 
 
 def recover(params: dict[str, Any]) -> dict[str, Any]:
-    """Do all of it; the result for Ansible."""
+    """Do all of it and return the result for Ansible."""
     began = time.monotonic()
     root = Path(params["root"])
     store, engine = Store(root), Engine(params["project"])
-    # An older release that was gone back to is not to blame for what failed around it: it can be tried again.
+    # A failed rollback does not mark the older release as failed: that one can be tried again.
     kept = root / "state" / f"rollback-{params['failed']}"
     logs = (kept if params["verb"] == "rollback" else store.fail(params["failed"])) / "logs"
     unwell = keep_logs(engine, logs, params["reason"])
@@ -92,6 +92,7 @@ def recover(params: dict[str, Any]) -> dict[str, Any]:
         result["serving"] = current.id
         try:
             update.start()
+            update.finish()
         except (EngineError, ReleaseError) as error:
             result["trouble"] = str(error)
         result["actions"] += update.done

@@ -11,7 +11,8 @@ description:
   - Reads what runs (containers, their specification and health, the live configuration).
   - Does the least that is needed.
   - Stateless services are replaced without losing a request; for a new configuration the edge is reloaded.
-  - Does not make the release the current one; C(release_switch) does, after the smoke test.
+  - Does not make the release the current one; C(release_switch) does, after the smoke test. Until then the
+    containers that were replaced still run, so that the release before can be back at once.
 options:
   id: {description: The release., type: str, required: true}
   timeout: {description: Seconds that each service may take to become healthy., type: int, default: 300}
@@ -31,6 +32,11 @@ EXAMPLES = r"""
 RETURN = r"""
 id: {description: The release., returned: success, type: str}
 actions: {description: "What was done, in order.", returned: success, type: list, elements: str}
+replaced:
+  description: Containers that were replaced and still run, without new requests, until C(release_switch).
+  returned: success, not in check mode
+  type: list
+  elements: str
 seconds: {description: How long it took., returned: success, type: float}
 service: {description: The service that did not start., returned: failure, type: str}
 """
@@ -43,12 +49,12 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
-from ansible_collections.ragdock.host.plugins.module_utils.releases.rolling import RollingUpdate
+from ansible_collections.ragdock.host.plugins.module_utils.releases.rolling import ROLLED, RollingUpdate
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import ReleaseError, Store
 
 
 def start(params: dict[str, Any], *, check: bool) -> dict[str, Any]:
-    """Do all of it; the result for Ansible."""
+    """Do all of it and return the result for Ansible."""
     began = time.monotonic()
     root = Path(params["root"])
     store, engine = Store(root), Engine(params["project"])
@@ -68,8 +74,13 @@ def start(params: dict[str, Any], *, check: bool) -> dict[str, Any]:
         return {"changed": bool(actions or todo.remove), "id": release.id, "actions": actions}
     with store.locked():
         update.start()
-    seconds = round(time.monotonic() - began, 2)
-    return {"changed": bool(update.done), "id": release.id, "actions": update.done, "seconds": seconds}
+    return {
+        "changed": bool(update.done),
+        "id": release.id,
+        "actions": update.done,
+        "replaced": [one.name for service in ROLLED for one in update.replaced(service)],
+        "seconds": round(time.monotonic() - began, 2),
+    }
 
 
 def main() -> None:

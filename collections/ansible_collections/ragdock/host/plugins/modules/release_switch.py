@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Ansible module: makes a tested release the current one and prunes old ones by count."""
+"""Ansible module: makes a tested release the current one, stops what it replaced, prunes old ones."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ description:
   - Points C(current) to the release by one rename and appends a line to state/deployments.jsonl.
   - Adds to the release's record what it makes an index with, as the smoke test read it.
   - Publishes to the running services which release serves (state/serving/release.json).
+  - Stops the containers that C(release_start) replaced; they finish their answers first.
   - Removes releases and images beyond the count.
   - Never removes the current release, the one before it or their images.
 options:
@@ -34,6 +35,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 previous: {description: The release that served before., returned: success, type: str}
+stopped: {description: Containers that were replaced., returned: success, type: list, elements: str}
 pruned: {description: Releases and images that were removed., returned: success, type: list, elements: str}
 """
 
@@ -46,6 +48,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
 from ansible_collections.ragdock.host.plugins.module_utils.releases.prune import prune
+from ansible_collections.ragdock.host.plugins.module_utils.releases.rolling import RollingUpdate
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import (
     RECORD,
     Release,
@@ -64,22 +67,24 @@ def announce(root: Path, release: Release) -> None:
 
 
 def switch(params: dict[str, Any], *, check: bool) -> dict[str, Any]:
-    """Do all of it; the result for Ansible."""
+    """Do all of it and return the result for Ansible."""
     root = Path(params["root"])
     store, engine = Store(root), Engine(params["project"])
     before = store.current()
     previous = before.id if before else ""
     if check:
-        return {"changed": previous != params["id"], "previous": previous, "pruned": []}
+        return {"changed": previous != params["id"], "previous": previous, "stopped": [], "pruned": []}
     noted = store.note_contract(params["id"], params["contract"])
     release = store.require(params["id"])
     if previous != release.id:
         now = dt.datetime.now(dt.UTC)
         store.switch(release.id, {"at": f"{now:%Y-%m-%dT%H:%M:%SZ}", "before": previous, **params["entry"]})
     announce(root, release)
+    update = RollingUpdate(engine, release, root)
+    update.finish()
     pruned = prune(store, engine, params["keep"])
-    changed = previous != release.id or noted or bool(pruned)
-    return {"changed": changed, "previous": previous, "pruned": pruned}
+    changed = previous != release.id or noted or bool(update.done or pruned)
+    return {"changed": changed, "previous": previous, "stopped": update.done, "pruned": pruned}
 
 
 def main() -> None:

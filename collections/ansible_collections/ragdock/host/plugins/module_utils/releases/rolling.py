@@ -1,15 +1,16 @@
-"""Brings the running stack to a release with the fewest changes, without an unanswered request.
+"""Brings the running stack to a release with the fewest changes and without losing a request.
 
 Three ways, by service:
 - held: opensearch, ollama, models, remote, rag-worker, edge. Compose replaces the container when its
   specification changed; while that is the edge, new connections wait.
 - rolled: rag-app, landing. A new container starts beside the old one; while both live, the edge is pinned to
-  the one that serves. When the new one is healthy the edge is pinned to it, and the old one is signalled to
-  end: it finishes what it was answering, nothing new reaches it. Then the edge goes by the service's name.
+  the one that serves. When the new one is healthy the edge is pinned to it. The old one finishes its answers
+  and gets no new requests. It runs until `finish`, so that a release that fails its smoke test is replaced at
+  once; then it is stopped, and the edge uses the service's name again.
 - reloaded: the edge's own configuration, when it changed. `caddy reload` swaps it without ending an answer.
 
-Each step is found again by looking (containers, their specification hash, the live configuration), never by
-remembering, so a run that was killed anywhere is completed by the next one.
+Each run derives the remaining steps from the current state (containers, their specification hash, the live
+configuration) and not from stored progress, so the next run completes one that was killed at any point.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def plan(specs: dict[str, str], containers: list[Container]) -> Plan:
 
 
 def refuses_handshakes(host: str = "127.0.0.1", port: int = 443) -> bool:
-    """Whether the edge answers, and has no certificate to show."""
+    """Whether the edge answers but has no certificate to present."""
     anybody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     anybody.check_hostname = False
     anybody.verify_mode = ssl.CERT_NONE
@@ -97,13 +98,13 @@ class RollingUpdate:
     engine: Engine
     release: Release
     root: Path
-    timeout: float
+    timeout: float = 300.0
     report: Callable[[str], None] = lambda _text: None
     done: list[str] = field(default_factory=list)
 
     @property
     def live(self) -> Path:
-        """The configuration that containers have mounted."""
+        """The directory of the configuration that containers mount."""
         return self.root / "config"
 
     def did(self, what: str) -> None:
@@ -121,7 +122,7 @@ class RollingUpdate:
 
     @cached_property
     def specs(self) -> dict[str, str]:
-        """Service -> hash of its configuration; compose is asked once, since a release does not change."""
+        """Service -> hash of its configuration; compose is called once, since a release does not change."""
         return self.engine.specs(self.release.path)
 
     def plan(self) -> Plan:
@@ -140,8 +141,8 @@ class RollingUpdate:
         return sorted(differing + [name for name in here if name not in config])
 
     def start(self) -> None:
-        """Apply the changes."""
-        # A pin that a killed run left applies until its service is healthy again.
+        """Apply the changes; what was replaced still runs, without new requests, until `finish`."""
+        # Keep the pins that a killed run left until their services are healthy again.
         pins = {
             f"{EDGE}/upstreams/{service}": self.upstream(service).read_text()
             for service in ROLLED
@@ -163,17 +164,36 @@ class RollingUpdate:
         for service in todo.roll:
             self.roll(service, pinned=edge_exists)
         for service in ROLLED:
-            self.unpin(service)
+            if not self.replaced(service):
+                self.unpin(service)
         if EDGE in todo.up and not edge_exists:
             self.start_edge()
         self.reload_edge()
+
+    def finish(self) -> None:
+        """Stop what was replaced, and let the edge find services by their names again."""
+        for service in ROLLED:
+            for one in self.replaced(service):
+                self.drain(one)
+                self.did(f"{one.name} stopped")
+            self.unpin(service)
+
+    def replaced(self, service: str) -> list[Container]:
+        """The containers of a service other than the one to which the edge is pinned, if it is."""
+        content = self.upstream(service).read_text()
+        if content == self.found_by_name(service):
+            return []
+        pinned = content.strip()
+        mine = [one for one in self.engine.containers() if one.service == service]
+        return [one for one in mine if one.name != pinned] if pinned in {one.name for one in mine} else []
 
     def start_edge(self) -> None:
         """Start the edge as this release specifies it, with the live configuration."""
         self.forget_loaded()
         with connections_wait():
             before = self.create([EDGE])
-            # Not until it is healthy: before that an authority may call back to issue its certificate.
+            # Wait only until it listens: before it is healthy, an authority may have to connect to issue its
+            # certificate.
             until = time.monotonic() + LISTEN_SECONDS
             while not self.edge_listens() and time.monotonic() < until:
                 time.sleep(0.1)
@@ -186,7 +206,7 @@ class RollingUpdate:
         if not edges:
             return True
         (found,) = json.loads(self.engine.run("container", "inspect", edges[0].id).stdout)
-        # Past the published port, where connections wait.
+        # Connect to the container itself, since connections to the published port wait.
         return connects((address(found), 443))
 
     def up(self, services: list[str]) -> None:
@@ -194,13 +214,13 @@ class RollingUpdate:
         self.await_health(services, self.create(services))
 
     def create(self, services: list[str]) -> set[str]:
-        """Let compose create these services. The ids of their containers that were well before."""
+        """Let compose create these services; return the ids of their containers that were healthy before."""
         before = set()
         for one in self.engine.containers():
             if one.service in services and one.well:
                 before.add(one.id)
             elif one.service in services and one.health == "unhealthy":
-                # Compose leaves a container alone that runs as specified, well or not.
+                # Compose does not touch a container that runs as specified, even if it is unhealthy.
                 self.engine.run("restart", one.id, timeout=DRAIN_SECONDS)
         done = self.engine.compose(
             self.release.path, "up", "--detach", "--no-deps", "--no-build", "--pull", "never", *services,
@@ -230,24 +250,29 @@ class RollingUpdate:
             ):
                 mine.append(one)
             elif one.service == service:
-                # Neither serves nor is on its way: it would only confuse the count.
+                # It neither serves nor starts, and would only distort the count for --scale.
                 self.engine.run("rm", "--force", one.id)
                 self.did(f"{one.summary()}: removed")
         serving = [one for one in mine if one.well]
+        found = next((one for one in mine if one.spec == spec), None)
         if pinned and serving:
             newest = next((one for one in serving if one.spec == spec), serving[0])
             self.pin(service, newest.name)
-        found = next((one for one in mine if one.spec == spec), None)
+            # One more at most: those that earlier runs left would take its memory.
+            for one in mine:
+                if one not in (newest, found):
+                    self.drain(one)
         new = self.engine.wait((found or self.beside(service, spec)).id, self.timeout)
         if pinned:
             self.pin(service, new.name)
         self.did(f"{service} {'kept' if found else 'started'} as {new.name}")
-        for one in mine:
-            if one.id != new.id:
-                self.drain(one)
+        if not pinned:
+            for one in mine:
+                if one.id != new.id:
+                    self.drain(one)
 
     def beside(self, service: str, spec: str) -> Container:
-        """A new container of a service, the ones that run left alone."""
+        """Start a new container of a service beside the running ones."""
         count = 1 + sum(one.service == service for one in self.engine.containers())
         self.engine.compose(
             self.release.path, "up", "--detach", "--no-deps", "--no-build", "--pull", "never",
@@ -262,30 +287,34 @@ class RollingUpdate:
         )
 
     def drain(self, old: Container) -> None:
-        """End a container that gets no new request; it finishes those it has (stop_grace_period)."""
+        """Stop a container that gets no new requests; it finishes those it has (stop_grace_period)."""
         self.engine.run("stop", old.id, timeout=DRAIN_SECONDS, check=False)
         self.engine.run("rm", "--force", old.id, check=False)
 
     def upstream(self, service: str) -> Path:
-        """The file from which the edge reads, for each request, where a service is."""
+        """The file with a service's address, which the edge reads for each request."""
         return self.live / EDGE / "upstreams" / service
 
+    def found_by_name(self, service: str) -> str:
+        """The content of that file while the edge finds the service by its name."""
+        return self.expected_config()[f"{EDGE}/upstreams/{service}"]
+
     def pin(self, service: str, container: str) -> None:
-        """The edge sends a service's requests to one container."""
+        """Make the edge send a service's requests to one container."""
         write_atomically(self.upstream(service), f"{container}\n")
 
     def unpin(self, service: str) -> None:
         """Let the edge find a service by its name again, as the release specifies."""
-        content = self.expected_config()[f"{EDGE}/upstreams/{service}"]
+        content = self.found_by_name(service)
         if self.upstream(service).read_text() != content:
             write_atomically(self.upstream(service), content)
 
     def reload_edge(self) -> None:
-        """The running edge has the live configuration."""
+        """Reload the running edge if it does not have the live configuration."""
         if self.loaded() != self.edge_config():
             self.caddy_reload()
             if "pki {" in (self.live / EDGE / "Caddyfile").read_text() and refuses_handshakes():
-                # Caddy drops what another authority signed, and has a new one signed at the next load only.
+                # Caddy drops a certificate of another authority, and gets a new one only at the next load.
                 self.caddy_reload("--force")
             self.note_loaded()
             self.did("edge reloaded")
@@ -314,7 +343,7 @@ class RollingUpdate:
 
     @property
     def mark(self) -> Path:
-        """Where the hash of the configuration that the edge runs with is noted."""
+        """The file with the hash of the configuration that the edge runs with."""
         return self.root / "state" / LOADED
 
     def edge_config(self) -> str:
@@ -330,10 +359,10 @@ class RollingUpdate:
         return self.mark.read_text().strip() if self.mark.is_file() else ""
 
     def forget_loaded(self) -> None:
-        """From here on the note is no longer valid."""
+        """Remove the noted hash."""
         self.mark.unlink(missing_ok=True)
 
     def note_loaded(self) -> None:
-        """The edge runs with the live configuration."""
+        """Note that the edge runs with the live configuration."""
         self.mark.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(self.mark, self.edge_config() + "\n")
