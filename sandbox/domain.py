@@ -1,4 +1,4 @@
-"""A certificate authority to deploy with, for the address of a host or a domain (with a zone in Route 53)."""
+"""A certificate authority for deployments that use a host's address or a domain (with a Route 53 zone)."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from typing import Any
 import requests
 import yaml
 
-from sandbox import docker_api, networks, parts, pki
+from sandbox import docker_api, images, networks, parts, pki
 from sandbox.cloud import AwsApi
 from sandbox.docker_api import Container
 from sandbox.errors import SandboxError
+from sandbox.progress import Progress
 from sandbox.settings import Sandbox
 
 IMAGE = "ragdock-sandbox/pebble:3"
 NAME = "ragdock-acme"
 SECONDS = 60
-# The program of its container, and the modules that it shares with this machine's own part of the sandbox.
+# The code of its container, including the modules shared with the part of the sandbox on this machine.
 CODE = (
     "acme",
     "aws/__init__.py",
@@ -37,17 +38,17 @@ DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}")
 
 
 def folder(sandbox: Sandbox) -> Path:
-    """The authority's own certificates."""
+    """Return the folder with the authority's own certificates."""
     return sandbox.state / "acme"
 
 
 def authorities(sandbox: Sandbox) -> Path:
-    """All trusted authorities: that of the directory, and each root that has issued here."""
+    """Return the file of all trusted authorities: the directory's, and each root that has issued here."""
     return sandbox.state / "acme-authorities.pem"
 
 
 def container(sandbox: Sandbox) -> Container:
-    """Pebble and its name server."""
+    """Specify the container of pebble and its name server."""
     code = sandbox.checkout / "sandbox"
     return Container(
         name=NAME,
@@ -80,13 +81,14 @@ def container(sandbox: Sandbox) -> Container:
     )
 
 
-def up(client: Any, sandbox: Sandbox) -> None:
-    """The authority answers, and its roots are on file."""
+def up(client: Any, sandbox: Sandbox, say: images.Say) -> None:
+    """Start the authority, wait until it answers, and save its root."""
+    images.ensure(say, [IMAGE])
     pki.ensure(folder(sandbox), "acme", sandbox.acme_address, dt.datetime.now(dt.UTC))
     docker_api.ensure_container(client, sandbox, container(sandbox))
     running = docker_api.find(client, NAME)
     docker_api.wait_for("The certificate authority", lambda: _root(sandbox) != "", running, SECONDS)
-    # It makes a new root each time it starts; certificates of the one before stay good.
+    # Pebble makes a new root each time it starts; keep the old ones, whose certificates stay valid.
     path, own = authorities(sandbox), (folder(sandbox) / "ca.crt").read_text()
     known = path.read_text() if path.exists() else ""
     new = [text for text in (own, _root(sandbox)) if text.strip() not in known]
@@ -94,7 +96,7 @@ def up(client: Any, sandbox: Sandbox) -> None:
 
 
 def _root(sandbox: Sandbox) -> str:
-    """The root that issues now; empty while nothing answers."""
+    """Return the current root certificate; empty while nothing answers."""
     try:
         answer = requests.get(
             f"https://{sandbox.acme_address}:15000/roots/0",
@@ -108,7 +110,7 @@ def _root(sandbox: Sandbox) -> str:
 
 
 def settings_for(sandbox: Sandbox, domain: str = "") -> str:
-    """Make what a domain needs, or the authority alone; the settings that use it, as YAML."""
+    """Start the authority, with a zone if a domain is named; return the settings to use it, as YAML."""
     named: dict[str, str] = {}
     if domain:
         if not DOMAIN.fullmatch(domain):
@@ -119,7 +121,8 @@ def settings_for(sandbox: Sandbox, domain: str = "") -> str:
             )
         _zone(AwsApi(sandbox), domain)
         named = {"ragdock_domain": domain, "ragdock_acme_email": f"operator@{domain.partition('.')[2]}"}
-    up(docker_api.connect(), sandbox)
+    with Progress().stage("Certificate authority") as say:
+        up(docker_api.connect(), sandbox, say)
     authority = {
         "ragdock_acme_directory": f"https://{sandbox.acme_address}:14000/dir",
         "ragdock_acme_ca_file": str(authorities(sandbox)),
@@ -128,7 +131,7 @@ def settings_for(sandbox: Sandbox, domain: str = "") -> str:
 
 
 def _zone(api: AwsApi, domain: str) -> None:
-    """The zone of the domain."""
+    """Make sure that the domain's zone exists."""
     route53: Any = api.route53
     held = [zone["Name"] for zone in route53.list_hosted_zones()["HostedZones"]]
     if not any(f".{domain}.".endswith(f".{name}") for name in held):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -81,6 +82,12 @@ class Store:
             if path.stem not in keep and (device := release(path)):
                 released.append(f"{path.stem}: {device} released")
         return released
+
+    def wait_until_released(self, seconds: float) -> None:
+        """Wait for the kernel, which keeps a released device until its last mount has ended."""
+        limit = time.monotonic() + seconds
+        while self.held() and time.monotonic() < limit:
+            time.sleep(0.1)
 
     def held(self) -> list[str]:
         """Loop devices over files of this folder, by the kernel's list: also over removed ones."""

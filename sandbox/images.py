@@ -10,7 +10,7 @@ import hashlib
 import re
 import shlex
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from graphlib import TopologicalSorter
 from itertools import count
@@ -28,8 +28,8 @@ OWNER_LABEL = "ragdock.sandbox=images"
 RECIPE_LABEL = "ragdock.recipe"
 PROBE_SECONDS = 6.0
 AT_ONCE = 2
-# A build that prints nothing for so long waits for a connection that gives nothing: it is ended and made
-# again, so many times in all. What is finished is kept.
+# A build that prints nothing for this long waits for a stalled connection. It is stopped and started again,
+# up to ATTEMPTS times in all; finished steps are kept.
 SILENCE_SECONDS = 400.0
 ATTEMPTS = 3
 PULL_SILENCE_SECONDS = 1800.0
@@ -44,35 +44,37 @@ class Image(BaseModel):
 
     name: str
     recipe: str
-    # The digest upstream published for this name; empty: known by its name only.
+    # The digest that upstream published for this name; empty if unknown.
     digest: str = ""
     # Whether Docker Hub has an image of this name at all.
     upstream: bool = True
+    # Made when it is first needed, and not with the others.
+    on_demand: bool = False
 
     @property
     def pinned(self) -> str:
-        """What to pull: the name, pinned to its digest when that is known."""
+        """Return the reference to pull: the name, pinned to its digest if that is known."""
         return f"{self.name}@{self.digest}" if self.digest else self.name
 
 
 def published(name: str) -> str:
-    """The digest to which the services' Dockerfiles pin a base image; empty without one."""
+    """Return the digest to which the services' Dockerfiles pin a base image; empty if there is none."""
     pin = re.compile(rf"^ARG \w+_IMAGE={re.escape(name)}@(sha256:[0-9a-f]{{64}})$", re.MULTILINE)
     found = (pin.search(path.read_text()) for path in sorted(SERVICES.glob("*/Dockerfile")))
     return next((one.group(1) for one in found if one), "")
 
 
-# Digests were read in public repositories that pin the same name. Those of Debian, Python and
-# Caddy stand in two or more unrelated ones, Ollama's in one; for OpenSearch 2.19.1 none was found, so its
-# tag has to do, which its makers build again now and then (docs/decisions/0092-which-upstream-images.md).
-# Those of images that services start from are in their Dockerfiles.
+# The digests come from public repositories that pin the same name. Those of Debian, Python and Caddy are in
+# two or more unrelated repositories, Ollama's in one. None was found for OpenSearch 2.19.1, so only its tag
+# is used, which upstream rebuilds now and then (docs/decisions/0092-which-upstream-images.md). Digests of
+# images that services start from are in their Dockerfiles.
 IMAGES: tuple[Image, ...] = (
     Image(
         name="debian:trixie-slim",
         recipe="debian",
         digest=published("debian:trixie-slim"),
     ),
-    # Early, since building it takes longest: the others are built beside it.
+    # Early, because its build takes longest: the others are built at the same time.
     Image(
         name="ollama/ollama:0.17.4",
         recipe="ollama",
@@ -86,7 +88,7 @@ IMAGES: tuple[Image, ...] = (
     Image(name="ragdock-sandbox/host:trixie", recipe="host", upstream=False),
     Image(name="ragdock-sandbox/registry:2", recipe="registry", upstream=False),
     Image(name="ragdock-sandbox/aws:5", recipe="aws", upstream=False),
-    Image(name="ragdock-sandbox/pebble:3", recipe="pebble", upstream=False),
+    Image(name="ragdock-sandbox/pebble:3", recipe="pebble", upstream=False, on_demand=True),
     Image(name="opensearchproject/opensearch:2.19.1", recipe="opensearch"),
     Image(
         name="caddy:2.11.4",
@@ -106,10 +108,15 @@ class Present(BaseModel):
     built: bool = False
 
 
-def ensure_all(progress: Say, images: Iterable[Image] = IMAGES) -> None:
-    """Make every image present, touching only what is missing or has another recipe."""
-    wanted = tuple(images)
-    hashes = recipe_hashes(wanted)
+def ensure_all(progress: Say) -> None:
+    """Provide every image that each sandbox needs."""
+    ensure(progress, [image.name for image in IMAGES if not image.on_demand])
+
+
+def ensure(progress: Say, names: Sequence[str]) -> None:
+    """Provide these images; build or pull only those that are missing or whose recipe changed."""
+    wanted = [image for image in IMAGES if image.name in names]
+    hashes = recipe_hashes()
     present = look(wanted)
     missing = [image for image in wanted if not _ready(image, present, hashes)]
     if not missing:
@@ -126,9 +133,9 @@ def ensure_all(progress: Say, images: Iterable[Image] = IMAGES) -> None:
 
 
 def each_after_its_parents(images: Iterable[Image], make: Callable[[Image], None]) -> None:
-    """Make some at once: while one waits for the network, another one computes.
+    """Make several images at once: while one build waits for the network, another one computes.
 
-    The first failure is raised when the builds that run beside it have ended; no other is started.
+    After a failure no further build starts; it is raised when the builds already running have ended.
     """
     by_name = {image.name: image for image in images}
     order = TopologicalSorter(
@@ -152,13 +159,13 @@ def each_after_its_parents(images: Iterable[Image], make: Callable[[Image], None
 
 
 def look(images: Iterable[Image]) -> dict[str, Present]:
-    """List once which of the images are on this machine."""
+    """Return those of the images that are on this machine, with one Docker command."""
     names = [image.name for image in images]
     shape = (
         '{{json .RepoTags}}\t{{json .RepoDigests}}\t{{index .Config.Labels "ragdock.recipe"}}'
         '\t{{index .Config.Labels "ragdock.sandbox"}}'
     )
-    # An image that is missing makes the command fail and is left out of what it prints.
+    # If an image is missing, the command fails, but still prints the others.
     done = run(["docker", "image", "inspect", "--format", shape, *names], check=False)
     if done.returncode != 0 and "No such image" not in done.stderr:
         raise SandboxError(
@@ -167,7 +174,7 @@ def look(images: Iterable[Image]) -> dict[str, Present]:
             "Start Docker, or run `sandbox/bootstrap.sh`, which does.",
         )
     found: dict[str, Present] = {}
-    # Docker prints one empty line when none of them is there.
+    # Docker prints one empty line if all are missing.
     for line in filter(None, done.stdout.splitlines()):
         tags, digests, recipe, owner = line.split("\t")
         entry = Present(
@@ -180,7 +187,7 @@ def look(images: Iterable[Image]) -> dict[str, Present]:
 
 
 def recipe_hashes(images: Iterable[Image] = IMAGES, root: Path = RECIPES) -> dict[str, str]:
-    """The hash of each recipe: its files and the recipes of the images it is made from."""
+    """Return the hash of each recipe, over its files and the recipes of the images it is built from."""
     by_name = {image.name: image.recipe for image in images}
     hashes: dict[str, str] = {}
 
@@ -204,7 +211,7 @@ def recipe_hashes(images: Iterable[Image] = IMAGES, root: Path = RECIPES) -> dic
 
 
 def parents(folder: Path) -> list[str]:
-    """The images a recipe starts from, as its Dockerfile names them."""
+    """Return the base images in a recipe's Dockerfile."""
     dockerfile = folder / "Dockerfile"
     if not dockerfile.exists():
         return []
@@ -217,13 +224,13 @@ def _ready(image: Image, present: dict[str, Present], hashes: dict[str, str]) ->
         return False
     if here.built or not image.upstream:
         return here.recipe == hashes[image.recipe]
-    # Upstream's own image. One of another digest is the user's: it is newer or older, it
-    # works, and its name is not ours to take away.
+    # An image from upstream. If its digest differs, the user pulled another version under
+    # this name: it works, so do not replace it.
     return bool(here.digests)
 
 
 def _hub_answers(say: Say) -> bool:
-    """Request the smallest resource of an image from Docker Hub that is pulled anyway."""
+    """Return whether Docker Hub answers, by requesting the manifest of an image that is needed anyway."""
     say("checking whether Docker Hub answers")
     try:
         done = run(
@@ -242,7 +249,7 @@ def _hub_answers(say: Say) -> bool:
 
 def _pull(image: Image, say: Say) -> bool:
     try:
-        # Nothing is printed while a layer comes, and the largest has gigabytes.
+        # Docker prints nothing while it downloads a layer, and the largest has gigabytes.
         stream(["docker", "pull", image.pinned], say, silence=PULL_SILENCE_SECONDS)
         if image.digest:
             run(["docker", "tag", image.pinned, image.name])
@@ -274,7 +281,7 @@ def _build_command(image: Image, label: str) -> list[str]:
             "docker", "buildx", "build", "--progress=plain", *_secret(),
             "--label", OWNER_LABEL, "--label", label, "--tag", image.name, str(folder),
         ]  # fmt: skip
-    # An import takes its file system from a pipe, and a failure of the pipe's first half must fail the whole.
+    # The import reads the file system from a pipe; with pipefail a failure of recipe.sh fails the command.
     command = shlex.join(["sh", str(folder / "recipe.sh")])
     target = shlex.join(
         ["docker", "import", "-c", 'CMD ["bash"]', "-c", f"LABEL {OWNER_LABEL}",
@@ -284,7 +291,7 @@ def _build_command(image: Image, label: str) -> list[str]:
 
 
 def patiently(command: list[str], say: Say, log: Path) -> None:
-    """Run a build; one that makes no progress is ended and run again."""
+    """Run a build; stop it and run it again if it makes no progress."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return stream(command, say, log=log, silence=SILENCE_SECONDS)
@@ -296,7 +303,7 @@ def patiently(command: list[str], say: Say, log: Path) -> None:
 
 
 def _secret() -> list[str]:
-    """The machine's certificate authorities, for a network that has its own."""
+    """Pass the machine's certificate authorities to a build, for networks with their own authority."""
     path = authorities()
     return ["--secret", f"id=ca,src={path}"] if path else []
 
@@ -308,7 +315,7 @@ def _log_path(image: Image) -> Path:
 
 
 def _prefixed(say: Say, prefix: str) -> Say:
-    def told(text: str) -> None:
+    def prefixed(text: str) -> None:
         say(f"{prefix}: {text}")
 
-    return told
+    return prefixed

@@ -33,6 +33,7 @@ from sandbox.settings import LABEL, Sandbox
 
 IMAGES = "images"
 CGROUPS = Path("/sys/fs/cgroup")
+UNMOUNT_SECONDS = 20
 
 
 def need_root() -> None:
@@ -67,8 +68,8 @@ def up(sandbox: Sandbox, progress: Progress) -> None:
         (sandbox.state / "metadata").mkdir(parents=True, exist_ok=True, mode=0o700)
         docker_api.ensure_container(client, sandbox, networks.router(sandbox))
     if docker_api.find(client, domain.NAME):
-        with progress.stage("Certificate authority"):
-            domain.up(client, sandbox)
+        with progress.stage("Certificate authority") as say:
+            domain.up(client, sandbox, say)
     if docker_api.find(client, remote.NAME):
         with progress.stage("Models elsewhere"):
             remote.up(client, sandbox)
@@ -145,7 +146,9 @@ def wipe(sandbox: Sandbox, progress: Progress) -> list[str]:
             volume.remove(force=True)
             removed.append(f"volume {volume.name}")
     with progress.stage("Loop devices"):
-        removed += Store(sandbox.state / "ebs").release_all()
+        store = Store(sandbox.state / "ebs")
+        removed += store.release_all()
+        store.wait_until_released(UNMOUNT_SECONDS)
     with progress.stage("Images"):
         removed += _remove_images(client, sandbox)
     with progress.stage("Files"):

@@ -1,6 +1,6 @@
 """The edge gets a certificate for an address: a release's Caddyfile with a real Caddy and a real authority.
 
-On a network of its own whose addresses are public ones of nobody (TEST-NET-2), so that nobody is "inside".
+The test network has public addresses that nobody owns (TEST-NET-2), so that no client counts as internal.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from ansible_collections.ragdock.host.plugins.module_utils.endpoint import (
     Certificate,
     PublicEndpoint,
 )
-from sandbox import domain, pki
+from sandbox import domain, images, pki
 from sandbox.acme import server
 
 from .conftest import until
 
 ROOT = Path(__file__).parents[2]
 NAME = "sandbox-test-certificates"
-# The gateway, from which this machine asks, is in the range that may reach the service; the authority is not.
+# This machine connects from the gateway, which is in the allowed range; the authority is not.
 NETWORK, ALLOWED = "198.51.100.0/24", "198.51.100.0/30"
 AUTHORITY, EDGE, ALONE = "198.51.100.5", "198.51.100.6", "198.51.100.7"
 CADDY = "caddy:2.11.4"
-# Half a minute in place of 160 hours (the own CA's: three), looked at every second in place of every minute.
+# Half a minute instead of 160 hours (own CA: three hours), checked every second instead of every minute.
 QUICK = {"renew_interval 1m": "renew_interval 1s", "lifetime 3h": "lifetime 30s"}
 LIFETIMES = {"default": 7200, "shortlived": 30}
 Serve = Callable[[str], "Edge"]
@@ -47,14 +47,14 @@ Got = TypeVar("Got")
 
 
 def docker(*words: str, check: bool = True) -> str:
-    """A command of Docker; what it printed."""
+    """Run a Docker command and return its output."""
     done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0 or not check, done.stderr
     return done.stdout.strip() + done.stderr
 
 
 def at_last(ask: Callable[[], Got], error: type[Exception], address: str) -> Got:
-    """What a container answers as soon as it does; after a minute, its log."""
+    """Return what a container answers as soon as it does; after a minute, fail with its log."""
     end = time.monotonic() + 60
     while time.monotonic() < end:
         with suppress(error):
@@ -65,20 +65,20 @@ def at_last(ask: Callable[[], Got], error: type[Exception], address: str) -> Got
 
 @dataclass
 class Edge:
-    """An edge, and whom its clients trust."""
+    """An edge, and the authorities that its clients trust."""
 
     address: str
     authorities: str
 
     def certificate(self) -> Certificate:
-        """What it shows, once it has one."""
+        """Wait until the edge has a certificate, and return it."""
         asked = PublicEndpoint(self.address, self.address, 443, self.authorities, "")
         return at_last(lambda: asked.certificate(5), OSError, self.address)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Files of this test; afterwards its containers and its network are gone."""
+    """The folder of these tests' files; afterwards their containers and network are removed."""
     made = tmp_path_factory.mktemp("certificates")
     docker("network", "create", "--subnet", NETWORK, NAME)
     yield made
@@ -88,13 +88,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def start(address: str, *words: str) -> None:
-    """A container of this test."""
+    """Start a container of these tests."""
     docker("run", "-d", "--name", f"{NAME}-{address}", "--network", NAME, "--ip", address, *words)
 
 
 @pytest.fixture(scope="module")
 def root(folder: Path) -> str:
-    """The root of a running authority."""
+    """The root certificate of a running authority."""
+    images.ensure(print, [domain.IMAGE])
     own = folder / "acme"
     pki.ensure(own, "acme", IPv4Address(AUTHORITY), dt.datetime.now(dt.UTC))
     (own / "pebble.json").write_text(server.config(LIFETIMES))
@@ -106,7 +107,7 @@ def root(folder: Path) -> str:
 
 
 def root_of(folder: Path) -> str:
-    """The root of the authority, which has a new one each time it starts."""
+    """Return the authority's root certificate, a new one each time it starts."""
     url, ca = f"https://{AUTHORITY}:15000/roots/0", str(folder / "acme" / "ca.crt")
     return at_last(
         lambda: requests.get(url, timeout=5, verify=ca, proxies={"https": ""}).text,
@@ -117,7 +118,7 @@ def root_of(folder: Path) -> str:
 
 @pytest.fixture(scope="module")
 def serve(folder: Path, root: str) -> Serve:
-    """Starts an edge with an address, as a release configures it."""
+    """A function that starts an edge with an address, as a release configures it."""
 
     def run(address: str) -> Edge:
         here = folder / address
@@ -145,7 +146,7 @@ def serve(folder: Path, root: str) -> Serve:
 
 
 def render(here: Path, **settings: Any) -> None:
-    """Write the Caddyfile of a release."""
+    """Write the Caddyfile of a release, with shorter times."""
     (here / "settings.json").write_text(json.dumps(settings))
     files = ("inventory/defaults.yml", "roles/stack/defaults/main.yml", "roles/stack/vars/main.yml")
     done = subprocess.run(
@@ -170,7 +171,7 @@ def edge(serve: Serve) -> Edge:
 
 
 def test_an_authority_issues_for_an_address_and_the_edge_renews_in_time(edge: Edge) -> None:
-    """A certificate of half a minute is replaced before it ends, again by the authority's."""
+    """A certificate valid for half a minute is replaced before it ends, by the same authority."""
     first = edge.certificate()
     assert "Pebble" in first.issuer
     assert (first.ends - first.begins).total_seconds() < LIFETIMES["shortlived"] + 1
@@ -185,7 +186,7 @@ def test_an_authority_issues_for_an_address_and_the_edge_renews_in_time(edge: Ed
     [(EDGE, 308, f"https://{EDGE}/page?x=1"), ("elsewhere.example", 421, None)],
 )
 def test_port_80_leads_to_https(edge: Edge, host: str, status: int, location: str | None) -> None:
-    """For those in the ranges that may reach the service."""
+    """For clients in the allowed ranges."""
     connection = HTTPConnection(edge.address, 80, timeout=10)
     connection.request("GET", "/page?x=1", headers={"Host": host})
     answer = connection.getresponse()
@@ -195,7 +196,7 @@ def test_port_80_leads_to_https(edge: Edge, host: str, status: int, location: st
 
 @pytest.mark.parametrize("path", ["/", "/.well-known/acme-challenge/guessed"])
 def test_port_80_answers_others_with_nothing(edge: Edge, path: str) -> None:
-    """The authority got its challenge from there, and the certificate was issued; that is all there is."""
+    """The authority got its challenge there, and issued the certificate; nothing else is answered."""
     assert "Pebble" in edge.certificate().issuer
     asked = (
         "import http.client as h; c = h.HTTPConnection('{0}', 80, timeout=10); c.request('GET', '{1}');"
@@ -207,7 +208,7 @@ def test_port_80_answers_others_with_nothing(edge: Edge, path: str) -> None:
 
 
 def test_the_own_ca_issues_until_the_authority_does(serve: Serve, folder: Path) -> None:
-    """The last of these tests: the authority that was away knows nobody any more."""
+    """The last of these tests: after its restart the authority has lost all its state."""
     docker("stop", f"{NAME}-{AUTHORITY}")
     edge = serve(ALONE)
     assert edge.certificate().own
