@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what this checkout needs and this machine lacks, and prints nothing when that is
 # nothing: Docker Engine (running), buildx, mmdebstrap, and the Python tools in .venv.
-#   sandbox/bootstrap.sh [--tests]     --tests: Chromium and Tesseract too, for the tests
+#   sandbox/bootstrap.sh [--tests]     --tests: Chromium, its certutil and Tesseract too, for the tests
 # For Debian 12 and 13 and Ubuntu; safe to run again at any time.
 set -euo pipefail
 
@@ -138,6 +138,7 @@ missing_packages() {
   [ -s /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
   [ -x "$venv/bootstrap/bin/uv" ] || "$python" -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
   if $tests && ! command -v tesseract >/dev/null; then echo tesseract-ocr; fi
+  if $tests && ! command -v certutil >/dev/null; then echo libnss3-tools; fi
   if $tests && ! on_ubuntu && ! command -v chromium >/dev/null; then printf '%s\n' chromium chromium-driver; fi
 }
 

@@ -5,19 +5,14 @@ asked of the sandbox. The browser is the one that RAGDOCK_CHROMIUM names, else D
 `playwright install chromium` brought (Ubuntu).
 """
 
-import base64
-import hashlib
 import os
-import socket
-import ssl
+import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.stack.endpoint import value
@@ -42,12 +37,6 @@ class Stack:
     password: str = field(repr=False)
     ca: str
 
-    @property
-    def address(self) -> tuple[str, int]:
-        """Host and port of the endpoint."""
-        parts = urlsplit(self.url)
-        return parts.hostname or "", parts.port or 443
-
 
 def deployed() -> Stack:
     """Where the stack is."""
@@ -56,14 +45,15 @@ def deployed() -> Stack:
 
 @contextmanager
 def chromium(stack: Stack) -> Iterator[Browser]:
-    """Chromium, which trusts the one key that Python has just verified against the CA."""
+    """Chromium, which trusts the stack's CA."""
     debians = "/usr/bin/chromium" if Path("/usr/bin/chromium").exists() else None
     executable = os.environ.get("RAGDOCK_CHROMIUM") or debians
-    switches = [*_SWITCHES]
-    if stack.url.startswith("https://"):
-        switches.append(f"--ignore-certificate-errors-spki-list={_verified_key(stack)}")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=executable, args=switches)
+    with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
+        if stack.ca:
+            _trust(stack.ca, Path(home))
+        launched = playwright.chromium.launch(
+            executable_path=executable, args=_SWITCHES, env={**os.environ, "HOME": home}
+        )
         yield launched
         launched.close()
 
@@ -84,19 +74,11 @@ def sign_in(page: Page, stack: Stack) -> None:
     expect(page.get_by_role("tab", name="Ask")).to_be_visible(timeout=60_000)
 
 
-def _verified_key(stack: Stack) -> str:
-    """Connect once with full verification and name the server's key as Chromium wants it named.
-
-    Debian's Chromium takes no CA file; a certificate error of any other key still stops it.
-    """
-    trust = ssl.create_default_context(cadata=stack.ca or None)
-    host, port = stack.address
-    with (
-        socket.create_connection((host, port), timeout=30) as plain,
-        trust.wrap_socket(plain, server_hostname=host) as secured,
-    ):
-        shown = secured.getpeercert(binary_form=True)
-    assert shown is not None
-    key = x509.load_der_x509_certificate(shown).public_key()
-    spelled = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return base64.b64encode(hashlib.sha256(spelled).digest()).decode()
+def _trust(ca: str, home: Path) -> None:
+    """Let Chromium under this home trust a CA, in the store of certificates that it reads on Linux."""
+    store = home / ".pki" / "nssdb"
+    store.mkdir(parents=True)
+    pem = home / "ca.pem"
+    pem.write_text(ca)
+    for arguments in (["-N", "--empty-password"], ["-A", "-n", "ragdock", "-t", "C,,", "-i", str(pem)]):
+        subprocess.run(["certutil", "-d", f"sql:{store}", *arguments], check=True)
