@@ -1,4 +1,4 @@
-"""The worker's loop: look for files, take work, wait for what is away, stop when asked."""
+"""The worker's loop: find files, do the work, wait out unavailable stores, stop when asked."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from rag_core.ledger.notes import PAUSED
 
 _LOG = structlog.get_logger()
 _IDLE_SECONDS = 1.0
-_FIRST_WAIT = 2.0
-_LONGEST_WAIT = 30.0
+_FIRST_WAIT = 1.0
+_LONGEST_WAIT = 10.0
 
 
 class Worker:
-    """One worker; nothing here knows which document format or store it deals with."""
+    """One worker, independent of document formats and stores."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Worker:
         self._wait = _FIRST_WAIT
 
     def run(self) -> None:
-        """Work until `stop` is set."""
+        """Run until `stop` is set."""
         taken_over = self._ledger.take_over()
         self._ledger.note(PAUSED, None)
         _LOG.info("worker started", taken_over=taken_over)
@@ -74,7 +74,7 @@ class Worker:
             _report(step, time.monotonic() - started)
 
     def _guarded(self, turn: Callable[[], None]) -> None:
-        """Run one turn; a store that is away makes the worker wait and try again, never end."""
+        """Run one turn; if a store is unavailable, the worker pauses and tries again instead of exiting."""
         try:
             turn()
         except RagError as error:
@@ -87,7 +87,7 @@ class Worker:
         if self._paused != code:
             _LOG.warning("ingestion paused", code=code, message=message)
             self._paused, self._wait = code, _FIRST_WAIT
-            with suppress(sqlite3.Error):  # the ledger itself may be what is away
+            with suppress(sqlite3.Error):  # the ledger itself may be unavailable
                 self._ledger.note(PAUSED, message)
         # Wait in short stretches, so that the heartbeat shows a waiting worker as alive.
         until = time.monotonic() + self._wait
@@ -102,7 +102,7 @@ class Worker:
             self._ledger.note(PAUSED, None)
 
     def _alive(self) -> bool:
-        """Asked by the ingestor between batches of a document."""
+        """Called by the ingestor between batches of a document; False makes it stop."""
         self._look_after()
         return not self._stop.is_set()
 
@@ -112,7 +112,7 @@ class Worker:
         if now < self._next_scan:
             return
         scan = self._watcher.scan()
-        # A growing file is checked again soon: it is taken when two looks agree.
+        # Check a growing file again soon: it is taken once two scans see the same file.
         self._next_scan = time.monotonic() + (
             min(_IDLE_SECONDS, self._poll_seconds) if scan.growing else self._poll_seconds
         )
