@@ -94,7 +94,7 @@ unit: ## Run the tests that need only this checkout
 
 .PHONY: refusals
 refusals: ## Test that bad input is refused before anything changes
-	@pytest $(AT_ONCE) tests/refusals
+	@pytest $(AT_ONCE) --dist worksteal tests/refusals
 
 .PHONY: molecule
 molecule: ## Run every molecule scenario
@@ -103,8 +103,7 @@ molecule: ## Run every molecule scenario
 
 .PHONY: stack
 stack: ## Test the running sandbox through its public endpoint and on its host
-	@pytest $(AT_ONCE) --dist loadfile tests/unit -m restic
-	@pytest $(AT_ONCE) --dist loadfile services -m real
+	@pytest $(AT_ONCE) --dist loadfile tests/unit services -m "restic or real"
 	@pytest tests/host tests/stack tests/security tests/sandbox -m "always or not (release or disaster or rotation or model_host)"
 
 .PHONY: release

@@ -1,4 +1,4 @@
-"""`--check --diff` works on every playbook: it tells, changes nothing, and shows no secret."""
+"""`--check --diff` works on every playbook: it reports, changes nothing, and shows no secret."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from tests.stack.host import Host
 from tests.stack.plays import Outcome, play
 from tests.stack.test_secrets import named_in, secrets_of
 
-# In which nothing would change on a deployment that stands.
+# Playbooks that have nothing to change on an existing deployment.
 QUIET = {"site", "provision", "configure", "deploy", "verify", "status", "plan", "drift", "renew", "undelete"}
 PLAYBOOKS = ("site.yml", *sorted(f"playbooks/{path.name}" for path in CHECKOUT.glob("playbooks/*.yml")))
-AT_ONCE = 2
+AT_ONCE = 3
 """They read, and a run that only reads does not wait for another one."""
 
 
 @dataclass(frozen=True)
 class Checked:
-    """Every playbook in check mode, and the host before and after all of them."""
+    """The outcome of every playbook in check mode, and the host's state before and after all of them."""
 
     secrets: dict[str, str]
     before: tuple[object, ...]
@@ -33,7 +33,7 @@ class Checked:
 
 
 def state_of(host: Host) -> tuple[object, ...]:
-    """What an act would change: Ragdock's files but for live data, the release that serves, containers."""
+    """Return what a real run could change: Ragdock's files except live data, the release, the containers."""
     found = "find /opt/ragdock /etc/ragdock /etc/cron.d -xdev -type f -printf '%p %s %T@\\n'"
     passing = "grep -v -e ^/opt/ragdock/data/ -e /backup/cache/ -e /.ansible"
     kept = host.shell(f"{found} | {passing} | sort; readlink /opt/ragdock/current; docker ps -aq | sort")
@@ -41,7 +41,7 @@ def state_of(host: Host) -> tuple[object, ...]:
 
 
 def words_for(playbook: str) -> list[str]:
-    """What a playbook does not go without."""
+    """Return the arguments that a playbook requires."""
     return {
         "playbooks/rotate.yml": ["-e", "secrets=all"],
         "playbooks/destroy.yml": ["-e", f"confirm={value('name')}"],
@@ -51,7 +51,7 @@ def words_for(playbook: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def checked(host: Host) -> Checked:
-    """On a deployment that has a backup, as any that is older than a night."""
+    """Run every playbook in check mode, after a backup: any deployment older than a night has one."""
     back_up().good()
     secrets, before = secrets_of(host), state_of(host)
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -72,5 +72,5 @@ def test_check_mode_reports_and_shows_no_secret(host: Host, checked: Checked, pl
 
 
 def test_check_mode_changes_nothing(checked: Checked) -> None:
-    """On the host, the same containers run on, and every file of Ragdock is as it was."""
+    """On the host, the same containers keep running and every file of Ragdock is unchanged."""
     assert checked.after == checked.before
