@@ -1,8 +1,9 @@
-"""What backups cost, by size and by change, beside `stop; tar; start`; drills, restores; what askers notice.
+"""Measure backups, drills and restores against `stop; tar; start`, and how backups slow down answers.
 
     python -m bench.backup [passages ...]      default: 1000 10000; 100000 takes an hour
 
-Needs a deployed sandbox. Its own backups are set aside; the index ends with the documents it had.
+Needs a deployed sandbox, whose own backups are moved aside meanwhile; at the end the index has the same
+documents as before.
 """
 
 from __future__ import annotations
@@ -34,12 +35,12 @@ REPOSITORY = "/opt/ragdock/bench-of-backups"
 LONG_SECONDS = 3600.0
 LOCAL = ("-e", f"ragdock_backup_repository={REPOSITORY}/repository", "-e", "backup_snapshots_kept=1")
 MB = 1e6
-# What the playbook's backup holds, taken the plain way.
+# The paths that the playbook's backup covers, for the plain tar.
 TAR = "data/opensearch data/raw data/ledger data/analytics releases"
 
 
 class Bench:
-    """One deployment, measured."""
+    """Measures one deployment."""
 
     def __init__(self) -> None:
         self.endpoint = Endpoint(value("url").rstrip("/"), value("token"), value("ca"))
@@ -47,34 +48,34 @@ class Bench:
         self.figures: list[Figure] = []
 
     def passages(self, *words: str) -> None:
-        """Change the index."""
+        """Run measuring/passages.py on the host with these arguments."""
         self.host.run("python3", "-", *words, given=PASSAGES.read_text(), seconds=3600)
 
-    def anew(self) -> None:
-        """No backup was ever made."""
+    def fresh(self) -> None:
+        """Reset the host to a state in which no backup was ever made."""
         self.host.shell(
             f"rm -rf {REPOSITORY} && mkdir -p {REPOSITORY} && rm -f /opt/ragdock/backup/*.json && "
             "rm -rf /opt/ragdock/backup/cache"
         )
 
     def back_up(self) -> dict[str, float]:
-        """A backup's own figures, and its seconds on the host as recorded."""
+        """Make a backup; return the figures it recorded and its seconds on the host."""
         return self.ran(PLAYBOOK, "backup")
 
     def ran(self, playbook: str, job: str) -> dict[str, float]:
-        """A playbook's own figures, and its seconds on the host as recorded."""
+        """Run a playbook; return the figures its job recorded and its seconds on the host."""
         play(playbook, *LOCAL, seconds=LONG_SECONDS).good()
         found = json.loads(self.host.run("cat", f"/opt/ragdock/state/{job}.json"))
         return {**found["figures"], "seconds": found["seconds"]}
 
     def bytes_of(self, path: str) -> float:
-        """Bytes on the host's disk."""
+        """Return the size of a path on the host, in bytes."""
         return float(self.host.run("du", "-sb", path).split()[0])
 
     def week(self, size: int) -> None:
-        """Seven days with one percent of change, by us and by tar."""
+        """Back up seven days with one percent of change a day, with the playbook and with tar."""
         self.passages("fill", "0", str(size), "0")
-        self.anew()
+        self.fresh()
         with Searches(self.endpoint) as searches:
             first = self.back_up()
         seconds, added = [], []
@@ -113,7 +114,7 @@ class Bench:
         ]
 
     def back(self, size: int) -> None:
-        """The newest backup verified in a node of its own, then brought back into the live one."""
+        """Verify the newest backup in a throwaway node (drill), then restore it into the live one."""
         drill = self.ran("playbooks/drill.yml", "drill")
         restore = self.ran("playbooks/restore.yml", "restore")
         steps = {name: restore[f"{name}_seconds"] for name in ("fetch", "check", "index", "switch")}
@@ -125,16 +126,16 @@ class Bench:
         ]
 
     def tar_only(self) -> float:
-        """Bytes of a tar of the same data; taken live, for its size only."""
+        """Return the size in bytes of a tar of the same data, taken live, so only its size is meaningful."""
         words = f"cd /opt/ragdock && tar --warning=no-file-changed -cf - {TAR} 2>/dev/null | gzip -1 | wc -c"
         return float(self.host.shell(f"set +e; {words}", seconds=1800).split()[-1])
 
     def stop_tar_start(self) -> tuple[float, float]:
-        """Seconds without an answer, and of the whole."""
+        """Return the seconds without an answer, and the seconds of `stop; tar; start` itself."""
         compose = "docker compose -p ragdock --project-directory /opt/ragdock/current"
         began = time.monotonic()
         self.host.shell(
-            # Whatever becomes of the tar, the stack starts again.
+            # Start the stack again even if tar fails.
             f"trap '{compose} start' EXIT; {compose} stop; cd /opt/ragdock; "
             f"tar -cf - {TAR} | gzip -1 > {REPOSITORY}/plain.tgz",
             seconds=3600,
@@ -150,7 +151,7 @@ class Bench:
 
     @staticmethod
     def answers(api: ApiClient) -> bool:
-        """Whether a search finds something."""
+        """Return whether the API answers a search."""
         try:
             return (
                 api.http.post("/api/search", json={"query": "w1", "top_k": 1}).status_code == httpx.codes.OK
@@ -160,7 +161,7 @@ class Bench:
 
     @staticmethod
     def asked(api: ApiClient, keyword: str) -> float:
-        """Seconds of one answer that the model wrote."""
+        """Return the seconds of one answer that the model wrote."""
         began = time.monotonic()
         found = api.ask(f"Who built the lighthouse of {keyword}, and in which year?")
         seconds = time.monotonic() - began
@@ -169,7 +170,7 @@ class Bench:
         return seconds
 
     def askers(self) -> None:
-        """p95 of answers in turns without and with a backup that runs."""
+        """Measure the p95 of answers, alternating between no backup and a running backup."""
         api = ApiClient(self.endpoint)
         keyword = papers.word()
         document = api.brought(f"{keyword}.txt", papers.story(keyword).encode())
@@ -198,7 +199,7 @@ class Bench:
         ]
 
     def asked_during_backups(self, api: ApiClient, keyword: str) -> list[float]:
-        """Seconds of answers while one backup after the other runs."""
+        """Return the seconds of each answer while one backup after another runs."""
         stop = threading.Event()
         loop = threading.Thread(target=self.keep_backing_up, args=(stop,))
         loop.start()
@@ -209,14 +210,14 @@ class Bench:
             loop.join()
 
     def keep_backing_up(self, stop: threading.Event) -> None:
-        """First backups, one after the other: the heaviest there are."""
+        """Run first backups, the heaviest kind, one after another until `stop` is set."""
         while not stop.is_set():
-            self.anew()
+            self.fresh()
             self.back_up()
 
 
 class Searches:
-    """A search every now and then, for as long as the block lasts."""
+    """Searches at regular intervals while the `with` block runs, and counts failures."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.api = ApiClient(endpoint)

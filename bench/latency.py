@@ -1,10 +1,10 @@
-"""How long answers take with 1, 4 and 16 people asking at once, through the public endpoint.
+"""Measure how long answers take with 1, 4 and 16 people asking at once, through the public endpoint.
 
     make bench BENCH=latency [ARGS="1 4 16"]
 
-Needs a deployed sandbox. Brings a manual of over 100 pages, asks questions of it again each time, streamed,
-while copies of the manual are ingested one after the other, and takes all away again. A client that is
-refused with Retry-After tries again after that time. After the table come its rows for
+Needs a deployed sandbox. Uploads a manual of over 100 pages, asks questions about it and streams the answers
+while copies of the manual are ingested one after another, then deletes everything it uploaded. A client that
+is refused with Retry-After waits that long and retries. The table is followed by its rows for
 docs/develop/benchmarks.md.
 """
 
@@ -22,13 +22,13 @@ from functools import partial
 from http import HTTPStatus
 
 from bench.measuring import Figure, console, machine, show
-from bench.measuring.containers import Memory, told
+from bench.measuring.containers import Memory, read_usage
 from tests.stack import papers
 from tests.stack.endpoint import ApiClient, Endpoint, asking, value
 from tests.stack.host import Host
 
 USERS = (1, 4, 16)
-# Of each crowd, however many ask them at once.
+# Answers measured per crowd size, however many people ask at once.
 ANSWERS = 16
 LONGEST_SECONDS = 900.0
 UNDER_WAY = ("queued", "processing")
@@ -46,7 +46,7 @@ QUESTIONS = (
 
 @dataclass
 class Seen:
-    """What people saw: seconds to the first cited line, the first word and the last; times sent away."""
+    """Seconds to the first cited line, the first word and the last word; `away` counts refusals (503)."""
 
     quoted: list[float] = field(default_factory=list)
     first: list[float] = field(default_factory=list)
@@ -57,7 +57,7 @@ class Seen:
 
 
 def one_person(endpoint: Endpoint, number: int, times: int, seen: Seen, until: float) -> None:
-    """Ask, read to the end, ask again."""
+    """Ask `times` questions, reading each answer to its end before asking the next."""
     with endpoint.client(seconds=LONGEST_SECONDS) as http:
         for turn in range(times):
             body = asking(QUESTIONS[(number + turn) % len(QUESTIONS)])
@@ -95,7 +95,7 @@ def one_person(endpoint: Endpoint, number: int, times: int, seen: Seen, until: f
 
 
 def crowd(endpoint: Endpoint, people: int) -> Seen:
-    """So many at once."""
+    """Let `people` clients ask at the same time."""
     seen, until = Seen(), time.monotonic() + LONGEST_SECONDS
     each = max(1, ANSWERS // people)
     threads = [
@@ -112,7 +112,7 @@ def crowd(endpoint: Endpoint, people: int) -> Seen:
 
 @contextmanager
 def ingesting(endpoint: Endpoint) -> Iterator[None]:
-    """Meanwhile the worker always has a document: copies of the manual, one after the other."""
+    """Keep the worker busy inside the block with copies of the manual, one after another."""
     stop, faults = threading.Event(), []
 
     def bring() -> None:
@@ -144,7 +144,7 @@ def ingesting(endpoint: Endpoint) -> Iterator[None]:
 
 @contextmanager
 def manual_ready(endpoint: Endpoint) -> Iterator[None]:
-    """A manual of over 100 pages can be asked, and the models are in memory; afterwards it is gone."""
+    """Upload a manual of over 100 pages and load the models; delete the manual afterwards."""
     api = ApiClient(endpoint)
     manual = api.brought("R-intro.pdf", papers.as_another(papers.manual()))
     try:
@@ -157,7 +157,7 @@ def manual_ready(endpoint: Endpoint) -> Iterator[None]:
 
 
 def rows(crowds: dict[int, Seen]) -> list[str]:
-    """The rows of the table in docs/develop/benchmarks.md."""
+    """Return the rows of the table in docs/develop/benchmarks.md."""
     return [
         f"| {people} | "
         + " | ".join(
@@ -181,7 +181,7 @@ def main(users: list[int]) -> None:
     figures: list[Figure] = []
     with manual_ready(endpoint):
         crowds: dict[int, Seen] = {}
-        with Memory(partial(told, Host(value("name")).run)) as memory, ingesting(endpoint):
+        with Memory(partial(read_usage, Host(value("name")).run)) as memory, ingesting(endpoint):
             alone: dict[str, float] = {}
             for people in users:
                 crowds[people] = seen = crowd(endpoint, people)

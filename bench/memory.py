@@ -1,4 +1,4 @@
-"""Memory of the idle stack by container, the sum of its limits, and the size of its images.
+"""Measure the memory of each container of an idle stack, the sum of the limits, and the image sizes.
 
     python -m bench.memory
 
@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from bench.measuring import Figure, machine, show
-from bench.measuring.containers import told
+from bench.measuring.containers import read_usage
 from tests.stack.endpoint import value
 from tests.stack.host import Host
 
@@ -27,7 +27,7 @@ def main() -> None:
     about = machine()
     host = Host(value("name"))
     containers = host.inspect()
-    used = {name: most for name, (most, _) in told(partial(host.run, seconds=60)).items()}
+    used = {name: most for name, (most, _) in read_usage(partial(host.run, seconds=60)).items()}
     total = sum(used.values())
     limits = sum(one["HostConfig"]["Memory"] for one in containers) / MIB
     whole = float(host.shell(PSS)) / 1024
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def named(container: dict[str, Any]) -> str:
-    """The service of a container."""
+    """Return the service name of a container."""
     return str(container["Config"]["Labels"]["com.docker.compose.service"])
 
 

@@ -1,4 +1,4 @@
-"""Memory of containers while something else is measured."""
+"""Record the memory of containers while something else is measured."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bench.measuring import Figure
 Usage = dict[str, tuple[float, float]]  # service: MiB used, MiB allowed
 MIB = 1 << 20
 UNITS = {"KiB": 1 / 1024, "MiB": 1.0, "GiB": 1024.0, "B": 1 / MIB}
-# As the engine counts it: what is charged to the container without files that were read and may be dropped.
+# Computed like the engine does: the memory charged to the container, less inactive file cache.
 COUNT = """
 cd /sys/fs/cgroup
 if [ -f memory.current ]; then
@@ -28,7 +28,7 @@ fi
 
 
 class Memory:
-    """The most that each container used while this is open; `look` tells what they use now."""
+    """Records the peak memory of each container while open; `look` returns the current usage."""
 
     def __init__(self, look: Callable[[], Usage]) -> None:
         self._look = look
@@ -45,7 +45,7 @@ class Memory:
         self._thread.join()
 
     def figures(self) -> list[Figure]:
-        """The most of each, beside its limit."""
+        """Return the peak of each container, with its limit."""
         if not self._most or not all(used for used, _ in self._most.values()):
             raise SystemExit(f"the engine does not tell what containers use: {self._most}")
         return [
@@ -59,8 +59,8 @@ class Memory:
                 self._most[name] = max(self._most.get(name, now), now)
 
 
-def told(run: Callable[..., str]) -> Usage:
-    """All containers of an engine, as it tells it; `run` gives the output of a command on its host."""
+def read_usage(run: Callable[..., str]) -> Usage:
+    """Return the usage of all containers as `docker stats` reports it; `run` runs a command on the host."""
     found: Usage = {}
     for one in map(json.loads, run("docker", "stats", "--no-stream", "--format", "{{json .}}").splitlines()):
         used, limit = map(mib, str(one["MemUsage"]).split(" / "))
@@ -69,7 +69,7 @@ def told(run: Callable[..., str]) -> Usage:
 
 
 def counted(*names: str) -> Usage:
-    """These containers of this machine, as the kernel counts it: some engines tell nothing but zeros."""
+    """Return the usage of local containers from their control groups: some engines report only zeros."""
     found: Usage = {}
     for name in names:
         asked = ["docker", "exec", name, "sh", "-c", COUNT]
@@ -80,7 +80,7 @@ def counted(*names: str) -> Usage:
 
 
 def proportional(pid: int) -> float:
-    """MiB of a process and its children; what several of them share is counted once."""
+    """Return the MiB used by a process and its children; memory that they share is counted once (PSS)."""
     one = psutil.Process(pid)
     total = 0.0
     for each in [one, *one.children(recursive=True)]:
@@ -90,11 +90,11 @@ def proportional(pid: int) -> float:
 
 
 def service(name: str) -> str:
-    """The service of a container of the stack's or of a benchmark's."""
+    """Return the service name from the name of a container of the stack or of a benchmark."""
     return re.sub(r"^(ragdock|bench-[0-9a-f]+)-|-\d+$", "", name)
 
 
 def mib(text: str) -> float:
-    """A size as the engine tells it."""
+    """Convert a size as Docker prints it to MiB."""
     unit = next(unit for unit in UNITS if text.endswith(unit))
     return float(text.removesuffix(unit)) * UNITS[unit]

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench.measuring.containers import Usage, told
+from bench.measuring.containers import Usage, read_usage
 from bench.measuring.plain import Given
 from bench.peers.system import Event
 from tests.stack.endpoint import ApiClient, Endpoint, value
@@ -16,12 +16,12 @@ from tests.stack.host import Host
 
 MB = 1e6
 PASSAGES = 50
-# It serves both systems.
+# Not counted, because it serves both systems.
 SHARED = "ollama"
 
 
 class Ragdock:
-    """What stands in the sandbox."""
+    """The stack that is deployed in the sandbox."""
 
     def __init__(self, api: ApiClient, host: Host) -> None:
         self._api = api
@@ -30,7 +30,7 @@ class Ragdock:
         self._brought: list[str] = []
 
     def fill(self, files: Sequence[Path]) -> float:
-        """Seconds until all of them are ready."""
+        """Upload the files; return the seconds until all are ready."""
         began = time.monotonic()
         waiting = {self._api.brought(path.name, path.read_bytes()) for path in files}
         if waiting & self._there:
@@ -46,12 +46,12 @@ class Ragdock:
         return time.monotonic() - began
 
     def search(self, question: str) -> Given:
-        """The passages that the API gives out of these documents."""
+        """Return the passages from these documents that the API finds."""
         found = self._api.search(question, PASSAGES, filters=self._filters)
         return [(one["document"], one["title"], one["passage"]) for one in found]
 
     def ask(self, question: str) -> Iterator[Event]:
-        """Quotes are lines of documents."""
+        """Yield the events of a streamed answer; quotes count as lines of documents."""
         for event, data in self._api.stream(question, filters=self._filters):
             if event == "retrieved" and data["quotes"]:
                 yield "line"
@@ -61,11 +61,11 @@ class Ragdock:
                 raise SystemExit(f"an answer ended in an error: {data}")
 
     def memory(self) -> Usage:
-        """Each container, but for Ollama's."""
-        return {name: used for name, used in told(self._host.run).items() if name != SHARED}
+        """Return the memory of each container except Ollama's."""
+        return {name: used for name, used in read_usage(self._host.run).items() if name != SHARED}
 
     def installed(self) -> float:
-        """The images; layers that several share are counted for each."""
+        """Return the size of the images; shared layers are counted for each image."""
         images = {
             one["Image"]
             for one in self._host.inspect()
@@ -76,7 +76,7 @@ class Ragdock:
 
     @property
     def _filters(self) -> dict[str, list[str]]:
-        """Only what was brought, as a knowledge base of Open WebUI holds nothing else."""
+        """Restrict searches to the uploaded documents, like a knowledge base of Open WebUI."""
         return {"documents": self._brought}
 
     def _documents(self) -> list[dict[str, Any]]:
@@ -86,14 +86,14 @@ class Ragdock:
         return found
 
     def clear(self) -> None:
-        """Take the documents away again."""
+        """Delete the uploaded documents."""
         for identity in self._brought:
             self._api.delete(identity)
 
 
 @contextmanager
 def deployed(host: Host) -> Iterator[Ragdock]:
-    """The stack; what is brought is taken away again."""
+    """Yield the stack; delete the uploaded documents afterwards."""
     api = ApiClient(Endpoint(value("url").rstrip("/"), value("token"), value("ca")))
     system = Ragdock(api, host)
     try:

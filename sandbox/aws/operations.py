@@ -24,7 +24,7 @@ LOOKING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def operation(environ: Mapping[str, Any], body: bytes) -> str:
-    """The operation's name in the query, JSON and CBOR protocols; "" for REST."""
+    """Return the operation's name in the query, JSON and CBOR protocols; "" for REST."""
     target = environ.get("HTTP_X_AMZ_TARGET", "")
     if target:
         return str(target).rpartition(".")[2]
@@ -36,14 +36,14 @@ def operation(environ: Mapping[str, Any], body: bytes) -> str:
     return parse_qs(str(environ.get("QUERY_STRING", ""))).get("Action", [""])[0]
 
 
-def only_looks(environ: Mapping[str, Any], name: str) -> bool:
-    """Whether a request leaves everything as it was."""
+def reads_only(environ: Mapping[str, Any], name: str) -> bool:
+    """Return whether a request is read-only."""
     if name:
         return name.startswith(LOOKING)
     return environ.get("REQUEST_METHOD") in LOOKING_METHODS
 
 
 def instances(body: bytes) -> list[str]:
-    """The instances an EC2 request names."""
+    """Return the instances that an EC2 request names."""
     fields = parse_qs(body.decode("utf-8", "replace"))
     return [values[0] for key, values in fields.items() if key.startswith("InstanceId")]

@@ -1,8 +1,8 @@
-"""Makes moto remember: each request that changes something is recorded and can be replayed.
+"""Makes moto's state persistent: each request that changes something is recorded and can be replayed.
 
 moto keeps its state in memory and draws every identifier from one random source. Before
 each changing request that source is seeded with the request's own number, so the same
-request draws the same identifiers whenever it is replayed, whatever was read in between.
+request draws the same identifiers whenever it is replayed, regardless of reads in between.
 Times (launch, last change) are those of the replay.
 """
 
@@ -35,12 +35,12 @@ class Recorder:
         self._events: list[dict[str, Any]] = []
 
     def __call__(self, environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
-        """Answer one request, recording it when it changes something."""
+        """Answer one request, and record it if it changes something."""
         if environ.get("PATH_INFO") == "/sandbox/events":
             return self._answer_events(environ, start_response)
         body = take_body(environ)
         name = operations.operation(environ, body)
-        if operations.only_looks(environ, name):
+        if operations.reads_only(environ, name):
             return self._app(environ, start_response)
         saved = {key: value for key, value in environ.items() if isinstance(value, str)}
         with self._lock:
@@ -51,7 +51,7 @@ class Recorder:
         return response
 
     def replay(self) -> tuple[int, list[str]]:
-        """Replay the journal; returns the number of requests, and those with another result."""
+        """Replay the journal; return the number of requests, and those with a different result."""
         count, differing = 0, []
         for record in self._journal.read():
             head, _, body = record.partition(b"\n")
@@ -91,7 +91,7 @@ class Recorder:
         self._events.append({"operation": name, "instances": named})
 
     def _answer_events(self, environ: dict[str, Any], start_response: Start) -> list[bytes]:
-        """What changed since a given number: the host loop follows this."""
+        """Return the changes since a given number; the host loop polls this."""
         after = int(str(environ.get("QUERY_STRING", "")).removeprefix("after=") or 0)
         answer = {
             "salt": self._salt[:8],

@@ -1,4 +1,4 @@
-"""Office files, books and mail around a text, made by kept libraries; and how they come to harm."""
+"""Office files, books and mail with a given text, made by maintained libraries, and ways to damage them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import docx
 import openpyxl
 import pptx
 
-# The part of each kind that says what is in it.
+# The main part of each kind of archive.
 PARTS = {
     "docx": "word/document.xml",
     "pptx": "ppt/slides/slide1.xml",
@@ -26,7 +26,7 @@ _CONTAINER = (
 
 
 def whole(kind: str, text: str) -> bytes:
-    """A file of a kind that says the text under the heading "Lighthouses", or beside that word."""
+    """A file of this kind with the text under the heading "Lighthouses", or beside that word."""
     made = io.BytesIO()
     if kind == "docx":
         document = docx.Document()
@@ -72,7 +72,7 @@ def book(chapters: list[str]) -> bytes:
 
 
 def mail(text: str, attached: Mapping[str, bytes] | None = None) -> bytes:
-    """A message with files attached to it."""
+    """A message with attached files."""
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = (
         "ada@example.org",
@@ -87,12 +87,12 @@ def mail(text: str, attached: Mapping[str, bytes] | None = None) -> bytes:
 
 
 def broken_off(content: bytes) -> bytes:
-    """The first half of a file, as a download that was interrupted leaves it."""
+    """The first half of a file, as left by an interrupted download."""
     return content[: len(content) // 2]
 
 
 def cut(content: bytes, part: str) -> bytes:
-    """The same archive, whole as such, but the markup of one part ends in its middle."""
+    """The same archive, itself intact, with the markup of one part cut in half."""
     return changed(content, part, lambda markup: markup[: len(markup) // 2])
 
 
@@ -101,8 +101,8 @@ def without(content: bytes, part: str) -> bytes:
     return changed(content, part, lambda markup: None)
 
 
-def spoilt(content: bytes, part: str) -> bytes:
-    """The same archive with some bytes of a part turned over, as a bad disk or stick gives them."""
+def corrupted(content: bytes, part: str) -> bytes:
+    """The same archive with some bytes of a part flipped, as by a faulty disk."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         entry = archive.getinfo(part)
     middle = entry.header_offset + 30 + len(part) + entry.compress_size // 2
@@ -112,12 +112,12 @@ def spoilt(content: bytes, part: str) -> bytes:
 
 
 def swollen(content: bytes, part: str, mib: int) -> bytes:
-    """The same archive with a part that unpacks to so many MiB of blanks."""
+    """The same archive with a part that unpacks to this many MiB of spaces."""
     return changed(content, part, lambda markup: b" " * (mib << 20))
 
 
 def locked(content: bytes) -> bytes:
-    """The same archive with each part marked as encrypted, as programs that pack with a password mark it."""
+    """The same archive with each part marked as encrypted, as in password-protected archives."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         directory = archive.start_dir
     marked = bytearray(content)
@@ -139,7 +139,7 @@ def renamed(content: bytes, old: str, new: str) -> bytes:
 
 
 def strict(content: bytes) -> bytes:
-    """The same Office file under the names that "Strict Open XML" gives its markup; packages keep theirs."""
+    """The same Office file with the namespaces of "Strict Open XML"; those of packages stay the same."""
     names = re.compile(rb"http://schemas\.openxmlformats\.org/(?!package/)(\w+)/2006")
     made = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as before, zipfile.ZipFile(made, "w") as after:
@@ -158,7 +158,7 @@ def archive_of(*names: str) -> bytes:
 
 
 def changed(content: bytes, part: str, change: Callable[[bytes], bytes | None]) -> bytes:
-    """The same archive with a part made another, or left out."""
+    """The same archive with a part changed, or left out if `change` returns None."""
     made = io.BytesIO()
     with (
         zipfile.ZipFile(io.BytesIO(content)) as before,

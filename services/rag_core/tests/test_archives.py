@@ -1,4 +1,4 @@
-"""Archives in documents: their files are read or named, and what they say of themselves is not believed."""
+"""Archives in documents: their files are read or reported, and their declared sizes are not trusted."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def link(name: str, target: str) -> tuple[zipfile.ZipInfo, bytes]:
 
 
 def read(parser: Parser, path: Path, content: bytes) -> tuple[str, list[Note]]:
-    """Text and notes of a file, or of a mail to which it is attached as all.zip."""
+    """Text and notes of a file; one named all.zip is attached to a mail first."""
     data = content if path.name != "all.zip" else office.mail("See the files.", {"all.zip": content})
     path.write_bytes(data)
     items = list(parser.parse(path, sniff(path, path.name)))
@@ -108,7 +108,7 @@ def test_what_is_not_read_of_an_archive_is_named(
 
 @pytest.mark.parametrize("name", ["/etc/cron.d/evil.txt", "../../evil.txt", "C:\\evil.txt", "\u202egnp.txt"])
 def test_names_of_an_archive_are_shown_and_never_used(parser: Parser, tmp_path: Path, name: str) -> None:
-    """A file of that name would be written somewhere else by a program that unpacks."""
+    """A program that unpacks the archive would write a file of that name somewhere else."""
     before = {*tmp_path.parent.rglob("*")}
     text, notes = read(parser, tmp_path / "all.zip", packed((name, TEXT.encode())))
     assert TEXT in text
@@ -121,14 +121,14 @@ def test_an_archive_that_is_locked_or_damaged_costs_only_itself(parser: Parser, 
     whole = packed(("a.txt", TEXT.encode() * 40), ("b.txt", b"Colza oil burns."))
     locked = unread(read(parser, tmp_path / "all.zip", office.locked(whole))[1])
     assert locked.count("it is locked with a password; unpack the archive, and add the file") == 2
-    text, notes = read(parser, tmp_path / "all.zip", office.spoilt(whole, "a.txt"))
+    text, notes = read(parser, tmp_path / "all.zip", office.corrupted(whole, "a.txt"))
     assert "all.zip/a.txt was not read: it is damaged" in unread(notes)
     assert "Colza oil burns." in text
     assert "See the files." in text
 
 
 def untrue(content: bytes, claimed: int) -> bytes:
-    """The same archive, whose only file says that it unpacks to this size."""
+    """The same archive, with its only file claiming to unpack to this size."""
     data, size = bytearray(content), struct.pack("<I", claimed)
     at = content.find(b"PK\x01\x02")
     data[at + 24 : at + 28] = size
@@ -159,7 +159,7 @@ def test_an_archive_that_unpacks_to_too_much_is_named_and_costs_little(
 
 
 def test_a_file_for_which_the_disk_has_no_room_costs_only_itself() -> None:
-    """Files in files are copied to a memory disk of 64 MiB, one beside the other."""
+    """Nested files are copied next to each other to a memory disk of 64 MiB."""
 
     def reader(path: Path, kind: DocumentKind) -> Iterator[Block]:
         yield Block(BlockKind.TEXT, f"{path.stat().st_size} bytes", 1)
@@ -178,7 +178,7 @@ def test_a_file_for_which_the_disk_has_no_room_costs_only_itself() -> None:
 
 
 def test_a_table_of_parts_that_would_fill_memory_is_not_read(tmp_path: Path) -> None:
-    """Sniffed where uploads arrive: a few MiB on disk are hundreds in memory."""
+    """Uploads are sniffed on arrival: a few MiB on disk would take hundreds in memory."""
     entry = b"PK\x01\x02" + bytes(24) + struct.pack("<HHH", 1, 0, 0) + bytes(12) + b"a"
     entries = entry * 200_000
     end = b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, 65535, 65535, len(entries), 0, 0)

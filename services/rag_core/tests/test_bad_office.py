@@ -1,4 +1,4 @@
-"""Office files, books and mail that came to harm: each ends in a clear state, and the next file is read."""
+"""Damaged Office files, books and mail: each ends in a clear state, and the next file is read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from services.rag_core.tests.pdfs import LIMITS
 DAMAGES: dict[str, Callable[[str, bytes], bytes]] = {
     "broken off": lambda kind, content: office.broken_off(content),
     "markup cut": lambda kind, content: office.cut(content, office.PARTS[kind]),
-    "bytes spoilt": lambda kind, content: office.spoilt(content, office.PARTS[kind]),
+    "bytes corrupted": lambda kind, content: office.corrupted(content, office.PARTS[kind]),
 }
 TEXT = "The lamp burns colza oil. " * 40
 
@@ -28,7 +28,7 @@ def parser() -> Iterator[Parser]:
 
 
 def read(parser: Parser, tmp_path: Path, content: bytes, name: str = "x") -> str:
-    """All that is read of a file."""
+    """All text read from a file."""
     path = tmp_path / name
     path.write_bytes(content)
     items = parser.parse(path, sniff(path, name))
@@ -58,7 +58,7 @@ def test_damaged_office_file_says_so_and_the_next_is_read(
 
 
 def test_chapter_that_is_damaged_costs_the_book_only_itself(parser: Parser, tmp_path: Path) -> None:
-    content = office.spoilt(office.book(["One. " * 40, TEXT, "Three. " * 40]), "a1.xhtml")
+    content = office.corrupted(office.book(["One. " * 40, TEXT, "Three. " * 40]), "a1.xhtml")
     text = read(parser, tmp_path, content)
     assert "One." in text
     assert "Three." in text
@@ -72,12 +72,12 @@ def test_archive_with_a_password_says_so(parser: Parser, tmp_path: Path, kind: s
 
 
 def test_one_part_that_unpacks_to_too_much_is_a_bomb(parser: Parser, tmp_path: Path) -> None:
-    """Under the limit of the whole, but markup is parsed as one piece, in ten times its size."""
+    """It is under the total limit, but markup is parsed in one piece, which takes ten times its size."""
     error = failure(parser, tmp_path, office.swollen(office.book([TEXT]), "a0.xhtml", 61))
     assert (error.code, "61 MiB of markup" in error.message) == ("zip_bomb", True)
 
 
-@pytest.mark.parametrize("harm", [office.spoilt, office.without])
+@pytest.mark.parametrize("harm", [office.corrupted, office.without])
 def test_book_whose_only_chapter_is_lost_is_damaged_not_empty(
     parser: Parser, tmp_path: Path, harm: Callable[[bytes, str], bytes]
 ) -> None:
@@ -109,7 +109,7 @@ def test_mail_that_breaks_off_inside_an_attachment_keeps_its_text(parser: Parser
 
 @pytest.mark.parametrize("name", ["x.xlsx", "x.pdf", "x"])
 def test_workbook_is_read_whatever_its_name_ends_in(parser: Parser, tmp_path: Path, name: str) -> None:
-    """Also attached to a mail, where it has no name of its own."""
+    """This also holds for a workbook attached to a mail."""
     content = office.whole("xlsx", TEXT)
     assert "colza" in read(parser, tmp_path, content, name)
     assert "colza" in read(parser, tmp_path, office.mail("See the file.", {name: content}))
@@ -168,12 +168,12 @@ def test_archive_without_a_document_is_refused_with_what_it_is_and_what_to_do(
 
 @pytest.mark.parametrize("kind", ["docx", "pptx", "xlsx"])
 def test_office_file_saved_as_strict_open_xml_is_read(parser: Parser, tmp_path: Path, kind: str) -> None:
-    """The same content under other names: libraries find nothing in it, or fail."""
+    """The same content in other namespaces: libraries find nothing in it, or fail."""
     content = office.strict(office.whole(kind, TEXT))
     assert read(parser, tmp_path, content) == read(parser, tmp_path, office.whole(kind, TEXT))
 
 
 def test_numbered_main_part_is_known(parser: Parser, tmp_path: Path) -> None:
-    """Some of Microsoft's programs write word/document2.xml."""
+    """Some Microsoft programs write word/document2.xml."""
     content = office.renamed(office.whole("docx", TEXT), "document.xml", "document2.xml")
     assert "colza" in read(parser, tmp_path, content)

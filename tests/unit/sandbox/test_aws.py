@@ -1,4 +1,4 @@
-"""The AWS endpoint's memory."""
+"""The sandbox's AWS endpoint keeps its state in a journal across restarts."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ def request(method: str = "POST", path: str = "/", body: bytes = b"", **more: st
 def test_read_only_operations_are_distinguished(
     environ: dict[str, Any], body: bytes, name: str, looks: bool
 ) -> None:
-    """Each protocol names its operation in another place."""
+    """Each protocol puts the operation's name in another place."""
     assert operations.operation(environ, body) == name
-    assert operations.only_looks(environ, name) is looks
+    assert operations.reads_only(environ, name) is looks
 
 
 def test_journal_gives_back_what_it_was_given(tmp_path: Path) -> None:
-    """Whole records in order; nothing readable on the disk."""
+    """Complete records in their order; nothing is readable on the disk."""
     journal = Journal(tmp_path / "journal", KEY)
     for record in (b"first", b"", b"a secret"):
         journal.append(record)
@@ -74,7 +74,7 @@ def test_journal_gives_back_what_it_was_given(tmp_path: Path) -> None:
 
 
 def test_journal_drops_a_record_that_was_cut_off(tmp_path: Path) -> None:
-    """A crash in the middle of a write costs that write only, and later ones are found."""
+    """A crash during a write loses only that record, and later ones are found."""
     journal = Journal(tmp_path / "journal", KEY)
     journal.append(b"first")
     whole = journal.path.read_bytes()
@@ -86,14 +86,14 @@ def test_journal_drops_a_record_that_was_cut_off(tmp_path: Path) -> None:
 
 
 def test_journal_of_another_key_is_known_as_such(tmp_path: Path) -> None:
-    """After a wipe there is another key."""
+    """A new key is created after a wipe."""
     Journal(tmp_path / "journal", KEY).append(b"first")
     assert Journal(tmp_path / "journal", KEY).readable()
     assert not Journal(tmp_path / "journal", bytes(32)).readable()
 
 
 class Account:
-    """An AWS of one operation: it makes things with random names, and lists them."""
+    """An AWS with two operations: one creates things with random names, the other lists them."""
 
     def __init__(self, source: random.Random) -> None:
         """Draw names from `source`, as moto does."""
@@ -102,7 +102,7 @@ class Account:
         self.meanwhile: Callable[[], None] = lambda: None
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Make a thing, or list; either draws a request id."""
+        """Create a thing or list all; either draws a request id."""
         environ["wsgi.input"].read()
         self.source.random()
         if environ.get("HTTP_X_AMZ_TARGET", "").endswith("CreateThing"):
@@ -113,7 +113,7 @@ class Account:
 
 
 def recorder(tmp_path: Path) -> tuple[Account, Recorder]:
-    """A fresh account over the same journal."""
+    """A fresh account on the same journal."""
     source = random.Random()  # noqa: S311
     identifiers.separate(source)
     account = Account(source)
@@ -121,16 +121,16 @@ def recorder(tmp_path: Path) -> tuple[Account, Recorder]:
 
 
 def send(app: Recorder, operation: str) -> None:
-    """One request."""
+    """Send one request."""
     app(request(body=b"{}", HTTP_X_AMZ_TARGET=f"Thing.{operation}"), lambda *_: None)
 
 
 def test_replay_finds_the_same_identifiers(tmp_path: Path) -> None:
-    """Whatever else was read in the meantime, in whatever thread."""
+    """Whatever other threads read in the meantime."""
     first, app = recorder(tmp_path)
 
     def look() -> None:
-        """Another caller's request, answered in the middle of the one that makes something."""
+        """Send another caller's request while the creating one is being answered."""
         reader = threading.Thread(target=send, args=(app, "ListThings"))
         reader.start()
         reader.join()
@@ -149,7 +149,7 @@ def test_replay_finds_the_same_identifiers(tmp_path: Path) -> None:
 
 
 def test_replay_finds_the_same_sessions(tmp_path: Path) -> None:
-    """A host has its role's keys and token on file, and goes on with them when the AWS starts again."""
+    """A host has stored its role's keys and token, and continues to use them after an AWS restart."""
     given: list[tuple[str, ...]] = []
     for _ in range(2):
         moto_api_backend.reset()
@@ -182,7 +182,7 @@ def test_events_name_the_instances_of_a_reboot(tmp_path: Path) -> None:
 
 
 def test_publisher_has_an_older_image_too() -> None:
-    """Replacing a host by one of a newer image needs two."""
+    """To test replacing a host by one of a newer image, two images are needed."""
     older, newest = publisher.images()
     assert older["ami_id"] != newest["ami_id"]
     assert older["creation_date"] < newest["creation_date"]

@@ -1,11 +1,11 @@
-"""The wiring: how each part is made from the settings. Nothing connects before it is used."""
+"""Builds each part from the settings. Nothing connects before it is used."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from rag_core.answering.answerer import Answerer, Policy
-from rag_core.answering.chat import Chat, Elsewhere
+from rag_core.answering.chat import Chat, ChatModel
 from rag_core.answering.miscounts import Miscounts
 from rag_core.answering.threads import Threads
 from rag_core.extract import Limits, Parser
@@ -24,22 +24,22 @@ from rag_core.settings import RagSettings
 
 
 def build_ledger(settings: RagSettings) -> Ledger:
-    """The ledger; share one in a process."""
+    """Build the ledger; share one per process."""
     return Ledger(settings.ledger_path, max_attempts=settings.ingestion_max_attempts)
 
 
 def build_conversations(settings: RagSettings) -> Conversations:
-    """What was asked and answered, in the ledger's file."""
+    """Build the store of conversations, in the ledger's file."""
     return Conversations(settings.ledger_path)
 
 
 def build_tags(settings: RagSettings) -> Tags:
-    """What people call their documents, in the ledger's file."""
+    """Build the store of documents' tags, in the ledger's file."""
     return Tags(settings.ledger_path)
 
 
 def build_uploads(settings: RagSettings, ledger: Ledger) -> Uploads:
-    """Where files from people come in."""
+    """Build what accepts uploaded files."""
     return Uploads(
         settings.ingestion_input_dir,
         ledger,
@@ -49,12 +49,12 @@ def build_uploads(settings: RagSettings, ledger: Ledger) -> Uploads:
 
 
 def build_remote_tokens(settings: RagSettings) -> RemoteTokens:
-    """What remote models have read and written, in the ledger's file."""
+    """Build the token counts of remote models, in the ledger's file."""
     return RemoteTokens(settings.ledger_path)
 
 
 def build_embedder(settings: RagSettings) -> Embedder:
-    """Texts to vectors."""
+    """Build the embedder (texts to vectors)."""
     local = OllamaEmbedder(
         address=settings.ollama_base_url,
         model=settings.embedding_model_name,
@@ -71,7 +71,7 @@ def build_embedder(settings: RagSettings) -> Embedder:
         settings.embedding_model_name,
         local,
         {
-            # One that no setting names may have made the index that still serves.
+            # Include models that no setting names: the serving index may have been made with one of them.
             one.name: RemoteEmbedder(
                 one,
                 address=settings.remote_base_url,
@@ -87,10 +87,10 @@ def build_embedder(settings: RagSettings) -> Embedder:
 
 
 def current_contract(settings: RagSettings, embedder: Embedder, index: IndexReader) -> Contract:
-    """What an index is made with now.
+    """Return the contract that a new index would have now.
 
-    A local model may have been replaced under its name, so it is asked anew. A remote one is not asked, since
-    that costs money: its dimension is that of the index.
+    A local model may have been replaced under its name, so it is queried again. A remote one is not, since
+    that costs money: its dimension is taken from the index.
     """
     remote = settings.remote(settings.embedding_model_name)
     if remote is None:
@@ -115,7 +115,7 @@ def _chat(settings: RagSettings, ledger: Ledger | None) -> Chat:
     )
 
 
-def _remote_chats(settings: RagSettings, miscounts: Miscounts) -> dict[str, Elsewhere]:
+def _remote_chats(settings: RagSettings, miscounts: Miscounts) -> dict[str, ChatModel]:
     if not settings.remote_models:
         return {}
     from rag_core.remote.chat import RemoteChat  # see rag_core.remote
@@ -135,12 +135,12 @@ def _remote_chats(settings: RagSettings, miscounts: Miscounts) -> dict[str, Else
 
 
 def build_index(settings: RagSettings) -> IndexReader:
-    """The index, to be read."""
+    """Build the reader of the index."""
     return IndexReader(**_index(settings))
 
 
 def build_index_writer(settings: RagSettings) -> IndexWriter:
-    """The index, to be filled."""
+    """Build the writer of the index."""
     return IndexWriter(**_index(settings))
 
 
@@ -157,7 +157,7 @@ def _index(settings: RagSettings) -> dict[str, Any]:
 
 
 def build_retriever(settings: RagSettings, ledger: Ledger | None = None) -> Retriever:
-    """Questions to passages."""
+    """Build the retriever (questions to passages)."""
     return Retriever(
         index=build_index(settings),
         embedder=build_embedder(settings),
@@ -169,7 +169,7 @@ def build_retriever(settings: RagSettings, ledger: Ledger | None = None) -> Retr
 
 
 def build_answerer(settings: RagSettings, ledger: Ledger | None = None) -> Answerer:
-    """Questions to answers."""
+    """Build the answerer (questions to answers)."""
     remote = [one for one in map(settings.remote, settings.chat_models) if one is not None]
     return Answerer(
         retriever=build_retriever(settings, ledger),
@@ -184,7 +184,7 @@ def build_answerer(settings: RagSettings, ledger: Ledger | None = None) -> Answe
             first_word_seconds=settings.first_word_seconds,
             history_tokens=settings.answer_history_tokens,
             max_tokens=settings.answer_max_tokens,
-            # One prompt for the whole ladder.
+            # The same prompt must fit every model that may answer.
             num_ctx=min([settings.ollama_num_ctx, *(one.window for one in remote)]),
             remembered=settings.answer_cache_size,
             warm_embedder=settings.remote(settings.embedding_model_name) is None,
@@ -194,7 +194,7 @@ def build_answerer(settings: RagSettings, ledger: Ledger | None = None) -> Answe
 
 
 def build_parser(settings: RagSettings) -> Parser:
-    """Files to blocks."""
+    """Build the parser (files to blocks)."""
     return Parser(
         Limits(
             stall_seconds=settings.parse_stall_seconds,
@@ -208,7 +208,7 @@ def build_parser(settings: RagSettings) -> Parser:
 
 
 def build_ingestor(settings: RagSettings, ledger: Ledger, owner: str) -> Ingestor:
-    """Documents to chunks in the index."""
+    """Build the ingestor (documents to chunks in the index)."""
     return Ingestor(
         ledger=ledger,
         parser=build_parser(settings),
@@ -221,5 +221,5 @@ def build_ingestor(settings: RagSettings, ledger: Ledger, owner: str) -> Ingesto
 
 
 def build_watcher(settings: RagSettings, ledger: Ledger) -> Watcher:
-    """Files put into the input directory by hand."""
+    """Build the watcher for files put into the input directory by hand."""
     return Watcher(settings.ingestion_input_dir, ledger, settings.upload_max_mib * 2**20)

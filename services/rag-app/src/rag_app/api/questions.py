@@ -28,7 +28,7 @@ from rag_core.errors import RagError
 from rag_core.models import Answer, AnswerEvent, Done, Question, Retrieved, Switched, Token
 
 _TURNS = 10
-"""Stored turns read for a question; the answerer keeps what fits its window."""
+"""Stored turns read for a question; the answerer keeps those that fit the model's context window."""
 
 _log = structlog.stdlib.get_logger("rag_app.ask")
 
@@ -48,7 +48,7 @@ router = APIRouter(
 
 @router.post("/search")
 async def search(body: SearchRequest, backend: Annotated[Backend, Depends(backend_of)]) -> SearchResults:
-    """The passages that fit, best first."""
+    """Return the matching passages, best first."""
     found = await run_in_threadpool(
         partial(backend.retriever.search, body.query, body.top_k, filters=body.filters.meant())
     )
@@ -107,8 +107,8 @@ class _Question:
             self.ticket,
         )
 
-    async def told(self, answer: Answer) -> AskAnswer:
-        """Log, count and keep the answer."""
+    async def reply_for(self, answer: Answer) -> AskAnswer:
+        """Log, count and store the answer."""
         log_answer(answer)
         if self.body.conversation is None:
             return AskAnswer.of(answer)
@@ -127,7 +127,7 @@ def _history(body: AskRequest, backend: Backend) -> list[tuple[str, str]]:
 
 
 class _TicketedStream(EventSourceResponse):
-    """Gives the place in line back even when the client leaves before the first event."""
+    """Frees the place in the queue even when the client leaves before the first event."""
 
     def __init__(self, ticket: Ticket, content: AsyncIterator[ServerSentEvent], *, ping: int) -> None:
         super().__init__(content, ping=ping)
@@ -142,12 +142,12 @@ async def _whole(question: _Question) -> AskAnswer:
     async with aclosing(question.events()) as events:
         async for event in events:
             if isinstance(event, Done):
-                return await question.told(event.answer)
+                return await question.reply_for(event.answer)
     raise RagError("The answer ended without a result.", code="no_result")
 
 
 async def _unless_gone(request: Request, answering: Coroutine[Any, Any, AskAnswer]) -> AskAnswer:
-    """Stop answering when the client hangs up, so that the next in line is served."""
+    """Stop answering when the client disconnects, so that the next question in the queue is served."""
     answer = asyncio.create_task(answering)
     gone = asyncio.create_task(_hung_up(request))
     try:
@@ -171,8 +171,8 @@ async def _stream(question: _Question) -> AsyncIterator[ServerSentEvent]:
         async with aclosing(question.events()) as events:
             async for event in events:
                 if isinstance(event, Done):
-                    told = await question.told(event.answer)
-                    yield ServerSentEvent(event="done", data=told.model_dump_json())
+                    reply = await question.reply_for(event.answer)
+                    yield ServerSentEvent(event="done", data=reply.model_dump_json())
                 else:
                     yield _as_sse(event)
     except RagError as error:
@@ -185,9 +185,9 @@ async def _stream(question: _Question) -> AsyncIterator[ServerSentEvent]:
 def _as_sse(event: Retrieved | Waiting | Token | Switched) -> ServerSentEvent:
     match event:
         case Retrieved(passages=passages, query=query):
-            told: dict[str, Any] = event.model_dump(include={"query", "quotes", "reading", "read_seconds"})
-            told["passages"] = [SearchResult.of(passage, query).model_dump() for passage in passages]
-            return _sse("retrieved", told)
+            reply: dict[str, Any] = event.model_dump(include={"query", "quotes", "reading", "read_seconds"})
+            reply["passages"] = [SearchResult.of(passage, query).model_dump() for passage in passages]
+            return _sse("retrieved", reply)
         case Waiting(ahead=ahead, seconds=seconds):
             return _sse("waiting", {"ahead": ahead, "seconds": seconds})
         case Token(text=text):
@@ -201,7 +201,7 @@ def _sse(event: str, data: dict[str, Any]) -> ServerSentEvent:
 
 
 def log_answer(answer: Answer) -> None:
-    """One line of figures for each answer; never the question, the answer, a passage or a word of them."""
+    """Log one line of figures for each answer; never any text of the question, answer or passages."""
     why = answer.explain
     metrics.answered(answer)
     _log.info(

@@ -1,7 +1,8 @@
-"""A chat model's words as they come, with an end to every wait, and a prompt that is never cut unnoticed.
+"""Streams a chat model's text, with a timeout on every wait and no prompt truncated unnoticed.
 
-What is sent is estimated to fit the window; Ollama is asked to refuse what does not (it would cut it, the
-rules and fences first); and what it counted is compared with the estimate, for servers that cut all the same.
+A prompt is estimated to fit the window. Ollama is asked to refuse one that does not (by default it truncates
+it, rules and fences first), and its token count is compared with the estimate, in case a server truncates
+all the same.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _log = structlog.get_logger()
 CUT_BY_LENGTH = "cut_by_length"
 CUT_BY_TIME = "cut_by_time"
 _UNLOAD_SECONDS = 5.0
-_LOADED_SECONDS = 0.5  # of a model that is loaded; one that was loaded anew knows no prompt
+_LOADED_SECONDS = 0.5  # longer: the model was loaded anew, and has no prompt cached
 _NANO = 1e-9
 _WARM_TOKENS = 8
 
@@ -36,8 +37,8 @@ _WARM_TOKENS = 8
 class Ending(Frozen):
     """How an answer ended: why it was cut, if it was, and its tokens as the model counted them.
 
-    `read_tokens` are those of the prompt that the model did not know from the prompt before. They took it
-    `read_seconds`, the answer `write_seconds`; 0 where a server does not report it.
+    `read_tokens` are the prompt tokens that were not cached from the previous prompt. Reading them took
+    `read_seconds`, writing the answer `write_seconds`; 0 where a server does not report it.
     """
 
     cut: str | None = None
@@ -46,16 +47,16 @@ class Ending(Frozen):
     read_tokens: int = 0
     read_seconds: float = 0.0
     write_seconds: float = 0.0
-    threads: int = 0  # of a model that runs here
+    threads: int = 0  # of a model on this host
 
 
 class _Client(ollama.Client):
-    """Ollama's client with the two options of /api/chat that it does not know."""
+    """Ollama's client with two options of /api/chat that it lacks."""
 
     def whole(
         self, model: str, messages: Sequence[Mapping[str, str]], options: Mapping[str, float]
     ) -> Generator[ollama.ChatResponse, None, None]:
-        """Like `chat`, but a prompt over the window is refused, not cut, now and while the model writes."""
+        """Like `chat`, but a prompt over the window is refused, not truncated, at once and during writing."""
         asked = {
             "model": model,
             "messages": list(messages),
@@ -72,8 +73,8 @@ class _Client(ollama.Client):
         )
 
 
-class Elsewhere(Protocol):
-    """A model that is not in Ollama; it keeps the promises of `Chat.stream`."""
+class ChatModel(Protocol):
+    """A model that does not run in Ollama; behaves as `Chat.stream` does."""
 
     def stream(
         self, messages: Sequence[dict[str, str]], *, timeout: float | None = None
@@ -87,7 +88,7 @@ class Elsewhere(Protocol):
 
 
 class Chat:
-    """Streams answers from Ollama, or from those models that are elsewhere; safe to share between threads."""
+    """Streams answers from Ollama or from models elsewhere; safe to share between threads."""
 
     def __init__(
         self,
@@ -97,17 +98,17 @@ class Chat:
         num_ctx: int,
         max_tokens: int,
         threads: Threads,
-        elsewhere: Mapping[str, Elsewhere] | None = None,
+        elsewhere: Mapping[str, ChatModel] | None = None,
         miscounts: Miscounts | None = None,
     ) -> None:
         self._address = address
         self._timeout = timeout
-        self.window = num_ctx - max_tokens  # what a prompt may take
+        self.window = num_ctx - max_tokens  # tokens available to a prompt
         self.miscounts = Miscounts() if miscounts is None else miscounts
         self._elsewhere = elsewhere or {}
         self._client = self._made(timeout)
-        # Each model's prompt before: what the next one has in common with it is not read again.
-        # With another number of threads it is loaded anew and knows nothing.
+        # Each model's previous prompt: the beginning that the next one shares with it is not read again. With
+        # another number of threads the model is loaded anew, and nothing is cached.
         self._before: dict[str, tuple[int, Sequence[dict[str, str]]]] = {}
         self._threads = threads
         # Low temperature: the same question should get the same answer from the same passages.
@@ -115,7 +116,7 @@ class Chat:
             "num_ctx": num_ctx,
             "num_predict": max_tokens,
             "temperature": 0.1,
-            "repeat_penalty": 1.1,  # small models fall into saying one sentence for ever
+            "repeat_penalty": 1.1,  # small models tend to repeat one sentence for ever
             "seed": 7,
         }
 
@@ -153,15 +154,15 @@ class Chat:
                 pieces.close()
 
     def reader(self, model: str) -> Reader:
-        """Who would read the next prompt: the model, and its threads; 0 of one that is elsewhere."""
+        """Return the model and the threads it would read the next prompt with; 0 if it runs elsewhere."""
         return model, 0 if model in self._elsewhere else self._threads.of(model)
 
     def warm(self, model: str, messages: Sequence[dict[str, str]]) -> Ending:
-        """Have the model loaded and read a prompt; with each number of threads that was not tried before.
+        """Load the model and have it read a prompt, once with each number of threads not tried before.
 
-        Returns what was seen with the number that is used from now on.
+        Returns the result for the number of threads that is used from now on.
         """
-        if model in self._elsewhere:  # nothing is to be loaded, and each request costs
+        if model in self._elsewhere:  # nothing to load, and each request costs money
             return Ending()
         seen = {count: self._warmed(model, messages, count) for count in self._threads.untried(model)}
         chosen = self._threads.of(model)
@@ -180,18 +181,18 @@ class Chat:
                 return cast("Ending", end.value)
 
     def _made(self, seconds: float) -> _Client:
-        # The client's timeout bounds each silence, the deadline below the whole answer.
+        # The client's timeout bounds each silence; the deadline bounds the whole answer.
         return _Client(
             host=self._address,
             timeout=seconds,
-            # A connection for each answer: it is what a stop shuts down.
+            # One connection per answer: cancellation shuts it down.
             limits=httpx.Limits(max_keepalive_connections=0),
             event_hooks={"request": [cancellation.stoppable]},
         )
 
     @contextmanager
     def _waiting(self, seconds: float) -> Iterator[_Client]:
-        """A client that bears so much silence."""
+        """Provide a client with this read timeout."""
         if seconds == self._timeout:
             yield self._client
             return
@@ -246,7 +247,7 @@ class Chat:
             cut=CUT_BY_LENGTH if reply.done_reason == "length" else None,
             prompt_tokens=tokens,
             answer_tokens=reply.eval_count or 0,
-            # Ollama counts the whole prompt, and times what of it is new.
+            # Ollama counts the whole prompt, but times only its new part.
             read_tokens=round(tokens * (1.0 if loaded else prompt.new_share(messages, before))),
             read_seconds=(reply.prompt_eval_duration or 0) * _NANO,
             write_seconds=(reply.eval_duration or 0) * _NANO,
@@ -261,11 +262,11 @@ class Chat:
         return ending
 
     def _unload(self, model: str) -> None:
-        """Have Ollama load the model anew for the next question: this one got no word in all of its time.
+        """Unload the model after a question that got no word within its timeout; the next one reloads it.
 
-        Seen with 0.17.4: somebody hangs up between two words, and the request that is over keeps the model's
-        only place for ever (its stream's goroutine waits for a reader that has left). An unloaded model takes
-        the place along; one that is merely slow is only unloaded once its other requests have ended.
+        Seen with Ollama 0.17.4: when a client disconnects between two words, its request may hold the model's
+        only slot for ever (the stream's goroutine waits for a reader that has gone). Unloading frees the
+        slot; a model that is merely slow is only unloaded once its other requests have ended.
         """
         _log.error("model silent, unloading it", model=model, seconds=self._timeout)
         client = self._made(_UNLOAD_SECONDS)

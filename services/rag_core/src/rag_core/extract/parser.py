@@ -1,4 +1,4 @@
-"""The parsing process seen from outside: start it, ask it, kill it when it falls silent."""
+"""Controls the parsing process: starts it, sends it requests, kills it when it stops responding."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from rag_core.errors import ExtractionFailed
 from rag_core.extract.blocks import Block, BlockKind, Head, Item, Note, Part, Pulse
 from rag_core.models import DocumentKind
 
-# How long the caller is not asked while the parser is silent.
-_PATIENCE_SECONDS = 1.0
+# Interval between calls of `waiting` while the parser is silent.
+_POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one file may cost."""
+    """Limits for parsing one file."""
 
     stall_seconds: float
     cpu_seconds: int
     memory_mib: int
     max_pages: int
-    ocr_languages: str = ""  # as Tesseract names them; none: pictures are not read
+    ocr_languages: str = ""  # as Tesseract names them; empty: pictures are not read
     ocr_page_seconds: float = 60.0
 
 
 class Parser:
-    """Parses files one after the other in a process of its own, which it replaces when a file breaks it."""
+    """Parses files one after the other in a separate process, restarted when a file breaks it."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -55,9 +55,9 @@ class Parser:
     def parse(
         self, path: Path, kind: DocumentKind, waiting: Callable[[], None] = lambda: None
     ) -> Iterator[Item]:
-        """Head, then blocks and notes, as they come; raises ExtractionFailed. Stopping early is fine.
+        """Yield head, then blocks and notes, as they come; raises ExtractionFailed. Stopping early is fine.
 
-        `waiting` is called each second of silence; what it raises ends the parsing at once.
+        `waiting` is called after each second of silence; an exception from it ends the parsing at once.
         """
         process = self._start()
         assert process.stdin is not None  # noqa: S101 - opened as a pipe below
@@ -104,7 +104,7 @@ class Parser:
                 [sys.executable, "-m", "rag_core.extract.child", *map(str, numbers), limits.ocr_languages],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,  # parsers' chatter may quote the document
+                stderr=subprocess.DEVNULL,  # parsers' messages may quote the document
                 env=_environment(),
             )
         return self._process
@@ -116,8 +116,8 @@ class Parser:
             selector.register(process.stdout, selectors.EVENT_READ)
             while b"\n" not in self._rest:
                 left = deadline - time.monotonic()
-                if not selector.select(max(0.0, min(left, _PATIENCE_SECONDS))):
-                    if left > _PATIENCE_SECONDS:
+                if not selector.select(max(0.0, min(left, _POLL_SECONDS))):
+                    if left > _POLL_SECONDS:
                         waiting()
                         continue
                     raise ExtractionFailed(
@@ -156,8 +156,8 @@ class Parser:
 
 
 def _environment() -> dict[str, str]:
-    """As little as the child needs: a parser that is taken over finds no settings here."""
+    """Return the few variables that the child needs: a compromised parser must find no settings here."""
     home = str(Path(rag_core.__file__).parents[1])
-    # Tesseract's threads wait for each other by spinning; with one, the other core is left to others.
+    # Tesseract's threads busy-wait for each other; with one thread, the other core stays free.
     threads = {"OMP_THREAD_LIMIT": "1"}
     return {"PYTHONPATH": home, "PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONUTF8": "1"} | threads

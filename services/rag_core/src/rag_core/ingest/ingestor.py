@@ -34,14 +34,14 @@ from rag_core.ledger.throughput import WORDS_LOST, WORDS_SEEN
 from rag_core.models import Document, DocumentState, Frozen, ReadingReport
 
 LEASE_SECONDS = 120.0
-# What one document can be the cause of: it is set aside with the reason, and the next is taken.
+# Errors caused by one document: it is marked as failed with the reason, and the next one is processed.
 _FAULTS = (ExtractionFailed, InputTooLong, ModelRefused, DocumentRefused)
 _Fault = ExtractionFailed | InputTooLong | ModelRefused | DocumentRefused
-# Questions delay a request to the embedder by so many seconds for each of its texts at most: a small one
-# hardly delays them.
+# Most seconds, per text, that pending questions delay a request to the embedder: a small request hardly slows
+# the questions.
 _COURTESY_PER_TEXT = 2.0
-# A document that took so much of a day's tokens and is not whole will not be whole tomorrow: questions
-# and others' texts took the rest.
+# A document that used this share of a day's tokens and is incomplete will not be complete tomorrow either:
+# questions and other documents used the rest.
 _WHOLE_DAY = 0.9
 
 
@@ -50,25 +50,25 @@ class Outcome(StrEnum):
 
     IDLE = "idle"  # nothing was due
     READY = "ready"
-    FAILED = "failed"  # set aside, or to be tried again later; the ledger knows which
+    FAILED = "failed"  # given up, or to be retried later; the ledger records which
     DELETED = "deleted"
-    DROPPED = "dropped"  # deleted by a person meanwhile
+    DROPPED = "dropped"  # deleted by a user meanwhile
     STOPPED = "stopped"  # the worker was asked to stop
-    MOVED = "moved"  # a ready document is in the new index, too
+    MOVED = "moved"  # a ready document is now in the new index, too
     SWITCHED = "switched"  # the new index serves
 
 
 class Step(Frozen):
-    """What one step did; holds no text of the document."""
+    """What one step did; contains no text of the document."""
 
     outcome: Outcome
     document_id: str | None = None
     pages: int = 0
     chunks: int = 0
     words: int = 0  # that the parser gave
-    words_lost: int = 0  # of these, in no chunk: a fault of ours
+    words_lost: int = 0  # of these, in no chunk: a bug of ours
     code: str | None = None
-    fault: str | None = None  # where an unexpected fault happened, for the log
+    fault: str | None = None  # where an unexpected error happened, for the log
 
 
 class Filled(Frozen):
@@ -80,7 +80,7 @@ class Filled(Frozen):
 
     @property
     def figures(self) -> dict[str, int]:
-        """For the log."""
+        """The figures for the log."""
         return {
             "pages": self.pages,
             "chunks": self.chunks,
@@ -93,12 +93,12 @@ class _Stopped(Exception):  # noqa: N818 - control flow
     """The worker was asked to stop between two batches."""
 
 
-class _TakenBack(Exception):  # noqa: N818 - control flow
+class _DeletedMeanwhile(Exception):  # noqa: N818 - control flow
     """The document was deleted while it was read."""
 
 
 class Ingestor:
-    """Works through the ledger. A dependency that is away raises Unavailable, and no attempt is burnt."""
+    """Processes the ledger's work. If a dependency is down, it raises Unavailable and uses up no attempt."""
 
     def __init__(
         self,
@@ -121,11 +121,11 @@ class Ingestor:
         self._versions = IndexVersions(ledger=ledger, embedder=embedder, index=index)
 
     def prepare(self) -> bool:
-        """Make the index or check it. When it had to be made anew, every ready document is read again."""
+        """Create or check the index. If it had to be created, every ready document is read again."""
         return self._versions.prepare()
 
     def step(self, alive: Callable[[], bool] = lambda: True) -> Step:
-        """Do the next piece of work. `alive` is asked between batches; False puts the document back."""
+        """Do the next piece of work. `alive` is called between batches; False puts the document back."""
         versions = self._versions
         job = self._ledger.claim(self._owner, LEASE_SECONDS, only_deletions=not versions.can_serve)
         if job is None and versions.target is not None:
@@ -173,7 +173,7 @@ class Ingestor:
             self._index.finish(version.index, document.id, filled.chunks, fresh=job.fresh)
         except _FAULTS as error:
             return self._fail(document, error)
-        except _TakenBack:
+        except _DeletedMeanwhile:
             return Step(outcome=Outcome.DROPPED, document_id=document.id)
         kept = self._ledger.ready(
             document.id,
@@ -206,7 +206,7 @@ class Ingestor:
             if not alive():
                 raise _Stopped
             if not report(pages, done, count):
-                raise _TakenBack
+                raise _DeletedMeanwhile
 
         head, rest = _headed(self._parser.parse(job.path, document.kind, go_on))
         pages = head.pages
@@ -226,7 +226,7 @@ class Ingestor:
                 elif isinstance(item, Note):
                     reporting.add(item)
                 else:
-                    # A page may take many seconds (OCR): keep the lease, and ask whether to go on.
+                    # A page may take many seconds (OCR): renew the lease, and check whether to go on.
                     read_to(item.page)
                     go_on()
 
@@ -258,15 +258,15 @@ class Ingestor:
     def _vectors(
         self, batch: Sequence[Chunk], model: str, spent_before: int, alive: Callable[[], bool]
     ) -> list[list[float]]:
-        """The vectors of some chunks; refuses a document that a whole day's tokens are too few for.
+        """Return the vectors of some chunks; refuses a document that needs more than a day's tokens.
 
-        `spent_before` are the tokens of the day when its reading began.
+        `spent_before` are the day's tokens when its reading began.
         """
         try:
             return self._embedder.embed(
                 [chunk.embedded for chunk in batch],
                 model=model,
-                before=lambda texts: self._let_people_go_first(texts, alive),
+                before=lambda texts: self._yield_to_questions(texts, alive),
             )
         except BudgetUsed as used:
             spent = self._embedder.spent(model) - spent_before
@@ -279,8 +279,8 @@ class Ingestor:
                 code="over_tokens_per_day",
             ) from used
 
-    def _let_people_go_first(self, texts: int, alive: Callable[[], bool]) -> None:
-        """Wait while questions are in flight: what is embedded would stand in their way."""
+    def _yield_to_questions(self, texts: int, alive: Callable[[], bool]) -> None:
+        """Wait while questions are in flight, since embedding would slow them down."""
         until = time.monotonic() + texts * _COURTESY_PER_TEXT
         while self._ledger.questions() and time.monotonic() < until:
             if not alive():
@@ -288,7 +288,7 @@ class Ingestor:
             time.sleep(0.1)
 
     def _fail(self, document: Document, error: _Fault) -> Step:
-        # What was written before the fault was found is of no use. Where even its removal is refused it stays
+        # Chunks written before the fault was found are useless. If even their removal is refused, they stay
         # until the document is deleted or read again: only chunks of ready documents are ever shown.
         with suppress(DocumentRefused):
             self._index.delete(document.id, self._versions.names)
@@ -308,7 +308,7 @@ class Ingestor:
         try:
             self._index.delete(job.document.id, self._versions.names)
         except DocumentRefused as error:
-            # Nothing of it is shown any more. It is tried again when the lease has run out.
+            # It is already hidden from users. The deletion is retried when the lease has expired.
             return Step(outcome=Outcome.FAILED, document_id=job.document.id, code=error.code)
         done = self._ledger.deleted(job.document.id, self._owner, self._remove)
         return Step(outcome=Outcome.DELETED if done else Outcome.DROPPED, document_id=job.document.id)
@@ -317,13 +317,13 @@ class Ingestor:
         for path in paths:
             path.unlink(missing_ok=True)
             if path.parent.parent == self._uploads_dir:
-                with suppress(OSError):  # another file is still there
+                with suppress(OSError):  # the folder still contains another file
                     path.parent.rmdir()
 
     # --- a ready document into a new index --------------------------------------------------------
 
     def _rebuild(self, target: IndexVersion, alive: Callable[[], bool]) -> Step:
-        """Read one more ready document into the new index, or switch to it when all are there."""
+        """Read one more ready document into the new index, or switch to it when all are in it."""
         job = self._ledger.claim_stale(self._owner, LEASE_SECONDS, target.index)
         if job is None:
             self._versions.switch()
@@ -344,7 +344,7 @@ class Ingestor:
                 home=target.index,
                 report=filled.report,
             )
-        except _TakenBack:
+        except _DeletedMeanwhile:
             return Step(outcome=Outcome.DROPPED, document_id=document.id)
         except _Stopped:
             self._ledger.unmoved(document.id, self._owner)
@@ -363,13 +363,13 @@ class Ingestor:
 
 
 def _faulty(document: Document, error: Exception) -> Step:
-    # Frames only: the message of the error could quote the document.
+    # Stack frames only: the error's message could quote the document.
     where = f"{type(error).__name__}\n{''.join(traceback.format_tb(error.__traceback__))}"
     return Step(outcome=Outcome.FAILED, document_id=document.id, code="internal", fault=where)
 
 
 def _headed(items: Iterator[Item]) -> tuple[Head, Iterator[Block | Note | Pulse]]:
-    """The head, and the blocks under the document's own title as outermost heading."""
+    """Return the head, and the blocks with the document's title as outermost heading."""
     first = next(items, None)
     if not isinstance(first, Head):
         raise ExtractionFailed("the parser gave no beginning of the document", code="corrupt")
@@ -377,7 +377,7 @@ def _headed(items: Iterator[Item]) -> tuple[Head, Iterator[Block | Note | Pulse]
     def rest() -> Iterator[Block | Note | Pulse]:
         yield from as_blocks(BlockKind.HEADING, first.title, 1, 0)
         for item in items:
-            if not isinstance(item, Head | Picture):  # a parser gives the text of pictures
+            if not isinstance(item, Head | Picture):  # Parser replaces pictures by their text
                 yield item
 
     return first, rest()

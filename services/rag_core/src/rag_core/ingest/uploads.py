@@ -1,4 +1,4 @@
-"""Uploads: a stream under any name becomes a file under a safe name, and an entry of the ledger."""
+"""Uploads: stores a stream of any name as a file with a safe name, and adds it to the ledger."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ _FULL = (
 )
 _MAX_NAME_BYTES = 180
 _PART = ".part"
-# Control, format, surrogate and unassigned characters; they hide or reorder what a name shows.
+# Control, format, surrogate and unassigned characters; they hide or reorder parts of a name.
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn"}
 
 
 class Readable(Protocol):
-    """Anything with a read(size) that gives bytes."""
+    """Anything with a read(size) that returns bytes."""
 
     def read(self, size: int, /) -> bytes:
-        """Up to `size` bytes; none at the end."""
+        """Return up to `size` bytes; empty at the end."""
         ...
 
 
 def safe_name(name: str) -> str:
-    """The last part of the name, without what a file system, a terminal or a page could trip over."""
+    """Return the name's last path component without characters unsafe in files, terminals or pages."""
     name = unicodedata.normalize("NFC", name.encode("utf-8", "replace").decode("utf-8"))
     name = re.split(r"[/\\]", name)[-1]
     name = "".join(" " if unicodedata.category(c) in _HIDDEN or c in '<>:"|?*' else c for c in name)
@@ -57,9 +57,9 @@ def safe_name(name: str) -> str:
 
 
 class Uploads:
-    """Takes files from people. `raw_dir` is INGESTION_INPUT_DIR; uploads stay below it in `uploads/`.
+    """Accepts uploaded files. `raw_dir` is INGESTION_INPUT_DIR; uploads are kept below it in `uploads/`.
 
-    `reserve` bytes of the disk are left to the ledger and the index, which live on it as well.
+    `reserve` bytes of the disk are left for the ledger and the index, which are on it as well.
     """
 
     def __init__(self, raw_dir: Path, ledger: Ledger, max_bytes: int, *, reserve: int = 0) -> None:
@@ -69,7 +69,7 @@ class Uploads:
         self._reserve = reserve
 
     def accept(self, filename: str, stream: Readable, *, replace: bool = True) -> Document:
-        """Store and queue; raises UploadRefused with nothing kept. See Incoming.store for `replace`."""
+        """Store and queue a file; raises UploadRefused, keeping nothing. See Incoming.store for `replace`."""
         incoming = self.begin(filename)
         try:
             while block := stream.read(_BLOCK):
@@ -79,18 +79,18 @@ class Uploads:
             incoming.discard()
 
     def begin(self, filename: str, *, expected: int = 0) -> Incoming:
-        """Begin an upload of about `expected` bytes; raises StorageFull when they would not fit.
+        """Begin an upload of about `expected` bytes; raises StorageFull if they would not fit.
 
-        Whoever begins one must call `discard` at the end, whether it was stored or not.
+        The caller must call `discard` at the end, whether the upload was stored or not.
         """
-        with _told_when_full():
+        with _reporting_a_full_disk():
             self._dir.mkdir(parents=True, exist_ok=True)
             self.sweep()
             self._require_room(expected)
             return Incoming(self, safe_name(filename))
 
     def sweep(self) -> None:
-        """Remove what a killed process left half-written: a part file that nobody holds open."""
+        """Remove part files left by a killed process: those that no process has locked."""
         for part in self._dir.glob(f"*{_PART}"):
             try:
                 with part.open("rb") as file:
@@ -111,7 +111,7 @@ class Uploads:
 
 
 class Incoming:
-    """One upload on its way. Its part file is locked while it is written, and gone after `discard`."""
+    """One upload in progress. Its part file is locked while being written; `discard` removes it."""
 
     def __init__(self, uploads: Uploads, name: str) -> None:
         self._uploads = uploads
@@ -121,7 +121,7 @@ class Incoming:
         self._file, self._part = _locked_part(uploads._dir)
 
     def write(self, block: bytes) -> None:
-        """Append; raises UploadRefused when the file gets too large, and StorageFull."""
+        """Append a block; raises UploadRefused when the file gets too large, and StorageFull."""
         self._size += len(block)
         if self._size > self._uploads._max_bytes:
             limit = self._uploads._max_bytes // _MIB
@@ -131,7 +131,7 @@ class Incoming:
                 code="upload_too_large",
                 http_status=413,
             )
-        with _told_when_full():
+        with _reporting_a_full_disk():
             self._uploads._require_room(len(block))
             self._digest.update(block)
             self._file.write(block)
@@ -139,8 +139,8 @@ class Incoming:
     def store(self, *, replace: bool = True) -> Document:
         """Keep the file and queue it.
 
-        With `replace` it takes the place of what was uploaded under this name, once it is ready. Not for
-        files of a folder: the names of files in different folders repeat.
+        With `replace` it replaces what was uploaded under this name before, once it is ready. Not to be used
+        for the files of a folder: files in different folders may have the same name.
         """
         moved: Path | None = None
         sha256 = self._digest.hexdigest()
@@ -154,9 +154,9 @@ class Incoming:
             moved = target
             return self._part.replace(target)
 
-        with _told_when_full():
+        with _reporting_a_full_disk():
             self._file.flush()
-            # A document that was taken must be there after a loss of power as well.
+            # An accepted document must survive a power failure.
             os.fsync(self._file.fileno())
             kind = sniff(self._part, self._name)
             try:
@@ -171,7 +171,7 @@ class Incoming:
                 raise
 
     def discard(self) -> None:
-        """Remove what is not stored."""
+        """Remove the part file, unless it was stored."""
         self._part.unlink(missing_ok=True)
         with suppress(OSError):
             self._file.close()
@@ -182,15 +182,15 @@ def _locked_part(folder: Path) -> tuple[BinaryIO, Path]:
         handle, path = tempfile.mkstemp(dir=folder, suffix=_PART)
         file = os.fdopen(handle, "wb")
         fcntl.flock(file, fcntl.LOCK_EX)
-        # Another process may have swept it away before it was locked.
+        # Another process's sweep may have removed it before it was locked.
         if os.fstat(handle).st_nlink:
             return file, Path(path)
         file.close()
 
 
 @contextmanager
-def _told_when_full() -> Iterator[None]:
-    """A full disk is reported as one, wherever it is met: in the file, its folder or the ledger."""
+def _reporting_a_full_disk() -> Iterator[None]:
+    """Raise StorageFull for a full disk wherever it occurs: in the file, its folder or the ledger."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Fields of a form: what is printed beside each, and what was filled in."""
+"""Fields of a form: the label printed beside each, and the value filled in."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pypdfium2.raw as pdfium_c
 from rag_core.extract.pdf.rules import turned
 
 _LONGEST = 1 << 20  # bytes of one value
-_NEAR = 250.0  # points to the left of a field, or to the right of a box to tick
+_NEAR = 250.0  # points to the left of a field, or to the right of a check box
 _ROW = 6.0
 _TICKED = {pdfium_c.FPDF_FORMFIELD_CHECKBOX, pdfium_c.FPDF_FORMFIELD_RADIOBUTTON}
 _CHOSEN = {pdfium_c.FPDF_FORMFIELD_LISTBOX, pdfium_c.FPDF_FORMFIELD_COMBOBOX}
@@ -24,7 +24,7 @@ _FILLED = {pdfium_c.FPDF_FORMFIELD_TEXTFIELD} | _CHOSEN
 
 @dataclass(slots=True)
 class Widget:
-    """A field where it is on the page."""
+    """A field and its place on the page."""
 
     kind: int
     name: str
@@ -38,7 +38,7 @@ class Widget:
 
 
 def widget(form: Any, annotation: Any) -> Widget:
-    """What pdfium knows of a field."""
+    """Read a field from pdfium."""
     kind = pdfium_c.FPDFAnnot_GetFormFieldType(form, annotation)
 
     def text(ask: Callable[..., int]) -> str:
@@ -66,7 +66,7 @@ def widget(form: Any, annotation: Any) -> Widget:
 
 
 def _options(form: Any, annotation: Any) -> str:
-    """What is chosen of a list, as it is shown: its value may be a code."""
+    """Return a list's selected options as shown; the stored value may be a code."""
     chosen = []
     for i in range(min(2_000, pdfium_c.FPDFAnnot_GetOptionCount(form, annotation))):
         if pdfium_c.FPDFAnnot_IsOptionSelected(form, annotation, i):
@@ -75,7 +75,7 @@ def _options(form: Any, annotation: Any) -> str:
 
 
 def lines(widgets: Sequence[Widget], textpage: pdfium.PdfTextPage, rotation: int) -> Iterator[str]:
-    """A line for each field that is filled in or is ticked or not, from the page's top to its foot."""
+    """Yield a line for each field that is filled in and for each check box, from top to bottom."""
 
     def place(one: Widget) -> tuple[float, float]:
         x, y = turned(rotation, (one.left + one.right) / 2, (one.bottom + one.top) / 2)
@@ -97,13 +97,13 @@ def lines(widgets: Sequence[Widget], textpage: pdfium.PdfTextPage, rotation: int
 
 
 def _beside(one: Widget, textpage: pdfium.PdfTextPage, *, after: bool) -> str:
-    """The words printed right before a field, or after it; those over it when there are none."""
+    """Return the words printed right before a field, or after it; if there are none, those above it."""
     low, high = (one.bottom + one.top) / 2 - _ROW / 2, (one.bottom + one.top) / 2 + _ROW / 2
     if after:
         found = textpage.get_text_bounded(one.right, low, one.right + _NEAR, high)
     else:
         found = textpage.get_text_bounded(one.left - _NEAR, low, one.left, high)
-        if not found.strip():  # of a high field, at its head or foot
+        if not found.strip():  # try the top and the bottom of a tall field
             found = textpage.get_text_bounded(one.left - _NEAR, one.bottom, one.left, one.top)
         if not found.strip():
             found = textpage.get_text_bounded(one.left, one.top, one.right, one.top + 2 * _ROW)
@@ -113,11 +113,9 @@ def _beside(one: Widget, textpage: pdfium.PdfTextPage, *, after: bool) -> str:
 
 
 def wide(ask: Callable[[Any, int], int]) -> str:
-    """What a function of pdfium writes as UTF-16, asked for its length first."""
+    """Return a UTF-16 string from a function of pdfium, calling it for the length first."""
     size = ask(None, 0)
-    if size <= 2:
-        return ""
-    if size > _LONGEST:
+    if not 2 < size <= _LONGEST:
         return ""
     buffer = ctypes.create_string_buffer(size)
     if ask(ctypes.cast(buffer, ctypes.POINTER(ctypes.c_ushort)), size) > size:
