@@ -1,4 +1,4 @@
-"""The `elsewhere` container's program: TLS, keys and faults in front of Ollama's own OpenAI API."""
+"""The `elsewhere` container's program: TLS, keys and faults in front of Ollama's OpenAI-compatible API."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ FOLDER = Path("/run/elsewhere")
 OWN_PORT, BEDROCK_PORT = 8443, 443
 BEDROCK_PATH = "/openai"
 SECONDS = 300
-# What each fault answers in place of the model.
+# Fault -> HTTP status that is returned in place of the model's answer.
 REFUSALS = {"401": 401, "429": 429, "500": 500}
 FAULTS = (*REFUSALS, "cut", "slow")
 SLOW_SECONDS = 600.0
 
-# Model and whether it streams -> why a key is not good for it; empty when it is.
+# Key, model and whether it streams -> why the key is refused; empty if it is accepted.
 Check = Callable[[str, str, bool], str]
 
 
 def own_key(folder: Path) -> Check:
-    """The one key of the server of one's own."""
+    """Return a check for the single key of a self-hosted server."""
 
     def check(given: str, _model: str, _streams: bool) -> str:
         known = (folder / "key").read_text().strip()
@@ -40,7 +40,7 @@ def own_key(folder: Path) -> Check:
 
 
 def key_of_bedrock(endpoint: str, region: str) -> Check:
-    """Asks the AWS APIs whose key it is."""
+    """Return a check that asks the AWS APIs about a Bedrock key."""
 
     def check(given: str, model: str, streams: bool) -> str:
         at = urlsplit(endpoint)
@@ -60,13 +60,13 @@ def key_of_bedrock(endpoint: str, region: str) -> Check:
 def handler(
     folder: Path, check: Check, ollama: str, names: dict[str, str], prefix: str = ""
 ) -> type[BaseHTTPRequestHandler]:
-    """Answers as OpenAI's API does; NAMES are Ollama's of the models that are known by others."""
+    """Return a handler that answers like OpenAI's API; NAMES maps public model names to Ollama's."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            """One request to a model."""
+            """Answer one request to a model."""
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             path = self.path.removeprefix(prefix)
             known = path in ("/v1/chat/completions", "/v1/embeddings") and self.path.startswith(prefix)
@@ -104,15 +104,20 @@ def handler(
             self.wfile.write(text)
 
         def _pass(self, path: str, body: bytes, *, cut: bool) -> None:
-            """Ollama's answer as it comes; when it is to be cut, its beginning."""
+            """Pass on Ollama's answer as it arrives; with `cut`, only its beginning."""
             at = urlsplit(ollama)
             connection = http.client.HTTPConnection(at.hostname or "", at.port, timeout=SECONDS)
             try:
                 connection.request("POST", path, body=body, headers={"Content-Type": "application/json"})
                 answer = connection.getresponse()
+            except OSError as error:
+                connection.close()
+                self.send_error(http.HTTPStatus.BAD_GATEWAY, f"Ollama does not answer: {error}")
+                return
+            try:
                 self.send_response(answer.status)
                 self.send_header("Content-Type", answer.getheader("Content-Type", "application/json"))
-                # Chunked by hand, so that a cut is seen as one.
+                # Chunked encoding lets the client notice that an answer was cut off.
                 self.send_header("Transfer-Encoding", "chunked")
                 self.end_headers()
                 while data := answer.read1(65536):
@@ -123,13 +128,13 @@ def handler(
                         return
                 self.wfile.write(b"0\r\n\r\n")
             except OSError:
-                # The client left: so does the request to the model.
+                # The client disconnected: end the request to the model too.
                 self.close_connection = True
             finally:
                 connection.close()
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Say who asked for what; never a key."""
+            """Log the client and its request, but never a key."""
             sys.stdout.write(f"{self.address_string()} {format % args}\n")
             sys.stdout.flush()
 
@@ -139,18 +144,18 @@ def handler(
 def listen(
     address: str, port: int, certificates: Path, answers: type[BaseHTTPRequestHandler]
 ) -> ThreadingHTTPServer:
-    """A server with TLS."""
+    """Return a server with TLS."""
     server = ThreadingHTTPServer((address, port), answers)
     server.daemon_threads = True
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificates / "tls.crt", certificates / "tls.key")
-    # The handshake is each connection's own affair: one that is slow must not keep the others waiting.
+    # Each connection's thread does its own handshake, so that a slow one does not block the others.
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     return server
 
 
 def main() -> None:
-    """Serve both, for ever."""
+    """Serve both endpoints forever."""
     ollama, names = os.environ["OLLAMA"], json.loads(os.environ["NAMES"])
     bedrock = key_of_bedrock(os.environ["AWS_ENDPOINT"], os.environ["AWS_REGION"])
     servers = [

@@ -26,13 +26,13 @@ GET_TOKEN = f"curl -sS -m 5 -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60'
 
 
 def look(machine: Machine, path: str) -> str:
-    """A metadata value, asked for by the host."""
+    """Return a metadata value, requested by the host."""
     header = "X-aws-ec2-metadata-token: $token"
     return machine.run(f'token=$({GET_TOKEN})\ncurl -fsS -H "{header}" {METADATA}/{path}')
 
 
 def test_user_data_and_key_are_honoured(machine: Machine) -> None:
-    """SSH with the key pair's key has worked already; cloud-init did the rest."""
+    """The fixture has already connected by SSH with the key pair's key; cloud-init did the rest."""
     assert machine.run("cat /etc/born") == "from user data"
     assert machine.run("id -u admin") == "2000"
     assert machine.run("hostname") == "ip-" + machine.address.replace(".", "-")
@@ -81,7 +81,7 @@ def test_role_credentials_open_the_apis(machine: Machine, sandbox: Sandbox) -> N
 
 
 def caller(sandbox: Sandbox, given: dict[str, str]) -> Any:
-    """Somebody with these credentials, who can ask who that is."""
+    """Return an STS client with these credentials, which can report whose they are."""
     return boto3.session.Session().client(
         "sts",
         endpoint_url=sandbox.endpoint,
@@ -103,7 +103,7 @@ def test_metadata_wants_a_token(machine: Machine) -> None:
 
 
 def test_hop_limit_keeps_the_token_from_containers(machine: Machine) -> None:
-    """With a hop limit of 1 the answer does not outlive being forwarded."""
+    """With a hop limit of 1 the reply is dropped when it is forwarded."""
     machine.run(
         """
         ip netns add inner
@@ -117,7 +117,7 @@ def test_hop_limit_keeps_the_token_from_containers(machine: Machine) -> None:
     )
     try:
         code = f"ip netns exec inner curl -s -m 4 -o /dev/null -w '%{{http_code}}' {METADATA}"
-        # The address itself is in reach, so that the next line means something.
+        # The address itself can be reached; otherwise the next check would mean nothing.
         assert machine.run(f"{code}/meta-data/") == "401"
         forwarded = GET_TOKEN.replace("curl -sS -m 5", "ip netns exec inner curl -s -m 4")
         assert machine.run(forwarded, check=False) == ""
@@ -127,7 +127,7 @@ def test_hop_limit_keeps_the_token_from_containers(machine: Machine) -> None:
 
 
 def test_reaches_the_apis_and_the_registry(machine: Machine, sandbox: Sandbox) -> None:
-    """The registry answers under its ECR name, and the host believes its certificate."""
+    """The registry answers under its ECR name, and the host trusts its certificate."""
     ca = f"/etc/docker/certs.d/{sandbox.registry}/ca.crt"
     code = "curl -s -o /dev/null -w '%{http_code}'"
     assert machine.run(f"{code} --cacert {ca} https://{sandbox.registry}/v2/") == "401"
@@ -185,7 +185,7 @@ def test_volume_follows_and_survives(machine: Machine) -> None:
         VolumeId=volume,
         TagSpecifications=[{"ResourceType": "snapshot", "Tags": [{"Key": "Name", "Value": NAME}]}],
     )["SnapshotId"]
-    # The copy is made a moment after the call has returned; EC2's is of the very moment.
+    # The copy is made a moment after the call has returned; on EC2 it is of the moment of the call.
     time.sleep(5)
     machine.run("echo changed >/kept/file; sync; sed -i '/kept/d' /etc/fstab; umount /kept")
     ec2.detach_volume(VolumeId=volume)
@@ -207,7 +207,7 @@ def _device(volume_id: str) -> str:
 
 
 def test_reboot_from_within(machine: Machine) -> None:
-    """An unattended upgrade may do that; the API notices nothing."""
+    """An unattended upgrade may do that; the API still says running."""
     before = machine.boot()
     machine.run("systemctl reboot", check=False)
     machine.wait_for_boot(before)
@@ -215,7 +215,7 @@ def test_reboot_from_within(machine: Machine) -> None:
 
 
 def test_power_off_from_within_stops_the_instance(machine: Machine) -> None:
-    """The API learns of it, and starts it again when asked, with its root disk."""
+    """The API reports it, and can start the instance again with the same root disk."""
     machine.run("echo kept >/root/note; systemctl poweroff", check=False)
     until(lambda: machine.state() == "stopped", 60, "the API says stopped")
     machine.api.ec2.start_instances(InstanceIds=[machine.instance_id])
@@ -224,7 +224,7 @@ def test_power_off_from_within_stops_the_instance(machine: Machine) -> None:
 
 
 def test_stop_and_start_through_the_api(machine: Machine) -> None:
-    """Both ways round, and the address stays."""
+    """Both work, and the address stays."""
     machine.api.ec2.stop_instances(InstanceIds=[machine.instance_id])
     until(lambda: machine.container() == "exited", 60, "the container has ended")
     machine.api.ec2.start_instances(InstanceIds=[machine.instance_id])
@@ -233,7 +233,7 @@ def test_stop_and_start_through_the_api(machine: Machine) -> None:
 
 
 def test_push_and_pull_under_the_repository_uri(sandbox: Sandbox, machine: Machine) -> None:
-    """Docker on this machine logs in with ECR's token and pushes; a stranger is refused."""
+    """Docker on this machine logs in with ECR's token and pushes; without a login it is refused."""
     data = machine.api.ecr.get_authorization_token()["authorizationData"][0]
     user, _, password = base64.b64decode(data["authorizationToken"]).decode().partition(":")
     reference = f"{sandbox.registry}/{NAME}:probe"
@@ -266,7 +266,7 @@ def test_newest_image_is_debians(machine: Machine) -> None:
 
 
 def test_a_fault_closes_the_way_out_and_opens_it_again(machine: Machine, sandbox: Sandbox) -> None:
-    """What a host does in its first minute on EC2, before its address is associated, can be tried here."""
+    """This reproduces a host's first minute on EC2, before its address is associated."""
     connect = "import socket; socket.create_connection(('deb.debian.org', 80), 3)"
 
     def reaches() -> bool:
@@ -288,7 +288,7 @@ def test_a_host_without_the_agent_is_no_target(machine: Machine) -> None:
 
 
 def test_termination_leaves_nothing_but_the_volume(machine: Machine) -> None:
-    """Last: the container and its root disk go, an attached data volume stays."""
+    """The last of these tests: the container and its root disk are removed, a data volume stays."""
     ec2: Any = machine.api.ec2
     mine = [{"Name": "tag:Name", "Values": [NAME]}]
     volume = ec2.describe_volumes(Filters=mine)["Volumes"][0]["VolumeId"]
@@ -296,7 +296,7 @@ def test_termination_leaves_nothing_but_the_volume(machine: Machine) -> None:
     ec2.terminate_instances(InstanceIds=[machine.instance_id])
     until(lambda: machine.container() == "", 60, "the container is gone")
     assert ec2.describe_volumes(VolumeIds=[volume])["Volumes"][0]["State"] == "available"
-    volumes = _docker("volume", "ls", "-q", "--filter", f"name=ragdock-{machine.instance_id}").stdout
-    until(lambda: volumes.strip() == "", 5, "its Docker volume is gone")
+    volumes = ("volume", "ls", "-q", "--filter", f"name=ragdock-{machine.instance_id}")
+    until(lambda: _docker(*volumes).stdout.strip() == "", 5, "its Docker volume is gone")
     address = ec2.describe_addresses(Filters=mine)["Addresses"][0]
     assert not address.get("InstanceId")

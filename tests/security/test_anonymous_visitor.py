@@ -43,8 +43,8 @@ def test_pages_lead_to_the_login(endpoint: Endpoint) -> None:
             assert "root:" not in reply.text
 
 
-# A network beside the host's, all of whose addresses are one machine's: it comes by the published port, as
-# anyone does. Fewer than a hundred failures in all, since from there on everybody has one try, tests too.
+# A network beside the host's, with all addresses on one machine, which uses the published port as any client
+# does. The tests stay below a hundred failures in all: from then on every client, tests too, has one try.
 NETWORK = """
 ip netns add ragdock-test
 ip link add rdtest0 type veth peer name rdtest1 netns ragdock-test
@@ -78,7 +78,7 @@ Guesser = Callable[[list[Guess]], list[int]]
 
 @pytest.fixture
 def guesser(host: Host, endpoint: Endpoint) -> Iterator[Guesser]:
-    """Tries the login from addresses of choice."""
+    """A function that tries the login from given addresses."""
 
     def run(guesses: list[Guess]) -> list[int]:
         script = GUESS.format(name=urlsplit(endpoint.url).hostname, guesses=guesses)
@@ -86,15 +86,15 @@ def guesser(host: Host, endpoint: Endpoint) -> Iterator[Guesser]:
         codes: list[int] = json.loads(output.splitlines()[-1])
         return codes
 
-    host.shell(NETWORK)
     try:
+        host.shell(NETWORK)
         yield run
     finally:
         host.run("ip", "netns", "del", "ragdock-test")
 
 
 def test_an_address_that_is_made_up_escapes_no_limit(guesser: Guesser) -> None:
-    """X-Forwarded-For and its kin are the edge's to write: forty made-up addresses are one client."""
+    """Only the edge sets X-Forwarded-For and the like: forty made-up addresses count as one client."""
     names = ("X-Forwarded-For", "X-Real-IP", "CF-Connecting-IP", "True-Client-IP", "X-Client-IP")
     own = f"10.77.1.{secrets.randbelow(100) + 1}"
     codes = guesser(
@@ -123,7 +123,7 @@ class Ended:
 
 
 def slowloris(endpoint: Endpoint, lines: list[bytes], seconds: float) -> Ended:
-    """How long the edge bears a request that never ends, and what it says."""
+    """Send a request that never ends; return how long the edge allows it, and the reply."""
     parts = urlsplit(endpoint.url)
     assert parts.hostname
     began, reply = time.monotonic(), b""
@@ -133,7 +133,7 @@ def slowloris(endpoint: Endpoint, lines: list[bytes], seconds: float) -> Ended:
     ):
         tls.settimeout(seconds)
         tls.sendall(b"".join(lines).replace(b"HOST", parts.hostname.encode()))
-        # Closed without a word, or refused and closed.
+        # The edge closes the connection, with or without a reply.
         with contextlib.suppress(ConnectionError, ssl.SSLError):
             while piece := tls.recv(4096):
                 reply += piece
@@ -147,7 +147,7 @@ def half_a_body(
     kind: bytes = b"application/json",
     host: bytes = b"HOST",
 ) -> list[bytes]:
-    """A request whose body begins and then is silent."""
+    """Return a request whose body begins but never continues."""
     length = b"Content-Length: 60000" if b"Transfer-Encoding: chunked" not in headers else b"X: x"
     about = [b"Host: " + host, b"Content-Type: " + kind, length, *headers]
     return [method + b" " + path + b" HTTP/1.1\r\n", b"\r\n".join(about), b"\r\n\r\n5\r\nuser="]
@@ -155,7 +155,7 @@ def half_a_body(
 
 @pytest.fixture(scope="module", autouse=True)
 def slow_requests(endpoint: Endpoint) -> Iterator[list[Future[Ended]]]:
-    """Requests that never end, begun before everything else of this file."""
+    """Requests that never end, started before all other tests of this file."""
     form, upload = b"application/x-www-form-urlencoded", b"multipart/form-data; boundary=x"
     asked = [
         [b"GET / HTTP/1.1\r\nHost: HOST\r\nX-Slow: "],
@@ -174,7 +174,7 @@ def slow_requests(endpoint: Endpoint) -> Iterator[list[Future[Ended]]]:
 
 
 def test_a_request_that_never_ends_is_ended(slow_requests: list[Future[Ended]]) -> None:
-    """Headers get ten seconds, the login form fifteen, a body of somebody known thirty."""
+    """Headers get ten seconds, the login form fifteen, the body of an authenticated client thirty."""
     headers, form, known = (one.result() for one in slow_requests[:3])
     assert headers.seconds < 15
     assert form.seconds < 20
@@ -183,7 +183,7 @@ def test_a_request_that_never_ends_is_ended(slow_requests: list[Future[Ended]]) 
 
 
 def test_an_answer_does_not_wait_for_a_body_that_nobody_reads(slow_requests: list[Future[Ended]]) -> None:
-    """Who is not known hears so before sending more, and keeps no connection by being silent."""
+    """An unknown client gets its reply before it sends more, and cannot keep a connection by silence."""
     ended = [one.result() for one in slow_requests[3:]]
     assert [one.reply[9:12] for one in ended] == [b"401", b"401", b"401", b"405", b"421", b"200", b"200"]
     assert max(one.seconds for one in ended) < 10

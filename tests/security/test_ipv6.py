@@ -1,4 +1,4 @@
-"""Someone who comes by IPv6, to a host that has it: the deployment asks for none, the firewall covers it."""
+"""Someone who connects by IPv6: the deployment requests none, but the firewall covers a host that has it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.verify.networks impor
 from tests.security.conftest import Inside
 from tests.stack.host import Host
 
-# A neighbour on a network of IPv6 alone, and a program on the host that listens for everybody, as Docker's
+# A neighbour on an IPv6-only network, and a program on the host that listens on all addresses, as Docker's
 # does for published ports where the kernel has IPv6.
 NEIGHBOUR = """
 ip netns add ragdock-six
@@ -48,8 +48,8 @@ print(json.dumps([line.split()[-1] for line in open("/proc/net/if_inet6")]))
 @pytest.fixture
 def neighbour(host: Host) -> Iterator[None]:
     """Another machine beside the host."""
-    host.shell(NEIGHBOUR)
     try:
+        host.shell(NEIGHBOUR)
         yield
     finally:
         host.shell(GONE)
@@ -57,7 +57,7 @@ def neighbour(host: Host) -> Iterator[None]:
 
 @pytest.mark.usefixtures("neighbour")
 def test_a_neighbour_gets_in_nowhere_by_ipv6(host: Host) -> None:
-    """Not to SSH, to published ports, or to what listens for everybody; the firewall alone is in the way."""
+    """Not to SSH, published ports, or ports on all addresses; the firewall alone prevents it."""
 
     def reached() -> set[int]:
         output = host.run("ip", "netns", "exec", "ragdock-six", "python3", "-", given=TRY)
@@ -74,14 +74,14 @@ def test_a_neighbour_gets_in_nowhere_by_ipv6(host: Host) -> None:
 
 
 def test_no_container_has_an_address_of_ipv6(inside: Inside) -> None:
-    """But its own loopback's: nothing else can be reached, the metadata's `fd00:ec2::254` included."""
+    """Except loopback: nothing else can be reached, including the metadata address `fd00:ec2::254`."""
     with ThreadPoolExecutor(len(NETWORKS)) as threads:
         found = dict(zip(NETWORKS, threads.map(lambda one: inside(one, ADDRESSES), NETWORKS), strict=True))
     assert {service: names for service, names in found.items() if set(names) - {"lo"}} == {}
 
 
 def test_the_firewall_keeps_containers_from_the_metadata_of_ipv6(host: Host) -> None:
-    """Before anything is accepted; an instance may be given IPv6 by someone else."""
+    """The rule comes before any that accepts: someone else may give the instance IPv6."""
     rules = host.run("nft", "list", "chain", "inet", "ragdock", "forward")
     denied, accepted = rules.index("ip6 daddr fd00:ec2::/32 reject"), rules.index("accept")
     assert denied < accepted

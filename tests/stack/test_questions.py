@@ -29,7 +29,7 @@ PROTECTED = [
 
 @pytest.fixture(scope="module")
 def keyword(api: ApiClient) -> Iterator[str]:
-    """A document around a word."""
+    """The keyword of a document that is ready."""
     made = papers.word()
     identity = api.brought(f"{made}.md", papers.good("md", made))
     api.ready(identity)
@@ -60,7 +60,7 @@ def test_a_stream_ends_with_the_whole_answer(api: ApiClient, keyword: str) -> No
 
 
 def test_the_same_question_is_answered_from_memory_and_says_so(api: ApiClient, keyword: str) -> None:
-    """Until a document changes; the figures count both answers."""
+    """The cache holds until a document changes; the metrics count both answers."""
     body = {"question": f"How many steps has the lighthouse of {keyword}?"}
     first, again = (api.http.post("/api/ask", json=body).json() for _ in range(2))
     if first["reason"] == "cut_by_time":
@@ -72,7 +72,7 @@ def test_the_same_question_is_answered_from_memory_and_says_so(api: ApiClient, k
 
 
 def test_a_full_queue_sends_retry_after(api: ApiClient, keyword: str) -> None:
-    """Those who wait hear their place; who comes too late hears after how many seconds to try again."""
+    """A queued question gets its place in the queue; one too many gets the seconds until a retry."""
     headers = {"Accept": "text/event-stream"}
     question = f"Tell all about the lighthouse of {keyword}, at length."
     with ExitStack() as line, api.endpoint.client() as client:
@@ -83,7 +83,7 @@ def test_a_full_queue_sends_retry_after(api: ApiClient, keyword: str) -> None:
                 break
             assert reply.status_code == HTTPStatus.OK
             if number == 1:
-                # What was found comes first, then the place in the queue.
+                # The passages found come first, then the place in the queue.
                 events = (one for one in reply.iter_lines() if one.startswith("event:"))
                 assert [next(events), next(events)] == ["event: retrieved", "event: waiting"]
         assert reply.status_code == HTTPStatus.SERVICE_UNAVAILABLE, f"{MOST_IN_LINE} questions were taken"
@@ -92,14 +92,15 @@ def test_a_full_queue_sends_retry_after(api: ApiClient, keyword: str) -> None:
 
 
 def test_nothing_is_made_up_about_what_no_document_says(api: ApiClient) -> None:
-    """Far from every document: no citation, and the answer says so."""
+    """A question that is far from every document gets no citation, and the answer says so."""
     answer = api.ask("zxqv wvut jkpl?")
     assert not answer["citations"]
+    assert answer["reason"] == "no_relevant_passage"
 
 
 @pytest.mark.parametrize("question", ["", "   ", "x" * 100_000])
 def test_a_question_that_cannot_be_answered_is_refused(api: ApiClient, question: str) -> None:
-    """Empty or endless: 422 with words, not a timeout."""
+    """Empty or far too long: 422 with a message, not a timeout."""
     reply = api.http.post("/api/ask", json={"question": question})
     assert reply.status_code == HTTPStatus.UNPROCESSABLE_ENTITY, reply.text
     assert reply.json()["error"]["message"]
@@ -108,7 +109,7 @@ def test_a_question_that_cannot_be_answered_is_refused(api: ApiClient, question:
 @pytest.mark.parametrize(("method", "path"), PROTECTED)
 @pytest.mark.parametrize("token", ["", "wrong", "Bearer"])
 def test_a_stranger_is_refused(endpoint: Endpoint, method: str, path: str, token: str) -> None:
-    """Every route but health; the answer shows no document."""
+    """Every route except health; the reply shows no document."""
     with endpoint.client(token=token) as stranger:
         reply = stranger.request(method, path)
     assert reply.status_code == HTTPStatus.UNAUTHORIZED
@@ -124,7 +125,7 @@ def test_health_is_public_and_says_nothing(endpoint: Endpoint) -> None:
 
 
 def test_status_names_the_release_and_the_models(api: ApiClient) -> None:
-    """What an operator asks first."""
+    """What an operator needs to know first."""
     status = api.status()
     assert status["release"]
     assert set(status["documents"]) == {"queued", "processing", "ready", "failed"}
@@ -133,14 +134,14 @@ def test_status_names_the_release_and_the_models(api: ApiClient) -> None:
 
 
 def test_the_api_is_documented(api: ApiClient) -> None:
-    """Every promised route is in the OpenAPI document."""
+    """Every route of the public API is in the OpenAPI document."""
     paths = api.http.get("/api/openapi.json").json()["paths"]
     promised = {path.replace("/x", "/{document_id}") for _, path in PROTECTED} | {"/api/health"}
     assert promised <= set(paths), promised - set(paths)
 
 
 def test_plain_http_is_sent_to_https(endpoint: Endpoint) -> None:
-    """And HTTPS says that it stays so."""
+    """HTTPS replies carry Strict-Transport-Security."""
     with endpoint.client(token="") as stranger:
         plain = stranger.get(endpoint.url.replace("https://", "http://"), follow_redirects=False)
         assert plain.status_code in (HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.PERMANENT_REDIRECT)

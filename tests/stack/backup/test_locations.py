@@ -1,4 +1,4 @@
-"""Backups that go elsewhere than to the bucket: a path on another disk, or a machine that speaks SFTP."""
+"""Backups outside the bucket: to a path on another disk, or to an SFTP server."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ pytestmark = long("makes repositories of its own")
 HERE = "/home/admin/ragdock-test-backups"
 KEY = "/root/.ssh/ragdock-test"
 PLACES = {"a path": HERE, "sftp": f"sftp:ragdock-test:{HERE}"}
-# As docs/operate/backups.md asks for: a key that root's ssh uses, and the host key known. The host stands
-# for the other machine; what it is called in root's ssh leads to itself.
+# As docs/operate/backups.md requires: a key that root's ssh uses, and a known host key. The host acts as the
+# SFTP server: the name in root's ssh configuration leads back to the host itself.
 PREPARE = f"""
 install -d -o admin -g admin -m 0700 {HERE}
 ssh-keygen -q -t ed25519 -N '' -C ragdock-test -f {KEY}
@@ -40,16 +40,18 @@ sed -i '/ragdock-test$/d' /home/admin/.ssh/authorized_keys
 
 @pytest.fixture(params=list(PLACES))
 def place(host: Host, request: pytest.FixtureRequest) -> Iterator[str]:
-    """Where this test's backups go; afterwards there is none, and backups go to the bucket again."""
+    """Where this test's backups go; afterwards it is removed, and backups go to the bucket again."""
     assert host.shell("ls /root/.ssh/config 2>/dev/null || :") == "", "root's ssh has settings of its own"
-    host.shell(PREPARE)
-    yield PLACES[request.param]
-    host.shell(TIDY)
-    back_up().good()
+    try:
+        host.shell(PREPARE)
+        yield PLACES[request.param]
+    finally:
+        host.shell(TIDY)
+        back_up().good()
 
 
 def test_a_backup_is_made_listed_drilled_and_restored_there(place: str, vault: Vault, host: Host) -> None:
-    """The same playbooks, with one setting more; a second backup stores next to nothing."""
+    """The same playbooks, with one more setting; a second backup stores next to nothing."""
     elsewhere, usual = ("-e", f"ragdock_backup_repository={place}"), vault.ids()
     back_up(*elsewhere).good()
     first = vault.record()["figures"]

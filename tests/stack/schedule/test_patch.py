@@ -1,6 +1,6 @@
-"""A patch whose package breaks the stack stops, says how to go back, and its own words lead back.
+"""A patch stops when a package breaks the stack, and prints the command that goes back; reboots are survived.
 
-The package comes from a repository in a directory of the host, which calls itself Debian's security archive.
+The package comes from a repository in a directory of the host that claims to be Debian's security archive.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ apt-get update -qq
 
 @pytest.fixture
 def bad_package(host: Host) -> Iterator[None]:
-    """Its first version is installed, its second waits for the patch."""
+    """A package whose first version is installed and whose second one waits for the patch."""
     host.shell(MAKE, seconds=300)
     yield
     host.shell(CLEAR, seconds=300)
@@ -65,7 +65,7 @@ def bad_package(host: Host) -> Iterator[None]:
 
 @pytest.mark.usefixtures("bad_package")
 def test_a_package_that_breaks_the_stack_is_taken_back(host: Host) -> None:
-    """Stops at a known point; the printed command is run as printed; then all is well."""
+    """The patch stops at a known step; the printed command, run as it is printed, repairs the stack."""
     outcome = play("playbooks/patch.yml", "-e", "patching_stack_timeout=60").refused(
         'stopped at step "packages"', "ragdock-landing-1", "playbooks/restore.yml -e backup="
     )
@@ -90,19 +90,20 @@ def test_a_patch_with_nothing_to_do_proves_a_backup_and_says_so(host: Host) -> N
 
 
 def test_check_mode_patches_nothing(host: Host) -> None:
-    """And makes no backup, no snapshot, no record."""
-    kept = host.run("cat", "/opt/ragdock/state/patch.json", check=False)
+    """It makes no backup and no record."""
+    records = [f"/opt/ragdock/state/{job}.json" for job in ("patch", "backup")]
+    kept = host.run("cat", *records, check=False)
     play("playbooks/patch.yml", "--check", "--diff").good()
-    assert host.run("cat", "/opt/ragdock/state/patch.json", check=False) == kept
+    assert host.run("cat", *records, check=False) == kept
 
 
 def started(host: Host) -> str:
-    """When the host's first process began."""
+    """Return the time when the host's first process began."""
     return host.run("ps", "-o", "lstart=", "-p", "1", check=False).strip()
 
 
 def test_the_hosts_own_patch_continues_after_its_restart(host: Host) -> None:
-    """Fired by cron; the system asks for a restart; what was noted before the boot is on record after it."""
+    """Started by cron, with a restart required: the record after the boot has what was noted before it."""
     before, runs = started(host), len(history(host, "patch"))
     host.run("touch", "/var/run/reboot-required")
     found = fired_by_cron(host, "patch", 900)
@@ -116,7 +117,7 @@ def test_the_hosts_own_patch_continues_after_its_restart(host: Host) -> None:
 
 
 def test_a_patch_from_afar_waits_for_the_restart(host: Host) -> None:
-    """The operator's run continues with the host that came back."""
+    """The operator's run continues when the host is back."""
     before = started(host)
     play("playbooks/patch.yml", "-e", "ragdock_patch_reboot=always").good()
     assert started(host) != before
@@ -124,7 +125,7 @@ def test_a_patch_from_afar_waits_for_the_restart(host: Host) -> None:
 
 
 def test_a_patch_interrupted_by_a_power_cut_starts_again(host: Host) -> None:
-    """The host goes down while packages could be half way; the record says so, and the next run is whole."""
+    """The host goes down during the patch; the record says so, and the next run is complete."""
     before, begun = len(history(host, "patch")), len(log(host))
     host.run("systemd-run", "--unit=ragdock-test-patch", "ragdock-job", "patch")
     host.wait("the patch is half way", lambda: "Snapshot the volumes" in log(host)[begun:], 300)
@@ -138,5 +139,5 @@ def test_a_patch_interrupted_by_a_power_cut_starts_again(host: Host) -> None:
 
 
 def log(host: Host) -> str:
-    """What the host's own patches have said so far."""
+    """Return what the host's own patch runs have printed so far."""
     return host.run("cat", "/var/log/ragdock/patch.log", check=False)

@@ -11,20 +11,20 @@ with suppress(ImportError):
     from botocore.exceptions import ClientError
     from botocore.parsers import ResponseParserError
 
-# IAM simulates actions, not patterns of them: one of each stands for the others.
+# IAM simulates actions, not patterns, so one action of each pattern stands for the others.
 EXAMPLES = {"ec2:Describe*": "ec2:DescribeInstances", "s3:GetBucket*": "s3:GetBucketVersioning"}
 AT_ONCE = 50
-# Beginning of a condition's operator -> the kind of its values.
+# Beginning of a condition's operator -> the kind of its values; strings otherwise.
 KINDS = {"Bool": "boolean", "Numeric": "numeric"}
 VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
 
 class UnknownRightsError(Exception):
-    """IAM did not say. The text says why."""
+    """IAM did not answer. The text says why."""
 
 
 class Question(NamedTuple):
-    """Actions on one resource, with the values that the conditions of their statement ask for."""
+    """Actions on one resource, with the values that the conditions of their statement require."""
 
     actions: tuple[str, ...]
     resource: str
@@ -36,7 +36,7 @@ def _listed(value: str | list[str]) -> list[str]:
 
 
 def _filled(text: str, name: str) -> str:
-    """A pattern's value: an example of what it allows."""
+    """An example of a value that the pattern allows."""
     return VARIABLE.sub(name, text).replace("*", name)
 
 
@@ -56,13 +56,7 @@ def _context(conditions: Mapping[str, Mapping[str, Any]], name: str) -> Iterator
     for operator, keys in conditions.items():
         if operator == "Null":
             continue
-        kind = (
-            "boolean"
-            if operator.startswith("Bool")
-            else "numeric"
-            if operator.startswith("Numeric")
-            else "string"
-        )
+        kind = next((kind for start, kind in KINDS.items() if operator.startswith(start)), "string")
         for key, value in keys.items():
             pattern = _listed(value)[0]
             yield key, kind, _filled(pattern, name)
@@ -71,7 +65,7 @@ def _context(conditions: Mapping[str, Mapping[str, Any]], name: str) -> Iterator
 
 
 def questions(policy: Mapping[str, Any], name: str, region: str, account: str) -> list[Question]:
-    """What has to be asked for each statement of a policy that allows."""
+    """The questions to ask for each statement of a policy that allows actions."""
     found = []
     for statement in policy["Statement"]:
         if statement["Effect"] != "Allow":
@@ -85,7 +79,7 @@ def questions(policy: Mapping[str, Any], name: str, region: str, account: str) -
 
 
 def principal_of(iam: Any, caller: str) -> str:
-    """The user or role of a session; IAM simulates the policies of these alone."""
+    """The user or role behind a session; IAM simulates only their policies."""
     kind, _unused, rest = caller.split(":", 5)[5].partition("/")
     if kind != "assumed-role":
         return caller
@@ -97,7 +91,7 @@ def principal_of(iam: Any, caller: str) -> str:
 
 
 def denied(iam: Any, caller: str, asked: list[Question]) -> list[str]:
-    """The actions that the caller may not do. Someone with all rights may do all."""
+    """The actions that the caller may not do. The root user may do all."""
     if caller.endswith(":root"):
         return []
     principal = principal_of(iam, caller)
