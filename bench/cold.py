@@ -1,10 +1,10 @@
-"""A bare machine to a healthy stack, split by stage.
+"""Measure the time from a bare machine to a healthy stack, split by stage.
 
     python -m bench.cold --wipe
 
-It wipes the sandbox first, so it does nothing without the word. With images of
-the base systems in Docker's cache it measures the way from cached images;
-`docker builder prune` before it, the way from nothing.
+It wipes the sandbox first, so it does nothing without `--wipe`. If Docker's cache
+has the base images, it measures a start from cached images; run
+`docker builder prune` before it to measure a start from nothing.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""What strangers' files come to: Apache Tika's own test files, read by us and by Tika itself.
+"""Compare our text extraction with Apache Tika's on Tika's own test files.
 
     python -m bench.corpus [ending ...]      only files with these endings; none: all
 
-Each file goes the way of an upload: its kind is found by content, it is parsed in the parser's own process
-and cut into chunks. For each kind of file: how many were read, read with notes, refused by name, failed or
-hung; the share of Tika's words that stand in our chunks (each word as often as Tika has it); the words that
-were parsed and stand in no chunk, as the pipeline's own meter counts them; seconds. Files below 0.9 are
-listed, with the reason where one is known (bench/reading/explained.json). The files and Tika come from Maven
-Central, once, into .sandbox/tika.
+Each file is processed like an upload: its kind is detected from its content, it is parsed in the parser's own
+process and cut into chunks. Reported for each kind of file: how many were read, read with notes, refused by
+name, failed or hung; the share of Tika's words that are in our chunks (each word as often as Tika has it);
+the words that were parsed but are in no chunk, as the pipeline's own meter counts them; seconds. Files below
+0.9 are listed, with the reason where one is known (bench/reading/explained.json). The files and Tika are
+downloaded once from Maven Central into .sandbox/tika.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ FAULTS = {"parser_hung", "parser_crashed", "parser_killed", "internal"}
 
 @dataclass
 class Outcome:
-    """One file."""
+    """The result of reading one file."""
 
     name: str
     kind: str
@@ -62,7 +62,7 @@ class Outcome:
 
 
 def outcome(path: Path, truth: str | None, parser: Parser) -> Outcome:
-    """What becomes of one file."""
+    """Process one file like an upload and compare its words with Tika's (`truth`)."""
     name, began = str(path.relative_to(tika.HOME / "documents")), time.monotonic()
     try:
         kind = sniff(path, path.name)
@@ -98,7 +98,7 @@ def outcome(path: Path, truth: str | None, parser: Parser) -> Outcome:
 
 
 def by_kind(outcomes: Iterable[Outcome]) -> tuple[Table, list[Figure]]:
-    """A line for each kind."""
+    """Summarize the outcomes, one line per kind of file."""
     groups: dict[str, list[Outcome]] = defaultdict(list)
     for one in outcomes:
         groups[one.kind].append(one)

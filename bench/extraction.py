@@ -1,17 +1,17 @@
-"""What reads documents best: libraries beside the product's own parsers, on real files of each kind.
+"""Compare document-reading libraries with the product's own parsers, on real files of each kind.
 
     python -m bench.extraction [kind ...] [docling]      kinds: pdf docx pptx xlsx csv html epub email
 
 Files are fetched once from Debian, Maven Central and PyPI, or written by LibreOffice in a container (an
 image of a sandbox that was up once), into .sandbox/extraction. Each library is installed into an
-environment of its own, whose size is reported, and reads all files of a kind in one process. What is right is
-told by other editions of the same text, by Python's own HTML parser, or by the XML in the file. `docling`
-reads with docling too, and installs 6 GB for it.
+environment of its own, whose size is reported, and reads all files of a kind in one process. The ground
+truth comes from other editions of the same text, from Python's own HTML parser, or from the XML in the file.
+`docling` includes docling in the comparison, and installs 6 GB for it.
 
-For each library: the share of the true pairs of neighbouring words that it gives, and how many of those
-that it gives are true; the share of the headings that it marks as such; the share of the tables' rows that
-it gives whole, as rows; seconds of processor time for a MB of file, and their ratio to ours; MiB of memory
-at most, and installed.
+Reported for each library: the share of the true pairs of neighbouring words that it returns, and the share
+of the pairs it returns that are true; the share of the headings that it marks as such; the share of the
+table rows that it returns whole, as rows; seconds of processor time per MB of file, and their ratio to ours;
+peak memory and installed size in MiB.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from bench.reading.truths import Held
 LONGEST_SECONDS = 300.0
 MB = 1e6
 COLUMNS = ("words found %", "true %", "headings %", "rows %", "MiB at most", "MiB installed")
-# Seconds are those of reading: a first file, not counted, loads what a library loads late.
+# The first file is read twice; the first time is not counted, so that lazy imports are not measured.
 PROGRAM = """
 import json, logging, os, sys, warnings
 from pathlib import Path
@@ -73,7 +73,7 @@ GROUPS: dict[str, dict[str, Callable[[], Iterator[Document]]]] = {
 
 @dataclass
 class Score:
-    """Sums over documents."""
+    """Totals over several documents."""
 
     found: int = 0
     given: int = 0
@@ -84,7 +84,7 @@ class Score:
     seconds: float = 0.0
 
     def add(self, document: Document, answers: list[dict[str, str]]) -> None:
-        """Compare what was read with what is true."""
+        """Compare a reader's output for a document with the ground truth."""
         self.seconds += sum(float(answer["seconds"]) for answer in answers)
         self.failed.update(answer["failed"] for answer in answers if answer["failed"])
         read = [held(answer) for answer in answers]
@@ -104,13 +104,13 @@ class Score:
 
 
 def held(answer: dict[str, str]) -> Held:
-    """What a reader's text marks."""
+    """Parse a reader's output: its text, headings and table rows."""
     form = {"markdown": truths.of_markdown, "html": truths.of_html, "text": Held}[answer["form"]]
     return form(answer["text"])
 
 
 def environment(packages: tuple[str, ...], home: Path) -> tuple[Path, float]:
-    """A Python with the packages in it, and the MiB they take."""
+    """Return a Python with the packages installed, and their size in MiB."""
     where = home / (re.sub(r"\W+", "-", "-".join(packages)) or "nothing")
     python = where / "bin" / "python"
     if not where.is_dir():
@@ -122,7 +122,7 @@ def environment(packages: tuple[str, ...], home: Path) -> tuple[Path, float]:
 
 
 def read(reader: Reader, python: Path, documents: list[Document]) -> tuple[Score, float]:
-    """All the documents in one process."""
+    """Read all documents in one process; return the score and the peak memory in MiB."""
     paths = [str(path) for document in documents for path in document.files]
     services = ROOT / "services" / "rag_core" / "src"
     done = subprocess.run(
@@ -141,12 +141,12 @@ def read(reader: Reader, python: Path, documents: list[Document]) -> tuple[Score
 
 
 def share(part: int, whole: int) -> str:
-    """In percent, or nothing to tell."""
+    """Format as a percentage, or "-" if there is nothing to count."""
     return f"{100 * part / whole:.1f}" if whole else "-"
 
 
 def compared(kind: str, group: str, documents: list[Document], heavy: bool, home: Path) -> list[Figure]:
-    """One table: each library on these files."""
+    """Run each library on these files and print one table."""
     size = sum(path.stat().st_size for document in documents for path in document.files) / MB
     count = sum(len(document.files) for document in documents)
     table = Table(title=f"{kind}, {group}: {count} files, {size:.2f} MB", title_justify="left")

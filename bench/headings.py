@@ -1,9 +1,9 @@
-"""Headings and tables found in PDFs, against the outline that each brings along.
+"""Compare the headings found in PDFs with the outline that each PDF contains; count tables too.
 
     python -m bench.headings DIRECTORY_OF_PDF
 
-For instance Debian's r-doc-pdf, unpacked. Each PDF is read as it is, and once more without its outline; what
-that names is the truth, so a heading that it leaves out counts as one too many.
+For instance Debian's r-doc-pdf, unpacked. Each PDF is read as it is, and once more without its outline. The
+outline is the ground truth, so a heading found in the text but missing from the outline counts as surplus.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ def read(path: Path) -> tuple[list[Block], float]:
 
 
 def bare(path: Path, target: Path) -> tuple[Places, int]:
-    """Write the PDF without its outline; what that said as (page, level, key), and the number of pages."""
+    """Write the PDF without its outline; return the outline as (page, level, key), and the page count."""
     with pypdfium2.PdfDocument(path) as whole, pypdfium2.PdfDocument.new() as copy:
         titles = headings.outline(whole)
         copy.import_pages(whole)
         copy.save(target)
         found = [(page, level, title) for page, here in titles.items() for level, title in here]
-        # The first level's "A Sources" is "Appendix A Sources" on its page.
+        # A first-level outline entry "A Sources" is printed as "Appendix A Sources" on its page.
         plain = [
             (page, level, f"Appendix {t}" if level == 1 and t[1:2] == " " else t) for page, level, t in found
         ]
@@ -47,7 +47,7 @@ def bare(path: Path, target: Path) -> tuple[Places, int]:
 
 
 def matched(found: Places, truth: Places) -> tuple[int, int]:
-    """How many of the true headings stand on their page, and how many of those at their level."""
+    """Count the true headings that were found on their page, and those of them with the right level."""
     left, hits, levels = list(found), 0, 0
     for page, level, key in truth:
         same = next((one for one in left if (one[0], one[2]) == (page, key)), None)

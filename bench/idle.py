@@ -1,4 +1,4 @@
-"""What the idle host costs: processor time and memory of the scheduler, the engine and the services.
+"""Measure an idle host: processor time and memory of the scheduler, the engine and the services.
 
     python -m bench.idle [--seconds 120]
 
@@ -15,8 +15,8 @@ from bench.measuring import Figure, machine, show
 from tests.stack.endpoint import value
 from tests.stack.host import Host
 
-# Group -> [processor seconds, MiB]; a service's process is in a control group of the engine's, any other in
-# one of systemd's.
+# Group -> [processor seconds, MiB]. Container processes are in control groups of the engine, all others in
+# those of systemd.
 LOOK = r"""
 import json, os, pathlib, re
 ticks = os.sysconf("SC_CLK_TCK")
@@ -46,13 +46,13 @@ print(json.dumps(found))
 
 
 def read_usage(host: Host) -> dict[str, tuple[float, float]]:
-    """Group -> processor seconds since its processes began, and MiB now."""
+    """Return, per group, the processor seconds since its processes started, and the MiB used now."""
     found: dict[str, tuple[float, float]] = json.loads(host.run("python3", "-c", LOOK))
     return found
 
 
 def main() -> None:
-    """Look twice and show the difference."""
+    """Read the usage twice and show the difference."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,6 +1,6 @@
-"""Ingestion with a real OpenSearch and a real Ollama: rate, memory, recognition of scans, kills.
+"""Measure ingestion with a real OpenSearch and a real Ollama: rate, memory, OCR of scans, kills.
 
-    python -m bench.ingestion [rate] [large] [many] [scans] [kills]      all of them without a name
+    python -m bench.ingestion [rate] [large] [many] [scans] [kills]      default: all of them
 
 Needs the images of a sandbox that was up once (`make up`); uses containers of its own.
 """
@@ -78,12 +78,12 @@ LARGE_PAGES, MANY_FILES, SCANNED_PAGES, KILLED_DOCUMENTS, KILLS = 1000, 5000, 12
 
 
 def sentence() -> str:
-    """Words in no order, distinguished by a number."""
+    """Return random words and a number that makes the sentence unique."""
     return " ".join(RANDOM.choices(WORDS, k=12)).capitalize() + f" {RANDOM.randrange(10**6)}."
 
 
 def pdf(pages: int, sentences: int) -> bytes:
-    """A PDF with a heading every ten pages."""
+    """Return a PDF with a heading every ten pages."""
     made = FPDF()
     made.set_font("Helvetica", size=11)
     for number in range(pages):
@@ -95,7 +95,7 @@ def pdf(pages: int, sentences: int) -> bytes:
 
 
 def rate(all_stores: Stores, home: Path) -> list[Figure]:
-    """Pages a minute end to end, beside the embedder alone with the very same texts, before and after."""
+    """Measure pages per minute end to end, and the embedder alone on the same texts before and after."""
     pages = 60
     bench = Bench(all_stores, home)
     bench.start()
@@ -145,7 +145,7 @@ def rate(all_stores: Stores, home: Path) -> list[Figure]:
 
 
 def large(all_stores: Stores, home: Path) -> list[Figure]:
-    """The worker's memory with one PDF of a thousand pages."""
+    """Measure the worker's memory with one PDF of a thousand pages."""
     bench = Bench(all_stores, home)
     bench.start()
     with bench.ledger() as ledger:
@@ -166,7 +166,7 @@ def large(all_stores: Stores, home: Path) -> list[Figure]:
 
 
 def many(all_stores: Stores, home: Path) -> list[Figure]:
-    """Five thousand small files dropped at once into the directory."""
+    """Ingest five thousand small files that appear in the directory at once."""
     bench = Bench(all_stores, home)
     raw = home / "raw"
     raw.mkdir(parents=True)
@@ -187,7 +187,7 @@ def many(all_stores: Stores, home: Path) -> list[Figure]:
 
 
 def scans(_: Stores, home: Path) -> list[Figure]:
-    """Pages a minute that Tesseract reads, and how much of their text it gets right."""
+    """Measure how many pages per minute Tesseract reads, and how much of their text it gets right."""
     home.mkdir(parents=True)
     plain, scanned = home / "plain.pdf", home / "scanned.pdf"
     plain.write_bytes(pdf(SCANNED_PAGES, 25))
@@ -211,7 +211,7 @@ def scans(_: Stores, home: Path) -> list[Figure]:
 
 
 def kills(all_stores: Stores, home: Path) -> list[Figure]:
-    """Worker, OpenSearch and Ollama killed at random moments while 200 documents are read."""
+    """Kill the worker, OpenSearch and Ollama at random moments while 200 documents are ingested."""
     bench = Bench(all_stores, home)
     raw = home / "raw"
     raw.mkdir(parents=True)
@@ -260,7 +260,7 @@ PARTS: dict[str, Callable[[Stores, Path], list[Figure]]] = {
 
 
 def main(names: list[str]) -> None:
-    """Measure and show what is named."""
+    """Run the named measurements and show their figures."""
     about = machine()
     figures: list[Figure] = []
     with stores() as all_stores, tempfile.TemporaryDirectory() as scratch:

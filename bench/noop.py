@@ -1,8 +1,8 @@
-"""Seconds of a run that changes nothing, against the floor: one ping over SSH and one idle `compose up`.
+"""Time a run that changes nothing, against the minimum: one ping over SSH and one idle `compose up`.
 
     python -m bench.noop
 
-Needs a deployed sandbox in which nothing is left to change.
+Needs a deployed sandbox that is up to date.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ COMPOSE = "cd /opt/ragdock/current && docker compose -p ragdock up --detach --wa
 
 
 def ping(name: str) -> None:
-    """Ansible's own floor: one module on the host, by the way the playbooks take."""
+    """Run one module on the host over the playbooks' connection: the minimum that Ansible needs."""
     sandbox = settings.load()
     aws = f"{CHECKOUT}/sandbox/session/aws ssm start-session --region {sandbox.region}"
     target = "--target %h --document-name AWS-StartSSHSession --parameters portNumber=%p"
@@ -45,7 +45,7 @@ def ping(name: str) -> None:
 
 
 def instance(name: str) -> str:
-    """Id of the host's instance."""
+    """Return the instance id of the host."""
     live = AwsApi(settings.load()).observe().live
     mine = [one for one in live if one.tags.get("ragdock:name") == name]
     return next(one.id for one in mine if "ragdock:host" not in one.tags)

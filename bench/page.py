@@ -1,10 +1,10 @@
-"""When the first cited line is on the page, for one person and for one among sixteen, in Chromium.
+"""Measure when the first cited line is on the page in Chromium, for one person and for one of sixteen.
 
     make bench BENCH=page [ARGS="1 16"]
 
-Needs a deployed sandbox. The time is the page's own: from the key that sends the question until the quote is
-painted. The others ask through the API, and read their whole answers; copies of a manual are ingested
-meanwhile. The browser has no processor of its own: it takes part of those that the stack needs.
+Needs a deployed sandbox. The page itself measures the time: from the key press that sends the question until
+the quote is painted. The others ask through the API and read their whole answers; copies of a manual are
+ingested meanwhile. The browser shares the processors with the stack, so it slows the stack down.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ CLOCK = """() => {
 
 
 def turn(browser: Browser, stack: Stack, endpoint: Endpoint, others: int, number: int) -> float:
-    """Seconds until a new visitor sees a quote, when the others ask at the same moment at the API."""
+    """Return the seconds until a new visitor sees a quote while `others` clients ask through the API."""
     until = time.monotonic() + LONGEST_SECONDS
     threads = [
         threading.Thread(target=one_person, args=(endpoint, number + place, 1, Seen(), until))
         for place in range(1, others + 1)
     ]
-    # An answer that is remembered would come without a search.
+    # A random word makes the question new: a cached answer would come without a search.
     question = f"{QUESTIONS[number % len(QUESTIONS)]} {papers.word()}"
     with closing(visitor(browser, stack)) as context:
         page = context.new_page()

@@ -1,10 +1,10 @@
-"""How often the words that answer are in the prompt, for prompts of different sizes.
+"""Measure how often the prompt contains the answer, for prompts of different sizes.
 
     make bench BENCH=prompts [ARGS=words]
 
-Whole passages, best first, against the sentences that `excerpting` chooses, on the committed questions. With
-`words` the passages are found by BM25 in this process, and neither OpenSearch nor a model is started; without
-it they are those of a real search.
+Compares whole passages, best first, with the sentences that `excerpting` chooses, on the committed questions.
+With `words` the passages are found by BM25 in this process, without OpenSearch or a model; without it they
+come from a real search.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from tests.eval import manuals
 
 SETS = ("questions", "debian", "kinds")
 BUDGETS = (200, 300, 450, 600, 750, 1000)
-BEFORE = 1000  # tokens of texts alone, titles and fences beside them: what is read where there is time
+BEFORE = 1000  # tokens of the texts alone, without titles and fences: the budget where there is time
 TOP_K = 5
 CANDIDATES = 30
 CHUNK_TOKENS = 240
-K1, B = 1.2, 0.75  # as is usual for BM25
+K1, B = 1.2, 0.75  # the usual BM25 parameters
 LIMITS = Limits(
     stall_seconds=60,
     cpu_seconds=900,
@@ -52,7 +52,7 @@ Find = Callable[[str], Found]
 
 
 class Words:
-    """BM25 over our chunks, with the neighbours among the best joined as a search does."""
+    """BM25 over our chunks; neighbouring chunks among the best are joined, as a real search does."""
 
     def __init__(self, files: Sequence[Path]) -> None:
         self._hits: list[Hit] = []
@@ -110,7 +110,7 @@ def _hit(name: str, chunk: Chunk) -> Hit:
 
 
 def shares(cases: Sequence[Case], find: Find) -> list[Figure]:
-    """For each budget, the share of questions whose answer is in the prompt, of those that were found."""
+    """Return, per budget, how many of the questions whose answer was found have it in the prompt."""
     given: list[tuple[Case, str, list[Passage], Found]] = []
     for case in cases:
         query = followups.standalone(case.question, case.history)
@@ -139,7 +139,7 @@ def shares(cases: Sequence[Case], find: Find) -> list[Figure]:
 
 
 def holds(case: Case, passages: Sequence[Passage]) -> bool:
-    """Whether what is read answers the question; each phrase stands within a sentence or two."""
+    """Return whether the passages answer the question; each phrase must be within a sentence or two."""
     return any(case.holds(one.document, f"{one.title} {one.text}") for one in passages)
 
 

@@ -1,8 +1,8 @@
-"""A changed rag-app goes live under five requests a second, and back again.
+"""Deploy a changed rag-app under five requests a second, and roll it back.
 
     python -m bench.redeploy
 
-Needs a deployed sandbox; it ends with the release that it found.
+Needs a deployed sandbox; afterwards the release it found is live again.
 """
 
 from __future__ import annotations

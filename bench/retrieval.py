@@ -1,10 +1,9 @@
-"""Our retrieval against three simpler ones, on the same manuals and questions.
+"""Compare our retrieval with three simpler methods, on the same manuals and questions.
 
     make bench BENCH=retrieval
 
-Baselines: BM25 alone; vectors alone over our chunks; vectors alone over chunks of 1,000 words, of which the
-embedder reads what fits its window. Needs the images of a sandbox that was up once (`make up`); uses
-containers of its own.
+Baselines: BM25 alone; vectors alone over our chunks; vectors alone over chunks of 1,000 words, truncated to
+the embedder's window. Needs the images of a sandbox that was up once (`make up`); uses containers of its own.
 """
 
 from __future__ import annotations
@@ -34,11 +33,11 @@ from tests.eval import manuals
 
 QUESTIONS = ROOT / "tests" / "eval" / "questions.jsonl"
 BESIDE_EACH_OTHER = ("questions", "debian", "kinds")
-# The second half is kept for the last look at a change: nothing is to be tuned on it.
+# The second half is held out for the final evaluation of a change: do not tune on it.
 WHOLE_MANUALS = ("debian_manuals", "debian_manuals_check")
 RANKED = 10
 FOR_READING = 30  # passages that fill 2,000 words
-WINDOW = 510  # pieces of the embedder's window, less [CLS] and [SEP]
+WINDOW = 510  # tokens of the embedder's window, less [CLS] and [SEP]
 WORDS = 1000
 Ranking = list[bool]
 Search = Callable[[Case], Ranking]
@@ -46,13 +45,13 @@ Stored = dict[str, str]
 
 
 def everything(index: IndexReader) -> list[Stored]:
-    """Every chunk, in the order of the documents."""
+    """Return every chunk, in document order."""
     order = [{"document_id": "asc"}, {"ordinal": "asc"}]
     return index.sources({"size": 10_000, "query": {"match_all": {}}, "sort": order})
 
 
 def alone(index: IndexReader, names: dict[str, str], body: Callable[[str], dict[str, object]]) -> Search:
-    """One leg of the search by itself: chunks as they come, neither joined nor collapsed."""
+    """Return a search with only one of the two queries; its chunks are neither joined nor collapsed."""
 
     def search(case: Case) -> Ranking:
         found = index.sources({"size": RANKED, "query": body(case.question)})
@@ -62,7 +61,7 @@ def alone(index: IndexReader, names: dict[str, str], body: Callable[[str], dict[
 
 
 def long_chunks(chunks: Sequence[Stored], names: dict[str, str], embedder: Embedder) -> Search:
-    """Vectors over chunks of 1,000 words, cut to the window before they are embedded."""
+    """Return a vector search over chunks of 1,000 words, cut to the window before they are embedded."""
     texts: dict[str, list[str]] = {}
     for chunk in chunks:
         texts.setdefault(chunk["document_id"], []).extend(f"{chunk['title']} {chunk['text']}".split())
@@ -82,12 +81,12 @@ def long_chunks(chunks: Sequence[Stored], names: dict[str, str], embedder: Embed
 
 
 def cosine(left: Sequence[float], right: Sequence[float]) -> float:
-    """The cosine of two vectors."""
+    """Return the cosine similarity of two vectors."""
     return sum(a * b for a, b in zip(left, right, strict=True)) / math.hypot(*left) / math.hypot(*right)
 
 
 def margin(ours: Sequence[float], theirs: Sequence[float]) -> str:
-    """The mean difference and the interval that holds 95 % of 2,000 drawings of the questions."""
+    """Return the mean difference and its 95 % bootstrap interval (2,000 resamples of the questions)."""
     gains = [a - b for a, b in zip(ours, theirs, strict=True)]
     draw = random.Random(7)  # noqa: S311 - a drawing of questions
     means = sorted(measures.mean(draw.choices(gains, k=len(gains))) for _ in range(2000))
@@ -95,7 +94,7 @@ def margin(ours: Sequence[float], theirs: Sequence[float]) -> str:
 
 
 def compare(settings: RagSettings, ledger: Ledger, cases: Sequence[Case]) -> list[Figure]:
-    """hit@3 and MRR@10 of each way, with ours less theirs."""
+    """Return hit@3 and MRR@10 of each method, with the difference between ours and theirs."""
     with (
         contextlib.closing(factory.build_retriever(settings, ledger)) as retriever,
         contextlib.closing(factory.build_index(settings)) as index,
@@ -132,7 +131,7 @@ def compare(settings: RagSettings, ledger: Ledger, cases: Sequence[Case]) -> lis
 
 
 def within(settings: RagSettings, ledger: Ledger, sets: Sequence[str]) -> list[Figure]:
-    """Answers within the first 600 and 2,000 words, for each kind of question, beside the plain baseline."""
+    """Return the share of answers within the first 600 and 2,000 words, by kind, with the plain baseline."""
     with (
         contextlib.closing(factory.build_retriever(settings, ledger)) as retriever,
         contextlib.closing(factory.build_index(settings)) as index,

@@ -1,10 +1,11 @@
-"""How fast a prompt is read and an answer written with each of Ollama's options, in an Ollama of its own.
+"""Measure how fast Ollama reads prompts and writes answers with each of its options.
 
     make bench BENCH=runner [ARGS=busy]
 
-One container for each pair of flash attention and cache type, with the ollama container's limits; in each
-the chat model reads and writes with one thread up to as many as the machine has. With `busy` another process
-keeps a processor busy, as ingestion does. Each figure is a median of three.
+Starts one Ollama container for each pair of flash attention and cache type, with the limits of the
+deployment's ollama container. In each, the chat model reads and writes with one thread up to as many as the
+machine has. With `busy` another process keeps a processor busy, as ingestion does. Each figure is a median
+of three.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from bench.measuring import Figure, machine, show
 from bench.measuring.stores import limits
 from services.conftest import CHAT_MODEL, MODELS, OLLAMA_IMAGE, container, create_model
 
-# Flash attention and the type of the cache: a smaller cache needs flash attention.
+# Flash attention and cache type; the smaller (quantized) cache types need flash attention.
 OPTIONS = (("0", "f16"), ("1", "f16"), ("1", "q8_0"), ("1", "q4_0"))
 TIMES = 3
 NANO = 1e-9
@@ -31,7 +32,7 @@ WORDS = "The keeper of lamp {n} climbs the tower each night and writes down how 
 
 @contextmanager
 def busy(*, really: bool) -> Iterator[None]:
-    """A process that keeps a processor busy."""
+    """Keep a processor busy inside the block if `really` is set."""
     if not really:
         yield
         return
@@ -44,15 +45,15 @@ def busy(*, really: bool) -> Iterator[None]:
 
 
 def asked(client: ollama.Client, threads: int, number: int) -> ollama.GenerateResponse:
-    """One answer to a prompt that the model has not read before."""
+    """Return one answer to a prompt that the model has not read before."""
     options = {"num_ctx": 4096, "num_predict": 40, "num_thread": threads, "temperature": 0.0, "seed": 7}
     return client.generate(CHAT_MODEL, f"Night {number}. " + WORDS.format(n=number), options=options)
 
 
 def measured(address: str, threads: int, name: str) -> list[Figure]:
-    """Seconds to read 600 tokens, and tokens written a second."""
+    """Measure the seconds to read 600 tokens, and the tokens written per second."""
     client = ollama.Client(host=address, timeout=600)
-    asked(client, threads, 0)  # another number of threads loads the model anew
+    asked(client, threads, 0)  # a change of the thread count reloads the model
     answers = [asked(client, threads, number) for number in range(1, TIMES + 1)]
     read = statistics.median(
         600 * (one.prompt_eval_duration or 0) * NANO / (one.prompt_eval_count or 1) for one in answers

@@ -1,9 +1,9 @@
-"""Retrieval among 100,000 passages of made-up words and vectors, with a real OpenSearch and Ollama.
+"""Measure retrieval from 100,000 passages of made-up words and vectors, with a real OpenSearch and Ollama.
 
     make bench BENCH=scale [ARGS=10000]
 
-Needs the images of a sandbox that was up once (`make up`); uses containers of its own, with the limits that
-a deployment gives them. The other four containers hold nothing of the index.
+Needs the images of a sandbox that was up once (`make up`); uses containers of its own, with a deployment's
+limits. The other four containers of a deployment are not started: they store nothing of the index.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from rag_core.models import DocumentKind
 
 PASSAGES = 100_000
 IN_EACH = 500
-# On a busy machine a larger request meets the client's time limit.
+# On a busy machine a larger request exceeds the client's timeout.
 AT_ONCE = 50
 WORDS_IN_EACH = 160
 DIMENSION = 384
@@ -37,7 +37,7 @@ DICE = random.Random(5)  # noqa: S311 - made-up passages
 
 
 def chunk(ordinal: int, words: list[str]) -> Chunk:
-    """A passage whose words are spread as in a language: few often, most seldom."""
+    """Return a passage with word frequencies like a natural language: few words often, most seldom."""
     text = " ".join(words[int(DICE.paretovariate(0.6)) % len(words)] for _ in range(WORDS_IN_EACH))
     return Chunk(
         ordinal=ordinal, headings=(f"Part {ordinal}",), text=text, page_start=1 + ordinal // 3,
@@ -46,7 +46,7 @@ def chunk(ordinal: int, words: list[str]) -> Chunk:
 
 
 def vocabulary() -> list[str]:
-    """Words of the questions among many others."""
+    """Return the words of the questions, mixed with many others."""
     asked = sorted({word.strip("?(),").lower() for question in QUESTIONS for word in question.split()})
     words = asked * 20 + [f"w{number}" for number in range(VOCABULARY)]
     DICE.shuffle(words)
@@ -54,7 +54,7 @@ def vocabulary() -> list[str]:
 
 
 def measured(bench: Bench, count: int) -> list[Figure]:
-    """Fill the index, then ask."""
+    """Fill the index, then measure searches."""
     settings = bench.settings
     words = vocabulary()
     with closing(factory.build_ledger(settings)) as ledger:
@@ -85,7 +85,7 @@ def measured(bench: Bench, count: int) -> list[Figure]:
             embedded: list[float] = []
             for turn in range(ROUNDS + 1):
                 for question in QUESTIONS:
-                    # Never the same twice: nothing is answered from a memory of the engine's.
+                    # Never ask the same question twice, so that no cache of the engine answers.
                     asked = f"{question} {turn}"
                     began = time.monotonic()
                     embedder.embed([asked])

@@ -1,4 +1,4 @@
-"""Writes what is made of the schema of settings: inventory/defaults.yml and docs/operate/settings.md."""
+"""Generates inventory/defaults.yml and docs/operate/settings.md from the schema of the settings."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ is `UPLOAD_SLOTS`.
 
 
 def schema() -> dict[str, Any]:
-    """The schema of the settings."""
+    """Return the schema of the settings."""
     found: dict[str, Any] = yaml.safe_load(SCHEMA.read_text())
     return found
 
 
 def _wrapped(text: str) -> list[str]:
-    """A text in lines that break at its blanks only."""
+    """Wrap a text, breaking lines only at spaces."""
     return textwrap.wrap(text, WIDTH - 2, break_on_hyphens=False, break_long_words=False)
 
 
 def _scalar(value: Any) -> str:
-    """A value in one line of YAML."""
+    """Return a value as one line of YAML."""
     if value == "":
         return '""'
     return (
@@ -60,7 +60,7 @@ def _scalar(value: Any) -> str:
 
 
 def _assigned(name: str, value: Any) -> list[str]:
-    """The lines of YAML that give a setting its value."""
+    """Return the lines of YAML that assign a value to a setting."""
     if isinstance(value, dict):
         return [f"{name}:", *(f"  {key}: {_scalar(item)}" for key, item in value.items())]
     if isinstance(value, list) and value:
@@ -71,7 +71,7 @@ def _assigned(name: str, value: Any) -> list[str]:
 
 
 def defaults(settings: dict[str, dict[str, Any]], derived: str) -> str:
-    """The text of inventory/defaults.yml."""
+    """Return the text of inventory/defaults.yml."""
     lines = [DEFAULTS_HEAD.rstrip()]
     for name, one in settings.items():
         if "x-heading" in one:
@@ -82,7 +82,7 @@ def defaults(settings: dict[str, dict[str, Any]], derived: str) -> str:
 
 
 def page(settings: dict[str, dict[str, Any]]) -> str:
-    """The text of docs/operate/settings.md."""
+    """Return the text of docs/operate/settings.md."""
     lines = [PAGE_HEAD.rstrip()]
     for name, one in settings.items():
         if "x-heading" in one:
@@ -110,7 +110,7 @@ def page(settings: dict[str, dict[str, Any]]) -> str:
 
 
 def texts() -> dict[Path, str]:
-    """What each generated file holds, as the schema is now."""
+    """Return the text of each generated file for the current schema."""
     settings = schema()["properties"]
     _, mark, derived = DEFAULTS.read_text().partition(DERIVED)
     return {DEFAULTS: defaults(settings, mark + derived), PAGE: page(settings)}

@@ -1,1 +1,1 @@
-"""The local AWS: everything a Ragdock deployment talks to, on one machine."""
+"""The local AWS: everything that a Ragdock deployment connects to, on one machine."""

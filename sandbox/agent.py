@@ -1,7 +1,7 @@
-"""The Session Manager agent's package, as Amazon's bucket has it: one of ours, signed with a key of ours.
+"""Builds a stand-in for the Session Manager agent's package, signed with a key of the sandbox.
 
-The key is made for the package and thrown away when it has signed; its public half is what a host is given in
-place of Amazon's.
+The key is generated for the package and its private half is deleted after signing; hosts get its public half
+in place of Amazon's.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Description: Stand-in of Amazon's agent, for hosts of the sandbox
 
 
 def folder(sandbox: Sandbox) -> Path:
-    """Where package, signature and key are."""
+    """Return the folder of the package, its signature and the public key."""
     return sandbox.state / "agent"
 
 
@@ -43,9 +43,9 @@ def version(sandbox: Sandbox) -> str:
 
 
 def ensure(sandbox: Sandbox) -> None:
-    """Make the package when it is missing or another one than this checkout's."""
+    """Build the package if it is missing or differs from this checkout."""
     place, wanted = folder(sandbox), _sources(sandbox)
-    # In the order of making: the record comes last.
+    # The record of what was built is written last, so an interrupted build is repeated.
     described = json.dumps({name: content.decode() for name, content in wanted.items()}, sort_keys=True)
     if (place / MADE).exists() and (place / MADE).read_text() == described:
         return
@@ -65,7 +65,7 @@ def ensure(sandbox: Sandbox) -> None:
 
 
 def _sources(sandbox: Sandbox) -> dict[str, bytes]:
-    """Path in the package -> content."""
+    """Return the package's files: path -> content."""
     code = sandbox.checkout / "sandbox"
     library = "usr/lib/amazon-ssm-agent/sandbox"
     chosen = version(sandbox)
@@ -101,7 +101,7 @@ def _sign(scratch: Path, place: Path) -> None:
         _run(*gpg, "--detach-sign", "--output", str(place / SIGNATURE), str(place / PACKAGE))
         _run(*gpg, "--armor", "--output", str(place / KEY), "--export")
     finally:
-        # gpg leaves a process behind that keeps the key.
+        # gpg leaves an agent process running that keeps the key in memory.
         if shutil.which("gpgconf"):
             subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=False)
 

@@ -1,4 +1,4 @@
-"""The sandbox's verbs."""
+"""The commands of `python -m sandbox`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 def _run(act: Callable[[Sandbox], Any]) -> Any:
-    """Do something with this checkout's sandbox; a failure is one message."""
+    """Call a function with this checkout's sandbox; print one message on failure."""
     try:
         return act(settings.load())
     except SandboxError as error:
@@ -199,7 +199,7 @@ def loop(worker: Annotated[bool, typer.Option("--worker")] = False) -> None:
 
 
 def _container(sandbox: Sandbox, part: str) -> Any:
-    """The running container of a part; the newest when there are several hosts."""
+    """Return the running container of a part; the newest if there are several hosts."""
     found = docker_api.connect().containers.list(
         filters={"label": [f"{LABEL}={sandbox.name}", f"{PART}={part}"]}
     )
@@ -213,6 +213,6 @@ def _container(sandbox: Sandbox, part: str) -> Any:
 
 
 def _exec(arguments: list[str]) -> None:
-    """Become the docker command: a terminal's keys and size are its business."""
+    """Replace this process with the docker command, so that it handles the terminal itself."""
     program = shutil.which("docker") or "docker"
     os.execv(program, [program, *arguments])  # noqa: S606

@@ -1,4 +1,4 @@
-"""What exists by the AWS APIs, as plain values."""
+"""Reads the state of the AWS APIs into plain immutable values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LIVE = frozenset({"pending", "running", "stopping", "stopped"})
 
 
 class Frozen(BaseModel):
-    """A value."""
+    """Base class of immutable values."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -48,7 +48,7 @@ class Instance(Frozen):
 
     @property
     def live(self) -> bool:
-        """Whether there is a machine, running or not."""
+        """Return whether the instance has a machine, running or not."""
         return self.state in LIVE and bool(self.subnet_id)
 
 
@@ -75,14 +75,14 @@ class Subnet(Frozen):
 
 
 class Address(Frozen):
-    """An Elastic IP and where it leads."""
+    """An Elastic IP and the instance it belongs to."""
 
     public_ip: str
     instance_id: str = ""
 
 
 class Rule(Frozen):
-    """What a security group admits: TCP ports, from an address range."""
+    """A rule of a security group: TCP ports that it opens to an address range."""
 
     low: int
     high: int
@@ -90,13 +90,13 @@ class Rule(Frozen):
 
 
 class Group(Frozen):
-    """A security group: the TCP that it admits."""
+    """A security group and its rules for TCP."""
 
     id: str
     rules: tuple[Rule, ...]
 
     def sources(self, port: int) -> frozenset[Network]:
-        """Who may reach that port."""
+        """Return the address ranges that may reach a port."""
         return frozenset(rule.source for rule in self.rules if rule.low <= port <= rule.high)
 
 
@@ -109,12 +109,12 @@ class Cloud(Frozen):
     subnets: Mapping[str, Subnet] = {}
     addresses: tuple[Address, ...] = ()
     groups: Mapping[str, Group] = {}
-    # Of Route 53: name -> address.
+    # Records of Route 53: name -> address.
     domains: Mapping[str, str] = {}
 
     @property
     def live(self) -> tuple[Instance, ...]:
-        """The instances that are machines."""
+        """Return the instances that have a machine."""
         return tuple(instance for instance in self.instances if instance.live)
 
 
@@ -124,7 +124,7 @@ class AwsApi:
     def __init__(self, sandbox: Sandbox, credentials: Mapping[str, str] | None = None) -> None:
         """Make a client for each API that the sandbox itself uses, as the administrator.
 
-        A part that has no file of the sandbox is given its `credentials`.
+        A part that cannot read the sandbox's files gets its `credentials` passed in.
         """
         settings: dict[str, Any] = {
             "endpoint_url": sandbox.endpoint,
@@ -180,12 +180,12 @@ class AwsApi:
         return list(self.route53.list_resource_record_sets(HostedZoneId=zone_id)["ResourceRecordSets"])
 
     def user_data(self, instance_id: str) -> str:
-        """The user data as the API gives it: base64, or nothing."""
+        """Return the user data as the API returns it, base64-encoded; empty if there is none."""
         answer = self.ec2.describe_instance_attribute(InstanceId=instance_id, Attribute="userData")
         return answer.get("UserData", {}).get("Value", "")
 
     def public_key(self, key_name: str) -> str:
-        """The public half of a key pair, or nothing when there is none of that name."""
+        """Return the public half of a key pair; empty if there is none with that name."""
         if not key_name:
             return ""
         try:
@@ -195,7 +195,7 @@ class AwsApi:
         return answer["KeyPairs"][0].get("PublicKey", "").strip()
 
     def role_arn(self, profile_arn: str) -> str:
-        """The role in an instance profile, or nothing."""
+        """Return the ARN of the role in an instance profile; empty if it has none."""
         try:
             profile = self.iam.get_instance_profile(InstanceProfileName=profile_arn.rpartition("/")[2])[
                 "InstanceProfile"
@@ -206,7 +206,7 @@ class AwsApi:
 
 
 def _instance(seen: Mapping[str, Any]) -> Instance:
-    """One instance of describe_instances."""
+    """Convert one instance from describe_instances."""
     roots = ROOT_DEVICES | {seen.get("RootDeviceName", "")}
     mappings = [
         (mapping["DeviceName"] in roots, mapping["Ebs"]["VolumeId"])
@@ -235,7 +235,7 @@ def _instance(seen: Mapping[str, Any]) -> Instance:
 
 
 def admitted(permissions: list[Any]) -> tuple[Rule, ...]:
-    """The TCP that the rules of a security group admit from address ranges."""
+    """Convert the rules of a security group that open TCP ports to address ranges."""
     rules = []
     for rule in permissions:
         if rule.get("IpProtocol") == "-1":

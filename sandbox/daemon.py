@@ -1,4 +1,4 @@
-"""The host loop as a background process: one at a time, restarted when it dies."""
+"""Runs the host loop as a background process: one at a time, restarted when it dies."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 def start(sandbox: Sandbox) -> bool:
-    """Have one loop of this very code running; True when it had to be started."""
+    """Make sure that one loop with the current code is running; return True if it had to be started."""
     running = process(sandbox)
     if running is not None and _record(sandbox).get("code") == _code(sandbox):
         return False
@@ -60,7 +60,7 @@ def start(sandbox: Sandbox) -> bool:
 
 
 def stop(sandbox: Sandbox) -> bool:
-    """End the loop, letting it finish what it does; True when one was running."""
+    """Stop the loop after its current work; return True if one was running."""
     running = process(sandbox)
     if running is None:
         return False
@@ -74,7 +74,7 @@ def stop(sandbox: Sandbox) -> bool:
 
 
 def process(sandbox: Sandbox) -> psutil.Process | None:
-    """The loop's process, if it is alive and really the one that was recorded."""
+    """Return the loop's process, if it is alive and is the recorded one (a pid can be reused)."""
     record = _record(sandbox)
     try:
         found = psutil.Process(int(record["pid"]))
@@ -129,15 +129,15 @@ def _supervise(sandbox: Sandbox) -> None:
             child.terminate()
         child.wait()
         if not stopping and time.monotonic() - began < 5:
-            # Dying at once means the same cause: not too often, then.
+            # A loop that dies at once would die again for the same reason, so restart it less often.
             time.sleep(5)
 
 
 def end_with_supervisor(stop: Callable[[], None]) -> None:
-    """Call `stop` when the supervisor has ended: a remaining worker would run beside the next one."""
+    """Call `stop` when the supervisor has ended; otherwise two workers could run at once."""
 
     def watch() -> None:
-        # Its end closes the pipe; nothing is ever written to it.
+        # The pipe is closed when the supervisor ends; nothing is ever written to it.
         os.read(sys.stdin.fileno(), 1)
         stop()
 
@@ -145,7 +145,7 @@ def end_with_supervisor(stop: Callable[[], None]) -> None:
 
 
 def work(sandbox: Sandbox) -> None:
-    """The loop itself, in its own process."""
+    """Run the loop itself, in its own process."""
     sandbox.logs.mkdir(parents=True, exist_ok=True)
     handler = logging.handlers.RotatingFileHandler(
         sandbox.logs / "loop.log", maxBytes=LOG_BYTES, backupCount=1
@@ -161,7 +161,7 @@ def work(sandbox: Sandbox) -> None:
     loop = Loop(sandbox)
     signal.signal(signal.SIGTERM, lambda *_: loop.stop.set())
     end_with_supervisor(loop.stop.set)
-    # Ctrl-C in a terminal reaches the whole group: the supervisor decides.
+    # Ctrl-C in a terminal reaches the whole process group: let the supervisor handle it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     log.info("loop started, pid %s", os.getpid())
     asyncio.run(loop.run())
@@ -169,7 +169,7 @@ def work(sandbox: Sandbox) -> None:
 
 
 def _code(sandbox: Sandbox) -> str:
-    """The code that a loop of this checkout would run."""
+    """Return a digest of the code that a loop of this checkout would run."""
     return fingerprint(sandbox.checkout / "sandbox" / "host") + "".join(
         str(path.stat().st_mtime_ns) for path in sorted((sandbox.checkout / "sandbox").glob("*.py"))
     )

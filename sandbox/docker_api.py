@@ -1,4 +1,4 @@
-"""Docker through its SDK: containers and networks that match their specification."""
+"""Manages Docker containers and networks so that they match their specification."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ CONFIG = f"{LABEL}.config"
 PART = f"{LABEL}.part"
 INSTANCE = f"{LABEL}.instance"
 SUBNET = f"{LABEL}.subnet"
-# Hosts reach the AWS network through the router. Docker 28 and later drop what comes to a container by
-# another bridge, also where the kernel shows bridged frames to iptables; older ones do not know the word.
+# Hosts reach the AWS network through the router. Docker 28 and later drop packets that reach a container from
+# another bridge, also where the kernel passes bridged frames to iptables; older versions ignore this option.
 ROUTED = {"com.docker.network.bridge.gateway_mode_ipv4": "nat-unprotected"}
 
 
@@ -44,13 +44,13 @@ class Container(BaseModel):
     salt: str = ""
 
     def digest(self, image_id: str) -> str:
-        """Two containers with one digest are alike."""
+        """Return a digest of specification and image; containers with the same digest are identical."""
         text = json.dumps([self.model_dump(mode="json"), image_id], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def connect() -> Any:
-    """A client of the Docker Engine, or a word on why there is none."""
+    """Return a client of the Docker Engine; raise SandboxError if the engine does not answer."""
     try:
         client = docker.from_env(timeout=120)
         client.ping()
@@ -64,7 +64,7 @@ def connect() -> Any:
 
 
 def image_id(client: Any, reference: str) -> str:
-    """The identity of an image that must be here."""
+    """Return the id of an image that must exist locally."""
     try:
         return str(client.images.get(reference).id)
     except ImageNotFound as error:
@@ -76,7 +76,7 @@ def image_id(client: Any, reference: str) -> str:
 
 
 def find(client: Any, name: str) -> Any | None:
-    """The container of that name, running or not."""
+    """Return the container with that name, running or not."""
     try:
         return client.containers.get(name)
     except NotFound:
@@ -86,7 +86,7 @@ def find(client: Any, name: str) -> Any | None:
 def ensure_network(
     client: Any, sandbox: Sandbox, name: str, cidr: str, gateway: str, labels: Mapping[str, str] | None = None
 ) -> Any:
-    """A bridge network of that name and range; a stale one of ours is replaced."""
+    """Return a bridge network with that name and range; replace an outdated one of this sandbox."""
     for network in client.networks.list(names=[f"^{name}$"]):
         network.reload()
         pools = network.attrs["IPAM"]["Config"] or []
@@ -131,7 +131,7 @@ def _overlaps(client: Any, cidr: str) -> str:
 
 
 def remove_network(network: Any) -> None:
-    """Remove a network and whatever still hangs on it."""
+    """Disconnect all containers from a network and remove it."""
     network.reload()
     for container_id in network.attrs.get("Containers") or {}:
         network.disconnect(container_id, force=True)
@@ -147,12 +147,12 @@ def create(client: Any, sandbox: Sandbox, spec: Container) -> Any:
         **spec.labels,
     }
     options = dict(spec.options)
-    # The high-level call takes no address on a network, so the low-level types are used.
+    # The high-level API cannot set an address on a network, so use the low-level one.
     settings = dict(options.pop("host", {}))
     unmask = settings.pop("unmask", False)
     host = client.api.create_host_config(**settings, network_mode=spec.network)
     if unmask:
-        # The SDK has no word for the command line's systempaths=unconfined.
+        # The SDK has no option for the command line's systempaths=unconfined.
         host |= {"MaskedPaths": [], "ReadonlyPaths": []}
     endpoint = EndpointConfig(client.api._version, ipv4_address=spec.address)
     words = {
@@ -172,10 +172,10 @@ def create(client: Any, sandbox: Sandbox, spec: Container) -> Any:
 
 
 def drops_what_is_not_there(error: APIError) -> bool:
-    """Whether an engine refused a container because its own surroundings lack a dropped capability.
+    """Return whether the engine refused a container because it lacks a dropped capability itself.
 
-    Older engines give and take capabilities unseen; newer ones (Ubuntu 24.04's, for one) refuse
-    both to give and to take what they were not given themselves.
+    Older engines add and drop capabilities without checking; newer ones (such as Ubuntu 24.04's) refuse to
+    add or drop a capability that they do not have themselves.
     """
     return error.status_code == HTTPStatus.BAD_REQUEST and "invalid CapDrop" in str(error.explanation)
 
@@ -183,7 +183,7 @@ def drops_what_is_not_there(error: APIError) -> bool:
 def ensure_container(
     client: Any, sandbox: Sandbox, spec: Container, prepare: Callable[[Any], None] | None = None
 ) -> bool:
-    """A running container that matches; True when it had to be (re)made or started."""
+    """Make sure that a matching container runs; return True if it was created, replaced or started."""
     found = find(client, spec.name)
     digest = spec.digest(image_id(client, spec.image))
     if found is not None and found.labels.get(CONFIG) is None:
@@ -211,13 +211,13 @@ def ensure_container(
 
 
 def _hangs_on_a_lost_network(client: Any, container: Any, spec: Container) -> bool:
-    """Whether its network went and another one of that name came: it would never start again."""
+    """Return whether its network was replaced by another of the same name, so that it cannot start."""
     known = (container.attrs["NetworkSettings"]["Networks"].get(spec.network) or {}).get("NetworkID")
     return bool(known) and known not in {one.id for one in client.networks.list(names=[f"^{spec.network}$"])}
 
 
 def start(container: Any) -> None:
-    """Start a container; raise with the reason when it does not stay up."""
+    """Start a container; raise SandboxError with the reason if it does not start."""
     try:
         container.start()
     except APIError as error:
@@ -229,13 +229,13 @@ def start(container: Any) -> None:
 
 
 def stop(container: Any, seconds: int) -> None:
-    """Stop a container, or kill it after a time; processes paused in it must be resumed first."""
+    """Stop a container, or kill it after `seconds`; first resume the processes paused in it."""
     _wake(container)
     container.stop(timeout=seconds)
 
 
 def remove(container: Any) -> None:
-    """Kill and remove a container with its nameless volumes, in whatever state it is."""
+    """Kill and remove a container with its anonymous volumes, whatever its state."""
     _wake(container)
     container.remove(force=True, v=True)
 
@@ -247,7 +247,7 @@ def _wake(container: Any) -> None:
 
 
 def wait_for(what: str, ready: Callable[[], bool], container: Any | None, seconds: float) -> None:
-    """Wait until something answers; for a container that died in the meantime show the end of its log."""
+    """Wait until something answers; if its container died meanwhile, show the end of the log."""
     limit = time.monotonic() + seconds
     while not ready():
         if container is not None:

@@ -1,7 +1,7 @@
-"""What a host's way out depends on: on EC2 an instance without a public address has none.
+"""Blocks outgoing traffic of hosts: on EC2 an instance without a public address has no internet access.
 
-Its packets are dropped, not refused, as at an internet gateway. The AWS APIs, the registry and the metadata
-are reached through the router and stay. Two faults close the way of hosts that have an address, too.
+Packets are dropped, not refused, as at an internet gateway. The AWS APIs, the registry and the metadata stay
+reachable, because they are reached through the router. Two faults also block hosts that have an address.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ FAULTS = {
     "egress": "no host has a way out: packets are dropped, DNS included",
     "apt": "Debian's mirrors do not answer any host: packets to port 80 are dropped",
 }
-# After that of the metadata (networks.py), before the kernel's own tables.
+# After the rule for the metadata (networks.py), before the kernel's own tables.
 PREFERENCE = "16926"
 RULE = re.compile(
     rf"^{PREFERENCE}:\tfrom (?P<address>\S+) iif (?P<bridge>\S+)(?: \[detached\])?"
     r"(?P<web> ipproto tcp dport 80)?"
 )
 
-# Bridge, address of the host, and whether only port 80 is closed.
+# Bridge, address of the host, and whether only port 80 is blocked.
 Closed = tuple[str, str, bool]
 Ip = Callable[..., str]
 
@@ -35,7 +35,7 @@ def _ip(*words: str) -> str:
 
 
 def closed(cloud: Cloud, bridges: dict[str, str], faults: frozenset[str]) -> frozenset[Closed]:
-    """What has to be closed; BRIDGES are the interfaces of subnets."""
+    """Return what must be blocked; BRIDGES maps subnets to interfaces."""
     associated = {address.instance_id for address in cloud.addresses if address.instance_id}
     found: set[Closed] = set()
     for instance in cloud.live:
@@ -50,13 +50,13 @@ def closed(cloud: Cloud, bridges: dict[str, str], faults: frozenset[str]) -> fro
 
 
 def present(ip: Ip = _ip) -> frozenset[Closed]:
-    """What is closed now."""
+    """Return what is blocked now."""
     matches = (RULE.match(line) for line in ip("rule", "show").splitlines())
     return frozenset((one["bridge"], one["address"], bool(one["web"])) for one in matches if one)
 
 
 def follow(wanted: frozenset[Closed], ip: Ip = _ip) -> Iterator[str]:
-    """Close and open; a line for each change."""
+    """Block and unblock as wanted; yield a line for each change."""
     before = present(ip)
     for verb, said, changes in (
         ("del", "is open", before - wanted),
@@ -69,7 +69,7 @@ def follow(wanted: frozenset[Closed], ip: Ip = _ip) -> Iterator[str]:
 
 
 def switched(sandbox: Sandbox) -> frozenset[str]:
-    """The faults that are on."""
+    """Return the faults that are on."""
     return frozenset(name for name in FAULTS if _file(sandbox, name).exists())
 
 

@@ -1,4 +1,4 @@
-"""The Docker Engine that bootstrap.sh started, where no init system does: ours to stop."""
+"""Stops the Docker Engine that bootstrap.sh started on a machine without an init system."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 import psutil
 
-# Below a sandbox's state; sandbox/bootstrap.sh writes it.
+# File in the sandbox's state folder, written by sandbox/bootstrap.sh.
 RECORD = "dockerd.pid"
 STOP_SECONDS = 60
 PRUNE = "docker builder prune --all"
 
 
 def ours(record: Path) -> psutil.Process | None:
-    """The process that the bootstrap recorded, if it is alive and still an engine."""
+    """Return the process that bootstrap.sh recorded, if it is alive and still a Docker Engine."""
     try:
         found = psutil.Process(int(record.read_text()))
         return found if found.name() == "dockerd" else None
@@ -23,9 +23,9 @@ def ours(record: Path) -> psutil.Process | None:
 
 
 def end(client: Any, engine: psutil.Process | None) -> tuple[list[str], str]:
-    """Stop it and take away what builds left in it: what was removed, and a word on what stays and why.
+    """Stop the engine and empty its build cache; return what was removed, and a note on what stays and why.
 
-    Raises psutil.TimeoutExpired when it does not end.
+    Raises psutil.TimeoutExpired if the engine does not end.
     """
     if engine is None:
         return [], f"The Docker Engine was here before and stays, its build cache too ({PRUNE} empties that)."

@@ -1,13 +1,13 @@
-"""The one kind of failure a user of the sandbox sees."""
+"""The error type that is shown to users of the sandbox."""
 
 from __future__ import annotations
 
 
 class SandboxError(Exception):
-    """What failed, why it matters or what probably caused it, and what to do next."""
+    """An error with what failed, why it matters or its likely cause, and what to do next."""
 
     def __init__(self, what: str, why: str, action: str) -> None:
-        """Keep the three parts apart so that each caller prints them alike."""
+        """Keep the three parts separate, so that all callers print them in the same format."""
         super().__init__(f"{what} {why} {action}")
         self.what = what
         self.why = why

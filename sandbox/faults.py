@@ -16,7 +16,7 @@ KNOWN = {name: kind.says for name, kind in KINDS.items()} | egress.FAULTS
 
 
 def switch(sandbox: Sandbox, name: str, state: str, number: int | None) -> dict[str, str]:
-    """Switch one on or off, unless the name is `list`; which are on, with the numbers that they have."""
+    """Switch a fault on or off, unless the name is `list`; return the active faults with their numbers."""
     if name != "list" and (name not in KNOWN or state not in ("on", "off")):
         raise SandboxError(
             f"There is no fault '{name}' to switch '{state}'.",
@@ -35,7 +35,7 @@ def switch(sandbox: Sandbox, name: str, state: str, number: int | None) -> dict[
 
 
 def _asked(sandbox: Sandbox, switched: dict[str, str]) -> dict[str, Any]:
-    """Switch a fault of the AWS APIs, if one is named; all of them."""
+    """Switch a fault of the AWS APIs, if one is named; return all of them."""
     address = f"{sandbox.endpoint}{PATH}"
     try:
         answer = (

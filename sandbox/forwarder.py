@@ -1,6 +1,6 @@
-"""TCP carried from addresses of one machine to an instance, for those whom its security groups admit.
+"""Forwards TCP from addresses of this machine to an instance, for clients that its security groups admit.
 
-The standard library only: the certificate authority's container runs it too.
+Uses only the standard library, because the certificate authority's container runs it too.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 from sandbox.pump import CHUNK, join
 
-# As long as a first packet may be lost: while an edge is replaced its host drops them.
+# Long enough to retransmit lost SYN packets: while an edge is replaced its host drops them.
 CONNECT_SECONDS = 30
-# Of struct linger: on, for no second.
+# struct linger: on, for 0 seconds.
 NO_LINGER = struct.pack("ii", 1, 0)
 Endpoint = tuple[str, int]
 
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 class Forward(NamedTuple):
-    """Where connections go, and whose."""
+    """The target of a forward, and the clients that may use it."""
 
     target: Endpoint
     sources: frozenset[IPv4Network | IPv6Network]
@@ -39,21 +39,21 @@ class Forward(NamedTuple):
 
 
 class Forwarder:
-    """The open forwards. Lives in one event loop."""
+    """The open forwards; belongs to one event loop."""
 
     def __init__(self, owner: Callable[[int, str], str]) -> None:
-        """Start with nothing forwarded; OWNER says what holds a port of an address."""
+        """Start without forwards; OWNER returns the program that uses a port of an address."""
         self._owner = owner
         self._forwards: dict[Endpoint, Forward] = {}
         self._servers: dict[Endpoint, asyncio.Server] = {}
 
     async def follow(self, wanted: Mapping[Endpoint, Forward]) -> list[str]:
-        """Open, change and close forwards; returns the problems."""
+        """Open, change and close forwards; return the problems."""
         problems = []
         for endpoint in self._servers.keys() - wanted.keys():
             self._servers.pop(endpoint).close()
             log.info("stopped forwarding %s:%s", *endpoint)
-        # Read for each connection: those that are open stay, as on AWS.
+        # Rules are read for each new connection; open connections stay, as on AWS.
         self._forwards = dict(wanted)
         for endpoint in wanted.keys() - self._servers.keys():
             problem = await self._open(endpoint)
@@ -87,7 +87,7 @@ class Forwarder:
 
 
 async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: Endpoint) -> None:
-    """Connect a client with the instance, both ways, until both are done."""
+    """Relay between a client and the instance until both sides have finished."""
     try:
         there = await asyncio.wait_for(asyncio.open_connection(*target), CONNECT_SECONDS)
     except (OSError, TimeoutError):
@@ -101,6 +101,6 @@ async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, targ
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
-    """End it as a machine without a listener on that port does; `abort` alone may end it in order."""
+    """Reset the connection as a closed port does; `abort` alone might close it gracefully."""
     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
     writer.transport.abort()

@@ -1,8 +1,8 @@
-"""Wakes what was paused inside a container, so that the container can end.
+"""Resumes processes that were paused inside a container, so that the container can end.
 
-A process that version 1 of the kernel's control groups has frozen takes no signal until it
-is resumed, not even SIGKILL, and a host of the sandbox pauses its own containers. Version 2
-lets frozen processes be killed; there, nothing is found here.
+With version 1 of control groups, a frozen process receives no signal until it is resumed, not
+even SIGKILL, and a host of the sandbox pauses its own containers. With version 2 frozen
+processes can be killed, and this module finds nothing to do.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ THAWED = "THAWED"
 
 
 def thaw(first: int) -> None:
-    """Wake each control group with a process that descends from this one, or is it.
+    """Resume each control group that has this process or one of its descendants.
 
-    The path of a group does not show its owner: an engine inside a container makes its groups beside that
-    container's own.
+    Groups cannot be found by their path: an engine inside a container creates its groups beside the
+    container's own group.
     """
     for state in sorted(FREEZER.glob("**/freezer.state")):
         if state.read_text().strip() != THAWED and any(

@@ -16,14 +16,14 @@ from sandbox.ebs import Disk, Store, assign
 from sandbox.metadata import hostname
 from sandbox.settings import LABEL, Sandbox
 
-# systemd in a container ends with these when it reboots or powers off.
+# systemd in a container exits with these codes when it reboots or powers off.
 REBOOTED = 129
 POWERED_OFF = 130
 STOP_SECONDS = 120
 
 
 class Action(enum.Enum):
-    """What a host's container needs."""
+    """What to do with a host's container."""
 
     NOTHING = "nothing"
     CREATE = "create"
@@ -35,10 +35,10 @@ class Action(enum.Enum):
 
 
 def decide(state: str, container: str | None, exit_code: int, *, seen_running: bool, reboot: bool) -> Action:
-    """The action for an instance in that state with such a container.
+    """Return the action for an instance in that state with a container in this state.
 
-    A container that this loop saw running and that ended with the code of a power-off was
-    switched off from within: the API must hear of it. Any other end is followed by a start.
+    A container that this loop saw running and that exited with the code of a power-off was
+    switched off from inside: report that to the API. After any other exit it is started again.
     """
     if state in ("terminated", "shutting-down"):
         return Action.NOTHING if container is None else Action.REMOVE
@@ -54,12 +54,12 @@ def decide(state: str, container: str | None, exit_code: int, *, seen_running: b
 
 
 def name(instance_id: str) -> str:
-    """The container of an instance."""
+    """Return the name of an instance's container."""
     return f"ragdock-{instance_id}"
 
 
 def spec(instance: Instance, sandbox: Sandbox) -> Container:
-    """The container of an instance, as systemd and nested Docker need it."""
+    """Specify the container of an instance, as systemd and nested Docker need it."""
     return Container(
         name=name(instance.id),
         image="ragdock-sandbox/host:trixie",
@@ -72,8 +72,8 @@ def spec(instance: Instance, sandbox: Sandbox) -> Container:
             "hostname": hostname(instance),
             "stop_signal": "SIGRTMIN+3",
             "host": {
-                # Raising a limit needs CAP_SYS_RESOURCE, which is not always to be had:
-                # the host does without, so that it behaves alike everywhere.
+                # CAP_SYS_RESOURCE is not available everywhere. Drop it, so that hosts behave the
+                # same on all machines; without it they cannot raise resource limits.
                 "cap_add": ["ALL"],
                 "cap_drop": ["SYS_RESOURCE"],
                 "security_opt": ["seccomp=unconfined", "apparmor=unconfined"],
@@ -85,7 +85,7 @@ def spec(instance: Instance, sandbox: Sandbox) -> Container:
                     f"{name(instance.id)}-docker:/var/lib/docker",
                     f"{folder(instance.id, sandbox)}:{seed.HARDWARE}:ro",
                 ],
-                # Every loop device, so that a volume can come while the host runs.
+                # Allow every loop device, so that a volume can be attached while the host runs.
                 "device_cgroup_rules": ["b 7:* rwm"],
                 "extra_hosts": {sandbox.registry: str(sandbox.registry_address)},
             },
@@ -94,7 +94,7 @@ def spec(instance: Instance, sandbox: Sandbox) -> Container:
 
 
 def folder(instance_id: str, sandbox: Sandbox) -> Any:
-    """The folder that shows a host its disks and routes."""
+    """Return the folder with a host's list of disks and routes."""
     return sandbox.state / "hosts" / instance_id
 
 
@@ -102,25 +102,25 @@ class Hosts:
     """Makes, starts, stops and removes host containers."""
 
     def __init__(self, client: Any, sandbox: Sandbox, api: AwsApi, store: Store) -> None:
-        """Act through the client on behalf of the API."""
+        """Manage containers through the Docker client, for the instances of the API."""
         self._client = client
         self._sandbox = sandbox
         self._api = api
         self._store = store
 
     def list(self) -> dict[str, tuple[str, str]]:
-        """Instance -> (container id, state) of every host container there is."""
+        """Return the id and state of every host container, by instance id."""
         found = self._client.api.containers(
             all=True, filters={"label": [f"{LABEL}={self._sandbox.name}", f"{PART}=host"]}
         )
         return {c["Labels"][INSTANCE]: (c["Id"], c["State"]) for c in found}
 
     def exit_code(self, container_id: str) -> int:
-        """How a container ended."""
+        """Return a container's exit code."""
         return int(self._client.api.inspect_container(container_id)["State"]["ExitCode"])
 
     def create(self, instance: Instance, subnet: Subnet) -> None:
-        """A new host, born with its seed, started."""
+        """Create a new host with its seed, and start it."""
         self._client.volumes.create(
             f"{name(instance.id)}-docker", labels={**self._sandbox.labels, INSTANCE: instance.id}
         )
@@ -134,22 +134,22 @@ class Hosts:
         try:
             container.put_archive("/", born)
         except APIError:
-            # A host without its seed would boot and admit no login.
+            # A host without its seed would boot but allow no login.
             docker_api.remove(container)
             raise
         docker_api.start(container)
 
     def start(self, instance: Instance, subnet: Subnet) -> None:
-        """Switch a host on."""
+        """Start a host."""
         self.write_hardware(instance, subnet)
         docker_api.start(self._client.containers.get(name(instance.id)))
 
     def stop(self, instance_id: str) -> None:
-        """Shut a host down, in order."""
+        """Shut a host down cleanly."""
         docker_api.stop(self._client.containers.get(name(instance_id)), STOP_SECONDS)
 
     def remove(self, instance_id: str) -> None:
-        """Shut a host down for good, with its root disk."""
+        """Remove a host and its root disk."""
         container = docker_api.find(self._client, name(instance_id))
         if container is not None:
             if container.status == "running":
@@ -164,7 +164,7 @@ class Hosts:
             place.rmdir()
 
     def write_hardware(self, instance: Instance, subnet: Subnet) -> bool:
-        """Write the host's list of disks and routes; True when it changed."""
+        """Write the host's list of disks and routes; return True if it changed."""
         place = folder(instance.id, self._sandbox)
         place.mkdir(parents=True, exist_ok=True)
         script = (self._sandbox.checkout / "sandbox" / "host" / "attach.sh").read_text()
@@ -181,7 +181,7 @@ class Hosts:
         return _replace(place / "hardware", seed.hardware(instance, disks, router, self._sandbox))
 
     def attach(self, instance_id: str) -> str:
-        """Let a running host apply its list; returns its error when it could not."""
+        """Make a running host apply its list; return the error if that failed."""
         container = self._client.containers.get(name(instance_id))
         code, output = container.exec_run(["/bin/sh", f"{seed.HARDWARE}/attach.sh"])
         return "" if code == 0 else output.decode(errors="replace").strip()

@@ -1,4 +1,4 @@
-"""Elastic IPs: which address and port leads to which instance, and for whom."""
+"""Elastic IPs: which address and port forward to which instance, and for which clients."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ PORTS = (80, 443)
 
 
 def forwards(cloud: Cloud) -> dict[Endpoint, Forward]:
-    """Address and port of this machine -> address and port of an instance, and whom it admits.
+    """Map address and port of this machine to address and port of an instance and its allowed clients.
 
     A port that no security group of the instance opens to anybody stays closed.
     """

@@ -10,15 +10,15 @@ EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104
 
 
 def listeners(port: int) -> Iterator[tuple[str, int | None]]:
-    """Address and process of each program that listens on a port of this machine."""
+    """Yield the address and process id of each program that listens on a port of this machine."""
     for connection in psutil.net_connections("tcp"):
-        # A listener always has a local end; the types leave that open.
+        # A listener always has a local address, but the type hints allow none.
         if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port:
             yield connection.laddr.ip, connection.pid
 
 
 def owner(port: int, address: str = "") -> str:
-    """The program that listens on a port of this machine, for a message."""
+    """Return a description, for messages, of the program that listens on a port of this machine."""
     for held, pid in listeners(port):
         if address and held not in (address, *EVERYWHERE):
             continue
@@ -33,5 +33,5 @@ def owner(port: int, address: str = "") -> str:
 
 
 def listens_everywhere(port: int) -> bool:
-    """Whether a program uses that port on every address of this machine."""
+    """Return whether a program listens on that port on every address of this machine."""
     return any(address in EVERYWHERE for address, _ in listeners(port))

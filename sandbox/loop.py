@@ -28,8 +28,8 @@ from sandbox.metadata import Publisher
 from sandbox.settings import Sandbox
 
 POLL = 0.4
-# Checked even when nothing seems to have changed: credentials age, things get removed
-# by hand.
+# Seconds after which a pass runs even if nothing seems to have changed: credentials expire, and
+# things get removed by hand.
 AT_LEAST = 20.0
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class Loop:
     """One pass after another, until stopped."""
 
     def __init__(self, sandbox: Sandbox) -> None:
-        """Connect to both sides."""
+        """Connect to Docker and the AWS APIs."""
         self._sandbox = sandbox
         self._client = docker_api.connect()
         self._api = AwsApi(sandbox)
@@ -65,7 +65,7 @@ class Loop:
         self.stop = threading.Event()
 
     async def run(self) -> None:
-        """Follow until `stop` is set."""
+        """Run passes until `stop` is set."""
         forwarder = Forwarder(owner)
         before: Any = None
         looked = 0.0
@@ -86,12 +86,12 @@ class Loop:
         self._pool.shutdown(wait=True)
 
     def _signs(self) -> Any:
-        """Cheap signs of change on both sides; also collects what only passes by."""
+        """Return cheap signs of change on both sides; also collect events that leave no state (reboots)."""
         answer = requests.get(
             f"{self._sandbox.endpoint}/sandbox/events", params={"after": self._seen}, timeout=10
         ).json()
         if answer["salt"] != self._account:
-            # Another account, or the first pass: what happened before is not reported.
+            # The first pass, or a new account: ignore earlier events.
             self._account, self._seen = answer["salt"], answer["count"]
             answer["events"] = []
         for event in answer["events"]:
@@ -103,7 +103,7 @@ class Loop:
         return answer["salt"], answer["count"], containers, working, egress.switched(self._sandbox)
 
     def _pass(self) -> dict[Endpoint, Forward]:
-        """Read everything and act; returns the forwards that should be open."""
+        """Read everything and act on it; return the forwards that should be open."""
         cloud = self._api.observe()
         for line in self._store.follow(cloud):
             log.info("%s", line)
@@ -147,7 +147,7 @@ class Loop:
                 self._busy[instance_id] = self._pool.submit(self._act, action, instance_id, instance, cloud)
 
     def _act(self, action: Action, instance_id: str, instance: Instance | None, cloud: Cloud) -> None:
-        """Carry out one action; errors are reported and it is tried again."""
+        """Carry out one action; errors are reported and the action is retried."""
         try:
             if action is not Action.NOTHING:
                 log.info("%s: %s", instance_id, action.value)
@@ -178,14 +178,14 @@ class Loop:
             log.info("%s: disks %s %s", instance_id, ", ".join(instance.volumes), complaint)
 
     def _release(self, cloud: Cloud) -> None:
-        """Loop devices of volumes that no host uses any more."""
+        """Release the loop devices of volumes that no host uses any more."""
         held = {volume for instance in cloud.live for volume in instance.volumes}
         if all(future.done() for future in self._busy.values()):
             for line in self._store.release_all(keep=frozenset(held)):
                 log.info("%s", line)
 
     def _remove_networks(self, in_use: set[str]) -> None:
-        """Networks of subnets that no longer have a host."""
+        """Remove the networks of subnets that no longer have a host."""
         for network in networks.ours(self._client, self._sandbox):
             subnet_id = network.attrs["Labels"].get(SUBNET)
             if subnet_id is None or subnet_id in in_use:
@@ -197,7 +197,7 @@ class Loop:
                 log.info("network of %s removed", subnet_id)
 
     def _set(self, key: str, problems: list[str]) -> None:
-        """Keep or clear what is wrong in one place."""
+        """Set or clear the problem stored under a key."""
         text = " ".join(problems)
         if text and self._problems.get(key) != text:
             log.error("%s: %s", key, text)
@@ -207,7 +207,7 @@ class Loop:
             self._problems.pop(key, None)
 
     def _report(self) -> None:
-        """Leave what is wrong where `status` finds it."""
+        """Write the problems to the file that `status` reads."""
         path = self._sandbox.state / "problems.json"
         text = json.dumps(dict(sorted(self._problems.items())), indent=1)
         if not path.exists() or path.read_text() != text:

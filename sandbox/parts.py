@@ -1,4 +1,4 @@
-"""The containers that stand before any host does: the AWS APIs and the registry."""
+"""The containers that hosts depend on: the AWS APIs and the registry."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ SECONDS = 90
 
 
 def volume(sandbox: Sandbox, part: str) -> str:
-    """The Docker volume of a part."""
+    """Return the name of a part's Docker volume."""
     return f"ragdock-{part}"
 
 
 def aws(sandbox: Sandbox) -> Container:
-    """The AWS APIs: moto, running this checkout's own entry."""
+    """Specify the container of the AWS APIs: moto, started by this checkout's own program."""
     code = sandbox.checkout / "sandbox"
     return Container(
         name="ragdock-aws",
@@ -72,7 +72,7 @@ def aws(sandbox: Sandbox) -> Container:
 
 
 def registry(sandbox: Sandbox) -> Container:
-    """The registry behind the ECR repository URIs."""
+    """Specify the container of the registry behind the ECR repository URIs."""
     folder = sandbox.state / "registry"
     return Container(
         name="ragdock-registry",
@@ -101,7 +101,7 @@ def registry(sandbox: Sandbox) -> Container:
 
 
 def fingerprint(*places: Path) -> str:
-    """A digest of the files, and of those in the folders, that a container mounts."""
+    """Return a digest of the files and folders that a container mounts."""
     digest = hashlib.sha256()
     for path in (one for place in places for one in (place, *sorted(place.rglob("*")))):
         if path.is_file() and path.suffix != ".pyc":
@@ -110,7 +110,7 @@ def fingerprint(*places: Path) -> str:
 
 
 def up_aws(client: Any, sandbox: Sandbox) -> str:
-    """Start the AWS APIs; returns what the server said about its memory."""
+    """Start the AWS APIs; return what the server logged about its replay."""
     key = sandbox.secret
     if not key.exists():
         key.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -129,7 +129,7 @@ def up_aws(client: Any, sandbox: Sandbox) -> str:
 
 
 def _write_credentials(sandbox: Sandbox) -> None:
-    """The operator's keys, for the AWS CLI's stand-in: no process has a key among its arguments."""
+    """Write the operator's keys for the AWS CLI's stand-in, so that no process has a key in its arguments."""
     values = inventory(sandbox.checkout)
     lines = [
         f"{name} = {values.get(f'ragdock_{name}', '')}"
@@ -141,7 +141,7 @@ def _write_credentials(sandbox: Sandbox) -> None:
 
 
 def aws_answers(sandbox: Sandbox) -> bool:
-    """Whether the AWS endpoint answers."""
+    """Return whether the AWS endpoint answers."""
     try:
         return requests.get(f"{sandbox.endpoint}/sandbox/events", timeout=5).ok
     except requests.RequestException:
@@ -149,7 +149,7 @@ def aws_answers(sandbox: Sandbox) -> bool:
 
 
 def up_registry(client: Any, sandbox: Sandbox) -> None:
-    """Start the registry and make this machine believe it."""
+    """Start the registry and make this machine trust it."""
     folder = sandbox.state / "registry"
     pki.ensure(folder, sandbox.registry, sandbox.registry_address, dt.datetime.now(dt.UTC))
     _write_password(folder / "htpasswd", AwsApi(sandbox))
@@ -161,7 +161,7 @@ def up_registry(client: Any, sandbox: Sandbox) -> None:
 
 
 def registry_answers(sandbox: Sandbox) -> bool:
-    """Whether the registry answers over TLS that its authority vouches for."""
+    """Return whether the registry answers over TLS with a certificate of its authority."""
     try:
         answer = requests.get(
             f"https://{sandbox.registry_address}/v2/",
@@ -175,7 +175,7 @@ def registry_answers(sandbox: Sandbox) -> bool:
 
 
 def _write_password(path: Path, api: AwsApi) -> None:
-    """The one login the registry knows is the one that ECR's API hands out."""
+    """Write the registry's only login, which is the one that ECR's API returns."""
     token = api.ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
     user, _, password = base64.b64decode(token).decode().partition(":")
     if path.exists():

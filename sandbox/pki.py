@@ -16,7 +16,7 @@ SPARE = dt.timedelta(days=30)
 
 
 def ensure(folder: Path, name: str, address: IPv4Address, now: dt.datetime) -> bool:
-    """An authority and a certificate for that name; True when they had to be made."""
+    """Make sure that an authority and a certificate for that name exist; return True if they were made."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if _serves(folder, name, address, now):
         return False
@@ -34,7 +34,7 @@ def ensure(folder: Path, name: str, address: IPv4Address, now: dt.datetime) -> b
 
 
 def _serves(folder: Path, name: str, address: IPv4Address, now: dt.datetime) -> bool:
-    """Whether the certificate that is there is for that name and still good."""
+    """Return whether the existing certificate is for that name and still valid."""
     try:
         leaf = x509.load_pem_x509_certificate((folder / "tls.crt").read_bytes())
         ca = x509.load_pem_x509_certificate((folder / "ca.crt").read_bytes())
@@ -99,7 +99,7 @@ def _builder(
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        # Clocks of hosts may lag a little behind.
+        # The clocks of hosts may be slightly behind.
         .not_valid_before(now - dt.timedelta(hours=1))
         .not_valid_after(now + LIFE)
     )

@@ -1,4 +1,4 @@
-"""Runs a program and keeps its user informed."""
+"""Runs programs and reports their progress."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-# A line of output is passed on at most this often, and a silence is broken this often.
+# Output is passed on at most once per PACE_SECONDS; a silent program is reported every SILENCE_SECONDS.
 PACE_SECONDS = 2.0
 SILENCE_SECONDS = 12.0
 WIDTH = 100
 
 
 class ProgramError(Exception):
-    """A program that ended badly, with what it said last."""
+    """A program failed; has its last line of output."""
 
     def __init__(self, command: Sequence[str], status: int, last_line: str) -> None:
-        """Keep what a message needs."""
+        """Keep the values for the message."""
         super().__init__(f"{command[0]} ended with status {status}: {last_line}")
         self.status = status
         self.last_line = last_line
 
 
 class StalledError(ProgramError):
-    """A program that printed nothing for too long and was ended."""
+    """A program printed nothing for too long and was stopped."""
 
 
 def run(
@@ -39,7 +39,7 @@ def run(
     seconds: float = 60.0,
     environment: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a short program to its end and return what it printed."""
+    """Run a short program to its end; return its result and output."""
     try:
         done = subprocess.run(
             list(command),
@@ -64,9 +64,9 @@ def stream(
     environment: Mapping[str, str] | None = None,
     silence: float = math.inf,
 ) -> None:
-    """Run a long program, passing on what it says; a silent one is said to be still running.
+    """Run a long program and pass on its output; while it is silent, report that it is still running.
 
-    One that prints nothing for `silence` seconds is ended, with all that it started.
+    If it prints nothing for `silence` seconds, it is stopped with all its child processes.
     """
     started = time.monotonic()
     lines: queue.Queue[str | None] = queue.Queue()
@@ -138,7 +138,7 @@ def _follow(
 
 
 def _last(lines: Sequence[str]) -> str:
-    """The line that says most: the last one with an error in it, else the last."""
+    """Return the most informative line: the last one that mentions an error, else the last."""
     marked = [line for line in lines if "error" in line.lower()]
     chosen = (marked or list(lines) or [""])[-1]
     return chosen.strip()[:300].rstrip(".")

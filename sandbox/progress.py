@@ -1,4 +1,4 @@
-"""What is going on, and for how long: one line a stage, never silent."""
+"""Shows progress: one line per stage with its duration, never silent for long."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
-# A pipe shows no moving line, so it gets a new one now and then instead.
+# A running stage prints a new line at this interval (seconds), because a pipe cannot show an updated one.
 HEARTBEAT = 15.0
 
 
 class Progress:
-    """Prints stages with their seconds."""
+    """Prints stages with their duration."""
 
     def __init__(self) -> None:
         """Write to standard error: standard output is for values."""
@@ -24,7 +24,7 @@ class Progress:
 
     @contextmanager
     def stage(self, title: str) -> Iterator[Callable[[str], None]]:
-        """One stage; call what it gives with a word on what happens now."""
+        """Show one stage; yield a function that reports its current step."""
         began = time.monotonic()
         now = [title]
         done = threading.Event()

@@ -1,6 +1,6 @@
-"""Carries bytes between two connections.
+"""Relays bytes between two connections.
 
-The standard library only: hosts, containers and this machine's own part of the sandbox run it.
+Uses only the standard library, because hosts, containers and this machine's part of the sandbox run it.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 async def join(one: Streams, other: Streams) -> None:
-    """Carry both ways until both have ended."""
+    """Relay both ways until both have ended."""
     await asyncio.gather(_pump(one[0], other[1]), _pump(other[0], one[1]))
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Carry one way until it ends; the end is passed on."""
+    """Relay one way until it ends, then pass on the end of file."""
     try:
         while data := await reader.read(CHUNK):
             writer.write(data)

@@ -1,4 +1,4 @@
-"""A server of models to deploy with: two containers that are started only when they are asked for."""
+"""A server of remote models for deployments: two containers that are started only on request."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from sandbox.settings import Sandbox, inventory
 NAME, MODELS_NAME = "ragdock-elsewhere", "ragdock-elsewhere-models"
 OLLAMA_IMAGE = "ollama/ollama:0.17.4"
 PARAMETER = "remote_elsewhere"
-# As the host's models are known there, and on Bedrock.
+# Model names on the remote server and on Bedrock -> the names of the models in Ollama.
 KNOWN = {
     "smollm2-elsewhere": "smollm2",
     "openai.gpt-oss-20b-1:0": "smollm2",
     "all-minilm-elsewhere": "all-minilm",
 }
 SECONDS = 120
-# Models as the sandbox has them on disk -> as Ollama is asked for them.
+# Starts Ollama and creates the models from the sandbox's files.
 MAKE = """
 ollama serve & pid=$!
 until ollama list >/dev/null 2>&1; do sleep 0.2; done
@@ -44,17 +44,17 @@ wait $pid
 
 
 def bedrock_name(sandbox: Sandbox) -> str:
-    """The host name of Bedrock in the sandbox's region."""
+    """Return the host name of Bedrock in the sandbox's region."""
     return f"bedrock-runtime.{sandbox.region}.amazonaws.com"
 
 
 def folder(sandbox: Sandbox) -> Path:
-    """Certificates, the key and the fault that is on."""
+    """Return the folder with certificates, the key and the active fault."""
     return sandbox.state / "elsewhere"
 
 
 def models(sandbox: Sandbox) -> Container:
-    """Ollama, with the sandbox's models."""
+    """Specify the container of Ollama with the sandbox's models."""
     return Container(
         name=MODELS_NAME,
         image=OLLAMA_IMAGE,
@@ -67,7 +67,7 @@ def models(sandbox: Sandbox) -> Container:
 
 
 def endpoint(sandbox: Sandbox) -> Container:
-    """TLS, keys and faults in front of it."""
+    """Specify the container in front of Ollama, with TLS, keys and faults."""
     code = sandbox.checkout / "sandbox" / "elsewhere"
     return Container(
         name=NAME,
@@ -97,7 +97,7 @@ def endpoint(sandbox: Sandbox) -> Container:
 
 
 def up(client: Any, sandbox: Sandbox) -> None:
-    """Both run, the key exists, and hosts find Bedrock's name here."""
+    """Start both containers, create the key, and give the server Bedrock's host name in each subnet."""
     place, now = folder(sandbox), dt.datetime.now(dt.UTC)
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
     pki.ensure(place / "own", "elsewhere", sandbox.elsewhere_address, now)
@@ -114,7 +114,7 @@ def up(client: Any, sandbox: Sandbox) -> None:
 
 
 def _name(client: Any, sandbox: Sandbox) -> None:
-    """Be in each subnet under Bedrock's name, as an interface endpoint of a VPC is."""
+    """Connect the server to each subnet under Bedrock's name, like an interface endpoint of a VPC."""
     container = docker_api.find(client, NAME)
     if container is None:
         return
@@ -123,7 +123,8 @@ def _name(client: Any, sandbox: Sandbox) -> None:
             network.reload()
             if container.id not in (network.attrs.get("Containers") or {}):
                 cidr = IPv4Network(network.attrs["IPAM"]["Config"][0]["Subnet"])
-                # Near the end: the first addresses are AWS's and its instances', the last is a model host's.
+                # An address near the end of the range: the first ones are for AWS and instances, the last is
+                # for a model host.
                 network.connect(container, ipv4_address=str(cidr[-3]), aliases=[bedrock_name(sandbox)])
 
 
@@ -141,7 +142,7 @@ def _answers(sandbox: Sandbox) -> bool:
 
 
 def switch(sandbox: Sandbox, fault: str) -> None:
-    """Let the servers do what a fault does from the next request on; `off` for none."""
+    """Switch on a fault of the servers from the next request on; `off` for none."""
     if fault not in (*server.FAULTS, "off"):
         raise SandboxError(
             f"There is no fault '{fault}' of models elsewhere.",
@@ -156,7 +157,7 @@ def switch(sandbox: Sandbox, fault: str) -> None:
 
 
 def settings_for(sandbox: Sandbox) -> str:
-    """Start the servers and put the key where an operator puts one; the settings that use them, as YAML."""
+    """Start the servers and store the key as an operator would; return the settings to use them, as YAML."""
     up(docker_api.connect(), sandbox)
     name = inventory(sandbox.checkout).get("ragdock_name", sandbox.name)
     AwsApi(sandbox).ssm.put_parameter(
@@ -169,7 +170,7 @@ def settings_for(sandbox: Sandbox) -> str:
 
 
 def _models(sandbox: Sandbox) -> list[dict[str, Any]]:
-    """A model of each server, and the local ones that stand in and embed."""
+    """Return one model per server, and the local models for fallback and embeddings."""
     own = f"https://{sandbox.elsewhere_address}:{server.OWN_PORT}/v1"
     bedrock = f"https://{bedrock_name(sandbox)}{server.BEDROCK_PATH}/v1"
     return [

@@ -1,4 +1,4 @@
-"""What a host finds at its first boot: cloud-init's seed and the machine's own parts."""
+"""Builds the files that a host has at its first boot: cloud-init's seed and hardware files."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from sandbox.settings import Sandbox
 HARDWARE = "/usr/lib/sandbox-hardware"
 UNIT = "sandbox-hardware.service"
 
-# What Debian's EC2 image has in the same place, plus where the seed lies. The network is
-# Docker's work, as it is the hypervisor's on EC2.
+# The same file as in Debian's EC2 image, plus the location of the seed. Docker configures the
+# network, as the hypervisor does on EC2.
 CLOUD_CONFIG = """\
 datasource_list: [NoCloud]
 network: {config: disabled}
@@ -35,7 +35,7 @@ system_info:
 
 
 def hardware(instance: Instance, disks: list[Disk], router: str, sandbox: Sandbox) -> str:
-    """The list that `attach.sh` in the host works off."""
+    """Return the list of disks and routes that `attach.sh` in the host applies."""
     lines = [
         f"route 169.254.169.254/32 {router}",
         f"route {sandbox.network} {router}",
@@ -47,7 +47,7 @@ def hardware(instance: Instance, disks: list[Disk], router: str, sandbox: Sandbo
 
 
 def archive(instance: Instance, sandbox: Sandbox, public_key: str, user_data: str, ca: bytes) -> bytes:
-    """A tar of the files that a new host is born with."""
+    """Return a tar of the files that are copied into a new host."""
     meta = {
         "instance-id": instance.id,
         "local-hostname": hostname(instance),
@@ -81,16 +81,16 @@ def archive(instance: Instance, sandbox: Sandbox, public_key: str, user_data: st
 
 
 def machine_id(instance_id: str) -> bytes:
-    """The machine's identity.
+    """Return the machine id.
 
-    With none, systemd takes this for the first boot of an unknown system and enables what
-    its presets name, among it network services that would wait for a network to configure.
+    Without one, systemd treats the boot as the first of an unknown system and enables its
+    presets, including network services that would wait for a network to configure.
     """
     return hashlib.sha256(instance_id.encode()).hexdigest()[:32].encode() + b"\n"
 
 
 def folders(files: dict[str, bytes]) -> list[str]:
-    """Every folder above the files, outermost first."""
+    """Return all parent folders of the files, outermost first."""
     found = {"etc/systemd/system/sysinit.target.wants"}
     for name in files:
         parts = name.split("/")[:-1]

@@ -1,4 +1,4 @@
-"""Where the sandbox lives: names, addresses and paths, each written once."""
+"""The sandbox's names, addresses and paths, each defined once."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ INVENTORY = Path("inventory/sandbox/group_vars/all")
 DEFAULT_NAME = "sandbox"
 DEFAULT_REGION = "us-east-1"
 
-# The account moto answers for when a caller's keys belong to no role of its own.
+# The account that moto uses if a caller's keys do not belong to one of its roles.
 ACCOUNT = "123456789012"
-# With the rights of docs/policies. inventory/sandbox deploys with them.
+# Keys with the permissions of docs/policies; inventory/sandbox deploys with them.
 OPERATOR_KEYS = Keys("AKIARAGDOCKOPERATOR1", "sandbox")
 LABEL = "ragdock.sandbox"
 
@@ -37,7 +37,7 @@ class Sandbox(BaseModel):
 
     @property
     def state(self) -> Path:
-        """Everything the sandbox keeps on disk, outside Docker."""
+        """Return the folder of everything that the sandbox stores on disk outside Docker."""
         return self.checkout / ".sandbox"
 
     @property
@@ -47,7 +47,7 @@ class Sandbox(BaseModel):
 
     @property
     def secret(self) -> Path:
-        """What only the sandbox has: the journal's key, from which the administrator's keys follow."""
+        """Return the sandbox's secret file: the journal's key, from which the administrator's keys derive."""
         return self.state / "journal" / "key"
 
     @property
@@ -64,47 +64,47 @@ class Sandbox(BaseModel):
 
     @property
     def policies(self) -> Path:
-        """The rights that an operator has."""
+        """Return the folder of the operator's policies."""
         return self.checkout / "docs" / "policies"
 
     @property
     def organization(self) -> Path:
-        """The control policies of the account's organisation: none, unless somebody puts a file there."""
+        """Return the folder of the organisation's control policies; it is empty by default."""
         return self.state / "organization"
 
     @property
     def operator(self) -> Path:
-        """What playbooks keep about this deployment on the operator's machine."""
+        """Return the folder in which playbooks store this deployment's state on the operator's machine."""
         return self.checkout / ".ragdock" / self.name
 
     @property
     def aws_address(self) -> IPv4Address:
-        """Where the AWS APIs answer."""
+        """Return the address of the AWS APIs."""
         return self.network[2]
 
     @property
     def registry_address(self) -> IPv4Address:
-        """Where the registry answers."""
+        """Return the address of the registry."""
         return self.network[3]
 
     @property
     def router_address(self) -> IPv4Address:
-        """The router's foot in the AWS network."""
+        """Return the router's address in the AWS network."""
         return self.network[4]
 
     @property
     def acme_address(self) -> IPv4Address:
-        """Where the certificate authority answers."""
+        """Return the address of the certificate authority."""
         return self.network[5]
 
     @property
     def elsewhere_address(self) -> IPv4Address:
-        """Where models elsewhere answer."""
+        """Return the address of the remote models' server."""
         return self.network[6]
 
     @property
     def elsewhere_models_address(self) -> IPv4Address:
-        """Where the Ollama behind them answers."""
+        """Return the address of the Ollama behind that server."""
         return self.network[7]
 
     @property
@@ -119,12 +119,12 @@ class Sandbox(BaseModel):
 
     @cached_property
     def labels(self) -> dict[str, str]:
-        """The mark on everything the sandbox makes in Docker."""
+        """Return the labels of everything that the sandbox creates in Docker."""
         return {LABEL: self.name}
 
 
 def inventory(checkout: Path = CHECKOUT) -> dict[str, str]:
-    """The settings of the sandbox's inventory that are plain text."""
+    """Return the settings of the sandbox's inventory that are plain text."""
     values: dict[str, str] = {}
     for name in ("00-defaults.yml", "settings.yml"):
         path = checkout / INVENTORY / name
@@ -134,7 +134,7 @@ def inventory(checkout: Path = CHECKOUT) -> dict[str, str]:
 
 
 def load(checkout: Path = CHECKOUT) -> Sandbox:
-    """Read the sandbox's name and region where the playbooks read them."""
+    """Load the sandbox with the name and region from the inventory that the playbooks use."""
     values = inventory(checkout)
     if override := os.environ.get("RAGDOCK_SANDBOX_NAME"):
         values["ragdock_name"] = override
@@ -146,7 +146,7 @@ def load(checkout: Path = CHECKOUT) -> Sandbox:
 
 
 def _plain(path: Path) -> dict[str, str]:
-    """The settings of one file that are plain text (no template, no list)."""
+    """Return the settings of one file that are plain text (no template, no list)."""
     try:
         content = yaml.safe_load(path.read_text())
     except yaml.YAMLError as error:

@@ -14,7 +14,7 @@ VALUES = ("url", "name", "user", *PARAMETERS)
 
 
 def value(sandbox: Sandbox, name: str) -> str:
-    """One value, as it is."""
+    """Return one value without formatting."""
     if name == "name":
         return sandbox.name
     if name == "user":
@@ -33,7 +33,7 @@ def value(sandbox: Sandbox, name: str) -> str:
 
 
 def url(sandbox: Sandbox, cloud: Cloud) -> str:
-    """The public address of the host."""
+    """Return the URL of the host's public address."""
     hosts = {i.id for i in cloud.live if i.tags.get("ragdock:name") == sandbox.name}
     for address in cloud.addresses:
         if address.instance_id in hosts:
@@ -59,7 +59,7 @@ def _parameter(sandbox: Sandbox, api: AwsApi, name: str) -> str:
 
 
 def summary(sandbox: Sandbox) -> str:
-    """The box at the end of `make up`."""
+    """Return the summary that `make up` prints at its end."""
     lines = [
         f"URL       {value(sandbox, 'url')}",
         f"User      {USER}",

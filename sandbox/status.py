@@ -1,4 +1,4 @@
-"""What stands and is it well."""
+"""The sandbox's parts and their health."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sandbox.settings import LABEL, Sandbox
 
 
 def table(sandbox: Sandbox) -> tuple[Table, bool]:
-    """Each part and its state; the flag says whether all is well."""
+    """Return a table of each part and its state, and whether all are healthy."""
     found = Table(title=f"Sandbox {sandbox.name}", title_justify="left")
     for column in ("part", "state", "detail"):
         found.add_column(column, overflow="fold")

@@ -1,4 +1,4 @@
-"""Whom this machine trusts, and what it must know to reach the registry by its AWS name."""
+"""Makes this machine resolve and trust the registry's AWS name; finds the authorities that it trusts."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 def authorities(bundle: Path = BUNDLE) -> Path | None:
-    """The authorities this machine trusts, for programs that bring a list of their own.
+    """Return the authorities that this machine trusts, for programs with a built-in list.
 
-    On a network with its own authority that list is not enough, whether or not a shell says so by
+    On a network with its own authority the built-in list is not enough, whether or not the shell sets
     SSL_CERT_FILE.
     """
     named = os.environ.get("SSL_CERT_FILE", "")
@@ -25,23 +25,23 @@ def authorities(bundle: Path = BUNDLE) -> Path | None:
 
 
 def without_lines(text: str) -> str:
-    """The hosts file without any line of ours."""
+    """Return the text of the hosts file without the sandbox's lines."""
     kept = [line for line in text.splitlines() if not line.endswith(MARK)]
     return "".join(f"{line}\n" for line in kept)
 
 
 def name(sandbox: Sandbox, domains: Mapping[str, str], hosts: Path = HOSTS) -> None:
-    """Let this machine find the registry, and each domain of the sandbox at its address."""
+    """Add the registry and the sandbox's domains to this machine's hosts file."""
     before = hosts.read_text()
     names = {sandbox.registry: str(sandbox.registry_address), **domains}
     text = without_lines(before) + "".join(f"{names[one]} {one} {MARK}\n" for one in names)
     if before != text:
-        # Written in place: in a container the file is a mount and cannot be replaced.
+        # Write in place: in a container the file is a mount and cannot be replaced.
         hosts.write_text(text)
 
 
 def establish(sandbox: Sandbox, ca: bytes, hosts: Path = HOSTS, certificates: Path = CERTIFICATES) -> None:
-    """Let this machine's Docker Engine find the registry and believe it."""
+    """Let this machine's Docker Engine find and trust the registry."""
     name(sandbox, {}, hosts)
     folder = certificates / sandbox.registry
     folder.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ def establish(sandbox: Sandbox, ca: bytes, hosts: Path = HOSTS, certificates: Pa
 
 
 def withdraw(sandbox: Sandbox, hosts: Path = HOSTS, certificates: Path = CERTIFICATES) -> list[str]:
-    """Take both back; returns what was removed."""
+    """Undo `name` and `establish`; return what was removed."""
     removed = []
     before = hosts.read_text()
     after = without_lines(before)
@@ -58,7 +58,7 @@ def withdraw(sandbox: Sandbox, hosts: Path = HOSTS, certificates: Path = CERTIFI
         hosts.write_text(after)
         removed.append(f"lines in {hosts}")
     folder = certificates / sandbox.registry
-    # Only what we made: someone may have put a certificate there for the real ECR.
+    # Remove only what the sandbox created: a user may have put a certificate there for the real ECR.
     if (folder / ".ragdock-sandbox").exists():
         for file in ("ca.crt", ".ragdock-sandbox"):
             (folder / file).unlink(missing_ok=True)
@@ -68,7 +68,7 @@ def withdraw(sandbox: Sandbox, hosts: Path = HOSTS, certificates: Path = CERTIFI
 
 
 def traces(sandbox: Sandbox, hosts: Path = HOSTS, certificates: Path = CERTIFICATES) -> list[str]:
-    """What of ours this machine still holds."""
+    """Return what the sandbox has left on this machine."""
     found = [f"lines in {hosts}"] if MARK in hosts.read_text() else []
     folder = certificates / sandbox.registry
     if (folder / ".ragdock-sandbox").exists():

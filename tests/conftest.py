@@ -1,7 +1,7 @@
-"""For all tests: Ctrl-C means what it means at a terminal.
+"""Make Ctrl-C work in all tests as it does at a terminal.
 
-What is started in the background by a shell without job control (a CI runner's, `nohup`) inherits SIGINT as
-ignored, and so would every run that a test interrupts.
+A process that a shell without job control starts in the background (a CI runner's, `nohup`) inherits SIGINT
+as ignored, and so would every run that a test interrupts.
 """
 
 from __future__ import annotations
@@ -10,5 +10,5 @@ import signal
 
 
 def pytest_configure() -> None:
-    """A handler of ours becomes the default again in each process that is started."""
+    """Install a SIGINT handler, which the processes that a test starts reset to the default."""
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,4 +1,4 @@
-"""What docs/policies grants an operator, and what for."""
+"""What docs/policies grants an operator, and what each right is for."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GRANTED = [
     for one in STATEMENTS
     for action in ([one["Action"]] if isinstance(one["Action"], str) else one["Action"])
 ]
-# Not asked for when a deployment is made, made again and destroyed: what else needs it.
+# Rights that no playbook requests when a deployment is created, re-created and destroyed, by what needs them.
 ELSEWHERE = {
     "the registry's own protocol": {
         "ecr:BatchCheckLayerAvailability",
@@ -91,7 +91,7 @@ ELSEWHERE = {
         "sns:SetTopicAttributes",
     },
 }
-# Commands that pages and messages tell the operator to type.
+# Commands that pages and messages ask the operator to type.
 COMMAND = re.compile(r"\baws (ec2|ecr|s3api|sns|ssm|cloudwatch) ([a-z]+(?:-[a-z]+)+)")
 TOLD = {
     f"{service}:{''.join(word.capitalize() for word in command.split('-'))}"
@@ -103,6 +103,6 @@ TOLD = {
 
 
 def without_use(asked: set[str]) -> list[str]:
-    """What is granted though it is neither ASKED for, nor needed elsewhere, nor told to type."""
+    """Return the granted rights that are not in ASKED, not needed elsewhere and in no documented command."""
     used = asked | set().union(*ELSEWHERE.values()) | TOLD
     return [one for one in GRANTED if not any(any_of([one]).fullmatch(action) for action in used)]

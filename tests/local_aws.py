@@ -26,7 +26,7 @@ from sandbox.settings import ACCOUNT, OPERATOR_KEYS
 
 REGION = "us-east-1"
 ADMINISTRATOR = people.administrator(b"a test's")
-# Of one that asks nobody who they are.
+# Keys for a local AWS that does not check who is calling.
 ANYBODY = people.Keys("local", "local")
 
 corrections.apply()
@@ -34,7 +34,7 @@ corrections.apply()
 
 @dataclass(frozen=True)
 class LocalAws:
-    """Its address, and its faults."""
+    """A local AWS: its address and its faults."""
 
     url: str
     faults: Faults
@@ -45,7 +45,7 @@ class LocalAws:
 
     @contextmanager
     def fault(self, name: str, number: int | None = None) -> Iterator[None]:
-        """One fault, for as long as this lasts."""
+        """Switch one fault on for the duration of the context."""
         self.faults.switch(name, True, number)
         try:
             yield
@@ -55,7 +55,7 @@ class LocalAws:
 
 @contextmanager
 def _served(app: Any) -> Iterator[str]:
-    """Serve it on a port of its own; the address."""
+    """Serve the application on a free port and yield its address."""
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=MotoRequestHandler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -69,7 +69,7 @@ def _served(app: Any) -> Iterator[str]:
 
 @contextmanager
 def faulty_aws() -> Iterator[LocalAws]:
-    """Serve one that asks nobody who they are."""
+    """Serve a local AWS that does not check who is calling."""
     faults = Faults(DomainDispatcherApplication(create_backend_app))
     with _served(faults) as url:
         yield LocalAws(url, faults)
@@ -77,18 +77,18 @@ def faulty_aws() -> Iterator[LocalAws]:
 
 @contextmanager
 def local_aws() -> Iterator[str]:
-    """The address of one that has no faults."""
+    """Yield the address of a local AWS without faults."""
     with faulty_aws() as local:
         yield local.url
 
 
 class Listening(Judge):
-    """One that remembers what it was asked."""
+    """A judge that records every decision it is asked for."""
 
     asked: set[tuple[str, str]]
 
     def decide(self, principal: Principal, right: Right, call: Call) -> Decision:
-        """As the judge; and remember."""
+        """Record the request, then decide as the judge does."""
         self.asked.add((principal.arn, right.action))
         return super().decide(principal, right, call)
 
@@ -97,9 +97,9 @@ class Listening(Judge):
 class JudgedAws(LocalAws):
     """A local AWS that refuses what no policy allows."""
 
-    # What the sandbox's log would say.
+    # The lines that the sandbox would log.
     log: list[str] = field(default_factory=list)
-    # Every right that somebody was asked for: the ARN of who, and the action.
+    # Every right that was checked: the ARN of the principal, and the action.
     asked: set[tuple[str, str]] = field(default_factory=set)
 
     def client(self, service: str, keys: Keys = ADMINISTRATOR, **more: Any) -> Any:
@@ -115,7 +115,7 @@ def judged_aws(policies: Mapping[str, str], organization: Path | None = None) ->
 
     moto_api_backend.reset()
     corrections.apply()
-    # In the sandbox moto reads them from a file.
+    # The sandbox's moto reads these images from a file.
     known = {one["ami_id"] for one in amis.AMIS}
     amis.AMIS.extend(one for one in publisher.images() if one["ami_id"] not in known)
     publisher.publish(ACCOUNT, REGION)
@@ -130,7 +130,7 @@ def judged_aws(policies: Mapping[str, str], organization: Path | None = None) ->
 
 
 def client(service: str, address: str, keys: Keys = ANYBODY, token: str = "", **more: Any) -> Any:
-    """A client of one of its services."""
+    """Return a client of one of the services at this address."""
     return boto3.client(
         service,  # type: ignore[call-overload]
         endpoint_url=address,

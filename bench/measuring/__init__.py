@@ -1,4 +1,4 @@
-"""What all benchmarks share: a table for people, JSON for comparisons, and the machine it was measured on."""
+"""Shared by all benchmarks: a table to read, JSON to compare, and a description of the machine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ console = Console(soft_wrap=True, highlight=False)
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured value, what it is compared with, and what was aimed at."""
+    """One measured value, the base it is compared with, and its target."""
 
     name: str
     value: float
@@ -39,7 +39,7 @@ class Figure:
 
 
 def machine() -> dict[str, str]:
-    """What the figures were measured on."""
+    """Describe the machine that the figures were measured on."""
     revision = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.strip()
@@ -54,7 +54,7 @@ def machine() -> dict[str, str]:
 
 
 def timed(act: Callable[[], object], times: int = 1) -> float:
-    """Median seconds."""
+    """Return the median seconds of `times` calls."""
     measured = []
     for _ in range(times):
         began = time.monotonic()
@@ -64,7 +64,7 @@ def timed(act: Callable[[], object], times: int = 1) -> float:
 
 
 def show(name: str, title: str, figures: Sequence[Figure], about: dict[str, str]) -> None:
-    """Print the table and keep the result."""
+    """Print the table and save the result."""
     table = Table(title=title, title_justify="left")
     for column in ("", "value", "ratio", "aim", "note"):
         table.add_column(column, justify="right" if column in ("value", "ratio") else "left")
@@ -76,7 +76,7 @@ def show(name: str, title: str, figures: Sequence[Figure], about: dict[str, str]
 
 
 def keep(name: str, title: str, figures: Sequence[Figure], about: dict[str, str]) -> None:
-    """Write the result down, and say what it was measured on."""
+    """Save the result with a description of the machine it was measured on."""
     console.print(", ".join(f"{key}: {value}" for key, value in about.items()), style="dim")
     RESULTS.mkdir(parents=True, exist_ok=True)
     record = {"title": title, "machine": about, "figures": [asdict(figure) for figure in figures]}

@@ -22,7 +22,7 @@ SECRETS = Path("/opt/ragdock/secrets")
 
 
 def ask(method: str, path: str, body: str | None = None) -> dict[str, object]:
-    """One request as the worker."""
+    """Send one request to OpenSearch as the worker's user."""
     label = "label=com.docker.compose.service=opensearch"
     listed = subprocess.run(
         ["docker", "ps", "-q", "--filter", label], capture_output=True, text=True, check=True
@@ -49,7 +49,7 @@ def ask(method: str, path: str, body: str | None = None) -> dict[str, object]:
 
 
 def passage(number: int, version: int) -> dict[str, object]:
-    """A passage that depends on its number and version alone."""
+    """Return a passage that depends only on its number and version."""
     dice = random.Random(number * 1_000_003 + version)  # noqa: S311 - no secret
     words = [f"w{int(dice.paretovariate(0.6)) % 50000}" for _ in range(WORDS)]
     return {
@@ -80,7 +80,7 @@ def fill(first: int, last: int, version: int) -> None:
 
 
 def main() -> None:
-    """Do as told."""
+    """Run the command given in the arguments."""
     if sys.argv[1] == "fill":
         fill(*(int(one) for one in sys.argv[2:5]))
     else:

@@ -1,4 +1,4 @@
-"""The strong simple baseline: BM25 with OpenSearch's standard analyser over passages of 200 words."""
+"""A simple but strong baseline: BM25 with OpenSearch's standard analyser over passages of 200 words."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Given = list[tuple[str, str, str]]  # document, headings (none here), text
 
 
 class PlainIndex:
-    """An index as one makes it in five minutes."""
+    """A plain OpenSearch index with default settings."""
 
     def __init__(self, opensearch: str, name: str = "plain") -> None:
         self._address = f"{opensearch}/{name}"

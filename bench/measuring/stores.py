@@ -1,7 +1,7 @@
-"""A real OpenSearch and a real Ollama for benchmarks, which may be killed and come back.
+"""A real OpenSearch and a real Ollama for benchmarks, which can be killed and restarted.
 
-Ollama is asked as in a deployment: by its proxy, whose configuration is the deployment's own. Only its models
-are made directly, as `playbooks/deploy.yml` does: the proxy refuses that.
+As in a deployment, requests reach Ollama through its proxy, which has the deployment's own configuration.
+Only the models are created directly, as `playbooks/deploy.yml` does, because the proxy refuses that.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ from services.conftest import (
     wait_for,
 )
 
-# What services/edge/Dockerfile is made from; the proxy's configuration asks for no user and no file of ours.
+# The base image of services/edge/Dockerfile; the proxy's configuration needs neither its user nor its files.
 CADDY_IMAGE = "caddy:2.11.4"
 PROXY = ROOT / "compose" / "models" / "Caddyfile.j2"
 
 
 @dataclass
 class Stores:
-    """Containers on ports that stay the same when they are started again; `models` leads to `ollama`."""
+    """Containers whose ports stay the same after a restart; `models` is the proxy in front of `ollama`."""
 
     opensearch: str
     ollama: str
@@ -62,7 +62,7 @@ class Stores:
 
 
 def limits(service: str) -> list[str]:
-    """What a deployment lets the service's container use; half of OpenSearch's memory is its heap."""
+    """Return a deployment's resource limits for a service; half of OpenSearch's memory is its heap."""
     inventory, role = (
         yaml.safe_load((ROOT / file).read_text())
         for file in ("inventory/defaults.yml", "roles/stack/defaults/main.yml")
@@ -75,7 +75,7 @@ def limits(service: str) -> list[str]:
 
 @contextmanager
 def stores(*, limited: bool = False) -> Iterator[Stores]:
-    """Start all three, with the embedding model; `limited` as a deployment limits them."""
+    """Start all three with the embedding model; `limited` applies a deployment's resource limits."""
     mark = uuid.uuid4().hex[:6]
     names = {name: f"bench-{mark}-{name}" for name in ("opensearch", "ollama", "models")}
     with ExitStack() as stack:
@@ -123,7 +123,7 @@ def stores(*, limited: bool = False) -> Iterator[Stores]:
 
 @contextmanager
 def _network(name: str) -> Iterator[str]:
-    """A network on which the proxy finds Ollama by the name that it has in a deployment."""
+    """Create a network on which the proxy finds Ollama by the same name as in a deployment."""
     subprocess.run(["docker", "network", "create", name], check=True, capture_output=True)
     try:
         yield name
@@ -132,7 +132,7 @@ def _network(name: str) -> Iterator[str]:
 
 
 def free_port() -> int:
-    """A port of the loopback that nothing listens on."""
+    """Return a free port on the loopback interface."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
@@ -140,7 +140,7 @@ def free_port() -> int:
 
 @dataclass
 class Bench:
-    """One index, one ledger, one worker that may be killed and started again."""
+    """One index, one ledger, and one worker that can be killed and restarted."""
 
     stores: Stores
     home: Path
@@ -163,13 +163,13 @@ class Bench:
             "INGESTION_POLL_SECONDS": "1",
             "LEDGER_PATH": str(self.home / "ledger.sqlite3"),
             "HEARTBEAT_PATH": str(self.home / "heartbeat"),
-            # What the stack gives a worker with the default memory limit.
+            # The stack's value for a worker with the default memory limit.
             "PARSE_MEMORY_MIB": "512",
         }
 
     @property
     def settings(self) -> RagSettings:
-        """The same for this process."""
+        """The same settings for this process."""
         values = {name.lower(): value for name, value in self.environment.items()}
         return RagSettings.model_validate({k: v for k, v in values.items() if k in RagSettings.model_fields})
 
@@ -191,7 +191,7 @@ class Bench:
             )
 
     def stop(self, *, kill: bool = False) -> None:
-        """End the worker, gently or not."""
+        """Stop the worker with SIGTERM, or kill it."""
         if self.process is not None:
             if kill:
                 self.process.kill()
@@ -200,7 +200,7 @@ class Bench:
             self.process.wait(timeout=120)
 
     def look(self) -> float:
-        """Memory of the worker and its parser now, in MiB, by proportional share; the peak is kept."""
+        """Return the memory (PSS) of the worker and its parser in MiB, and update the peak."""
         total = 0.0
         if self.process is not None and self.process.poll() is None:
             total = proportional(self.process.pid)
@@ -208,7 +208,7 @@ class Bench:
         return total
 
     def until_done(self, documents: int, timeout: float) -> float:
-        """Wait until so many documents are ready or have failed; the seconds that took."""
+        """Wait until that many documents are ready or have failed; return the seconds it took."""
         began = time.monotonic()
         with self.ledger() as ledger:
             while True:

@@ -1,1 +1,1 @@
-"""Other question-answering systems beside ours: what is asked of each, and how each is asked."""
+"""Compare other question-answering systems with ours on the same documents and questions."""

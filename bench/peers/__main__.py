@@ -1,13 +1,13 @@
-"""Open WebUI beside the deployed stack: the same machine, Ollama, models, documents and questions.
+"""Compare Open WebUI with the deployed stack: same machine, Ollama, models, documents and questions.
 
     make bench BENCH=peers [ARGS=few]      few: 24 documents and 68 questions in place of nine whole manuals
 
 Needs a deployed sandbox, and 10 GB on the disk. Open WebUI is installed from PyPI by
-bench/peers/requirements.txt into .sandbox/peers, listens on the loopback, and its data are removed; the
-documents are taken out of the stack again.
+bench/peers/requirements.txt into .sandbox/peers and listens on the loopback interface. Afterwards its data
+and the stack's copies of the documents are deleted.
 
-One system is measured after the other, which is idle meanwhile. Both are asked through their public APIs;
-memory and size leave Ollama out, which serves both.
+The systems are measured one after the other; each is idle while the other is measured. Both are queried
+through their public APIs. Memory and size exclude Ollama, which serves both.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from tests.stack.host import Host
 QUESTIONS = ROOT / "tests" / "eval"
 OLLAMA_PORT = 11434
 ASKED = 9  # the first loads the model
-# With Open WebUI's own queries: a model that is too small for them writes for minutes.
+# With Open WebUI's generated queries: a model too small for that task keeps writing for minutes.
 ASKED_WITH_QUERIES = 3
 
 
 @contextmanager
 def ollama(host: Host) -> Iterator[str]:
-    """The stack's own Ollama, which its network keeps to its proxy."""
+    """Relay to the stack's Ollama, which otherwise only its proxy can reach."""
     words = ["docker", "inspect", "--format", "{{.State.Pid}}", host.container(value("name"))]
     pid = int(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
     networks = host.inspect(SHARED)[0]["NetworkSettings"]["Networks"].values()
@@ -47,7 +47,7 @@ def ollama(host: Host) -> Iterator[str]:
 def compared(
     name: str, ours: float, theirs: float, unit: str = "", *, less: bool = False, note: str = ""
 ) -> Figure:
-    """Ours beside theirs; LESS is better for times and sizes."""
+    """Compare our value with theirs; LESS means that a lower value is better (times and sizes)."""
     ahead = ours < theirs if less else ours > theirs
     place = "ahead" if ahead else "behind"
     aim = "< 1 x" if less else "> 1 x"
@@ -56,7 +56,7 @@ def compared(
 
 
 def figures(ours: Measured, theirs: Measured, as_installed: Felt, questions: int) -> list[Figure]:
-    """The table."""
+    """Return the rows of the table."""
     within = [
         compared(
             f"answers within {most} words",
@@ -92,20 +92,20 @@ def main(arguments: list[str]) -> None:
     few = "few" in arguments
     about = machine()
     files = manuals.evaluated() if few else manuals.whole_of_debian()
-    # Nothing was tuned on the second half of the questions to whole manuals.
+    # The second half of the questions about whole manuals is held out: nothing was tuned on it.
     name = "questions" if few else "debian_manuals_check"
     every = load(QUESTIONS / f"{name}.jsonl")
-    # Follow-ups need a conversation, which one search does not have.
+    # Leave out follow-up questions: a single search has no conversation.
     cases = [case for case in every if case.answerable and not case.after]
     asked = [case.question for case in cases[:ASKED]]
     host = Host(value("name"))
     with ollama(host) as address:
-        # Installed before anything is measured.
+        # Install before anything is measured.
         open_webui.environment()
         with deployed(host) as stack:
             ours = run(stack, files, cases, asked)
         with open_webui.served(address) as peer:
-            # Its better figures: they are the ones to be ahead of.
+            # Open WebUI does better without generated queries, so compare with those figures.
             peer.generate_queries(False)
             theirs = run(peer, files, cases, asked)
             peer.generate_queries(True)

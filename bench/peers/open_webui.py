@@ -1,8 +1,8 @@
-"""Open WebUI from PyPI, as its documentation installs and asks it.
+"""Open WebUI from PyPI, installed and queried as its documentation describes.
 
-Set apart from its defaults, and why: embeddings by the same Ollama and model (its own come from a model hub),
-in batches as ours (its default is one text a request); nothing that asks the internet. Hybrid search is off,
-as it is after an installation.
+Differences from its defaults, and why: embeddings by the same Ollama and model as ours (by default it uses a
+model hub), in batches like ours (its default is one text per request); no feature that needs the internet.
+Hybrid search is off, which is the default.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ PASSAGES = 50
 BATCH = 32
 START_SECONDS = 600.0
 LONGEST_SECONDS = 3600.0
-# An answer is read to its end, so that the next question does not wait for it.
+# Limit answers, because each is read to its end so that the next question does not wait for it.
 ANSWER_TOKENS = 100
 
 
 def environment() -> Path:
-    """Its own Python, with what the lock names and nothing else."""
+    """Create its own Python environment with exactly the locked packages."""
     python = HOME / "bin" / "python"
     if not python.is_file():
         subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, HOME], check=True)
@@ -52,7 +52,7 @@ def environment() -> Path:
 
 
 def settings(home: Path, ollama: str) -> dict[str, str]:
-    """All of its environment."""
+    """Return the complete environment variables of its server."""
     return {
         "PATH": "/usr/bin:/bin",
         "LANG": "C.UTF-8",
@@ -75,7 +75,7 @@ def settings(home: Path, ollama: str) -> dict[str, str]:
 
 
 class OpenWebUI:
-    """A server with one person, who made one knowledge base."""
+    """A server with one user and one knowledge base."""
 
     def __init__(self, http: httpx.Client, pid: int) -> None:
         self._http = http
@@ -83,14 +83,14 @@ class OpenWebUI:
         person = {"name": "Bench", "email": "bench@example.org", "password": secrets.token_urlsafe(16)}
         token = self._post("/api/v1/auths/signup", person)["token"]
         http.headers["Authorization"] = f"Bearer {token}"
-        # It asks Ollama for its models when it is asked for them.
+        # This request makes it read the list of models from Ollama.
         http.get("/api/models").raise_for_status()
         made = {"name": "Documents", "description": "What the questions are about"}
         self._knowledge = str(self._post("/api/v1/knowledge/create", made)["id"])
         self.refused: dict[str, str] = {}
 
     def fill(self, files: Sequence[Path]) -> float:
-        """Seconds until they are in the knowledge base; as many at once as there are processors."""
+        """Add the files, one upload per processor at a time; return the seconds until all are indexed."""
         began = time.monotonic()
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             list(pool.map(self._bring, files))
@@ -114,7 +114,7 @@ class OpenWebUI:
             self.refused[path.name] = added.text
 
     def search(self, question: str) -> Given:
-        """The passages that the API gives."""
+        """Return the passages from the API."""
         asked = {"collection_names": [self._knowledge], "query": question, "k": PASSAGES}
         found = self._post("/api/v1/retrieval/query/collection", asked)
         return [
@@ -123,7 +123,7 @@ class OpenWebUI:
         ]
 
     def ask(self, question: str) -> Iterator[Event]:
-        """Sources are lines of documents."""
+        """Yield the events of a streamed answer; sources count as lines of documents."""
         body = {
             "model": CHAT_MODEL,
             "messages": [{"role": "user", "content": question}],
@@ -140,16 +140,16 @@ class OpenWebUI:
                     yield from events(json.loads(data))
 
     def generate_queries(self, wanted: bool) -> None:
-        """Whether its model writes the search queries, as it does after an installation."""
+        """Switch the generation of search queries by the model on or off (on by default)."""
         now = self._http.get("/api/v1/tasks/config").raise_for_status().json()
         self._post("/api/v1/tasks/config/update", now | {"ENABLE_RETRIEVAL_QUERY_GENERATION": wanted})
 
     def memory(self) -> Usage:
-        """The server and what it started; nothing limits it but the machine."""
+        """Return the memory of the server and its child processes; its limit is the machine's memory."""
         return {"open-webui": (proportional(self._pid), psutil.virtual_memory().total / MIB)}
 
     def installed(self) -> float:
-        """The environment's packages."""
+        """Return the size of the environment's packages in MB."""
         return sum(size(path) for path in packages().iterdir())
 
     def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -161,7 +161,7 @@ class OpenWebUI:
 
 
 def events(data: dict[str, Any]) -> Iterator[Event]:
-    """What one message of the stream shows."""
+    """Yield what one message of the stream shows to the user."""
     if "error" in data:
         raise SystemExit(f"an answer of Open WebUI ended in an error: {data}")
     if data.get("sources"):
@@ -172,24 +172,24 @@ def events(data: dict[str, Any]) -> Iterator[Event]:
 
 
 def packages() -> Path:
-    """Where its environment keeps them."""
+    """Return the site-packages folder of its environment."""
     return next(HOME.glob("lib/python*/site-packages"))
 
 
 def size(path: Path) -> float:
-    """MB of a file or of all that is in a folder."""
+    """Return the size of a file or folder in MB."""
     files = path.rglob("*") if path.is_dir() else [path]
     return sum(file.stat().st_size for file in files if file.is_file()) / MB
 
 
 def accelerators() -> float:
-    """MB of the installation that only a graphics card uses, which PyPI's torch brings all the same."""
+    """Return the MB of the installation that only GPUs use, which PyPI's torch always installs."""
     return sum(size(path) for name in ("nvidia", "triton") for path in packages().glob(name))
 
 
 @contextmanager
 def served(ollama: str) -> Iterator[OpenWebUI]:
-    """A server on the loopback with data of its own, which go with it."""
+    """Run a server on the loopback interface with its own data, which are deleted afterwards."""
     python = environment()
     port = free_port()
     with tempfile.TemporaryDirectory() as scratch:
@@ -218,7 +218,7 @@ def served(ollama: str) -> Iterator[OpenWebUI]:
 
 
 def _wait(http: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Until it answers."""
+    """Wait until the server answers."""
     end = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < end:
         try:

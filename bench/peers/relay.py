@@ -1,4 +1,4 @@
-"""A way from this machine to an address that only a container's network leads to."""
+"""Relay connections from this machine to an address that only a container's network can reach."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Stop = tuple[asyncio.AbstractEventLoop, asyncio.Event]
 
 @contextmanager
 def relayed(pid: int, target: Endpoint) -> Iterator[str]:
-    """An address on this machine's loopback; its connections go on in the network of the process PID."""
-    # Made before the thread changes its network: what a socket is on is settled when it is made.
+    """Yield a loopback address that forwards to the target inside the network namespace of process PID."""
+    # Created before the thread changes namespace: a socket stays in the namespace it was created in.
     listening = socket.create_server(("127.0.0.1", 0))
     started: Future[Stop] = Future()
     thread = threading.Thread(target=_serve, args=(pid, target, listening, started))
@@ -46,7 +46,7 @@ def _serve(pid: int, target: Endpoint, listening: socket.socket, started: Future
 
 
 def _enter(pid: int) -> None:
-    """The network of a process, for this thread alone."""
+    """Move this thread alone into the network namespace of a process."""
     libc = ctypes.CDLL(None, use_errno=True)
     with Path(f"/proc/{pid}/ns/net").open() as namespace:
         if libc.setns(namespace.fileno(), CLONE_NEWNET):

@@ -1,4 +1,4 @@
-"""What a system under measurement does, and what one run of it gives."""
+"""The interface of a system under measurement, and the result of one run."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ Event = Literal["line", "word"]
 
 
 class System(Protocol):
-    """Documents go in, passages and streamed answers come out, through its public API."""
+    """Takes documents and returns passages and streamed answers, through its public API."""
 
     def fill(self, files: Sequence[Path]) -> float:
-        """Seconds until all that it accepts of these files can be asked about."""
+        """Return the seconds until all of these files that it accepts can be asked about."""
 
     def search(self, question: str) -> Given:
-        """The passages, best first, of more than 2,000 words."""
+        """Return the passages, best first, with more than 2,000 words in total."""
 
     def ask(self, question: str) -> Iterable[Event]:
-        """The events of a streamed answer: a line of a document, or words of the model's."""
+        """Yield the events of a streamed answer: a line of a document, or words from the model."""
 
     def memory(self) -> Usage:
-        """What it uses now, but for Ollama, which serves both."""
+        """Return its current memory without Ollama, which serves both systems."""
 
     def installed(self) -> float:
-        """MB on the disk before the first document, but for Ollama."""
+        """Return its MB on disk before the first document, without Ollama."""
 
 
 @dataclass(frozen=True)
 class Felt:
-    """Medians of what a person who asks sees: seconds to the first line, and to the model's first word."""
+    """Medians as a user sees them: seconds to the first line, and to the model's first word."""
 
     line: float
     word: float
@@ -49,7 +49,7 @@ class Felt:
 
 @dataclass(frozen=True)
 class Measured:
-    """One system's run."""
+    """The result of one system's run."""
 
     pages: float  # a minute, of PDFs
     files: float  # a minute, of the other documents
@@ -60,7 +60,7 @@ class Measured:
 
 
 def run(system: System, files: Sequence[Path], cases: Sequence[Case], asked: Sequence[str]) -> Measured:
-    """Fill, search and ask."""
+    """Measure one system: fill it, search and ask."""
     pdfs = [path for path in files if path.suffix == ".pdf"]
     others = [path for path in files if path.suffix != ".pdf"]
     with Memory(system.memory) as used:
@@ -73,7 +73,7 @@ def run(system: System, files: Sequence[Path], cases: Sequence[Case], asked: Seq
 
 
 def within(search: Callable[[str], Given], cases: Sequence[Case]) -> dict[int, float]:
-    """The share of the questions whose answer is in the first so many words."""
+    """Return, per number of words, the share of questions whose answer is within that many words."""
     given = [(case, search(case.question)) for case in cases]
     return {
         most: measures.mean([float(case.within(found, most)) for case, found in given]) for most in WITHIN
@@ -81,7 +81,7 @@ def within(search: Callable[[str], Given], cases: Sequence[Case]) -> dict[int, f
 
 
 def felt(ask: Callable[[str], Iterable[Event]], questions: Sequence[str]) -> Felt:
-    """One question after the other, after one that loads the model and is not counted."""
+    """Ask one question after another; the first one loads the model and is not counted."""
     for _ in ask(questions[0]):
         pass
     lines: list[float] = []
@@ -93,7 +93,7 @@ def felt(ask: Callable[[str], Iterable[Event]], questions: Sequence[str]) -> Fel
             first.setdefault(event, time.monotonic() - began)
         if "word" in first:
             words.append(first["word"])
-            # Whatever comes first is the first thing to read.
+            # Document line or model's word: whichever comes first is the first thing to read.
             lines.append(min(first.values()))
     if not words:
         raise SystemExit("no question was answered by the model")

@@ -25,9 +25,9 @@ UV = Path(sys.executable).with_name("uv")
 R = ("R-intro", "R-data", "R-lang")
 PRINTED = ("R-intro.html", "R-data.html", "R-lang.html", "R-FAQ.html")
 TABLES = ("airports", "la-riots", "iowa-electricity", "us-employment")
-# Documents that Word, PowerPoint and Excel of several years wrote, as Apache Tika's tests read them.
+# Documents written by Word, PowerPoint and Excel of several years, from Apache Tika's tests.
 TIKA = "org/apache/tika/tika-parser-microsoft-module/3.2.0/tika-parser-microsoft-module-3.2.0-tests.jar"
-# Letters of two mailing lists, as notmuch's tests read them.
+# E-mails of two mailing lists, from notmuch's tests.
 NOTMUCH = "pool/main/n/notmuch/notmuch_0.37.orig.tar.xz"
 OFFICE = f"""
 set -e
@@ -42,7 +42,7 @@ soffice --headless --infilter=CSV:44,34,76,1,,1033,false,true --convert-to xlsx 
 
 @dataclass(frozen=True)
 class Document:
-    """What is read as one: its files, and what they hold. No headings or rows known: None."""
+    """Files that count as one document, and their true content; None: headings or rows are not known."""
 
     files: tuple[Path, ...]
     text: str
@@ -51,18 +51,18 @@ class Document:
 
     @classmethod
     def marked(cls, file: Path, held: Held, text: str = "") -> Document:
-        """One file with what its markup says, and the text of another edition."""
+        """Return one file with the headings and rows of its markup, and the text of another edition."""
         return cls((file,), text or held.text, held.headings, held.rows)
 
 
 def pdfs() -> Iterator[Document]:
-    """Three manuals; their info edition has the words, their HTML edition the headings."""
+    """Three manuals; the true words come from their info edition, the headings from their HTML edition."""
     for name, pdf in zip(R, manuals.fetched("r-doc-pdf", *(f"{name}.pdf" for name in R)), strict=True):
         yield Document((pdf,), _info(name), _page(f"{name}.html").headings)
 
 
 def pages() -> Iterator[Document]:
-    """Four manuals by texinfo and two by Sphinx; their plain editions have the words."""
+    """Four manuals by texinfo and two by Sphinx; the true words come from their plain text editions."""
     for name in PRINTED:
         yield Document.marked(_html(name), _page(name), _info(name.removesuffix(".html")))
     for package, text in (("debian-policy", "policy.txt.gz"), ("developers-reference", None)):
@@ -76,7 +76,7 @@ def pages() -> Iterator[Document]:
 
 
 def books() -> Iterator[Document]:
-    """Three manuals by two makers of EPUB; their text editions have the words."""
+    """Three manuals made by two EPUB tools; the true words come from their text editions."""
     for package, book, text in (
         ("debian-policy", "policy.epub", "policy.txt.gz"),
         ("developers-reference", "developers-reference.epub", "developers-reference.txt.gz"),
@@ -87,7 +87,7 @@ def books() -> Iterator[Document]:
 
 
 def letters() -> Iterator[Document]:
-    """Letters of mailing lists that are plain text as they stand."""
+    """E-mails of mailing lists that are plain text without any encoding."""
     folder, target = _tar(NOTMUCH) / "test" / "corpora", _made("lists")
     found = sorted((*folder.glob("default/**/*"), *folder.glob("lkml/**/*")))
     for number, path in enumerate(filter(Path.is_file, found)):
@@ -95,17 +95,17 @@ def letters() -> Iterator[Document]:
         text = head.lower()
         if b"multipart" in text or b"base64" in text or b"quoted-printable" in text or b"=?" in text:
             continue
-        # Continued lines belong to the one before.
+        # Unfold headers: a continuation line belongs to the line before.
         lines = head.decode("utf-8", "replace").replace("\n ", " ").replace("\n\t", " ").split("\n")
         shown = [line for line in lines if line.lower().startswith(("subject:", "from:", "to:", "date:"))]
         encoding = "iso-8859-1" if b"8859-1" in text else "utf-8"
-        letter = target / f"{number:03d}.eml"  # some readers go by the ending
+        letter = target / f"{number:03d}.eml"  # some readers detect the type by the extension
         shutil.copy(path, letter)
         yield Document((letter,), "\n".join([*shown, body.decode(encoding, "replace")]))
 
 
 def composed() -> Iterator[Document]:
-    """Manuals as programs send them: two editions in one letter, some with a Word file along."""
+    """Manuals as e-mail programs send them: two editions in one e-mail, some with a Word attachment."""
     folder = _made("letters")
     attached = _word("R-FAQ.html")
     for number, page in enumerate(PRINTED):
@@ -130,35 +130,35 @@ def composed() -> Iterator[Document]:
 
 
 def written() -> Iterator[Document]:
-    """Four manuals as LibreOffice writes them from HTML; their info edition has the words."""
+    """Four manuals that LibreOffice converts from HTML; the true words come from their info edition."""
     for name in PRINTED:
         yield Document.marked(_word(name), _page(name), _info(name.removesuffix(".html")))
 
 
 def words_own() -> Iterator[Document]:
-    """Word's own files."""
+    """Files written by Word."""
     yield from (Document.marked(path, truths.of_word(path)) for path in _office("docx"))
 
 
 def slides() -> Iterator[Document]:
-    """PowerPoint's own files."""
+    """Files written by PowerPoint."""
     yield from (Document.marked(path, truths.of_slides(path)) for path in _office("pptx"))
 
 
 def excels_own() -> Iterator[Document]:
-    """Excel's own files: the words of their cells."""
+    """Files written by Excel; the true words are those of their cells."""
     yield from (Document((path,), truths.of_sheets(path).text) for path in _office("xlsx"))
 
 
 def sheets() -> Iterator[Document]:
-    """Tables as LibreOffice writes them from CSV, which is what they hold."""
+    """Tables that LibreOffice converts from CSV; the CSV is their true content."""
     for table in TABLES:
         rows = [[truths.number(cell) for cell in row] for row in _rows(table)]
         yield Document((_converted() / f"{table}.xlsx",), _as_text(rows), None, rows)
 
 
 def tables() -> Iterator[Document]:
-    """The same tables as they are, and with semicolons and decimal commas in Windows' letters."""
+    """The same tables as they are, and with semicolons and decimal commas in a Windows encoding."""
     for table in TABLES:
         yield Document((_csv(table),), _as_text(_rows(table)), None, _rows(table))
     path = _made("csv") / "semicolons.csv"
@@ -170,7 +170,7 @@ def tables() -> Iterator[Document]:
 
 
 def _office(ending: str) -> list[Path]:
-    """Apache Tika's, without those under a password or damaged on purpose."""
+    """Return Apache Tika's files without those that need a password or are damaged on purpose."""
     folder = HOME / "tika"
     if not folder.is_dir():
         jar = _made("fetched") / "tika.jar"
@@ -185,7 +185,7 @@ def _word(name: str) -> Path:
 
 
 def _converted() -> Path:
-    """LibreOffice in a container of its own writes them all."""
+    """Convert all files with LibreOffice in a container of its own."""
     folder = HOME / "office"
     if not folder.is_dir():
         arriving = _made(".office")

@@ -1,7 +1,7 @@
 """The compared libraries: what to install, and the few lines that read a file with each.
 
-Each program defines `read(path)`, which gives ("markdown" or "html" or "text", the text). What is marked as a
-heading or as a table's row in that text counts as kept.
+Each program defines `read(path)`, which returns ("markdown" or "html" or "text", the text). Headings and
+table rows that are marked as such in that text count as kept.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Reader:
 
 
 def ours(kind: str, *packages: str) -> Reader:
-    """What the worker does with this kind of file."""
+    """Return the worker's own parser for this kind of file."""
     name = f"ours ({', '.join(packages) or 'standard library'})"
     return Reader(name, packages, OURS.format(kind=kind), ours=True)
 
@@ -220,5 +220,5 @@ READERS: dict[str, list[Reader]] = {
         _KREUZBERG,
     ],
 }
-# Half a dozen GiB with torch: read only when asked for by name.
+# About 6 GiB with torch: used only when named on the command line.
 HEAVY = dict.fromkeys(("docx", "pptx", "xlsx", "csv", "html", "email"), _DOCLING)

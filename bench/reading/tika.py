@@ -1,4 +1,4 @@
-"""Apache Tika: its test files, and what it reads in them. Java and Maven are tools of this benchmark only."""
+"""Apache Tika: its test files, and the text it reads in them. Only this benchmark needs Java and Maven."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from bench.measuring import ROOT, console
 VERSION = "2.9.2"
 HOME = ROOT / ".sandbox" / "tika"
 GROUP = "org.apache.tika"
-# The modules whose test files are documents; the others hold pictures, sound, programs and data.
+# The modules whose test files are documents; the others have pictures, sound, programs and data.
 MODULES = ("apple", "html", "mail", "microsoft", "miscoffice", "pdf", "pkg", "text", "xml")
 REPOSITORY = Path.home() / ".m2" / "repository"
 _LONGEST_SECONDS = 1200
 
 
 def documents() -> list[Path]:
-    """The test files of every module, unpacked once."""
+    """Return the test files of every module; they are unpacked once."""
     folder = HOME / "documents"
     if not folder.is_dir():
         arriving = HOME / "arriving"
@@ -36,7 +36,7 @@ def documents() -> list[Path]:
 
 
 def read() -> dict[Path, str]:
-    """File -> the text that Tika reads in it; files that it cannot read are left out."""
+    """Return the text that Tika reads in each file; files that it cannot read are left out."""
     found, texts = documents(), HOME / "texts"
     if not texts.is_dir():
         console.print(f"Tika reads {len(found)} files, some minutes")
@@ -54,7 +54,7 @@ def read() -> dict[Path, str]:
 
 
 def _fetched(artifact: str, classifier: str = "") -> Path:
-    """A jar out of Maven Central."""
+    """Fetch a jar from Maven Central."""
     ending = f"-{classifier}" if classifier else ""
     jar = REPOSITORY.joinpath(*GROUP.split("."), artifact, VERSION, f"{artifact}-{VERSION}{ending}.jar")
     if not jar.is_file():

@@ -1,4 +1,4 @@
-"""What files hold, told without the compared libraries: other editions of the text, or the markup itself."""
+"""The true content of files, without the compared libraries: other editions of the text, or the markup."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DRAWING = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _SLIDE = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
 _SHEET = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _STRICT = rb"http://purl\.oclc\.org/ooxml/(\w+)/main"
-# The same drawing once more for programs that do not know its newest form.
+# Repeats the same drawing for programs that do not support its newest form.
 _TWICE = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 
 
@@ -34,24 +34,24 @@ class Held:
 
 
 def words(text: str) -> list[str]:
-    """Words as all editions spell them; hyphens at line ends are closed."""
+    """Return the words, normalized so that all editions agree; words split at line ends are joined."""
     text = re.sub(r"-\n", "", text).lower().replace("\u00ad", "")
     return [word for word in re.findall(r"[^\W_]+", text) if word]
 
 
 def pairs(text: str) -> Counter[tuple[str, str]]:
-    """Neighbouring words."""
+    """Count the pairs of neighbouring words."""
     return Counter(itertools.pairwise(words(text)))
 
 
 def spelt(rows: Iterable[list[str]]) -> Counter[Row]:
-    """Rows of two cells or more, each as its words, empty cells left out."""
+    """Count the rows with two or more cells, each as its words; empty cells are left out."""
     cells = (tuple(" ".join(words(cell)) for cell in row) for row in rows)
     return Counter(kept for row in cells if len(kept := tuple(filter(None, row))) > 1)
 
 
 class _Page(HTMLParser):
-    """Python's own reader of HTML: the words shown, h1 to h6, rows of tables that hold no table."""
+    """Uses Python's HTML parser: the visible words, h1 to h6, and rows of tables without nested tables."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ class _Page(HTMLParser):
 
 
 def of_html(markup: str) -> Held:
-    """What a page of HTML shows."""
+    """Return the visible content of an HTML page."""
     page = _Page()
     page.feed(markup)
     page.close()
@@ -110,7 +110,7 @@ def of_html(markup: str) -> Held:
 
 
 def of_markdown(text: str) -> Held:
-    """What Markdown marks as heading and as row; its words are all words."""
+    """Return the headings and rows that Markdown marks; all of its words count."""
     held = Held(re.sub(r"\]\([^)]*\)", "]", text))
     fenced = False
     for line in text.splitlines():
@@ -126,14 +126,14 @@ def of_markdown(text: str) -> Held:
 
 
 def of_info(path: Path) -> str:
-    """A manual's text edition for the info reader, without its lines of navigation."""
+    """Return the info edition of a manual without its navigation lines."""
     nodes = gzip.decompress(path.read_bytes()).decode("utf-8", "replace").split("\x1f")
     lines = (line for node in nodes[1:] for line in node.lstrip("\n").split("\n")[1:])
     return "\n".join(line for line in lines if not line.startswith("* "))
 
 
 def of_text(path: Path) -> str:
-    """A text edition that is packed."""
+    """Return a compressed text edition."""
     return gzip.decompress(path.read_bytes()).decode("utf-8", "replace")
 
 
@@ -179,7 +179,7 @@ def of_word(path: Path) -> Held:
 
 
 def _runs(paragraph: ElementTree.Element) -> str:
-    """Its own runs; a paragraph of a text box within it speaks for itself."""
+    """Return the paragraph's own runs; a paragraph of a text box inside it is handled separately."""
     text: list[str] = []
 
     def walk(element: ElementTree.Element) -> None:
@@ -227,7 +227,7 @@ def _paragraphs(element: ElementTree.Element) -> str:
 
 
 def of_sheets(path: Path) -> Held:
-    """Words and numbers of a workbook's cells; dates are numbers here, as the file keeps them."""
+    """Return the words and numbers of a workbook's cells; dates are numbers, as the file stores them."""
     with zipfile.ZipFile(path) as file:
         shared: list[str] = []
         for one in _xml(file, "xl/sharedStrings.xml").iter(f"{_SHEET}si"):
@@ -248,7 +248,7 @@ def of_sheets(path: Path) -> Held:
 
 
 def number(cell: str) -> str:
-    """A cell as a sheet keeps it: a number has no zeros behind."""
+    """Return a cell as a workbook stores it: numbers without trailing zeros."""
     try:
         return f"{float(cell):.10g}"
     except ValueError:
@@ -256,10 +256,10 @@ def number(cell: str) -> str:
 
 
 def _xml(file: zipfile.ZipFile, name: str) -> ElementTree.Element:
-    """A part of an Office file, empty when it is not there."""
+    """Return a part of an Office file, or an empty element if it is missing."""
     if name not in file.namelist():
         return ElementTree.Element("none")
-    # Files saved as "strict" name the same parts otherwise.
+    # Files saved as "strict" use other namespaces for the same elements.
     text = re.sub(_STRICT, rb"http://schemas.openxmlformats.org/\1/2006/main", file.read(name))
     root = ElementTree.fromstring(text)  # noqa: S314 - files of a known source
     for parent in list(root.iter()):

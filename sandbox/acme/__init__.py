@@ -1,1 +1,1 @@
-"""The certificate authority of the sandbox and its name server: the programs of their container."""
+"""The sandbox's certificate authority and its name server, which run in one container."""

@@ -1,4 +1,4 @@
-"""A name server that answers what Route 53 would."""
+"""A name server that answers from the sandbox's Route 53 zones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HEADER = struct.Struct(">HHHHHH")
 A, IN = 1, 1
 RESPONSE, AUTHORITATIVE = 0x8000, 0x0400
 NO_SUCH_NAME, FAILED = 3, 2
-# The question's own name, as an answer repeats it.
+# A compression pointer to the name in the question.
 SAME_NAME = b"\xc0\x0c"
 TTL = 5
 LARGEST = 1232
@@ -35,7 +35,7 @@ class Question:
         self.raw = query[HEADER.size : at + 5]
 
     def answer(self, addresses: list[str] | None, code: int = 0) -> bytes:
-        """A response; None for a name that is not there."""
+        """Return a response; addresses None: the name does not exist."""
         found = addresses or [] if (self.kind, self.family) == (A, IN) else []
         code = code or (NO_SUCH_NAME if addresses is None else 0)
         flags = RESPONSE | AUTHORITATIVE | (self.flags & 0x7900) | code
@@ -46,7 +46,7 @@ class Question:
 
 
 def serve(lookup: Lookup, address: str = "127.0.0.1", port: int = 53) -> None:
-    """Answer for ever."""
+    """Serve forever."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind((address, port))
         while True:
@@ -56,7 +56,7 @@ def serve(lookup: Lookup, address: str = "127.0.0.1", port: int = 53) -> None:
             except (ValueError, IndexError, struct.error):
                 continue
             try:
-                # Only addresses are known here; other record types need no lookup.
+                # Only address records exist here; other record types need no lookup.
                 known = lookup(question.name) if question.kind == A else []
                 reply = question.answer(known)
             except (BotoCoreError, ClientError):

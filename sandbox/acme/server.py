@@ -1,7 +1,8 @@
-"""The `acme` container's program: pebble, its name server, and the ways to hosts.
+"""The `acme` container's program: pebble, its name server, and forwards to hosts.
 
-An Elastic IP of the sandbox is an address of the developer's machine. Here it leads to the same instance,
-through the ports that a security group opens to everybody: an authority comes from anywhere.
+An Elastic IP of the sandbox is an address of the developer's machine. In this container it leads to the same
+instance, but only through ports that a security group opens to everybody, because an authority's requests
+may come from any address.
 """
 
 from __future__ import annotations
@@ -28,44 +29,45 @@ CERTIFICATES = Path("/etc/pebble")
 CONFIG = Path("/run/pebble.json")
 
 
-# Of Let's Encrypt: 90 days, and 160 hours. The second is so short here that a renewal can be watched.
+# Let's Encrypt's lifetimes are 90 days and 160 hours. The second is shorter here (300 s) so that a renewal
+# can be watched.
 LIFETIMES = {"default": 90 * 24 * 3600, "shortlived": 300}
 POLL_SECONDS = 5.0
-# Of nobody: what it may reach, everybody may.
+# An address that belongs to nobody (TEST-NET-1): ports open to it are open to everybody.
 ANYONE = "192.0.2.1"
 
 log = logging.getLogger(__name__)
 
 
 class Cloud:
-    """What exists, as it was read last."""
+    """The state of the AWS APIs as last read."""
 
     def __init__(self, api: AwsApi) -> None:
-        """Know nothing yet."""
+        """Start without any state."""
         self._api = api
         self.names: Mapping[str, str] = {}
         self.forwards: Mapping[Endpoint, Forward] = {}
 
     def renew(self) -> None:
-        """Read everything."""
+        """Read the state of the AWS APIs again."""
         seen = self._api.observe()
         self.names = seen.domains
         self.forwards = {one: way for one, way in forwards(seen).items() if way.admits(ANYONE)}
 
     def lookup(self, name: str) -> list[str] | None:
-        """Addresses of a name; None when no zone has it. Pebble waits two seconds, so a table is kept."""
+        """Return a name's addresses from a cache, as pebble waits only two seconds; None: in no zone."""
         if name not in self.names:
             self.renew()
         return [self.names[name]] if name in self.names else None
 
     async def follow(self) -> None:
-        """Keep the table and the ways new, for ever."""
+        """Keep the cache and the forwards up to date, forever."""
         ways = Forwarder(lambda port, address: "another program of this container")
         while True:
             try:
                 await asyncio.to_thread(self.renew)
             except (BotoCoreError, ClientError):
-                # The APIs are restarting: what is known stays.
+                # The APIs are restarting: keep the last state.
                 log.exception("The AWS APIs do not answer")
             for problem in await ways.follow(self.forwards):
                 log.error("%s", problem)
@@ -73,7 +75,7 @@ class Cloud:
 
 
 def config(lifetimes: Mapping[str, int] = LIFETIMES) -> str:
-    """Pebble's configuration: the challenges' real ports, a certificate issued by the sandbox."""
+    """Return pebble's configuration: the challenges' standard ports, and a certificate from the sandbox."""
     return json.dumps(
         {
             "pebble": {
@@ -93,8 +95,8 @@ def config(lifetimes: Mapping[str, int] = LIFETIMES) -> str:
 
 
 def main() -> int:
-    """Serve until pebble ends."""
-    # Hosts are behind the sandbox's router; no other check is needed.
+    """Serve until pebble exits."""
+    # Hosts are reached through the sandbox's router.
     subprocess.run(["ip", "route", "replace", "default", "via", os.environ["ROUTER"]], check=True)
     keys = {name: os.environ[name.upper()] for name in ("aws_access_key_id", "aws_secret_access_key")}
     cloud = Cloud(AwsApi(Sandbox(region=os.environ["AWS_REGION"]), keys))

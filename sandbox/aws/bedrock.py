@@ -1,7 +1,7 @@
-"""Short-term keys of Amazon Bedrock: whose one is, whether it is genuine and still good, and what it may do.
+"""Checks short-term API keys of Amazon Bedrock: the owner, whether the key is valid, and what it may do.
 
-Such a key is a request to `CallWithBearerToken`, signed in advance. Who answers under Bedrock's name
-(sandbox/elsewhere) asks here, since IAM's state is here.
+Such a key is a presigned request for `CallWithBearerToken`. The server with Bedrock's host name
+(sandbox/elsewhere) asks this module, because IAM's state is here.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ PATH = "/sandbox/bedrock"
 HOST = "bedrock.amazonaws.com"
 ACTION = "CallWithBearerToken"
 PREFIX = "bedrock-api-key-"
-# What AWS's library adds to a request after it was signed.
+# AWS's library appends this to the request after signing it.
 ADDED = "&Version=1"
 LONGEST_SECONDS = 12 * 3600
 
 
 class RefusedError(Exception):
-    """A key is not good for this. The text says why."""
+    """A key does not allow the request. The text says why."""
 
 
 class BedrockKeys:
     """A WSGI application around the judge of the AWS APIs."""
 
     def __init__(self, judge: Judge, account: Account) -> None:
-        """Decide as `judge` does, by what `account` knows."""
+        """Decide like `judge`, by the principals of `account`."""
         self._judge = judge
         self._account = account
 
@@ -61,7 +61,7 @@ class BedrockKeys:
         return [text.encode()]
 
     def check(self, key: str, model: str, region: str, *, streams: bool, at: dt.datetime) -> str:
-        """The ARN of whose key it is, if that one may ask this model with it."""
+        """Return the ARN of the key's owner; raise RefusedError if the key does not allow this model."""
         query = decoded(key)
         environ = {
             "REQUEST_METHOD": "POST", "RAW_URI": f"/?{query}", "QUERY_STRING": query, "HTTP_HOST": HOST
@@ -91,7 +91,7 @@ class BedrockKeys:
 
 
 def decoded(key: str) -> str:
-    """The signed query of the request that a key is."""
+    """Decode a key to the query string of its presigned request."""
     try:
         text = base64.b64decode(key.removeprefix(PREFIX), validate=True).decode()
     except (binascii.Error, UnicodeDecodeError) as error:

@@ -1,4 +1,4 @@
-"""Where moto does otherwise than AWS and a deployment would notice."""
+"""Corrects moto where it differs from AWS in a way that matters to a deployment."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 
 from sandbox.aws.signature import STAMP
 
-# Elastic IPs, and vCPUs of running on-demand standard instances: what an account has that asked for no more.
+# Default quotas: Elastic IPs, and vCPUs of running on-demand standard instances.
 QUOTAS = {"L-0263D0A3": 5.0, "L-1216C47A": 32.0}
-# How long a session lasts whose request says nothing, in seconds.
+# Default duration of a session in seconds, if the request names none.
 HOUR = 3600
 # Bytes of a session's token.
 TOKEN = 264
 
 
 def apply() -> None:
-    """Correct moto's own classes, before any request."""
+    """Patch moto's classes; must run before any request."""
     _ec2()
     _s3()
     _sts()
@@ -25,7 +25,7 @@ def apply() -> None:
 
 
 def _quotas() -> None:
-    """Service Quotas knows EC2's as well; moto those of networks alone."""
+    """Add the EC2 quotas: moto only has those of networks."""
     from moto.servicequotas import models
 
     backend: Any = models.ServiceQuotasBackend
@@ -46,7 +46,7 @@ def _s3() -> None:
     bucket: Any = models.FakeBucket
 
     def get_permission(*_: Any) -> Any:
-        """moto reads a bucket's policy without its conditions. The judge has read it with them."""
+        """Skip moto's check of bucket policies, which ignores conditions: the judge has applied them."""
         return PermissionResult.NEUTRAL
 
     bucket.get_permission = get_permission
@@ -63,7 +63,7 @@ def _sts() -> None:
     role.policy_arns = ()
 
     def random_session_token() -> str:
-        """moto draws it from elsewhere than everything else: after a replay a host's would be another."""
+        """Draw the token from moto's own random source, so that a replay gives a host the same token."""
         drawn = mock_random.getrandbits(8 * TOKEN).to_bytes(TOKEN, "big")
         return base64.b64encode(drawn).decode()
 
@@ -72,9 +72,9 @@ def _sts() -> None:
     assume_role = response.assume_role
 
     def assume_role_until(self: Any) -> Any:
-        """A session ends as long after its request as it lasts, also when that is replayed later.
+        """Count a session's duration from its request, even if the request is replayed later.
 
-        And it has the managed policies that the request names, which moto does not read.
+        Also attach the managed policies that the request names, which moto ignores.
         """
         answer = assume_role(self)
         session = answer.result["Credentials"]
@@ -96,7 +96,7 @@ def _ec2() -> None:
     mappings = image.block_device_mappings.fget
 
     def block_device_mappings(self: Any) -> Any:
-        """Debian's images want a root volume of 8 GiB; moto's all want 15."""
+        """Report a root volume of 8 GiB, as Debian's images do; all of moto's have 15."""
         found = mappings(self)
         found[0]["Ebs"]["VolumeSize"] = 8
         return found
@@ -107,7 +107,7 @@ def _ec2() -> None:
     detach, terminate = backend.detach_volume, backend.terminate_instances
 
     def detach_volume(self: Any, volume_id: str, instance_id: str | None, device_path: str | None) -> Any:
-        """EC2 finds the instance by the volume; moto fails when it is not named."""
+        """Find the instance by the volume, as EC2 does; moto fails if the request does not name it."""
         volume = self.get_volume(volume_id)
         if volume.attachment is not None:
             instance_id = instance_id or volume.attachment.instance.id
@@ -115,7 +115,7 @@ def _ec2() -> None:
         return detach(self, volume_id, instance_id, device_path)
 
     def terminate_instances(self: Any, instance_ids: list[str]) -> Any:
-        """EC2 frees the Elastic IPs of an instance that ends; moto leaves them on it."""
+        """Disassociate the Elastic IPs of a terminated instance, as EC2 does; moto keeps them associated."""
         answer = terminate(self, instance_ids)
         for address in list(self.describe_addresses()):
             if address.association_id and address.instance and address.instance.id in instance_ids:

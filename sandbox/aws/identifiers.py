@@ -1,8 +1,8 @@
-"""Identifiers that a replay draws again.
+"""Makes identifiers reproducible in a replay.
 
-moto draws all of them from one random source. Requests run in threads of their own, and
-even one that only looks draws (its request id): drawing from one shared sequence would
-move the others' identifiers. So each thread draws from its own sequence.
+moto draws all identifiers from one random source. Requests run in threads of their own,
+and even a read-only request draws one (its request id), which would shift the identifiers
+of other requests in a shared sequence. So each thread draws from its own sequence.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ class Sequences(threading.local):
     """The sequence of the calling thread."""
 
     def __init__(self) -> None:
-        """Begin anywhere; a request that changes something seeds its thread's own."""
+        """Start with any seed; a request that changes something seeds the sequence of its thread."""
         self.source = random.Random()  # noqa: S311
 
 
 def separate(shared: Any) -> None:
-    """Let `shared`, the random source that all of moto uses, draw by thread."""
+    """Make `shared`, the random source that all of moto uses, draw from a sequence per thread."""
     sequences = Sequences()
 
     class Separate(type(shared)):  # type: ignore[misc]
-        """moto's source, whose draws go to the thread's own sequence."""
+        """moto's random source, drawing from the thread's own sequence."""
 
         def seed(self, *args: Any) -> None:
             sequences.source.seed(*args)

@@ -1,4 +1,4 @@
-"""An append-only record of requests, encrypted, that survives being cut off."""
+"""An encrypted, append-only record of requests that tolerates a truncated last record."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NONCE = 12
 
 @dataclass(frozen=True)
 class Journal:
-    """Records of bytes in one file; its content includes secrets, hence the key."""
+    """Byte records in one file, encrypted because they include secrets."""
 
     path: Path
     key: bytes
@@ -30,7 +30,7 @@ class Journal:
             file.write(LENGTH.pack(len(sealed)) + sealed)
 
     def read(self) -> Iterator[bytes]:
-        """Every whole record; a last one that was cut off is dropped from the file."""
+        """Yield every complete record; a truncated last one is removed from the file."""
         if not self.path.exists():
             return
         whole = 0
@@ -44,7 +44,7 @@ class Journal:
         os.truncate(self.path, whole)
 
     def readable(self) -> bool:
-        """Whether the key fits; a journal sealed with another key is of no use."""
+        """Return whether the journal can be decrypted with this key."""
         try:
             next(self.read(), None)
         except InvalidTag:

@@ -1,4 +1,4 @@
-"""Who has an access key from the beginning: the operator, and the sandbox itself."""
+"""The access keys that exist from the start: the operator's and the sandbox's own."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Keys(NamedTuple):
 
 
 def administrator(secret: bytes) -> Keys:
-    """The keys of the sandbox's own parts, which are asked for no rights: they play AWS itself.
+    """Return the keys of the sandbox's own parts, which act as AWS itself and need no permissions.
 
-    Made from the secret that only the sandbox has, so that nothing has to be kept.
+    They are derived from the sandbox's secret, so that nothing else has to be stored.
     """
     digest = hashlib.sha256(b"administrator " + secret).digest()
     hidden = hashlib.sha256(b"administrator's secret " + secret).hexdigest()
@@ -28,7 +28,7 @@ def administrator(secret: bytes) -> Keys:
 
 
 def make_operator(account: str, keys: Keys, policies: Mapping[str, str]) -> None:
-    """A user with these keys and just these policies, by name."""
+    """Create a user with these keys and only these policies (name -> document)."""
     from moto.iam.models import AccessKey, iam_backends
 
     iam = iam_backends[account]["aws"]

@@ -1,4 +1,4 @@
-"""What others have published in AWS before anyone deploys: Debian's images, Amazon's agent."""
+"""Publishes what third parties provide in AWS: Debian's images and Amazon's agent."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 # Debian's own account, and the parameter under which it publishes its newest image.
 DEBIAN = "136693071363"
 PARAMETER = "/aws/service/debian/release/13/latest/amd64"
-# The owner of the buckets that have the Session Manager agent, one in each region.
+# The owner of the buckets with the Session Manager agent, one per region.
 AMAZON = "507897422514"
 BUILDS = ("20260316-2418", "20261102-2647")
 
 
 def images() -> list[dict[str, Any]]:
-    """Debian's AMIs, oldest first, in the form moto reads."""
+    """Return Debian's AMIs, oldest first, in moto's format."""
     return [
         {
             "ami_id": ami_id(build),
@@ -42,7 +42,7 @@ def images() -> list[dict[str, Any]]:
 
 
 def ami_id(build: str) -> str:
-    """An AMI's identifier follows from its build."""
+    """Derive an AMI's identifier from its build."""
     return f"ami-{hashlib.sha256(build.encode()).hexdigest()[:17]}"
 
 
@@ -54,7 +54,7 @@ def write_images(path: Path) -> None:
 def publish(account: str, region: str) -> None:
     """Create the account and put Debian's parameter into it.
 
-    The public call refuses names under /aws, as AWS does, so this goes to moto's own store.
+    The public API refuses names under /aws, as AWS does, so this writes to moto's store directly.
     """
     from moto.ec2.models import ec2_backends
     from moto.iam.models import iam_backends
@@ -64,8 +64,8 @@ def publish(account: str, region: str) -> None:
 
     parameter: Any = Parameter
 
-    # A backend draws identifiers (default VPC and subnets) when first touched: now, and
-    # not at some request that a replay might order differently.
+    # A backend draws identifiers (default VPC and subnets) on first use. Trigger that now, not
+    # at some request that a replay might order differently.
     for backends, place in (
         (ec2_backends, region),
         (kms_backends, region),

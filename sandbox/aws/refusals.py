@@ -26,14 +26,14 @@ Answer = tuple[str, list[tuple[str, str]], bytes]
 
 @dataclass(frozen=True)
 class Refusal:
-    """One error in place of an answer."""
+    """One AWS error."""
 
     code: str
     message: str
     status: HTTPStatus = HTTPStatus.BAD_REQUEST
 
     def answer(self, protocol: str, method: str = "POST") -> Answer:
-        """Status line, headers and body."""
+        """Return status line, headers and body."""
         said = {"__type": self.code, "message": self.message}
         if protocol == JSON:
             kind, body = "application/x-amz-json-1.1", json.dumps(said).encode()
@@ -43,26 +43,26 @@ class Refusal:
             kind = "text/xml"
             text = XML[protocol].format(code=escape(self.code), message=escape(self.message))
             body = f"{DECLARATION}{text}".encode()
-        # As HTTP wants it.
+        # HTTP allows no body in an answer to HEAD.
         body = b"" if method == "HEAD" else body
         headers = [("Content-Type", kind), ("Content-Length", str(len(body))), ("x-amzn-requestid", REQUEST)]
         return f"{self.status.value} {self.status.phrase}", headers, body
 
 
 def protocol(service: str, environ: Mapping[str, Any], body: bytes) -> str:
-    """The protocol of a request; SERVICE is what its signature names, "" without one."""
+    """Return the protocol of a request; SERVICE is the one named in its signature, "" if it is unsigned."""
     if service in ("ec2", "s3"):
         return {"ec2": EC2, "s3": REST}[service]
     if environ.get("HTTP_SMITHY_PROTOCOL"):
         return CBOR
     if environ.get("HTTP_X_AMZ_TARGET") or (service and "json" in str(environ.get("CONTENT_TYPE", ""))):
         return JSON
-    # What names no service and no operation can only be for S3.
+    # A request that names neither a service nor an operation can only be for S3.
     return QUERY if service or operations.operation(environ, body) else REST
 
 
 def _cbor(texts: Mapping[str, str]) -> bytes:
-    """A short map of texts."""
+    """Encode a short map of strings."""
     parts = [bytes([0xA0 | len(texts)])]
     for text in (one for pair in texts.items() for one in pair):
         encoded = text.encode()

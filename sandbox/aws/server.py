@@ -1,4 +1,4 @@
-"""The `aws` container's program: moto's server, seeded, remembering, and refusing."""
+"""The `aws` container's program: moto's server with published images, persistent state and authorization."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ORGANIZATION = Path("/run/organization")
 
 
 def salt() -> str:
-    """What makes this account's identifiers differ from another's."""
+    """Return the salt that makes this account's identifiers differ from another's."""
     path = STATE / "salt"
     if not path.exists():
         path.write_text(secrets.token_hex(16))
@@ -31,7 +31,7 @@ def salt() -> str:
 
 
 def main() -> None:
-    """Replay what was done before, then serve."""
+    """Replay the recorded requests, then serve."""
     account, region = os.environ["AWS_ACCOUNT"], os.environ["AWS_REGION"]
     images = STATE / "amis.json"
     publisher.write_images(images)

@@ -1,10 +1,11 @@
-"""Session Manager: which agents are connected, and the connections that go through them.
+"""Session Manager: the registered agents, and a relay that connects plugins with agents.
 
-Two parts, which share one table. The WSGI application answers the operations of Systems Manager that moto
-lacks. The relay joins connections: an agent keeps one to it, over which it hears of each session; for a
-session the operator's plugin makes one connection, and the agent another. So a host needs no open port.
+Two parts share one table. The WSGI application answers the operations of Systems Manager that moto lacks. The
+relay joins connections: each agent keeps a control connection to it, over which it is notified of sessions;
+for each session the operator's plugin opens one connection and the agent another. So a host needs no open
+port.
 
-None of this is recorded: an agent registers again, and a session that is cut is made again.
+None of this is recorded: agents register again, and an interrupted session is started again.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from sandbox.pump import CHUNK, Streams, join
 
 PORT = 5022
 DOCUMENT = "AWS-StartSSHSession"
-# An agent that has been silent for so long is not connected; it says something every few seconds.
+# An agent sends a line every few seconds; after this long without one it counts as disconnected.
 SILENT_SECONDS = 15.0
 JOIN_SECONDS = 15.0
 OPERATIONS = frozenset(
@@ -42,10 +43,10 @@ INSTANCE = re.compile(r"i-[0-9a-f]{8,17}")
 
 
 class RefusedError(Exception):
-    """An operation that is answered with an error."""
+    """An operation failed; the caller gets this error."""
 
     def __init__(self, code: str, message: str) -> None:
-        """Keep the answer."""
+        """Keep the error to answer with."""
         super().__init__(message)
         self.refusal = Refusal(code, message)
 
@@ -63,7 +64,7 @@ class Agent:
 
     @property
     def connected(self) -> bool:
-        """Whether it would hear of a session now."""
+        """Return whether the agent can be notified of a session now."""
         return self.writer is not None and time.monotonic() - self.pinged < SILENT_SECONDS
 
 
@@ -75,13 +76,13 @@ class Session:
     token: str
     agent: Agent
     port: int
-    # The agent's connection of this session; nothing when it could not make one.
+    # The agent's connection for this session; its result is None if the agent could not open one.
     joined: asyncio.Future[Streams | None] | None = None
 
 
 @dataclass
 class Sessions:
-    """What is registered, and what was started."""
+    """The registered agents and the sessions that were started."""
 
     url: str
     agents: dict[str, Agent] = field(default_factory=dict)
@@ -104,7 +105,7 @@ class Sessions:
         version, address = (str(values.get(name, "")) for name in ("AgentVersion", "IPAddress"))
         agent = Agent(instance, version, address, secrets.token_hex(16))
         self.agents[instance] = agent
-        # AWS hands these out by another API; one is enough here.
+        # On AWS another API returns these; here one call is enough.
         return {"StreamUrl": self.url, "TokenValue": agent.token}
 
     def _asked(self, values: dict[str, Any]) -> list[Agent]:
@@ -146,10 +147,10 @@ def _information(agent: Agent) -> dict[str, Any]:
 
 
 class Application:
-    """A WSGI application around the one that answers everything else."""
+    """A WSGI application that answers Session Manager's operations and passes on everything else."""
 
     def __init__(self, app: App, sessions: Sessions, named: Callable[[str], str] = str) -> None:
-        """Answer for `sessions`; NAMED says who has an access key."""
+        """Answer for `sessions`; NAMED returns the name of an access key's owner."""
         self._app = app
         self._sessions = sessions
         self._named = named
@@ -160,7 +161,7 @@ class Application:
         if service != "AmazonSSM" or operation not in OPERATIONS:
             return self._app(environ, start_response)
         signed = credential(environ)
-        # A session's id begins with the name of who started it, who alone may end it.
+        # A session's id begins with the name of the caller; only that caller may terminate it.
         caller = self._named(signed.key) if signed else "anonymous"
         try:
             answer = self._sessions.call(operation, json.loads(take_body(environ) or b"{}"), caller)
@@ -181,19 +182,19 @@ class Relay:
         self._sessions = sessions
 
     async def serve(self, host: str, port: int = PORT) -> None:
-        """Serve for good."""
+        """Serve forever."""
         server = await asyncio.start_server(self.answer, host, port, limit=CHUNK)
         async with server:
             await server.serve_forever()
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection: its first line says whose it is."""
+        """Handle one connection; its first line names its kind and token."""
         kind, _, token = (await reader.readline()).decode(errors="replace").strip().partition(" ")
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             if kind == "control":
                 await self._keep(token, reader, writer)
             elif kind == "data" and (session := self._sessions.sessions.get(token)) and session.joined:
-                # It is the plugin's now.
+                # Hand the connection over to the plugin's session; do not close it here.
                 session.joined.set_result((reader, writer))
                 return
             elif kind == "session":
@@ -201,7 +202,7 @@ class Relay:
         writer.close()
 
     async def _keep(self, token: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """An agent's own connection: a line from it every few seconds."""
+        """Handle an agent's control connection, on which it sends a line every few seconds."""
         agent = next((one for one in self._sessions.agents.values() if one.token == token), None)
         if agent is None:
             return
@@ -219,7 +220,7 @@ class Relay:
             agent.writer = None
 
     async def _carry(self, token: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """A plugin's connection: the agent is notified, and both are joined."""
+        """Handle a plugin's connection: notify the agent, then join the two connections."""
         session = self._sessions.sessions.get(token)
         if session is None or session.joined or session.agent.writer is None:
             return

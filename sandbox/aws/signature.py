@@ -1,4 +1,4 @@
-"""Who signed a request to AWS, for which service and region, and whether with their secret (version 4)."""
+"""Parses and verifies AWS signatures (version 4): signer, service, region and secret."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ ALGORITHM = "AWS4-HMAC-SHA256"
 FIELD = re.compile(r"(\w+)=([^,\s]+)")
 SCOPE = re.compile(r"(?P<key>[^/]+)/\d+/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
 STAMP = "%Y%m%dT%H%M%SZ"
-# The name in a signature -> boto3's name and IAM's prefix, where they are others.
+# Service name in a signature -> boto3's name and IAM's prefix, where they differ.
 SERVICES = {
     "monitoring": ("cloudwatch", "cloudwatch"),
     "tagging": ("resourcegroupstaggingapi", "tag"),
     "servicequotas": ("service-quotas", "servicequotas"),
 }
-# What stands in the place of a body's digest.
+# Values that a request can have in place of its body's digest.
 UNSIGNED = frozenset({"UNSIGNED-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER"})
 CHUNKED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 TRAILED = f"{CHUNKED}-TRAILER"
@@ -36,17 +36,17 @@ TRAILER = re.compile(rb"(?P<lines>.*?)x-amz-trailer-signature:(?P<signature>[0-9
 
 @dataclass(frozen=True)
 class Credential:
-    """What a signature says about its maker, and the signature itself."""
+    """The signer, scope and time in a signature, and the signature itself."""
 
     key: str
     region: str
     service: str
-    # The names of the headers that are signed.
+    # The names of the signed headers.
     headers: tuple[str, ...] = ()
     signature: str = ""
     stamp: str = ""
     token: str = ""
-    # For how many seconds a presigned address is good; None for a request that is signed itself.
+    # Validity of a presigned URL in seconds; None for a request signed in its header.
     seconds: int | None = None
 
     @property
@@ -61,7 +61,7 @@ class Credential:
 
     @property
     def made(self) -> dt.datetime | None:
-        """When; None when that cannot be read."""
+        """Return the time of the signature; None if it cannot be parsed."""
         try:
             return dt.datetime.strptime(self.stamp, STAMP).replace(tzinfo=dt.UTC)
         except ValueError:
@@ -69,7 +69,7 @@ class Credential:
 
 
 def credential(environ: Mapping[str, Any]) -> Credential | None:
-    """From the Authorization header or a presigned address; None when the request is not signed."""
+    """Parse the Authorization header or a presigned URL; None if the request is not signed."""
     query = {name: values[0] for name, values in parse_qs(str(environ.get("QUERY_STRING", ""))).items()}
     seconds = None
     if (text := str(environ.get("HTTP_AUTHORIZATION", ""))).startswith(ALGORITHM):
@@ -93,14 +93,14 @@ def credential(environ: Mapping[str, Any]) -> Credential | None:
 
 
 def digest_fits(environ: Mapping[str, Any], body: bytes) -> bool:
-    """Whether the body is the one whose digest the request gives, when it gives one."""
+    """Return whether the body matches the digest in the request, if it has one."""
     given = str(environ.get("HTTP_X_AMZ_CONTENT_SHA256", ""))
     plain = given and given not in (*UNSIGNED, CHUNKED, TRAILED)
     return not plain or given == hashlib.sha256(body).hexdigest()
 
 
 def is_signed_with(secret: str, signed: Credential, environ: Mapping[str, Any], body: bytes) -> bool:
-    """Whether a request, and each chunk of its body, has the signature that botocore makes with a secret."""
+    """Return whether a request and each chunk of its body have botocore's signature for this secret."""
     presigned = signed.seconds is not None
     path, _, query = str(environ.get("RAW_URI", "/")).partition("?")
     if presigned:
@@ -132,9 +132,9 @@ def is_signed_with(secret: str, signed: Credential, environ: Mapping[str, Any], 
 
 
 def _parts(body: bytes, trailed: bool) -> Iterator[tuple[str, tuple[str, ...], str]]:
-    """What is signed in a body of chunks: the word for it, its digests and its signature.
+    """Yield each signed part of a chunked body: its algorithm name, its digests and its signature.
 
-    A body that ends early, or is not made of chunks, has a part that no secret signs.
+    A body that ends early, or is not chunked, yields a part that no secret can sign.
     """
     at, size = 0, 1
     while size:
@@ -155,6 +155,6 @@ def _parts(body: bytes, trailed: bool) -> Iterator[tuple[str, tuple[str, ...], s
 
 
 def _header(environ: Mapping[str, Any], name: str) -> str:
-    """A header of a request as a WSGI server gives it."""
+    """Return a request header from the WSGI environment."""
     key = name.upper().replace("-", "_")
     return str(environ.get(key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}", ""))

@@ -1,1 +1,1 @@
-"""A server of models elsewhere: OpenAI's API behind TLS with a key, and the same under Bedrock's name."""
+"""A server for remote models: OpenAI's API behind TLS with a key, also under Bedrock's host name."""

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs inside a host, at boot and whenever a volume comes or goes: what a hypervisor and
-# udev do on EC2. The list `hardware` beside this file names the disks and routes that exist.
+# Runs inside a host at boot and whenever a volume is attached or detached, and does what the
+# hypervisor and udev do on EC2. The file `hardware` beside it lists the disks and routes.
 set -eu
 here=$(dirname "$0")
 by_id=/dev/disk/by-id

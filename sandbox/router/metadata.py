@@ -1,7 +1,7 @@
 """Instance metadata, version 2, for every host on the router's networks.
 
 Runs in the router container with the standard library only. The host loop writes one JSON
-tree for each host, named by its address; a host is known by where its request comes from.
+tree for each host, named by its address; a host is identified by the source of its request.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TOKENS: dict[str, tuple[str, float]] = {}
 
 
 def find(tree: Any, path: str) -> str | None:
-    """The value at a path; a folder answers with the names in it."""
+    """Return the value at a path; for a folder, the names in it."""
     for part in path.strip("/").split("/"):
         if part:
             if not isinstance(tree, dict) or part not in tree:
@@ -36,7 +36,7 @@ def find(tree: Any, path: str) -> str | None:
 
 
 def lifetime(header: str | None) -> int | None:
-    """The seconds a token is asked to live, when the request is a valid one."""
+    """Return the requested lifetime of a token in seconds, or None if the header is not valid."""
     if header is None or not header.isdecimal() or not 1 <= int(header) <= LONGEST:
         return None
     return int(header)
@@ -65,14 +65,14 @@ class Handler(BaseHTTPRequestHandler):
             return self._answer(400, "")
         token = secrets.token_urlsafe(40)
         TOKENS[token] = (self.client_address[0], time.monotonic() + seconds)
-        # The hop limit is the IP time-to-live of this very answer: with 1 it reaches the
-        # host, but not a container that the host would have to forward it to.
+        # The hop limit is the IP time-to-live of this answer: with 1 it reaches the host, but
+        # not a container to which the host would have to forward it.
         self.connection.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, int(host["hop_limit"]))
         self.close_connection = True
         self._answer(200, token, {"X-aws-ec2-metadata-token-ttl-seconds": str(seconds)})
 
     def do_GET(self) -> None:
-        """Answer a look-up."""
+        """Answer a request for metadata."""
         host = self._host()
         if host is None:
             return self._answer(404, "")
@@ -97,13 +97,13 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say who asked for what; never an answer, which may be a credential."""
+        """Log the client and its request, but never an answer, which may be a credential."""
         sys.stdout.write(f"{self.client_address[0]} {format % args}\n")
         sys.stdout.flush()
 
 
 def main(aws: str) -> None:
-    """Become the router: own the address, forward to the AWS network, answer."""
+    """Configure this container as the router: add the metadata address, forward to AWS, and serve."""
     ipaddress.ip_network(aws)
     for command in (
         ["ip", "address", "replace", f"{ADDRESS}/32", "dev", "lo"],

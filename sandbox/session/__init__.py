@@ -1,1 +1,1 @@
-"""Session Manager on both ends: stand-ins of the AWS CLI, its plugin and the agent."""
+"""Both ends of Session Manager: stand-ins for the AWS CLI, its plugin and the agent."""

@@ -1,7 +1,7 @@
-"""Stand-in of the Session Manager agent, for hosts of the sandbox: registers its host and carries SSH to it.
+"""Stand-in for the Session Manager agent on hosts of the sandbox: registers the host and relays SSH to it.
 
-It goes out and listens to nothing: it keeps a connection to the sandbox's AWS, hears there of each session,
-and makes one connection to the AWS and one to its own sshd for it.
+It only makes outgoing connections. It keeps a control connection to the sandbox's AWS, on which it is
+notified of each session; for a session it opens one connection to the AWS and one to its own sshd.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ SETTINGS = Path("/etc/amazon/ssm/sandbox.json")
 METADATA = "169.254.169.254"
 PING_SECONDS = 5
 AGAIN_SECONDS = 1
-# Sessions have connections of their own, and go on when that to the AWS is made anew.
+# Sessions have their own connections and continue when the control connection is reopened.
 CARRIED: set[asyncio.Task[None]] = set()
 
 
 def metadata(method: str, path: str, **headers: str) -> str:
-    """Ask the instance's metadata."""
+    """Send a request to the instance's metadata service."""
     connection = http.client.HTTPConnection(METADATA, timeout=5)
     try:
         words = {f"X-aws-ec2-metadata-{name.replace('_', '-')}": value for name, value in headers.items()}
@@ -41,7 +41,7 @@ def metadata(method: str, path: str, **headers: str) -> str:
 
 
 def register(endpoint: str, version: str) -> tuple[str, str]:
-    """Register this host with its role's credentials; where to connect, and the token to do so."""
+    """Register this host with its role's credentials; return the address to connect to, and a token."""
     token = metadata("PUT", "api/token", token_ttl_seconds="60")  # noqa: S106
 
     def one(path: str) -> str:
@@ -66,7 +66,7 @@ def register(endpoint: str, version: str) -> tuple[str, str]:
 
 
 async def carry(address: str, token: str, port: int, control: asyncio.StreamWriter) -> None:
-    """One session: from the AWS to a port of this host."""
+    """Relay one session from the AWS to a port of this host."""
     host, _, relay = address.partition(":")
     try:
         here = await asyncio.open_connection("127.0.0.1", port)
@@ -83,7 +83,7 @@ async def carry(address: str, token: str, port: int, control: asyncio.StreamWrit
 
 
 async def ping(control: asyncio.StreamWriter) -> None:
-    """Say every few seconds that this host is there."""
+    """Report every few seconds that this host is connected."""
     while True:
         control.write(b"ping\n")
         await control.drain()
@@ -91,11 +91,11 @@ async def ping(control: asyncio.StreamWriter) -> None:
 
 
 async def follow(address: str, token: str) -> None:
-    """Keep the connection to the AWS, and carry each session."""
+    """Keep the control connection to the AWS, and relay each session."""
     host, _, port = address.partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     kept = writer.get_extra_info("socket")
-    # An AWS that was killed says no word.
+    # Keepalive detects an AWS that was killed and so did not close the connection.
     kept.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     kept.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 3000 * PING_SECONDS)
     writer.write(f"control {token}\n".encode())
@@ -112,7 +112,7 @@ async def follow(address: str, token: str) -> None:
 
 
 async def main() -> None:
-    """Register and follow, for good."""
+    """Register and serve sessions, forever."""
     settings = json.loads(SETTINGS.read_text())
     said = ""
     while True:

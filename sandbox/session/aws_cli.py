@@ -1,6 +1,6 @@
-"""Stand-in of the AWS CLI: `aws --version`, and `aws ssm start-session` for SSH.
+"""Stand-in for the AWS CLI: `aws --version`, and `aws ssm start-session` for SSH.
 
-It asks the sandbox's AWS for a session as the AWS CLI does, and leaves the rest to the plugin.
+It requests a session from the sandbox's AWS as the AWS CLI does, and leaves the rest to the plugin.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from sandbox.session import signed
 
 VERSION = "aws-cli/2.31.0 Python/3 sandbox"
 DOCUMENT = "AWS-StartSSHSession"
-# Written by `python -m sandbox up`: whoever uses the sandbox's inventory is the operator of these keys.
+# The operator's keys for the sandbox's inventory, written by `python -m sandbox up`.
 OPERATOR = Path(__file__).parents[2] / ".sandbox" / "credentials"
 FAILED, UNKNOWN = 254, 252
 
 
 def options(words: list[str]) -> dict[str, str]:
-    """--name value pairs; anything else is not what Ansible's connections use."""
+    """Parse --name value pairs; Ansible's connections use nothing else."""
     names, values = words[::2], words[1::2]
     known = {"--region", "--profile", "--endpoint-url", "--target", "--document-name", "--parameters"}
     if len(names) != len(values) or not set(names) <= known:
@@ -29,7 +29,7 @@ def options(words: list[str]) -> dict[str, str]:
 
 
 def credentials(profile: str, environment: dict[str, str]) -> signed.Keys:
-    """The keys of a profile, or those that the default chain finds: the environment's, the operator's."""
+    """Return the keys of a profile, or those of the default chain: the environment's, else the operator's."""
     if not profile and "AWS_ACCESS_KEY_ID" in environment:
         return signed.Keys(
             environment["AWS_ACCESS_KEY_ID"],
@@ -64,7 +64,7 @@ def _failed(code: int, message: object) -> int:
 
 
 def main(words: list[str]) -> int:
-    """Start a session and become the plugin; an exit code when that cannot be."""
+    """Start a session and replace this process with the plugin; return an exit code on failure."""
     if words == ["--version"]:
         sys.stdout.write(f"{VERSION}\n")
         return 0
@@ -91,7 +91,7 @@ def main(words: list[str]) -> int:
         answer = signed.call(endpoint, region, keys, "StartSession", wanted)
     except (LookupError, signed.RefusedError, OSError) as error:
         return _failed(FAILED, error)
-    # As the AWS CLI does: the plugin is found on PATH.
+    # Find the plugin on PATH, as the AWS CLI does.
     plugin = "session-manager-plugin"
     words = [plugin, json.dumps(answer), region, "StartSession", profile, json.dumps(wanted), endpoint]
     try:

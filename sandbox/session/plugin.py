@@ -1,4 +1,4 @@
-"""Stand-in of the Session Manager plugin: connects standard input and output with a session."""
+"""Stand-in for the Session Manager plugin: connects standard input and output with a session."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ CHUNK = 256 * 1024
 
 
 def _give(connection: socket.socket) -> None:
-    """Send what comes in, until it ends."""
+    """Send standard input to the session until it ends."""
     while data := os.read(0, CHUNK):
         connection.sendall(data)
     connection.shutdown(socket.SHUT_WR)
 
 
 def carry(connection: socket.socket) -> None:
-    """Both ways, until the host's side ends."""
+    """Relay both ways until the host closes the connection."""
     threading.Thread(target=_give, args=(connection,), daemon=True).start()
     while data := connection.recv(CHUNK):
         view = memoryview(data)
@@ -46,7 +46,7 @@ def main(words: list[str]) -> int:
     except OSError as error:
         sys.stderr.write(f"The session {session['SessionId']} ended: {error}\n")
         return 1
-    # Not by the usual way: the other thread waits for input that may never come.
+    # Exit without waiting for the other thread, whose input may never come.
     sys.stdout.flush()
     os._exit(0)
 

@@ -1,4 +1,4 @@
-"""One signed request to the AWS APIs, with little to import: it is a part of every SSH connection's start."""
+"""Sends one signed request to the AWS APIs, with few imports because every SSH connection starts with it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _hmac(key: bytes, text: str) -> bytes:
 
 
 def headers(body: bytes, operation: str, host: str, region: str, keys: Keys, now: str) -> dict[str, str]:
-    """The headers of a request, with its signature (version 4)."""
+    """Return the headers of a request, with its signature (version 4)."""
     found = {
         "content-type": "application/x-amz-json-1.1",
         "host": host,
@@ -68,7 +68,7 @@ def call(endpoint: str, region: str, keys: Keys, operation: str, values: dict[st
         f"{key}: {one}\r\n" for key, one in headers(body, operation, host, region, keys, now).items()
     )
     with socket.create_connection((name, int(port or 80)), 10) as connection:
-        # Version 1.0 closes the connection after an answer that has no chunks.
+        # With HTTP/1.0 the answer is not chunked, and the server closes the connection after it.
         connection.sendall(f"POST / HTTP/1.0\r\n{lines}content-length: {len(body)}\r\n\r\n".encode() + body)
         with connection.makefile("rb") as stream:
             head, _, content = stream.read().partition(b"\r\n\r\n")

@@ -1,4 +1,4 @@
-"""How a page is checked: a picture for people, what sticks out, and what poor sight cannot read."""
+"""Checks of a page: a screenshot for people, no content wider than the window, and accessibility rules."""
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
@@ -15,7 +15,7 @@ DRESSES = [
 
 
 def look(page: Page, name: str) -> list[str]:
-    """Take a picture; the faults, each with the name of the picture."""
+    """Take a screenshot and return the faults, each with the name of the screenshot."""
     take_picture(page, name)
     wider = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
     found = [f"{name} is wider than the window by {wider} px"] if wider > 0 else []

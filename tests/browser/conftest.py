@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def stack() -> Stack:
-    """Where the stack is."""
+    """The deployed stack."""
     return deployed()
 
 
@@ -41,7 +41,7 @@ def browser(stack: Stack) -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, stack: Stack, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A fresh visitor's page; what it looked like is kept when the test fails."""
+    """A new visitor's page; a screenshot is kept when the test fails."""
     context = visitor(browser, stack)
     page = context.new_page()
     failed_before = request.session.testsfailed
@@ -90,7 +90,7 @@ def open_tab(page: Page, name: str) -> None:
 
 
 def take_picture(page: Page, name: str) -> None:
-    """Keep what the page looks like, for people to look at."""
+    """Save a screenshot of the page, for people to look at."""
     page.screenshot(path=_picture(name))
 
 
@@ -108,7 +108,7 @@ def wait_for_state(page: Page, document: str, state: str, seconds: float) -> Non
 
 
 def bring(page: Page, path: Path, seconds: float = 120) -> None:
-    """Add a document and wait until it is ready."""
+    """Upload a document and wait until it is ready."""
     open_tab(page, "Library")
     page.locator("#rd-drop input[type=file]").set_input_files(path)
     expect(page.locator("li.rd-doc", has_text=path.name)).to_be_visible(timeout=30_000)
@@ -116,7 +116,7 @@ def bring(page: Page, path: Path, seconds: float = 120) -> None:
 
 
 def forget(page: Page, document: str) -> None:
-    """Take a document away."""
+    """Delete a document."""
     open_tab(page, "Library")
     row = page.locator("li.rd-doc", has_text=document)
     expect(row.first).to_be_visible(timeout=30_000)

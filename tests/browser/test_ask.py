@@ -1,4 +1,4 @@
-"""Asking, as people do it: answers that can be checked, kept, judged, taken along, and stopped."""
+"""Asking, as people do it: answers that can be checked, kept, rated, exported, and stopped."""
 
 import re
 from collections.abc import Iterator
@@ -61,7 +61,7 @@ def test_citation_opens_the_highlighted_passage_and_the_talk_is_kept(researcher:
     expect(answer.locator(".rd-steps")).to_contain_text("in all")
     take_picture(researcher, "why-light")
 
-    # What people think of it is stored, and all of it is there after the page is loaded again.
+    # The rating is stored, and the whole conversation is there after the page is loaded again.
     answer.locator(".rd-why summary").click()
     researcher.get_by_role("button", name="Like", exact=True).last.click()
     expect(researcher.get_by_role("button", name="Liked")).to_be_visible()
@@ -74,7 +74,7 @@ def test_citation_opens_the_highlighted_passage_and_the_talk_is_kept(researcher:
         researcher.get_by_role("button", name="Export").click()
     written = Path(download.value.path()).read_text()
     assert f"## {QUESTION}" in written
-    # What the smallest model adds of its own may cost its sentence the source; then there is none to name.
+    # If the smallest model adds words of its own, its sentence may lose its citation; then none is exported.
     assert f"{NOTE}`, page 1" in written or not is_cited
 
     researcher.once("dialog", lambda dialog: dialog.accept())
@@ -104,13 +104,13 @@ def test_second_in_line_reads_a_cited_line_and_a_closed_tab_frees_the_model(
         ahead, behind = first.new_page(), second.new_page()
         sign_in(ahead, stack)
         sign_in(behind, stack)
-        # No one asked these before: an answer from memory neither keeps the model busy nor waits for it.
+        # Nobody asked these before: a cached answer neither keeps the model busy nor waits for it.
         ask(ahead, f"{QUESTION} Tell it at length, and of his herons.", wait=False)
         expect(ahead.locator("#rd-chat .bot.message").last).to_contain_text(re.compile("Looking|Reading|\\w"))
         ask(behind, "What does the keeper of the Fastnet lighthouse feed every morning?", wait=False)
         waiting = behind.locator("#rd-chat .bot.message").last
         expect(waiting).to_contain_text(re.compile(r"1 question before yours, about \d+ s"))
-        # Only the model has a queue: what the document says is there at once, and opens on its page.
+        # Only the model has a queue: a quote from the document appears at once, and opens on its page.
         quote = waiting.locator(".rd-quote", has_text=NOTE).first
         expect(quote.locator("blockquote")).to_contain_text("two herons")
         take_picture(behind, "waiting-light")
@@ -188,8 +188,8 @@ def test_filter_limits_what_is_asked_and_outlasts_a_reload(researcher: Page) -> 
 
 
 def test_stop_frees_the_model_for_the_next_question(researcher: Page) -> None:
-    """The one who asks next does not wait for an answer that no one wants."""
-    # A short answer may be whole before the click reaches it; then another one is asked for.
+    """The next question does not wait for an answer that was stopped."""
+    # A short answer may be complete before the click; then another question is asked.
     for wish in ("Tell all of it, slowly.", "And what of his two herons?", "Tell it as a long story."):
         answer = ask(researcher, f"{QUESTION} {wish}", wait=False)
         if _stopped(researcher, answer):
@@ -202,7 +202,7 @@ def test_stop_frees_the_model_for_the_next_question(researcher: Page) -> None:
 
 
 def _stopped(page: Page, answer: Locator) -> bool:
-    """Whether the answer was stopped while it was written."""
+    """Return whether the answer was stopped while it was written."""
     foot = answer.locator(".rd-foot")
     expect(answer.filter(has_text="Reading").or_(foot)).to_be_visible(timeout=60_000)
     try:
@@ -216,8 +216,8 @@ def _stopped(page: Page, answer: Locator) -> bool:
 
 def test_remembered_answer_can_be_asked_again(researcher: Page) -> None:
     again = researcher.locator(".rd-again")
-    # Only whole answers are remembered, and the smallest model does not always come to an end; a question
-    # that was asked after others is another one.
+    # Only complete answers are cached, and the smallest model does not always complete one. The same words
+    # after other questions are a different question, so each try begins a new conversation.
     for question in (QUESTION, f"{QUESTION} In short.", f"Please: {QUESTION}"):
         for _ in range(2):
             researcher.get_by_role("button", name="New", exact=True).click()
@@ -234,7 +234,7 @@ def test_remembered_answer_can_be_asked_again(researcher: Page) -> None:
 
 
 def only_from(page: Page, name: str) -> Locator:
-    """Have the next questions answered from that one document, and where the page says so."""
+    """Limit the next questions to one document, and return the message with which the page says so."""
     page.get_by_role("button", name="Filter").click()
     page.get_by_label("Documents", exact=True).click()
     page.get_by_role("option", name=name).click()
@@ -244,7 +244,7 @@ def only_from(page: Page, name: str) -> Locator:
 
 
 def ask(page: Page, question: str, *, wait: bool = True) -> Locator:
-    """Ask; the answer's message."""
+    """Ask a question, and return the message that holds the answer."""
     before = page.locator("#rd-chat .bot.message").count()
     box = page.locator("#rd-question textarea")
     box.fill(question)

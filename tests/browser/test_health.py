@@ -1,4 +1,4 @@
-"""The badge tells how the models are: well, slow, gone; and well again."""
+"""The health badge shows the state of the models: well, slow, gone, and well again."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from tests.browser.visitor import Stack, sign_in
 from tests.stack.endpoint import value
 from tests.stack.host import Host
 
-# The app looks every 10 s, and waits up to 20 after a second failure in a row.
+# The app checks the models every 10 s, and waits up to 20 s after a second failure in a row.
 SEEN_MS = 90_000
 WELL_MS = 120_000
-# From one answer of Ollama's to the next. A look that waited for one is followed by the next look 10 s later:
-# that one waits 3.2 s, which is longer than what counts as slow (1.5 s) and shorter than gone (5 s). With a
-# beat of 5 s each look would come just when Ollama answers, and all would seem well.
+# The time from one answer of Ollama to the next. A check that waited for an answer is followed by the next
+# one 10 s later, which waits 3.2 s: longer than what counts as slow (1.5 s) and shorter than gone (5 s). With
+# a beat of 5 s each check would come just when Ollama answers, and the models would seem well.
 BEAT_SECONDS = 4.4
 LET_GO_SECONDS = 0.3
-# The next look at models that are gone comes 10 s after the first one, which waits 5 s for an answer.
+# The next check of models that are gone comes 10 s after the first one, which waits 5 s for an answer.
 SECOND_LOOK_MS = 20_000
 
 
@@ -35,7 +35,7 @@ def host() -> Host:
 
 
 def hold(host: Host, *, held: bool) -> None:
-    """Stop or let continue every process of Ollama."""
+    """Pause or resume every process of Ollama."""
     for container in host.ids("ollama"):
         host.run("docker", "pause" if held else "unpause", container, check=False)
 
@@ -49,7 +49,7 @@ def slow(host: Host) -> Iterator[None]:
         began = time.monotonic()
         for beat in itertools.count(1):
             hold(host, held=True)
-            # By the clock: however long it takes to hold and to let go, the beat stays the same.
+            # Wait by the clock: the beat stays the same however long it takes to pause and resume.
             over.wait(max(0.0, began + beat * BEAT_SECONDS - time.monotonic()))
             hold(host, held=False)
             if over.wait(LET_GO_SECONDS):
@@ -87,7 +87,7 @@ def test_the_badge_distinguishes_slow_models_from_quick_ones(page: Page, stack: 
 
 
 def test_each_outage_is_reported_once(page: Page, stack: Stack, host: Host) -> None:
-    """Red with one notice while there are no models; green again; and the next outage is told again."""
+    """Red with one notice while there are no models; green again; and the next outage has its own notice."""
     sign_in(page, stack)
     badge = page.locator("#rd-health .rd-badge")
     expect(badge).to_contain_text("All well", timeout=WELL_MS)
@@ -95,7 +95,7 @@ def test_each_outage_is_reported_once(page: Page, stack: Stack, host: Host) -> N
     with gone(host):
         expect(badge).to_contain_text("Model down", timeout=SEEN_MS)
         expect(badge).to_have_class("rd-badge rd-red")
-        # After another look there is still one notice, which takes its place from the conversation, not
+        # After another check there is still one notice, which takes its space from the conversation, not
         # from the question.
         page.wait_for_timeout(SECOND_LOOK_MS)
         expect(notices).to_have_count(1)

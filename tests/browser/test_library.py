@@ -1,4 +1,4 @@
-"""The library with many files at once: each has its own progress, its own refusal, its own second try."""
+"""The library with many files at once: each file has its own progress, error message and retry."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ MANY = 12
 
 @pytest.fixture
 def pile(tmp_path: Path, researcher: Page) -> Iterator[list[Path]]:
-    """Many small files, one of them under two names; taken away afterwards."""
+    """Many small files, one of them under two names; deleted afterwards."""
     paths = [tmp_path / f"pile-{number:02d}.md" for number in range(MANY)]
     for number, path in enumerate(paths):
         path.write_text(

@@ -1,4 +1,4 @@
-"""Every page in every dress: light, dark, phone. Nothing sticks out, and poor sight is enough to read it."""
+"""Every page as light, dark and phone: it fits the window, and people with poor sight can read it."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ TABS = ("Ask", "Library", "Insights", "Settings", "Status")
 def test_every_page_fits_and_can_be_read(
     browser: Browser, stack: Stack, name: str, scheme: str, width: int, height: int
 ) -> None:
-    """WCAG 2.1 A and AA as far as axe-core can tell; the pictures are for people to judge."""
+    """WCAG 2.1 A and AA as far as axe-core can check; the screenshots are for people to judge."""
     context = visitor(browser, stack, color_scheme=scheme, viewport={"width": width, "height": height})
     page = context.new_page()
     found: list[str] = []

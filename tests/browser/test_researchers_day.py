@@ -1,4 +1,4 @@
-"""A researcher's day: through the login, a real manual in, a question answered with its page."""
+"""A researcher's day: sign in, upload a real manual, and get an answer that cites its page."""
 
 import re
 import time
@@ -32,7 +32,7 @@ ANSWER_SECONDS = 300
 
 @pytest.fixture(scope="module")
 def manual_is_ready(browser: Browser, stack: Stack, manual: Path) -> None:
-    """The manual, brought in the way people do, watched until it is ready."""
+    """Upload the manual as people do, and watch it until it is ready."""
     context = visitor(browser, stack)
     page = context.new_page()
     sign_in(page, stack)
@@ -91,9 +91,9 @@ def test_answer_streams_and_cites_document_and_right_page(
 
 
 def test_page_speaks_to_its_own_site_only(page: Page, stack: Stack) -> None:
-    """The stack promises that nothing leaves it; a web font would be enough to break that.
+    """Nothing may leave the stack; a single web font would break that.
 
-    And all it asks for is there: of Gradio's routes only those that the page needs are served.
+    No request of the page is refused either: of Gradio's routes only those that the page needs are served.
     """
     spoken: set[str] = set()
     refused: list[str] = []
@@ -169,7 +169,7 @@ def _found(pattern: str, text: str) -> str:
 
 
 def _answer(page: Page, question: str) -> Locator:
-    """Ask; the answer once it is whole, which must have grown before the eyes."""
+    """Ask a question, and return the complete answer, which must have grown on the page."""
     answers = page.locator("#rd-chat .bot.message")
     before = answers.count()
     box = page.locator("#rd-question textarea")
@@ -187,7 +187,7 @@ def _answer(page: Page, question: str) -> Locator:
 
 
 def _pages_cited(answer: Locator) -> set[int]:
-    """Where the answer's sources begin."""
+    """Return the pages on which the answer's sources begin."""
     texts = answer.locator("details.rd-source").all_inner_texts()
     return {int(page) for text in texts for page in re.findall(r"pages? (\d+)", text)}
 

@@ -1,4 +1,4 @@
-"""Two people at one deployment: what one sets goes with that one's questions, and with no one else's."""
+"""Two people at one deployment: the settings of each apply to that person's questions alone."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ def person(browser: Browser, stack: Stack) -> Iterator[Page]:
 
 
 def number(page: Page, control: str) -> Locator:
-    """The field of a slider in Settings."""
+    """Return the number field of a slider in Settings."""
     return page.locator(f"#{control} input[type=number]")
 
 
 def answer_without_models(page: Page, host: Host, seconds: float) -> tuple[Locator, bool]:
-    """Ask; the models stop while they write. The answer, and whether it ended within so many seconds."""
-    # A short answer may be whole before the models stop; then another one is asked for.
+    """Ask, and stop the models while they write; return the answer, and whether it ended in `seconds`."""
+    # A short answer may be complete before the models stop; then another question is asked.
     for wish in ("Tell all of it, slowly.", "Tell it as a long story.", "Tell it at length, in many words."):
         answer = ask(page, f"{QUESTION} {wish}", wait=False)
         foot = answer.locator(".rd-foot")
@@ -83,7 +83,7 @@ def answer_without_models(page: Page, host: Host, seconds: float) -> tuple[Locat
 
 
 def test_wait_and_passages_of_one_person_are_not_those_of_another(browser: Browser, stack: Stack) -> None:
-    """One is given passages after seconds; the other's answer outlasts the same silence of the models."""
+    """One person gets passages after a few seconds; the other's answer waits for the models to return."""
     host = Host(value("name"))
     with person(browser, stack) as impatient, person(browser, stack) as patient:
         open_tab(patient, "Settings")
@@ -115,7 +115,7 @@ def test_wait_and_passages_of_one_person_are_not_those_of_another(browser: Brows
 
 
 def read(answer: Locator) -> int:
-    """How many passages an answer was made of."""
+    """Return how many passages an answer was made from."""
     answer.locator(".rd-why summary").click()
     rows = answer.locator(".rd-why tbody tr")
     expect(rows.first).to_be_visible()

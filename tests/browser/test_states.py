@@ -1,4 +1,4 @@
-"""What people see after they did something, in every dress: an answer, its reasons, a page, a filter."""
+"""What people see after an action, in each appearance: an answer, its reasons, a page, a filter."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Bringing documents by hand: dropped, tagged, watched; and what is written in one runs nowhere."""
+"""Uploading documents by hand: dropped, tagged, watched; and scripts in a document never run."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def test_files_that_are_dropped_are_taken_and_can_be_tagged(researcher: Page) ->
     researcher.locator("#rd-drop .rd-dropzone").evaluate(DROP, files)
     expect(researcher.locator("#rd-outcome")).to_contain_text("2 files taken", timeout=30_000)
     row = researcher.locator("li.rd-doc", has_text=names[0])
-    # The table is drawn again when a state changes: only then do its buttons stay.
+    # The table is drawn again when a state changes: its buttons stay only after the last change.
     for name in names:
         one = researcher.locator("li.rd-doc", has_text=name)
         expect(one).to_have_attribute("data-state", "ready", timeout=120_000)
@@ -66,9 +66,9 @@ def test_reading_tells_how_far_it_is(researcher: Page, tmp_path: Path) -> None:
 
 
 def test_hostile_document_runs_no_script_anywhere(researcher: Page, tmp_path: Path) -> None:
-    """In its name, its heading and its text; in the table, the filter, an answer's sources and the reader.
+    """Scripts in its name, heading and text; shown in table, filter, an answer's sources and the reader.
 
-    Asked of it alone: a very small model may take its answer from another document.
+    The question is limited to this document: a very small model may answer from another one.
     """
     path = tmp_path / HOSTILE
     path.write_text(TALE)
@@ -92,7 +92,7 @@ def test_hostile_document_runs_no_script_anywhere(researcher: Page, tmp_path: Pa
 
 
 def test_settings_are_reached_by_the_tab_key(researcher: Page) -> None:
-    """As those reach them who use no pointer; the Library's and Ask's controls above."""
+    """For people who use no pointer; the tests above do the same for controls of the Library and of Ask."""
     open_tab(researcher, "Settings")
     reach(researcher, "#rd-reset")
 

@@ -1,1 +1,1 @@
-"""The host, asked over SSH: read-only, for the sandbox and for production."""
+"""Read-only tests of the host over SSH, for the sandbox and for production."""

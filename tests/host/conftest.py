@@ -22,7 +22,7 @@ CHECKOUT = Path(__file__).parents[2]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Which host to look at."""
+    """Add the option that selects the host."""
     parser.addoption(
         "--ragdock-inventory",
         default=os.environ.get("RAGDOCK_INVENTORY", str(CHECKOUT / "inventory" / "sandbox")),
@@ -32,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @dataclass(frozen=True)
 class Target:
-    """Where the host is, and what its roles promise."""
+    """The host's address, and the values that its roles set."""
 
     facts: dict[str, Any]
 
@@ -42,7 +42,7 @@ class Target:
 
 @pytest.fixture(scope="session")
 def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Target:
-    """Ask Ansible, which knows."""
+    """The address and values of the host, as Ansible resolves them."""
     file = tmp_path_factory.mktemp("host") / "target.json"
     inventory = request.config.getoption("--ragdock-inventory")
     command = ["-m", "ansible", "playbook", "-i", inventory, "-e", f"target_file={file}"]
@@ -61,9 +61,9 @@ def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="session")
 def host(target: Target, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The host, as root, over one kept connection."""
+    """The host as root, over one persistent connection."""
     config = tmp_path_factory.mktemp("ssh") / "config"
-    # A pair of words each: -o and an option, which may hold a whole command.
+    # Each option is a pair of words: -o and its value, which may contain a whole command.
     options = "".join(f"  {option}\n" for option in shlex.split(target["arguments"])[1::2])
     config.write_text(
         f"Host {target['name']}\n  HostName {target['address']}\n  User {target['user']}\n"

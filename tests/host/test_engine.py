@@ -1,4 +1,4 @@
-"""Docker Engine: what it runs with, not what its file says."""
+"""Docker Engine: the configuration that it runs with, not the one in its file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.host.conftest import Target
 
 @pytest.fixture(scope="module")
 def info(host: Any) -> dict[str, Any]:
-    """The engine's own account."""
+    """The output of `docker info`."""
     answer: dict[str, Any] = json.loads(host.check_output("docker info --format '{{json .}}'"))
     return answer
 
@@ -34,7 +34,7 @@ def test_logs_are_rotated(host: Any, info: dict[str, Any], target: Target) -> No
 
 
 def test_networks_come_from_our_pool(host: Any, info: dict[str, Any], target: Target) -> None:
-    """So that none can hide a part of the VPC."""
+    """Otherwise a network could hide a part of the VPC."""
     pools = [pool["Base"] for pool in info["DefaultAddressPools"]]
     assert pools == [target["address_pool"]]
     names = host.check_output("docker network ls -q").replace("\n", " ")
@@ -55,7 +55,7 @@ def test_engine_is_not_reachable_over_the_network(host: Any) -> None:
 
 
 def test_the_docker_group_is_empty(host: Any) -> None:
-    """Membership is root without a password."""
+    """Membership gives root access without a password."""
     assert host.check_output("getent group docker").split(":")[3] == ""
 
 

@@ -1,4 +1,4 @@
-"""The firewall: closed by default, round which Docker cannot go, and metadata out of containers' reach."""
+"""The firewall: closed by default, not bypassed by Docker, and no metadata access for containers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 METADATA = "169.254.169.254"
-# Says "open" or the error; no shell or tool of the container is needed.
+# Prints "open" or the error; needs no shell or tool in the container.
 CONNECT = (
     "python3 -c 'import socket,sys\n"
     'try: socket.create_connection((sys.argv[1], int(sys.argv[2])), 3); print("open")\n'
@@ -44,7 +44,7 @@ def containers(host: Any) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def chains(host: Any) -> dict[str, dict[str, Any]]:
-    """Our base chains as the kernel has them."""
+    """Our base chains, as loaded in the kernel."""
     listed = json.loads(host.check_output("nft --json list table inet ragdock"))["nftables"]
     return {entry["chain"]["name"]: entry["chain"] for entry in listed if "chain" in entry}
 
@@ -70,13 +70,13 @@ def test_engine_loads_the_firewall_before_each_start(host: Any) -> None:
 
 
 def test_no_container_reaches_the_metadata_address(host: Any, containers: dict[str, str]) -> None:
-    """Behind it are the credentials of the instance's role."""
+    """It gives out the credentials of the instance's role."""
     answers = {name: connect(host, METADATA, 80, pid=pid) for name, pid in containers.items()}
     assert [name for name, answer in answers.items() if answer == "open"] == [], answers
 
 
 def test_the_host_itself_reaches_the_metadata_address(host: Any) -> None:
-    """Or the test above would hold on a host that has no such address."""
+    """Otherwise the test above would pass on a host that has no such address."""
     assert connect(host, METADATA, 80) == "open"
 
 

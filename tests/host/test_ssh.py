@@ -9,7 +9,7 @@ import pytest
 
 from tests.host.conftest import Target
 
-# Asked from sshd itself, so that a later drop-in that undoes one is seen.
+# Read from sshd itself, so that a later drop-in that overrides an option is noticed.
 SSHD = [
     ("permitrootlogin", "no"),
     ("passwordauthentication", "no"),
@@ -31,7 +31,7 @@ SSHD = [
 
 @pytest.fixture(scope="module")
 def sshd(host: Any) -> dict[str, str]:
-    """sshd's own account of its configuration."""
+    """The configuration that `sshd -T` prints."""
     lines = host.check_output("sshd -T").splitlines()
     return dict(line.split(" ", 1) for line in lines if " " in line)
 
@@ -53,7 +53,7 @@ def test_root_has_no_password(host: Any) -> None:
 
 
 def test_nothing_else_listens_to_the_network(host: Any, target: Target) -> None:
-    """Closed list: SSH and what the edge publishes. Loopback is the host's own."""
+    """A closed list: SSH and the ports that the edge publishes. Loopback is not restricted."""
     listening = host.check_output("ss -H -l -n -t -u")
     found = {
         (fields[0], int(fields[4].rsplit(":", 1)[1]))

@@ -48,7 +48,7 @@ def test_running_kernel_has_the_wanted_settings(host: Any, target: Target) -> No
 
 
 def test_running_kernel_has_enough(host: Any, target: Target) -> None:
-    """OpenSearch refuses to start with fewer maps."""
+    """OpenSearch refuses to start with fewer memory maps."""
     low = {n: host.sysctl(n) for n, least in target["sysctls_at_least"].items() if host.sysctl(n) < least}
     assert not low
 
@@ -63,9 +63,9 @@ def test_kernel_settings_survive_a_boot(host: Any, target: Target) -> None:
 
 
 def test_no_swap(host: Any) -> None:
-    """A container's memory limit is a promise; swap would make it a slow one.
+    """Memory within a container's limit must be fast, which swap would prevent.
 
-    A swap device of a machine around this one (the host may be a container) is not ours: it has no node here.
+    The host may be a container: a swap device of the machine around it does not count; it has no node here.
     """
     devices = [line.split()[0] for line in host.check_output("tail -n +2 /proc/swaps").splitlines()]
     assert [device for device in devices if host.file(device).exists] == []
@@ -81,14 +81,14 @@ def test_time_is_kept_with_the_wanted_servers(host: Any, target: Target) -> None
     configured = host.check_output("systemd-analyze cat-config systemd/timesyncd.conf")
     assert f"\nNTP={' '.join(target['time_servers'])}\n" in configured
     if state["ConditionResult"] == "no":
-        # A container's clock is its machine's: systemd itself keeps the service off.
+        # A container uses its machine's clock: systemd itself keeps the service off.
         assert host.run("systemd-detect-virt --container").rc == 0
     else:
         assert state["ActiveState"] == "active"
 
 
 def test_journal_is_kept_within_its_limit(host: Any, target: Target) -> None:
-    """What journald says that it does, not what its file says."""
+    """The limit that journald reports, not the one in its file."""
     amount, unit = re.fullmatch(r"(\d+)([KMG])", target["journal_max"]).groups()  # type: ignore[union-attr]
     lines = host.check_output(f"journalctl -b -o json MESSAGE_ID={JOURNAL_SIZE_MESSAGE}").splitlines()
     persistent = [entry for entry in map(json.loads, lines) if entry["JOURNAL_PATH"].startswith("/var/log")]
@@ -97,12 +97,12 @@ def test_journal_is_kept_within_its_limit(host: Any, target: Target) -> None:
 
 @pytest.fixture(scope="module")
 def apt(host: Any) -> list[str]:
-    """apt's configuration as all its files together make it."""
+    """apt's configuration, merged from all its files."""
     return [line for line in host.check_output("apt-config dump").splitlines() if line]
 
 
 def values(apt: list[str], name: str) -> list[str]:
-    """All values of an apt option or list."""
+    """Return all values of an apt option or list."""
     pattern = re.compile(rf'^{re.escape(name)}(?:::)? "(.+)";$')
     return [match.group(1) for match in map(pattern.match, apt) if match]
 

@@ -34,14 +34,14 @@ def test_engine_does_not_start_without_the_volume(host: Any) -> None:
 
 
 def test_nothing_can_be_written_beside_the_volume(host: Any, target: Target) -> None:
-    """Checked from a mount namespace of its own, in which the volume is taken away."""
+    """Checked in a separate mount namespace, in which the volume is unmounted."""
     path = target["data_path"]
     flags = host.check_output(f"unshare --mount sh -c 'umount --lazy {path} && lsattr -d {path}'").split()[0]
     assert "i" in flags
 
 
 def test_first_level_belongs_to_root(host: Any, target: Target) -> None:
-    """No service can make room for itself beside its own directory."""
+    """No service can create anything beside its own directory."""
     names = " ".join(entry["path"] for entry in target["directories"])
     found = host.check_output(f"stat --format='%n %U:%G %a' {names}").splitlines()
     assert found == [
@@ -50,7 +50,7 @@ def test_first_level_belongs_to_root(host: Any, target: Target) -> None:
 
 
 def test_secrets_are_no_ones_to_list(host: Any, target: Target) -> None:
-    """Only root lists them; each file is its one reader's."""
+    """Only root can list them; each file is readable by its owner alone."""
     secrets = f"{target['data_path']}/secrets"
     if not host.file(secrets).exists:
         pytest.skip("nothing was deployed to this host yet")

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Runs all of ansible-test's sanity tests over the collection ragdock.host, in environments of
-# their own below .sandbox/ansible-test. Needs the package registry the first time, nothing later.
+# Run all of ansible-test's sanity tests on the collection ragdock.host, in separate environments
+# below .sandbox/ansible-test. Only the first run needs the package registry.
 set -euo pipefail
 
 checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 export HOME=$checkout/.sandbox/ansible-test
 export PATH=$checkout/.venv/bin:$PATH
-# What it fetches from elsewhere otherwise: pip, for environments without one.
+# ansible-test would otherwise download this installer of pip for environments without pip.
 cache=$HOME/.ansible/test/cache
 mkdir -p "$cache"
 cat >"$cache/get_pip_24_2.py" <<'PYTHON'
@@ -20,7 +20,7 @@ PYTHON
 log=$HOME/sanity.log
 version=$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 cd "$checkout/collections/ansible_collections/ragdock/host"
-# It wants to be called by its full path, without links on the way.
+# ansible-test needs a working directory without symbolic links in its path.
 cd "$(pwd -P)"
 if ! ansible-test sanity --python "$version" --color no "$@" >"$log" 2>&1; then
   grep -E '^(ERROR|FATAL)|^>>> Standard|^\[WARNING' "$log" >&2 || tail -n 20 "$log" >&2

@@ -1,4 +1,4 @@
-"""Runs playbooks against a local AWS that is empty; every test leaves it empty."""
+"""Fixtures that run playbooks against an empty local AWS; every test leaves it empty."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @dataclass(frozen=True)
 class Deployments(LocalAws):
-    """A local AWS that knows what a run has made."""
+    """A local AWS that can list what a run has created."""
 
     def made(self, name: str = "refused") -> list[str]:
-        """Names of what a run has made: networks, parameters, repositories."""
+        """Names of what a run has created: networks, parameters, repositories."""
         mine = [{"Name": "tag:ragdock:name", "Values": [name]}]
         networks = [item["VpcId"] for item in self.client("ec2").describe_vpcs(Filters=mine)["Vpcs"]]
         parameters = self.client("ssm").get_parameters_by_path(Path=f"/ragdock/{name}")["Parameters"]
@@ -40,15 +40,15 @@ class Deployments(LocalAws):
 
 @pytest.fixture(scope="session")
 def aws() -> Iterator[Deployments]:
-    """One local AWS for all refusals: they leave nothing in it."""
+    """One local AWS for all these tests: none of them leaves anything in it."""
     with faulty_aws() as local:
         yield Deployments(local.url, local.faults)
 
 
 @pytest.fixture
 def playbook(aws: Deployments, tmp_path: Path) -> Run:
-    """Runs a playbook of the sandbox's inventory with settings of the test's own."""
-    # Here, because another local AWS of this process begins empty and shares what is in it.
+    """Runs a playbook with the sandbox's inventory and the test's own settings."""
+    # Set for each test: starting another local AWS in this process resets the state that both share.
     aws.client("ssm").put_parameter(Name=IMAGE, Value="ami-12c6146b", Type="String", Overwrite=True)
 
     def run(
@@ -59,7 +59,7 @@ def playbook(aws: Deployments, tmp_path: Path) -> Run:
             "ragdock_aws_endpoint_url": aws.url,
             "ragdock_ami_ssm_parameter": IMAGE,
             "state_dir": str(tmp_path),
-            # The sandbox's own key is made when it starts; nothing here needs one.
+            # The sandbox creates its own key when it starts; nothing here needs it.
             "aws_host_agent_key": "amazon-ssm-agent.asc",
         } | settings
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "ANSIBLE_"))}

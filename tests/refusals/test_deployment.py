@@ -1,6 +1,6 @@
-"""Under a fault of AWS, provisioning completes or says once what to do, and then the next run completes.
+"""Under an AWS fault, provisioning completes or says once what to do, and then the next run completes.
 
-All of it with the operator's rights and no others: a right that is missing would end it, here as on AWS.
+Everything runs with the operator's rights only: a missing right fails the run, as it would on AWS.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MINE = [{"Name": "tag:ragdock:name", "Values": [NAME]}]
 
 @pytest.fixture
 def local() -> Iterator[JudgedAws]:
-    """One in which the operator has what docs/policies grants."""
+    """A local AWS whose operator has the rights in docs/policies."""
     with judged_aws({name: json.dumps(policy) for name, policy in POLICIES.items()}) as aws:
         aws.client("route53").create_hosted_zone(Name="example.org.", CallerReference="one")
         yield aws
@@ -49,9 +49,9 @@ def data_volume(aws: JudgedAws) -> dict[str, Any]:
 def test_a_deployment_is_made_and_made_again_and_destroyed_under_faults(
     local: JudgedAws, playbook: Run
 ) -> None:
-    """One story, because a provisioning takes half a minute, and what is asked is known when all has run.
+    """One long test, because provisioning takes 30 seconds and the rights used are known only at the end.
 
-    Accounts that would refuse (quotas, free plan, regions) are in test_provision.py: nothing is made there.
+    Accounts that would refuse (quotas, free plan, regions) are in test_provision.py, which creates nothing.
     """
 
     def play(name: str, **settings: Any) -> Any:
@@ -62,7 +62,7 @@ def test_a_deployment_is_made_and_made_again_and_destroyed_under_faults(
             "ragdock_alarm_email": "somebody@example.org",
             "ragdock_domain": DOMAIN,
             "ragdock_acme_email": "somebody@example.org",
-            # Each has a repository, and each repository needs the same rights.
+            # Two are enough: each service has a repository, and all repositories need the same rights.
             "aws_state_services": ["rag-app", "opensearch"],
         }
         return playbook(f"playbooks/{name}.yml", timeout=600, **(ours | settings))
@@ -105,15 +105,15 @@ def test_a_deployment_is_made_and_made_again_and_destroyed_under_faults(
     )
     assert host(local)["InstanceId"] == first["InstanceId"]
 
-    # What both held up, and every module once more over what is there.
+    # What both faults delayed, and every module once more over the existing resources.
     completes("provision", ragdock_data_volume_gib=30, aws_host_replace=True, everything=True)
     assert host(local)["InstanceId"] != first["InstanceId"]
     assert data_volume(local)["Size"] == 30
 
-    # Its settings still say 20 GiB, which a volume of 30 cannot follow: to be destroyed it need not.
+    # The settings still say 20 GiB. A volume of 30 GiB cannot shrink, but that must not prevent its removal.
     completes("destroy", confirm=NAME, keep_backups=False)
     assert local.client("ec2").describe_vpcs(Filters=MINE)["Vpcs"] == []
     assert local.log == [], "refused, though no module failed of it"
     asked = {action for who, action in local.asked if who.endswith(":user/operator")}
-    # A right without a use is a danger without a reason.
+    # A right that nothing uses is a risk without a benefit.
     assert without_use(asked) == []

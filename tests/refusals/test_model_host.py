@@ -1,6 +1,7 @@
-"""A model host by the playbooks: none without its setting, least reach and rights with it, gone with it.
+"""The model host, as the playbooks manage it.
 
-With the operator's rights and no others.
+It exists only with its setting, has the least network access and rights, and is removed with the setting.
+Everything runs with the operator's rights only.
 """
 
 from __future__ import annotations
@@ -51,14 +52,14 @@ Play = Callable[..., Any]
 
 
 def completes(play: Play, playbook: str, **settings: Any) -> str:
-    """What a playbook prints that ends well."""
+    """Run a playbook that must succeed and return what it prints."""
     done = play(playbook, **settings)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     return str(done.stdout)
 
 
 def hosts(aws: JudgedAws) -> dict[str, dict[str, Any]]:
-    """Host -> its instance: '' is the main host."""
+    """Instances by the name of their host; '' is the main host."""
     filters = [{"Name": "instance-state-name", "Values": ["running", "stopped"]}]
     listed = aws.client("ec2").describe_instances(Filters=filters)["Reservations"]
     found = [one for group in listed for one in group["Instances"]]
@@ -71,7 +72,7 @@ def roles(aws: JudgedAws) -> set[str]:
 
 
 def alarms(aws: JudgedAws) -> set[str]:
-    """What the alarms of the deployment are about, and the others."""
+    """Names of all alarms, those of the deployment without their prefix."""
     listed = aws.client("cloudwatch").describe_alarms()["MetricAlarms"]
     return {one["AlarmName"].removeprefix(f"ragdock-{NAME}-") for one in listed}
 
@@ -84,7 +85,7 @@ def schedules(aws: JudgedAws) -> dict[str, dict[str, Any]]:
 
 
 def without_the_setting_there_is_nothing_of_it(aws: JudgedAws, play: Play) -> None:
-    """Nor is AWS asked about it: an operator's older policy has no right to."""
+    """AWS receives no request about it either: an operator's older policy does not allow one."""
     completes(play, "provision")
     assert list(hosts(aws)) == [""]
     assert (roles(aws), schedules(aws)) == (set(), {})
@@ -119,7 +120,7 @@ def it_is_reached_by_the_main_host_on_one_port_and_by_nobody_else(aws: JudgedAws
 
 
 def its_role_reaches_session_manager_and_its_images_only(aws: JudgedAws, _play: Play) -> None:
-    """Secrets, backups and disks are the main host's."""
+    """Only the main host has rights to secrets, backups and disks."""
     document = aws.client("iam").get_role_policy(RoleName=ROLES[0], PolicyName="host")["PolicyDocument"]
     actions = {action for one in document["Statement"] for action in _listed(one["Action"])}
     assert {action.split(":")[0] for action in actions} == {"ssm", "ssmmessages", "ec2messages", "ecr"}
@@ -127,7 +128,7 @@ def its_role_reaches_session_manager_and_its_images_only(aws: JudgedAws, _play: 
 
 
 def its_hours_start_and_stop_it_and_nothing_else(aws: JudgedAws, _play: Play) -> None:
-    """The schedules' role, tried: it may not touch the main host."""
+    """With the schedules' role, an attempt to touch the main host is refused."""
     models, main = hosts(aws)["models"]["InstanceId"], hosts(aws)[""]["InstanceId"]
     start, stop = f"ragdock-{NAME}_models-start", f"ragdock-{NAME}_models-stop"
     found = schedules(aws)
@@ -138,7 +139,7 @@ def its_hours_start_and_stop_it_and_nothing_else(aws: JudgedAws, _play: Play) ->
         assert one["ScheduleExpressionTimezone"] == "Europe/Berlin"
         assert one["Target"]["Arn"] == f"arn:aws:scheduler:::aws-sdk:ec2:{verb}Instances"
         assert json.loads(one["Target"]["Input"]) == {"InstanceIds": [models]}
-    # Made again for another instance, a schedule is changed.
+    # When the schedule is created again for another instance, the existing one is updated.
     role = found[stop]["Target"]["RoleArn"]
     params = {"timezone": "Europe/Berlin", "instance": models, "role": role}
     again = {"name": stop, "action": "stop", "expression": found[stop]["ScheduleExpression"]}
@@ -151,7 +152,7 @@ def its_hours_start_and_stop_it_and_nothing_else(aws: JudgedAws, _play: Play) ->
 
 
 def a_second_run_changes_nothing_and_leaves_it_stopped(aws: JudgedAws, play: Play) -> None:
-    """What its hours have stopped is as it should be."""
+    """An instance that its hours have stopped is in its wanted state."""
     aws.log.clear()
     shown = completes(play, "provision", **MODEL_HOST)
     assert "changed=0" in shown
@@ -161,7 +162,7 @@ def a_second_run_changes_nothing_and_leaves_it_stopped(aws: JudgedAws, play: Pla
 
 
 def without_hours_it_always_runs(aws: JudgedAws, play: Play) -> None:
-    """And the schedules go with their role. A model on Bedrock has its keys watched."""
+    """The schedules are removed with their role. A model on Bedrock adds an alarm for its keys."""
     assert "keys" not in alarms(aws)
     wanted = {"ragdock_model_host_type": MODEL_HOST["ragdock_model_host_type"]}
     completes(play, "provision", **wanted, ragdock_models=[ON_BEDROCK, EMBEDDER])
@@ -171,7 +172,7 @@ def without_hours_it_always_runs(aws: JudgedAws, play: Play) -> None:
 
 
 def another_type_is_refused_with_what_to_do(aws: JudgedAws, play: Play) -> None:
-    """The model host that serves is not touched."""
+    """The running model host is not touched."""
     before = hosts(aws)["models"]["InstanceId"]
     done = play("provision", ragdock_model_host_type="t3.large")
     assert_refused(done, "ragdock_model_host_type is t3.large, but the model host is a t3.medium")
@@ -179,9 +180,9 @@ def another_type_is_refused_with_what_to_do(aws: JudgedAws, play: Play) -> None:
 
 
 def without_the_setting_again_it_is_removed(aws: JudgedAws, play: Play) -> None:
-    """A host that nobody wants is not paid for. The main host stays.
+    """An unwanted host must not cost money. The main host stays.
 
-    The alarm of keys goes with the last model that needs them; one that somebody else made stays.
+    The alarm for keys goes with the last model that needs it; an alarm that somebody else created stays.
     """
     main = hosts(aws)[""]["InstanceId"]
     aws.client("cloudwatch").put_metric_alarm(AlarmName=f"ragdock-{NAME}-costs", **THRESHOLD)
@@ -191,7 +192,7 @@ def without_the_setting_again_it_is_removed(aws: JudgedAws, play: Play) -> None:
     assert alarms(aws) == {"host", "backup", "drift", "drill", "patch", "costs"}
 
 
-# In this order: each begins with what the one before has left.
+# The order matters: each step starts from the state that the previous one left.
 LIFE = (
     without_the_setting_there_is_nothing_of_it,
     the_plan_shows_it_with_its_cost,
@@ -206,7 +207,7 @@ LIFE = (
 
 
 def test_the_life_of_a_model_host(playbook: Run) -> None:
-    """One story, because a provisioning takes half a minute."""
+    """One long test, because provisioning takes 30 seconds."""
     with judged_aws({name: json.dumps(policy) for name, policy in POLICIES.items()}) as aws:
 
         def play(name: str, **settings: Any) -> Any:
@@ -214,7 +215,7 @@ def test_the_life_of_a_model_host(playbook: Run) -> None:
                 "ragdock_name": NAME,
                 "ragdock_aws_endpoint_url": aws.url,
                 "ragdock_ami_ssm_parameter": "/aws/service/debian/release/13/latest/amd64",
-                # Each has a repository, which are others' to test.
+                # One is enough: each service has a repository, and other tests cover those.
                 "aws_state_services": ["rag-app"],
             }
             return playbook(f"playbooks/{name}.yml", timeout=600, **(ours | settings))
@@ -226,7 +227,7 @@ def test_the_life_of_a_model_host(playbook: Run) -> None:
 
 
 def as_scheduler(aws: JudgedAws, role: str) -> Any:
-    """EC2 with the rights that the scheduler has. It alone may assume the role: for the test, EC2 may too."""
+    """An EC2 client with the scheduler's rights. The role trusts only the scheduler: the test adds EC2."""
     iam, name = aws.client("iam"), role.rpartition("/")[2]
     trust = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
     (statement,) = trust["Statement"]

@@ -1,4 +1,4 @@
-"""A run that cannot succeed says why, ends with an error, and has made nothing."""
+"""A run that cannot succeed says why, ends with an error, and has created nothing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TINY = {
 
 
 def assert_refused(result: Any, *texts: str) -> None:
-    """One message with all TEXTS, an error, no traceback."""
+    """Assert that a run failed with one message that has all TEXTS, and without a traceback."""
     output = " ".join((result.stdout + result.stderr).split())
     assert result.returncode != 0, output
     for text in texts:
@@ -118,7 +118,7 @@ def assert_refused(result: Any, *texts: str) -> None:
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_bad_setting(aws: Deployments, playbook: Run, settings: dict[str, Any], texts: list[str]) -> None:
-    """Each names the value found and what to do."""
+    """Each message names the value found and what to do."""
     assert_refused(playbook(PROVISION, **settings), *texts, "Nothing was changed")
     assert aws.made() == []
 
@@ -144,7 +144,7 @@ def test_bad_setting(aws: Deployments, playbook: Run, settings: dict[str, Any], 
 def test_base_image_that_must_not_or_cannot_be_built_from(
     aws: Deployments, playbook: Run, tmp_path: Path, *, standins: bool, inspect: str, registry: str, text: str
 ) -> None:
-    """Found before the first resource is made, not when the host waits for its release."""
+    """Found before the first resource is created, not when the host waits for its release."""
     program = tmp_path / "docker"
     program.write_text(f"#!/bin/sh\nif [ $1 = image ]; then {inspect}; else {registry}; fi\n")
     program.chmod(0o755)
@@ -154,7 +154,7 @@ def test_base_image_that_must_not_or_cannot_be_built_from(
 
 
 def test_missing_credentials(aws: Deployments, playbook: Run, tmp_path: Path) -> None:
-    """Neither profile nor environment nor instance role."""
+    """There is no profile, no environment variable and no instance role."""
     nowhere = {"HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}
     result = playbook(PROVISION, nowhere, **NO_KEYS)
     assert_refused(result, "No AWS credentials were found", "aws sso login")
@@ -162,7 +162,7 @@ def test_missing_credentials(aws: Deployments, playbook: Run, tmp_path: Path) ->
 
 
 def test_a_profile_that_asks_for_a_code(aws: Deployments, playbook: Run, tmp_path: Path) -> None:
-    """Nobody can type one into a module, and each module would ask."""
+    """Nobody can type a code into a module, and each module would ask for one."""
     config = tmp_path / "config"
     config.write_text(
         "[profile work]\nrole_arn = arn:aws:iam::123456789012:role/ops\nsource_profile = base\n"
@@ -203,7 +203,7 @@ def test_a_profile_that_asks_for_a_code(aws: Deployments, playbook: Run, tmp_pat
 def test_an_account_that_would_refuse(
     aws: Deployments, playbook: Run, fault: str, settings: dict[str, Any], texts: list[str]
 ) -> None:
-    """Asked before anything is made; each message says what to ask AWS for."""
+    """Checked before anything is created; each message says what to request from AWS."""
     with aws.fault(fault):
         assert_refused(playbook(PROVISION, **settings), *texts, "Nothing was changed")
     assert aws.made() == []
@@ -211,18 +211,18 @@ def test_an_account_that_would_refuse(
 
 @contextmanager
 def answering(status: int, body: bytes) -> Iterator[str]:
-    """The address of a server that gives every request one answer."""
+    """Yield the address of a server that gives every request the same answer."""
 
     class Answer(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            """Answer."""
+            """Answer every request alike."""
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Quiet."""
+            """Log nothing."""
 
     server = HTTPServer(("127.0.0.1", 0), Answer)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -232,7 +232,7 @@ def answering(status: int, body: bytes) -> Iterator[str]:
 
 
 def test_expired_credentials(playbook: Run) -> None:
-    """The most common morning: what STS is documented to say of a session that has ended."""
+    """The most common failure of a morning: the error that STS documents for an expired session."""
     ended = b"<ErrorResponse><Error><Code>ExpiredToken</Code></Error></ErrorResponse>"
     with answering(HTTPStatus.FORBIDDEN, ended) as address:
         result = playbook(PROVISION, ragdock_aws_endpoint_url=address)
@@ -240,14 +240,14 @@ def test_expired_credentials(playbook: Run) -> None:
 
 
 def test_another_server_answers(playbook: Run) -> None:
-    """A proxy in between answers for an address where no AWS is."""
+    """For example a proxy that answers for an address where there is no AWS."""
     with answering(HTTPStatus.OK, b"") as address:
         result = playbook(PROVISION, ragdock_aws_endpoint_url=address)
     assert_refused(result, f"What answers at {address} is not AWS", "make up", "Nothing was changed")
 
 
 def test_name_of_another_deployment(aws: Deployments, playbook: Run) -> None:
-    """Two checkouts that work on one name would undo each other."""
+    """Two checkouts that use one name would undo each other's changes."""
     ec2 = aws.client("ec2")
     network = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
     tags = {"ragdock:name": "taken", "ragdock:deployment": "0123abcd"}
@@ -282,7 +282,7 @@ def test_two_runs_at_once(aws: Deployments, playbook: Run) -> None:
 
 
 def test_destroy_without_the_name(aws: Deployments, playbook: Run) -> None:
-    """An answer that is not the name destroys nothing."""
+    """An answer that is not the deployment's name destroys nothing."""
     aws.client("ecr").create_repository(repositoryName="ragdock/refused/edge")
     assert_refused(playbook("playbooks/destroy.yml"), "Not confirmed: '' is not the deployment's name")
     assert_refused(playbook("playbooks/destroy.yml", confirm="refusd"), "Not confirmed: 'refusd'")
@@ -291,7 +291,7 @@ def test_destroy_without_the_name(aws: Deployments, playbook: Run) -> None:
 
 
 def test_no_host_yet(playbook: Run) -> None:
-    """A verb that needs a host says how to get one."""
+    """A playbook that needs a host says how to get one."""
     assert_refused(
         playbook("playbooks/status.yml"),
         "0 running hosts are tagged ragdock:name=refused",
@@ -302,7 +302,7 @@ def test_no_host_yet(playbook: Run) -> None:
 def test_a_machine_without_the_session_manager_plugin_is_refused(
     playbook: Run, aws: Deployments, tmp_path: Path
 ) -> None:
-    """Everything would be made, and then the host not answer."""
+    """Without the plugin, everything would be created and then the host could not be reached."""
     (tmp_path / "aws").write_text("#!/bin/sh\necho aws-cli/1.45.11 Python/3.11\n")
     (tmp_path / "aws").chmod(0o755)
     result = playbook(PROVISION, ragdock_aws_cli_folder=str(tmp_path))
@@ -317,7 +317,7 @@ def test_a_machine_without_the_session_manager_plugin_is_refused(
 def test_the_plan_of_a_first_deployment_needs_nothing_and_makes_nothing(
     playbook: Run, aws: Deployments, tmp_path: Path
 ) -> None:
-    """Before the first run there is neither a folder nor a key of it."""
+    """Before the first run, neither the deployment's folder nor its key exists."""
     folder = tmp_path / "not-yet"
     result = playbook("playbooks/plan.yml", state_dir=str(folder))
     assert result.returncode == 0, result.stdout

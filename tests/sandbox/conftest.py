@@ -1,6 +1,6 @@
-"""A host of its own in a running sandbox (`python -m sandbox up`), in a network of its own.
+"""A separate host in a running sandbox (`python -m sandbox up`), in a separate network.
 
-Nothing here touches a deployment that is beside it.
+Nothing here touches a deployment in the same sandbox.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sandbox.settings import CHECKOUT, Sandbox
 
 PREFIX = "10.249"
 NAME = "sandbox-test"
-# That of our hosts: it trusts EC2.
+# The trust policy of our hosts: it trusts EC2.
 TRUST = CHECKOUT / "roles/aws_identity/templates/trust.json.j2"
 BOOT_SECONDS = 180
 USER_DATA = """#cloud-config
@@ -59,7 +59,7 @@ class Machine:
         return done.stdout.strip()
 
     def boot(self) -> str:
-        """What tells one boot from another."""
+        """Return a value that differs for each boot; empty while SSH does not answer."""
         return self.run("systemctl show --value -p UserspaceTimestampMonotonic", check=False)
 
     def wait_for_boot(self, before: str = "") -> None:
@@ -67,12 +67,12 @@ class Machine:
         until(lambda: self.boot() not in ("", before), BOOT_SECONDS, "the host answers SSH")
 
     def state(self) -> str:
-        """The instance's state, as the API says."""
+        """Return the instance's state that the API reports."""
         seen = self.api.ec2.describe_instances(InstanceIds=[self.instance_id])
         return str(seen["Reservations"][0]["Instances"][0]["State"]["Name"])
 
     def container(self) -> str:
-        """The container's state, or nothing."""
+        """Return the container's state, or an empty string."""
         done = subprocess.run(
             ["docker", "inspect", "-f", "{{.State.Status}}", f"ragdock-{self.instance_id}"],
             capture_output=True, text=True, check=False,
@@ -81,7 +81,7 @@ class Machine:
 
 
 def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    """Wait until something holds."""
+    """Wait until a condition holds."""
     limit = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < limit, f"after {seconds:.0f} s it does not hold that {what}"
@@ -98,7 +98,7 @@ def sandbox() -> Sandbox:
 
 @pytest.fixture(scope="session")
 def api(sandbox: Sandbox) -> AwsApi:
-    """Its AWS APIs."""
+    """A client of the sandbox's AWS APIs."""
     return AwsApi(sandbox)
 
 

@@ -1,4 +1,4 @@
-"""A container that is not as `up` left it is repaired by the next `up`: with Docker, in its own network."""
+"""The next `up` repairs a container that is not as `up` left it: with Docker, in a separate network."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ PART = Container(
 
 
 def network(client: Any) -> Any:
-    """The part's network, made when it is missing."""
+    """Return the part's network; create it if it is missing."""
     return docker_api.ensure_network(client, MADE, NETWORK, RANGE, GATEWAY)
 
 
 @pytest.fixture
 def client() -> Iterator[Any]:
-    """Docker, with the part up; nothing of it stays."""
+    """A Docker client, with the part running; the part is removed afterwards."""
     docker = docker_api.connect()
     clear(docker)
     network(docker)
@@ -67,7 +67,7 @@ def paused(docker: Any) -> None:
 
 
 def without_its_network(docker: Any) -> None:
-    """The network went and came again: the container knows the id of the former."""
+    """Remove and create the network: the container still has the id of the old one."""
     docker.containers.get(PART.name).stop()
     (one,) = docker.networks.list(names=[f"^{NETWORK}$"])
     docker_api.remove_network(one)
@@ -75,14 +75,14 @@ def without_its_network(docker: Any) -> None:
 
 
 def of_another_recipe(docker: Any) -> None:
-    """An earlier version of this checkout made it."""
+    """Replace the container with one that an earlier version of this checkout made."""
     removed(docker)
     docker_api.ensure_container(docker, MADE, PART.model_copy(update={"salt": "earlier"}))
 
 
 @pytest.mark.parametrize("fault", [removed, stopped, paused, without_its_network, of_another_recipe])
 def test_it_runs_again_as_wanted(client: Any, fault: Callable[[Any], None]) -> None:
-    """And a second `up` changes nothing."""
+    """Then a second `up` changes nothing."""
     fault(client)
     assert docker_api.ensure_container(client, MADE, PART)
     found = client.containers.get(PART.name)
@@ -94,7 +94,7 @@ def test_it_runs_again_as_wanted(client: Any, fault: Callable[[Any], None]) -> N
 
 
 def test_a_foreign_container_of_that_name_stays(client: Any) -> None:
-    """It is named, and how to make room."""
+    """The error names the container and says how to make room."""
     removed(client)
     theirs = client.containers.create(parts.AWS_IMAGE, name=PART.name, entrypoint=["sleep"], command=["600"])
     with pytest.raises(SandboxError) as refused:
@@ -104,11 +104,11 @@ def test_a_foreign_container_of_that_name_stays(client: Any) -> None:
 
 
 def test_what_is_paused_within_it_does_not_keep_it_from_ending(client: Any) -> None:
-    """As when a host's own engine has paused a container of the stack, and the host is to go."""
+    """As when a host's own engine has paused a container of the stack, and the host is to be removed."""
     if not FREEZER.is_dir():
         pytest.skip("version 2 of control groups: frozen processes can be killed")
     part = client.containers.get(PART.name)
-    # Beside the container's own group, where an engine within it would make one.
+    # Beside the container's own group, where an engine inside it would create one.
     group = FREEZER / PART.name
     group.mkdir()
     try:
@@ -123,5 +123,5 @@ def test_what_is_paused_within_it_does_not_keep_it_from_ending(client: Any) -> N
 
 @retry(retry=retry_if_exception_type(OSError), stop=stop_after_delay(10), wait=wait_fixed(0.2), reraise=True)
 def removed_when_empty(group: Path) -> None:
-    """Processes leave a group a moment after they end."""
+    """Remove a control group; retry, since processes leave it a moment after they end."""
     group.rmdir()

@@ -1,4 +1,4 @@
-"""What the sandbox asks Docker about images, and what its images are like."""
+"""What the sandbox asks Docker about images, and what its images contain."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def docker(*words: str) -> str:
 
 
 def plugins_of(image: str) -> set[str]:
-    """The plugins that OpenSearch loads in this image."""
+    """Return the plugins that OpenSearch loads in this image."""
     return set(docker("run", "--rm", "--network=none", "--entrypoint=ls", image, PLUGINS_AT).split())
 
 
 def test_a_machine_without_any_image_has_none() -> None:
-    """The first `make up` on a new machine: not one of the names is known to Docker."""
+    """The first `make up` on a new machine: Docker knows none of the names."""
     assert look([Image(name="ragdock-sandbox/nobody-made-this:1", recipe="none")]) == {}
 
 
 def test_the_service_is_without_the_plugins_that_upstream_adds() -> None:
-    """Whatever they are: query-insights keeps questions, and each costs memory that a drill lacks."""
+    """All of them: query-insights stores questions, and each plugin costs memory that a drill lacks."""
     assert plugins_of(OPENSEARCH) > PLUGINS
     built = docker(
         "buildx", "build", "--load", "--quiet", "--build-arg", f"OPENSEARCH_IMAGE={OPENSEARCH}",

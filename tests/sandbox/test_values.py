@@ -1,4 +1,4 @@
-"""`make url` and its like print just that value on standard output, so that a script can take it."""
+"""`make url` and similar targets print only the value on standard output, so that scripts can use it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.docker
 
 
 def printed(value: str) -> str:
-    """What `make VALUE` prints, of which nothing is shown when a test fails: some are secrets."""
+    """Return what `make VALUE` prints; a failing test must not show it, since some values are secrets."""
     done = subprocess.run(["make", value], cwd=CHECKOUT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"make {value} ended with {done.returncode}"
     return done.stdout
@@ -30,13 +30,13 @@ def printed(value: str) -> str:
 
 @pytest.mark.parametrize("value", PATTERNS)
 def test_one_value_stands_alone_on_standard_output(value: str) -> None:
-    """No word of make's, no colour, no second line."""
+    """No output of make itself, no colour, no second line."""
     as_it_should_be = re.fullmatch(PATTERNS[value] + "\n", printed(value)) is not None
     assert as_it_should_be, f"make {value} prints something else"
 
 
 def test_the_authority_is_one_certificate_that_can_be_given_to_curl() -> None:
-    """In PEM, and one that may sign."""
+    """It is PEM, and a certificate that may sign."""
     text = printed("ca")
     assert text.startswith("-----BEGIN CERTIFICATE-----\n")
     (certificate,) = x509.load_pem_x509_certificates(text.encode())
@@ -45,7 +45,7 @@ def test_the_authority_is_one_certificate_that_can_be_given_to_curl() -> None:
 
 
 def test_a_value_that_is_not_there_is_an_error_with_nothing_on_standard_output() -> None:
-    """A script must not take a message for a value."""
+    """A script must not mistake a message for a value."""
     program = CHECKOUT / ".venv/bin/python"
     done = subprocess.run(
         [program, "-m", "sandbox", "show", "nothing"],

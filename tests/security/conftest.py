@@ -1,4 +1,4 @@
-"""Assumes: a deployed stack (`make up`). One file for each attacker of SECURITY.md; each tries what he could.
+"""Assumes: a deployed stack (`make up`). One file for each attacker of SECURITY.md, with his attempts.
 
 Bounded on purpose: a few hundred requests, nothing aimed at any machine but the stack's own.
 """
@@ -30,9 +30,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def inside(host: Host) -> Inside:
-    """Run a Python script as root of the host in a service's network; what it prints last, as JSON.
+    """Run a Python script as the host's root in a service's network, and parse its last line as JSON.
 
-    More than an attacker in the container could do: only the network's rules are left.
+    An attacker in the container could do less: nothing but the network's rules limits the script.
     """
 
     def run(service: str, script: str) -> Any:
@@ -45,7 +45,7 @@ def inside(host: Host) -> Inside:
 
 @pytest.fixture(scope="session")
 def addresses(host: Host) -> dict[str, list[str]]:
-    """Service -> its addresses on its networks."""
+    """Map each service to its addresses on its networks."""
     return {
         one["Config"]["Labels"]["com.docker.compose.service"]: [
             at["IPAddress"] for at in one["NetworkSettings"]["Networks"].values()

@@ -13,7 +13,7 @@ from tests.stack.test_secrets import named_in, secrets_of
 
 
 def test_the_bucket_shows_no_document_no_name_and_no_secret(api: ApiClient, host: Host) -> None:
-    """Every stored byte is read for the names of documents and for each secret."""
+    """Every stored byte is searched for the names of documents and for each secret."""
     names = [one["name"] for one in api.http.get("/api/documents").json()["documents"]]
     secrets, read = secrets_of(host), 0
     for key, body in stored() or backed_up():
@@ -25,7 +25,7 @@ def test_the_bucket_shows_no_document_no_name_and_no_secret(api: ApiClient, host
 
 
 def stored() -> list[tuple[str, bytes]]:
-    """Key and content of everything in the bucket."""
+    """Return key and content of every object in the bucket."""
     s3: Any = aws("s3")
     bucket = f"ragdock-{value('name')}-{settings.ACCOUNT}"
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
@@ -34,6 +34,6 @@ def stored() -> list[tuple[str, bytes]]:
 
 
 def backed_up() -> list[tuple[str, bytes]]:
-    """The same after a first backup."""
+    """Make a first backup, and return the objects in the bucket."""
     play("playbooks/backup.yml").good()
     return stored()

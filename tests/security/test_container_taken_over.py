@@ -1,4 +1,4 @@
-"""Someone runs code of his own in a container: he reaches what its service asks, and nothing else."""
+"""Someone who runs his own code in a container: he reaches what its service needs, and nothing else."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ REFUSED: list[tuple[Any, ...]] = [
     ("HEAD", "/api/blobs/sha256:" + "0" * 64),
     ("POST", "/api/blobs/sha256:" + "0" * 64, {}, b"x"),
     ("GET", "/"),
-    # The same in disguise.
+    # The same requests, disguised.
     ("POST", "//api/pull", {}, BODY),
     ("POST", "/API/PULL", {}, BODY),
     ("POST", "/api/%70ull", {}, BODY),
@@ -88,7 +88,7 @@ REFUSED: list[tuple[Any, ...]] = [
     ("DELETE", "/api/tags"),
     ("POST", "/api/tags", {"X-HTTP-Method-Override": "DELETE"}, BODY),
     ("POST", "/api/pull", {"X-Original-URL": "/api/chat", "X-Rewrite-URL": "/api/chat"}, BODY),
-    # Another protocol, in which requests would go by unread.
+    # A change to another protocol, in which the proxy would not read the requests.
     (
         "GET",
         "/api/tags",
@@ -96,7 +96,7 @@ REFUSED: list[tuple[Any, ...]] = [
     ),
     ("GET", "/api/ps", {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "x" * 24}),
 ]
-# Made where it is sent: what goes wrong would print it.
+# Built in the script that sends it: otherwise a failure would print all of it.
 LARGE = "[('POST', '/api/show', {{}}, b'{{\"model\":\"' + b'x' * (65 << 10))]"
 ALLOWED: list[tuple[Any, ...]] = [
     ("GET", "/api/tags"),
@@ -114,9 +114,9 @@ Probe = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def probed(inside: Inside, addresses: dict[str, list[str]]) -> dict[str, Probe]:
-    """Service -> what it reaches outside, which names it can resolve, and whom of the others it reaches.
+    """Map each service to what it reaches outside, its DNS answer, and the other services it reaches.
 
-    All containers at once, since each refusal is two seconds of silence.
+    All containers are probed at once, since each refused connection takes two seconds to time out.
     """
     here = settings.load()
     outside = [[str(here.aws_address), 5000], [str(here.registry_address), 443], ["169.254.169.254", 80]]
@@ -139,13 +139,13 @@ def probed(inside: Inside, addresses: dict[str, list[str]]) -> dict[str, Probe]:
 
 @pytest.mark.parametrize("service", sorted(set(NETWORKS) - {WAY_OUT}))
 def test_no_container_but_the_edge_gets_out(probed: dict[str, Probe], service: str) -> None:
-    """Not to the AWS API, the registry, the metadata or the host, and not by asking for a name."""
+    """Not to the AWS API, the registry, the metadata or the host, and not by a DNS query."""
     assert probed[service]["outside"] == []
     assert probed[service]["told"] == SERVFAIL
 
 
 def test_the_edge_gets_out_but_not_to_the_metadata_or_the_host(probed: dict[str, Probe]) -> None:
-    """What is tried of the others is there."""
+    """This also shows that the addresses which the other containers try exist."""
     here = settings.load()
     reached = probed[WAY_OUT]["outside"]
     assert [str(here.aws_address), 5000] in reached
@@ -164,7 +164,7 @@ def test_a_container_reaches_only_the_services_it_needs(probed: dict[str, Probe]
 def test_models_cannot_be_pulled_changed_or_deleted(
     inside: Inside, addresses: dict[str, list[str]], service: str
 ) -> None:
-    """Of Ollama's API a service gets what it uses, and the refusal names the rule."""
+    """A service can use only the part of Ollama's API that it needs, and the refusal names the rule."""
     (at,) = [one for one in addresses["models"] if one.rsplit(".", 1)[0] in
              {mine.rsplit(".", 1)[0] for mine in addresses[service]}]  # fmt: skip
     refused = inside(service, MODEL_REQUESTS.format(at=at, requests=REFUSED))
@@ -181,7 +181,7 @@ def test_models_cannot_be_pulled_changed_or_deleted(
 def test_a_question_that_is_given_up_ends_the_models_work(
     host: Host, inside: Inside, addresses: dict[str, list[str]]
 ) -> None:
-    """The proxy passes on that no one listens any more: a long answer would hold the model for minutes."""
+    """The proxy passes the disconnect on; otherwise a long answer would occupy the model for minutes."""
     script = """
     import json, socket
     body = json.dumps({{"model": "smollm2:135m", "options": {{"num_predict": 4000, "temperature": 2.0}},
@@ -202,14 +202,14 @@ def test_a_question_that_is_given_up_ends_the_models_work(
 
 
 def processors(host: Host, service: str) -> float:
-    """How many processors a service's container uses."""
+    """Return how many processors a service's container uses."""
     (container,) = host.ids(service)
     shown = host.run("docker", "stats", "--no-stream", "--format", "{{.CPUPerc}}", container)
     return float(shown.strip().rstrip("%")) / 100
 
 
 def test_verify_notices_a_container_that_gets_a_way_out(host: Host) -> None:
-    """A check that has never failed shows nothing."""
+    """A check that has never failed verifies nothing."""
     name = host.inspect("landing")[0]["Name"].lstrip("/")
     outcome = verified().refused(f"{name}: {settings.load().aws_address}:5000 reached", "checks failed")
     assert FAULTS["a container that gets a way out"].fails <= failed(outcome)

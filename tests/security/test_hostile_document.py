@@ -1,4 +1,4 @@
-"""Someone whose file is brought in by a person who trusts it."""
+"""Someone whose file is uploaded by a person who trusts it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WORDML = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 
 
 def with_entity(keyword: str) -> bytes:
-    """A .docx whose text asks the reader to put a file of its container in."""
+    """Return a .docx whose text asks the parser to include a file of its container."""
     made = io.BytesIO()
     with (
         zipfile.ZipFile(io.BytesIO(papers.good("docx", keyword))) as whole,
@@ -38,7 +38,7 @@ def with_entity(keyword: str) -> bytes:
 
 
 def files(keyword: str) -> dict[str, bytes]:
-    """Name -> a file that asks for the worker's password in its format's way, beside an honest sentence."""
+    """Map each name to a file that tries to include the worker's password, beside an ordinary sentence."""
     story = papers.story(keyword)
     return {
         "entity.docx": with_entity(keyword),
@@ -57,7 +57,7 @@ def files(keyword: str) -> dict[str, bytes]:
 
 @dataclass(frozen=True)
 class Brought:
-    """A file that was brought: how that was answered, and what became of the document."""
+    """An uploaded file: the reply to the upload, and the document it became, if it was accepted."""
 
     keyword: str
     reply: str
@@ -66,7 +66,7 @@ class Brought:
 
 @pytest.fixture(scope="module")
 def brought(api: ApiClient) -> Iterator[dict[str, Brought]]:
-    """All of them, read one after the other; taken away in the end."""
+    """All of them, uploaded and read one after the other; deleted at the end."""
     keywords = {name: papers.word() for name in files("x")}
     replies = {name: api.upload(name, files(keyword)[name]) for name, keyword in keywords.items()}
     ids = {name: reply.json()["id"] for name, reply in replies.items() if reply.status_code == ACCEPTED}
@@ -85,7 +85,7 @@ def brought(api: ApiClient) -> Iterator[dict[str, Brought]]:
 def test_a_file_cannot_have_the_readers_own_files_read(
     api: ApiClient, host: Host, brought: dict[str, Brought], name: str
 ) -> None:
-    """It is read without what it asks for, or refused; the worker's password is in no passage."""
+    """It is read without the file that it asks for, or refused; the worker's password is in no passage."""
     secret = host.run("cat", "/opt/ragdock/secrets/rag-worker/opensearch_password").strip()
     one = brought[name]
     assert secret not in one.reply

@@ -1,4 +1,4 @@
-"""Someone signed in, or a page elsewhere that he visits: documents are his to change, the machine is not."""
+"""Someone signed in, or another site's page that he visits: he may change documents, not the machine."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PATHS = [
 def test_a_files_name_leads_nowhere(
     api: ApiClient, host: Host, bin_of_documents: list[str], name: str
 ) -> None:
-    """It is taken for a name without directories, or refused; nothing is written outside the documents."""
+    """It becomes a name without directories, or is refused; nothing is written outside the documents."""
     reply = api.upload(name, papers.story(papers.word()).encode())
     assert reply.status_code in (202, 400, 415, 422), reply.text
     if reply.status_code == 202:

@@ -1,6 +1,6 @@
-"""A deployment in which several checks of `verify` must fail, and what verify.yml says of it.
+"""A deployment with several faults that make checks of `verify` fail, and the output of verify.yml for it.
 
-One run for all of them, in whichever test asks first: a run takes a quarter of a minute.
+All faults share one run of verify.yml, started by the first test that needs it: a run takes 15 seconds.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ API_TOKEN = "$(find /opt/ragdock/secrets -name api_token -type f | head -1)"
 
 @dataclass(frozen=True)
 class Fault:
-    """What is done on the host, what undoes it, and the checks that must fail for it."""
+    """A command that breaks something on the host, one that undoes it, and the checks that must fail."""
 
     make: str
     undo: str
@@ -53,7 +53,7 @@ FAULTS = {
 
 @functools.cache
 def verified() -> Outcome:
-    """The output of verify.yml with all of these faults made; they are undone afterwards."""
+    """Run verify.yml with all of these faults made, and undo them afterwards."""
     host = Host(value("name"))
     with ExitStack() as undoing:
         for fault in FAULTS.values():
@@ -63,6 +63,6 @@ def verified() -> Outcome:
 
 
 def failed(outcome: Outcome) -> set[str]:
-    """The checks that did not pass, by the table's lines."""
+    """Return the names of the checks that did not pass, read from the printed table."""
     lines = [line for line in outcome.output.splitlines() if "NOT PASSED" in line]
     return {line.split("NOT PASSED")[0].split(maxsplit=1)[1].strip() for line in lines}

@@ -1,7 +1,7 @@
 """Assumes: a deployed stack (`make up`). Tests go through its public endpoint; faults are made on its host.
 
-RAGDOCK_URL, RAGDOCK_TOKEN, RAGDOCK_CA, RAGDOCK_NAME and RAGDOCK_HOST_COMMAND point to another
-deployment than the sandbox's; RAGDOCK_ARGUMENTS are words for its playbooks.
+RAGDOCK_URL, RAGDOCK_TOKEN, RAGDOCK_CA, RAGDOCK_NAME and RAGDOCK_HOST_COMMAND select a deployment
+other than the sandbox's; RAGDOCK_ARGUMENTS holds extra arguments for its playbooks.
 SOAK=n repeats every test that makes a fault n times.
 """
 
@@ -23,20 +23,20 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything here needs a stack; what is in release/ also changes it."""
+    """Mark all tests here as `stack`, mark those that change the stack, and run the `release` tests last."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.stack)
             if item.path.parent.name == "release":
                 item.add_marker(pytest.mark.release)
-            # What others know of the host, its address or token does not hold after these: alone, and last.
+            # These change the host, its address or token, on which others rely: they run alone, and last.
             if item.path.parent.name == "rotation":
                 item.add_marker(pytest.mark.rotation)
             if item.path.parent.name == "model_host":
                 item.add_marker(pytest.mark.model_host)
             if item.path.name == "test_disaster.py":
                 item.add_marker(pytest.mark.disaster)
-    # They leave a release of another checkout behind, in which check mode rightly finds something to change.
+    # They leave a release of another checkout behind; check mode would rightly report changes afterwards.
     items.sort(key=lambda item: item.get_closest_marker("release") is not None)
 
 
@@ -51,19 +51,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def soak() -> int:
-    """Which repetition this is."""
+    """The number of this repetition."""
     return 0
 
 
 @pytest.fixture(scope="session")
 def endpoint() -> Endpoint:
-    """Where the stack is."""
+    """The stack's public endpoint."""
     return Endpoint(value("url").rstrip("/"), value("token"), value("ca"))
 
 
 @pytest.fixture(scope="session")
 def api(endpoint: Endpoint) -> Iterator[ApiClient]:
-    """The JSON API with the right token."""
+    """A client of the JSON API with the valid token."""
     opened = ApiClient(endpoint)
     yield opened
     opened.http.close()
@@ -77,17 +77,17 @@ def host() -> Host:
 
 @pytest.fixture(scope="session", autouse=True)
 def watch() -> Iterator[Watch]:
-    """No process of a test run is started with a secret among its words: every user may read those.
+    """Check that no process is started with a secret among its arguments, which every user can read.
 
-    Whatever playbooks are run meanwhile, on both machines. What fails here is an error of the last test. Of a
-    deployment elsewhere no one here knows the secrets.
+    Covers the whole test run, on the operator's machine and on the host. A failure is reported as an error of
+    the last test. The secrets of a deployment outside the sandbox are unknown, so none are searched for.
     """
     ours = "RAGDOCK_URL" not in os.environ
     name = value("name")
     first = secrets_of(Host(name)) if ours else {}
     with Watch(name) as watching:
         yield watching
-    last = secrets_of(Host(name)) if ours else {}  # others after a rotation, and the host may be another
+    last = secrets_of(Host(name)) if ours else {}  # a rotation changes them; the host may be a new one
     for machine, text in watching.text.items():
         found = [*named_in(text, first), *named_in(text, last)]
         assert not found, f"a process on the {machine} was started with {', '.join(found)} among its words"
@@ -95,7 +95,7 @@ def watch() -> Iterator[Watch]:
 
 @pytest.fixture
 def bin_of_documents(api: ApiClient) -> Iterator[list[str]]:
-    """Ids of documents that go when the test ends."""
+    """Ids of documents to delete when the test ends."""
     ids: list[str] = []
     yield ids
     for identity in ids:

@@ -22,12 +22,12 @@ Json = dict[str, Any]
 
 
 def asking(question: str) -> Json:
-    """A question that is answered again, whatever was answered before."""
+    """Return a request body that asks for a new answer instead of a cached one."""
     return {"question": question, "fresh": True}
 
 
 def value(name: str) -> str:
-    """A value of the deployment: from RAGDOCK_<NAME>, else asked of the sandbox."""
+    """Return a value of the deployment: RAGDOCK_<NAME> if it is set, else the sandbox's."""
     given = os.environ.get(f"RAGDOCK_{name.upper()}")
     if given:
         # A certificate may be given as a file.
@@ -48,62 +48,62 @@ def value(name: str) -> str:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where the stack is and how to get in."""
+    """The stack's URL, its API token and its CA certificate (empty for a public CA)."""
 
     url: str
     token: str = field(repr=False)
     ca: str = field(repr=False)
 
     def trust(self) -> ssl.SSLContext:
-        """Trust the deployment's own authority, or the world's."""
+        """Trust the deployment's own CA if it has one, else the public CAs."""
         return ssl.create_default_context(cadata=self.ca) if self.ca else ssl.create_default_context()
 
     def client(self, *, token: str | None = None, seconds: float = 180.0) -> httpx.Client:
-        """An HTTP client; `token` replaces the right one ("" sends none)."""
+        """Return an HTTP client; `token` replaces the valid one ("" sends none)."""
         bearer = self.token if token is None else token
         headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
-        # trust_env: a proxy of this machine has no business between a test and its stack.
+        # trust_env: requests must not go through a proxy that is configured on this machine.
         return httpx.Client(
             base_url=self.url, headers=headers, verify=self.trust(), timeout=seconds, trust_env=False
         )
 
 
 class ApiClient:
-    """The JSON API, in a test's own words."""
+    """A client of the JSON API with the operations that tests need."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self.http = endpoint.client()
 
     def upload(self, name: str, content: bytes) -> httpx.Response:
-        """Bring a file."""
+        """Upload a file."""
         return self.http.post("/api/documents", files={"file": (name, content)})
 
     def brought(self, name: str, content: bytes) -> str:
-        """Bring a file that must be accepted; its id."""
+        """Upload a file that must be accepted, and return its id."""
         reply = self.upload(name, content)
         assert reply.status_code == httpx.codes.ACCEPTED, reply.text
         return str(reply.json()["id"])
 
     def document(self, identity: str) -> Json:
-        """One document."""
+        """Return one document."""
         reply = self.http.get(f"/api/documents/{identity}")
         reply.raise_for_status()
         found: Json = reply.json()
         return found
 
     def settled(self, identity: str, seconds: float = READY_SECONDS) -> Json:
-        """The document once it is ready or failed."""
+        """Wait until the document is ready or failed, and return it."""
         return self.until(identity, lambda one: one["state"] in ("ready", "failed"), seconds)
 
     def ready(self, identity: str, seconds: float = READY_SECONDS) -> Json:
-        """The document, which must become ready."""
+        """Wait until the document is ready, and return it; fail if it cannot be read."""
         found = self.settled(identity, seconds)
         assert found["state"] == "ready", found
         return found
 
     def until(self, identity: str, good: Callable[[Json], bool], seconds: float) -> Json:
-        """The document once it is as wanted."""
+        """Wait until the document meets a condition, and return it."""
         end = time.monotonic() + seconds
         while True:
             found = self.document(identity)
@@ -118,21 +118,21 @@ class ApiClient:
         assert reply.status_code in (httpx.codes.NO_CONTENT, httpx.codes.NOT_FOUND), reply.text
 
     def search(self, query: str, top_k: int = 5, **more: Any) -> list[Json]:
-        """Passages; MORE goes into the request."""
+        """Search for passages; `more` is added to the request."""
         reply = self.http.post("/api/search", json={"query": query, "top_k": top_k, **more})
         reply.raise_for_status()
         found: list[Json] = reply.json()["results"]
         return found
 
     def ask(self, question: str) -> Json:
-        """An answer."""
+        """Ask a question and return the answer."""
         reply = self.http.post("/api/ask", json=asking(question))
         assert reply.status_code == httpx.codes.OK, reply.text
         found: Json = reply.json()
         return found
 
     def stream(self, question: str, **more: Any) -> Iterator[tuple[str, Json]]:
-        """The events of a streamed answer; MORE goes into the request."""
+        """Yield the events of a streamed answer; `more` is added to the request."""
         body, headers = asking(question) | more, {"Accept": "text/event-stream"}
         with self.http.stream("POST", "/api/ask", json=body, headers=headers) as reply:
             assert reply.status_code == httpx.codes.OK, reply.read()
@@ -144,14 +144,14 @@ class ApiClient:
                     yield event, json.loads(line.removeprefix("data:"))
 
     def idle(self, seconds: float) -> None:
-        """Wait until no question is answered and none waits."""
+        """Wait until no question is being answered or queued."""
         end = time.monotonic() + seconds
         while (line := self.status()["questions_in_line"]) != 0:
             assert time.monotonic() < end, f"after {seconds:.0f} s {line} in line"
             time.sleep(POLL_SECONDS)
 
     def status(self) -> Json:
-        """What the app says of itself."""
+        """Return the status that the app reports."""
         reply = self.http.get("/api/status")
         reply.raise_for_status()
         found: Json = reply.json()

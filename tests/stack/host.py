@@ -20,7 +20,7 @@ LABEL = "com.docker.compose"
 class Host:
     """Runs commands on the host as root.
 
-    RAGDOCK_HOST_COMMAND is the words in front of them, for instance
+    RAGDOCK_HOST_COMMAND is the prefix of these commands, for instance
     `ssh admin@host sudo`; without it the sandbox's host container is used.
     """
 
@@ -30,7 +30,7 @@ class Host:
 
     @staticmethod
     def container(name: str) -> str:
-        """The container that is this host in the sandbox."""
+        """Return the name of the sandbox container that runs this host."""
         instances = [
             one
             for one in AwsApi(settings.load()).observe().live
@@ -45,12 +45,12 @@ class Host:
         return listed.stdout.split()[0]
 
     def run(self, *words: str, check: bool = True, seconds: float = 120, given: str | None = None) -> str:
-        """Standard output of a command."""
+        """Run a command and return its standard output."""
         done = subprocess.run(
             [*self._prefix, *words],
             capture_output=True,
             text=True,
-            # A log may hold anything that someone sent.
+            # A log may hold arbitrary bytes that someone sent.
             errors="replace",
             check=False,
             timeout=seconds,
@@ -62,7 +62,7 @@ class Host:
         return done.stdout
 
     def begin(self, *words: str) -> subprocess.Popen[str]:
-        """A command that runs until its input ends."""
+        """Start a command that runs until its input ends."""
         return subprocess.Popen(
             [*self._prefix, *words],
             stdin=subprocess.PIPE,
@@ -72,48 +72,48 @@ class Host:
         )
 
     def shell(self, script: str, seconds: float = 120) -> str:
-        """Standard output of a script."""
+        """Run a shell script and return its standard output."""
         return self.run("sh", "-eu", "-s", given=script, seconds=seconds)
 
     def ids(self, service: str = "", *, running: bool = True) -> list[str]:
-        """Containers of the stack, or of one service."""
+        """Return the container ids of the stack, or of one service."""
         filters = [f"label={LABEL}.project={PROJECT}"]
         filters += [f"label={LABEL}.service={service}"] if service else []
         words = [word for one in filters for word in ("--filter", one)]
         return self.run("docker", "ps", "--quiet", *([] if running else ["--all"]), *words).split()
 
     def inspect(self, service: str = "") -> list[dict[str, Any]]:
-        """What the engine says of them."""
+        """Return what `docker inspect` prints about these containers."""
         ids = self.ids(service)
         found: list[dict[str, Any]] = json.loads(self.run("docker", "inspect", *ids)) if ids else []
         return found
 
     def started(self) -> dict[str, str]:
-        """Container name -> when it was started."""
+        """Map each container's name to the time when it was started."""
         return {one["Name"]: one["State"]["StartedAt"] for one in self.inspect()}
 
     def crash(self, service: str) -> None:
-        """Kill a service's process: unlike `docker kill`, the engine takes it for a crash."""
+        """Kill a service's process; unlike after `docker kill`, the engine treats this as a crash."""
         for one in self.inspect(service):
             self.run("kill", "-KILL", str(one["State"]["Pid"]))
 
     def wait(self, what: str, good: Callable[[], bool], seconds: float = 240) -> None:
-        """Wait until something holds; the log of the stack when it does not."""
+        """Wait until a condition holds; on timeout, fail with the log of the stack."""
         end = time.monotonic() + seconds
         while not good():
             assert time.monotonic() < end, f"{what}: not after {seconds:.0f} s\n{self.logs()}"
             time.sleep(1)
 
     def healthy(self, service: str) -> bool:
-        """Whether a service has a healthy container."""
+        """Return whether a service has a healthy container."""
         return any(
             (one["State"].get("Health") or {}).get("Status") == "healthy" for one in self.inspect(service)
         )
 
     def logs(self, lines: int = 30) -> str:
-        """The end of every container's log."""
+        """Return the end of every container's log."""
         return self.run("docker", "compose", "-p", PROJECT, "logs", "--tail", str(lines), check=False)
 
     def current(self) -> str:
-        """Id of the release that serves."""
+        """Return the id of the current release."""
         return self.run("readlink", "/opt/ragdock/current").strip().rsplit("/", 1)[-1]

@@ -1,4 +1,4 @@
-"""People at work: requests at a steady rate through the public endpoint, and one long streamed answer."""
+"""Load on the public endpoint: requests at a steady rate, and one streamed answer after the other."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import httpx
 from tests.stack.endpoint import ApiClient, Endpoint, asking
 
 PER_SECOND = 5.0
-# One answer takes all processors of a small host: more people asking at once only wait longer.
+# One answer takes all processors of a small host: more questions at once would only wait longer.
 ASKING = 2
 QUESTION = "Who built the lighthouse?"
 
 
 @dataclass
 class Tally:
-    """What came of the requests."""
+    """The results of the requests."""
 
     answered: Counter[str] = field(default_factory=Counter)
     failed: list[str] = field(default_factory=list)
@@ -30,7 +30,7 @@ class Tally:
 
     @property
     def total(self) -> int:
-        """Requests that ended."""
+        """The number of requests that ended."""
         return sum(self.answered.values()) + len(self.failed)
 
 
@@ -78,7 +78,7 @@ class Load:
         began = time.monotonic()
         message = ""
         try:
-            # A new connection each time, as from new visitors: the edge's own retries are what is tried.
+            # A new connection each time, as from new visitors: this tests the edge's own retries.
             with self._endpoint.client() as http:
                 reply = self._asked(http) if what == "ask" else http.get("/")
             if reply.status_code != HTTPStatus.OK:
@@ -96,7 +96,7 @@ class Load:
 
 
 class Streams:
-    """Streamed answers, one after the other, as long as a deployment lasts; each must come to its end."""
+    """Streamed answers, one after the other, for the whole of a deployment; each must be complete."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._api = ApiClient(endpoint)

@@ -1,4 +1,4 @@
-"""Files as people bring them: good ones of each kind, and each way to be bad."""
+"""Files as people upload them: a readable one of each format, and one with each fault."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8
 
 
 def word() -> str:
-    """A word that is in no other document."""
+    """Return a random word that is in no other document."""
     return f"zq{secrets.token_hex(6)}"
 
 
@@ -26,12 +26,12 @@ def manual() -> bytes:
 
 
 def as_another(pdf: bytes) -> bytes:
-    """The same document for a reader, another one for a hash: a comment after the end of the PDF."""
+    """Return the same document with another hash: a comment is added after the end of the PDF."""
     return pdf + f"\n% {word()}\n".encode()
 
 
 def story(keyword: str) -> str:
-    """A few sentences around a word."""
+    """Return a few sentences that contain a keyword."""
     return (
         f"The lighthouse of {keyword} was built in 1874 by the engineer Ada Brunn. "
         f"Its lamp burns colza oil, and the keeper of {keyword} climbs 212 steps every evening."
@@ -39,7 +39,7 @@ def story(keyword: str) -> str:
 
 
 def pdf(*pages: str, password: str = "") -> bytes:
-    """A PDF with a page for each text."""
+    """Return a PDF with one page for each text."""
     document = FPDF()
     if password:
         document.set_encryption(
@@ -53,7 +53,7 @@ def pdf(*pages: str, password: str = "") -> bytes:
 
 
 def good(kind: str, keyword: str) -> bytes:
-    """A readable file of a kind."""
+    """Return a readable file of one format that contains a keyword."""
     text = story(keyword)
     if kind == "pdf":
         return pdf("A preface without any content of note.", text)
@@ -74,7 +74,7 @@ def empty_pdf() -> bytes:
 
 
 def bad() -> dict[str, tuple[str, bytes, str]]:
-    """What is wrong -> name, content and the code that says so; each is refused, or fails with its reason."""
+    """Map each fault to a file name, its content and error code; each is refused or fails with its reason."""
     whole = pdf(story(word()), story(word()))
     harmed: dict[str, tuple[str, bytes, str]] = {}
     for kind, part in office.PARTS.items():

@@ -16,11 +16,11 @@ from pathlib import Path
 from tests.stack.endpoint import CHECKOUT
 
 INVENTORY = os.environ.get("RAGDOCK_INVENTORY", "inventory/sandbox")
-# More words for each run, such as -e @settings.yml of another deployment in the same inventory.
+# Extra arguments for each run, such as -e @settings.yml of another deployment in the same inventory.
 ARGUMENTS = shlex.split(os.environ.get("RAGDOCK_ARGUMENTS", ""))
 LONGEST = 900.0
 RECAP = re.compile(r"^\S+\s+: ok=\d+\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
-# What the copy shares with its original: the way to the host, the models' files.
+# What a copy shares with its original: access to the host, the models' files.
 SHARED = (".ragdock", ".sandbox", ".venv")
 
 
@@ -34,16 +34,16 @@ class Outcome:
 
     @property
     def changed(self) -> int:
-        """Tasks that changed something, on all hosts."""
+        """The number of tasks that changed something, on all hosts."""
         return sum(int(found.group(1)) for found in RECAP.finditer(self.output))
 
     def good(self) -> Outcome:
-        """The run must have ended well."""
+        """Assert that the run succeeded."""
         assert self.code == 0, self.tail()
         return self
 
     def refused(self, *words: str) -> Outcome:
-        """The run must have failed with a message that holds these words, and without a traceback."""
+        """Assert that the run failed with a message that contains these words, and without a traceback."""
         assert self.code != 0, self.tail()
         message = " ".join(self.output.split())
         missing = [word for word in words if word.lower() not in message.lower()]
@@ -57,10 +57,10 @@ class Outcome:
 
 
 class Run:
-    """A playbook in its own process group, so that it can be interrupted like at a terminal."""
+    """A playbook in its own process group, so that it can be interrupted as at a terminal."""
 
     def __init__(self, checkout: Path, playbook: str, *arguments: str) -> None:
-        # What is read is what an operator sees: no colours, no buffering.
+        # No colours and no buffering: tests match the plain lines that an operator sees, as they are printed.
         environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "PYTHONUNBUFFERED": "1"}
         environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
         self._began = time.monotonic()
@@ -77,7 +77,7 @@ class Run:
         )
 
     def until(self, good: Callable[[str], bool]) -> None:
-        """Read on until a line is as wanted."""
+        """Read the output until a line meets a condition."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self._read.append(line)
@@ -86,11 +86,11 @@ class Run:
         raise AssertionError(f"the run ended before\n{''.join(self._read[-60:])}")
 
     def send(self, number: signal.Signals) -> None:
-        """Ctrl-C goes to the whole group, as at a terminal; a kill too: nothing is left to tidy up."""
+        """Signal the whole group: Ctrl-C as at a terminal, and a kill so that no process can clean up."""
         os.killpg(self.process.pid, number)
 
     def end(self, seconds: float = LONGEST) -> Outcome:
-        """Wait for it."""
+        """Wait for the end of the run; kill it after a timeout."""
         try:
             rest, _ = self.process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
@@ -106,14 +106,14 @@ def play(playbook: str, *arguments: str, checkout: Path = CHECKOUT, seconds: flo
 
 
 def beside(name: str, second_octet: int) -> tuple[str, ...]:
-    """Arguments for a deployment that does not exist yet, in a network beside the one that stands."""
+    """Return arguments for a new deployment in a network of its own, beside the existing one."""
     network = f"10.{second_octet}"
     settings = {"name": name, "vpc_cidr": f"{network}.0.0/16", "subnet_cidr": f"{network}.1.0/24"}
     return tuple(word for key, one in settings.items() for word in ("-e", f"ragdock_{key}={one}"))
 
 
 def copy_of_checkout(where: Path) -> Path:
-    """A copy of everything git knows or would add, with the original's state beside it."""
+    """Copy all files that git tracks or would add, and link the original's state directories."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=CHECKOUT, capture_output=True, check=True,
@@ -126,7 +126,7 @@ def copy_of_checkout(where: Path) -> Path:
     copy.mkdir()
     subprocess.run(["tar", "--extract", "--file", str(where / "all.tar")], cwd=copy, check=True)
     (where / "all.tar").unlink()
-    # A release records the revision it was made from.
+    # A release records the git revision it was made from, so the copy needs a commit.
     git = ["git", "-c", "user.name=tests", "-c", "user.email=tests@localhost", "-c", "commit.gpgsign=false"]
     for words in (
         ["init", "--quiet"],

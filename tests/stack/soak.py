@@ -1,4 +1,4 @@
-"""How often faults are tried: SOAK=n, once when it is not set. The longest tests run only where it is."""
+"""How often faults are tested: SOAK times, once if it is not set. The longest tests run only if it is set."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ STRANGE = "strange.example.org"
 
 @pytest.mark.parametrize("path", ["/", "/app/", "/api/health", "/login"])
 def test_another_name_is_refused_on_purpose(endpoint: Endpoint, path: str) -> None:
-    """Else a page of someone else's name could show ours; an empty 200 told no one anything."""
+    """Otherwise a page under someone else's name could show ours; an empty 200 would explain nothing."""
     with endpoint.client() as http:
         reply = http.get(path, headers={"Host": STRANGE})
         assert (reply.status_code, "does not answer to that name" in reply.text) == (421, True)

@@ -17,7 +17,7 @@ BACK_SECONDS = 240.0
 def test_a_worker_killed_in_mid_document_continues(
     api: ApiClient, host: Host, bin_of_documents: list[str]
 ) -> None:
-    """The document is neither lost nor doubled, and the one behind it is not blocked."""
+    """The document is neither lost nor duplicated, and the one behind it is not blocked."""
     long = api.brought("killed.pdf", papers.as_another(papers.manual()))
     bin_of_documents.append(long)
     api.until(long, lambda one: one["state"] == "processing", 60)
@@ -34,7 +34,7 @@ def test_a_worker_killed_in_mid_document_continues(
 
 
 def test_without_opensearch_users_are_informed_and_it_recovers(api: ApiClient, host: Host) -> None:
-    """Answers cannot be given: the reply says so at once, the pages stay up, nothing has to be restarted."""
+    """The reply reports the outage at once, the pages stay up, and nothing has to be restarted."""
     container = host.inspect("opensearch")[0]["Name"].lstrip("/")
     host.run("docker", "stop", container)
     try:
@@ -56,7 +56,7 @@ def test_without_opensearch_users_are_informed_and_it_recovers(api: ApiClient, h
 
 
 def test_without_ollama_search_by_word_still_answers_or_says_why(api: ApiClient, host: Host) -> None:
-    """An answer without a model is a degraded one; it never hangs and never pretends."""
+    """Without a model the answer is marked as degraded or refused with a code; it never hangs."""
     container = host.inspect("ollama")[0]["Name"].lstrip("/")
     host.run("docker", "stop", container)
     try:

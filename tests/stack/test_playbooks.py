@@ -10,7 +10,7 @@ from tests.stack.plays import play
 
 
 def test_every_check_passes() -> None:
-    """The table of verify.yml, and its verdict."""
+    """The table and the verdict that verify.yml prints."""
     outcome = play("playbooks/verify.yml").good()
     assert outcome.changed == 0
     assert "NOT PASSED" not in outcome.output
@@ -19,7 +19,7 @@ def test_every_check_passes() -> None:
 
 @pytest.mark.parametrize("what", FAULTS)
 def test_a_check_that_must_fail_fails(what: str) -> None:
-    """A check that cannot fail shows nothing."""
+    """A check that cannot fail verifies nothing."""
     assert FAULTS[what].fails <= failed(verified())
 
 

@@ -1,4 +1,4 @@
-"""No generated secret stands where people look, copy or mail."""
+"""No generated secret is in a place that people read, copy or send by mail."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LARGEST_BYTES = 20_000_000
 
 
 def secrets_of(host: Host) -> dict[str, str]:
-    """Name -> a piece of each secret that cannot occur by chance, of the host's and the parameter store's."""
+    """Map each secret on the host and in the parameter store to a piece that cannot occur by chance."""
     script = (
         'cd /opt/ragdock/secrets; find . -type f | while read -r f; do echo "== $f"; cat "$f"; echo; done'
     )
@@ -39,7 +39,7 @@ def secrets_of(host: Host) -> dict[str, str]:
 
 
 def pieces(name: str, text: str) -> dict[str, str]:
-    """What to look for of a file or a parameter: a key's third line, and each long word of the rest."""
+    """Return what to search for: a private key's third line, no part of a certificate, else long words."""
     if "PRIVATE KEY-----" in text:
         return {name: text.strip().splitlines()[2]}
     if "-----BEGIN" in text:
@@ -48,7 +48,7 @@ def pieces(name: str, text: str) -> dict[str, str]:
 
 
 def parameters(name: str) -> dict[str, str]:
-    """What the parameter store keeps encrypted for a deployment: restic's password is not on the host."""
+    """Return the encrypted parameters of a deployment: restic's password is there and not on the host."""
     ssm: Any = Aws(settings.load()).ssm
     pages = ssm.get_paginator("get_parameters_by_path").paginate(
         Path=f"/ragdock/{name}/", Recursive=True, WithDecryption=True
@@ -62,12 +62,12 @@ def parameters(name: str) -> dict[str, str]:
 
 
 def named_in(text: str, secrets: dict[str, str]) -> list[str]:
-    """Names of the secrets that occur."""
+    """Return the names of the secrets that occur in a text."""
     return [name for name, secret in secrets.items() if secret in text]
 
 
 def test_the_search_itself_finds_what_is_there(host: Host) -> None:
-    """A search that finds nothing verifies nothing until it has found something."""
+    """Show that the search can find a secret; otherwise finding none would mean nothing."""
     secrets = secrets_of(host)
     for name, secret in secrets.items():
         assert name in named_in(f"some text with {secret} in it", secrets)
@@ -92,7 +92,7 @@ def test_no_secret_on_the_host_outside_secrets(host: Host) -> None:
 
 
 def test_no_secret_in_ansibles_output_or_the_operators_files(host: Host) -> None:
-    """The most talkative deployment with every diff shown, and what is in this checkout's state."""
+    """Neither in output at -vvv with every diff shown, nor in this checkout's files and state."""
     secrets = secrets_of(host)
     outcome = play("playbooks/deploy.yml", "-vvv", "--diff").good()
     checked = play("site.yml", "-vvv", "--diff", "--check").good()
@@ -105,7 +105,7 @@ def test_no_secret_in_ansibles_output_or_the_operators_files(host: Host) -> None
 
 @pytest.mark.parametrize("machine", ["operator", "host"])
 def test_the_watch_on_processes_sees_a_short_one(host: Host, watch: Watch, machine: str) -> None:
-    """What finds nothing in a whole run (conftest.py) must have been able to find something."""
+    """The watch that finds nothing in a whole run (conftest.py) must be able to find a short process."""
     mark = f"ragdock-{uuid.uuid4().hex}"
     words = ("sh", "-c", f"sleep 0.1; : {mark}")
     if machine == "host":
@@ -119,7 +119,7 @@ def test_the_watch_on_processes_sees_a_short_one(host: Host, watch: Watch, machi
 
 
 def test_no_secret_in_the_sandbox_or_in_an_image(host: Host) -> None:
-    """The AWS APIs' log, the registry's, what the loop writes, user data, and what images were made of."""
+    """The logs of the AWS APIs, the registry and the loop, user data, and the history of images."""
     secrets = secrets_of(host)
     places = {
         "containers": "for c in $(docker ps -aq --filter name=ragdock-);"
@@ -133,7 +133,7 @@ def test_no_secret_in_the_sandbox_or_in_an_image(host: Host) -> None:
         )
         assert output.stdout, f"nothing was read of {place}"
         assert not named_in(output.stdout, secrets), f"{place} show {named_in(output.stdout, secrets)}"
-    # What the sandbox's server of models compares with, as an operator's own server would.
+    # The key that the sandbox's model server accepts; an operator's own server would store it too.
     servers = CHECKOUT / ".sandbox" / "elsewhere" / "key"
     files = [path for path in (CHECKOUT / ".sandbox").rglob("*") if searched(path) and path != servers]
     assert any(path.name == "loop.log" for path in files)
@@ -143,12 +143,12 @@ def test_no_secret_in_the_sandbox_or_in_an_image(host: Host) -> None:
 
 
 def searched(path: Path) -> bool:
-    """Whether a file of the sandbox is one that people look into; disks and models are not."""
+    """Return whether a file of the sandbox is to be searched; disks, models and links are not."""
     return path.is_file() and not path.is_symlink() and path.stat().st_size < LARGEST_BYTES
 
 
 def test_keys_on_the_operators_machine_are_theirs_alone() -> None:
-    """What must lie here as a file (the SSH key, the sandbox's authorities) is for no one else to read."""
+    """Private keys that must be files (the SSH key, the sandbox's CAs) are readable by their owner alone."""
     keys = [
         path
         for folder in (".ragdock", ".sandbox")
@@ -161,7 +161,7 @@ def test_keys_on_the_operators_machine_are_theirs_alone() -> None:
 
 
 def operators_files() -> list[Path]:
-    """What git knows, and the state directory."""
+    """Return the files that git tracks, and those of the state directory."""
     listed = subprocess.run(
         ["git", "ls-files"], cwd=CHECKOUT, capture_output=True, text=True, check=True
     ).stdout

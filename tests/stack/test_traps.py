@@ -1,4 +1,4 @@
-"""Traps and rarities through the deployed stack: all brought at once, each told by its own code."""
+"""Traps and rare formats in the deployed stack: all uploaded at once, each reported by its own code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WRITTEN = {
 
 
 def test_each_trap_is_reported_by_its_code(api: ApiClient, bin_of_documents: list[str]) -> None:
-    """Refused at the endpoint or failed in the ledger: a program learns which it was, a person why."""
+    """Refused at the endpoint or failed in the ledger, with a code for programs and a reason for people."""
     codes: dict[str, str] = {}
     waiting: dict[str, str] = {}
     cases = traps.refused()
@@ -38,7 +38,7 @@ def test_each_trap_is_reported_by_its_code(api: ApiClient, bin_of_documents: lis
 
 
 def test_each_rarity_is_read_and_found(api: ApiClient, bin_of_documents: list[str]) -> None:
-    """Formats beyond the first five, a wrong ending, a scan, fonts that hide their letters."""
+    """Formats beyond the main five, a wrong file extension, a scan, a font without readable characters."""
     words = {kind: papers.word() for kind in (*RARE, "ending")}
     files = {f"rare.{kind}": traps.rare(kind, papers.story(words[kind])) for kind in RARE}
     files["ending.txt"] = papers.good("docx", words["ending"])

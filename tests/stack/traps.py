@@ -1,4 +1,4 @@
-"""Files that are traps or rarities, made in memory: each with what the stack must say of it."""
+"""Trap files and rare formats, made in memory, with the error codes that the stack may report for them."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def bomb() -> bytes:
 
 
 def rare(kind: str, text: str) -> bytes:
-    """A file of a format beyond the first five, around a text."""
+    """Return a file of a format beyond the main five that contains a text."""
     if kind == "csv":
         return f'what,said,year\nlighthouse,"{text}",1874\nother,"nothing",1875\n'.encode()
     return office.whole(kind, text)
 
 
 def scan(line: str) -> bytes:
-    """A PDF that is a picture of a line."""
+    """Return a PDF that holds only a picture of a line of text."""
     picture = Image.new("L", (1240, 400), "white")
     ImageDraw.Draw(picture).text((60, 120), line, font=ImageFont.load_default(44), fill="black")
     made = io.BytesIO()
@@ -50,7 +50,7 @@ def scan(line: str) -> bytes:
 
 
 def refused() -> dict[str, tuple[str, bytes, set[str]]]:
-    """What is wrong -> name, content, and the codes that may say so."""
+    """Map each fault to a file name, its content, and the error codes that may be reported."""
     whole = papers.pdf(papers.story(papers.word()))
     return {
         "encrypted": ("encrypted.pdf", papers.pdf("x", password=papers.word()), {"encrypted"}),

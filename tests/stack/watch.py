@@ -1,4 +1,4 @@
-"""What processes are started with, on the host and on the operator's machine, while something runs."""
+"""Record the arguments of all processes on the host and on the operator's machine during a test run."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Self
 
 from tests.stack.host import Host
 
-# Prints the arguments of each process once, until its input ends. Young processes are read again and again,
-# since a process changes its arguments when it becomes another program; all of them once a second.
+# Prints each distinct set of arguments once, until its input ends. Processes younger than half a second are
+# read every few milliseconds, since exec replaces their arguments; all processes are read once a second.
 SAMPLER = """
 import os, select, sys, time
 seen, born, whole = set(), {}, 0.0
@@ -43,7 +43,7 @@ AWAY_SECONDS = 1.0
 
 
 class Watch:
-    """Samples both machines; `text` holds what was seen so far.
+    """Samples both machines; `text` holds the arguments seen so far.
 
     The host may restart meanwhile, or be deleted and replaced: it is found by its name each time.
     """
@@ -60,7 +60,7 @@ class Watch:
 
     @property
     def text(self) -> dict[str, str]:
-        """Machine -> the arguments of its processes, one process a line."""
+        """Map each machine to the arguments of its processes, one process a line."""
         return {where: "".join(lines) for where, lines in self._seen.items()}
 
     def __enter__(self) -> Self:

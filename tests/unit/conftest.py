@@ -1,4 +1,4 @@
-"""What needs a restic as new as the host's waits until there is one: `make stack` runs it."""
+"""Marks the unit tests that need a restic as new as the host's: `make stack` runs them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of the real restic, which a machine without the sandbox's images does not have."""
+    """Mark the tests of the real restic, which is missing on a machine without the sandbox's images."""
     for item in items:
         if HERE in item.path.parents and "restic" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.restic)

@@ -1,7 +1,7 @@
 """The real restic, as new as the host's (Debian 13: 0.18).
 
-Where the machine has an older one or none, the one of a standing host of the sandbox is taken; without such a
-host the tests of restic fail. `make unit` leaves them to `make stack`.
+If the machine has none or an older one, it is copied from a running sandbox host; without such a host the
+tests of restic fail. `make unit` leaves them to `make stack`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ HOSTS = f"label={PART}=host"
 
 
 def new_enough(program: str | None) -> bool:
-    """Whether this restic tells failures apart by its exit code."""
+    """Whether this restic distinguishes failures by exit code."""
     if program is None:
         return False
     output = subprocess.run([program, "version"], capture_output=True, text=True, check=False).stdout
@@ -31,7 +31,7 @@ def new_enough(program: str | None) -> bool:
 
 
 def taken_from_a_host(target: Path) -> bool:
-    """Copy restic out of a host, first beside its place: another process of the tests may do the same."""
+    """Copy restic from a host, under a temporary name first: another test process may do the same."""
     docker = shutil.which("docker")
     if docker is None:
         return False
@@ -48,7 +48,7 @@ def taken_from_a_host(target: Path) -> bool:
 
 @pytest.fixture(scope="session")
 def restic() -> Iterator[None]:
-    """restic is on the PATH, and new enough."""
+    """Provide a restic on the PATH that is new enough."""
     program = CHECKOUT / ".sandbox" / "bin" / "restic"
     if new_enough(shutil.which("restic")):
         yield

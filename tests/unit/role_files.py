@@ -1,4 +1,4 @@
-"""Where this checkout keeps its roles and its collection."""
+"""Paths of this checkout's roles and collection."""
 
 from __future__ import annotations
 

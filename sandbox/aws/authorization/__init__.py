@@ -1,1 +1,1 @@
-"""Decides whether a request to the AWS APIs is allowed, by the policies of whoever sends it."""
+"""Decides whether a request to the AWS APIs is allowed, by the policies that apply to its sender."""

@@ -1,4 +1,4 @@
-"""What the account knows of those who send requests and of the resources they name: moto's own state."""
+"""Looks up principals and resources of the account in moto's state."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from sandbox.aws.authorization.policies import (
 from sandbox.aws.authorization.resource_policies import resource_policy
 
 NOTHING: Mapping[str, str] = {}
-# Actions that the resource's own policy has to allow as well: to somebody, or to the account for all in it.
+# Actions that the resource's own policy must allow too, either to the principal or to the whole account.
 ALSO_BY_THE_RESOURCE = ("kms:", "sts:AssumeRole")
 
 
@@ -38,24 +38,24 @@ class Principal:
     """A user, or a session of a role."""
 
     arn: str
-    # The name that IAM gives to sessions and to users: no two have the same.
+    # The unique id that IAM gives to a user or session.
     user_id: str
     name: str
     kind: str
     policies: tuple[Policy, ...]
-    # Kind of policy -> what limits those above.
+    # Kind of policy (boundary, session) -> the policy that limits `policies`.
     limits: Mapping[str, Policy] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
-    # Of a session: the ARN of its role.
+    # For a session: the ARN of its role.
     role: str = ""
 
     def __str__(self) -> str:
-        """As AWS's messages name it."""
+        """Return the name used in AWS's messages."""
         return self.arn
 
 
 SERVICE = "Service"
-# As whom the sandbox becomes the role of a host.
+# The principal with which the sandbox assumes the role of a host.
 EC2 = Principal("ec2.amazonaws.com", "", "ec2", SERVICE, ())
 
 
@@ -68,7 +68,7 @@ class Account:
     organization: Organization = field(default_factory=Organization)
 
     def owner(self, key: str) -> tuple[Principal, Secrets] | None:
-        """Whose access key this is, and what only the owner has."""
+        """Return the owner of an access key and the owner's secrets; None if nobody has the key."""
         for user in list(self._iam.users.values()):
             for one in user.access_keys:
                 if one.access_key_id == key and one.status == "Active":
@@ -81,17 +81,17 @@ class Account:
         return principal, Secrets(session.secret_access_key, session.session_token, until)
 
     def name_of(self, key: str) -> str:
-        """The name of who has an access key; the key itself when nobody has."""
+        """Return the name of the owner of an access key; the key itself if nobody has it."""
         found = self.owner(key)
         return found[0].name if found else key
 
     def simulated(self, principal: Principal, question: Question) -> Decision:
-        """What the policies of a principal and its organisation decide: a simulation asks no resource."""
+        """Decide like a simulation: by the principal's and organisation's policies, not the resource's."""
         above = self.organization.limits(question.action)
         return decide(question, principal.policies, None, principal.limits, above)
 
     def decide(self, principal: Principal, question: Question) -> Decision:
-        """What all policies that have a say decide together."""
+        """Decide by all policies that apply."""
         policy = resource_policy(self.number, self.region, question)
         limits = dict(principal.limits)
         own = list(principal.policies)
@@ -99,13 +99,13 @@ class Account:
         role = frozenset({principal.role})
         names = role | {principal.arn, self.number, f"arn:aws:iam::{self.number}:root"}
         if policy is not None:
-            # What is given to a user or to a session itself has no other limit; what is given to a role has
-            # those of its sessions; what is given to the account leaves the choice to its own policies.
+            # A grant to a user or session itself has no other limit; a grant to a role is limited like its
+            # sessions; a grant to the account leaves the decision to the account's identity policies.
             direct = policy.of(frozenset({principal.arn}), denied=names)
             own.append(policy.of(role))
         if question.action.startswith(ALSO_BY_THE_RESOURCE) and question.resource != "*":
             limits[RESOURCE] = policy.of(names) if policy else Policy(())
-        # A service acts for its own sake: an organisation's policies are for the account's people.
+        # An organisation's policies apply to the account's principals, not to AWS services.
         above = {} if principal.kind == SERVICE else self.organization.limits(question.action)
         return decide(question, own, direct, limits, above)
 
@@ -118,7 +118,7 @@ class Account:
         return self._role(role, arn, role.id, role.name, "Role") if role else None
 
     def public(self, bucket: str, key: str) -> bool:
-        """Whether everybody may read an object, also of another account."""
+        """Return whether everybody may read an object, which may belong to another account."""
         for account in list(s3_backends.values()):
             if found := account["aws"].buckets.get(bucket):
                 entry = found.keys.get(key)
@@ -126,12 +126,12 @@ class Account:
         return False
 
     def ec2_tags(self, identifier: str) -> Mapping[str, str]:
-        """The tags of a resource of EC2; of a key pair also by its name."""
+        """Return the tags of an EC2 resource by its id; key pairs are also found by name."""
         key = self._ec2.key_pairs.get(identifier)
         return dict(self._ec2.tags.get(key.id if key else identifier, NOTHING))
 
     def tags(self, service: str, kind: str, name: str) -> Mapping[str, str]:
-        """The tags of a resource of another service."""
+        """Return the tags of a resource of a service other than EC2."""
         if service == "ssm" and kind == "parameter":
             listed: Any = ssm_backends[self.number][self.region]._resource_tags.get("Parameter", {})
             return dict(listed.get(name, NOTHING))
@@ -154,7 +154,7 @@ class Account:
         )
 
     def address(self, known: str) -> str:
-        """The allocation of an Elastic IP, by its address or association."""
+        """Return the allocation id of an Elastic IP, by its address or association id."""
         for one in list(self._ec2.addresses):
             if known in (one.public_ip, one.association_id):
                 return str(one.allocation_id)
@@ -168,7 +168,7 @@ class Account:
         return None
 
     def profiled(self, association: str) -> str | None:
-        """The instance of an association of an instance profile."""
+        """Return the instance of an instance profile association."""
         found = self._ec2.iam_instance_profile_associations.get(association)
         return str(found.instance_id) if found else None
 
@@ -214,7 +214,7 @@ class Account:
         return next((one for one in list(self._iam.roles.values()) if one.arn == arn), None)
 
     def _role(self, role: Any, arn: str, user_id: str, name: str, kind: str) -> Principal:
-        """Somebody with the policies of a role."""
+        """Make a principal with the policies of a role."""
         boundary = self._managed(role.permissions_boundary_arn)
         return Principal(
             arn=arn,
@@ -233,7 +233,7 @@ class Account:
         return _document(found) if found else None
 
     def _owner(self, session: str) -> str | None:
-        """Who began a session of Session Manager: its id begins with the name of the user or session."""
+        """Return who started a Session Manager session: its id begins with the user or session name."""
         users = {one.name: one.id for one in list(self._iam.users.values())}
         roles = {
             one.session_name: one.user_id for one in list(sts_backends[self.number]["aws"].assumed_roles)

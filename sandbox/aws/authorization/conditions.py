@@ -21,8 +21,8 @@ def _in_network(value: str, wanted: str) -> bool:
     return ipaddress.ip_address(value) in ipaddress.ip_network(wanted, strict=False)
 
 
-# Operator -> whether a value of the request passes a value of the policy. `Like` operators are below: they
-# treat wildcards and variables together.
+# Operator -> whether a value of the request matches a value of the policy. The `Like` operators are handled
+# separately, because wildcards and variables must be resolved together.
 TESTS: dict[str, Test] = {
     "StringEquals": lambda value, wanted: value == wanted,
     "StringEqualsIgnoreCase": lambda value, wanted: value.lower() == wanted.lower(),
@@ -55,7 +55,7 @@ IF_EXISTS = "IfExists"
 
 
 class UnknownOperatorError(ValueError):
-    """A condition operator that IAM does not have, or that is not known here."""
+    """A condition operator that IAM does not have, or that is not supported here."""
 
 
 @dataclass(frozen=True)
@@ -70,17 +70,17 @@ class Condition:
     wanted: tuple[str, ...]
 
     def __str__(self) -> str:
-        """As in the policy."""
+        """Return the condition as written in the policy."""
         return f"{self.written} {self.key} {list(self.wanted)}"
 
     def met(self, context: Context) -> bool:
-        """Whether a request fulfils it."""
+        """Return whether a request meets the condition."""
         values = context.get(self.key.lower(), ())
         if self.operator == "Null":
             return (not values) == (self.wanted[0].lower() == "true")
         negated = self.operator in NEGATED
         if not values:
-            # A comparison with what is not there: an inequality holds, an equality does not.
+            # The request has no such key: a negated comparison is met, a positive one is not.
             return self.if_exists or self.quantifier == "ForAllValues" or (negated and not self.quantifier)
         operator = NEGATED.get(self.operator, self.operator)
         passed = [
@@ -100,12 +100,12 @@ def _passes(operator: str, value: str, wanted: str, context: Context) -> bool:
     try:
         return TESTS[operator](value, text)
     except ValueError:
-        # A word where a number, a time or an address is compared.
+        # The value is not the number, time or address that the operator compares.
         return False
 
 
 def conditions(block: Mapping[str, Mapping[str, Any]]) -> Iterator[Condition]:
-    """Read the element `Condition` of a statement."""
+    """Parse the `Condition` element of a statement."""
     for written, keys in block.items():
         quantifier, _, name = written.rpartition(":")
         if_exists = name.endswith(IF_EXISTS)

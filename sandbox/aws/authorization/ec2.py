@@ -1,4 +1,4 @@
-"""The rights that an operation of EC2 needs: one for each resource that it names or makes."""
+"""The permissions that an EC2 operation needs: one for each resource that it names or creates."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sandbox.aws.authorization.calls import Call
 from sandbox.aws.authorization.rights import Right, tags
 
 IDENTIFIER = re.compile(r"([a-z]+(?:-[a-z]+)*)-[0-9a-f]{8,17}")
-# The beginning of an identifier -> the type of resource, as IAM calls it.
+# Prefix of an identifier -> the resource type, as IAM calls it.
 TYPES = {
     "ami": "image",
     "eipalloc": "elastic-ip",
@@ -30,14 +30,14 @@ TYPES = {
     "vpc": "vpc",
     "vpce": "vpc-endpoint",
 }
-# Parts of a request in which identifiers name nothing that is worked on.
+# Parameters whose identifiers do not name a resource that the operation works on.
 ELSEWHERE = frozenset({"ClientToken", "Filters", "Tags", "TagSpecifications", "UserData"})
 PASSING = frozenset({"RunInstances", "AssociateIamInstanceProfile", "ReplaceIamInstanceProfileAssociation"})
 COMPUTE = "ec2.amazonaws.com"
 
 
 def rights(call: Call, account: Account) -> Iterator[Right]:
-    """What AWS checks before it carries out CALL."""
+    """Yield the permissions that AWS checks before it carries out CALL."""
     parameters = call.parameters
     made = {one["ResourceType"]: tags(one.get("Tags")) for one in parameters.get("TagSpecifications") or []}
     asked = list(_asked(call, account, made))
@@ -57,7 +57,7 @@ def _asked(call: Call, account: Account, made: Mapping[str, Mapping[str, str]]) 
     given = tags(call.parameters.get("Tags"))
     keys = {"ec2:InstanceType": str(value)} if (value := call.parameters.get("InstanceType")) else {}
     for kind in catalog.kinds(call.action) or ():
-        # What is made has no name yet. A volume too is made by each launch.
+        # A resource that is created has no name yet. Every launch also creates a volume.
         new = kind.required or (call.operation, kind.name) == ("RunInstances", "volume")
         for name in named.get(kind.name) or (["*"] if new else []):
             yield Right(
@@ -74,7 +74,7 @@ def _arn(kind: str, name: str, account: Account) -> str:
 
 
 def _named(parameters: Mapping[str, Any], account: Account) -> Mapping[str, list[str]]:
-    """The resources that a request names, by type."""
+    """Return the resources that a request names, by type."""
     found: defaultdict[str, list[str]] = defaultdict(list)
     for key, text in _texts(parameters):
         if key == "KeyName":
@@ -101,7 +101,7 @@ def _identified(prefix: str, text: str, account: Account, found: defaultdict[str
 
 
 def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    """Every text in a request's parameters, with the name of its parameter."""
+    """Yield every string in a request's parameters, with the name of its parameter."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
             if name not in ELSEWHERE:

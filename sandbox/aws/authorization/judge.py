@@ -1,4 +1,4 @@
-"""Asks, before a request reaches the AWS APIs, whether whoever sent it may do that."""
+"""Authenticates and authorizes each request before it reaches the AWS APIs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sandbox.aws.recorder import App, Start, take_body
 from sandbox.aws.refusals import REST, Refusal, protocol
 from sandbox.aws.signature import Credential, credential
 
-# Nobody is asked for the right to know who they are.
+# Actions that need no permission: every caller may ask for its own identity.
 FREE = frozenset({"sts:GetCallerIdentity"})
 BECOMING = "AssumeRole"
 OWN_PATHS = "/sandbox/"
@@ -42,21 +42,22 @@ def now() -> dt.datetime:
 class Judge:
     """A WSGI application around the AWS APIs.
 
-    Everybody is asked for a signature; for rights, everybody but the administrator, who plays AWS itself.
+    Every request must be signed. All callers except the administrator, who acts as AWS itself, also need
+    permissions.
     """
 
     def __init__(self, app: App, account: Account, administrator: Keys, log: Log = _print) -> None:
-        """Judge by what ACCOUNT knows."""
+        """Decide by the principals and policies of ACCOUNT."""
         self._app = app
         self._account = account
         self._administrator = administrator
         self._log = log
 
     def __call__(self, environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
-        """Let a request through, or answer it with AWS's refusal."""
+        """Pass a request on, or answer it with AWS's error."""
         if str(environ.get("PATH_INFO", "")).startswith(OWN_PATHS):
             return self._app(environ, start_response)
-        # Not when its body has come: that may take longer than a signature is good for.
+        # Take the time before the body is read: that may take longer than a signature is valid.
         arrived = now()
         body = take_body(environ)
         signed = credential(environ)
@@ -101,14 +102,14 @@ class Judge:
             )
             return worded(reason, signed.service, form, said)
         if principal is None and operations.operation(environ, body) == BECOMING:
-            # Also here a role's trust decides: one that does not trust EC2 gives a host nothing.
+            # The role's trust policy decides here too: only a role that trusts EC2 gives a host credentials.
             principal = EC2
         return self._unauthorized(environ, body, signed, principal, form) if principal else None
 
     def _unauthorized(
         self, environ: dict[str, Any], body: bytes, signed: Credential, principal: Principal, form: str
     ) -> Refusal | None:
-        """The refusal of somebody who lacks a right."""
+        """Return the error for a principal without the needed permissions, or None."""
         try:
             call = read(environ, body, signed)
             rights = [] if call.action in FREE else services.rights(call, self._account)
@@ -124,7 +125,7 @@ class Judge:
         return worded(Reason.DENIED, signed.service, form, said) if said else None
 
     def _denial(self, principal: Principal, call: Call, rights: list[Right]) -> str:
-        """What is said about the first right that is lacking; nothing when none is."""
+        """Return the message about the first missing permission; empty if none is missing."""
         for right in rights:
             decision = self.decide(principal, right, call)
             if not decision.allowed:
@@ -133,12 +134,12 @@ class Judge:
         return ""
 
     def _public(self, environ: dict[str, Any]) -> bool:
-        """Whether a request reads an object that is everybody's."""
+        """Return whether a request reads a public object."""
         bucket, _, key = str(environ.get("PATH_INFO", "")).lstrip("/").partition("/")
         return environ.get("REQUEST_METHOD") in ("GET", "HEAD") and self._account.public(bucket, key)
 
     def decide(self, principal: Principal, right: Right, call: Call) -> Decision:
-        """Whether somebody has a right."""
+        """Decide whether a principal has a permission."""
         del call
         if catalog.kinds(right.action) is None:
             return Decision(False, False, f"AWS has no action {right.action}", IDENTITY)
@@ -147,12 +148,12 @@ class Judge:
 
 
 def _asks_for_a_simulation(environ: dict[str, Any], body: bytes, signed: Credential) -> bool:
-    """By the operation's name alone: no other request is read for this, the administrator's above all."""
+    """Check only the operation's name: no other request, least of all the administrator's, is parsed."""
     return signed.service == "iam" and operations.operation(environ, body) == simulation.OPERATION
 
 
 def context(principal: Principal, right: Right, account: Account) -> Context:
-    """The condition keys of a request, in lower case."""
+    """Return the condition keys of a request, in lower case."""
     at = now()
     service = right.action.partition(":")[0]
     found = {
@@ -162,7 +163,7 @@ def context(principal: Principal, right: Right, account: Account) -> Context:
         "aws:PrincipalArn": principal.arn,
         "aws:PrincipalType": principal.kind,
         "aws:RequestedRegion": account.region,
-        # This AWS has no other way in than http; on AWS nobody here would use it.
+        # This AWS is reached over http only, but stands for requests that would use https on AWS.
         "aws:SecureTransport": "true",
         "aws:ViaAWSService": "false",
         "aws:userid": principal.user_id,

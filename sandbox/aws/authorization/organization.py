@@ -1,4 +1,4 @@
-"""What the organisation of an account forbids to everybody in it: its control policies, a file each."""
+"""The control policies that an organisation applies to all principals of an account, one file each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from sandbox.aws.authorization.policies import Policy, Statement, parse
 
 SERVICE_CONTROL, RESOURCE_CONTROL = "service control policy", "resource control policy"
-# The services whose resources a resource control policy guards.
+# The services to which resource control policies apply.
 GUARDED = frozenset(
     {
         "aoss",
@@ -24,22 +24,22 @@ GUARDED = frozenset(
         "sts",
     }
 )
-# FullAWSAccess, which AWS attaches by itself. A policy that allows less stands in its place.
+# FullAWSAccess, which AWS attaches by default. A policy that allows less replaces it.
 FULL = parse('{"Statement": [{"Sid": "FullAWSAccess", "Effect": "Allow", "Action": "*", "Resource": "*"}]}')
 
 
 class UnreadablePolicyError(ValueError):
-    """A file that is not what it should be. As long as it is there nobody has a right."""
+    """A file is not a valid policy. While it exists, every request is denied."""
 
 
 @dataclass(frozen=True)
 class Organization:
-    """The control policies in a folder; without one, the account is in no organisation."""
+    """The control policies in a folder; without policies, the account is in no organisation."""
 
     folder: Path | None = None
 
     def limits(self, action: str) -> Mapping[str, Policy]:
-        """Kind of policy -> what all of that kind together allow and deny."""
+        """Return, per kind of policy, what all policies of that kind together allow and deny."""
         statements = list(self._statements())
         of_services = [one for one in statements if not one.principals]
         of_resources = [one for one in statements if one.principals]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
-# What is known about a request: condition key (lower case) -> its values.
+# The context of a request: condition key (lower case) -> its values.
 Context = Mapping[str, tuple[str, ...]]
 
 VARIABLE = re.compile(r"\$\{([^}]*)\}")
@@ -15,13 +15,13 @@ LITERAL = frozenset("*?$")
 
 
 def substituted(text: str, context: Context) -> str | None:
-    """TEXT with the values of its variables; None when one has no value, for then nothing matches."""
+    """Substitute the variables in TEXT; None if one has no value, because then nothing matches."""
     parts = _parts(text, context)
     return None if parts is None else "".join(part for part, _ in parts)
 
 
 def matches(pattern: str, text: str, context: Context) -> bool:
-    """Whether TEXT is what PATTERN describes; wildcards in the values of variables are plain characters."""
+    """Return whether TEXT matches PATTERN; wildcards in the values of variables are plain characters."""
     parts = _parts(pattern, context)
     if parts is None:
         return False
@@ -30,18 +30,18 @@ def matches(pattern: str, text: str, context: Context) -> bool:
 
 
 def any_of(patterns: Iterable[str], ignore_case: bool = False) -> re.Pattern[str]:
-    """One expression for several patterns without variables."""
+    """Compile several patterns without variables into one regular expression."""
     flags = re.DOTALL | (re.IGNORECASE if ignore_case else 0)
     return re.compile("|".join(f"(?:{_glob(one)})" for one in patterns) or r"(?!)", flags)
 
 
 def has_variable(pattern: str) -> bool:
-    """Whether a pattern depends on the request."""
+    """Return whether a pattern contains a variable, so that it depends on the request."""
     return VARIABLE.search(pattern) is not None
 
 
 def _parts(text: str, context: Context) -> list[tuple[str, bool]] | None:
-    """The pieces of TEXT, each with whether its characters stand for themselves."""
+    """Split TEXT into pieces, each with whether it is literal (no wildcards)."""
     found: list[tuple[str, bool]] = []
     for number, piece in enumerate(VARIABLE.split(text)):
         if number % 2 == 0:

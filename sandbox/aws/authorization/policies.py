@@ -1,4 +1,4 @@
-"""Policies, and what several of them decide about one request."""
+"""Parses policies and evaluates several of them for one request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from sandbox.aws.authorization.conditions import Condition, conditions
 from sandbox.aws.authorization.patterns import Context, any_of, has_variable, matches
 
-# Kinds of policies, as AWS's messages call them.
+# Kinds of policies, as named in AWS's messages.
 IDENTITY, RESOURCE = "identity-based policy", "resource-based policy"
 BOUNDARY, SESSION = "permissions boundary", "session policy"
 NONE: Mapping[str, Policy] = {}
@@ -20,7 +20,7 @@ NONE: Mapping[str, Policy] = {}
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked: one action on one resource."""
+    """The request to decide: one action on one resource."""
 
     action: str
     resource: str
@@ -29,13 +29,13 @@ class Question:
 
 @dataclass(frozen=True)
 class Resources:
-    """The resources of a statement: those without a variable as one expression, the others as they are."""
+    """The resources of a statement: those without variables as one regular expression, the others as is."""
 
     fixed: re.Pattern[str]
     variable: tuple[str, ...]
 
     def include(self, arn: str, context: Context) -> bool:
-        """Whether one of them is this one."""
+        """Return whether one of them matches this ARN."""
         return bool(self.fixed.fullmatch(arn)) or any(matches(one, arn, context) for one in self.variable)
 
 
@@ -49,33 +49,33 @@ class Statement:
     not_actions: bool
     resources: Resources
     not_resources: bool
-    # Of a policy that belongs to a resource: ARNs or accounts, or * for everybody.
+    # Only in resource-based policies: ARNs or accounts, or * for everybody.
     principals: frozenset[str]
     conditions: tuple[Condition, ...]
 
     def covers(self, question: Question) -> bool:
-        """Whether it speaks of this action and this resource."""
+        """Return whether it applies to this action and this resource."""
         if (self.actions.fullmatch(question.action) is None) != self.not_actions:
             return False
         return self.resources.include(question.resource, question.context) != self.not_resources
 
     def names(self, principals: frozenset[str]) -> bool:
-        """Whether it speaks of one of these principals."""
+        """Return whether it applies to one of these principals."""
         return "*" in self.principals or bool(self.principals & principals)
 
     def unmet(self, context: Context) -> list[Condition]:
-        """The conditions that this request does not fulfil."""
+        """Return the conditions that this request does not meet."""
         return [condition for condition in self.conditions if not condition.met(context)]
 
 
 @dataclass(frozen=True)
 class Policy:
-    """A policy document that has been read."""
+    """A parsed policy document."""
 
     statements: tuple[Statement, ...]
 
     def of(self, principals: frozenset[str], denied: frozenset[str] = frozenset()) -> Policy:
-        """What a resource's policy says about these principals; and what it denies to some others."""
+        """Return the statements about these principals, and the denials that also apply to `denied`."""
         return Policy(
             tuple(
                 one
@@ -92,13 +92,13 @@ class Decision:
     allowed: bool
     explicit: bool
     why: str
-    # Which kind of policy denies it, or lacks what would allow it.
+    # The kind of policy that denies the request, or that does not allow it.
     kind: str = ""
 
 
 @lru_cache(maxsize=256)
 def parse(document: str) -> Policy:
-    """Read a policy document; each is read once."""
+    """Parse a policy document; results are cached."""
     statements = json.loads(document)["Statement"]
     listed = statements if isinstance(statements, list) else [statements]
     return Policy(tuple(_statement(number, one) for number, one in enumerate(listed, start=1)))
@@ -111,11 +111,11 @@ def decide(
     limits: Mapping[str, Policy] = NONE,
     organization: Mapping[str, Policy] = NONE,
 ) -> Decision:
-    """As IAM does within one account: a denial wins, then any allowance counts, else nothing is allowed.
+    """Decide like IAM within one account: a denial wins, then any allow counts, else the request is denied.
 
-    IDENTITY are the principal's own policies, RESOURCE_POLICY is what that of the resource says about the
-    principal. LIMITS, by their kind, limit what the identity's policies can allow; ORGANIZATION also limits
-    what the resource's can.
+    IDENTITY are the principal's own policies; RESOURCE_POLICY is the part of the resource's policy about the
+    principal. LIMITS, by kind, restrict what the identity policies can allow; ORGANIZATION also restricts
+    what the resource's policy can allow.
     """
     own = [statement for policy in identity for statement in policy.statements]
     of_resource = resource_policy.statements if resource_policy else ()
@@ -144,7 +144,7 @@ def decide(
 
 
 def _lacking(limits: Mapping[str, Policy], question: Question) -> Decision | None:
-    """The denial by a limit that does not allow it."""
+    """Return the denial by the first limit that does not allow the request, or None."""
     for kind, policy in limits.items():
         if not _allowance(policy.statements, question):
             return Decision(False, False, f"the {kind} does not allow it", kind)

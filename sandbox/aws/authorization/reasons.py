@@ -1,4 +1,4 @@
-"""Why a request is refused, as the service that it goes to words it."""
+"""Reasons to refuse a request, with the error that each service returns for them."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from sandbox.aws.refusals import CBOR, EC2, JSON, QUERY, REST, Refusal
 
 
 class Reason(Enum):
-    """What is wrong with whoever sent it."""
+    """Why a request is refused."""
 
     DENIED = auto()
     UNSIGNED = auto()
     UNKNOWN_KEY = auto()
-    # Of a session: none, or another's.
+    # A session's token is missing or belongs to another session.
     WRONG_TOKEN = auto()
     ENDED_SESSION = auto()
     WRONG_SIGNATURE = auto()
-    # The body is not the one whose digest is signed.
+    # The body does not match the signed digest.
     WRONG_DIGEST = auto()
-    # The signature is too old, or not made yet.
+    # The signature is too old, or its time is in the future.
     WRONG_TIME = auto()
-    # A presigned address that is no longer good.
+    # A presigned URL has expired.
     ENDED_ADDRESS = auto()
 
 
@@ -85,12 +85,12 @@ OF_S3: Words = {
 }
 BY_PROTOCOL = {QUERY: OF_QUERY, JSON: OF_JSON, CBOR: OF_JSON, EC2: OF_EC2, REST: OF_S3}
 BY_SERVICE: dict[str, Words] = {"sns": {Reason.DENIED: Refusal("AuthorizationError", "", FORBIDDEN)}}
-# What only S3 tells apart.
+# Reasons that only S3 distinguishes -> the reason that other services report.
 OTHERWISE = {Reason.WRONG_DIGEST: Reason.WRONG_SIGNATURE, Reason.ENDED_ADDRESS: Reason.WRONG_TIME}
 
 
 def worded(reason: Reason, service: str, protocol: str, message: str = "") -> Refusal:
-    """AWS's error; MESSAGE is said where the service has no sentence of its own for this."""
+    """Return AWS's error for a reason; MESSAGE is used if the service has no fixed message for it."""
     words = BY_PROTOCOL[protocol]
     reason = reason if reason in words else OTHERWISE[reason]
     found = BY_SERVICE.get(service, {}).get(reason) or words[reason]

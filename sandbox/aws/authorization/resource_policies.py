@@ -41,12 +41,12 @@ def _role(account: str, _region: str, arn: str) -> Any:
     return next((one.assume_role_policy_document for one in roles if one.arn == arn), None)
 
 
-# Service -> what reads the policy of the resource with an ARN.
+# Service -> function that reads the policy of the resource with an ARN.
 READ: dict[str, Read] = {"ecr": _repository, "kms": _key, "s3": _bucket, "sns": _topic, "sts": _role}
 
 
 def resource_policy(account: str, region: str, question: Question) -> Policy | None:
-    """The policy of the resource that a question is about."""
+    """Return the policy of the resource that a question is about."""
     read = READ.get(question.action.partition(":")[0])
     document = read(account, region, question.resource) if read else None
     return parse(document) if document else None

@@ -1,4 +1,4 @@
-"""What a right is: one action on one resource, and what is known of both when it is needed."""
+"""A right: the permission for one action on one resource, with the context to decide about it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ class Right:
 
     action: str
     resource: str
-    # Of the resource as it is, and of the request.
+    # Tags of the existing resource, and tags in the request.
     tags: Mapping[str, str] = field(default_factory=dict)
     request_tags: Mapping[str, str] = field(default_factory=dict)
-    # Further condition keys of the service.
+    # Additional condition keys of the service.
     keys: Mapping[str, str] = field(default_factory=dict)
 
 
 def tags(listed: Any) -> dict[str, str]:
-    """A list of tags as AWS writes it, as a dictionary; also one of keys alone."""
+    """Convert AWS's list of tags, or a list of tag keys alone, to a dictionary."""
     return {
         str(one.get("Key", one.get("key"))) if isinstance(one, Mapping) else str(one): str(
             one.get("Value", one.get("value", "")) if isinstance(one, Mapping) else ""

@@ -1,4 +1,4 @@
-"""The rights that an operation of S3 needs. Here IAM's names differ most from the API's."""
+"""The permissions that an S3 operation needs. IAM's names differ most from the API's for this service."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, parse_qsl, unquote
 from sandbox.aws.authorization.calls import Call
 from sandbox.aws.authorization.rights import Right, tags
 
-# Operation -> action. If it names a version of an object, the action's form for versions is needed.
+# Operation -> action. A request that names an object version needs the action's variant for versions.
 RENAMED = {
     "CompleteMultipartUpload": "PutObject",
     "CopyObject": "PutObject",
@@ -48,7 +48,7 @@ RENAMED = {
     "UploadPartCopy": "PutObject",
 }
 VERSIONED = frozenset({"DeleteObject", "GetObject", "GetObjectAcl", "GetObjectTagging", "PutObjectTagging"})
-# A parameter of a request that needs a right besides the operation's own.
+# Request parameters that need a permission in addition to the operation's own.
 BESIDES = {
     "ACL": "PutObjectAcl",
     "ObjectLockLegalHoldStatus": "PutObjectLegalHold",
@@ -70,7 +70,7 @@ SECONDS_A_DAY = 86400
 
 
 def rights(call: Call) -> Iterator[Right]:
-    """What AWS checks before it carries out CALL."""
+    """Yield the permissions that AWS checks before it carries out CALL."""
     parameters = call.parameters
     bucket, key = str(parameters.get("Bucket", "")), parameters.get("Key")
     arn = f"arn:aws:s3:::{bucket}" if bucket else "*"
@@ -111,7 +111,7 @@ def _of(action: str, version: Any) -> str:
 
 
 def versioned(action: str) -> str:
-    """The form of an action of objects for one version."""
+    """Return the variant of an object action for one version."""
     return action.replace("Object", "ObjectVersion", 1)
 
 
@@ -123,7 +123,7 @@ def _tags(parameters: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _lock(parameters: Mapping[str, Any]) -> dict[str, str]:
-    """The condition keys of a lock that a request asks for."""
+    """Return the condition keys of the object lock that a request asks for."""
     asked = parameters.get("Retention") or {}
     mode = asked.get("Mode") or parameters.get("ObjectLockMode")
     until = asked.get("RetainUntilDate") or parameters.get("ObjectLockRetainUntilDate")

@@ -1,4 +1,4 @@
-"""The rights that an operation of any service needs."""
+"""The permissions that an operation of any service needs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sandbox.aws.authorization.account import Account
 from sandbox.aws.authorization.calls import Call
 from sandbox.aws.authorization.rights import Right, tags
 
-# Service and type of resource -> the parameters that name one, by name, path, id or ARN.
+# Service and resource type -> the parameters that name such a resource, by name, path, id or ARN.
 NAMES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("cloudwatch", "alarm"): ("AlarmName", "AlarmNames", "ResourceARN"),
     ("ecr", "repository"): ("repositoryName", "repositoryNames", "resourceArn"),
@@ -30,7 +30,7 @@ NAMES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("ssm", "session"): ("SessionId",),
     ("sts", "role"): ("RoleArn",),
 }
-# An operation that tags what it makes needs this right besides its own.
+# An operation that tags the resource it creates needs this permission in addition to its own.
 TAGGING = {
     "cloudwatch:PutMetricAlarm": "cloudwatch:TagResource",
     "ecr:CreateRepository": "ecr:TagResource",
@@ -40,7 +40,7 @@ TAGGING = {
     "sns:CreateTopic": "sns:TagResource",
     "ssm:PutParameter": "ssm:AddTagsToResource",
 }
-# Parameter -> the condition key that has its value.
+# Action -> parameter -> the condition key with the parameter's value.
 KEYS = {
     "cloudwatch:PutMetricData": {"Namespace": "cloudwatch:namespace"},
     "iam:AttachRolePolicy": {"PolicyArn": "iam:PolicyARN"},
@@ -50,12 +50,12 @@ KEYS = {
     "ssm:GetParametersByPath": {"Recursive": "ssm:Recursive"},
     "ssm:PutParameter": {"Overwrite": "ssm:Overwrite"},
 }
-# AWS owns the parameters that it publishes; their ARN has no account.
+# Parameters that AWS publishes belong to AWS; their ARN has no account.
 PUBLISHED = "/aws/"
 
 
 def rights(call: Call, account: Account) -> list[Right]:
-    """What AWS checks before it carries out CALL: all of it must be allowed."""
+    """Return the permissions that AWS checks before it carries out CALL; all of them are required."""
     if call.credential.prefix == "ec2":
         return list(ec2.rights(call, account))
     if call.credential.prefix == "s3":
@@ -87,20 +87,20 @@ def _own(call: Call, account: Account) -> Iterator[Right]:
 
 
 def _names(call: Call, kind: str) -> Iterator[str]:
-    """The resources of this type that a request names; some parameters are there under two names."""
+    """Yield the resources of this type that a request names; several parameters may name the same type."""
     service = call.credential.prefix
     for parameter in NAMES.get((service, kind), ()):
         value = call.parameters.get(parameter)
         for one in value if isinstance(value, list) else [value] if value else []:
             text = str(one)
-            # Of the resources that an ARN may name, it names one type.
+            # A parameter may take ARNs of several resource types: keep only those of this type.
             if not text.startswith("arn:") or service == "sns" or f":{kind}" in text:
                 yield text
 
 
 def _arn(call: Call, kind: catalog.Kind, name: str, account: Account) -> str:
     if name.startswith("arn:"):
-        # A subscription belongs to its topic.
+        # Reduce a subscription's ARN to that of its topic.
         return ":".join(name.split(":")[:6]) if call.credential.prefix == "sns" else name
     number = account.number
     if kind.name == "parameter":
@@ -132,7 +132,7 @@ def _besides(call: Call, own: list[Right], account: Account) -> Iterator[Right]:
 
 
 def _session(call: Call, account: Account) -> Iterator[Right]:
-    """The instance, and the document that the request names. One that names none opens a shell."""
+    """Yield the permission for the instance, and for the document; without a document a shell is opened."""
     target, document = str(call.parameters.get("Target")), call.parameters.get("DocumentName")
     instance = catalog.kind("ssm", "instance").of(target, account.region, account.number)
     keys = {"ssm:SessionDocumentAccessCheck": "true" if document else "false"}

@@ -1,4 +1,4 @@
-"""IAM's own question to the judge: may somebody do this? (SimulatePrincipalPolicy)"""
+"""IAM's SimulatePrincipalPolicy: would a principal be allowed to do this?"""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RESULT = """<member><EvalActionName>{action}</EvalActionName><EvalResourceName>{
 
 
 def simulate(call: Call, account: Account) -> bytes | Refusal:
-    """The answer: a decision for each action on each resource, with the context that the request gives."""
+    """Decide about each action on each resource in the request, with the context that it gives."""
     source = str(call.parameters["PolicySourceArn"])
     principal = account.source(source)
     if principal is None:

@@ -1,4 +1,4 @@
-"""Faults of a whole account: how much it may ask for, and how fast."""
+"""Faults of a whole account: quotas, throttling, plan and regions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sandbox.aws.refusals import QUERY, Refusal
 
 
 class Throttling(Fault):
-    """AWS gives an account so many requests a second."""
+    """AWS limits an account's requests per second."""
 
     name = "throttling"
     says = "every Nth request is refused as one too many"
@@ -34,7 +34,7 @@ class Throttling(Fault):
 
 
 class FreePlan(Fault):
-    """An account of the free plan launches only what is marked as such."""
+    """An account on the free plan can launch only instance types marked as free."""
 
     name = "free-plan"
     says = "the account is on the free plan"
@@ -50,7 +50,7 @@ class FreePlan(Fault):
 
 
 class QuotaUsedUp(Fault):
-    """A new account has five addresses, five networks, and few processors."""
+    """A new account has quotas of five addresses, five networks and a few vCPUs."""
 
     name = "quota-used-up"
     says = "no address, network or processor is left in the account"
@@ -71,7 +71,7 @@ class QuotaUsedUp(Fault):
 
 
 class RegionDisabled(Fault):
-    """Newer regions know nobody's credentials until the account has enabled them."""
+    """Newer regions reject all credentials until the account has enabled the region."""
 
     name = "region-disabled"
     says = "the account has not enabled its regions, except us-east-1"

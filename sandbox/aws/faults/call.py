@@ -24,16 +24,16 @@ class Call:
 
     @property
     def dry(self) -> bool:
-        """Whether nothing is to be done."""
+        """Return whether this is a dry run."""
         return self.fields.get("DryRun", "").lower() == "true"
 
     def names(self, *values: str) -> bool:
-        """Whether one of its fields is one of the values."""
+        """Return whether one of its fields has one of the values."""
         return bool(set(values) & set(self.fields.values()))
 
 
 def read(environ: dict[str, Any], body: bytes) -> Call:
-    """The request as a call."""
+    """Parse a request."""
     operation = operations.operation(environ, body)
     signed = credential(environ)
     service, region = (signed.service, signed.region) if signed else ("", "")

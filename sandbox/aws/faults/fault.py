@@ -1,4 +1,4 @@
-"""What a fault is."""
+"""The base class of faults."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from typing import ClassVar
 from sandbox.aws.faults.call import Call
 from sandbox.aws.refusals import Refusal
 
-# Asks the AWS behind for something more, in the caller's place.
+# Sends one more request to the AWS behind the faults, on behalf of the caller.
 Ask = Callable[[str, dict[str, str]], bytes]
 
 
 class Fault:
-    """One fault. Its number means something else for each."""
+    """One fault. The meaning of its number depends on the fault."""
 
     name: ClassVar[str]
     says: ClassVar[str]
     number: ClassVar[int] = 0
 
     def __init__(self, number: int | None = None) -> None:
-        """Begin with nothing seen."""
+        """Start with no requests seen."""
         self.value = self.number if number is None else number
 
     def refuse(self, call: Call) -> Refusal | None:
-        """The error in place of an answer."""
+        """Return an error to send in place of the answer, or None."""
         return None
 
     def ask(self, call: Call) -> dict[str, str]:
-        """Fields that the request gets besides its own."""
+        """Return fields to add to the request."""
         return {}
 
     def answer(self, call: Call, body: bytes, ask: Ask) -> bytes:
-        """The answer to a request that succeeded."""
+        """Return the answer to a successful request, changed by the fault if it applies."""
         return body

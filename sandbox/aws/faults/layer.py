@@ -1,4 +1,4 @@
-"""Stands in front of the AWS APIs and does to their requests what the faults that are on do."""
+"""Applies the active faults to requests to the AWS APIs."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ PLAN = "GetAccountPlanState"
 
 
 class Faults:
-    """A WSGI application around the recorder's: what is refused here is not recorded."""
+    """A WSGI application around the recorder; requests refused here are not recorded."""
 
     def __init__(self, app: App) -> None:
-        """Begin without faults."""
+        """Start without faults."""
         self._app = app
         self._lock = threading.RLock()
         self._on: dict[str, Fault] = {}
 
     def switch(self, name: str, on: bool, number: int | None = None) -> None:
-        """Switch one on, anew, or off."""
+        """Switch a fault on (resetting it if it was on) or off."""
         with self._lock:
             self._on.pop(name, None)
             if on:
                 self._on[name] = KINDS[name](number)
 
     def listed(self) -> dict[str, int | None]:
-        """Every fault, with its number when it is on."""
+        """Return every fault, with its number if it is on."""
         return {name: self._on[name].value if name in self._on else None for name in KINDS}
 
     def __call__(self, environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
@@ -49,7 +49,7 @@ class Faults:
             return self._plan(start_response)
         if not self._on:
             return self._app(environ, start_response)
-        # One at a time: a fault counts what it has seen.
+        # One request at a time, because faults count the requests they have seen.
         with self._lock:
             faults = list(self._on.values())
             for fault in faults:
@@ -70,7 +70,7 @@ class Faults:
         return [answer]
 
     def _pass(self, environ: dict[str, Any], body: bytes) -> Answered:
-        """Let the AWS behind answer."""
+        """Pass a request on to the AWS behind the faults."""
         seen: list[Any] = []
         inner = environ | {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
         answer = b"".join(self._app(inner, lambda status, headers, *_: seen.extend((status, headers))))
@@ -78,17 +78,17 @@ class Faults:
         return seen[0], headers, answer
 
     def _ask(self, environ: dict[str, Any], operation: str, fields: dict[str, str]) -> bytes:
-        """One more request to the same service, in the caller's name."""
+        """Send one more request to the same service, on behalf of the caller."""
         body = urlencode({"Action": operation, "Version": "2016-11-15", **fields}).encode()
         return self._pass(environ, body)[2]
 
     def _plan(self, start_response: Start) -> list[bytes]:
-        """What kind of account this is; the AWS behind does not know the question."""
+        """Answer with the account's plan; moto does not have this operation."""
         kind = "FREE" if "free-plan" in self._on else "PAID"
         return _json(start_response, {"accountPlanType": kind, "accountPlanStatus": "ACTIVE"})
 
     def _manage(self, environ: dict[str, Any], start_response: Start) -> list[bytes]:
-        """PUT ?name=on&number=5 switches; every answer lists all."""
+        """Switch a fault on PUT (?name=NAME&state=on&number=5); every answer lists all faults."""
         if environ["REQUEST_METHOD"] == "PUT":
             asked = {key: values[0] for key, values in parse_qs(environ.get("QUERY_STRING", "")).items()}
             if asked.get("name") not in KINDS:

@@ -1,4 +1,4 @@
-"""Faults of single resources: what AWS does now and then, and a local AWS never."""
+"""Faults of single resources: behaviour that AWS shows occasionally and a local AWS never."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sandbox.aws.refusals import Refusal
 
 
 class NamesBusy(Fault):
-    """AWS asks to wait for 30 seconds before a parameter is created with the name of a deleted one."""
+    """AWS needs 30 seconds before the name of a deleted parameter can be used again."""
 
     name = "names-busy"
     says = "a parameter's name cannot be used for N seconds after its deletion"
@@ -38,7 +38,7 @@ class NamesBusy(Fault):
 
 
 class ProfileDelay(Fault):
-    """EC2 learns of a new instance profile, and then of the role in it, after IAM does."""
+    """EC2 sees a new instance profile, and then the role in it, only some time after IAM."""
 
     name = "profile-delay"
     says = "the first N launches find no instance profile, or no role in it"
@@ -62,7 +62,7 @@ class ProfileDelay(Fault):
 
 
 class ZoneWithoutType(Fault):
-    """us-east-1e has no t3; a subnet for which no zone is named may get there."""
+    """Zone us-east-1e has no t3, and AWS may choose it for a subnet that names no zone."""
 
     name = "zone-without-type"
     says = "AWS chooses zone a for a subnet, and zone a offers no instance type"
@@ -103,7 +103,7 @@ class ZoneWithoutType(Fault):
 
 
 class LaunchFails(Fault):
-    """An instance that is pending may end without ever having run; only its StateReason says why."""
+    """A pending instance may terminate without ever running; only its StateReason says why."""
 
     name = "launch-fails"
     says = "the first N instances end at once, with a StateReason"
@@ -135,7 +135,7 @@ class LaunchFails(Fault):
 
 
 class VolumeOptimizing(Fault):
-    """A volume that was changed cannot be changed again for hours."""
+    """A modified volume cannot be modified again for hours."""
 
     name = "volume-optimizing"
     says = "the change of a volume is not complete until the fault is switched off"
@@ -162,12 +162,12 @@ class VolumeOptimizing(Fault):
 
 
 class StaleReads(Fault):
-    """What was made a moment ago may not be found yet by another of AWS's machines."""
+    """Reads are eventually consistent: a resource created a moment ago may not be found yet."""
 
     name = "stale-reads"
     says = "a new resource is not found by the first N requests that name it"
     number = 1
-    # Of EC2: what an id begins with -> the word in the error.
+    # EC2: prefix of an id -> the resource name in the error code.
     ids: ClassVar[dict[str, str]] = {
         "i": "InstanceID", "igw": "InternetGatewayID", "rtb": "RouteTableID", "sg": "Group",
         "subnet": "SubnetID", "vol": "Volume", "vpc": "VpcID", "vpce": "VpcEndpointId",

@@ -44,7 +44,7 @@ def test_first_event_brings_the_header(tmp_path: Path) -> None:
 
 
 def test_rotation_loses_no_line_under_concurrency(tmp_path: Path) -> None:
-    """Two logs over one file stand for the two containers of a rolling redeploy."""
+    """Two logs on one file simulate the two containers of a rolling update."""
     path = tmp_path / "analytics.csv"
     logs = [_log(path, max_bytes=600), _log(path, max_bytes=600)]
     each, writers = 40, 8

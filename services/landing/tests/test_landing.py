@@ -1,4 +1,4 @@
-"""The landing service as a visitor and as the edge meet it."""
+"""The landing service as seen by a visitor and by the edge."""
 
 import csv
 import re
@@ -30,7 +30,7 @@ def test_page_is_small_and_needs_nothing_else(tmp_path: Path) -> None:
     response = _visitor(_app(tmp_path)).get("/")
     assert response.status_code == 200
     assert len(response.content) < 50_000
-    # The one address in it is the name space of the inline icon.
+    # The only URL in it is the XML namespace of the inline icon.
     assert set(re.findall(r"https?://[^\"' >]+", response.text)) <= {"http://www.w3.org/2000/svg"}
     assert 'action="/events/launch"' in response.text
 

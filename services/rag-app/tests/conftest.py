@@ -1,4 +1,4 @@
-"""Assumes nothing: the real ledger in a temporary folder; OpenSearch and Ollama are out of reach.
+"""Fixtures without prerequisites: the real ledger in a temporary folder, no OpenSearch or Ollama.
 
 What needs them is tested through the public endpoint (tests/stack, tests/browser).
 """
@@ -54,13 +54,13 @@ def settings_in(closed_port: int) -> Callable[..., AppSettings]:
 
 @pytest.fixture(scope="session")
 def whole_app(tmp_path_factory: pytest.TempPathFactory, closed_port: int) -> FastAPI:
-    """The app, pages included; made once, because Gradio's pages take a second of a core."""
+    """The app with its pages; built once, because Gradio's pages take a second of a core."""
     return build(_settings(tmp_path_factory.mktemp("app"), closed_port))
 
 
 @pytest.fixture
 def app(whole_app: FastAPI, make_settings: Callable[..., AppSettings]) -> FastAPI:
-    """The app with a new ledger and no one slowed down."""
+    """The app with a new ledger and an empty login rate limiter."""
     settings = make_settings()
     settings.incoming_dir.mkdir(parents=True)
     whole_app.state.backend = Backend.of(settings)
@@ -70,13 +70,13 @@ def app(whole_app: FastAPI, make_settings: Callable[..., AppSettings]) -> FastAP
 
 @pytest.fixture
 def client(app: FastAPI) -> TestClient:
-    """Someone on the other side of the edge, without token or session."""
+    """A client behind the edge, without token or session."""
     return visitor(app)
 
 
 @pytest.fixture
 def api(app: FastAPI) -> TestClient:
-    """A program that has the token."""
+    """A client that sends the API token."""
     program = visitor(app)
     program.headers["Authorization"] = f"Bearer {TOKEN}"
     return program
@@ -91,12 +91,12 @@ class Live:
 
     @contextmanager
     def person(self) -> Iterator[httpx.Client]:
-        """Someone's browser, signed in by the form."""
+        """A browser signed in through the login form."""
         with httpx.Client(base_url=self.url, timeout=30) as browser:
             form = browser.get("/login")
             token = re.search(r'name="token" value="([^"]+)"', form.text)
             assert token
-            # This client keeps no secure cookie that came over plain HTTP: it is handed over as it is.
+            # httpx drops secure cookies received over plain HTTP, so pass it on explicitly.
             signed = browser.post(
                 "/login",
                 data={"user": "ragdock", "password": PASSWORD, "token": token[1]},
@@ -112,9 +112,9 @@ def live(tmp_path_factory: pytest.TempPathFactory, closed_port: int) -> Iterator
     """The app with its pages, served to real HTTP clients."""
     folder = tmp_path_factory.mktemp("live")
     app = build(_settings(folder, closed_port))
-    # Its lines come from another thread, also between the tests.
+    # The access log writes from another thread, even between tests.
     app.user_middleware = [one for one in app.user_middleware if one.cls is not AccessLog]  # type: ignore[comparison-overlap]
-    # asyncio turns Nagle's delay off only where the protocol is named.
+    # asyncio disables Nagle's algorithm only on sockets with an explicit protocol.
     with socket.socket(proto=socket.IPPROTO_TCP) as listening:
         listening.bind(("127.0.0.1", 0))
         config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1)
@@ -146,7 +146,7 @@ def _settings(folder: Path, closed_port: int, **changed: object) -> AppSettings:
 
 
 def build(settings: AppSettings, pace: BodyRate | None = None) -> FastAPI:
-    """The app, made while a loop runs: else Gradio opens loops of its own and never closes them."""
+    """Build the app inside a running loop: otherwise Gradio opens its own loops and never closes them."""
 
     async def inside() -> FastAPI:
         return create_app(settings, pace)

@@ -68,7 +68,7 @@ def test_pages_are_closed_and_lead_browsers_to_the_login(client: TestClient, pat
 
 
 def test_token_does_not_open_the_pages(api: TestClient) -> None:
-    """Gradio's own API must not become a second, undocumented one."""
+    """Gradio's own API must not become a second, undocumented API."""
     assert api.get("/app/config", headers={"Accept": "application/json"}).status_code == 401
 
 

@@ -1,4 +1,4 @@
-"""What the Ask page sends along with a question; the answerer only writes down what it was asked."""
+"""What the Ask page sends along with a question; the fake answerer only records its questions."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ CHOSEN = Chosen(model="tiny", top_k=3, timeout=40)
 
 @dataclass
 class Noting(Answerer):
-    """Writes down what it was asked, and answers at once; a model is needed unless the answer is known."""
+    """Records its questions and answers at once; needs a model unless the question is "known"."""
 
     asked: list[Question] = field(default_factory=list)
 
@@ -46,7 +46,7 @@ class Noting(Answerer):
 
 @pytest.fixture
 def backend(app: FastAPI) -> Backend:
-    """The app's own, with that answerer and two ready documents with tags."""
+    """The app's backend with that answerer and two ready documents with tags."""
     backend: Backend = replace(app.state.backend, answerer=Noting())
     for name in ("a & b.md", "c.md"):
         document = backend.uploads.accept(name, BytesIO(f"# {name}\n".encode()))
@@ -57,7 +57,7 @@ def backend(app: FastAPI) -> Backend:
 
 
 def ask(backend: Backend, question: str, **options: Any) -> tuple[list[str], str]:
-    """What is shown, and the conversation."""
+    """Return what is shown, and the conversation."""
 
     async def story() -> tuple[list[str], str]:
         talk = options.pop("talk", "")
@@ -74,7 +74,7 @@ def asked(backend: Backend) -> Question:
 
 
 def condition(backend: Backend) -> Filters:
-    """The documents that the last question was for."""
+    """The filters of the last question."""
     given = asked(backend).filters
     assert given is not None
     return given
@@ -96,7 +96,7 @@ def test_the_filter_goes_with_the_question(backend: Backend) -> None:
         ("both",),
     )
     assert given.added_from == datetime(2026, 1, 1, tzinfo=UTC)
-    # The last day is inside.
+    # The last day is included.
     assert given.added_to == datetime(2026, 2, 1, tzinfo=UTC)
 
 
@@ -112,7 +112,7 @@ def test_every_day_of_the_calendar_can_be_meant(day: str) -> None:
     given = filters.meant([[], [], [], day, day])
     assert given.added_from is not None
     assert given.added_from.date().isoformat() == day
-    # The last day is inside, and no day comes after the last of all.
+    # The last day is included, and no day follows date.max.
     assert (given.added_to is None) == (day == "9999-12-31")
 
 
@@ -150,7 +150,7 @@ def test_a_filter_is_recalled_as_far_as_it_is_still_there(backend: Backend) -> N
 
 
 def test_the_last_day_of_all_leaves_nothing_out(backend: Backend) -> None:
-    """There is no day after it."""
+    """No day follows date.max, so there is no upper bound."""
     values: list[Any] = [[], [], [], None, "9999-12-31"]
     assert filters.meant(values).added_to is None
     assert "is not a date" not in filters.summary_html(backend, values)
@@ -160,7 +160,7 @@ def test_the_last_day_of_all_leaves_nothing_out(backend: Backend) -> None:
 
 
 def test_the_chat_is_what_the_store_holds(backend: Backend) -> None:
-    """A browser names a conversation and nothing else."""
+    """A browser sends only the id of a conversation, never its messages."""
     _, talk = ask(backend, "first")
     exchange = backend.conversations.get(talk).exchanges[0]
     shown = _asking(backend, talk, "second", [])
@@ -204,7 +204,7 @@ def test_a_thumb_without_an_answer_does_nothing(backend: Backend, sent: object) 
 
 
 def test_a_rating_is_for_the_answer_above_it(backend: Backend) -> None:
-    """A document whose text looks like the foot of another answer cannot take its thumb."""
+    """A document whose text imitates the footer of another answer cannot redirect a rating."""
     _, talk = ask(backend, "first")
     _, talk = ask(backend, "second", talk=talk)
     first, second = (exchange.id for exchange in backend.conversations.get(talk).exchanges)
@@ -221,7 +221,7 @@ def test_a_remembered_answer_can_be_asked_for_afresh(backend: Backend) -> None:
     assert (asked(backend).fresh, len(asked(backend).history)) == (False, 1)
     exchange = backend.conversations.get(talk).exchanges[1]
     ask(backend, "second", talk=talk, afresh=exchange.id)
-    # It leans on what was said before its first answer, and not on that answer.
+    # Its history is what came before its first answer, without that answer.
     assert (asked(backend).fresh, len(asked(backend).history)) == (True, 1)
     again = f'<button class="rd-again" value="{exchange.id}"'
     remembered = ANSWER.model_copy(update={"cached": True})
@@ -238,18 +238,18 @@ def test_a_full_queue_is_reported_and_counted(backend: Backend) -> None:
 
 
 def fill(backend: Backend) -> None:
-    """As many questions as the queue takes."""
+    """Fill the queue with questions."""
     for _ in range(backend.settings.ask_slots + backend.settings.ask_waiting):
         backend.gate.enter()
 
 
 def quoted(shown: str) -> bool:
-    """Whether the quote is shown, with its place and as text."""
+    """Whether the quote is shown as text, with its location."""
     return all(one in shown for one in ("Oil it in &lt;spring&gt;.", "<b>pump.md</b>, page 3", "rd-open"))
 
 
 def test_what_the_documents_say_is_shown_while_others_are_answered(backend: Backend) -> None:
-    """The queue is for the model: nobody waits in it for a search."""
+    """The queue is for the model only: a search does not wait in it."""
 
     async def story() -> list[str]:
         before = backend.gate.enter()
@@ -271,7 +271,7 @@ def test_what_the_documents_say_is_shown_while_others_are_answered(backend: Back
     assert not quoted(searching)
     assert all(quoted(shown) for shown in (reading, waiting, turn))
     assert "Reading 1 passage, about 4 s…" in turn
-    # They step back into the sources.
+    # The final answer shows them among its sources instead.
     assert not quoted(answer)
 
 

@@ -1,4 +1,4 @@
-"""Bodies over real connections: who sends is asked first, and nothing slow, half or too much stays."""
+"""Bodies over real connections: senders are authenticated first, bad bodies leave nothing behind."""
 
 import contextlib
 import json
@@ -84,7 +84,7 @@ def running(
 
 @pytest.fixture
 def server(running: Server, make_settings: Callable[..., AppSettings]) -> Server:
-    """With a new ledger."""
+    """The running server with a new ledger."""
     running.use(make_settings(upload_max_mib=8))
     return running
 
@@ -97,7 +97,7 @@ def request(path: str, head: str = "", *, method: str = "POST", length: int | No
 
 
 def answer_of(connection: socket.socket) -> tuple[int, dict[str, str], str]:
-    """Everything until the server closes: status, headers, code of the error."""
+    """Read until the server closes; returns status, headers and error code."""
     got = b""
     with contextlib.suppress(ConnectionResetError):
         while piece := connection.recv(65536):
@@ -134,7 +134,7 @@ ROUTES_WITH_BODIES = [
 def test_who_sends_is_asked_before_the_body_is_read(
     server: Server, method: str, path: str, length: int | None
 ) -> None:
-    """The answer is there though the body never comes, and the connection ends."""
+    """The response arrives although the body never does, and the connection is closed."""
     first = b"-" if length else b"1\r\n-\r\n"
     with server.connection(request(path, method=method, length=length) + first) as connection:
         status, headers, code = answer_of(connection)
@@ -144,7 +144,7 @@ def test_who_sends_is_asked_before_the_body_is_read(
 
 
 def test_every_route_of_the_document_asks_first(server: Server) -> None:
-    """No route that takes a body was forgotten in the list above."""
+    """The list above misses no route that takes a body."""
     described = httpx.get(f"http://127.0.0.1:{server.port}/api/openapi.json", timeout=_WAIT_SECONDS).json()
     bodies = {
         (method.upper(), path)
@@ -157,7 +157,7 @@ def test_every_route_of_the_document_asks_first(server: Server) -> None:
 
 
 def test_an_unknown_sender_is_not_read_on(server: Server) -> None:
-    """Of a body that is sent without a stop the server takes what the kernel buffers, no more."""
+    """Of an endless body, no more is accepted than what the kernel buffers."""
     with server.connection(request("/api/documents", length=8_000_000) + HEAD) as connection:
         sent = 0
         with contextlib.suppress(OSError):
@@ -187,7 +187,7 @@ def test_a_body_that_stops_is_given_up(server: Server, path: str, body: bytes) -
 
 
 def test_a_body_that_drips_is_given_up(server: Server) -> None:
-    """Each byte comes in time, the body would take hours."""
+    """Each byte arrives in time, but the body would take hours."""
     with server.connection(request("/api/documents", BEARER) + HEAD) as connection:
         ended = threading.Event()
 

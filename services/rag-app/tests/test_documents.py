@@ -56,7 +56,7 @@ def test_what_cannot_be_read_is_refused_with_a_code(
 def test_too_large_a_file_is_refused_and_nothing_of_it_stays(
     app: FastAPI, api: TestClient, size: int
 ) -> None:
-    """rag_core stops the first size, which passes as a form; its declared length stops the second."""
+    """rag_core refuses the first size, which the form limit allows; its declared length stops the second."""
     response = api.post("/api/documents", files={"file": ("big.txt", io.BytesIO(b"x" * size))})
     assert (response.status_code, response.json()["error"]["code"]) == (413, "upload_too_large")
     raw = app.state.backend.settings.ingestion_input_dir

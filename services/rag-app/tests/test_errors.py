@@ -1,4 +1,4 @@
-"""Every failure is one form with a stable code, and shows nothing of our insides."""
+"""Every failure has one format and a stable code, and reveals no internals."""
 
 import json
 from collections.abc import Callable
@@ -148,7 +148,7 @@ BODIES = {
 
 
 def operations(api: TestClient) -> list[tuple[str, str]]:
-    """Every operation of the API's own document, but the ones that ask a model or the index."""
+    """Every operation in the API's own OpenAPI document."""
     paths = api.get("/api/openapi.json").json()["paths"]
     return [(method.upper(), path) for path, found in paths.items() for method in found]
 
@@ -174,7 +174,7 @@ def test_no_body_makes_the_app_fail(api: TestClient, body: bytes) -> None:
         if method not in {"GET", "DELETE"}:
             asked = path.replace("{document_id}", "d").replace("{exchange_id}", talk)
             response = api.request(method, asked, content=body, headers={"Content-Type": "application/json"})
-            # Nothing listens where the index should be.
+            # There is no index here, so 503 is allowed.
             assert response.status_code != 500, (method, path, response.text)
             assert response.status_code < 500 or response.json()["error"]["code"] == "opensearch_unavailable"
 
@@ -224,7 +224,7 @@ def test_export_of_an_unknown_conversation_says_so(api: TestClient, talk: str) -
     ],
 )
 def test_no_date_makes_the_app_fail(api: TestClient, moment: object, status: int) -> None:
-    """Each that means a moment gets as far as the index, which is out of reach here."""
+    """Each valid time gets as far as the index, which cannot be reached here."""
     for name in ("added_from", "added_to"):
         for path, field in (("/api/search", "query"), ("/api/ask", "question")):
             response = api.post(path, json={field: "x", "filters": {name: moment}})

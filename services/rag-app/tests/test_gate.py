@@ -1,4 +1,4 @@
-"""The line before the models: bounded, in order, and never losing a place."""
+"""The queue for the models: bounded, in order, and never leaking a place."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from rag_app.gate import ModelGate, Ticket
 
 
 async def turn(ticket: Ticket) -> None:
-    """Wait until it is this one's turn."""
+    """Wait until it is this ticket's turn."""
     async for _ in ticket.places():
         pass
 

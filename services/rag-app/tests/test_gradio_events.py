@@ -1,4 +1,4 @@
-"""Every handler of the page is a public endpoint: whatever it is sent, no file and no address is opened."""
+"""Every handler of the page is a public endpoint: no input makes it open a file or a URL."""
 
 import asyncio
 import json
@@ -23,26 +23,26 @@ SECRET = "only-in-this-file-4d5e6f70"
 JOIN, RUN = "/app/gradio_api/queue/join", "/app/gradio_api/run/predict"
 FILE = {"_type": "gradio.FileData"}
 METADATA = "http://169.254.169.254/latest/meta-data/"
-"""Never connected to: nothing here may connect anywhere."""
+"""Never contacted: nothing here may open a connection."""
 
 
 @pytest.fixture(scope="module")
 def person(live: Live) -> Iterator[httpx.Client]:
-    """Someone who is signed in, as an attacker with a session is."""
+    """A signed-in client, as an attacker with a session would be."""
     with live.person() as browser:
         yield browser
 
 
 @pytest.fixture(scope="module")
 def functions(person: httpx.Client) -> list[dict[str, Any]]:
-    """All handlers that the page names."""
+    """All handlers listed in the page's config."""
     found: list[dict[str, Any]] = person.get("/app/config").json()["dependencies"]
     return found
 
 
 @pytest.fixture(scope="module")
 def listener() -> Iterator[tuple[str, list[bytes]]]:
-    """An address inside the network, and who came there."""
+    """An address in the internal network, and the connections made to it."""
     visits: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.settimeout(0.05)
@@ -66,7 +66,7 @@ def listener() -> Iterator[tuple[str, list[bytes]]]:
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory, listener: tuple[str, list[bytes]]) -> list[str]:
-    """What an attacker wants opened."""
+    """The files and URLs that an attacker wants opened."""
     folder = tmp_path_factory.mktemp("server")
     secret, link, token = folder / "secret.txt", folder / "link.txt", folder / "api_token"
     secret.write_text(SECRET)
@@ -89,7 +89,7 @@ def places(tmp_path_factory: pytest.TempPathFactory, listener: tuple[str, list[b
 
 
 def _shapes(place: str) -> list[object]:
-    """The ways in which Gradio takes a file, an address or a component."""
+    """The formats in which Gradio accepts a file, a URL or a component."""
     file = {"path": place, "meta": FILE}
     component = {"component": "image", "value": file, "constructor_args": {"value": place}, "props": {}}
     return [
@@ -106,7 +106,7 @@ def _shapes(place: str) -> list[object]:
 
 
 def _call(person: httpx.Client, function: dict[str, Any], data: list[object], details: object) -> str:
-    """Send an event as it may be sent; the answer, with all that follows it in the stream."""
+    """Send an allowed event; returns the response and everything that follows in the stream."""
     body = {"data": data, "event_data": details, "fn_index": function["id"], "session_hash": "attack"}
     answer = person.post(RUN if function["queue"] is False else JOIN, json=body)
     assert answer.status_code in {HTTPStatus.OK, HTTPStatus.BAD_REQUEST}, answer.text
@@ -135,7 +135,7 @@ def test_no_function_opens_a_path_or_an_address(
     for function in functions:
         many = len(function["inputs"])
         for place in places:
-            # A path is a text like any other: it may be taken as one, and nothing more.
+            # A path is a text like any other: it may be accepted as text, but never opened.
             click = dict.fromkeys(("action", "talk", "document", "exchange", "value", "path", "tags"), place)
             shown = _call(person, function, [place] * many, click)
             assert SECRET not in shown
@@ -156,7 +156,7 @@ def _refused(person: httpx.Client, function: dict[str, Any], data: list[object],
 def test_no_function_fails_on_an_event_that_says_nothing(
     person: httpx.Client, functions: list[dict[str, Any]]
 ) -> None:
-    """Each is called with the values that the page begins with."""
+    """Each is called with the page's initial values."""
     odd: list[object] = [None, {}, "x", [], 0, {"action": None, "document": [], "first": True, "liked": "x"}]
     first = {one["id"]: one["props"].get("value") for one in person.get("/app/config").json()["components"]}
     for function in functions:
@@ -272,7 +272,7 @@ def test_numbers_out_of_range_are_brought_into_it() -> None:
 
 
 def test_what_gradio_gets_is_rebuilt() -> None:
-    """Fields that only Gradio itself may fill do not come through."""
+    """Fields that only Gradio itself may set are not passed on."""
     page = _page_with(gr.Textbox)
     own = {"event_id": "0" * 32, "batched": True, "simple_format": True, "oauth_token": "x", "request": {}}
     raw = json.dumps({"data": [""], "fn_index": 0, "session_hash": "s"} | own).encode()
@@ -298,7 +298,7 @@ def test_a_question_may_speak_of_files(person: httpx.Client, functions: list[dic
 
 
 def _page_with(kind: Any, **options: object) -> gr.Blocks:
-    """A page with one event that takes one input; made while a loop runs, as the app's is."""
+    """A page with one event that takes one input; built inside a running loop, like the app's."""
 
     async def inside() -> gr.Blocks:
         with gr.Blocks() as page:

@@ -1,7 +1,7 @@
-"""Of Gradio's routes only those that the page needs exist, for one's own login, and for no other site.
+"""Only the Gradio routes that the page needs exist, bound to the caller's login, and for no other site.
 
-`gradio_routes.txt` says of every route of the Gradio that is installed whether it is open or closed. A new
-version that adds one fails here until someone has decided.
+`gradio_routes.txt` lists every route of the installed Gradio as open or closed. A new version that adds a
+route fails here until someone has decided.
 """
 
 import re
@@ -26,14 +26,14 @@ SECRET = "only-in-this-file-0a1b2c3d"
 
 @pytest.fixture(scope="module")
 def person(live: Live) -> Iterator[httpx.Client]:
-    """Someone who is signed in, as an attacker with a session is."""
+    """A signed-in client, as an attacker with a session would be."""
     with live.person() as browser:
         yield browser
 
 
 @pytest.fixture
 def secret(tmp_path: Path) -> Path:
-    """A file of the server that no page shows."""
+    """A file on the server that no page shows."""
     path = tmp_path / "secret.txt"
     path.write_text(SECRET)
     return path
@@ -84,7 +84,7 @@ def test_what_the_page_does_not_need_is_not_there(
     ],
 )
 def test_no_spelling_leads_around_the_list(live: Live, person: httpx.Client, path: str) -> None:
-    # As it is: the client would tidy the path up.
+    # As a raw path, because the client would normalise it.
     target = httpx.URL(live.url).copy_with(raw_path=path.encode())
     for method in ("GET", "POST"):
         answer = person.request(method, target, json={} if method == "POST" else None)
@@ -109,11 +109,11 @@ def test_what_the_page_needs_is_served(person: httpx.Client) -> None:
 
 
 def test_the_edge_has_the_same_list() -> None:
-    """What the edge keeps out is kept out twice; what it kept out by mistake would break the page."""
+    """What the edge blocks is blocked twice; blocking a needed route by mistake would break the page."""
     needless = CADDYFILE.read_text().split("@needless {")[1].split("rewrite @needless")[0]
     reads, events = (set(line.split()[1:]) for line in re.findall(r"path /app/.+ .+", needless))
     open_reads = {*surface.READ, surface.DATA, f"{surface.HEARTBEAT}*", "/assets/*", "/static/*"}
-    # "/app" alone is no path below /app/.
+    # "/app" itself is not below /app/.
     assert reads == {f"/app{path}" for path in open_reads if path}
     assert events == {f"/app{path}" for path in (surface.JOIN, surface.RUN, surface.CANCEL, surface.RESET)}
 
@@ -138,7 +138,7 @@ def test_no_other_site_may_read_an_answer(person: httpx.Client, method: str, ori
 
 
 def test_events_of_another_login_can_be_neither_read_nor_cancelled(live: Live, person: httpx.Client) -> None:
-    """The name of a session is the client's choice: a thief who knows it has nothing of it."""
+    """The client chooses its session's name, so knowing that name must not help an attacker."""
     functions = person.get("/app/config").json()["dependencies"]
     rate = next(one["id"] for one in functions if one["api_name"] == "rate")
     thumb = {"index": 1, "value": ["rd-x-0123456789abcdef"], "liked": True}

@@ -1,4 +1,4 @@
-"""Whatever a document makes a model write: the chat shows text, and an export does nothing in any viewer."""
+"""Whatever a document makes a model write, the chat shows text, and an export is inert in any viewer."""
 
 import re
 from collections.abc import Iterator
@@ -103,7 +103,7 @@ def elements(html: str) -> Iterator[tuple[str, set[str]]]:
 
 
 def answer(written: str) -> Answer:
-    """An answer in which every place that can hold text of others holds this."""
+    """An answer with this text in every field that can contain untrusted text."""
     cited = Citation(
         number=1,
         document_id="d",
@@ -122,14 +122,14 @@ def answer(written: str) -> Answer:
 
 @hostile
 def test_the_chat_holds_only_elements_of_ours(written: str) -> None:
-    """Also after the browser's Markdown has read it."""
+    """This also holds after the browser's Markdown renderer."""
     browser = MarkdownIt("commonmark", {"html": True, "breaks": True}).enable(["table", "strikethrough"])
     for shown in (
         render.model_markdown(written),
         render.answer_markdown(answer(written), written, "0123456789abcdef"),
         render.question_markdown(written),
         render.note(written),
-        # While it is written, the end is missing.
+        # While an answer is being written, its end is missing.
         *(render.model_markdown(written[:end]) for end in range(0, len(written), 7)),
     ):
         assert "\n" not in shown.replace("\n\n<", "")
@@ -144,7 +144,7 @@ def test_the_chat_holds_only_elements_of_ours(written: str) -> None:
 
 @hostile
 def test_the_chat_shows_all_the_words(written: str) -> None:
-    """Nothing is taken away: who reads the answer sees what the model was made to write."""
+    """Nothing is removed: the reader sees what the model was made to write."""
     text = BeautifulSoup(render.model_markdown(written), "html.parser").get_text(" ")
     for word in re.findall(r"[a-z]{5,}", unescape(re.sub(r"(?m)^\s*```.*$", "", written))):
         assert word in text, word
@@ -180,7 +180,7 @@ def test_an_export_names_the_copies_of_a_passage() -> None:
 
 @hostile
 def test_an_export_read_again_says_the_same(written: str) -> None:
-    """What is escaped is what was written: no sign is added, none is lost."""
+    """Escaping keeps the text: no character is added or lost."""
 
     def letters(text: str) -> str:
         tokens = markup.parse(text)

@@ -1,4 +1,4 @@
-"""The login: right password in, everything else out, and no help for guessing."""
+"""The login accepts only the right password, and does not help anyone guess it."""
 
 import re
 import time
@@ -33,7 +33,7 @@ def test_right_password_opens_a_session(client: TestClient) -> None:
     assert {"Secure", "HttpOnly", "SameSite=lax"} <= set(cookie.split("; "))
     page = client.get("/app/", headers={"Accept": "text/html"})
     assert page.status_code == 200
-    # What starts a half-loaded page over must stand before what may fail to load.
+    # The script that reloads a half-loaded page must come before anything that may fail to load.
     assert page.text.index("startOver") < page.text.index('type="module"')
     assert client.get("/api/documents").status_code == 200
 
@@ -48,7 +48,7 @@ def test_wrong_user_or_password_stays_outside(client: TestClient, fields: dict[s
 
 
 def test_form_of_another_site_is_refused(client: TestClient) -> None:
-    """Else a stranger could log a visitor into an account of the stranger's choice."""
+    """Otherwise an attacker could log a visitor into an account of the attacker's choice."""
     client.get("/login")
     bare = client.post("/login", data={"user": "ragdock", "password": PASSWORD})
     assert bare.status_code == 403
@@ -66,7 +66,7 @@ def test_guessing_is_slowed_down_for_that_client_only(app: FastAPI, client: Test
 
 
 def test_a_forged_address_does_not_escape_the_rate_limiter(app: FastAPI) -> None:
-    """Only the edge is believed about who the client is."""
+    """Only the edge is trusted to report the client's address."""
     for number in range(5):
         stranger = visitor(app, peer="198.51.100.4", address=f"203.0.113.{number}")
         assert log_in(stranger, WRONG).status_code == 401

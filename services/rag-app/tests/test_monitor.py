@@ -1,4 +1,4 @@
-"""The badge's judgement: honest about slowness, patient with what is down."""
+"""The health badge: reports slowness, and checks what is down less and less often."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ def report(
 
 
 def readings(reports: list[HealthReport]) -> list[Reading]:
-    """What a monitor says of reports that follow each other, asked afresh each time."""
+    """The readings a monitor makes of successive reports, with its cache expired each time."""
     left: Iterator[HealthReport] = iter(reports)
     monitor = HealthMonitor(lambda: next(left))
 
@@ -52,7 +52,7 @@ def test_light_of_one_look(seen: HealthReport, light: str, short: str) -> None:
 
 
 def test_slow_means_slower_than_usual_here() -> None:
-    """On a host where 2 s is usual, 2 s is no alarm; 3.1 s is."""
+    """On a host where 2 s is usual, 2 s raises no alarm; 3.1 s does."""
     *usual, still_fine, slow = readings([report(latency=ms) for ms in [2000.0] * 9 + [2900.0, 3100.0]])
     assert [reading.light for reading in usual[1:]] == ["green"] * 8
     assert (still_fine.light, slow.light) == ("green", "amber")

@@ -1,4 +1,4 @@
-"""What the API takes and gives beside an answer's text; no store behind it is reached."""
+"""What the API accepts and returns besides an answer's text; no store is reached."""
 
 from http import HTTPStatus
 

@@ -1,4 +1,4 @@
-"""The panel that shows a cited page: right page, right words highlighted, nothing in it can run."""
+"""The panel with a cited page: the right page, the right words highlighted, and nothing executable."""
 
 from io import BytesIO
 from typing import Any

@@ -1,4 +1,4 @@
-"""A hostile document is found and put before a real model: it stays material, and leaves as plain text."""
+"""A hostile document is given to a real model: it stays data, and is shown as plain text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gradio's own chat in a real browser: of all that a hostile answer holds, nothing comes to life."""
+"""Gradio's chat in a real browser: nothing in a hostile answer becomes active."""
 
 import asyncio
 import os
@@ -26,7 +26,7 @@ _ELEMENTS = """() => [...document.querySelectorAll('#rd-chat .md *')].map(
 
 @pytest.fixture
 def chat() -> Iterator[tuple[str, int]]:
-    """A page with all hostile answers in it: its address, and how many there are."""
+    """A page with all hostile answers; yields its URL and their number."""
     messages = []
     for written in HOSTILE.values():
         shown = render.answer_markdown(answer(written), written, "0123456789abcdef")
@@ -36,7 +36,7 @@ def chat() -> Iterator[tuple[str, int]]:
         ]
 
     async def build() -> FastAPI:
-        # While a loop runs: else Gradio opens loops of its own and never closes them.
+        # Inside a running loop: otherwise Gradio opens its own loops and never closes them.
         with gr.Blocks() as page:
             box = ask._chat()
             page.load(lambda: messages, None, box)
@@ -58,7 +58,7 @@ def chat() -> Iterator[tuple[str, int]]:
 
 @pytest.fixture
 def browser() -> Iterator[Page]:
-    """A page of Chromium."""
+    """A page in Chromium."""
     debians = "/usr/bin/chromium" if Path("/usr/bin/chromium").exists() else None
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
@@ -87,7 +87,7 @@ def test_nothing_of_a_hostile_answer_is_live(chat: tuple[str, int], browser: Pag
     assert browser.locator(_LIVE).count() == 0
     found = browser.evaluate(_ELEMENTS)
     assert len(found) > 10 * many
-    dressed = {"dir"}  # by the page's own script, in the app
+    dressed = {"dir"}  # set by the page's own script in the app
     for name, *attributes in found:
         assert name in OURS, name
         assert set(attributes) - dressed <= OURS[name], (name, attributes)

@@ -1,7 +1,7 @@
-"""Whatever the OpenAPI document allows or forbids: no request makes the app fail or break its own word.
+"""No request, whether the OpenAPI document allows it or not, makes the app fail or violate that document.
 
-Requests are made by schemathesis from the document; a real OpenSearch and a real Ollama stand behind the app,
-so that nothing is answered 503 for want of them.
+Schemathesis generates requests from the document. The app uses a real OpenSearch and a real Ollama, so that
+no response is a 503 because they are missing.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ def document(
     tmp_path_factory: pytest.TempPathFactory,
     settings_in: Callable[..., AppSettings],
 ) -> schemathesis.BaseSchema:
-    """The app's own document, with the app behind it."""
+    """The app's own OpenAPI document, bound to the app."""
     home: Path = tmp_path_factory.mktemp("schema")
     settings = settings_in(
         home,
@@ -45,7 +45,7 @@ def document(
         ollama_model="smollm2:135m",
         ollama_fallback_model="smollm2:135m",
         embedding_model_name="all-minilm",
-        # A slow machine is not a failing app.
+        # A slow machine must not look like a failing app.
         opensearch_timeout=120,
         embedding_timeout=300,
     )
@@ -71,7 +71,7 @@ def test_no_request_makes_the_app_fail(document: schemathesis.BaseSchema) -> Non
         @hypothesis.settings(
             max_examples=15,
             deadline=None,
-            derandomize=True,  # the same requests each time: a red run can be checked
+            derandomize=True,  # the same requests each time, so that a failure can be reproduced
             database=None,
             suppress_health_check=list(hypothesis.HealthCheck),
             phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
@@ -82,7 +82,7 @@ def test_no_request_makes_the_app_fail(document: schemathesis.BaseSchema) -> Non
             met[case.operation.label][reply.status_code] += 1
             case.validate_response(reply, checks=[not_a_server_error, response_schema_conformance])
 
-        # A request without parameters and body cannot be made wrong.
+        # A request without parameters and body cannot be made invalid.
         bare = (hypothesis.errors.Unsatisfiable,) if mode.is_negative else ()
         with contextlib.suppress(*bare):
             bears_it()

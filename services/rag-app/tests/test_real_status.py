@@ -1,4 +1,4 @@
-"""What /api/status says that this release makes an index with is what the worker writes into one."""
+"""The index contract that /api/status reports is the one that the worker writes into an index."""
 
 import contextlib
 import uuid

@@ -1,4 +1,4 @@
-"""Where a model is named, people read that text leaves this server; what is used up is shown and counted."""
+"""Wherever a remote model is named, users see that text leaves this server; usage is shown and counted."""
 
 import asyncio
 from collections.abc import Callable
@@ -51,7 +51,7 @@ def settings(make_settings: Callable[..., AppSettings]) -> AppSettings:
 
 @pytest.fixture
 def backend(settings: AppSettings) -> Backend:
-    """One whose models have read and written today."""
+    """A backend whose remote models have used tokens today."""
     backend = Backend.of(settings)
     with backend.remote_tokens.allowed(BIG, 100) as spent:
         spent[PROMPT] += 1200
@@ -62,7 +62,7 @@ def backend(settings: AppSettings) -> Backend:
 
 
 def reading(way: bool = True) -> Reading:
-    """What the monitor makes of a report."""
+    """The monitor's reading of a report."""
     report = HealthReport(
         opensearch=ComponentHealth(ok=True, latency_ms=5),
         ollama=ComponentHealth(ok=True, latency_ms=5),
@@ -73,7 +73,7 @@ def reading(way: bool = True) -> Reading:
 
 
 def made(component: Callable[[], T]) -> T:
-    """A part of a page, made while a loop runs: else Gradio opens loops of its own and never closes them."""
+    """Build a component inside a running loop: otherwise Gradio opens its own loops and never closes them."""
 
     async def inside() -> T:
         with gr.Blocks():

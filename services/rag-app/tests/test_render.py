@@ -1,4 +1,4 @@
-"""What documents, models and users wrote can be read and can do nothing else."""
+"""Text from documents, models and users is readable and inert."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -31,7 +31,7 @@ ATTACKS = [
 
 
 def said(written: str) -> str:
-    """A model's text as the chat shows it, without the box around it."""
+    """A model's text as the chat shows it, without the surrounding box."""
     shown = render.model_markdown(written)
     assert shown.startswith('<div class="rd-said">')
     return shown.removeprefix('<div class="rd-said">').removesuffix("</div>")
@@ -62,7 +62,7 @@ def test_passages_stay_inside_their_box(attack: str) -> None:
 
 
 def cited(*also_in: str) -> str:
-    """The sources of an answer whose passage these documents hold as well."""
+    """The sources of an answer whose passage is also in these documents."""
     one = Citation(
         number=1, document_id="x", document="a.pdf", page_start=3, page_end=3, passage="So.", also_in=also_in
     )
@@ -225,7 +225,7 @@ DOUBT = '<sup class="rd-doubt" title="No passage supports all of this sentence">
 def test_a_sentence_in_doubt_is_marked_and_markdown_stays_whole(
     written: str, sentences: list[str], html: str | None
 ) -> None:
-    """In what is expected, [ and ] stand around a sentence, { and } around a part, @ for a citation."""
+    """In the expected HTML, [ and ] enclose a sentence, { and } a part of one, and @ is a citation."""
     shown = render.answer_markdown(_answer(written, *((one, ()) for one in sentences))).split("\n\n")[0]
     shown = shown.removeprefix('<div class="rd-said">').removesuffix("</div>")
     if html is None:

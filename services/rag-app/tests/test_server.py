@@ -1,4 +1,4 @@
-"""The real server in a process of its own: it starts, and it stops without waiting for idle tabs."""
+"""The real server in its own process: it starts, and it stops without waiting for idle tabs."""
 
 import os
 import re
@@ -16,7 +16,7 @@ import pytest
 from .conftest import PASSWORD, TOKEN
 
 _START_SECONDS = 180
-"""Gradio takes 4 s of a core to import; the machine may be busy."""
+"""Importing Gradio takes 4 s of a core, and the machine may be busy."""
 
 
 @pytest.fixture
@@ -61,13 +61,13 @@ def server(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
 
 
 def test_open_tab_does_not_delay_the_end(server: tuple[subprocess.Popen[bytes], str]) -> None:
-    """Each open page holds a heartbeat for ever; a redeploy may not wait for people to close it."""
+    """Each open page keeps a heartbeat stream; a redeploy must not wait for users to close it."""
     process, url = server
     with httpx.Client(base_url=url, timeout=30) as browser:
         page = browser.get("/login")
         token = re.search(r'name="token" value="([^"]+)"', page.text)
         assert token
-        # Secure cookies are not kept by this client on plain http: hand them over as they come.
+        # httpx drops secure cookies received over plain HTTP, so pass them on explicitly.
         form_cookie = page.headers["set-cookie"].split(";")[0]
         answer = browser.post(
             "/login",

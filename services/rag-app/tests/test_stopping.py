@@ -1,6 +1,6 @@
-"""A question that no one waits for any more frees its place, also while the model reads and says nothing.
+"""An abandoned question frees its place, even while the model reads and sends nothing.
 
-The model is a socket that takes a question and stays silent, as Ollama is while it reads a long prompt.
+The model is a socket that accepts a question and stays silent, like Ollama while it reads a long prompt.
 """
 
 import asyncio
@@ -30,19 +30,19 @@ from .conftest import TOKEN
 from .test_questions_api import ANSWER
 
 SOON = 5.0
-"""Seconds; the silence itself would last for two minutes."""
+"""Seconds; the silence itself would last two minutes."""
 
 
 @dataclass
 class SilentModel:
-    """Takes a question, says nothing, notices when the asker hangs up."""
+    """Accepts a question, sends nothing and notices when the client disconnects."""
 
     listener: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
     asked: threading.Event = field(default_factory=threading.Event)
     hung_up: threading.Event = field(default_factory=threading.Event)
 
     def serve(self) -> None:
-        """Until the listener is closed."""
+        """Serve until the listener is closed."""
         with suppress(OSError):
             while True:
                 connection, _ = self.listener.accept()
@@ -55,18 +55,18 @@ class SilentModel:
 
     @property
     def address(self) -> str:
-        """Where it is."""
+        """The URL of the server."""
         return f"http://127.0.0.1:{self.listener.getsockname()[1]}"
 
 
 class Reading(Answerer):
-    """Asks the model at once: what is searched before is no part of this."""
+    """Calls the model at once, without a search."""
 
     def __init__(self, address: str) -> None:
         self._chat = Chat(address=address, timeout=120, num_ctx=2048, max_tokens=64, threads=Threads([1]))
 
     def ask(self, question: Question) -> Generator[AnswerEvent]:
-        """The real chat's stream as events; one question needs no model."""
+        """Yield the real chat's stream as events; the question "quick" needs no model."""
         if question.text == "quick":
             yield Done(answer=ANSWER)
             return
@@ -77,7 +77,7 @@ class Reading(Answerer):
 
 @pytest.fixture
 def model() -> Iterator[SilentModel]:
-    """A silent model of its own."""
+    """A silent model for each test."""
     silent = SilentModel()
     thread = threading.Thread(target=silent.serve)
     thread.start()
@@ -89,7 +89,7 @@ def model() -> Iterator[SilentModel]:
 
 @pytest.fixture
 def backend(app: FastAPI, model: SilentModel) -> Backend:
-    """The app's own, in front of the silent model."""
+    """The app's backend, using the silent model."""
     backend: Backend = replace(app.state.backend, answerer=Reading(model.address))
     app.state.backend = backend
     return backend
@@ -97,7 +97,7 @@ def backend(app: FastAPI, model: SilentModel) -> Backend:
 
 @pytest.fixture
 def url(app: FastAPI, backend: Backend) -> Iterator[str]:
-    """The app on a port: who hangs up here really closes a connection."""
+    """The app on a real port, so that hanging up closes a connection."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
     listener = socket.create_server(("127.0.0.1", 0))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -142,7 +142,7 @@ def test_stop_frees_the_model_and_the_next_question_starts_at_once(
 
 
 async def _said(backend: Backend, question: str) -> list[str]:
-    """What the Ask page shows, one after the other."""
+    """Everything the Ask page shows, in order."""
     chosen = Chosen(model=None, top_k=5, timeout=120)
     return [shown async for shown, _talk in answering(backend, question, "", chosen)]
 

@@ -13,7 +13,7 @@ from rag_core.errors import OllamaUnavailable
 
 @dataclass
 class Loading(Answerer):
-    """Fails so many times, as while Ollama starts."""
+    """Fails the given number of times, as it would while Ollama starts."""
 
     failures: int
     tries: int = 0
@@ -27,12 +27,12 @@ class Loading(Answerer):
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests do not wait between two tries."""
+    """Do not wait between two tries."""
     monkeypatch.setattr(backends, "_WARM_UP_PAUSES", (0.0, 0.0, 0.0))
 
 
 def warmed(app: FastAPI, failures: int) -> int:
-    """How many times it was tried."""
+    """Warm up the models; returns the number of tries."""
     loading = Loading(failures)
     backend: Backend = replace(app.state.backend, answerer=loading)
     backend.warm()
@@ -48,5 +48,5 @@ def test_ollama_that_starts_later_is_waited_for(app: FastAPI) -> None:
 
 
 def test_app_serves_without_models(app: FastAPI) -> None:
-    """What a question would be told is told then; the app does not end for it."""
+    """The app keeps running; the error is reported when someone asks a question."""
     assert warmed(app, failures=9) == 3

@@ -1,4 +1,4 @@
-"""The conditions of `ask` and `search` reach the search, and doubtful sentences are named."""
+"""The filters of `ask` and `search` reach the search, and unsupported sentences are listed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ragdock` without any store: exit codes mean what they say, and no traceback is shown."""
+"""`ragdock` without any store: exit codes are as documented, and no traceback is shown."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def test_a_report_that_cannot_be_written_is_refused_before_the_first_question(
 
 
 def test_the_image_says_what_it_stores(env: dict[str, str]) -> None:
-    """A deployment compares it with the release that serves; it needs no setting, volume or network."""
+    """A deployment compares these versions with the running release, without settings, volume or network."""
     alone = {name: env[name] for name in ("PATH", "PYTHONPATH")}
     command = [sys.executable, "-m", "rag_worker", "stored"]
     done = subprocess.run(command, env=alone, capture_output=True, text=True, timeout=120, check=True)

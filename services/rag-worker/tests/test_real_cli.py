@@ -1,4 +1,4 @@
-"""A person's day at the command line, beside a running worker, with real stores."""
+"""Everyday use of the command line beside a running worker, with real stores."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ QUESTIONS: list[dict[str, object]] = [
 
 @pytest.fixture(scope="module")
 def lighthouses(env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of questions about three documents, which are ready."""
+    """A file of questions about three documents that are ready."""
     home = tmp_path_factory.mktemp("lighthouses")
     for name, text in LIGHTHOUSES.items():
         (home / name).write_text(text)
@@ -131,7 +131,7 @@ def questions(folder: Path, *asked: dict[str, object]) -> Path:
 
 
 def table(shown: str) -> dict[str, str]:
-    """Name and value of each row of a table on the terminal."""
+    """Parse the names and values of a table printed on the terminal."""
     rows = [line.strip("│┃ ").split("│") for line in shown.splitlines() if line.startswith("│")]
     return {name.strip(): value.strip() for name, value in rows}
 

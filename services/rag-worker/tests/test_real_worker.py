@@ -1,4 +1,4 @@
-"""The worker as a process of its own, killed and cut off at the worst moments, with real stores."""
+"""The worker in its own process, killed and disconnected at the worst moments, with real stores."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class Process:
         )
 
     def parsers(self) -> list[psutil.Process]:
-        """Its parsing process, if one runs."""
+        """The worker's parsing process, if one is running."""
         return psutil.Process(self.popen.pid).children()
 
     def end(self, number: int) -> int:
-        """Send the signal and wait for the end."""
+        """Send the signal and wait for the process to end."""
         self.popen.send_signal(number)
         code = self.popen.wait(timeout=90)
         self._log.close()
@@ -76,7 +76,7 @@ Begin = Callable[..., Process]
 
 @pytest.fixture
 def begin(env: dict[str, str], tmp_path: Path) -> Iterator[Begin]:
-    """Starts workers, each with settings of its own if given, and ends those that a failed test left."""
+    """Start workers, optionally with their own settings; ends those that a failed test left running."""
     begun: list[Process] = []
 
     def one(**more: str) -> Process:
@@ -111,7 +111,7 @@ def until(what: str, true: Callable[[], bool], log: Path) -> None:
 
 
 def settled(ledger: Ledger, files: int, log: Path) -> dict[str, Document]:
-    """All documents by name, once each is ready or failed."""
+    """Wait until all documents are ready or failed; returns them by name."""
 
     def all_are() -> bool:
         found = ledger.list()
@@ -168,7 +168,7 @@ def test_sigterm_puts_the_document_back_and_the_next_worker_finishes_it(
 def test_ollama_that_comes_back_is_noticed_and_no_attempt_is_burnt(
     begin: Begin, env: dict[str, str], ledger: Ledger, tmp_path: Path
 ) -> None:
-    """The address answers to no one first; then a forwarder stands there, as a restarted Ollama would."""
+    """Nothing listens at the address at first; then a forwarder does, like a restarted Ollama."""
     raw, log = tmp_path / "raw", tmp_path / "log"
     raw.mkdir()
     (raw / "note.txt").write_text("The ferry leaves at nine.")
@@ -218,7 +218,7 @@ def test_edited_file_is_found_by_its_new_text_only(
 def test_damaged_office_files_are_set_aside_and_their_neighbours_are_ready(
     begin: Begin, settings: RagSettings, ledger: Ledger, tmp_path: Path
 ) -> None:
-    """Of each kind one that breaks off, one with its markup cut, a good one; and a mail with a bad file."""
+    """Of each kind a truncated file, one with truncated markup and a good one; and a mail with a bad file."""
     raw, log = tmp_path / "raw", tmp_path / "log"
     raw.mkdir()
     bad = set()
@@ -286,9 +286,9 @@ def test_pdf_that_makes_the_parser_hang_is_killed_and_its_neighbours_are_ready(
 def test_document_whose_parser_is_killed_each_time_is_set_aside_and_read_when_tried_again(
     begin: Begin, settings: RagSettings, ledger: Ledger, tmp_path: Path
 ) -> None:
-    """SIGKILL is what a host without memory sends. Two waits, the dead letter; a neighbour goes through.
+    """A host without memory sends SIGKILL. After two waits the document fails; another one is still read.
 
-    The first wait is waited for; the second, a minute, is read in the ledger and then cut short.
+    The test sits out the first wait; it reads the second, a minute, from the ledger and then skips it.
     """
     raw, log = tmp_path / "raw", tmp_path / "log"
     raw.mkdir()
@@ -300,7 +300,7 @@ def test_document_whose_parser_is_killed_each_time_is_set_aside_and_read_when_tr
     waits: dict[int, float] = {}
 
     def given_up() -> bool:
-        parsers = worker.parsers()  # before the state: those of a later document are not meant
+        parsers = worker.parsers()  # read before the state, so that no parser of a later document is killed
         victim = next((one for one in ledger.list() if one.name == "victim.pdf"), None)
         if victim is None:
             return False
@@ -332,7 +332,7 @@ def test_document_whose_parser_is_killed_each_time_is_set_aside_and_read_when_tr
 
 
 def wait_of(ledger: Path, document: str) -> float:
-    """Seconds from a failed attempt to the next; a wait longer than the first is over at once."""
+    """Seconds from a failed attempt to the next; ends a wait that is longer than the first at once."""
     with closing(sqlite3.connect(ledger, isolation_level=None)) as db:
         (wait,) = db.execute(
             "SELECT round(not_before - updated_at, 3) FROM documents WHERE id = ?", (document,)

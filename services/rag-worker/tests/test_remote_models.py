@@ -1,4 +1,4 @@
-"""With a remote embedder the worker waits for its server and says why, and the doctor spends no money."""
+"""With a remote embedder, the worker waits for its server and says why; the doctor spends no money."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def make_settings(openai: openai_server.OpenAi, tmp_path: Path) -> Iterator[Make
 
 
 def waited_for(holds: Callable[[], bool]) -> bool:
-    """Whether it holds within some seconds."""
+    """Whether the condition becomes true within 30 seconds."""
     until = time.monotonic() + 30
     while time.monotonic() < until:
         if holds():
@@ -95,7 +95,7 @@ def test_a_refused_key_pauses_ingestion_with_the_reason_and_a_renewed_one_ends_t
 
 
 def findings(settings: WorkerSettings) -> dict[str, doctor.Finding]:
-    """What the doctor says of models and index."""
+    """The doctor's findings on the models and the index."""
     parts = (doctor._index, doctor._ollama, doctor._remote, doctor._embedder)
     return {found.what: found for found in (part(settings) for part in parts)}
 

@@ -51,7 +51,7 @@ def test_wrong_setting_is_one_line_and_no_traceback(tmp_path: Path) -> None:
 
 
 def test_outage_pauses_the_worker_which_stays_healthy_and_stops_when_asked(tmp_path: Path) -> None:
-    """With nothing running it must wait, take files all the same, beat, and leave soon after SIGTERM."""
+    """Without any store it must wait, still take files, keep its heartbeat and stop soon after SIGTERM."""
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw" / "a.txt").write_text("a secret sentence")
     env = environment(tmp_path)

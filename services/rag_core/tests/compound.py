@@ -1,6 +1,6 @@
-"""Compound files (OLE) and Outlook's messages, written by hand: no kept library writes them.
+"""Compound files (OLE) and Outlook messages, built by hand: no maintained library writes them.
 
-The formats: [MS-CFB] for the container, [MS-OXMSG] for the message in it.
+The formats are [MS-CFB] for the container and [MS-OXMSG] for the message in it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _PID_CODE_PAGE, _PID_BODY_CODE_PAGE = 0x3FFD, 0x3FDE
 
 
 def compound(streams: dict[str, bytes]) -> bytes:
-    """A container of streams whose directory is a plain chain; streams under 4,096 bytes share one."""
+    """A container of streams, with its directory as a plain chain; streams under 4,096 bytes share one."""
     large, small = _Sectors(512), _Sectors(64)
     placed = [
         (name, (large if len(data) >= 4096 else small).put(data), len(data)) for name, data in streams.items()
@@ -34,7 +34,7 @@ def compound(streams: dict[str, bytes]) -> bytes:
 
 
 class _Sectors:
-    """Data in sectors of one size, each with the number of the next."""
+    """Data in sectors of a fixed size, each with the number of the next sector."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -42,7 +42,7 @@ class _Sectors:
         self.next: list[int] = []
 
     def put(self, data: bytes, filler: bytes = b"\0") -> int:
-        """The first sector of the data."""
+        """Add the data; returns the number of its first sector."""
         first = len(self.data)
         pieces = [data[at : at + self.size].ljust(self.size, filler) for at in range(0, len(data), self.size)]
         self.data += pieces
@@ -51,7 +51,7 @@ class _Sectors:
 
 
 def message(body: bytes, code_page: int, subject: bytes = b"Fees", html: bytes = b"") -> bytes:
-    """A message as Outlook saves it, whose texts are in the 8 bits of a code page."""
+    """A message as Outlook saves it, with its texts in an 8-bit code page."""
     texts = {(0x0037, 0x1E): subject, (0x1000, 0x1E): body, (0x1013, 0x102): html}
     texts = {key: data for key, data in texts.items() if data}
     properties = bytes(32)

@@ -1,4 +1,4 @@
-"""Assumes nothing. Documents are made at test time, so each test shows what is in its file."""
+"""Fixtures without prerequisites. Tests create their documents, so each shows what is in its file."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Clock:
 
 @pytest.fixture(autouse=True)
 def no_word_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever a test reads goes through chunks as well: a word that they lack fails the test."""
+    """Also chunk everything that a test parses: a word missing from the chunks fails the test."""
     monkeypatch.setattr(Parser, "parse", watched(Parser.parse))
 
 
 @pytest.fixture
 def clock() -> Clock:
-    """Time stands still until the test moves it."""
+    """A clock that stands still until the test moves it."""
     return Clock()
 
 
@@ -48,7 +48,7 @@ def ledger(tmp_path: Path, clock: Clock) -> Iterator[Ledger]:
 
 @pytest.fixture
 def tokens(tmp_path: Path) -> Iterator[RemoteTokens]:
-    """The counts of remote models, in a file of the test's own."""
+    """Token counts of remote models, in a separate file for each test."""
     one = RemoteTokens(tmp_path / "ledger.sqlite3")
     yield one
     one.close()

@@ -1,4 +1,4 @@
-"""Real manuals in an index of their own."""
+"""Real manuals in a separate index."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rag_core.settings import RagSettings
 
 @contextlib.contextmanager
 def ingested(opensearch: str, ollama: str, home: Path, files: Sequence[Path]) -> Iterator[RagSettings]:
-    """Settings of an index that holds these files."""
+    """Ingest these files; yields the settings of their index."""
     settings = RagSettings(
         opensearch_host=opensearch,
         opensearch_index=f"test-{uuid.uuid4().hex[:8]}",

@@ -1,4 +1,4 @@
-"""Measures how the time of a function grows with its input, and makes inputs that are bad for a pattern."""
+"""Measures how a function's run time grows with its input, and builds worst-case inputs for patterns."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from re import _constants as op  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
 
-# Of processor time; what takes less at the large size is not quadratic.
+# Seconds of CPU time: a function that takes less at the large size is not quadratic.
 _QUICK = 0.005
-# Four times the input: linear takes 4 times as long, quadratic 16.
+# For four times the input, linear takes 4 times as long and quadratic 16 times.
 _MOST = 8.0
 SIZE = 6000
 
@@ -26,14 +26,14 @@ _CATEGORIES = {
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Processor time of this thread: other work on the machine does not count."""
+    """CPU time of this thread: other work on the machine does not count."""
     start = time.thread_time()
     work()
     return time.thread_time() - start
 
 
 def superlinear(make: Callable[[int], object], size: int = SIZE, quick: float = _QUICK) -> str | None:
-    """What is wrong with how `make(n)()` grows; None when it is linear. Small ones first: it may explode."""
+    """How the time of `make(n)()` grows too fast, or None. Starts small, since the time may explode."""
     for small in (12, 24, 48, size // 16):
         took = seconds(_made(make, small))
         if took > 1.0:
@@ -51,7 +51,7 @@ def _made(make: Callable[[int], object], size: int) -> Callable[[], object]:
 
 
 def attacks(pattern: re.Pattern[Any]) -> Iterator[tuple[str, str, str]]:
-    """Beginning, what is repeated, and an end that fails: made of the pattern's own pieces."""
+    """Yield a prefix, a unit to repeat and a suffix that fails, built from the pattern's own pieces."""
     text = pattern.pattern if isinstance(pattern.pattern, str) else pattern.pattern.decode("latin-1")
     flags = pattern.flags & ~re.UNICODE if isinstance(pattern.pattern, bytes) else pattern.flags
     tree = parser.parse(text, flags & ~re.UNICODE)
@@ -67,7 +67,7 @@ def attacks(pattern: re.Pattern[Any]) -> Iterator[tuple[str, str, str]]:
 
 
 def _signs(tree: Any) -> Iterator[str]:
-    """A character for each atom."""
+    """Yield a character for each atom of the pattern."""
     for kind, value in tree:
         if kind in (op.LITERAL, op.NOT_LITERAL):
             yield chr(value) if kind is op.LITERAL else "a"
@@ -97,7 +97,7 @@ def _members(value: Any) -> list[str]:
 
 
 def _bodies(tree: Any) -> Iterator[str]:
-    """What a repeat repeats."""
+    """Yield an example of what each repeat or branch matches."""
     for kind, value in tree:
         if kind in (op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT):
             yield _example(value[2])
@@ -109,7 +109,7 @@ def _bodies(tree: Any) -> Iterator[str]:
 
 
 def _example(tree: Any) -> str:
-    """A short text that the pattern matches, as far as that is easily said."""
+    """A short text that the pattern matches, as far as that is easy to build."""
     text = ""
     for kind, value in tree:
         if kind is op.LITERAL:

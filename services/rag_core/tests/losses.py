@@ -1,4 +1,4 @@
-"""Every document that a test reads is also cut into chunks, and may lose no word on the way."""
+"""Chunks every document that a test parses, and fails if a word is lost on the way."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from rag_core.extract import Block, Item
 from rag_core.extract.chunk import Chunker
 from rag_core.ingest.loss import LossMeter
 
-# As many pieces as production gives a chunk, and so few that tables and headings are cut, too.
+# Tokens per chunk: as many as in production, and so few that even tables and headings are cut.
 TOKENS = (254, 60)
 
 Parse = Callable[..., Iterator[Item]]
 
 
 def lost(blocks: Iterable[Block], tokens: int) -> int:
-    """Words of the blocks that no chunk of so many pieces holds."""
+    """Number of words in the blocks that are in no chunk of this many tokens."""
     meter = LossMeter()
 
     def seen() -> Iterator[Block]:
@@ -30,7 +30,7 @@ def lost(blocks: Iterable[Block], tokens: int) -> int:
 
 
 def watched(parse: Parse) -> Parse:
-    """A method that parses as this one, and fails the test if chunks lack a word of what it gave."""
+    """Wrap a parse method so that the test fails if the chunks miss a word of its blocks."""
 
     def watching(*given: Any, **named: Any) -> Iterator[Item]:
         blocks: list[Block] = []

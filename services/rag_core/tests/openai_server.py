@@ -1,4 +1,4 @@
-"""A small server in this process that speaks the OpenAI API over a real socket, as the proxy passes it on."""
+"""A small in-process server that speaks the OpenAI API over a real socket, as forwarded by the proxy."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Asked = dict[str, Any]
 
 
 class OpenAi:
-    """What it was asked, and what it answers: a function that writes to the handler of a request."""
+    """The requests received, and `reply`, a function that writes the response to the request's handler."""
 
     def __init__(self) -> None:
         self.asked: list[Asked] = []
         self.paths: list[str] = []
         self.headers: list[dict[str, str]] = []
-        self.gone = threading.Event()  # somebody hung up on a silent server
-        self.over = threading.Event()  # the test is
+        self.gone = threading.Event()  # set when a client disconnects from a silent server
+        self.over = threading.Event()  # set when the test is over
         self.reply: Callable[[Handler, Asked], None] = lambda handler, asked: handler.answer(["High", "."])
         self.address = ""
 
@@ -33,7 +33,7 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        if self.path == "/api/tags":  # Ollama's
+        if self.path == "/api/tags":  # Ollama's API
             self.whole(200, {"models": []})
         else:
             self.refuse(403, "nothing here")
@@ -47,24 +47,24 @@ class Handler(BaseHTTPRequestHandler):
         openai.reply(self, asked)
 
     def begin(self) -> None:
-        """The head of a stream."""
+        """Send the head of a stream."""
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
 
     def raw(self, text: str) -> None:
-        """Some of a stream."""
+        """Send a piece of a stream as is."""
         data = text.encode()
         self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
         self.wfile.flush()
 
     def event(self, data: Asked) -> None:
-        """One event of a stream."""
+        """Send one event of a stream."""
         self.raw(f"data: {json.dumps(data)}\n\n")
 
     def piece(self, text: str, finish: str | None = None) -> None:
-        """Some of an answer."""
+        """Send a piece of an answer."""
         choice = {"index": 0, "delta": {"role": "assistant", "content": text}, "finish_reason": finish}
         self.event(
             {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
@@ -73,7 +73,7 @@ class Handler(BaseHTTPRequestHandler):
     def answer(
         self, pieces: list[str], *, finish: str = "stop", read: int | None = 20, written: int = 3
     ) -> None:
-        """A whole answer; `read` None: without the count of tokens."""
+        """Send a complete answer, without token counts if `read` is None."""
         self.begin()
         for piece in pieces:
             self.piece(piece)
@@ -85,7 +85,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"0\r\n\r\n")
 
     def vectors(self, texts: list[str], *, size: int = 2, read: int | None = None) -> None:
-        """A vector for each text, in the wrong order."""
+        """Send a vector for each text, in the wrong order."""
         data = [
             {"object": "embedding", "index": place, "embedding": [1.0] + [float(len(text))] * (size - 1)}
             for place, text in enumerate(texts)
@@ -95,7 +95,7 @@ class Handler(BaseHTTPRequestHandler):
         self.whole(200, {"object": "list", "model": "m", "data": data[::-1], "usage": usage})
 
     def whole(self, status: int, body: Asked | str, headers: dict[str, str] | None = None) -> None:
-        """One answer in one piece."""
+        """Send a complete response."""
         data = (body if isinstance(body, str) else json.dumps(body)).encode()
         self.send_response(status)
         self.send_header("Content-Type", "text/html" if isinstance(body, str) else "application/json")
@@ -108,14 +108,14 @@ class Handler(BaseHTTPRequestHandler):
     def refuse(
         self, status: int, message: str, *, code: str | None = None, param: str | None = None, **headers: str
     ) -> None:
-        """An error as the API has it."""
+        """Send an error in the format of the API."""
         error = {"message": message, "type": "invalid_request_error", "code": code, "param": param}
         self.whole(
             status, {"error": error}, {name.replace("_", "-"): value for name, value in headers.items()}
         )
 
     def silence(self) -> None:
-        """Nothing, until the other side has left or the test is over."""
+        """Send nothing until the client has left or the test is over."""
         self.connection.settimeout(0.02)
         openai = self.server.openai
         while not openai.over.is_set():
@@ -130,7 +130,7 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def drip(self, text: str) -> None:
-        """The same again and again, until the other side has left or the test is over."""
+        """Send the same text repeatedly until the client has left or the test is over."""
         try:
             while not self.server.openai.over.is_set():
                 self.raw(text)
@@ -140,11 +140,11 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def cut(self) -> None:
-        """The connection ends here."""
+        """Cut the connection."""
         self.close_connection = True
 
     def log_message(self, *_: object) -> None:
-        """Tests are quiet."""
+        """Do not log requests."""
 
 
 class Server(ThreadingHTTPServer):
@@ -155,12 +155,12 @@ class Server(ThreadingHTTPServer):
         self.openai = openai
 
     def handle_error(self, *_: object) -> None:
-        """Somebody hung up, as some tests do."""
+        """Ignore errors: some tests disconnect early."""
 
 
 @contextmanager
 def serving() -> Iterator[OpenAi]:
-    """The server, for a while."""
+    """Run the server for the `with` block."""
     openai = OpenAi()
     server = Server(openai)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))

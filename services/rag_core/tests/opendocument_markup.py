@@ -1,4 +1,4 @@
-"""OpenDocument files made by hand for tests: bodies of text, sheets and slides, packed."""
+"""OpenDocument files built by hand for tests: text documents, sheets and slides, packed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PDFs written by hand, object by object, for what no library would write."""
+"""PDFs built by hand, object by object, for content that no library writes."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def packed(content: bytes, more: str = "") -> bytes:
 
 
 def laborious(times: int, text: str) -> bytes:
-    """A PDF of five kilobytes whose parser works for a part of a second `times` times, in little memory.
+    """A PDF of five kilobytes that keeps its parser busy for `times` fractions of a second, in little memory.
 
-    Its page draws a form so often, and each time a million steps are read that leave nothing behind.
+    Its page draws a form `times` times; each time, a million operators are read that have no effect.
     """
     page = "<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 4 0 R/Resources"
     return pdf(
@@ -57,12 +57,12 @@ def laborious(times: int, text: str) -> bytes:
 
 
 def unending() -> bytes:
-    """A PDF that keeps its parser for hours, within one call."""
+    """A PDF that keeps its parser busy for hours, within one call."""
     return laborious(10_000, "nobody reads this")
 
 
 def tangled() -> bytes:
-    """A PDF of four kilobytes that fills memory: forms draw forms that draw forms, 40^8 pieces of text."""
+    """A PDF of four kilobytes that fills memory: nested forms draw 40^8 pieces of text."""
     depth = 8
     box = "/Type/XObject/Subtype/Form/BBox[0 0 9 9]/Resources"
     forms = [stream("/N Do " * 40, f"{box}<</XObject<</N {5 + n} 0 R>>>>") for n in range(depth)]
@@ -81,7 +81,7 @@ def tangled() -> bytes:
 
 
 def hidden_letters(line: str) -> bytes:
-    """A PDF whose font says private characters for its letters: readable only by eye."""
+    """A PDF whose font maps its letters to private-use characters: readable only by eye."""
     return _lettered([line.encode()], {ord(one): 0xE000 + ord(one) for one in line})
 
 
@@ -93,7 +93,7 @@ def spelled(lines: Sequence[str]) -> bytes:
 
 
 def right_to_left(line: str) -> bytes:
-    """A PDF with this line in a font of its own letters, drawn from left to right as typesetters do."""
+    """A PDF with this line in its own embedded letters, drawn from left to right as typesetters do."""
     codes = {one: number for number, one in enumerate(sorted(set(line)), 33)}
     return _lettered(
         [bytes(codes[one] for one in reversed(line))], {code: ord(one) for one, code in codes.items()}
@@ -101,7 +101,7 @@ def right_to_left(line: str) -> bytes:
 
 
 def east_asian(line: str, ordering: str, encoding: str) -> bytes:
-    """A PDF with this line in a font that is not in it, as East Asian PDFs often are."""
+    """A PDF with this line in a font that is not embedded, as is common in East Asian PDFs."""
     return pdf(
         [
             "<</Type/Catalog/Pages 2 0 R>>",
@@ -118,7 +118,7 @@ def east_asian(line: str, ordering: str, encoding: str) -> bytes:
 
 
 def _lettered(lines: Sequence[bytes], meanings: Mapping[int, int], size: int = 24) -> bytes:
-    """A PDF that shows these lines of codes in a font that says which character each is."""
+    """A PDF that shows these lines of codes in a font that maps each code to a character."""
     pairs = "\n".join(f"<{code:02x}> <{meaning:04x}>" for code, meaning in sorted(meanings.items()))
     mapping = (
         "/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapName /X def /CMapType 2 def\n"
@@ -143,7 +143,7 @@ def _lettered(lines: Sequence[bytes], meanings: Mapping[int, int], size: int = 2
 
 
 def drawn(content: str, more: str = "") -> bytes:
-    """A PDF of one page, 600 by 800 points, with Helvetica as /F; `more` goes into the page's own entries."""
+    """A PDF of one page, 600 by 800 points, with Helvetica as /F; `more` is added to the page's entries."""
     return pdf(
         [
             "<</Type/Catalog/Pages 2 0 R>>",
@@ -167,12 +167,12 @@ def line(x1: float, y1: float, x2: float, y2: float) -> str:
 
 
 def grid(xs: Sequence[float], ys: Sequence[float]) -> str:
-    """Content that draws lines at each x and y, from end to end."""
+    """Content that draws a full grid of lines at each x and y."""
     return "".join(line(x, ys[0], x, ys[-1]) for x in xs) + "".join(line(xs[0], y, xs[-1], y) for y in ys)
 
 
 def cells(rows: Sequence[Sequence[str]], xs: Sequence[float], tops: Sequence[float]) -> str:
-    """Content that shows rows of text, each in its column, 13 points under its top."""
+    """Content that shows rows of text, each cell in its column, 13 points below its top."""
     return "".join(
         said(text, x + 3, top - 13)
         for row, top in zip(rows, tops, strict=True)
@@ -181,12 +181,12 @@ def cells(rows: Sequence[Sequence[str]], xs: Sequence[float], tops: Sequence[flo
 
 
 def blocks(parser: Parser, path: Path) -> list[Block]:
-    """What a PDF is read as in the real parsing process."""
+    """The blocks that the real parsing process reads from a PDF."""
     return [item for item in parser.parse(path, DocumentKind.PDF) if isinstance(item, Block)]
 
 
 def paged(contents: Sequence[str], more: str = "") -> bytes:
-    """A PDF with a page, 600 by 800 points, for each content; `more` goes into each page's entries."""
+    """A PDF with a page, 600 by 800 points, for each content; `more` is added to each page's entries."""
     kids = " ".join(f"{4 + 2 * n} 0 R" for n in range(len(contents)))
     page = f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Resources<</Font<</F 3 0 R>>>>{more}/Contents"
     objects = [
@@ -205,12 +205,12 @@ def words(parser: Parser, path: Path) -> str:
 
 
 def notes(parser: Parser, path: Path) -> list[Note]:
-    """The lines of a PDF's reading report."""
+    """The notes of a PDF's reading report."""
     return [item for item in parser.parse(path, DocumentKind.PDF) if isinstance(item, Note)]
 
 
 def form(widgets: Sequence[str], content: str, more: str = "") -> bytes:
-    """A PDF of one page with these fields, each given as the entries of its own dictionary."""
+    """A PDF of one page with these form fields, each given as the entries of its dictionary."""
     numbers = [6 + n for n in range(len(widgets))]
     listed = " ".join(f"{n} 0 R" for n in numbers)
     return pdf(
@@ -230,7 +230,7 @@ def form(widgets: Sequence[str], content: str, more: str = "") -> bytes:
 def annotated(
     annotations: Sequence[str], content: str, more: Sequence[str | bytes] = (), catalogue: str = ""
 ) -> bytes:
-    """A PDF of one page with these annotations; `more` are objects from the number 6 on."""
+    """A PDF of one page with these annotations; `more` holds further objects, numbered from 6."""
     return pdf(
         [
             f"<</Type/Catalog/Pages 2 0 R{catalogue}>>",
@@ -245,7 +245,7 @@ def annotated(
 
 
 def with_files(files: Sequence[tuple[str, bytes]], content: str) -> bytes:
-    """A PDF of one page that holds these files, compressed."""
+    """A PDF of one page with these embedded files, compressed."""
     more: list[str | bytes] = []
     names = []
     for name, data in files:
@@ -257,12 +257,12 @@ def with_files(files: Sequence[tuple[str, bytes]], content: str) -> bytes:
 
 
 def picture(lines: Sequence[str], size: tuple[int, int] = (600, 300)) -> bytes:
-    """A picture of this text as an object of a PDF: so many points wide and high, two dots for each."""
+    """An image of this text as a PDF object; `size` is in points, with two pixels for each."""
     return dots((2 * size[0], 2 * size[1]), picture_rows(lines, size))
 
 
 def picture_rows(lines: Sequence[str], size: tuple[int, int] = (600, 300)) -> bytes:
-    """The dots of such a picture, row after row."""
+    """The pixels of such an image, row by row."""
     width, height = size
     text = "".join(said(line, 30, 760 - 40 * n, 20) for n, line in enumerate(lines))
     with pypdfium2.PdfDocument(drawn(text)) as document:
@@ -271,13 +271,13 @@ def picture_rows(lines: Sequence[str], size: tuple[int, int] = (600, 300)) -> by
 
 
 def dots(size: tuple[int, int], data: bytes, bits: int = 8) -> bytes:
-    """A picture of these dots as an object of a PDF."""
+    """An image with these pixels as a PDF object."""
     more = f"/Type/XObject/Subtype/Image/Width {size[0]}/Height {size[1]}/BitsPerComponent {bits}"
     return packed(data, f"{more}/ColorSpace/DeviceGray")
 
 
 def illustrated(contents: Sequence[str], pictures: Sequence[bytes], more: str = "") -> bytes:
-    """A PDF with a page for each content, in which /I0, /I1 ... are the pictures."""
+    """A PDF with a page for each content, with the pictures as /I0, /I1 ..."""
     first = 4 + 2 * len(contents)
     names = " ".join(f"/I{n} {first + n} 0 R" for n in range(len(pictures)))
     kids = " ".join(f"{4 + 2 * n} 0 R" for n in range(len(contents)))
@@ -296,5 +296,5 @@ def illustrated(contents: Sequence[str], pictures: Sequence[bytes], more: str = 
 
 
 def placed(name: str, left: float, bottom: float, width: float, height: float) -> str:
-    """Content that shows a picture at a place."""
+    """Content that shows a picture at a position."""
     return f"q {width} 0 0 {height} {left} {bottom} cm /{name} Do Q\n"

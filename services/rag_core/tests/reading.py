@@ -1,4 +1,4 @@
-"""A file as a test reads it: sniffed, parsed in this process, its text and its notes."""
+"""Reads a file for a test: sniffs and parses it in this process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rag_core.extract.sniff import sniff
 
 
 def read(path: Path) -> tuple[str, list[Note]]:
-    """All text of a file, and the lines of its reading report."""
+    """Return all text of a file, and the notes of its reading report."""
     items: list[Item] = list(guarded(path, sniff(path, path.name), 50, Recognition(None)))
     assert isinstance(items[0], Head)
     text = "\n".join(one.text for one in items if isinstance(one, Block))

@@ -1,4 +1,4 @@
-"""One index of a real OpenSearch with a real Ollama, and everything that works on it."""
+"""One index in a real OpenSearch with a real Ollama, and the services that use it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PAGES = [
 
 
 class Stack:
-    """Everything of one index, made as the services make it."""
+    """All objects for one index, built as the services build them."""
 
     def __init__(self, settings: RagSettings) -> None:
         self.settings = settings
@@ -72,7 +72,7 @@ def settings(opensearch_address: str, ollama_address: str, tmp_path: Path) -> It
 
 
 def drop(address: str) -> None:
-    """Delete indices of the store."""
+    """Delete the indices at this address."""
     request = urllib.request.Request(address, method="DELETE")  # noqa: S310 - our own store
     urllib.request.urlopen(request, timeout=30).close()  # noqa: S310
 

@@ -1,4 +1,4 @@
-"""Presentations made by hand for tests: a slide for each way to fill one, and parts edited as markup."""
+"""Presentations built for tests: a slide for each fill function, and parts edited as markup."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ SPACES = f'xmlns:p="{SLIDE}" xmlns:a="{DRAWING}" xmlns:r="{RELATIONS}" xmlns:mc=
 PLACE = (Inches(1), Inches(2), Inches(6), Inches(3))
 FIRST = "ppt/slides/slide1.xml"
 Fill = Callable[[Any], None]
-FIGURES: Any = data  # without types
+FIGURES: Any = data  # the library has no types
 
 
 def deck(path: Path, *fills: Fill, layout: int = 5) -> Path:
-    """A slide titled "Catch 1", "Catch 2"... for each of the fills."""
+    """Create a deck with a slide titled "Catch 1", "Catch 2"... for each fill."""
     made = pptx.Presentation()
     for number, fill in enumerate(fills, 1):
         slide = made.slides.add_slide(made.slide_layouts[layout])
@@ -35,7 +35,7 @@ def deck(path: Path, *fills: Fill, layout: int = 5) -> Path:
 
 
 def edit(path: Path, changes: dict[str, Callable[[str], str]], more: dict[str, bytes] | None = None) -> Path:
-    """The deck with changes to the markup of its parts, and more parts."""
+    """Change the markup of parts of the deck, and add parts."""
     with zipfile.ZipFile(path) as whole:
         parts = {name: whole.read(name) for name in whole.namelist()}
     for name, change in changes.items():
@@ -47,7 +47,7 @@ def edit(path: Path, changes: dict[str, Callable[[str], str]], more: dict[str, b
 
 
 def put(slide: Any, markup: str) -> None:
-    """A shape of one's own, with the usual prefixes declared."""
+    """Add a shape given as markup, with the usual prefixes declared."""
     slide.shapes._spTree.append(etree.fromstring(markup.replace(">", f" {SPACES}>", 1)))
 
 
@@ -68,7 +68,7 @@ def frame(uri: str, inner: str) -> str:
 
 
 def nothing(slide: Any) -> None:
-    """A slide with its title only."""
+    """Leave the slide with only its title."""
 
 
 def last(slide: Any) -> None:

@@ -1,4 +1,4 @@
-"""OpenSearch and Ollama as one small HTTP server in this process, as far as the worker asks them."""
+"""OpenSearch and Ollama as one small in-process HTTP server, limited to what the worker requests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Reply = tuple[int, dict[str, Any]]
 
 
 class Stores:
-    """What they hold, and what they answer."""
+    """Their state and their responses."""
 
     def __init__(self) -> None:
         self.index: dict[str, Any] | None = None
@@ -55,7 +55,7 @@ class Stores:
 
 @contextmanager
 def serving(stores: Stores) -> Iterator[str]:
-    """Their address, for a while."""
+    """Run the server for the `with` block; yields its URL."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -73,7 +73,7 @@ def serving(stores: Stores) -> Iterator[str]:
         do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = _reply  # noqa: N815
 
         def log_message(self, *_: object) -> None:
-            """Tests are quiet."""
+            """Do not log requests."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))

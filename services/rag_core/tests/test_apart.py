@@ -1,4 +1,4 @@
-"""Work in a process of its own gives its bytes, or nothing; it never harms the process that asked."""
+"""Work in a separate process returns its bytes or nothing, and never harms the calling process."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def test_no_process_and_no_file_is_left_behind() -> None:
 
 
 def what_is_open() -> set[str]:
-    """What the open files of this process lead to, and its children.
+    """The targets of this process's open files, and its child processes.
 
-    Another test's parser may be a child, and another test's sockets may be collected in between:
-    only what is new was left behind.
+    Another test's parser may be a child, and another test's sockets may be closed in between:
+    so only new entries count as leaked.
     """
     files = set()
     for opened in Path("/proc/self/fd").iterdir():
-        with suppress(FileNotFoundError):  # the listing's own
+        with suppress(FileNotFoundError):  # the directory listing's own descriptor
             files.add(str(opened.readlink()))
     return files | {f"child {one.pid}" for one in psutil.Process().children()}

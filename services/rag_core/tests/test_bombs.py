@@ -1,4 +1,4 @@
-"""Files that unpack to far more than they are: each ends soon, under a limit, and harms no other document."""
+"""Decompression bombs: each ends soon, at a limit, and harms no other document."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TEXT = "The lighthouse of Ardmore was built in 1874."
 SECONDS = 20
 CODES = {"corrupt", "too_much_memory", "zip_bomb", "parser_hung", "parser_crashed"}
 NAMES = "abcdefghij"
-# Ten times ten times ten...: a kilobyte that stands for ten billion words.
+# Nested entities, each ten times the one before: a kilobyte that expands to ten billion words.
 LAUGHS = "".join(
     [
         '<!DOCTYPE bomb [<!ENTITY a "lol ">',
@@ -41,7 +41,7 @@ LAUGHS = "".join(
     ]
 )
 LAST = f"&{NAMES[-1]};"
-# The same without a level: one long word, named very often.
+# Without nesting: one long word, referenced very often.
 QUADRATIC = f'<!DOCTYPE bomb [<!ENTITY {NAMES[-1]} "{"x" * 100_000}">]>'
 
 
@@ -52,7 +52,7 @@ def parser() -> Iterator[Parser]:
 
 
 def within(kind: str, part: str, bomb: str, times: int) -> bytes:
-    """An archive in which a part declares the bomb and sets it off beside the text."""
+    """An archive with a part that declares the bomb and triggers it beside the text."""
 
     def armed(markup: bytes) -> bytes:
         text = markup.decode()
@@ -65,12 +65,12 @@ def within(kind: str, part: str, bomb: str, times: int) -> bytes:
 
 
 def markup(opening: str, closing: str, bomb: str, times: int) -> bytes:
-    """A file of markup that does the same."""
+    """A markup file that does the same."""
     return f'<?xml version="1.0"?>{bomb}{opening}{TEXT} {LAST * times}{closing}'.encode()
 
 
 def lying(mib: int) -> bytes:
-    """An archive whose table says that a part has 2,000 bytes; it unpacks to so many MiB."""
+    """An archive whose directory says that a part has 2,000 bytes; it unpacks to this many MiB."""
     part = "docProps/app.xml"
     made = office.swollen(office.whole("docx", TEXT), part, mib)
     text = made.replace((mib << 20).to_bytes(4, "little"), (2000).to_bytes(4, "little"))
@@ -80,7 +80,7 @@ def lying(mib: int) -> bytes:
 
 
 def inflated(mib: int) -> bytes:
-    """A stream that is packed twice: some kilobytes that are so many MiB of operators without effect."""
+    """A stream compressed twice: some kilobytes that unpack to this many MiB of operators without effect."""
     once = zlib.compressobj(9)
     block = b"q Q " * (1 << 18)
     packed = b"".join(once.compress(block) for _ in range(mib)) + once.flush()
@@ -90,7 +90,7 @@ def inflated(mib: int) -> bytes:
 
 
 def unfolding(mib: int) -> bytes:
-    """A PDF whose page is drawn by such a stream, before a line of text."""
+    """A PDF whose page has such a stream before a line of text."""
     page = "<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents[5 0 R 4 0 R]/Resources"
     line = said(TEXT, 40, 600)
     return pdf(
@@ -106,7 +106,7 @@ def unfolding(mib: int) -> bytes:
 
 
 def pictures(many: int) -> bytes:
-    """A PDF of so many pages that are pictures, each a kilobyte that is 100 megapixels."""
+    """A PDF of this many pages of images, each a kilobyte that unpacks to 100 megapixels."""
     huge = dots((10_000, 10_000), bytes(12_500_000), 1)
     return illustrated([placed("I0", 0, 0, 600, 800)] * many + [said(TEXT, 40, 600)], [huge])
 
@@ -139,7 +139,7 @@ BOMBS: dict[str, Callable[[], bytes]] = {
 
 
 def outcome(parser: Parser, path: Path, kind: DocumentKind) -> tuple[str, str]:
-    """The code of the failure, empty without one, and the text that was read."""
+    """The error code, empty on success, and the text that was read."""
     text: list[str] = []
     try:
         text += [item.text for item in parser.parse(path, kind) if isinstance(item, Block)]

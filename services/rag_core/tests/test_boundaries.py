@@ -1,4 +1,4 @@
-"""Settings are read as promised, and no library's error leaves rag_core."""
+"""Settings are read as documented, and no library's error escapes from rag_core."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_everything_can_be_built_with_nothing_running(tmp_path: Path) -> None:
 
 
 def test_ollama_that_is_away_behind_its_proxy_is_told_as_away() -> None:
-    """The proxy answers in its place; its status says no more than a refused connection did."""
+    """The proxy answers in its place; its status means the same as a refused connection."""
     away, refuses = (
         embed.translated(ollama.ResponseError("-", status), "m", "http://models:11434")
         for status in (502, 500)

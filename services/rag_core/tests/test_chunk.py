@@ -1,4 +1,4 @@
-"""No chunk is over the embedder's window, whatever the text; structure decides where chunks end."""
+"""No chunk exceeds the embedder's window, whatever the text; structure decides where chunks end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def cut(*blocks: Block, tokens: int = MAX) -> list[Chunk]:
 
 
 def lost(*blocks: Block, tokens: int = MAX) -> int:
-    """Words of the blocks that no chunk holds."""
+    """Number of words in the blocks that are in no chunk."""
     return losses.lost(blocks, tokens)
 
 

@@ -1,4 +1,4 @@
-"""Support is decided by comparing texts; what a model claims about its sources counts for nothing."""
+"""Support is decided by comparing texts; a model's own claims about its sources are ignored."""
 
 from __future__ import annotations
 

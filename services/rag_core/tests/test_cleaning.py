@@ -1,4 +1,4 @@
-"""Text is cleaned at extraction: nothing hidden or endless is left, nothing that a script needs is lost."""
+"""Text is cleaned at extraction: nothing hidden or endless is left, and no needed character is lost."""
 
 from __future__ import annotations
 

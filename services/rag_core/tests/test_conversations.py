@@ -1,4 +1,4 @@
-"""Conversations outlive the process, and the figures say what happened."""
+"""Conversations outlive the process, and the figures are correct."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ DAY = 86_400.0
 
 
 class Clock:
-    """Time that a test moves."""
+    """A clock that a test moves."""
 
     def __init__(self) -> None:
         self.now = NOON
@@ -124,7 +124,7 @@ def test_only_a_models_answer_with_a_source_for_every_sentence_counts_as_support
 
 
 def test_conversations_share_the_ledgers_file(tmp_path: Path) -> None:
-    """One online copy of that file is a backup of both."""
+    """One online copy of that file backs up both."""
     path = tmp_path / "ledger.sqlite3"
     talk = Conversations(path).start("How?")
     ledger = Ledger(path)

@@ -1,4 +1,4 @@
-"""Delimited text as programs export it and people edit it: which mark parts it; the head of every part."""
+"""Delimited text as programs export it and people edit it: its delimiter, and its header in every part."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_quotation_marks_in_odd_places_swallow_no_rows(
 
 
 def test_every_chunk_has_the_head(parser: Parser, tmp_path: Path) -> None:
-    """Blank lines between rows are no end of the table either."""
+    """Blank lines between rows do not end the table."""
     body = "".join(f"Quay {n};Ship {n};{n}\n" + "\n" * (n % 50 == 0) for n in range(400))
     blocks = read(parser, tmp_path / "t.csv", f"sep=;\nQuay;Ship;Fee\n{body}")
     chunks = list(Chunker(254).chunks(blocks))

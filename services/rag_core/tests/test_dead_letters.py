@@ -1,6 +1,6 @@
 """A document that OpenSearch or Ollama refuses is set aside with the reason, and the next one is read.
 
-`store_server` answers as they do.
+`store_server` stands in for them.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def queue(ledger: Ledger, tmp_path: Path, *texts: str) -> list[Document]:
         path.write_text(text)
         documents.append(
             ledger.enqueue(
-                # Ids are the beginnings of hashes.
+                # Ids are prefixes of hashes.
                 sha256=f"{number + 1}".ljust(64, "0"),
                 kind=DocumentKind.TEXT,
                 size=len(text),
@@ -81,7 +81,7 @@ def queue(ledger: Ledger, tmp_path: Path, *texts: str) -> list[Document]:
 
 
 def item(status: int, kind: str) -> Callable[[dict[str, str]], Reply | None]:
-    """OpenSearch's answer when it takes the request and refuses the chunk with the poison."""
+    """OpenSearch's response when it accepts the request but refuses the chunk with the poison."""
 
     def reply(chunks: dict[str, str]) -> Reply:
         items = [
@@ -96,7 +96,7 @@ def item(status: int, kind: str) -> Callable[[dict[str, str]], Reply | None]:
 
 
 def whole(status: int, kind: str = "x") -> Callable[[dict[str, str]], Reply | None]:
-    """Its answer when it refuses a request that holds the poison."""
+    """Its response when it refuses a whole request that contains the poison."""
     return lambda chunks: (
         (status, {"error": {"type": kind, "reason": "..."}, "status": status})
         if any(POISON in text for text in chunks.values())
@@ -212,7 +212,7 @@ def test_words_seen_and_lost_are_tallied(worker: Ingestor, ledger: Ledger, tmp_p
 
 
 class Waiting:
-    """The ingestor's clock, which counts the seconds that it waits."""
+    """Replaces the ingestor's `time` module and counts the seconds that it waits."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -229,7 +229,7 @@ def test_a_small_document_waits_for_questions_less_than_a_large_one(
     words: int, least: float, most: float, worker: Ingestor, ledger: Ledger, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """Somebody always asks while a release is tested: its canary must not wait as long as a book."""
+    """Questions keep coming while a release is tested: its canary must not wait as long as a book."""
     clock = Waiting()
     monkeypatch.setattr("rag_core.ingest.ingestor.time", clock)
     queue(ledger, tmp_path, " ".join(f"word{number}." for number in range(words)))

@@ -33,7 +33,7 @@ SENTENCES = {
     "utf-32-le": "Заседание состоялось в Москве",
     "utf-16": "The warden is Ferdinand Osgood.",
 }
-# Short or mixed: several encodings would do.
+# Short or mixed texts: several encodings are plausible.
 DOUBTFUL = [
     ("cp1250", "Zażółć gęślą jaźń"),
     ("iso8859_2", "Zażółć gęślą jaźń oraz łódź"),

@@ -1,4 +1,4 @@
-"""Measures that can be checked by hand, and files of questions that cannot be used."""
+"""Metrics that can be checked by hand, and invalid files of questions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_measures_of_a_ranking() -> None:
     # (1/log2(3) + 1/log2(5)) / (1 + 1/log2(3))
     assert measures.ndcg(right) == pytest.approx(0.6509, abs=1e-4)
     assert measures.ndcg([False]) == 0.0
-    # What was not found counts: (1/log2(3) + 1/log2(5)) / (1 + 1/log2(3) + 1/log2(4))
+    # Missing results count: (1/log2(3) + 1/log2(5)) / (1 + 1/log2(3) + 1/log2(4))
     assert measures.ndcg(right, relevant=3) == pytest.approx(0.4982, abs=1e-4)
     assert measures.ndcg([True], relevant=2) == pytest.approx(1 / 1.6309, abs=1e-4)
     assert measures.percentile([1.0, 2.0, 3.0, 4.0], 0.5) == 2.0
@@ -62,7 +62,7 @@ def test_seconds_to_the_first_token_are_told_as_percentiles() -> None:
 
 
 def test_only_what_a_model_wrote_counts_among_answers() -> None:
-    """A refusal takes no time; passages given for want of a model are no model's citations."""
+    """Refusals do not count as answer times, and passages shown without a model do not count as citations."""
     held = Case(question="held", kind="own words", documents=("a",), says=("x",))
     outcome = Outcome(case=held, right=(True,), refused=False, seconds=0.1)
     figures = Report(

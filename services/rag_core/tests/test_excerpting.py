@@ -1,4 +1,4 @@
-"""What a model reads of the passages when it may not read all of them."""
+"""The excerpts of passages that a model reads when it cannot read them whole."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real files in the real child process: text, pages and headings kept; bad files fail with a reason."""
+"""Real files in the real child process: text, pages and headings are kept; bad files fail with a reason."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_garbage_after_the_mark_is_damaged(parser: Parser, tmp_path: Path) -> No
 
 
 def test_pdf_without_pages_says_so(parser: Parser, tmp_path: Path, make_pdf: MakePdf) -> None:
-    """Also to the process that has just read a locked one: Pdfium gives its last error where it has none."""
+    """Also right after a locked PDF in the same process: without a new error, Pdfium reports the last one."""
     assert failure(parser, make_pdf(["secret"], password="secret")).code == "encrypted"
     body = (
         b"%PDF-1.4\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n"
@@ -179,7 +179,7 @@ def test_html_keeps_structure_and_drops_the_rest(parser: Parser, tmp_path: Path)
 
 
 def test_deeply_nested_html_is_read_in_one_walk(parser: Parser, tmp_path: Path) -> None:
-    """Steps that grow with the square of the depth would meet the limit of the parser's silence."""
+    """A quadratic number of steps would exceed the parser's stall limit."""
     page = "<html><body>" + "<div>" * 20_000 + "deep" + "</div>" * 20_000 + "</body></html>"
     path = write(tmp_path / "deep.html", page)
     assert read(parser, path, DocumentKind.HTML)[1][0].text == "deep"
@@ -212,11 +212,11 @@ def test_stored_file_that_is_gone_says_so(parser: Parser, tmp_path: Path) -> Non
 
 
 def test_standing_parser_is_killed_and_the_next_file_is_read(tmp_path: Path) -> None:
-    """The process is stopped in the middle of a file, as one that hangs: it must be killed and replaced."""
+    """The process is stopped in the middle of a file, as if it hung: it must be killed and replaced."""
     long = write(tmp_path / "long.txt", "word\n\n" * 400_000)
     short = write(tmp_path / "short.txt", "fine")
     with Parser(Limits(stall_seconds=5, cpu_seconds=60, memory_mib=1024, max_pages=50)) as parser:
-        read(parser, short, DocumentKind.TEXT)  # starting up on a busy machine is no part of this
+        read(parser, short, DocumentKind.TEXT)  # starting the process may take long, so do it first
         items = parser.parse(long, DocumentKind.TEXT)
         next(items)
         process = parser._process
@@ -230,7 +230,7 @@ def test_standing_parser_is_killed_and_the_next_file_is_read(tmp_path: Path) -> 
 
 
 def test_caller_is_asked_while_the_parser_is_silent_and_may_end_it(tmp_path: Path) -> None:
-    """A worker that is told to stop, or whose document is taken back, does not wait for a file that hangs."""
+    """A worker that must stop, or whose document is withdrawn, does not wait for a file that hangs."""
     asked: list[float] = []
     headed = False
 
@@ -291,7 +291,7 @@ def test_reading_can_stop_early(parser: Parser, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a.txt", "a.md"])
 def test_a_line_longer_than_a_block_is_cut_between_words(parser: Parser, tmp_path: Path, name: str) -> None:
-    """A paragraph in one line, as programs export it."""
+    """Some programs export a paragraph as one line."""
     words = [f"word{n}" for n in range(9000)]
     _, blocks = read(parser, write(tmp_path / name, " ".join(words)), sniff(tmp_path / name, name))
     assert " ".join(block.text for block in blocks).split() == words
@@ -300,7 +300,7 @@ def test_a_line_longer_than_a_block_is_cut_between_words(parser: Parser, tmp_pat
 @pytest.mark.parametrize("markdown", [True, False])
 @pytest.mark.parametrize("before", ["", "```\n"], ids=["text", "listing"])
 def test_lines_without_a_blank_one_are_given_as_they_are_read(before: str, markdown: bool) -> None:
-    """A log of 100 MiB is one paragraph, and must not be held in memory as one."""
+    """A log of 100 MiB is one paragraph, and must not be held in memory as a whole."""
     taken = 0
 
     def lines() -> Iterator[str]:

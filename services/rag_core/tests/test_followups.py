@@ -1,4 +1,4 @@
-"""Which questions lean on the ones before, and what is searched then."""
+"""Which questions refer to earlier ones, and what is then searched."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Office files, tables, books and mail, made here by other programs' libraries and read in the real child."""
+"""Office files, tables, books and mail, made by third-party libraries and read in the real child process."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def parser() -> Iterator[Parser]:
 
 
 def read(parser: Parser, path: Path, name: str = "") -> tuple[Head, list[Block]]:
-    """Sniffed, then read: a test of a format is a test of both."""
+    """Sniff and parse a file, so that each test of a format covers both."""
     head, *rest = parser.parse(path, sniff(path, name or path.name))
     assert isinstance(head, Head)
     return head, [b for b in rest if isinstance(b, Block)]
@@ -209,7 +209,7 @@ def test_book_is_read_in_the_order_of_its_spine(parser: Parser, tmp_path: Path) 
 
 
 def rights(*names: str) -> str:
-    """What a book says of its encrypted parts."""
+    """The encryption.xml of a book, listing these parts."""
     parts = "".join(
         f'<enc:EncryptedData><enc:CipherData><enc:CipherReference URI="{name}"/></enc:CipherData>'
         "</enc:EncryptedData>"
@@ -275,7 +275,7 @@ def test_pictures_of_a_book_that_no_word_describes_are_named(parser: Parser, tmp
 
 
 def test_chapter_that_a_book_lists_a_thousand_times_is_read_once(parser: Parser, tmp_path: Path) -> None:
-    """A chapter of 50 MiB would keep the parser for hours."""
+    """Otherwise a chapter of 50 MiB would keep the parser busy for hours."""
     again = PACKAGE.replace('<itemref idref="a"/>', '<itemref idref="a"/>' * 1000)
     path = tmp_path / "again.epub"
     with zipfile.ZipFile(epub(tmp_path / "good.epub")) as good, zipfile.ZipFile(path, "w") as bad:

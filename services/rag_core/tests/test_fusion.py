@@ -1,4 +1,4 @@
-"""Several rankings made one."""
+"""Several rankings merged into one."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def test_what_two_searches_find_comes_before_what_one_finds() -> None:
 
 
 def test_what_is_far_nearer_comes_first_though_another_is_found_twice() -> None:
-    """By places, one that is 2nd in both searches won over any that only one finds."""
+    """With fusion by rank, a document 2nd in both searches beat any that only one search finds."""
     assert order([("a", 3.0), ("b", 2.0)], meaning=[("c", 0.7), ("b", 0.2)])[0] == "c"
 
 
 def test_words_decide_where_nothing_is_near() -> None:
-    """An embedder that reads English places a question in another language anywhere."""
+    """An English embedder places a question in another language at random."""
     assert order([("a", 9.0), ("b", 3.0)], meaning=[("c", 0.12), ("b", 0.10), ("d", 0.09)])[0] == "a"
 
 

@@ -1,4 +1,4 @@
-"""The ledger keeps its word when uploads, deletions and workers meet on one document."""
+"""The ledger stays consistent when uploads, deletions and workers compete for one document."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_deletion_goes_first_and_hides_at_once(ledger: Ledger) -> None:
 
 
 def test_upload_during_deletion_wins(ledger: Ledger) -> None:
-    """The worker holds the deletion when the same file comes in again: it must not take the new file."""
+    """The same file is uploaded again while a worker deletes it: the worker must not remove the new file."""
     document = make_ready(ledger)
     ledger.request_delete(document.id)
     assert ledger.claim("w", 60) is not None
@@ -206,7 +206,7 @@ def test_generation_grows_when_what_can_be_found_changes(ledger: Ledger) -> None
 
 
 def test_generation_grows_when_a_file_was_taken_away(ledger: Ledger) -> None:
-    """Else an answer that is remembered would go on citing it."""
+    """Otherwise a cached answer would still cite it."""
     path = Path("/data/raw/by-hand.txt")
     make_ready(ledger, source=path)
     before = ledger.generation()

@@ -1,7 +1,8 @@
-"""No text, however it is made, takes more time than in proportion to its length.
+"""No text, however crafted, takes more than linear time.
 
-Every regular expression of the services is collected and fed texts made of its own pieces, and every function
-that documents, questions or answers reach is fed floods. Only processor time counts, and how it grows.
+Every regular expression of the services is collected and run on texts built from its own pieces, and every
+function that documents, questions or answers reach is run on floods of input. Only the growth of the CPU time
+counts.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from rag_core.text import sentences, tokens, words
 from services.rag_core.tests.growth import attacks, superlinear
 
 PACKAGES = (rag_core, web_core, rag_app, rag_worker, landing)
-# Patterns that are put together when they are used: of our own settings and constants, not of texts.
+# Files that build patterns at run time: from our own settings and constants, not from texts.
 PUT_TOGETHER = {"reader.py"}
 
 
@@ -49,7 +50,7 @@ def modules() -> Iterator[ModuleType]:
 
 
 def of_modules() -> Iterator[tuple[str, re.Pattern[Any]]]:
-    """Every pattern that a module holds, alone or within something."""
+    """Yield every pattern in a module's globals, alone or inside a container."""
     for module in modules():
         for name, value in vars(module).items():
             yield from ((f"{module.__name__}.{name}", one) for one in within(value))
@@ -67,11 +68,11 @@ def within(value: object) -> Iterator[re.Pattern[Any]]:
 
 
 def of_calls() -> Iterator[tuple[str, re.Pattern[Any], bool]]:
-    """Every pattern that is written where it is used, re.sub(r"...", ...), and whether it is tried once."""
+    """Yield every inline pattern, as in re.sub(r"...", ...), and whether it is tried at only one position."""
     for package in PACKAGES:
         for path in Path(package.__path__[0]).rglob("*.py"):
             tree = ast.parse(path.read_text())
-            # What a module compiles is in it: `of_modules` has that, however it is put together.
+            # Patterns compiled at module level are found by `of_modules`, however they are built.
             inner = {
                 call
                 for function in ast.walk(tree)

@@ -1,7 +1,7 @@
-"""From the parser to the chunks no document loses a word.
+"""No document loses a word between the parser and the chunks.
 
-`conftest.py` lets every test of this folder read through the same meter, so that each document made here or
-there is one of its inputs. These are the kinds of documents, and that the meter does fail.
+`conftest.py` checks every document that any test in this folder parses with the same meter. The tests here
+cover each kind of document, and check that the meter detects losses.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def test_one_number_that_is_dropped_fails_the_test_that_reads(
     parser: Parser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Cutting(Chunker):
-        """Takes a statement's last word for a page number."""
+        """Drops a statement's last word, as if it were a page number."""
 
         def chunks(self, blocks: Iterator[Block]) -> Iterator[Chunk]:  # type: ignore[override]
             for chunk in super().chunks(blocks):

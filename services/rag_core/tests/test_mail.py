@@ -1,4 +1,4 @@
-"""Mail as people really get it: every part of the text, whatever stands in for it, and nothing twice."""
+"""Mail as people really get it: every part of the text or its substitute is read, and nothing twice."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ def test_a_piece_of_a_message_says_that_the_others_are_missing(parser: Parser, t
 
 
 def test_what_a_mail_server_reports_of_a_delivery_is_read(parser: Parser, tmp_path: Path) -> None:
-    """It stands in fields, of the message and of each receiver."""
+    """The report consists of fields for the message and for each recipient."""
     report = MIMEMultipart("report")
     for name, value in (line.split(": ", 1) for line in HEADERS.splitlines()):
         report[name] = value
@@ -252,7 +252,7 @@ def test_messages_within_messages_end_somewhere(parser: Parser, tmp_path: Path) 
 
 
 def parted(kind: str, body: str, more: str = "") -> bytes:
-    """A message with a text and a part of this kind."""
+    """A message with a text and a part of this content type."""
     return (
         f"{HEADERS}MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n"
         "--b\nContent-Type: text/plain\n\n"

@@ -1,4 +1,4 @@
-"""HTML as programs write it, and the kinds of text that are no prose: each read as what it is, or refused."""
+"""HTML as programs write it, and other kinds of text than prose: each is read as what it is, or refused."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def test_xml_gives_its_words_without_tags(
 
 
 def flat_package(path: Path) -> str:
-    """A Word file as Word saves it as "XML document"."""
+    """A Word file as saved by Word as "XML document"."""
     space = "http://schemas.microsoft.com/office/2006/xmlPackage"
     parts = ""
     with zipfile.ZipFile(path) as archive:
@@ -309,7 +309,7 @@ OF_ZEROES = base64.b64encode(bytes(1500) + random.Random(3).randbytes(90)).decod
 def test_encoded_data_in_lines_never_reaches_the_index(
     parser: Parser, tmp_path: Path, blob: str, width: int, name: str, sign: str
 ) -> None:
-    """Formats of XML join the lines of a paragraph by blanks."""
+    """XML formats join the lines of a paragraph with spaces."""
     lines = sign.join(blob[i : i + width] for i in range(0, len(blob), width))
     body = f"<part>\nThe keeper is Ada.\n{lines}\nThe end.\n</part>"
     content = {"a.xml": f"<?xml version='1.0'?>{body}", "a.html": f"<html>{body}</html>"}.get(name, body)

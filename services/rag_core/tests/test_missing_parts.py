@@ -1,4 +1,4 @@
-"""A run that was to measure with real stores and could not must not pass."""
+"""A run that was asked to test with real stores, but cannot, must not pass."""
 
 from __future__ import annotations
 

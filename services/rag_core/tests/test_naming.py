@@ -1,4 +1,4 @@
-"""Which documents a question names by their file's name, and what else it asks."""
+"""Which documents a question names by file name, and what else it asks."""
 
 from __future__ import annotations
 

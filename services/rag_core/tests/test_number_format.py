@@ -1,4 +1,4 @@
-"""Cells read as a spreadsheet program shows them: a value, its format, and what a person sees."""
+"""Cells are read as a spreadsheet program shows them: a value, its format and the visible text."""
 
 from __future__ import annotations
 

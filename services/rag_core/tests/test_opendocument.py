@@ -1,4 +1,4 @@
-"""OpenDocument text as LibreOffice and others write it, with what is embedded in it."""
+"""OpenDocument text as written by LibreOffice and others, with its embedded objects."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_macros_are_no_content(tmp_path: Path) -> None:
 
 
 def levels(kind: str, *formats: str) -> str:
-    """Levels of a style: each has a format, what stands before and after, how many levels it shows."""
+    """Levels of a list style: each has a format, a prefix, a suffix and the number of levels it shows."""
     return "".join(
         f'<text:{kind} text:level="{n}" style:num-format="{form}" style:num-prefix="{before}"'
         f' style:num-suffix="{after}" text:display-levels="{shown}"/>'

@@ -1,4 +1,4 @@
-"""Outlook's messages in the code pages of their writers, and old objects within Office files."""
+"""Outlook messages in the code pages of their authors, and OLE objects in Office files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rates and time left are those of the work itself; questions in flight are counted and never stick."""
+"""Throughput and time left count only the work itself; questions in flight are counted and never leak."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a PDF holds beside the text of its pages is read, or named: forms, notes, stamps, files inside."""
+"""PDF content besides page text is read or reported: forms, notes, stamps, embedded files."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ SAID = {
 
 @pytest.mark.parametrize("what", FIELDS)
 def test_field_is_read_with_the_words_beside_it(parser: Parser, tmp_path: Path, what: str) -> None:
-    """None of them has a picture of its value: programs that fill in forms often leave it out."""
+    """None has an appearance stream for its value: programs that fill in forms often omit it."""
     path = saved(tmp_path, form(FIELDS[what], TEXT + said("Surname:", 40, 602) + said("Insured", 180, 602)))
     text = words(parser, path)
     assert SAID[what] in text

@@ -1,4 +1,4 @@
-"""PDFs without bookmarks: what is set larger or bolder than running text heads what follows, at its level."""
+"""PDFs without bookmarks: lines larger or bolder than the body text become headings with a level."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ class Paper:
         self.pdf.add_page()
 
     def line(self, text: str, size: float = 10, *, bold: bool = False, above: float = 0) -> Paper:
-        """A paragraph of its own, `above` millimetres under the last."""
+        """Add a paragraph `above` millimetres below the last."""
         self.pdf.set_font("Helvetica", "B" if bold else "", size)
         self.pdf.ln(above)
         self.pdf.multi_cell(0, size / 2, text, new_x="LMARGIN", new_y="NEXT")
         return self
 
     def page(self) -> Paper:
-        """A new page."""
+        """Start a new page."""
         self.pdf.add_page()
         return self
 
     def read(self, parser: Parser) -> list[Block]:
-        """What the parser makes of it."""
+        """Parse the document."""
         self.pdf.output(str(self.path))
         return blocks(parser, self.path)
 
@@ -85,7 +85,7 @@ def test_title_of_a_cover_puts_no_chapter_a_level_down(parser: Parser, paper: Pa
 
 
 def test_size_that_comes_late_and_seldom_is_a_level_of_its_own(parser: Parser, paper: Paper) -> None:
-    """Parts of a long book stand on pages that no sample meets."""
+    """The part titles of a long book are on pages that no sample includes."""
     for number in range(100):
         if number == 61:
             paper.line("Second Part", 22)
@@ -111,7 +111,7 @@ def test_bold_line_that_is_no_title_heads_nothing(parser: Parser, paper: Paper, 
 
 @pytest.mark.parametrize("line", ["int depth, int tide)", "ebb, flood,"])
 def test_larger_line_that_only_goes_on_heads_nothing(parser: Parser, paper: Paper, line: str) -> None:
-    """Reference manuals set declarations larger, the names of their arguments smaller than their kinds."""
+    """Reference manuals set declarations larger, with the arguments' names smaller than their types."""
     assert heads(paper.line(BODY).line(line, 12).line(BODY).read(parser)) == []
 
 
@@ -133,7 +133,7 @@ def test_two_headings_in_a_row_stay_two(parser: Parser, paper: Paper) -> None:
 
 
 def test_large_print_is_text(parser: Parser, paper: Paper) -> None:
-    """More than three lines of it are a poster's or an abstract's text."""
+    """More than three lines of large print are the text of a poster or an abstract."""
     found = paper.line(BODY * 4).line(BODY, 16).line(BODY * 4).read(parser)
     assert heads(found) == []
     assert "".join(b.text for b in found).count("twice a day") == 36
@@ -149,7 +149,7 @@ def test_first_letter_set_large_makes_no_heading(parser: Parser, tmp_path: Path)
 
 
 def test_typed_page_among_scans_heads_nothing(parser: Parser, paper: Paper) -> None:
-    """No page of the sample has text then, and nothing to compare a line with."""
+    """No sampled page has text then, so there is nothing to compare a line with."""
     paper.page().line("Seen by the harbour master.").line("In May", 14)
     for _ in range(98):
         paper.page()
@@ -171,7 +171,7 @@ def test_stamp_along_the_side_heads_nothing(parser: Parser, tmp_path: Path) -> N
 def test_heading_at_the_top_of_each_page_is_no_running_header(
     parser: Parser, paper: Paper, bookmarked: bool
 ) -> None:
-    """Such headings differ in their number only, as running headers do; those are set as running text is."""
+    """Such headings differ only in their number, like running headers, but those are set in body type."""
     for number in range(3, 9):
         if bookmarked:
             paper.pdf.start_section(f"Release 4.{number}")
@@ -192,7 +192,7 @@ def test_bookmarks_are_believed_rather_than_type(parser: Parser, paper: Paper) -
 
 
 def test_bookmarks_of_a_single_page_are_no_outline(parser: Parser, paper: Paper) -> None:
-    """Many programs bookmark the file's name and nothing else."""
+    """Many programs create a single bookmark with the file's name."""
     paper.pdf.start_section("Tides")
     found = heads(paper.line("Tides", 18).line(BODY).page().line("Harbours", 18).line(BODY).read(parser))
     assert found == [(1, "Tides", 1), (1, "Harbours", 2)]
@@ -209,12 +209,12 @@ def test_appendix_is_one_heading_where_the_outline_only_says_its_letter(parser: 
 
 @pytest.mark.real
 def test_headings_of_a_real_manual_are_found_without_its_outline(parser: Parser, tmp_path: Path) -> None:
-    """Its outline is the truth, which leaves out a cover and ten headings without numbers."""
+    """Its outline is the ground truth; it omits the cover and ten unnumbered headings."""
     with pypdfium2.PdfDocument(manuals.r_introduction()) as whole, pypdfium2.PdfDocument.new() as bare:
         truth = headings.outline(whole)
         bare.import_pages(whole)
         bare.save(tmp_path / "bare.pdf")
-    # As the page has them: "Appendix A A sample session" is "A A sample session" in the outline.
+    # As on the page: "Appendix A A sample session" there is "A A sample session" in the outline.
     expected = {
         (page, level, headings.key(f"Appendix {title}" if level == 1 and title[1] == " " else title))
         for page, titles in truth.items()

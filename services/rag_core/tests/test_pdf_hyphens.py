@@ -1,4 +1,4 @@
-"""A word parted at a line's end is one again, whichever hyphen parts it; a word with its own keeps it."""
+"""Words hyphenated at a line's end are rejoined, whatever the hyphen; words keep their own hyphens."""
 
 from __future__ import annotations
 

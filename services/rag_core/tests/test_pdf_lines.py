@@ -1,4 +1,4 @@
-"""Lines in PDFs that rule no table: no word is moved or lost for them, and no number of them stops a page."""
+"""Lines in PDFs outside tables: no word is moved or lost for them, and any number of them is handled."""
 
 from __future__ import annotations
 
@@ -93,5 +93,5 @@ def test_page_of_very_many_lines_is_read_in_seconds(parser: Parser, tmp_path: Pa
 
 @pytest.mark.real
 def test_no_code_of_a_real_manual_is_taken_for_a_table(parser: Parser) -> None:
-    """Over a hundred pages, half of them program code, with rules over footnotes and under headers."""
+    """The manual has over a hundred pages, half of them code, with rules over footnotes and under headers."""
     assert tables(blocks(parser, manuals.r_introduction())) == []

@@ -43,7 +43,7 @@ def set_in(text: str, width: int) -> list[str]:
 
 
 def rows(columns: Sequence[Sequence[str]], xs: Sequence[float], top: float = 700, shift: float = 0) -> str:
-    """Lines of columns, drawn row by row; each further column lies `shift` points lower."""
+    """Lines of columns, drawn row by row; each further column is `shift` points lower."""
     return "".join(
         said(column[n], x, top - 13 * n - shift * i)
         for n in range(max(map(len, columns)))
@@ -101,7 +101,7 @@ def test_columns_above_and_under_a_line_over_the_whole_width(parser: Parser, tmp
 
 
 def test_columns_beside_a_figure(parser: Parser, tmp_path: Path) -> None:
-    """The left column goes on under a figure, where the right one has no gap."""
+    """The left column continues below a figure; the right one has no gap."""
     left, right = set_in(LEFT, 34), set_in(f"{RIGHT} {THIRD}", 34)
     left[3:3] = [""] * 4
     content = rows([left, right], [40, 300])
@@ -153,7 +153,7 @@ def test_columns_drawn_one_after_the_other_stay(parser: Parser, tmp_path: Path) 
 
 
 def turned(text: str, degrees: int) -> str:
-    """Lines that stand upright once their page is turned clockwise."""
+    """Lines that are upright once their page is rotated clockwise."""
     ways: dict[int, tuple[str, Callable[[int], tuple[int, int]]]] = {
         90: ("0 1 -1 0", lambda n: (100 + 14 * n, 40)),
         180: ("-1 0 0 -1", lambda n: (560, 100 + 14 * n)),
@@ -171,7 +171,7 @@ def turned(text: str, degrees: int) -> str:
 def test_turned_page_is_read_from_its_first_word_to_its_last(
     parser: Parser, tmp_path: Path, degrees: int, entry: bool
 ) -> None:
-    """With and without the entry that has it shown upright."""
+    """With and without the /Rotate entry that displays it upright."""
     text = read(parser, tmp_path, turned(f"{LEFT} {RIGHT}", degrees), f"/Rotate {degrees}" if entry else "")
     assert text == f"{LEFT} {RIGHT}"
 

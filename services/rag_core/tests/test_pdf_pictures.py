@@ -1,4 +1,4 @@
-"""Text in pictures beside typed text is read where it stands; a picture that is not read is named."""
+"""Text in pictures beside typed text is read in place; a picture that is not read is reported."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_picture_inside_a_placed_drawing_is_read(parser: Parser, tmp_path: Path)
 
 
 def test_text_that_was_recognised_before_is_not_read_twice(parser: Parser, tmp_path: Path) -> None:
-    """A scan that some program gave a layer of text, which nobody sees."""
+    """A scan with an invisible text layer from an earlier OCR."""
     hidden = "".join(
         f"BT 3 Tr /F 12 Tf 30 {760 - 13 * n} Td (The page says it in words that lie over the scan) Tj ET\n"
         for n in range(56)
@@ -104,7 +104,7 @@ def test_text_that_was_recognised_before_is_not_read_twice(parser: Parser, tmp_p
 
 
 def test_scan_in_strips_is_read_as_one_picture(parser: Parser, tmp_path: Path) -> None:
-    """Each strip is too low to hold a line."""
+    """Each strip is too low to contain a line."""
     rows = picture_rows(SEXTANT)
     strips = [dots((1200, 30), rows[n * 36_000 : (n + 1) * 36_000]) for n in range(20)]
     content = HEAD + "".join(placed(f"I{n}", 0, 685 - 15 * n, 600, 15) for n in range(20))

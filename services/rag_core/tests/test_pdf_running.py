@@ -1,4 +1,4 @@
-"""What stands at the rim of a page stays, unless it is a page number or is printed on page after page."""
+"""Text in page margins stays, unless it is a page number or repeats on page after page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def parser() -> Iterator[Parser]:
 
 
 def written(path: Path, pages: Sequence[tuple[str, str]], foot: str = "") -> Path:
-    """A PDF whose pages have a line at their top and one at their foot, far from the text."""
+    """A PDF whose pages have a line at the top and one at the bottom, far from the text."""
     contents = []
     for number, (head, last) in enumerate(pages, 1):
         body = (f"{line}, sheet number {number * 17}" for line in BODY)
@@ -124,7 +124,7 @@ def test_one_page_or_two_lose_nothing(parser: Parser, tmp_path: Path, pages: int
 
 
 def test_line_of_a_form_letter_that_repeats_below_its_head_stays(parser: Parser, tmp_path: Path) -> None:
-    """Each customer has a period and a rate of the same words, asked for by the customer's name."""
+    """Each customer's letter has the same period and rate, and people search for them by customer name."""
     contents = []
     for number, name in enumerate(("Finch", "Crane", "Wren", "Lark"), 1):
         lines = [

@@ -1,4 +1,4 @@
-"""Ruled tables in PDFs are Markdown tables, each word once and on its page."""
+"""Ruled tables in PDFs become Markdown tables, with each word once and on its page."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def parser() -> Iterator[Parser]:
 
 @pytest.fixture
 def read(parser: Parser, tmp_path: Path) -> Read:
-    """Writes content on one page and gives the blocks that are read."""
+    """Write content to a one-page PDF and return its blocks."""
 
     def act(content: str, more: str = "") -> list[Block]:
         path = tmp_path / "drawn.pdf"
@@ -78,7 +78,7 @@ def test_table_stands_between_its_texts_with_and_without_a_frame(
 
 
 def test_lines_drawn_as_thin_boxes_are_lines(read: Read) -> None:
-    """Office programs fill a box half a point thick."""
+    """Office programs draw a line as a filled box half a point thick."""
     across = "".join(f"{XS[0]} {y} {XS[-1] - XS[0]} 0.5 re f\n" for y in YS)
     down = "".join(f"{x} {YS[-1]} 0.5 {YS[0] - YS[-1]} re f\n" for x in XS)
     assert tables(read(across + down + cells(ROWS, XS, YS[:-1]))) == [MARKDOWN]
@@ -90,7 +90,7 @@ def test_boxes_side_by_side_are_a_table(read: Read) -> None:
 
 
 def test_table_under_a_scaled_and_shifted_drawing_is_found(read: Read) -> None:
-    """Browsers draw in units of their own."""
+    """Browsers draw in their own units."""
     content = f"q 0.5 0 0 -0.5 20 760 cm\n{grid([60, 260, 460], [120, 160, 200])}Q\n"
     content += cells([["a", "b"], ["c", "d"]], [50, 150], [700, 680])
     assert tables(read(content)) == ["| a | b |\n| --- | --- |\n| c | d |"]
@@ -104,7 +104,7 @@ def test_page_turned_for_reading_has_its_rows_as_they_are_seen(read: Read, degre
 
 
 def test_cells_that_no_line_parts_are_one(read: Read) -> None:
-    """A head over two columns beside one over two rows: the text of each stands once, in its first place."""
+    """A header over two columns beside one over two rows: each text appears once, in its first cell."""
     ys = [700, 680, 660, 640]
     lines = "".join(line(50, y, 350, y) for y in (700, 660, 640)) + line(150, 680, 350, 680)
     lines += "".join(line(x, 700, x, 640) for x in (50, 150, 350)) + line(250, 680, 250, 640)
@@ -124,7 +124,7 @@ def test_row_over_the_whole_width_is_the_tables_title(read: Read) -> None:
 
 
 def test_rows_that_no_line_parts_are_told_apart_by_the_first_column(read: Read) -> None:
-    """Many programs rule the head and the columns only; a longer text goes on in its own row."""
+    """Many programs rule only the header and the columns; a longer text continues in its own row."""
     lines = grid([50, 150, 350], [700, 680, 600])
     text = cells([["Harbour", "Remark"]], [50, 150], [700])
     text += cells(
@@ -148,7 +148,7 @@ def test_text_that_goes_on_in_its_cell_stays_in_its_row(read: Read) -> None:
 
 
 def test_groups_of_rows_between_lines_are_told_apart(read: Read) -> None:
-    """A band whose cells have the same three lines or more holds as many rows."""
+    """A band whose cells all have the same number of lines, three or more, contains that many rows."""
     tops = [700, 680, 667, 654, 634, 621, 608]
     rows = [["Harbour", "Depth"], *([f"Place {n}", f"{n} m"] for n in range(6))]
     lines = grid([50, 150, 250], [700, 680, 637, 590])
@@ -158,13 +158,13 @@ def test_groups_of_rows_between_lines_are_told_apart(read: Read) -> None:
 
 @pytest.mark.parametrize(("cell", "kept"), [("a|b", "a\\|b"), ("page . . . . . 7", "page . . . . . 7")])
 def test_cells_keep_what_would_be_marks_elsewhere(read: Read, cell: str, kept: str) -> None:
-    """A bar would part the cell; dots and a number end a line of a table of contents."""
+    """A bar would split the cell; dots and a number look like a line of a table of contents."""
     content = grid([50, 150, 250], [700, 680, 660]) + cells([["k", "v"], ["1", cell]], [50, 150], [700, 680])
     assert tables(read(content)) == [f"| k | v |\n| --- | --- |\n| 1 | {kept} |"]
 
 
 def test_tables_under_each_other_keep_their_own_columns(read: Read) -> None:
-    """Their borders are two points apart, less than what makes one line of two strokes."""
+    """Their borders are two points apart, close enough for two strokes to be merged into one line."""
     content, expected = "", []
     for number, xs in enumerate(([52, 152, 252, 352], [50, 150, 250, 350])):
         ys = [700 - 200 * number, 680 - 200 * number, 660 - 200 * number]
@@ -213,7 +213,7 @@ def test_wide_and_long_tables_fit_the_embedder(parser: Parser, tmp_path: Path) -
 
 
 def test_tables_of_figures_on_each_page_do_not_run(parser: Parser, tmp_path: Path) -> None:
-    """Month after month the same table with other figures stands at the same place."""
+    """The same table with other figures appears at the same place each month, so it is no running header."""
     pdf = FPDF()
     pdf.set_font("Helvetica", size=10)
     for month in range(1, 7):

@@ -1,4 +1,4 @@
-"""Text in pictures of Office files, books, mail and pages is read where they stand; the rest is named."""
+"""Text in pictures of Office files, books, mail and pages is read in place; other pictures are reported."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_photographs_without_description_are_one_line_of_the_report() -> None:
 
 
 def bomb() -> bytes:
-    """A PNG of a few bytes that says it has 3,600 million dots."""
+    """A PNG of a few bytes that claims to have 3,600 million pixels."""
     made = io.BytesIO()
     Image.new("1", (8, 8)).save(made, "PNG")
     data = bytearray(made.getvalue())
@@ -278,7 +278,7 @@ def archived(path: Path) -> None:
 def test_each_format_gives_its_pictures(
     tmp_path: Path, name: str, make: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is recognised is tested above: here, that the very bytes of the picture come to it."""
+    """Recognition is tested above; this checks that it receives exactly the bytes of the picture."""
     monkeypatch.setattr(
         Recognition, "_read", lambda self, data, kind: module.Seen(LINES) if data == SCAN else None
     )

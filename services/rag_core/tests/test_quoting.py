@@ -1,4 +1,4 @@
-"""The best sentences of the passages found: what a person reads before a model has read anything."""
+"""The best sentences of the passages found, shown before a model has read anything."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def quotes(query: str, passages: Sequence[Passage], held: Mapping[str, int]) -> 
 
 
 def passage(text: str, *, document: str = "kestrel.pdf", title: str = "", pages: int = 1) -> Passage:
-    """A passage; each further page starts in the middle of what is left of the text."""
+    """A passage; its text is spread evenly over the pages."""
     marks = [(0, 4)] + [(len(text) * n // pages, 4 + n) for n in range(1, pages)]
     return Passage(
         document_id=document.partition(".")[0],
@@ -80,7 +80,7 @@ def test_a_quote_is_short_whatever_the_document_calls_a_sentence(text: str) -> N
 
 
 def test_other_words_for_the_same_thing_still_give_a_quote() -> None:
-    """The vectors found the passage; no word of it is in the question."""
+    """The passage was found by its vector and shares no word with the question."""
     [quote] = quotes("Whither goest thou?", [passage(HALL)], {})
     assert quote.text in HALL
 

@@ -1,4 +1,4 @@
-"""A model is given what it reads in time, as fast as this host lets it. Ollama is an HTTP server here."""
+"""The prompt is limited to what the model can read in time on this host. Ollama is a fake HTTP server."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ QUESTION = "How high does the lamp of the lighthouse stand above the sea?"
 
 
 class Finding(Retriever):
-    """Finds the one passage: what a search finds is no part of this."""
+    """Always finds the one passage; the search itself is not tested here."""
 
     def __init__(self) -> None:
         self._max_chars = 2000
@@ -76,7 +76,7 @@ def made(ollama: Ollama, ollama_server: str) -> Iterator[Answerer]:
 
 
 def reading(ollama: Ollama, tokens_per_second: float) -> None:
-    """Have the model read so fast; it knows nothing of a prompt before."""
+    """Make the model read at this speed, without any cached prompt."""
 
     def reply(asked: Asked) -> tuple[int, Asked]:
         if "input" in asked:
@@ -123,7 +123,7 @@ def test_on_a_slow_host_the_sentences_that_answer_are_read(made: Answerer, ollam
     assert first.read_seconds is not None
     assert first.read_seconds <= 5
     assert prompt.size(sent).most <= 5 * 200
-    # The support of a sentence, and its page, are those of the whole passage.
+    # A sentence's support and page refer to the whole passage.
     assert answer.passages == (PASSAGE,)
     assert answer.explain is not None
     assert answer.explain.passages[0].given
@@ -143,7 +143,7 @@ def test_never_less_is_read_than_an_answer_needs(made: Answerer, ollama: Ollama)
 def test_rules_and_conversation_are_the_same_for_each_question_and_the_mark_is_not(
     made: Answerer, ollama: Ollama
 ) -> None:
-    """What stands first and stays the same is what a model does not read again."""
+    """A model does not reread an unchanged beginning of the prompt."""
     reading(ollama, 10_000)
     turns = [("How high is the tower?", "Fifty metres."), ("How old is it?", "A hundred years.")]
     asked(made, history=turns[:1])

@@ -128,9 +128,9 @@ def test_missing_model_falls_back_and_no_model_gives_the_passages(stack: Stack, 
 def test_an_embedder_that_hangs_costs_no_more_than_the_wait_that_was_chosen(
     stack: Stack, manual: Document
 ) -> None:
-    """Whoever chose three seconds does not wait for the embedder's own minute."""
+    """A user who chose three seconds does not wait for the embedder's own minute."""
     question = "What temperature must the bearings stay below?"
-    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, says nothing
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts connections, sends nothing
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with contextlib.closing(
             Stack(stack.settings.model_copy(update={"ollama_base_url": address}))
@@ -145,7 +145,7 @@ def test_an_embedder_that_hangs_costs_no_more_than_the_wait_that_was_chosen(
 
 
 class Impatient(Chat):
-    """Gives the first model no time."""
+    """Gives the first model almost no time."""
 
     def stream(
         self, model: str, messages: Sequence[dict[str, str]], *, timeout: float | None = None
@@ -188,12 +188,12 @@ def test_an_answer_says_what_cut_it(stack: Stack) -> None:
 
     short = ending(16, 300)
     assert (short.cut, short.answer_tokens) == ("cut_by_length", 16)
-    # The model and its prompt are warm now: the first word is at once there, the last is far.
+    # The model and its prompt are warm now: the first word comes at once, the last much later.
     assert ending(2000, 1.0).cut == "cut_by_time"
 
 
 def test_without_ollama_the_words_still_find_the_passage(stack: Stack, manual: Document) -> None:
-    """Nothing of Ollama answers: a degraded answer from BM25 alone, never an error."""
+    """Without Ollama there is a degraded answer from BM25 alone, never an error."""
     away = Stack(stack.settings.model_copy(update={"ollama_base_url": "http://127.0.0.1:9"}))
     with contextlib.closing(away):
         answer = away.answerer.answer(Question(text="What temperature must the bearings stay below?"))

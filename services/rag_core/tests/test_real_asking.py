@@ -28,7 +28,7 @@ PUMP = (
 CRANE = (
     "# Crane\n\nThe crane of the Kestrel plant lifts 40 tonnes. It was built in 1963 by the Alder works.\n"
 )
-# A page whose signs the embedder cannot count: each may be several tokens to a chat model.
+# A page of characters unknown to the embedder: each may be several tokens to a chat model.
 NASTY = "The Kestrel log of signs: " + " ".join(["\U0001f600\u6587\U0001d518" * 25, "a1B2c3" * 15] * 8)
 
 
@@ -147,7 +147,7 @@ def test_the_same_question_is_answered_from_memory_until_a_document_changes(
 def test_a_document_deleted_while_a_question_waits_is_neither_quoted_nor_cited(
     answerer: Answerer, ledger: Ledger, settings: RagSettings
 ) -> None:
-    """The search comes first, the model when it is free: in between the documents may have changed."""
+    """The search runs first, the model when it is free; documents may change in between."""
     text = b"The lamp of the Kestrel plant burns whale oil. It is filled on Mondays."
     added = factory.build_uploads(settings, ledger).accept("lamp.txt", io.BytesIO(text))
     with contextlib.closing(factory.build_ingestor(settings, ledger, "test")) as ingestor:
@@ -177,7 +177,7 @@ def test_a_document_deleted_while_a_question_waits_is_neither_quoted_nor_cited(
     ],
 )
 def test_the_prompt_never_exceeds_the_window(settings: RagSettings, ledger: Ledger, question: str) -> None:
-    """Counted by Ollama itself, in a window so wide that it drops nothing of what it is told."""
+    """Ollama itself counts the tokens, in a window so wide that it truncates nothing."""
     full = settings.model_copy(
         update={"relevance_threshold": -1, "relevance_unknown_raise": 0, "answer_context_tokens": 2048}
     )

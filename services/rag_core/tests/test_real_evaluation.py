@@ -1,4 +1,4 @@
-"""Quality over real manuals must not fall under what was once reached (figures: docs/use/answers.md)."""
+"""Quality on real manuals must not fall below earlier results (figures: docs/use/answers.md)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.real
 QUESTIONS = Path(__file__).parents[3] / "tests" / "eval" / "questions.jsonl"
 KINDS = QUESTIONS.with_name("kinds.jsonl")
 
-# A little under the figures of the day this was written: what falls below is a regression, not noise.
+# A little below the figures when this was written: anything lower is a regression, not noise.
 FLOORS = {
     "hit@3": 0.84,
     "MRR@10": 0.76,
@@ -43,7 +43,7 @@ CEILINGS = {"refused, answerable": 0.04}
 def report(
     opensearch_address: str, ollama_address: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Report]:
-    """One run over the whole set."""
+    """One evaluation of the whole set."""
     home = tmp_path_factory.mktemp("evaluation")
     with (
         ingested(opensearch_address, ollama_address, home, manuals.evaluated()) as settings,
@@ -58,7 +58,7 @@ def report(
 def kinds(
     opensearch_address: str, ollama_address: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Report]:
-    """One run over the small documents of our own: a question of each kind that people ask."""
+    """One evaluation on our own small documents, with a question of each kind that people ask."""
     home = tmp_path_factory.mktemp("kinds")
     with (
         ingested(opensearch_address, ollama_address, home, manuals.written()) as settings,

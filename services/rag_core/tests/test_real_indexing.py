@@ -1,4 +1,4 @@
-"""What a real OpenSearch holds while documents are deleted, replaced, read again, or cannot be read."""
+"""The content of a real OpenSearch while documents are deleted, replaced, reread or unreadable."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_deleted_document_is_gone_from_answers_at_once_and_from_the_index_soon(
 
 @pytest.fixture
 def edited(stack: Stack) -> Callable[[str], None]:
-    """Puts the next version of one file into the input directory, and has it read."""
+    """Write the next version of a file to the input directory and ingest it."""
     path = stack.settings.ingestion_input_dir / "watch.txt"
     path.parent.mkdir(parents=True, exist_ok=True)
     watcher = factory.build_watcher(stack.settings, stack.ledger)
@@ -55,7 +55,7 @@ def edited(stack: Stack) -> Callable[[str], None]:
 def test_a_question_asked_while_a_document_is_replaced_finds_one_version(
     stack: Stack, edited: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Searched before the new version came, shown after the ledger switched to it: neither is there."""
+    """A search that began before the switch would show neither version after it, so it runs again."""
     edited("The lighthouse keeper of version 1 counts ships.")
     index = stack.retriever._index
     search = index.search
@@ -128,7 +128,7 @@ def test_text_over_the_embedders_window_does_not_fail_its_batch(settings: RagSet
 
 
 def test_chunks_of_nasty_text_are_all_within_the_window(stack: Stack) -> None:
-    """The count is ours, the limit is Ollama's: this is where both meet."""
+    """Our token count must agree with Ollama's limit."""
     nasty = " ".join(
         [
             "\u6587\u6863" * 300,

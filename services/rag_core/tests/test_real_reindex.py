@@ -1,4 +1,4 @@
-"""Another model, another chunk size, a wish: a new index is made beside the old one, which answers on."""
+"""A new model, a new chunk size or a request: a new index is built while the old one keeps answering."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def send(method: str, address: str, body: object = None) -> None:
 
 @contextlib.contextmanager
 def changed(stack: Stack, **settings: object) -> Iterator[Stack]:
-    """A worker that was started with other settings, on the same ledger and store."""
+    """A worker started with other settings, on the same ledger and store."""
     with contextlib.closing(Stack(stack.settings.model_copy(update=settings))) as other:
         assert not other.ingestor.prepare()
         yield other
@@ -120,9 +120,9 @@ def test_smaller_chunks_are_made_beside_the_old_ones_which_answer_till_then(fill
 def test_an_index_of_an_older_version_answers_until_every_document_is_read_anew(
     filled: Stack, raised: str
 ) -> None:
-    """Nobody has to ask for it: chunks from before there were limits, say, are cut by the next worker.
+    """The next worker rebuilds it without a request, for example to cut chunks from before there were limits.
 
-    An index of the release before may know no names; it is asked all the same.
+    An index of the previous release may have no file names, but is still searched.
     """
     name = f"{filled.settings.opensearch_index}-000001"
     serving = filled.index.serving()
@@ -142,7 +142,7 @@ def test_an_index_of_an_older_version_answers_until_every_document_is_read_anew(
 def test_an_index_of_the_version_before_takes_new_documents_until_the_new_one_is_whole(
     filled: Stack,
 ) -> None:
-    """Its mapping has no names of files, and refuses what it does not know."""
+    """Its mapping has no file names, and refuses unknown fields."""
     alias = filled.settings.opensearch_index
     serving = filled.index.serving()
     assert serving is not None
@@ -161,7 +161,7 @@ def test_an_index_of_the_version_before_takes_new_documents_until_the_new_one_is
 
 
 def test_another_model_takes_over_and_questions_never_fail(filled: Stack, ollama_address: str) -> None:
-    """The same weights under another name are the same space; so weights are changed: another model's."""
+    """The same weights under another name are the same vector space, so this uses another model's weights."""
     send("POST", f"{ollama_address}/api/copy", {"source": "smollm2:135m", "destination": "other-embedder"})
     try:
         with changed(filled, embedding_model_name="other-embedder", chunk_tokens=60) as other:
@@ -182,7 +182,7 @@ def test_killed_rebuild_goes_on_where_it_was(filled: Stack) -> None:
         for _ in range(2):
             assert first.ingestor.step().outcome is Outcome.MOVED
         target = first.ledger.noted(TARGET)
-        # In hand when the process dies: claimed, half written, never released.
+        # In progress when the process dies: claimed, half written, never released.
         assert first.ledger.claim_stale("dead", 60, str(target)) is not None
     with changed(filled, chunk_tokens=100) as second:
         second.ledger.take_over()

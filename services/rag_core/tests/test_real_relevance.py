@@ -1,4 +1,4 @@
-"""Over a real manual full of program code: what it holds is answered, nonsense and other fields are not."""
+"""On a real manual full of code: its topics are answered, nonsense and other fields are not."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ QUESTIONS: dict[str, list[str]] = json.loads(
 def answerer(
     opensearch_address: str, ollama_address: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Answerer]:
-    """Over R's introduction alone."""
+    """An answerer with only R's introduction indexed."""
     home = tmp_path_factory.mktemp("relevance")
     with (
         ingested(opensearch_address, ollama_address, home, [manuals.r_introduction()]) as settings,

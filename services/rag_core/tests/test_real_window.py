@@ -1,4 +1,4 @@
-"""What is counted of a prompt is what a real Ollama finds, whatever the text."""
+"""Our token count of a prompt matches that of a real Ollama, whatever the text."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_no_real_prompt_has_more_tokens_than_counted(chat: Chat, name: str) -> N
 
 
 def test_prompt_asked_again_is_counted_whole(chat: Chat) -> None:
-    """Ollama keeps what it read of the prompt before; its count must not be of the rest alone."""
+    """Ollama caches the previous prompt; its count must not cover only the rest."""
     messages = [{"role": "user", "content": PROSE * 4}]
     before = chat.miscounts.total()
     for _ in range(2):
@@ -63,7 +63,7 @@ def test_prompt_asked_again_is_counted_whole(chat: Chat) -> None:
 
 
 def test_follow_up_reads_only_what_is_new(chat: Chat) -> None:
-    """Rules and conversation stand first and stay the same: the runner knows them from the prompt before."""
+    """Rules and conversation come first and stay the same: the runner has them cached."""
     turns = [(f"What of lamp {n}?", PROSE * 2) for n in range(5)]
     given = [passage(PROSE * 3)]
     chat.warm(CHAT_MODEL, [{"role": "user", "content": "Something else."}])

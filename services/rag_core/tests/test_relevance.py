@@ -1,4 +1,4 @@
-"""When the documents hold something on a question; figures: docs/decisions/0055-relevance.md."""
+"""Whether the documents cover a question; figures: docs/decisions/0055-relevance.md."""
 
 from __future__ import annotations
 

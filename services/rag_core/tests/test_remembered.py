@@ -1,4 +1,4 @@
-"""What is kept of answers, and for whom."""
+"""Which answers are cached, and which are dropped first."""
 
 from __future__ import annotations
 

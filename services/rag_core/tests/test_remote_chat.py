@@ -1,4 +1,4 @@
-"""A remote chat model keeps the promises of a local one; every fault is named, and its tokens are counted."""
+"""A remote chat model behaves like a local one; every fault is reported, and its tokens are counted."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def openai() -> Iterator[OpenAi]:
 
 @pytest.fixture
 def make_chat(openai: OpenAi, tokens: RemoteTokens) -> Iterator[MakeChat]:
-    """A chat of one remote model; Ollama is out of reach."""
+    """A chat with one remote model; Ollama cannot be reached."""
     made: list[Chat] = []
 
     def make(*, address: str = "", timeout: float = 5, **about: Any) -> Chat:
@@ -101,7 +101,7 @@ def written(chat: Chat, **options: Any) -> tuple[str, Ending]:
 def test_how_long_the_model_reads_is_measured_until_its_first_word_or_thought(
     thinks: bool, chat: Chat, openai: OpenAi
 ) -> None:
-    """No server reports it; the prompts that follow are made for what it reads in time."""
+    """No server reports this time; later prompts are sized to what the model reads in time."""
 
     def slow(handler: Handler, _asked: dict[str, Any]) -> None:
         handler.begin()

@@ -1,4 +1,4 @@
-"""A remote embedder makes the vectors, or ingestion waits: nothing is set aside for a fault of its server."""
+"""A remote embedder makes the vectors, or ingestion waits: its server's faults fail no document."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ def parser() -> Iterator[Parser]:
 
 @pytest.fixture
 def work_with(ledger: Ledger, parser: Parser) -> Iterator[Callable[[RagSettings], Ingestor]]:
-    """Makes the ingestor of some settings, all on one ledger."""
+    """Create ingestors with given settings, all on one ledger."""
     with ExitStack() as stack:
 
         def make(settings: RagSettings) -> Ingestor:
@@ -295,7 +295,7 @@ def test_a_document_that_needs_more_than_a_day_is_not_begun_every_day(
     openai: OpenAi,
     tmp_path: Path,
 ) -> None:
-    """It would cost a day's tokens each day and never be whole. One that others left too few waits."""
+    """It would use up every day's tokens and never finish. One that only found too few left waits."""
     model = remote(tokens_per_day=limit)
     worker = work_with(settings.model_copy(update={"remote_models": (model,)}))
     openai.reply = lambda handler, asked: handler.vectors(asked["input"], read=before)

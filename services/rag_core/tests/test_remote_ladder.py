@@ -1,4 +1,4 @@
-"""When a remote model fails the next one answers; an answer says where it was written and what failed."""
+"""When a remote model fails, the next one answers; the answer says where it was written and what failed."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Finding:
 
 
 class Server:
-    """Ollama and the proxy at one address: `remote` answers for remote models, `local` is Ollama's text."""
+    """Ollama and the proxy at one address: `remote` answers for remote models, `local` is Ollama's answer."""
 
     def __init__(self, openai: OpenAi) -> None:
         self.openai = openai
@@ -115,7 +115,7 @@ def make_answerer(
 
 
 def asked(answerer: Answerer, **more: Any) -> tuple[list[Switched], Answer]:
-    """The changes of the model, and the answer."""
+    """Ask the question; returns the switches of the model and the answer."""
     events: list[AnswerEvent] = list(answerer.ask(QUESTION.model_copy(update=more)))
     done = events[-1]
     assert isinstance(done, Done)
@@ -228,7 +228,7 @@ def test_a_start_asks_no_remote_model_for_anything(make_answerer: MakeAnswerer, 
 
 
 class Index:
-    """An index that a remote embedder made, and that holds nothing."""
+    """An empty index made by a remote embedder."""
 
     def stored_contract(self) -> Contract:
         return Contract(model="big", digest=BIG.identity, dimension=2, chunk_tokens=240)

@@ -1,4 +1,4 @@
-"""Tokens of remote models are counted by day in the ledger's file; no two requests share what is left."""
+"""Tokens of remote models are counted per day in the ledger's file; requests reserve their share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An upload under a name that stands takes its place once it is ready, and at no other moment."""
+"""An upload with an existing name replaces that document once it is ready, and not before."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_other_names_and_files_of_the_input_directory_stay(ledger: Ledger) -> No
 
 
 def test_without_the_wish_both_stand(ledger: Ledger) -> None:
-    """Files of a folder: README.md of one place is not README.md of another."""
+    """As for files in folders: README.md in one folder is not README.md in another."""
     old = make_ready(ledger, A, NAME)
     finish(ledger, add(ledger, B, NAME))
     assert len(ledger.list(states=[DocumentState.READY])) == 2

@@ -1,4 +1,4 @@
-"""The reading report says what was read and names what was not; nothing is dropped without a word."""
+"""The reading report says what was read and what was not; nothing is dropped silently."""
 
 from __future__ import annotations
 

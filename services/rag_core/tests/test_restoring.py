@@ -1,4 +1,4 @@
-"""A ledger changes under services that have it open: all or nothing, and no one loses an upload."""
+"""Restoring a ledger that services have open: all or nothing, and no upload is lost."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ OWNER = "a worker"
 
 
 def sha(name: str) -> str:
-    """A hash that is another for each name."""
+    """A distinct hash for each name."""
     return name.encode().hex().ljust(64, "0")
 
 
 def bring(ledger: Ledger, *names: str, ready: bool = True) -> None:
-    """Documents of these names, read by the worker."""
+    """Add documents with these names; `ready` marks them as read by the worker."""
     for name in names:
         ledger.enqueue(
             sha256=sha(name), kind=DocumentKind.TEXT, size=3, name=name, source=Path(f"/data/raw/{name}")
@@ -34,7 +34,7 @@ def bring(ledger: Ledger, *names: str, ready: bool = True) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """A consistent copy, as a backup makes it."""
+    """Make a consistent copy, as a backup does."""
     target.unlink(missing_ok=True)
     with closing(sqlite3.connect(source)) as here, closing(sqlite3.connect(target)) as there:
         here.backup(there)
@@ -55,7 +55,7 @@ def live(tmp_path: Path) -> Ledger:
 
 @pytest.fixture
 def backup(live: Ledger, tmp_path: Path) -> Path:
-    """What it held a while ago."""
+    """A copy of the live ledger from a while ago."""
     kept = tmp_path / "backup.sqlite3"
     copy(tmp_path / "live.sqlite3", kept)
     return kept
@@ -64,7 +64,7 @@ def backup(live: Ledger, tmp_path: Path) -> Path:
 def test_a_service_sees_the_restored_rows_without_a_restart(
     live: Ledger, backup: Path, tmp_path: Path
 ) -> None:
-    """Its connection stays open: this is what makes a restore without downtime possible."""
+    """The service's connection stays open, which makes a restore without downtime possible."""
     bring(live, "later")
     live.request_delete(document_id(sha("a")))
     restoring.replace(tmp_path / "live.sqlite3", backup, since=time.time() + 60)
@@ -72,7 +72,7 @@ def test_a_service_sees_the_restored_rows_without_a_restart(
 
 
 def test_a_rebuild_that_ran_during_the_backup_is_not_taken_up_again(live: Ledger, tmp_path: Path) -> None:
-    """Its notes name indices of that day: one of them may be what the restore keeps of the present."""
+    """Its notes name indices from that time, one of which may be a current index that the restore keeps."""
     live.note("rebuild_target", "quest-research-2")
     with sqlite3.connect(tmp_path / "live.sqlite3") as db:
         db.execute("UPDATE documents SET home = 'quest-research-2'")
@@ -88,7 +88,7 @@ def test_a_rebuild_that_ran_during_the_backup_is_not_taken_up_again(live: Ledger
 
 
 def test_cached_answers_are_invalid_after_a_restore(live: Ledger, backup: Path, tmp_path: Path) -> None:
-    """The number never comes back: an answer cached under it would be shown for other documents."""
+    """The generation never repeats: an answer cached under it would be shown for other documents."""
     bring(live, "c", "d", "e")
     before = live.generation()
     restoring.replace(tmp_path / "live.sqlite3", backup, since=time.time() + 60)
@@ -115,7 +115,7 @@ def test_a_ledger_of_another_version_changes_nothing(live: Ledger, backup: Path,
 
 
 def test_tables_that_one_side_lacks_are_made_or_left(live: Ledger, backup: Path, tmp_path: Path) -> None:
-    """Conversations stand in the ledger's file, in tables that are made when someone first asks."""
+    """Conversations are in the ledger's file, in tables created with the first question."""
     path = tmp_path / "live.sqlite3"
     talk = Conversations(path)
     talk.start("before any backup of them")
@@ -132,7 +132,7 @@ def test_tables_that_one_side_lacks_are_made_or_left(live: Ledger, backup: Path,
 
 
 def test_the_index_of_a_backup_decides_what_is_ready(live: Ledger, backup: Path, tmp_path: Path) -> None:
-    """Only the index went back: what it lacks is read again, what it has is ready, what was deleted goes."""
+    """Only the index was restored: documents it lacks are reread, those it has are ready, deleted ones go."""
     bring(live, "later")
     live.requeue_ready()
     live.request_delete(document_id(sha("b")))

@@ -1,4 +1,4 @@
-"""How hits become passages: copies left out, neighbours joined with their true pages."""
+"""How hits become passages: copies are left out, neighbours joined with their true pages."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_a_passage_never_grows_over_its_size() -> None:
 
 
 def test_a_late_neighbour_pushes_no_better_hit_down() -> None:
-    """Joined to the first passage, it came before all that the search had found better."""
+    """When joined to the first passage, it used to come before better hits."""
     best = [hit(10 * n, f"{n}") for n in range(1, 6)]
     groups = retriever.grouped([*best, hit(11, "late")], 20)
     assert [[one.text for one in group.hits] for group in groups] == [

@@ -1,4 +1,4 @@
-"""Each rule of the routing, and the user's word above all."""
+"""Each routing rule; the user's choice overrides them all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RTF as programs of several countries and years write it."""
+"""RTF as written by programs from several countries and years."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def unread(items: list[object]) -> list[str]:
 
 
 def ole1(kind: str, content: bytes, form: int = 2, address: bytes = b"") -> str:
-    """An object as RTF holds it, in hexadecimal digits."""
+    """An OLE object in RTF's format, in hexadecimal digits."""
 
     def counted(data: bytes) -> bytes:
         return len(data).to_bytes(4, "little") + data
@@ -61,11 +61,11 @@ def ole1(kind: str, content: bytes, form: int = 2, address: bytes = b"") -> str:
         (r"\u1055?\u1088\'3f\u1080?!", "При!"),
         (r"{\uc2\u12371\'82\'b1\u12435\'82\'f1}", "こん"),
         (r"{\uc0\u8364 }9", "€9"),
-        (r"\u-10240?\u-8398?\u-10240?\u-8385?", "\U00010332\U0001033f"),  # Gothic: two halves a letter
+        (r"\u-10240?\u-8398?\u-10240?\u-8385?", "\U00010332\U0001033f"),  # Gothic: two surrogates per letter
         (r"\{kept\} \\ and\~so", "{kept} \\ and so"),
         (r"{\upr{ascii ?}{\*\ud{Unicode \u1055?}}}", "Unicode П"),
         (r"a{\*\unknown {deep} hidden}b", "ab"),
-        (r"{\i0\*\cs7 still here}", "still here"),  # a star in the midst of a group is no destination's
+        (r"{\i0\*\cs7 still here}", "still here"),  # a star in the middle of a group starts no destination
         (r"{\deleted old }{new}", "new"),
         (r"\f3\'fe\f0  Handrail \f3\'a8\f0  Lamp", "☑ Handrail ☐ Lamp"),
         (r"\f3\u-3842?\f0  Treads", "☑ Treads"),
@@ -88,7 +88,7 @@ def test_text_comes_in_its_own_letters(rtf: Read, body: str, expected: str) -> N
         (r"\pc", b"Gr\\'81n", "Grün"),
         (r"\ansi\ansicpg936", b"\\'d6\\'d0", "中"),
         (r"\ansi\ansicpg99999", b"Gr\\'fcn", "Grün"),
-        (r"\ansi", "Grün geht\u2019s".encode(), "Grün geht\u2019s"),  # against the format's rules, and seen
+        (r"\ansi", "Grün geht\u2019s".encode(), "Grün geht\u2019s"),  # invalid, but occurs in practice
         (r"\ansi\ansicpg1252", "Grün".encode("cp1252"), "Grün"),
     ],
 )
@@ -199,5 +199,5 @@ def test_a_broken_file_keeps_what_it_has(rtf: Read, end: str) -> None:
 
 @pytest.mark.parametrize("piece", [r'{\field{\*\fldinst{HYPERLINK "', r"\f1\fcharset", "{\\u", r"{\*\x "])
 def test_hostile_markup_takes_time_in_proportion(rtf: Read, piece: str) -> None:
-    """Matched by patterns that backtrack, 60 KB of the first took 40 seconds."""
+    """With backtracking patterns, 60 KB of the first piece took 40 seconds."""
     assert texts(rtf(r"Quay.\par " + piece * 3_000)) == ["Quay."]

@@ -1,4 +1,4 @@
-"""PDFs that hold pictures of text are read by Tesseract; PDFs made to hurt end with a clear state."""
+"""PDFs with pictures of text are read by Tesseract; malicious PDFs end in a clear state."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def limited(**changes: object) -> Limits:
 
 
 def scanned(source: Path, target: Path, pages: set[int], *, sideways: bool = False) -> Path:
-    """The same PDF with some pages (counted from 1) turned into pictures of themselves."""
+    """The same PDF with some pages (counted from 1) replaced by pictures of themselves."""
     with pypdfium2.PdfDocument(source) as before, pypdfium2.PdfDocument.new() as after:
         for number in range(1, len(before) + 1):
             if number not in pages:
@@ -86,7 +86,7 @@ def test_page_scanned_sideways_is_turned(parser: Parser, make_pdf: MakePdf, tmp_
 
 
 def test_fonts_that_hide_their_letters_are_read_as_they_look(parser: Parser, tmp_path: Path) -> None:
-    """The text layer says private characters only, as many old typesetting programs write them."""
+    """The text layer has only private-use characters, as written by many old typesetting programs."""
     path = tmp_path / "fonts.pdf"
     path.write_bytes(hidden_letters("Readable only by eye: northern lighthouse"))
     text = " ".join(t for _, t in texts(list(parser.parse(path, DocumentKind.PDF))))
@@ -125,7 +125,7 @@ def test_page_that_takes_too_long_costs_only_itself(make_pdf: MakePdf, tmp_path:
 
 
 def test_pdf_that_makes_the_parser_hang_is_killed(tmp_path: Path) -> None:
-    """It hangs in time: its memory stays flat, so that the limit of silence alone can end it."""
+    """Its memory use stays flat, so only the stall limit can end it."""
     hang, fine = tmp_path / "hang.pdf", tmp_path / "fine.pdf"
     hang.write_bytes(unending())
     fine.write_bytes(drawn(said("fine", 40, 600)))
@@ -172,7 +172,7 @@ def locked(path: Path, algorithm: str, password: str) -> Path:
 
 @pytest.mark.parametrize("algorithm", ["RC4-128", "AES-128", "AES-256"])
 def test_pdf_that_opens_without_a_password_is_read(parser: Parser, tmp_path: Path, algorithm: str) -> None:
-    """Its owner forbids printing or copying; anybody may read it."""
+    """Its owner password forbids printing or copying, but anybody may read it."""
     items = list(parser.parse(locked(tmp_path / "open.pdf", algorithm, ""), DocumentKind.PDF))
     assert texts(items) == [(1, "The tide tables")]
 

@@ -1,4 +1,4 @@
-"""Scripts that run from right to left, and East Asian ones, come out as people read them, in every format."""
+"""Right-to-left and East Asian scripts are extracted as people read them, in every format."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ def test_script_survives(parser: Parser, tmp_path: Path, script: str, ending: st
 
 @pytest.mark.parametrize("script", ["Hebrew", "Arabic"])
 def test_right_to_left_pdf_is_read_in_its_own_direction(parser: Parser, tmp_path: Path, script: str) -> None:
-    """Its letters stand in the file as they are drawn, from the left: the last comes first."""
+    """Its letters are stored in drawing order from the left, so the last one comes first."""
     assert read(parser, tmp_path / "x.pdf", right_to_left(WRITTEN[script])) == [WRITTEN[script]]
 
 
 def test_arabic_letters_drawn_in_their_shapes_are_plain_letters(parser: Parser, tmp_path: Path) -> None:
-    """Older programs write the shape that a letter takes beside others; people ask with the letter itself."""
+    """Older programs write the contextual shapes of letters; people search with the letters themselves."""
     shapes = "\ufee3\ufee8\ufe8e\ufead\ufe93"
     assert read(parser, tmp_path / "x.pdf", right_to_left(shapes)) == ["منارة"]
 

@@ -39,7 +39,7 @@ def read(parser: Parser, path: Path) -> tuple[str, list[Note]]:
 
 
 def edit(path: Path, changes: dict[str, Callable[[str], str]], more: dict[str, str] | None = None) -> Path:
-    """The workbook with changes to the markup of its parts, and more parts."""
+    """Change the markup of parts of the workbook, and add parts."""
     with zipfile.ZipFile(path) as whole:
         parts = {name: whole.read(name) for name in whole.namelist()}
     for name, change in changes.items():

@@ -1,4 +1,4 @@
-"""A model that is silent for all of a question's time is loaded anew, and the next question is answered."""
+"""A model that stays silent until a question times out is reloaded, and the next question is answered."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MESSAGES = [{"role": "user", "content": "How high does the lamp stand?"}]
 
 
 class Stuck:
-    """A server like Ollama whose model answers nobody until it was unloaded."""
+    """A server like Ollama whose model answers nothing until it is unloaded."""
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
@@ -52,7 +52,7 @@ def chat(stuck: Stuck) -> Iterator[Chat]:
                 stuck.over.wait(30)
 
         def log_message(self, *_: object) -> None:
-            """Tests are quiet."""
+            """Do not log requests."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -91,7 +91,7 @@ def test_a_person_who_waits_for_less_unloads_nothing(chat: Chat, stuck: Stuck) -
 def test_another_number_of_threads_is_next_when_the_deployments_time_ran_out(
     chat: Chat, stuck: Stuck, waited: float | None, threads: int
 ) -> None:
-    """Somebody who waits for less says nothing about the threads."""
+    """A shorter timeout chosen by a user says nothing about the number of threads."""
     stuck.words_first = 2
     with pytest.raises(TooSlow):
         list(chat.stream("small", MESSAGES, timeout=waited))

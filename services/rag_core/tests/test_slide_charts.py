@@ -1,4 +1,4 @@
-"""Charts of presentations: of any kind, each gives its figures, and none costs the rest of the deck."""
+"""Charts in presentations: each kind yields its figures, and none breaks the rest of the deck."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_second_plot_of_a_chart_is_read(tmp_path: Path) -> None:
     name = next(one for one in zipfile.ZipFile(path).namelist() if one.startswith("ppt/charts/chart"))
 
     def parted(markup: str) -> str:
-        """The second series in a plot of its own."""
+        """Move the second series to its own plot."""
         at = markup.rindex("<c:ser>")
         end = markup.index("</c:ser>", at) + len("</c:ser>")
         series = markup[at:end]

@@ -1,4 +1,4 @@
-"""Presentations as people bring them: nothing that one shape holds costs the rest of the deck."""
+"""Presentations from practice: no content of a shape breaks the rest of the deck."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Sentences about real manuals, each known to be true or not: truth keeps its source, the rest gets none.
+"""Sentences about real manuals, labelled true or false: true ones get a source, false ones none.
 
-A wrong source misleads, a missing one makes people doubt what is right: neither share may get worse.
+A wrong source misleads, and a missing one casts doubt on what is right: neither share may get worse.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ Embed = Callable[[list[str]], list[list[float]]]
 
 
 class Labelled(Frozen):
-    """A sentence that a model might write, and the passage of `document` (it holds `says`) it is about.
+    """A sentence that a model might write, about the passage of `document` that contains `says`.
 
     `restated` and `joined` are true. `half invented` joins a truth and an untruth in the passage's own
-    words, `foreign` in others; `crossed` has the words of the passage, and says who does what wrongly.
+    words, `foreign` in other words; `crossed` uses the passage's words, but mixes up who does what.
     """
 
     sentence: str
@@ -46,7 +46,7 @@ Cases = list[tuple[Labelled, list[Passage]]]
 
 @pytest.fixture(scope="module")
 def cases() -> Cases:
-    """Each sentence with its passage and the two beside it, as a model would be given them."""
+    """Each sentence with its passage and the neighbouring ones, as given to a model."""
     chunks: dict[str, list[Chunk]] = {}
     with Parser(LIMITS) as parser:
         for path in manuals.evaluated():
@@ -83,7 +83,7 @@ def passage(document: str, chunk: Chunk) -> Passage:
 
 
 def share(cases: Cases, kinds: set[str], embed: Embed | None) -> tuple[float, list[str]]:
-    """The share of these sentences that get a source, and which do."""
+    """The share of these sentences that get a source, and those sentences."""
     some = [(one.sentence, given) for one, given in cases if one.kind in kinds]
     supported = [sentence for sentence, given in some if citing.cite(sentence, given, embed).citations]
     return len(supported) / len(some), supported

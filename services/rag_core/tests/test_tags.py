@@ -1,4 +1,4 @@
-"""Tags find documents again, whatever way they were typed."""
+"""Tags find documents, however they were typed."""
 
 from pathlib import Path
 

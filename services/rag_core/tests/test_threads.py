@@ -1,4 +1,4 @@
-"""With how many threads a model answers: what was quickest here, and fewer while others hold it up."""
+"""The number of threads a model uses: the fastest on this host, and fewer while other work slows it down."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MODEL, OTHER = "small", "large"
 
 
 class Host:
-    """A host on which an answer takes so many seconds for each number of threads."""
+    """A host with a given answer time for each number of threads."""
 
     def __init__(self, counts: tuple[int, ...] = (1, 2), notes: Ledger | None = None) -> None:
         self.now = 0.0
@@ -21,14 +21,14 @@ class Host:
         self.seconds = {1: 6.0, 2: 4.0, 4: 3.0}
 
     def answer(self, model: str = MODEL, count: int | None = None) -> int:
-        """One usual answer; returns the number of threads it was written with."""
+        """Record one typical answer; returns the number of threads it used."""
         used = count or self.threads.of(model)
         half = self.seconds[used] / 2
         self.threads.note(model, used, (600, half), (100, half))
         return used
 
     def start(self) -> None:
-        """Each number is tried."""
+        """Try each number of threads."""
         for count in self.threads.counts:
             self.answer(count=count)
 

@@ -1,4 +1,4 @@
-"""Each bad upload is refused or stored safely, with a reason a person can act on."""
+"""Each bad upload is refused or stored safely, with an actionable reason."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_room_for_the_ledger_and_the_index_is_not_used_up(ledger: Ledger, tmp_pa
 def test_a_ledger_that_cannot_grow_keeps_what_it_has_and_no_file_without_an_entry(
     ledger: Ledger, uploads: Uploads, tmp_path: Path
 ) -> None:
-    """SQLite's own limit stands for a full disk: its error is the same."""
+    """SQLite's page limit simulates a full disk: it raises the same error."""
     kept = uploads.accept("kept.txt", io.BytesIO(b"kept"))
     before = stored(tmp_path)
     [(pages,)] = ledger._read("PRAGMA page_count")

@@ -1,4 +1,4 @@
-"""Files put into the input directory by hand are taken when whole, followed when edited, missed when gone."""
+"""Files in the input directory are ingested when complete, updated when edited and deleted when gone."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_file_taken_away_is_deleted(raw: Path, watcher: Watcher, ledger: Ledger)
 
 
 def test_empty_disk_deletes_nothing(raw: Path, watcher: Watcher, ledger: Ledger) -> None:
-    """A disk that is not mounted looks like a directory from which everything was taken."""
+    """An unmounted disk looks like a directory from which everything was deleted."""
     for name in ("a.txt", "b.txt"):
         (raw / name).write_text(name)
     watcher.scan()
@@ -89,7 +89,7 @@ def test_empty_disk_deletes_nothing(raw: Path, watcher: Watcher, ledger: Ledger)
 def test_edited_file_stays_when_the_content_it_replaced_is_removed(
     raw: Path, watcher: Watcher, ledger: Ledger
 ) -> None:
-    """Both contents have the same path: removing the old one must not take the new one's file."""
+    """Both contents have the same path: removing the old one must not delete the new file."""
     path = raw / "note.txt"
     for text in ("The ferry leaves at nine.", "The ferry leaves at eleven, now."):
         path.write_text(text)

@@ -1,6 +1,6 @@
-"""The prompt that is sent fits the model's window, and a difference to what was counted is never silent.
+"""The prompt sent fits the model's window, and a wrong token count is never silent.
 
-Ollama is a small HTTP server here; `test_real_window.py` asks a real one.
+Ollama is a small fake HTTP server here; `test_real_window.py` uses a real one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def passage(text: str, title: str = "Manual") -> Passage:
 
 
 class Ollama:
-    """Says what `reply` makes of each request."""
+    """Answers each request with the result of `reply`."""
 
     def __init__(self) -> None:
         self.asked: list[Asked] = []
@@ -62,7 +62,7 @@ def ollama_server(ollama: Ollama) -> Iterator[str]:
             self.wfile.write(data)
 
         def log_message(self, *_: object) -> None:
-            """Tests are quiet."""
+            """Do not log requests."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))

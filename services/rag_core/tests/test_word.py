@@ -1,4 +1,4 @@
-"""Word files as Word writes them after changes were tracked, cells merged and notes and boxes put in."""
+"""Word files as Word writes them, with tracked changes, merged cells, notes and text boxes."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def read(parser: Parser, path: Path) -> list[str]:
 
 
 def test_tracked_changes_are_read_as_accepted(parser: Parser, tmp_path: Path) -> None:
-    """What was inserted or moved here is there; what was deleted or moved away must not be found."""
+    """Text that was inserted or moved in is read; text that was deleted or moved away must not be found."""
     gone = '<w:r><w:delText xml:space="preserve">{}</w:delText></w:r>'
     body = (
         f"<w:p>{run('The dose is ')}<w:del {_BY}>{gone.format('5 mg')}</w:del>"

@@ -1,4 +1,4 @@
-"""Files within Word files, and Word files in other wrappings: each is read, or named with the reason."""
+"""Files inside Word files, and Word files in other containers: each is read, or reported with the reason."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_a_chart_and_a_diagram_give_what_they_show(tmp_path: Path) -> None:
 
 
 def test_a_document_as_one_xml_file_is_read_like_the_docx(tmp_path: Path) -> None:
-    """Word calls it "Word XML document"; its comments, headers and embedded files come out as well."""
+    """Word calls it "Word XML document"; its comments, headers and embedded files are read as well."""
     comment = xml("comments", f'<w:comment w:id="4" w:author="Ada">{p(r("Safe?"))}</w:comment>')
     body = p(r("The windlass") + '<w:r><w:commentReference w:id="4"/></w:r>' + _OBJECT)
     parts = {"comments.xml": ("comments", comment), "inner.xlsx": ("package", _workbook("Brest", 412))}

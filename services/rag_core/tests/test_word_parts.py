@@ -1,4 +1,4 @@
-"""What Word files hold beside plain paragraphs: each part comes out, once, where a person sees it."""
+"""Content of Word files besides plain paragraphs: each part is read once, where a person sees it."""
 
 from __future__ import annotations
 

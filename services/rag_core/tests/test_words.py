@@ -53,7 +53,7 @@ def test_scripts_without_blanks_are_taken_by_pairs_of_characters() -> None:
         ("entr\u00e9e", "entree"),
         ("\u0153uvre", "oeuvre"),
         ("Malm\u00f6", "Malmo"),
-        ("\uff76\uff9e\uff72\uff84\uff9e", "\u30ac\u30a4\u30c9"),  # kana of half and whole width
+        ("\uff76\uff9e\uff72\uff84\uff9e", "\u30ac\u30a4\u30c9"),  # half-width and full-width kana
         ("\uff21\uff22\uff23", "abc"),
         ("\u0631\u064f\u0633\u064f\u0648\u0645\u064f", "\u0631\u0633\u0648\u0645"),  # Arabic vowels
         ("\u0625\u0631\u0633\u0627\u0621", "\u0627\u0631\u0633\u0627\u0621"),  # Arabic alef with hamza

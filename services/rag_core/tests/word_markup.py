@@ -1,4 +1,4 @@
-"""Word files written as markup, part by part, and what comes out of them."""
+"""Word files written as markup, part by part, and the text read from them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ Parts = dict[str, tuple[str, bytes]]
 
 
 def packed(body: str, parts: Parts | None = None) -> bytes:
-    """A Word file: its body's markup, and further parts (name -> kind of relation, content; id: the stem)."""
+    """A Word file: its body's markup, and further parts (name -> type of relation, content; id: the stem)."""
     rels = types = ""
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as package:

@@ -1,4 +1,4 @@
-"""Assumes: a deployed stack. A backup is made first, so that there is a repository to look into."""
+"""Assumes: a deployed stack. A backup is made first, so that there is a repository to inspect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A backup holds what the stack holds, costs what changed, and shows no one a secret."""
+"""A backup holds what the stack holds, stores only what changed, and shows no secret."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FILL = "/opt/ragdock/fill-of-a-test"
 def test_a_backup_holds_what_the_stack_holds(
     vault: Vault, api: ApiClient, bin_of_documents: list[str]
 ) -> None:
-    """Documents, their passages, the ledger and the release; and only what is whole counts."""
+    """Documents, their passages, the ledger and the release; only a complete backup counts."""
     keyword = papers.word()
     bin_of_documents.append(api.brought("kept.md", papers.good("md", keyword)))
     ready = api.ready(bin_of_documents[0])
@@ -44,7 +44,7 @@ def test_a_backup_holds_what_the_stack_holds(
 def test_a_backup_made_while_documents_come_in_is_of_one_point_in_time(
     vault: Vault, api: ApiClient, bin_of_documents: list[str]
 ) -> None:
-    """The worker is paused for that moment at most, and continues with what it was at."""
+    """The worker is paused for a short time at most, and continues with the document it was reading."""
     bin_of_documents.append(api.brought("coming.pdf", papers.as_another(papers.manual())))
     api.until(bin_of_documents[0], lambda one: one["state"] == "processing", 120)
     back_up().good()
@@ -66,7 +66,7 @@ def test_a_second_backup_costs_what_changed(vault: Vault) -> None:
 
 
 def test_check_mode_reports_and_does_nothing(vault: Vault) -> None:
-    """An operator may look first."""
+    """Check mode makes no backup and leaves the record unchanged."""
     before, record = vault.ids(), vault.record()
     play(PLAYBOOK, "--check", "--diff").good()
     assert vault.ids() == before
@@ -74,7 +74,7 @@ def test_check_mode_reports_and_does_nothing(vault: Vault) -> None:
 
 
 def test_no_secret_is_in_what_a_backup_leaves(vault: Vault) -> None:
-    """Neither in the backup, which others may restore, nor in states, memory or the journal."""
+    """Neither in the backup, which others may restore, nor in state files, memory.json or the journal."""
     secrets = secrets_of(vault.host)
     for name in ("restic_password", "opensearch_backup_password", "opensearch_worker_password"):
         secrets[name] = vault.secret(name)
@@ -101,7 +101,7 @@ def test_a_full_disk_is_refused_before_anything_is_begun(vault: Vault, host: Hos
 
 
 def test_a_wrong_password_is_reported_and_harms_nothing(vault: Vault) -> None:
-    """Above all, no second repository is begun over the first."""
+    """Above all, no second repository is created over the first."""
     ssm, name = aws("ssm"), f"/ragdock/{vault.name}/restic_password"
     right, before = vault.secret("restic_password"), vault.ids()
     ssm.put_parameter(Name=name, Value="another", Type="SecureString", Overwrite=True)

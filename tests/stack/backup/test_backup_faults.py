@@ -1,6 +1,6 @@
-"""What breaks a backup breaks nothing else: the error and its fix are reported, and the next one is complete.
+"""A broken backup breaks nothing else: the error and its fix are reported, and the next backup is complete.
 
-Each takes minutes: `make soak` runs them.
+Each test takes minutes: `make soak` runs them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ KILLS = 10
 
 @pytest.fixture(autouse=True)
 def whole_afterwards(vault: Vault, api: ApiClient) -> Iterator[None]:
-    """Whatever a test broke: people are answered, the next backup is whole and leaves nothing half made."""
+    """After each test, the service answers, the next backup is complete, and nothing partial is left."""
     yield
     assert api.http.get("/api/health").status_code == 200
     back_up().good()
@@ -54,11 +54,11 @@ def something_new(api: ApiClient, bin_of_documents: list[str]) -> None:
 
 
 def test_opensearch_killed_in_mid_snapshot(vault: Vault, host: Host, something_new: None) -> None:
-    """The half snapshot does not count, and is gone by the next backup."""
+    """The partial snapshot does not count, and the next backup removes it."""
     del something_new
     pid = host.inspect("opensearch")[0]["State"]["Pid"]
     begin = host.run("date", "+%s.%N").strip()
-    # On the host: a snapshot takes a second, and asking from here would take as long.
+    # Watch on the host: a snapshot takes a second, and a command from here would take as long.
     watcher = (
         f"end=$(( $(date +%s) + 120 )); until find /opt/ragdock/snapshots/indices -newermt @{begin} -type f "
         f"| grep -q .; do [ $(date +%s) -lt $end ]; done; kill -KILL {pid}"
@@ -71,7 +71,7 @@ def test_opensearch_killed_in_mid_snapshot(vault: Vault, host: Host, something_n
 
 
 def test_a_backup_killed_at_any_moment_leaves_the_next_one_whole(vault: Vault, host: Host) -> None:
-    """Power cut, kernel out of memory, an operator's Ctrl-C twice: at ten moments, each another."""
+    """As by a power cut, the kernel out of memory, or an operator's second Ctrl-C: at ten random moments."""
     back_up().good()
     before, usual = vault.ids(), float(vault.record()["seconds"])
     hit = 0
@@ -90,7 +90,7 @@ def test_a_backup_killed_at_any_moment_leaves_the_next_one_whole(vault: Vault, h
 
 
 def test_a_damaged_pack_is_found_and_repaired(vault: Vault) -> None:
-    """Found by the check, told with what it means, and filled again from what the host still has."""
+    """The check finds it, the message explains it, and the next backup stores its data again."""
     s3 = aws("s3")
     bucket, prefix = vault.location.split("/", 3)[3].split("/", 1)
     listed = s3.list_objects_v2(Bucket=bucket, Prefix=f"{prefix}/data/")["Contents"]
@@ -108,7 +108,7 @@ def test_a_damaged_pack_is_found_and_repaired(vault: Vault) -> None:
 
 
 def test_a_missing_bucket_is_not_recreated_silently(vault: Vault, host: Host) -> None:
-    """Backups that were lost are said to be lost."""
+    """The message says that the backups are lost."""
     del host
     s3 = aws("s3")
     bucket = f"ragdock-{vault.name}-of-a-test"
@@ -124,7 +124,7 @@ def test_a_missing_bucket_is_not_recreated_silently(vault: Vault, host: Host) ->
 
 
 def test_a_role_that_is_taken_away_is_named(vault: Vault, host: Host) -> None:
-    """The host signs in as its role, and as no one else."""
+    """The host has no credentials except those of its role."""
     cloud = Cloud(settings.load())
     (instance,) = [one for one in cloud.observe().live if one.tags.get("ragdock:name") == vault.name]
     listed = cloud.ec2.describe_iam_instance_profile_associations()["IamInstanceProfileAssociations"]
@@ -146,7 +146,7 @@ def test_a_role_that_is_taken_away_is_named(vault: Vault, host: Host) -> None:
 
 
 def test_a_network_that_breaks_in_mid_upload_ends_the_run(vault: Vault, host: Host) -> None:
-    """Not after hours of trying again."""
+    """The run fails soon, not after hours of retries."""
     address = vault.location.split("//")[1].split(":")[0]
     host.run("dd", "if=/dev/urandom", f"of={NOISE}", "bs=1M", "count=24", "status=none")
     try:
@@ -164,7 +164,7 @@ def test_a_network_that_breaks_in_mid_upload_ends_the_run(vault: Vault, host: Ho
 
 
 def uploading(host: Host) -> bool:
-    """Whether restic sends."""
+    """Return whether restic is uploading."""
     return " backup --host" in host.run("ps", "-eo", "args")
 
 
@@ -180,7 +180,7 @@ def test_a_clock_that_jumped_costs_no_backup(vault: Vault) -> None:
         back_up().good()
         ids = vault.ids()
         assert vault.record()["figures"]["id"] in ids
-        # The newest honest backup of this day stays besides the one of the future.
+        # The newest backup with a right date stays beside the one dated in the future.
         assert set(ids) & set(before) or len(ids) >= 2
         assert "20360101T000000Z" in ids
     finally:

@@ -1,4 +1,4 @@
-"""A backup is of one point in time, however busy the Library is, and of the index that serves alone."""
+"""A backup is of one point in time, however busy the Library is, and holds only the index in use."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ print(json.dumps([one for (one,) in rows]))
 
 
 def ready_in_the_newest(vault: Vault) -> set[str]:
-    """SHA-256 of what the newest backup's own ledger calls ready."""
+    """Return the SHA-256 of each document that is ready in the ledger of the newest backup."""
     vault.restic("restore", "latest", "--target", BACK, "--include", f"{WORK}/ledger.sqlite3")
     try:
         return set(json.loads(vault.host.run("python3", "-c", READY, f"{BACK}{WORK}/ledger.sqlite3")))
@@ -35,7 +35,7 @@ def ready_in_the_newest(vault: Vault) -> set[str]:
 def test_documents_deleted_one_after_the_other_all_through_a_backup(
     vault: Vault, api: ApiClient, bin_of_documents: list[str]
 ) -> None:
-    """It is made nevertheless, and whatever its ledger calls ready is among its files and in its index."""
+    """The backup succeeds, and every document that is ready in its ledger is in its files and its index."""
     bin_of_documents += [
         api.brought(f"leaving-{number}.md", papers.good("md", papers.word())) for number in range(MANY)
     ]
@@ -45,7 +45,7 @@ def test_documents_deleted_one_after_the_other_all_through_a_backup(
     deleted: list[str] = []
 
     def delete() -> None:
-        """From the moment on, as long as there is something that is not uploaded and compared."""
+        """Delete one document after the other while the backup's work directory exists."""
         for one in bin_of_documents:
             while vault.host.shell(f"ls -d {WORK} 2>/dev/null || :") == "":
                 if ended.wait(PAUSE_SECONDS):
@@ -76,7 +76,7 @@ def test_documents_deleted_one_after_the_other_all_through_a_backup(
 def test_a_backup_leaves_out_the_index_that_a_restore_replaced(
     vault: Vault, api: ApiClient, bin_of_documents: list[str]
 ) -> None:
-    """It stays on the host for an undoing, and serves no one; in a backup it would only cost."""
+    """It stays on the host so that the restore can be undone, but serves nobody and needs no backup."""
     bin_of_documents.append(api.brought("served.md", papers.good("md", papers.word())))
     api.ready(bin_of_documents[-1])
     back_up().good()

@@ -1,4 +1,4 @@
-"""What someone deleted and overwrote in the bucket comes back, by the command of docs/operate/backups.md."""
+"""Objects deleted or overwritten in the bucket come back by the command of docs/operate/backups.md."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = [fault, long("makes a repository of its own")]
 
 @pytest.fixture
 def bucket(vault: Vault) -> Iterator[str]:
-    """A bucket that locks what is stored for a day; afterwards backups go to the usual one again."""
+    """A bucket that locks each object for a day; afterwards backups go to the usual bucket again."""
     s3, name = aws("s3"), f"ragdock-{vault.name}-locked-for-a-test"
     s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
     retention = {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}}
@@ -42,7 +42,7 @@ def all_versions(s3: Any, bucket: str) -> list[dict[str, Any]]:
 
 
 def test_a_repository_that_was_deleted_and_overwritten_is_brought_back(vault: Vault, bucket: str) -> None:
-    """By one who has the host's rights: no version goes, and a drill verifies what came back."""
+    """Deleted with the host's rights, which remove no version; a drill verifies the recovered repository."""
     s3, there = (
         aws("s3"),
         (*("-e", f"ragdock_backup_bucket={bucket}"), *("-e", "ragdock_backup_object_lock_days=1")),
@@ -77,7 +77,7 @@ def test_a_repository_that_was_deleted_and_overwritten_is_brought_back(vault: Va
 
 
 def test_a_point_in_time_is_required(vault: Vault) -> None:
-    """And nothing changes without one."""
+    """Without one, nothing changes."""
     before = vault.ids()
     play("playbooks/undelete.yml").refused("-e moment=", "Nothing has changed")
     play("playbooks/undelete.yml", "-e", "moment=yesterday").refused("is not a time", "Nothing was destroyed")

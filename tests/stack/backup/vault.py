@@ -1,4 +1,4 @@
-"""The repository of backups and the host's side of it, as someone who holds the passwords sees them."""
+"""The backup repository and its files on the host, as seen by someone who has the passwords."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ UNPROVEN = "state:unproven"
 
 
 def aws(service: str) -> Any:
-    """A client of the sandbox's AWS, with every right."""
+    """Return a client of the sandbox's AWS that may do everything."""
     at = settings.load()
     return boto3.client(service, endpoint_url=at.endpoint, region_name=at.region, **at.credentials)  # type: ignore[call-overload]
 
@@ -42,11 +42,11 @@ class Vault:
 
     @property
     def location(self) -> str:
-        """restic's name of the repository, as the last backup of this host left it."""
+        """Return the repository's name for restic, as recorded by the host's last backup."""
         return str(json.loads(self.host.run("cat", MEMORY))["location"])
 
     def secret(self, name: str) -> str:
-        """A secret of the deployment: RAGDOCK_<NAME>, else asked of the sandbox."""
+        """Return a secret of the deployment: RAGDOCK_<NAME> if it is set, else the sandbox's parameter."""
         given = os.environ.get(f"RAGDOCK_{name.upper()}")
         if given:
             return given
@@ -54,7 +54,7 @@ class Vault:
         return str(found["Parameter"]["Value"])
 
     def restic(self, *words: str, check: bool = True, password: str = "") -> str:
-        """Run restic on the host; the present password, or another, travels on its standard input."""
+        """Run restic on the host; the password, by default the current one, is passed on standard input."""
         script = (
             f"export RESTIC_PASSWORD={shlex.quote(password or self.secret('restic_password'))}\n"
             f"export RESTIC_REPOSITORY={shlex.quote(self.location)} AWS_DEFAULT_REGION=us-east-1 HOME=/root\n"
@@ -63,26 +63,26 @@ class Vault:
         return self.host.shell(script, seconds=300)
 
     def snapshots(self) -> list[Json]:
-        """What restic lists of ours and what counts, oldest first."""
+        """Return the snapshots of our backups that were compared with their source, oldest first."""
         return [one for one in self.uploads() if UNPROVEN not in one["tags"]]
 
     def uploads(self) -> list[Json]:
-        """What restic lists of ours, compared with its source or not."""
+        """Return the snapshots of our backups, whether they were compared with their source or not."""
         listed = json.loads(self.restic("snapshots", "--json", "--no-lock"))
         return [one for one in listed if any(tag.startswith("backup:") for tag in one["tags"])]
 
     def ids(self) -> list[str]:
-        """Ids of the backups, oldest first."""
+        """Return the ids of the backups, oldest first."""
         return [tag.split(":")[1] for one in self.snapshots() for tag in one["tags"] if tag[:7] == "backup:"]
 
     def manifest(self, snapshot: str = "latest") -> Json:
-        """The manifest of a backup."""
+        """Return the manifest of a backup."""
         text = self.restic("dump", "--no-lock", snapshot, f"{WORK}/manifest.json")
         found: Json = json.loads(text)
         return found
 
     def ask(self, path: str, method: str = "GET") -> Json:
-        """OpenSearch, as the user of backups."""
+        """Send a request to OpenSearch as the backup user."""
         password = self.secret("opensearch_backup_password")
         script = f"""
 address=$(docker inspect --format '{{{{range .NetworkSettings.Networks}}}}{{{{.IPAddress}}}}{{{{end}}}}' \\
@@ -94,27 +94,27 @@ printf 'user = "ragdock_backup:{password}"\\n' | curl --silent --show-error --co
         return found
 
     def node_snapshots(self) -> dict[str, str]:
-        """Snapshot -> state, in OpenSearch's own repository."""
+        """Map each snapshot in OpenSearch's own repository to its state."""
         listed = self.ask("/_snapshot/ragdock/_all").get("snapshots", [])
         return {one["snapshot"]: one["state"] for one in listed}
 
     def record(self) -> Json:
-        """How the last backup went."""
+        """Return the record of the last backup."""
         found: Json = json.loads(self.host.run("cat", "/opt/ragdock/state/backup.json"))
         return found
 
     def memory(self) -> Json:
-        """What the last night left for the next."""
+        """Return what the last backup stored for the next one."""
         found: Json = json.loads(self.host.run("cat", MEMORY))
         return found
 
     def processes(self) -> list[int]:
-        """Processes of a backup on the host."""
+        """Return the ids of a backup's processes on the host."""
         listed = self.host.run("ps", "-eo", "pid=,args=", "--no-headers").splitlines()
         return [int(one.split()[0]) for one in listed if OURS.search(one.split(maxsplit=1)[1])]
 
     def kill(self) -> int:
-        """Kill what a backup runs on the host, as a power cut would; how many processes that were."""
+        """Kill a backup's processes on the host, as a power cut would, and return how many there were."""
         found = self.processes()
         if found:
             self.host.run("kill", "-KILL", *map(str, found), check=False)
@@ -122,17 +122,17 @@ printf 'user = "ragdock_backup:{password}"\\n' | curl --silent --show-error --co
 
 
 def back_up(*arguments: str) -> Outcome:
-    """A backup, as an operator makes it."""
+    """Make a backup, as an operator does."""
     return play(PLAYBOOK, *arguments)
 
 
 def begun(*arguments: str) -> Run:
-    """A backup that is running."""
+    """Start a backup, and return while it is running."""
     return Run(CHECKOUT, PLAYBOOK, *arguments)
 
 
 def wait_for(what: str, good: Callable[[], bool], seconds: float = 120, pause: float = 0.3) -> None:
-    """Wait for something on the host."""
+    """Wait until a condition holds."""
     end = time.monotonic() + seconds
     while not good():
         assert time.monotonic() < end, f"{what}: not after {seconds:.0f} s"

@@ -1,7 +1,7 @@
-"""A second host for models, from its setting to its end: asked, stopped, started, rotated, removed.
+"""A second host for models, from its creation to its removal: asked, stopped, started, rotated, removed.
 
-Assumes a sandbox that is deployed and has room for a second host (2 GiB of memory). Its type has no
-graphics card: no machine here has one.
+Assumes a deployed sandbox that has room for a second host (2 GiB of memory). Its instance type has no
+GPU: no machine that runs these tests has one.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ START_SECONDS = 240.0
 
 
 def run(playbook: str, *words: str, **settings_of_it: Any) -> Outcome:
-    """A playbook with the model host's settings."""
+    """Run a playbook with the model host's settings."""
     return play(playbook, "-e", json.dumps(WITH | settings_of_it), *words, seconds=SITE_SECONDS)
 
 
 def model_hosts() -> list[Instance]:
-    """The model hosts of the deployment that are not terminated."""
+    """Return the model hosts of the deployment that are not terminated."""
     name = value("name")
     return [
         one
@@ -54,7 +54,7 @@ def model_hosts() -> list[Instance]:
 
 
 def until(what: str, good: Callable[[], bool], seconds: float) -> None:
-    """Wait until something holds."""
+    """Wait until a condition holds."""
     end = time.monotonic() + seconds
     while not good():
         assert time.monotonic() < end, f"{what}: not after {seconds:.0f} s"
@@ -62,7 +62,7 @@ def until(what: str, good: Callable[[], bool], seconds: float) -> None:
 
 
 def as_its_hours_do(verb: str) -> None:
-    """What EventBridge Scheduler would call, as the schedules' role may."""
+    """Make the call that EventBridge Scheduler would make with the schedules' role."""
     (host,) = model_hosts()
     name = value("name")
     schedule = aws("scheduler").get_schedule(Name=f"ragdock-{name}_models-{verb}")
@@ -90,7 +90,7 @@ class Asked:
 
 @pytest.fixture
 def asked(api: ApiClient) -> Iterator[Asked]:
-    """A document to ask about, which goes when the test ends."""
+    """A document to ask about, which is deleted when the test ends."""
     questions = Asked(api)
     yield questions
     api.delete(questions.document)
@@ -98,7 +98,7 @@ def asked(api: ApiClient) -> Iterator[Asked]:
 
 @pytest.fixture
 def undone() -> Iterator[None]:
-    """Whatever happens, the sandbox is as it was afterwards."""
+    """Whatever happens, remove the model host afterwards."""
     yield
     if model_hosts():
         play("site.yml", seconds=SITE_SECONDS).good()
@@ -106,7 +106,7 @@ def undone() -> Iterator[None]:
 
 @pytest.mark.usefixtures("undone")
 def test_a_model_host_from_its_setting_to_its_end(asked: Asked) -> None:
-    """One story, for each step begins with what the one before has left."""
+    """A single test, because each step starts from the state that the previous one left."""
     assert asked.answered_by() == SMALL
 
     run("site.yml").good()

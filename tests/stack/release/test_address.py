@@ -1,4 +1,4 @@
-"""No domain: an authority issues for the address, and only the named ranges reach the service."""
+"""Without a domain: a CA issues a certificate for the address, and only allowed ranges reach the service."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tests.stack.endpoint import CHECKOUT, Endpoint, value
 from tests.stack.host import Host
 from tests.stack.plays import play
 
-# This machine's own, and another one of its addresses: to the sandbox, an address elsewhere.
+# Two addresses of this machine; the sandbox takes the second one for an address elsewhere.
 HERE, ELSEWHERE = "127.0.0.1", "127.9.9.9"
 
 
 @pytest.fixture
 def settings(host: Host, tmp_path: Path) -> Iterator[Path]:
-    """What deploys with an authority; afterwards the deployment is as before, open to all with its own CA."""
-    # The certificate of the own CA is as good as any until it is due.
+    """Settings to deploy with an ACME CA; afterwards it has its own CA and is open to all again."""
+    # The edge would keep a certificate of the deployment's own CA until it is due for renewal.
     host.shell("rm -rf /opt/ragdock/data/edge/caddy/certificates")
     made = subprocess.run(
         [sys.executable, "-m", "sandbox", "authority"],
@@ -39,12 +39,12 @@ def settings(host: Host, tmp_path: Path) -> Iterator[Path]:
 
 
 def shown(address: str, roots: str) -> Certificate:
-    """The certificate of the endpoint, for who trusts the authority."""
+    """Return the endpoint's certificate, as seen by a client that trusts the authority."""
     return PublicEndpoint(address, address, 443, roots, "").certificate(10)
 
 
 def test_an_address_has_a_certificate_of_the_authority(settings: Path) -> None:
-    """It is renewed within its five minutes. Who is in no range is refused. A second run changes nothing."""
+    """It is renewed within its five minutes. Other ranges are refused. A second run changes nothing."""
     address = str(urlsplit(value("url")).hostname)
     roots = Path(yaml.safe_load(settings.read_text())["ragdock_acme_ca_file"]).read_text()
     play("site.yml", "-e", f"@{settings}").good()

@@ -1,4 +1,4 @@
-"""What can go wrong on the way to a release: one message to act on, nothing half changed."""
+"""Faults on the way to a release: each gives one message to act on, and leaves nothing half changed."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tests.stack.soak import fault
 pytestmark = fault
 APP = "services/rag-app/src/rag_app/__init__.py"
 DOCKERFILE = "services/landing/Dockerfile"
-# What release_stage wants to stay free.
+# The space that release_stage requires to stay free.
 DISK_RESERVE_MIB = 1024
 
 
 @pytest.fixture(autouse=True)
 def _old_release_serves(api: ApiClient, host: Host) -> object:
-    """Whatever fails here, what served continues serving, and nothing was restarted."""
+    """Whatever fails here, the same release keeps serving, and nothing was restarted."""
     before = host.current(), host.started()
     yield
     assert (host.current(), host.started()) == before
@@ -62,7 +62,7 @@ def test_a_registry_that_is_away_is_named(tmp_path: Path) -> None:
 def test_a_registry_that_refuses_the_login_is_named(
     refusing_from: str, words: tuple[str, ...], tmp_path: Path
 ) -> None:
-    """Refused to the operator before anything is pushed, or to the host before anything is started."""
+    """The operator's login is refused before anything is pushed, the host's before anything is started."""
     copy = copy_of_checkout(tmp_path)
     edit(copy, APP, lambda text: f"{text}\n# {papers.word()}\n")
     run = Run(copy, "playbooks/deploy.yml")
@@ -88,12 +88,12 @@ def test_limits_over_the_hosts_memory_are_refused() -> None:
 
 
 def test_a_disk_without_room_is_said_before_anything_is_pulled(host: Host, tmp_path: Path) -> None:
-    """The host's disk is filled but for the reserve that a release must leave: refused, with the figures."""
+    """The host's disk is filled up to the reserve that a release must leave: refused, with the figures."""
     copy = copy_of_checkout(tmp_path)
     edit(copy, APP, lambda text: f"{text}\n# {papers.word()}\n")
     filler = host.run("docker", "info", "--format", "{{.DockerRootDir}}").strip() + "/ragdock-test-filler"
     free = int(host.run("df", "--output=avail", "--block-size=1M", str(Path(filler).parent)).split()[-1])
-    # Sandbox hosts share this machine's disk: what is left is little for a release and enough for the rest.
+    # Sandbox hosts share this machine's disk: the rest is too little for a release, but enough for others.
     host.run("fallocate", "--length", f"{free - DISK_RESERVE_MIB}M", filler)
     try:
         play("playbooks/deploy.yml", checkout=copy).refused("MiB free", "rag-app")
@@ -103,9 +103,9 @@ def test_a_disk_without_room_is_said_before_anything_is_pulled(host: Host, tmp_p
 
 @pytest.mark.parametrize("playbook", ["site.yml", "playbooks/status.yml"])
 def test_a_host_that_does_not_answer_ssh_is_named(host: Host, playbook: str) -> None:
-    """sshd is stopped: the message names the host and what to look at; what serves is not disturbed."""
+    """sshd is stopped: the message names the host and what to check; the service is not disturbed."""
     host.run("systemctl", "stop", "ssh")
-    # Connections that an earlier run keeps open would still serve.
+    # Connections that an earlier run keeps open would still work.
     host.run("pkill", "sshd-session", check=False)
     try:
         play(playbook, "-e", "host_baseline_reach_timeout_seconds=5").refused("answer SSH", "EC2", "run")
@@ -114,7 +114,7 @@ def test_a_host_that_does_not_answer_ssh_is_named(host: Host, playbook: str) -> 
 
 
 def _part(part: str) -> str:
-    """Name of one of the sandbox's containers."""
+    """Return the name of one of the sandbox's containers."""
     words = [f"label=ragdock.sandbox={settings.load().name}", f"label=ragdock.sandbox.part={part}"]
     filters = [word for one in words for word in ("--filter", one)]
     listed = subprocess.run(

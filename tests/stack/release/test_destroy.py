@@ -1,4 +1,4 @@
-"""Taking a deployment down: never by accident, and what was to be kept is there and used again."""
+"""Destroying a deployment: never by accident, and what is kept is still there and used again."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def destroy(*arguments: str) -> Outcome:
 
 @pytest.fixture
 def fresh() -> Iterator[None]:
-    """A deployment of its own, which is gone afterwards."""
+    """A separate deployment, which is destroyed afterwards."""
     play("playbooks/provision.yml", *FRESH).good()
     yield
     destroy("-e", f"confirm={NAME}", "-e", "keep_backups=false").good()
 
 
 def tagged() -> dict[str, set[str]]:
-    """Kind -> names of what AWS has of the deployment."""
+    """Map each kind of AWS resource to the deployment's resources."""
     filters = [{"Name": "tag:ragdock:name", "Values": [NAME]}]
     ec2, running = aws("ec2"), {"Name": "instance-state-name", "Values": ["running", "stopped"]}
     hosts = ec2.describe_instances(Filters=[*filters, running])["Reservations"]
@@ -44,7 +44,7 @@ def tagged() -> dict[str, set[str]]:
 
 @pytest.mark.usefixtures("fresh")
 def test_what_is_kept_is_there_and_is_used_again() -> None:
-    """Another name destroys nothing; data and backups stay when told; the next deployment has them."""
+    """A wrong name destroys nothing; data and backups stay on request; the next deployment uses them."""
     before = tagged()
     assert all(before.values()), before
     destroy("-e", "confirm=another").refused(NAME, "confirm")

@@ -1,4 +1,4 @@
-"""A domain of one's own: the authority comes to the endpoint, and anyone who asks by the name is answered."""
+"""A custom domain: the ACME CA reaches the endpoint, and requests under the name are answered."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAME = "rag.example.org"
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Iterator[Path]:
-    """What deploys with the domain; afterwards the deployment has none, as before."""
+    """Settings to deploy with the domain; afterwards the deployment has none again."""
     made = subprocess.run(
         [sys.executable, "-m", "sandbox", "domain", NAME],
         cwd=CHECKOUT, capture_output=True, text=True, check=True,
@@ -32,7 +32,7 @@ def settings(tmp_path: Path) -> Iterator[Path]:
 
 
 def serial(roots: str) -> str:
-    """The number of the certificate that is shown to who asks by the name and trusts the authority."""
+    """Return the serial number of the endpoint's certificate, verified for the name and this CA."""
     with (
         socket.create_connection((NAME, 443), 10) as plain,
         ssl.create_default_context(cadata=roots).wrap_socket(plain, server_hostname=NAME) as tls,
@@ -41,7 +41,7 @@ def serial(roots: str) -> str:
 
 
 def test_a_domain_has_a_certificate_and_keeps_it(settings: Path) -> None:
-    """Every check passes by the name too. A second run changes nothing and requests no certificate."""
+    """Every check passes with the name too. A second run changes nothing and requests no certificate."""
     play("site.yml", "-e", f"@{settings}").good()
     roots = Path(yaml.safe_load(settings.read_text())["ragdock_acme_ca_file"]).read_text()
     shown = serial(roots)

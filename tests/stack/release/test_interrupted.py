@@ -23,7 +23,7 @@ from tests.stack.soak import fault
 pytestmark = fault
 APP = "services/rag-app/src/rag_app/__init__.py"
 
-# Stage -> a task of it; the run is stopped as soon as the task begins.
+# Stage -> one of its tasks or plays; the run is stopped as soon as it begins.
 STAGES = {
     "preflight": "TASK [preflight",
     "provision": "TASK [aws_state",
@@ -52,7 +52,7 @@ PUSHING = settings.load().operator / "logs" / "build-rag-app.log"
 
 
 def begins(marker: str) -> Callable[[str], bool]:
-    """Whether a line of output begins the task (or play) of this name."""
+    """Return a test for output lines: does this line begin the task (or play) of this name?"""
 
     def looks(line: str) -> bool:
         return line.startswith(("TASK [", "PLAY [")) and marker in line
@@ -61,7 +61,7 @@ def begins(marker: str) -> Callable[[str], bool]:
 
 
 def pushes() -> None:
-    """Wait until the image that was built is on its way to the registry."""
+    """Wait until the new image is being pushed to the registry."""
     until = time.monotonic() + LONGEST
     while not PUSHING.exists() or b"$ docker push" not in PUSHING.read_bytes():
         assert time.monotonic() < until, "nothing was pushed"
@@ -69,7 +69,7 @@ def pushes() -> None:
 
 
 def lock_of(name: str) -> str:
-    """Who holds a deployment's lock; empty for no one."""
+    """Return the holder of a deployment's lock, or an empty string."""
     ssm: Any = Aws(settings.load()).ssm
     try:
         return str(ssm.get_parameter(Name=f"/ragdock/{name}/lock")["Parameter"]["Value"])
@@ -78,7 +78,7 @@ def lock_of(name: str) -> str:
 
 
 def freed(name: str) -> None:
-    """However a run ended, its lock is free a moment later."""
+    """Assert that a run's lock is free a moment after the run has ended, however it ended."""
     until = time.monotonic() + FREED_SECONDS
     while holder := lock_of(name):
         assert time.monotonic() < until, f"{holder} holds the lock of a run that has ended"
@@ -87,14 +87,14 @@ def freed(name: str) -> None:
 
 @pytest.fixture
 def changed(tmp_path: Path) -> Path:
-    """A copy of the checkout whose rag-app is another one."""
+    """A copy of the checkout with a changed rag-app."""
     copy = copy_of_checkout(tmp_path)
     edit(copy, APP, lambda text: f"{text}\n# {papers.word()}\n")
     return copy
 
 
 def test_two_runs_at_once_the_second_is_refused_by_name(api: ApiClient, changed: Path) -> None:
-    """The second names the first: its process, its machine, its verb; the first is not disturbed."""
+    """The message names the first run's process, machine and verb; the first run is not disturbed."""
     first = Run(changed, "playbooks/deploy.yml")
     first.until(begins(STAGES["build"]))
     second = play("playbooks/deploy.yml")
@@ -106,15 +106,15 @@ def test_two_runs_at_once_the_second_is_refused_by_name(api: ApiClient, changed:
 def test_runs_interrupted_in_each_stage_are_completed_by_the_next(
     api: ApiClient, host: Host, changed: Path, soak: int
 ) -> None:
-    """Stopped in one stage after the other, by turns with Ctrl-C and with a kill.
+    """Stopped in one stage after the other, alternately with Ctrl-C and with a kill.
 
-    Each run finds what the one before left half done, and gets further; the old release serves all the time.
+    Each run continues what the previous one left half done, and gets further; the old release keeps serving.
     """
     before = host.current()
     for turn, (stage, marker) in enumerate(STAGES.items()):
         number = (signal.SIGINT, signal.SIGKILL)[(turn + soak) % 2]
         if stage == "push":
-            # What a build that was killed left running may have pushed the image before.
+            # A killed run may have left a build running that has already pushed the image.
             edit(changed, APP, lambda text: f"{text}\n# {papers.word()}\n")
             PUSHING.unlink(missing_ok=True)
         run = Run(changed, "site.yml")
@@ -127,7 +127,7 @@ def test_runs_interrupted_in_each_stage_are_completed_by_the_next(
         freed(value("name"))
         assert api.http.get("/api/health").is_success, stage
         assert api.http.get("/").is_success, stage
-        # What verify checks serves already; a switch is one rename, done or not done.
+        # During verify the new release already serves; the switch is one rename, done or not done.
         assert stage == "switch" or (host.current() == before) == (stage != "verify"), stage
     outcome = play("site.yml", checkout=changed).good()
     assert "Traceback" not in outcome.output
@@ -138,7 +138,7 @@ def test_runs_interrupted_in_each_stage_are_completed_by_the_next(
 
 @pytest.fixture
 def fresh() -> Iterator[tuple[str, ...]]:
-    """Arguments of a deployment that is taken down again."""
+    """Arguments of a separate deployment, which is destroyed afterwards."""
     yield FRESH
     play("playbooks/destroy.yml", *FRESH, "-e", "confirm=cut", "-e", "keep_backups=false").good()
 

@@ -1,7 +1,7 @@
-"""Models that run elsewhere: deployed beside the local ones, asked, broken, and their key searched for.
+"""Remote models: deployed beside the local ones, asked, made to fail, and their keys searched for in output.
 
 The sandbox serves them: Ollama's own API behind TLS with a key, and the same under Bedrock's name with the
-short-term keys that the host makes. Each fault ends with an answer of the local model.
+short-term keys that the host makes. During each fault the local model answers.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Deploy = Callable[..., Outcome]
 
 
 def command(*words: str) -> str:
-    """What a verb of the sandbox prints."""
+    """Run a command of the sandbox and return its output."""
     done = subprocess.run(
         [sys.executable, "-m", "sandbox", *words], cwd=CHECKOUT, capture_output=True, text=True, check=False
     )
@@ -39,24 +39,24 @@ def command(*words: str) -> str:
 
 
 def parameter() -> tuple[Any, str]:
-    """The parameter store, and the name of the parameter with the key."""
+    """Return a client of the parameter store, and the name of the parameter with the key."""
     return AwsApi(of_the_sandbox.load()).ssm, f"/ragdock/{value('name')}/{elsewhere.PARAMETER}"
 
 
 def put(key: str) -> None:
-    """As an operator does."""
+    """Store the key as an operator does."""
     ssm, name = parameter()
     ssm.put_parameter(Name=name, Value=key, Type="SecureString", Overwrite=True)
 
 
 def own_key() -> Path:
-    """What the server of one's own compares with."""
+    """Return the path of the key that the sandbox's model server accepts."""
     return elsewhere.folder(of_the_sandbox.load()) / "key"
 
 
 @pytest.fixture(scope="module")
 def deploy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deploy]:
-    """Deploys with models elsewhere, and runs playbooks so; afterwards there is none, as before."""
+    """Deploy with remote models, and yield a function that runs playbooks so; remove them afterwards."""
     settings = tmp_path_factory.mktemp("elsewhere") / "settings.yml"
     settings.write_text(command("elsewhere"))
 
@@ -74,7 +74,7 @@ def deploy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deploy]:
 
 @pytest.fixture(scope="module")
 def question(api: ApiClient, deploy: Deploy) -> Iterator[str]:
-    """One that a document answers."""
+    """A question that a document answers."""
     keyword = papers.word()
     identity = api.brought(f"{keyword}.md", papers.good("md", keyword))
     api.ready(identity)
@@ -83,7 +83,7 @@ def question(api: ApiClient, deploy: Deploy) -> Iterator[str]:
 
 
 def asked(api: ApiClient, question: str, model: str = "") -> Json:
-    """An answer, of a named model or of the one that is asked first."""
+    """Ask a question of a named model, or of the first one by default, and return the answer."""
     reply = api.http.post("/api/ask", json=asking(question) | ({"model": model} if model else {}))
     assert reply.is_success, reply.text
     found: Json = reply.json()
@@ -91,7 +91,7 @@ def asked(api: ApiClient, question: str, model: str = "") -> Json:
 
 
 def answers_again(api: ApiClient, question: str) -> None:
-    """The remote model is asked again once it is well; that may take a while."""
+    """Wait until the remote model answers again, which may take a while after a fault."""
     end = time.monotonic() + BACK_SECONDS
     while (found := asked(api, question))["model"] != REMOTE:
         assert time.monotonic() < end, found
@@ -190,7 +190,7 @@ def test_the_hosts_own_job_renews_the_keys_of_bedrock_and_restarts_nothing(
 ) -> None:
     keys = f"cat $(find {KEYS} -name '{ON_BEDROCK}*')"
     before, started = host.shell(keys), host.started()
-    # A key has the second in which it was made.
+    # A key contains the second in which it was made, so a new one must be made in a later second.
     time.sleep(1.1)
     host.run("/usr/local/sbin/ragdock-job", "keys", seconds=300)
     assert host.shell(keys) != before

@@ -1,4 +1,4 @@
-"""From the version before to this one: nothing is lost, the schedule runs on, and the way back is open."""
+"""Upgrade from the previous version: nothing is lost, scheduled jobs still run, and a rollback works."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ NAME = "before"
 FRESH = beside(NAME, 79)
 BEFORE = "c53b68441dc05545cbe715817417fc9c8fb8b814"  # v0.1.0
 VERSION = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["version"]
-# That version's inventory/sandbox reached a host at its private address, which only the sandbox of then
-# let pass: this is its production way. It made the host's key pair as no policy of an operator allows now.
+# That version's inventory/sandbox reached a host at its private address, which only the sandbox of that time
+# allowed: these settings are the ones for production. It also made the host's key pair in a way that no
+# operator policy allows any more.
 AS_ON_AWS = {
     "ragdock_ssh_address": "instance_id",
     "ragdock_ssh_common_args": (
@@ -39,8 +40,8 @@ AS_ON_AWS = {
         " --target %h --document-name AWS-StartSSHSession --parameters portNumber=%p'"
     ),
 }
-# On AWS its first boot ended before the host had a way out, and nobody reached it, so it gets this version's.
-# The agent is the sandbox's, with its key, and is where the sandbox has it.
+# On AWS that version's first boot ended before the host could reach the internet, and the host stayed
+# unreachable, so these files come from this version. The agent and its key are the sandbox's.
 FIRST_BOOT = {
     "install-agent.sh": CHECKOUT / "roles/aws_host/files/install-agent.sh",
     "amazon-ssm-agent.asc": CHECKOUT / ".sandbox/agent/key.asc",
@@ -52,7 +53,7 @@ CRON_SECONDS = 240.0
 
 @pytest.fixture
 def version_before(tmp_path: Path) -> Iterator[Path]:
-    """A worktree of the version before, deployed; afterwards its deployment is gone."""
+    """A worktree of the previous version; afterwards its deployment is destroyed."""
     where = tmp_path / "before"
     git = ["git", "-C", str(CHECKOUT), "worktree"]
     subprocess.run([*git, "add", "--quiet", "--detach", str(where), BEFORE], check=True)
@@ -73,7 +74,7 @@ def version_before(tmp_path: Path) -> Iterator[Path]:
 
 @contextmanager
 def api_of(name: str) -> Iterator[ApiClient]:
-    """The API of a deployment beside the standing one."""
+    """Yield a client of the API of another deployment in the sandbox."""
     (host,) = (one for one in Aws(settings.load()).observe().live if one.tags.get("ragdock:name") == name)
     ssm = aws("ssm")
     token, ca = (
@@ -86,7 +87,7 @@ def api_of(name: str) -> Iterator[ApiClient]:
 
 
 def found(api: ApiClient, words: dict[str, str]) -> dict[str, list[str]]:
-    """Document -> names of the documents whose passages hold its word."""
+    """Map each document to the names of the documents whose passages contain its keyword."""
     return {
         name: sorted({hit["document"] for hit in api.search(word) if word in hit["passage"]})
         for name, word in words.items()
@@ -94,13 +95,13 @@ def found(api: ApiClient, words: dict[str, str]) -> dict[str, list[str]]:
 
 
 def rebuilds(api: ApiClient) -> bool:
-    """Whether documents are being read into a new index, or wait to be read."""
+    """Return whether documents are being read into a new index, or wait to be read."""
     status = api.status()["ingestion"]
     return bool(status["rebuilding"] or status["documents_left"])
 
 
 def conversation(api: ApiClient, question: str) -> str:
-    """The id of one that begins with this question and has an answer."""
+    """Begin a conversation with this question, wait for its answer, and return the conversation's id."""
     started = api.http.post("/api/conversations", json={"title": question})
     assert started.is_success, started.text
     identity = str(started.json()["id"])
@@ -110,7 +111,7 @@ def conversation(api: ApiClient, question: str) -> str:
 
 
 def exchanges(api: ApiClient, identity: str) -> list[tuple[str, str]]:
-    """Questions and answers of a conversation; none when it is gone."""
+    """Return the questions and answers of a conversation; none when it is gone."""
     reply = api.http.get(f"/api/conversations/{identity}")
     if reply.status_code == HTTPStatus.NOT_FOUND:
         return []
@@ -127,9 +128,9 @@ def test_an_upgrade_loses_nothing_and_can_be_taken_back(version_before: Path) ->
 
 
 def is_upgraded(api: ApiClient, host: Host, back_up_before: Callable[[], Outcome]) -> None:
-    """Documents and a conversation go into the version before; this one has them, and so has the way back.
+    """Assert that documents and a conversation of the previous version survive an upgrade and a rollback.
 
-    What is lost in this one comes back from a backup that the version before has made.
+    What is deleted after the upgrade comes back from a backup that the previous version has made.
     """
     words = {f"{kind}.{kind}": papers.word() for kind in KINDS}
     ids = {name: api.brought(name, papers.good(name.partition(".")[0], word)) for name, word in words.items()}

@@ -1,4 +1,4 @@
-"""Assumes: a deployed stack. Two documents are brought and backed up before anything is broken."""
+"""Assumes: a deployed stack. Two documents are uploaded and backed up before anything is broken."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A backup and what a restore must bring back, as an operator and a reader see them."""
+"""Restores and drills as operators run them, and the state that a restore must bring back."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ Json = dict[str, Any]
 
 
 def restore(*arguments: str) -> Outcome:
-    """A restore, as an operator does it."""
+    """Run a restore, as an operator does."""
     return play(RESTORE, *arguments)
 
 
 def restoring(*arguments: str) -> Run:
-    """A restore that is running."""
+    """Start a restore, and return while it is running."""
     return Run(CHECKOUT, RESTORE, *arguments)
 
 
 def drill(*arguments: str) -> Outcome:
-    """A drill, as the schedule does it."""
+    """Run a drill, as the schedule does."""
     return play(DRILL, *arguments)
 
 
 class Scene:
-    """What readers and the disk hold: equal before a loss and after its repair."""
+    """The state that users and the disk show: it must be equal before a loss and after its repair."""
 
     def __init__(self, api: ApiClient, host: Host, vault: Vault, keywords: list[str]) -> None:
         self.api, self.host, self.vault = api, host, vault
         self.keywords = keywords
 
     def as_worker(self, method: str, path: str) -> Json:
-        """OpenSearch, asked as the worker."""
+        """Send a request to OpenSearch as the worker's user."""
         script = f"""
 address=$(docker inspect --format '{{{{range .NetworkSettings.Networks}}}}{{{{.IPAddress}}}}{{{{end}}}}' \\
   $(docker ps -q --filter label=com.docker.compose.service=opensearch))
@@ -56,18 +56,18 @@ printf 'user = "ragdock_worker:%s"\\n' "$(cat {ROOT}/secrets/rag-worker/opensear
         return found
 
     def indices(self) -> list[str]:
-        """The indices that the alias leads to."""
+        """Return the indices that the alias points to."""
         found = self.as_worker("GET", f"/{ALIAS}*/_alias")
         return sorted(name for name, one in found.items() if ALIAS in one["aliases"])
 
     def files(self) -> dict[str, str]:
-        """Every document's file and its hash."""
+        """Map the path of every document's file to its hash."""
         script = f"cd {ROOT}/data/raw && find . -type f ! -name '*.part' -exec sha256sum {{}} +"
         rows = [line.split(maxsplit=1) for line in self.host.shell(script).splitlines()]
         return {path: digest for digest, path in rows}
 
     def leaving(self) -> list[str]:
-        """Files on their way out: what a killed proof left, uploads of documents not listed any more."""
+        """Return files that the worker will remove: left by a killed smoke test, or by deleted documents."""
         listed = self.documents()
         return [
             path
@@ -76,14 +76,14 @@ printf 'user = "ragdock_worker:%s"\\n' "$(cat {ROOT}/secrets/rag-worker/opensear
         ]
 
     def documents(self) -> dict[str, str]:
-        """Every document's name and state."""
+        """Map every document's id to its name and state."""
         listed = self.api.http.get("/api/documents", params={"limit": 1000}).json()["documents"]
         return {one["id"]: f"{one['name']} {one['state']}" for one in listed}
 
     def hits(self) -> dict[str, list[str]]:
-        """The passages that hold a keyword, as it finds them.
+        """Map each keyword to the hashes of the passages found that contain it, in their order.
 
-        How others rank below these depends on what was deleted before, which Lucene counts until it merges.
+        The order of other passages depends on deleted documents, which Lucene counts until it merges.
         """
         found = {
             word: [text for one in self.api.search(word) if word.split()[-1] in (text := str(one["passage"]))]
@@ -92,12 +92,12 @@ printf 'user = "ragdock_worker:%s"\\n' "$(cat {ROOT}/secrets/rag-worker/opensear
         return {word: [hashlib.sha256(text.encode()).hexdigest() for text in found[word]] for word in found}
 
     def chunks(self) -> int:
-        """Passages in the index."""
+        """Return the number of passages in the index."""
         self.as_worker("POST", f"/{ALIAS}/_refresh")
         return int(self.as_worker("GET", f"/{ALIAS}/_count")["count"])
 
     def state(self) -> Json:
-        """All of it, to be compared."""
+        """Return the whole state, to be compared."""
         return {
             "documents": self.documents(),
             "files": self.files(),
@@ -106,7 +106,7 @@ printf 'user = "ragdock_worker:%s"\\n' "$(cat {ROOT}/secrets/rag-worker/opensear
         }
 
     def nothing_left(self) -> list[str]:
-        """What a restore or drill left behind that is not a safety copy."""
+        """Return what a restore or drill left behind, except safety copies."""
         script = f"""
 for one in drill restore/staged restore/journal.json snapshots/restored; do
   if [ -e {ROOT}/$one ]; then echo {ROOT}/$one; fi
@@ -117,25 +117,25 @@ docker network ls --quiet --filter label=ragdock.throwaway
         return self.host.shell(script).split()
 
     def record(self, job: str) -> Json:
-        """How the last run of a job went."""
+        """Return the record of the last run of a job."""
         found: Json = json.loads(self.host.run("cat", f"{ROOT}/state/{job}.json"))
         return found
 
     def kill(self, pattern: str) -> int:
-        """Kill the host's processes that fit, as a power cut would; how many there were."""
+        """Kill the host's processes that match, as a power cut would, and return how many there were."""
         found = self.host.run("pgrep", "-f", pattern, check=False).split()
         if found:
             self.host.run("kill", "-KILL", *found, check=False)
         return len(found)
 
     def reboot(self) -> None:
-        """As a power cut, or a person: the host goes down and boots."""
+        """Reboot the host, as a power cut or a person would."""
         self.host.run("systemctl", "reboot", check=False)
 
 
 @contextlib.contextmanager
 def damaged(vault: Vault, path: str) -> Iterator[None]:
-    """One byte of the pack that holds a file is another, as on a disk that rots; then it is fixed."""
+    """Change one byte of the pack that holds a file, as a failing disk would; repair it afterwards."""
     folder, name = path.rsplit("/", 1)
     newest = vault.snapshots()[-1]["id"]
     listed = json.loads(vault.restic("cat", "tree", "--no-lock", f"{newest}:{folder}"))["nodes"]

@@ -11,7 +11,7 @@ from tests.stack.endpoint import CHECKOUT
 PAGE = CHECKOUT / "docs" / "operate" / "recovery.md"
 ROW = re.compile(r"^\| (?P<lost>[^|]+?) \| (?P<what>`[^`]+`|the same) \|$", re.MULTILINE)
 TYPED = re.compile(r"^`ansible-playbook -i inventory/production (?P<words>[^`]+)`$")
-# The page's moment is an example.
+# The point in time on the page is an example.
 MOMENT = re.compile(r"backup=\d{4}-\d\d-\d\dT\d\d:\d\d$")
 
 HOST = "the host and its data volume"
@@ -19,7 +19,7 @@ DEPLOYMENT = "the whole deployment (`destroy.yml` without `keep_backups=false`)"
 
 
 def commands() -> dict[str, list[str]]:
-    """What was lost -> the words after `ansible-playbook -i <inventory>`, in the page's order.
+    """Map each loss to the arguments after `ansible-playbook -i <inventory>`, in the page's order.
 
     A row that reads "the same" has the command of the row above it.
     """
@@ -35,5 +35,5 @@ def commands() -> dict[str, list[str]]:
 
 
 def at(words: list[str], moment: dt.datetime) -> list[str]:
-    """The command with a moment of one's own instead of the example's."""
+    """Return the command with the given point in time instead of the example's."""
     return [MOMENT.sub(f"backup={moment:%Y-%m-%dT%H:%M:%S}", one) for one in words]

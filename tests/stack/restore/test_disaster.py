@@ -1,6 +1,6 @@
 """A host and its disks, the whole deployment, or a part is lost: docs/operate/recovery.md brings it back.
 
-By `make disaster`, alone: what other tests know of the host and its secrets does not hold afterwards.
+Run alone, by `make disaster`: the host and its secrets, on which other tests rely, are replaced.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ REPORT = "report.pdf"
 
 @contextlib.contextmanager
 def deployment(keywords: list[str]) -> Iterator[Scene]:
-    """The deployment as it is found at this moment: its host, its token."""
+    """Yield the deployment as it is now: with its current host and token."""
     api = ApiClient(Endpoint(value("url").rstrip("/"), value("token"), value("ca")))
     host = Host(value("name"))
     with api.http:
@@ -36,7 +36,7 @@ def deployment(keywords: list[str]) -> Iterator[Scene]:
 
 @pytest.fixture
 def keywords() -> Iterator[list[str]]:
-    """What documents speak of; they are backed up, and go when the test ends."""
+    """Keywords of uploaded documents, which are backed up, and deleted when the test ends."""
     words = [f"{name} {papers.word()}" for _, name in PAPERS]
     names = [
         REPORT if kind == "pdf" else f"{word}.{kind}" for (kind, _), word in zip(PAPERS, words, strict=True)
@@ -54,13 +54,13 @@ def keywords() -> Iterator[list[str]]:
 
 
 def state(keywords: list[str]) -> Json:
-    """Documents, their files, what is found, how much there is, and the clicks."""
+    """Return documents, their files, search hits, the number of passages, and analytics events."""
     with deployment(keywords) as scene:
         return {**scene.state(), "clicks": scene.host.shell(f"cat {ROOT}/data/analytics/*")}
 
 
 def instance() -> str:
-    """Id of the deployment's host."""
+    """Return the id of the deployment's host."""
     expected = {"tag:ragdock:name": value("name"), "instance-state-name": "running"}
     filters = [{"Name": name, "Values": [found]} for name, found in expected.items()]
     (reservation,) = aws("ec2").describe_instances(Filters=filters)["Reservations"]
@@ -68,13 +68,13 @@ def instance() -> str:
 
 
 def volumes(of: str) -> list[str]:
-    """Ids of the volumes of a host."""
+    """Return the ids of a host's volumes."""
     filters = [{"Name": "attachment.instance-id", "Values": [of]}]
     return [str(one["VolumeId"]) for one in aws("ec2").describe_volumes(Filters=filters)["Volumes"]]
 
 
 def same_answers(before: Json, keywords: list[str]) -> None:
-    """All that was there before, and an answer from it."""
+    """Assert that the state is the same as before, and that an answer cites it."""
     assert state(keywords) == before
     with deployment(keywords) as scene:
         answer = scene.api.ask(f"What is said of {keywords[0]}?")
@@ -83,9 +83,9 @@ def same_answers(before: Json, keywords: list[str]) -> None:
 
 
 def test_a_host_is_replaced_on_request_and_keeps_data_address_and_secrets(keywords: list[str]) -> None:
-    """A new type alone is refused; told to, a new machine takes over the data volume and the address.
+    """A new type alone is refused; with `aws_host_replace` a new host takes over data volume and address.
 
-    The release is the one that serves already; its images are not on the new machine.
+    The release stays the same, but its images are not on the new host.
     """
     play("site.yml").good()
     before, token, url, old = state(keywords), value("token"), value("url"), instance()
@@ -101,7 +101,7 @@ def test_a_host_is_replaced_on_request_and_keeps_data_address_and_secrets(keywor
 
 
 def test_a_lost_host_and_its_disks_come_back_with_the_same_answers(keywords: list[str]) -> None:
-    """Terminated and deleted behind Ragdock's back; address, certificate and secrets stay what they were."""
+    """Terminated and deleted without Ragdock; address, certificate and secrets stay the same."""
     before, token = state(keywords), value("token")
     ec2, lost = aws("ec2"), instance()
     disks = volumes(lost)
@@ -123,29 +123,29 @@ def test_a_lost_host_and_its_disks_come_back_with_the_same_answers(keywords: lis
 
 
 def no_report(scene: Scene) -> None:
-    """A document is deleted by mistake."""
+    """Delete a document, as by mistake."""
     scene.api.delete(next(key for key, one in scene.documents().items() if one.startswith(REPORT)))
     scene.host.wait("its file is gone", lambda: not any(REPORT in path for path in scene.files()), 60)
 
 
 def no_index(scene: Scene) -> None:
-    """The index is deleted in OpenSearch."""
+    """Delete the index in OpenSearch."""
     for index in scene.indices():
         scene.as_worker("DELETE", f"/{index}")
 
 
 def no_files(scene: Scene) -> None:
-    """All files that were brought are deleted on the disk."""
+    """Delete all uploaded files on the disk."""
     scene.host.shell(f"rm -rf {ROOT}/data/raw/uploads")
 
 
 def no_clicks(scene: Scene) -> None:
-    """The click counter is emptied."""
+    """Delete all analytics events."""
     scene.host.shell(f'for one in {ROOT}/data/analytics/*; do : > "$one"; done')
 
 
 def nearly_nothing(scene: Scene) -> None:
-    """A bad day."""
+    """Delete a document, the index, all files and the analytics events."""
     no_report(scene)
     no_index(scene)
     no_files(scene)
@@ -164,12 +164,12 @@ LOSSES: dict[str, Callable[[Scene], None]] = {
 
 
 def test_each_row_of_the_runbook_is_tried_here() -> None:
-    """A row that no one has typed is not in the runbook."""
+    """The runbook has no row that these tests do not run."""
     assert set(runbook.commands()) == {*LOSSES, runbook.HOST, runbook.DEPLOYMENT}
 
 
 def test_each_row_of_the_runbook_brings_back_what_it_names(keywords: list[str]) -> None:
-    """On a host that was destroyed before; with `--check` first, which brings nothing back."""
+    """On a host that was lost before; one command runs with `--check` first, which restores nothing."""
     before, moment = state(keywords), dt.datetime.now(dt.UTC)
     for lost, lose in LOSSES.items():
         words = runbook.at(runbook.commands()[lost], moment)
@@ -194,7 +194,7 @@ def test_a_destroyed_deployment_comes_back_from_its_bucket(keywords: list[str]) 
 
 
 def test_a_host_that_holds_documents_is_not_overwritten(keywords: list[str]) -> None:
-    """The same command on a host that lives is refused before anything changes."""
+    """The same command is refused on a host that has its documents, before anything changes."""
     before = state(keywords)
     play("site.yml", "-e", "restore=latest").refused("holds", "restore.yml")
     assert state(keywords) == before

@@ -1,4 +1,4 @@
-"""What was lost comes back equal: counts, hashes and what questions find."""
+"""What was lost comes back equal: counts, hashes and search hits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ slow = long("takes minutes")
 
 
 def settled(scene: Scene, seconds: float = 120) -> None:
-    """Wait until the worker has nothing to do; it also removes what was deleted or a killed proof left."""
+    """Wait until the worker is idle; it also removes deleted files, and those of a killed smoke test."""
     end = time.monotonic() + seconds
     while (
         any(one.endswith(("queued", "processing")) for one in scene.documents().values()) or scene.leaving()
@@ -30,7 +30,7 @@ def settled(scene: Scene, seconds: float = 120) -> None:
 
 @pytest.fixture(autouse=True)
 def begins_settled(scene: Scene) -> None:
-    """What the smoke test of the earlier restore made is gone: only lasting state is compared."""
+    """Wait until the files of an earlier restore's smoke test are gone: only lasting state is compared."""
     settled(scene)
 
 
@@ -64,7 +64,7 @@ def test_a_lost_index_and_lost_files_come_back_equal(scene: Scene, api: ApiClien
 
 
 def test_a_drill_proves_the_newest_backup_and_leaves_nothing(scene: Scene) -> None:
-    """A killed drill leaves things behind; the next removes them, verifies the backup and says how fast."""
+    """A drill removes what a killed one left, verifies the backup and reports the time to restore."""
     before = scene.state()
     left = scene.host.run(
         "docker", "network", "create", "--internal", "--label", "ragdock.throwaway=drill", "ragdock-drill"
@@ -75,8 +75,8 @@ def test_a_drill_proves_the_newest_backup_and_leaves_nothing(scene: Scene) -> No
     assert "Removed first, left over from an interrupted drill" in outcome.output, outcome.tail()
     figures = scene.record("drill")["figures"]
     assert figures["backup"] == scene.vault.ids()[-1]
-    # By the backup's own name of the index: a restore since then gave it another.
-    # One that a restore has replaced stays beside it for a while, and is not what people are answered from.
+    # Use the backup's own name of the index, since a restore gives it another one. An index that was replaced
+    # by a restore stays for a while, but has no alias and answers no questions.
     (backed_up,) = [one for one in scene.vault.manifest()["indices"].values() if one["alias"]]
     assert figures["chunks"] == backed_up["documents"]
     assert figures["golden"] > 0
@@ -109,7 +109,7 @@ def test_one_file_comes_back_and_is_read_again(scene: Scene, api: ApiClient, nam
 
 @slow
 def test_a_document_of_today_goes_aside_and_is_not_lost(scene: Scene, api: ApiClient) -> None:
-    """All of yesterday's backup comes back; what is newer is kept beside, and the report says where."""
+    """The whole backup comes back; what is newer is kept in a folder that the report names."""
     before = scene.state()
     keyword = papers.word()
     api.ready(api.brought("today.md", papers.good("md", keyword)))
@@ -122,7 +122,7 @@ def test_a_document_of_today_goes_aside_and_is_not_lost(scene: Scene, api: ApiCl
 
 @slow
 def test_the_index_alone_comes_back(scene: Scene, api: ApiClient) -> None:
-    """What the backup's index does not know is read again; what was deleted since stays deleted."""
+    """Documents that the backup's index lacks are read again; those deleted since stay deleted."""
     keyword = papers.word()
     newer = api.brought("today.md", papers.good("md", keyword))
     api.ready(newer)
@@ -137,7 +137,7 @@ def test_the_index_alone_comes_back(scene: Scene, api: ApiClient) -> None:
 @fault
 @slow
 def test_a_corrupt_backup_changes_nothing_and_the_drill_finds_it(scene: Scene) -> None:
-    """One pack of the repository is damaged: the restore undoes itself, the drill raises the alarm."""
+    """One pack of the repository is damaged: the restore is rolled back, and the drill fails."""
     before = scene.state()
     listed = scene.vault.manifest()["files"]
     largest = str(max(listed, key=lambda one: int(one["size"]))["path"])
@@ -154,7 +154,7 @@ def test_a_corrupt_backup_changes_nothing_and_the_drill_finds_it(scene: Scene) -
 @fault
 @slow
 def test_opensearch_killed_in_mid_restore_changes_nothing(scene: Scene) -> None:
-    """The node dies while it restores; it comes back, and so does what was there before."""
+    """The node dies while it restores; it starts again, and the earlier state comes back."""
     before, indices = scene.state(), scene.indices()
     run = restoring()
     scene.host.wait(
@@ -174,7 +174,7 @@ def test_opensearch_killed_in_mid_restore_changes_nothing(scene: Scene) -> None:
 @slow
 @pytest.mark.parametrize("seconds", [2, 6, 10, 14])
 def test_a_killed_restore_is_settled_by_the_next(scene: Scene, seconds: int) -> None:
-    """Killed on the host and at the operator's: the state is the one before or after, never between."""
+    """Killed on the host and on the operator's machine: the state is the old or the new one, never a mix."""
     before = scene.state()
     run = restoring()
     run.until(lambda line: "Prepare the restored state" in line)
@@ -192,7 +192,7 @@ def test_a_killed_restore_is_settled_by_the_next(scene: Scene, seconds: int) -> 
 @fault
 @slow
 def test_a_killed_drill_leaves_nothing_after_the_next(scene: Scene) -> None:
-    """Killed while its OpenSearch runs, apart from all others: the next drill removes the container."""
+    """Killed while its isolated OpenSearch runs: the next drill removes the container."""
     run = Run(CHECKOUT, "playbooks/drill.yml")
     name = ["docker", "ps", "--quiet", "--filter", "label=ragdock.throwaway"]
     scene.host.wait("the throwaway node runs", lambda: bool(scene.host.run(*name).split()), 240)
@@ -213,11 +213,11 @@ def test_a_killed_drill_leaves_nothing_after_the_next(scene: Scene) -> None:
 @fault
 @slow
 def test_a_reboot_in_mid_restore_is_settled(scene: Scene) -> None:
-    """The host goes down while files and ledger change places; the next run brings back one whole state."""
+    """The host reboots while files and ledger are switched; the next run brings back one consistent state."""
     before = scene.state()
     run = restoring()
     run.until(lambda line: "Switch to the restored state" in line)
-    # As a power cut: the processes of the host end, and it boots again.
+    # As in a power cut, all processes of the host end, and it boots again.
     scene.reboot()
     run.end()
     scene.host.wait("the stack is back", lambda: scene.host.healthy("opensearch"), 300)

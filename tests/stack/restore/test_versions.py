@@ -1,4 +1,4 @@
-"""A backup of one release under another: an older one comes back, a newer one is refused in time."""
+"""Restoring a backup of another release: an older one comes back, a newer one is refused beforehand."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ pytestmark = [pytest.mark.release, fault, long("deploys and goes back")]
 
 SCHEMA = "services/rag_core/src/rag_core/ledger/schema.py"
 NOW = len(schema.STEPS)
-# As a next release would: one more step of the ledger's schema.
+# One more step of the ledger's schema, as a next release would add.
 NEXT = "ALTER TABLE documents ADD COLUMN spare TEXT"
 
 
 def ledger(host: Host, *statements: str) -> str:
-    """The version of the live ledger, after these statements."""
+    """Execute these statements on the live ledger and return its schema version."""
     script = (
         "import contextlib, sqlite3, sys\n"
         f"path = '{ROOT}/data/ledger/ledger.sqlite3'\n"
@@ -36,7 +36,7 @@ def ledger(host: Host, *statements: str) -> str:
 
 @pytest.fixture
 def next_release(tmp_path: Path, scene: Scene, host: Host) -> Iterator[None]:
-    """A release with a newer ledger serves; afterwards the one before serves, with its own ledger."""
+    """Deploy a release with a newer ledger; afterwards the previous release serves with its own ledger."""
     here, oldest = host.current(), scene.vault.ids()
     copy = copy_of_checkout(tmp_path)
     edit(
@@ -51,7 +51,7 @@ def next_release(tmp_path: Path, scene: Scene, host: Host) -> Iterator[None]:
         play("playbooks/rollback.yml", "-e", f"release={here}").good()
     if ledger(host) != str(NOW):
         ledger(host, "ALTER TABLE documents DROP COLUMN spare", f"PRAGMA user_version = {NOW}")
-    # What no test after this one can restore.
+    # Forget the backups that no later test can restore.
     for one in scene.vault.snapshots():
         if not set(oldest) & {tag.removeprefix("backup:") for tag in one["tags"]}:
             scene.vault.restic("forget", one["id"])
@@ -61,9 +61,9 @@ def next_release(tmp_path: Path, scene: Scene, host: Host) -> Iterator[None]:
 def test_a_backup_comes_back_under_the_next_release_and_not_under_the_one_before(
     scene: Scene, host: Host
 ) -> None:
-    """The ledger learns the newer schema on the way; the other way it is refused, with what to do."""
+    """An older ledger is migrated to the newer schema; a newer one is refused, with what to do."""
     before, old = scene.state(), scene.vault.ids()[-1]
-    drill().good()  # so that it stays beside another one of the same day
+    drill().good()  # so that it is kept beside another one of the same day
     for index in scene.indices():
         scene.as_worker("DELETE", f"/{index}")
     restore("-e", f"backup={old}").good()
@@ -71,7 +71,7 @@ def test_a_backup_comes_back_under_the_next_release_and_not_under_the_one_before
     assert ledger(host) == str(NOW + 1)
     back_up().good()
 
-    # Back to the release before, whose ledger knows nothing of it.
+    # Back to the previous release, whose ledger lacks the new step.
     play("playbooks/rollback.yml").good()
     refused = restore("-e", f"backup={old}").refused("version", "rollback.yml")
     assert scene.state() == before, refused.tail()

@@ -1,4 +1,4 @@
-"""OpenSearch's certificates and users, as seen from the host beside it."""
+"""OpenSearch's certificates and users, as seen from the host."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cryptography import x509
 from tests.stack.backup.vault import Vault, aws
 from tests.stack.host import Host
 
-# Asked from the host, where alone OpenSearch can be reached; values travel on standard input.
+# Runs on the host, since OpenSearch cannot be reached from elsewhere; secrets are passed on standard input.
 ASK = """
 import base64, http.client, json, pathlib, socket, ssl, subprocess, sys, tempfile
 given = json.load(sys.stdin)
@@ -45,7 +45,7 @@ except OSError as error:
 
 
 class Node:
-    """The one node of a host."""
+    """The OpenSearch node of a host."""
 
     def __init__(self, host: Host, name: str) -> None:
         self.host = host
@@ -53,47 +53,47 @@ class Node:
         self.name = name
 
     def _ask(self, **given: Any) -> Any:
-        # The script as an argument: it holds no value.
+        # The script may be an argument: it contains no secret.
         return json.loads(self.host.run("python3", "-c", ASK, given=json.dumps(given)))
 
     def secret(self, name: str) -> str:
-        """A value as the store names it."""
+        """Return a secret from the parameter store."""
         return self.vault.secret(name)
 
     def stored(self, name: str) -> x509.Certificate:
-        """A certificate as the store names it."""
+        """Return a certificate from the parameter store."""
         return x509.load_pem_x509_certificate(self.secret(f"{name}_cert").encode())
 
     def put(self, name: str, text: str) -> None:
-        """Another value for a secret, as if it had always been so."""
+        """Overwrite a secret in the parameter store without a rotation."""
         path = f"/ragdock/{self.name}/{name}"
         aws("ssm").put_parameter(Name=path, Value=text, Type="SecureString", Overwrite=True)
 
     def names(self) -> set[str]:
-        """Every parameter of the deployment."""
+        """Return the names of all parameters of the deployment."""
         pages = aws("ssm").get_paginator("get_parameters_by_path").paginate(Path=f"/ragdock/{self.name}/")
         return {one["Name"].rsplit("/", 1)[-1] for page in pages for one in page["Parameters"]}
 
     def serial(self) -> int:
-        """Serial number of the certificate that it shows."""
+        """Return the serial number of the certificate that the node presents."""
         return x509.load_pem_x509_certificate(self._ask(shown=True).encode()).serial_number
 
     def as_user(self, user: str, password: str) -> int | str:
-        """The answer to a user's password."""
+        """Return the HTTP status for a user's password, or the error's name if there is no connection."""
         answer: int | str = self._ask(ca=self.secret("opensearch_ca_cert"), user=user, password=password)
         return answer
 
     def as_admin(self, ca: str, cert: str, key: str) -> int | str:
-        """The answer to a client certificate, or the error's name where one refuses the other."""
+        """Return the HTTP status for a client certificate, or the error's name if either side refuses."""
         answer: int | str = self._ask(ca=ca, cert=cert, key=key)
         return answer
 
     def since(self) -> str:
-        """When its container was started."""
+        """Return the time when its container was started."""
         (found,) = self.host.inspect("opensearch")
         return str(found["State"]["StartedAt"])
 
     def checks(self) -> list[int]:
-        """Exit codes of its last health checks."""
+        """Return the exit codes of its last health checks."""
         (found,) = self.host.inspect("opensearch")
         return [one["ExitCode"] for one in found["State"]["Health"]["Log"]]

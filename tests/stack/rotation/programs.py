@@ -16,16 +16,17 @@ from tests.stack.endpoint import Endpoint, value
 
 PLAYBOOK = "playbooks/rotate.yml"
 PER_SECOND = 2.0
-# How often the store is asked; between promotion and the old one's end a release starts, which takes longer.
+# How often the token is read from the store. After the promotion of a new token a release starts, which takes
+# longer, before the old token is refused.
 READ_SECONDS = 2.0
 FORM_FIELD = re.compile(r'name="(\w+)" value="([^"]*)"')
 
 
 class Programs:
-    """Two requests a second by a program that reads its token from the store now and then."""
+    """Two requests a second by a program that reads its token from the store every two seconds."""
 
     def __init__(self, endpoint: Endpoint) -> None:
-        # Anew: the session's endpoint may know the token of before an earlier rotation.
+        # Read the token again: the session's endpoint may have one from before an earlier rotation.
         self._endpoint = dataclasses.replace(endpoint, token=value("token"))
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._read), threading.Thread(target=self._work)]
@@ -49,7 +50,7 @@ class Programs:
             self._endpoint = dataclasses.replace(self._endpoint, token=value("token"))
 
     def _work(self) -> None:
-        # /api/documents looks into the ledger, /api/status into OpenSearch as the app's user.
+        # /api/documents reads the ledger, /api/status queries OpenSearch as the app's user.
         asked = 0
         while not self._stop.wait(1 / PER_SECOND):
             asked += 1
@@ -65,13 +66,13 @@ class Programs:
 
 
 def taken(endpoint: Endpoint, token: str) -> int:
-    """The answer to a token."""
+    """Return the HTTP status of a request with this token."""
     with endpoint.client(token=token, seconds=30) as http:
         return http.get("/api/documents").status_code
 
 
 def signs_in(endpoint: Endpoint, password: str) -> bool:
-    """Whether a person gets in by a password."""
+    """Return whether a person can sign in with a password."""
     with endpoint.client(token="", seconds=30) as http:
         form = dict(FORM_FIELD.findall(http.get("/login").text))
         reply = http.post("/login", data=form | {"user": "ragdock", "password": password})

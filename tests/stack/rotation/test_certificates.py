@@ -1,4 +1,4 @@
-"""Certificates change while OpenSearch runs and while people ask; only its clients start again."""
+"""Certificates change while OpenSearch runs and requests are served; only its clients restart."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.stack.schedule.jobs import state
 from tests.stack.soak import SOAKING
 
 CA = "opensearch_ca"
-# Task during which the run is killed, and the how manieth of that name: after each phase.
+# Phase -> the task that follows it, in which the run is killed, and which of the tasks of that name it is.
 PHASES = {
     "begun": ("Read the secrets again", 1),
     "trusted": ("Promote the new values", 1),
@@ -35,17 +35,17 @@ KILLED = list(PHASES) if SOAKING else ["signed"]
 
 @pytest.fixture(scope="module")
 def node(host: Host) -> Node:
-    """OpenSearch of the deployment."""
+    """The deployment's OpenSearch node."""
     return Node(host, value("name"))
 
 
 def pair(node: Node, name: str) -> tuple[str, str]:
-    """Certificate and key as the store names them."""
+    """Return a certificate and its key from the parameter store."""
     return node.secret(f"{name}_cert"), node.secret(f"{name}_key")
 
 
 def test_a_new_certificate_is_served_and_nothing_restarts(endpoint: Endpoint, host: Host, node: Node) -> None:
-    """Under the same authority no one need even notice."""
+    """Under the same authority no client has to notice the change."""
     before, started, release = node.serial(), host.started(), host.current()
     with Programs(endpoint) as programs:
         outcome = play(PLAYBOOK, "-e", "secrets=opensearch_node,opensearch_admin").good()
@@ -59,7 +59,7 @@ def test_a_new_certificate_is_served_and_nothing_restarts(endpoint: Endpoint, ho
 
 
 def test_a_new_authority_is_trusted_before_the_old_one_is_refused(endpoint: Endpoint, node: Node) -> None:
-    """Its clients are replaced one beside the other; OpenSearch itself is not started again."""
+    """Each client starts beside the one it replaces; OpenSearch itself is not restarted."""
     old_ca, old_admin, since = node.secret(f"{CA}_cert"), pair(node, "opensearch_admin"), node.since()
     before = node.serial()
     with Programs(endpoint) as programs:
@@ -69,7 +69,7 @@ def test_a_new_authority_is_trusted_before_the_old_one_is_refused(endpoint: Endp
     assert node.serial() == node.stored("opensearch_node").serial_number != before
     new_ca, new_admin = node.secret(f"{CA}_cert"), pair(node, "opensearch_admin")
     assert node.as_admin(new_ca, *new_admin) == HTTPStatus.OK
-    # Neither do those who trust the old one accept the node, nor does the node what the old one signed.
+    # A client that trusts the old one rejects the node, and the node rejects what the old one signed.
     assert node.as_admin(old_ca, *new_admin) == "SSLCertVerificationError"
     assert node.as_admin(new_ca, *old_admin) == "SSLError"
     assert not [name for name in node.names() if name.endswith("_next")]
@@ -80,7 +80,7 @@ def test_a_new_authority_is_trusted_before_the_old_one_is_refused(endpoint: Endp
 
 @pytest.mark.parametrize("phase", KILLED)
 def test_an_authority_that_was_left_half_way_is_completed(endpoint: Endpoint, node: Node, phase: str) -> None:
-    """Wherever it stopped, a deployment in between breaks nothing, and the next run needs no name."""
+    """Wherever it stopped, a deploy in between breaks nothing, and the next run completes it without `-e`."""
     old_ca, since = node.secret(f"{CA}_cert"), node.since()
     with Programs(endpoint) as programs:
         run = Run(CHECKOUT, PLAYBOOK, "-e", f"secrets={CA}")
@@ -99,7 +99,7 @@ def test_an_authority_that_was_left_half_way_is_completed(endpoint: Endpoint, no
 
 
 def test_the_health_checks_password_changes_under_it(host: Host, node: Node) -> None:
-    """It has both for as long as either may be the one; OpenSearch is well all the while."""
+    """The check has both passwords as long as either may be valid; OpenSearch stays healthy throughout."""
     old, started = node.secret("opensearch_health_password"), host.started()
     play(PLAYBOOK, "-e", "secrets=opensearch_health_password").good()
     new = node.secret("opensearch_health_password")
@@ -114,7 +114,7 @@ def test_the_health_checks_password_changes_under_it(host: Host, node: Node) -> 
 def test_the_hosts_own_job_renews_what_ends_soon(
     host: Host, node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No one need remember a day two years from now."""
+    """Nobody has to remember a date two years from now."""
     key = load_pem_private_key(node.secret(f"{CA}_key").encode(), None)
     assert isinstance(key, EllipticCurvePrivateKey)
     signer = certificates.Pair(key, node.stored(CA))
@@ -141,7 +141,7 @@ def test_the_hosts_own_job_renews_what_ends_soon(
 
 
 def test_a_client_that_trusts_the_old_authority_accepts_the_new_one(endpoint: Endpoint) -> None:
-    """People trust it by hand. For a moment no handshake is answered; all continue."""
+    """People install the CA by hand, so the old one stays valid. One handshake may fail during the change."""
     old = value("ca")
     with Programs(endpoint) as programs:
         play(PLAYBOOK, "-e", "secrets=edge_ca").good()

@@ -1,4 +1,4 @@
-"""Secrets are rotated while people work: no one is refused who has the value that the store names."""
+"""Secrets are rotated during use: no client that has the value in the parameter store is refused."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from tests.stack.rotation.programs import PER_SECOND, PLAYBOOK, Programs, signs_
 from tests.stack.soak import SOAKING
 
 EVERY = "-e", "secrets=all"
-# Task during which the run is killed: after each phase.
+# Phase -> the task that follows it, during which the run is killed.
 PHASES = {
     "begun": "Read the secrets again",
     "accepted": "Set the new passwords of OpenSearch's users",
     "switched": "Promote the new values",
     "promoted": "Set the promoted passwords of OpenSearch's users",
 }
-# One of them in a default run, the one with the most beside it; `make soak` tries all.
+# A default run tries one phase, the one that leaves the most unfinished; `make soak` tries all.
 KILLED = list(PHASES) if SOAKING else ["switched"]
 
 
 def opens(vault: Vault, password: str) -> bool:
-    """Whether a password opens the repository of backups."""
+    """Return whether a password opens the backup repository."""
     output = vault.restic("cat", "config", "--no-lock", check=False, password=password)
     return '"chunker_polynomial"' in output
 
 
 def test_all_secrets_are_rotated_and_no_request_fails(endpoint: Endpoint, host: Host) -> None:
-    """During it both values are taken; after it the old one is not."""
+    """During the rotation both values are accepted; after it the old one is not."""
     node, vault = Node(host, value("name")), Vault(host, value("name"))
     if not host.run("cat", MEMORY, check=False):
         back_up().good()
@@ -68,7 +68,7 @@ def test_all_secrets_are_rotated_and_no_request_fails(endpoint: Endpoint, host: 
 
 @pytest.mark.parametrize("phase", KILLED)
 def test_a_rotation_that_was_killed_is_completed_by_the_next_run(endpoint: Endpoint, phase: str) -> None:
-    """Wherever it stopped: no one is refused in the meantime, and the next run needs no name."""
+    """Wherever it stopped, no request is refused meanwhile, and the next run completes it without `-e`."""
     old = value("token")
     with Programs(endpoint) as programs:
         run = Run(CHECKOUT, PLAYBOOK, *EVERY)
@@ -82,7 +82,7 @@ def test_a_rotation_that_was_killed_is_completed_by_the_next_run(endpoint: Endpo
 
 
 def test_a_check_reports_names_and_changes_nothing() -> None:
-    """A name that is none is answered with those that are."""
+    """An unknown name is refused with a list of the valid ones."""
     old = value("token")
     outcome = play(PLAYBOOK, "--check", "--diff", "-e", "secrets=api_token").good()
     assert "api_token: a new value" in outcome.output

@@ -17,23 +17,23 @@ CRON = "/etc/cron.d/ragdock"
 
 
 def state(host: Host, job: str = "drift") -> dict[str, Any]:
-    """What is on record of a job; empty when it never ran."""
+    """Return the record of a job's last run; empty when it never ran."""
     text = host.run("cat", f"/opt/ragdock/state/{job}.json", check=False)
     return dict(json.loads(text)) if text else {}
 
 
 def host_time(host: Host) -> datetime:
-    """The host's clock, which is what its cron goes by."""
+    """Return the time of the host's clock, which its cron uses."""
     return datetime.fromtimestamp(int(host.run("date", "+%s")), UTC)
 
 
 def namespace() -> str:
-    """Where the deployment's metrics are."""
+    """Return the CloudWatch namespace of the deployment's metrics."""
     return f"Ragdock/{value('name')}"
 
 
 def told_cloudwatch(job: str, since: datetime) -> tuple[float, float]:
-    """The least and the most of what CloudWatch was told of a job's success."""
+    """Return the minimum and maximum of a job's success metric in CloudWatch since then."""
     statistics = aws("cloudwatch").get_metric_statistics(
         Namespace=namespace(),
         MetricName=f"{job.capitalize()}Succeeded",
@@ -48,7 +48,7 @@ def told_cloudwatch(job: str, since: datetime) -> tuple[float, float]:
 
 @contextmanager
 def kept(host: Host, path: str) -> Iterator[str]:
-    """A file of the host that a test changes, with its time stamp; as it was afterwards."""
+    """Yield the text of a file on the host that a test changes; restore file and timestamp afterwards."""
     host.run("cp", "--preserve=all", path, f"{path}.kept")
     # cron reads no file with a dot in its name, so the copy fires nothing.
     try:
@@ -58,7 +58,7 @@ def kept(host: Host, path: str) -> Iterator[str]:
 
 
 def fired_by_cron(host: Host, job: str, seconds: float) -> dict[str, Any]:
-    """Set a job's own line of the crontab a minute ahead, touch nothing, and wait for its record."""
+    """Set a job's own line of the crontab a minute ahead, let cron start it, and return its record."""
     due = (host_time(host) + timedelta(seconds=70)).replace(second=0)
     with kept(host, CRON) as text:
         host.run("tee", CRON, given=only_at(text, job, f"{due.minute} {due.hour} * * *"))
@@ -73,7 +73,7 @@ def fired_by_cron(host: Host, job: str, seconds: float) -> dict[str, Any]:
 
 
 def only_at(crontab: str, job: str, when: str) -> str:
-    """A crontab with one of its jobs at another time, word for word otherwise, and without the others."""
+    """Return a crontab with one job at another time, otherwise unchanged, and without the other jobs."""
     lines = []
     for line in crontab.splitlines():
         times = re.match(r"(\S+\s+){5}(?=root\s)", line)
@@ -86,11 +86,11 @@ def only_at(crontab: str, job: str, when: str) -> str:
 
 
 def ended(host: Host) -> None:
-    """The record comes before a run's last steps, and the next job would have to wait for them."""
+    """Wait until the job ends: its record is written before its last steps, which block the next job."""
     host.wait("the job ends", lambda: not host.run("pgrep", "-f", "sbin/ragdock-job", check=False), 120)
 
 
 def history(host: Host, job: str = "drift") -> list[dict[str, Any]]:
-    """Every run of a job on record; none while the host is down."""
+    """Return the records of all runs of a job; none while the host is down."""
     text = host.run("cat", f"/opt/ragdock/state/history/{job}.jsonl", check=False)
     return [json.loads(line) for line in text.splitlines()]

@@ -1,4 +1,4 @@
-"""The schedule on a real host: cron fires it, locks hold it back, drift is found, a reboot loses nothing."""
+"""The schedule on a real host: cron starts jobs, locks delay them, drift is found, a reboot loses nothing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.stack.schedule.jobs import (
 from tests.stack.soak import fault, long
 
 SETTINGS = "/etc/ragdock/schedule.json"
-# Put, read and remove the deployment's lock from the host, with the host's own rights.
+# Puts or removes the deployment's lock from the host, with the host's own rights.
 LOCK = """
 import boto3, json, sys
 s = json.load(open("/etc/ragdock/schedule.json"))
@@ -38,7 +38,7 @@ else: c.delete_parameter(Name=s["lock"])
 """
 
 
-# What is there only while a job does its part.
+# Paths that exist only while a job does its work.
 AT_WORK = {"drift": "/opt/ragdock/state/running", "backup": "/opt/ragdock/backup/work"}
 
 
@@ -52,7 +52,7 @@ def no_wait(host: Host) -> Iterator[None]:
 
 @contextmanager
 def held(host: Host, **holder: Any) -> Iterator[None]:
-    """The deployment's lock, held by someone."""
+    """Hold the deployment's lock as someone else."""
     host.run("python3", "-c", LOCK, "put", json.dumps(holder))
     try:
         yield
@@ -81,7 +81,7 @@ def test_cron_itself_fires_a_job(host: Host, job: str, proves: Callable[[dict[st
 
 
 def test_a_job_gives_way_to_a_deploy_and_says_to_whom(host: Host) -> None:
-    """A run of another machine cannot be examined from the host; it is waited for, then named."""
+    """The host cannot see whether a run on another machine is alive: the job waits for it, then names it."""
     who = {
         "who": "somebody",
         "machine": "elsewhere",
@@ -116,7 +116,7 @@ def test_a_lock_that_a_dead_run_of_the_host_left_is_no_obstacle(host: Host) -> N
 
 
 def test_drift_is_found_and_named(host: Host) -> None:
-    """A file that someone edited on the host serves until the next deploy, and no one would know."""
+    """A file that someone edited on the host stays in use until the next deploy; drift must report it."""
     path, began = "/opt/ragdock/config/edge/Caddyfile", host_time(host)
     with kept(host, path) as text:
         host.run("tee", path, given=f"{text}# by hand\n")
@@ -131,7 +131,7 @@ def test_drift_is_found_and_named(host: Host) -> None:
 
 
 def test_an_alarm_watches_what_each_job_sends_to_cloudwatch(host: Host) -> None:
-    """An alarm on a metric that no one sends would be silent for ever, or never."""
+    """An alarm on a metric that no job sends would never fire, or always."""
     alarms = aws("cloudwatch").describe_alarms(AlarmNamePrefix=f"ragdock-{value('name')}-")["MetricAlarms"]
     watched = {one["MetricName"]: one for one in alarms if one["Namespace"] == namespace()}
     jobs = json.loads(host.run("cat", SETTINGS))["jobs"]
@@ -147,7 +147,7 @@ def test_an_alarm_watches_what_each_job_sends_to_cloudwatch(host: Host) -> None:
 
 
 def test_no_secret_is_in_logs_states_or_settings(host: Host) -> None:
-    """What the host keeps of its jobs can be shown to anyone."""
+    """The logs, states and settings of the host's jobs can be shown to anyone."""
     script = """
     cd /opt/ragdock/secrets
     for file in rag-app/app_password rag-app/api_token rag-app/session_key opensearch/os_netrc; do
@@ -164,7 +164,7 @@ def test_no_secret_is_in_logs_states_or_settings(host: Host) -> None:
 @long("restarts the host")
 @pytest.mark.parametrize("job", ["drift", "backup"])
 def test_a_job_cut_short_by_a_reboot_runs_again_after_it(host: Host, job: str) -> None:
-    """And is on record as what it was. A backup is cut while it is being made; the next one is whole."""
+    """The record says that it was cut short. A backup is cut while it is made; the next one is complete."""
     before = len(history(host, job))
     host.run("systemd-run", f"--unit=ragdock-test-{papers.word()}", "ragdock-job", job)
     host.shell(f'for i in $(seq 600); do [ -n "$(ls {AT_WORK[job]})" ] && break; sleep 0.1; done')
@@ -180,7 +180,7 @@ def test_a_job_cut_short_by_a_reboot_runs_again_after_it(host: Host, job: str) -
 @fault
 @long("restarts the host")
 def test_a_job_due_while_the_host_was_down_runs_after_boot(host: Host) -> None:
-    """The last look is dated before its time, the schedule long before that."""
+    """The last drift check is dated before the time it was due, and the schedule's file before that."""
     with kept(host, SETTINGS) as text:
         settings = json.loads(text)
         for job, one in settings["jobs"].items():

@@ -1,4 +1,4 @@
-"""A local AWS with two deployments, an operator, and an instance and a role of somebody else's."""
+"""A local AWS with two deployments, an operator, and an instance and a role of another owner."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from tests.unit.role_files import ROLES
 
 ACCOUNT = "123456789012"
 OPERATOR_POLICIES = {path.stem: path.read_text() for path in (ROLES.parent / "docs/policies").glob("*.json")}
-# One of those that moto knows.
+# One of the images that moto knows.
 IMAGE = "ami-12c6146b"
-# That of our hosts, as it is deployed.
+# The trust policy of our hosts, as it is deployed.
 TRUSTS_EC2 = (ROLES / "aws_identity/templates/trust.json.j2").read_text()
 TRUST = '{"Version": "2012-10-17", "Statement": []}'
 SESSION = "i-0123456789abcdef0"
@@ -27,7 +27,7 @@ ANYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 
 
 def tagged(kind: str, **tags: str) -> list[dict[str, Any]]:
-    """Tags that a resource is made with."""
+    """Tags for a new resource."""
     return [
         {
             "ResourceType": kind,
@@ -37,7 +37,7 @@ def tagged(kind: str, **tags: str) -> list[dict[str, Any]]:
 
 
 def document(*statements: dict[str, Any]) -> str:
-    """A policy."""
+    """A policy of these statements."""
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 
@@ -55,7 +55,7 @@ def host_policy(name: str) -> str:
 
 
 def deploy(aws: JudgedAws, name: str) -> None:
-    """What a deployment has, as far as others could want it."""
+    """Create those parts of a deployment that others could want to reach."""
     role = f"ragdock-{name}-host"
     iam = aws.client("iam")
     iam.create_role(RoleName=role, AssumeRolePolicyDocument=TRUSTS_EC2)
@@ -94,18 +94,18 @@ def own(aws: JudgedAws) -> str:
 
 @pytest.fixture(scope="module")
 def foreign(aws: JudgedAws) -> str:
-    """An instance of somebody else in the account."""
+    """An instance of another owner in the same account."""
     return launch(aws)
 
 
 @pytest.fixture(scope="module")
 def host(aws: JudgedAws) -> Any:
-    """Makes a client with the rights of the host of `demo`, as the metadata service hands them out."""
+    """Makes a client with the rights of `demo`'s host, as the metadata service hands them out."""
     return partial(session_client, aws, assume(aws))
 
 
 def assume(aws: JudgedAws, made: dt.timedelta = dt.timedelta(), **parameters: Any) -> dict[str, Any]:
-    """The credentials of a session of that host's role; MADE is how wrong the clock is that asks for them."""
+    """Credentials of a session of that host's role; MADE is the clock error of the requesting machine."""
     wanted = {"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/ragdock-demo-host", "RoleSessionName": SESSION}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("botocore.auth.get_current_datetime", lambda: dt.datetime.now(dt.UTC) + made)

@@ -1,4 +1,4 @@
-"""The request that boto3 makes for a call, without sending it; and what is said when one is refused."""
+"""The request that boto3 makes for a call, without sending it, and the error of a refused one."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ KEYS = Keys("AKIAIOSFODNN7EXAMPLE", "none")
 
 
 class NotSentError(Exception):
-    """The request is known; nothing was sent."""
+    """Raised instead of sending: the request has been captured."""
 
 
 @cache
 def _client(service: str, keys: Keys) -> tuple[Any, list[Any]]:
-    """A client, and where it leaves what it would send."""
+    """Return a client, and the list where it puts requests instead of sending them."""
     client: Any = boto3.client(
         service,  # type: ignore[call-overload]
         endpoint_url="http://127.0.0.1:1",
@@ -45,7 +45,7 @@ def _client(service: str, keys: Keys) -> tuple[Any, list[Any]]:
 
 
 def environ_of(service: str, operation: str, keys: Keys, **parameters: Any) -> tuple[dict[str, Any], bytes]:
-    """The request as a WSGI server sees it, and its body."""
+    """The request as a WSGI server receives it, and its body."""
     client, sent = _client(service, keys)
     with suppress(NotSentError):
         getattr(client, operation)(**parameters)
@@ -56,7 +56,7 @@ def environ_of(service: str, operation: str, keys: Keys, **parameters: Any) -> t
 
 
 def call_of(service: str, operation: str, **parameters: Any) -> Call:
-    """The call that is read from it."""
+    """The call that the sandbox reads from the request."""
     environ, body = environ_of(service, operation, KEYS, **parameters)
     signed = credential(environ)
     assert signed

@@ -1,4 +1,4 @@
-"""Each service refuses in its own words; and what is refused, or allowed, whoever asks."""
+"""Each service refuses with its own error codes; some requests are refused, or allowed, for every caller."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_refusal_has_the_services_code(
     denied: str,
     unknown: str,
 ) -> None:
-    """Programs read it."""
+    """Programs depend on the code."""
     assert refused(getattr(aws.client(service, OPERATOR_KEYS), operation), **parameters)[0] == denied
     assert (
         refused(getattr(aws.client(service, Keys("AKIANOBODY0000000000", "x")), operation), **parameters)[0]
@@ -52,25 +52,25 @@ def test_a_refusal_has_the_services_code(
 
 
 def test_a_refusal_to_a_head_request_has_no_body(aws: JudgedAws) -> None:
-    """As HTTP wants it."""
+    """HTTP requires this."""
     assert refused(aws.client("s3", OPERATOR_KEYS).head_bucket, Bucket="b")[0] == "403"
 
 
 def test_the_service_says_who_everybody_is(aws: JudgedAws, host: Any) -> None:
-    """No policy is needed for that."""
+    """GetCallerIdentity needs no policy."""
     assert aws.client("sts", OPERATOR_KEYS).get_caller_identity()["Arn"] == OPERATOR
     assert "assumed-role/ragdock-demo-host" in host("sts").get_caller_identity()["Arn"]
 
 
 def test_an_unsigned_request_is_named(aws: JudgedAws) -> None:
-    """Nobody is anybody."""
+    """A request without a signature is refused as such."""
     assert requests.get(f"{aws.url}/ragdock-demo-{ACCOUNT}/backup/config", timeout=5).status_code == 403
     found = requests.post(aws.url, data={"Action": "DescribeVpcs"}, timeout=5)
     assert (found.status_code, "MissingAuthenticationToken" in found.text) == (403, True)
 
 
 def test_a_public_object_is_everybodys(aws: JudgedAws) -> None:
-    """Amazon's own buckets are read so."""
+    """Amazon's own buckets are read this way."""
     s3 = aws.client("s3")
     s3.create_bucket(Bucket="published")
     s3.put_object(Bucket="published", Key="agent.deb", Body=b"package", ACL="public-read")
@@ -79,7 +79,7 @@ def test_a_public_object_is_everybodys(aws: JudgedAws) -> None:
 
 
 def test_a_presigned_address_has_the_rights_of_its_maker(aws: JudgedAws) -> None:
-    """Its signature is in the query."""
+    """The signature is in the query."""
     for name, wanted in ((f"ragdock-demo-{ACCOUNT}", 200), ("published", 403)):
         s3 = aws.client("s3", OPERATOR_KEYS, config=Config(signature_version="s3v4"))
         address = s3.generate_presigned_url("get_object", Params={"Bucket": name, "Key": "backup/config"})
@@ -87,7 +87,7 @@ def test_a_presigned_address_has_the_rights_of_its_maker(aws: JudgedAws) -> None
 
 
 def test_a_bucket_can_refuse_who_has_the_right(aws: JudgedAws) -> None:
-    """An explicit denial by its own policy; one with a condition that is not met denies nothing."""
+    """An explicit deny in the bucket's policy wins; one whose condition is not met denies nothing."""
     s3, operator = aws.client("s3"), aws.client("s3", OPERATOR_KEYS)
     bucket = f"ragdock-shut-{ACCOUNT}"
     s3.create_bucket(Bucket=bucket)
@@ -103,7 +103,7 @@ def test_a_bucket_can_refuse_who_has_the_right(aws: JudgedAws) -> None:
 
 
 def test_what_aws_does_not_know_is_refused(aws: JudgedAws) -> None:
-    """Also to somebody who may do everything."""
+    """Even for a user who may do everything."""
     keys = person(aws, "almighty", ANYTHING)
     request = AWSRequest("POST", f"{aws.url}/", {"X-Amz-Target": "AmazonSSM.MakeCoffee"}, b"{}")
     request.headers["Content-Type"] = "application/x-amz-json-1.1"
@@ -115,7 +115,7 @@ def test_what_aws_does_not_know_is_refused(aws: JudgedAws) -> None:
 
 
 def test_a_refusal_is_in_the_log_with_its_reason(aws: JudgedAws, foreign: str) -> None:
-    """Who, what, on what, and what would have to be otherwise."""
+    """Who, which action, on which resource, and which condition was not met."""
     refused(aws.client("ec2", OPERATOR_KEYS).stop_instances, InstanceIds=[foreign])
     assert aws.log[-1] == (
         f"Denied: {OPERATOR} ec2:StopInstances on arn:aws:ec2:us-east-1:{ACCOUNT}:instance/{foreign}: "
@@ -125,7 +125,7 @@ def test_a_refusal_is_in_the_log_with_its_reason(aws: JudgedAws, foreign: str) -
 
 
 def test_a_key_that_was_switched_off_is_nobodys(aws: JudgedAws) -> None:
-    """As when somebody leaves."""
+    """For example after somebody has left."""
     keys = person(aws, "leaver", ANYTHING)
     assert aws.client("sts", keys).get_caller_identity()["Arn"].endswith("user/leaver")
     aws.client("iam").update_access_key(UserName="leaver", AccessKeyId=keys.access, Status="Inactive")

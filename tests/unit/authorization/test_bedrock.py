@@ -1,4 +1,4 @@
-"""Short-term keys of Bedrock, made by AWS's own library and checked by the sandbox."""
+"""Short-term Bedrock keys, made by AWS's own library and checked by the sandbox."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ MODEL = "openai.gpt-oss-20b-1:0"
 
 
 def credentials_of(aws: JudgedAws, role: str) -> Credentials:
-    """As the instance metadata hands them out."""
+    """The role's credentials, as the instance metadata service hands them out."""
     given = assume(aws, RoleArn=f"arn:aws:iam::{ACCOUNT}:role/{role}")
     return Credentials(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
 
 
 @pytest.fixture(scope="module")
 def bedrock_aws() -> Iterator[JudgedAws]:
-    """A deployment whose host may ask Bedrock, and a role that may nothing."""
+    """A deployment whose host may use Bedrock, and a role without any right."""
     with judged_aws(OPERATOR_POLICIES) as found:
         deploy(found, "demo")
         found.client("iam").create_role(RoleName="nobody", AssumeRolePolicyDocument=TRUSTS_EC2)
@@ -37,18 +37,18 @@ def bedrock_aws() -> Iterator[JudgedAws]:
 
 @pytest.fixture(scope="module")
 def keys() -> BedrockKeys:
-    """What checks them."""
+    """The checker of keys."""
     account = Account(ACCOUNT, REGION)
     return BedrockKeys(Judge(lambda _environ, _start: [], account, ADMINISTRATOR), account)
 
 
 def made(credentials: Credentials, region: str = REGION) -> str:
-    """A key."""
+    """A key made from these credentials."""
     return str(BedrockTokenGenerator().get_token(credentials, region))
 
 
 def check(keys: BedrockKeys, key: str, **changes: Any) -> str:
-    """What is said about a key that asks the model now."""
+    """Check a key for a request that asks the model now."""
     asked: dict[str, Any] = {
         "model": MODEL,
         "region": REGION,
@@ -85,7 +85,7 @@ def test_a_key_ends_with_the_session_that_signed_it_and_is_of_one_region(
 def test_a_key_that_was_signed_with_another_secret_is_refused(
     bedrock_aws: JudgedAws, keys: BedrockKeys
 ) -> None:
-    """An access key's id is no secret."""
+    """The id of an access key is not secret, so it must not be enough."""
     good = credentials_of(bedrock_aws, "ragdock-demo-host")
     with pytest.raises(RefusedError, match="signature"):
         check(keys, made(Credentials(good.access_key, "guessed", good.token)))

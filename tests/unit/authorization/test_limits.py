@@ -1,4 +1,4 @@
-"""What limits the rights of somebody: a session, a boundary, the policies of resources."""
+"""What limits a principal's rights: session policies, permissions boundaries and resource policies."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ READ_SECRETS = {"Effect": "Allow", "Action": "ssm:*", "Resource": "*"}
 
 
 class TestASessionPolicy:
-    """Whoever asks for a session can make it narrower than its role, never wider."""
+    """Whoever requests a session can give it fewer rights than its role has, never more."""
 
     def test_narrows(self, aws: JudgedAws) -> None:
         given = assume(aws, Policy=document(READ_SECRETS))
@@ -56,7 +56,7 @@ class TestASessionPolicy:
 
 
 def test_the_boundary_of_a_role_narrows_its_sessions(aws: JudgedAws) -> None:
-    """As organisations demand it: ragdock_permissions_boundary."""
+    """Organizations require such a boundary: ragdock_permissions_boundary."""
     iam, role = aws.client("iam"), "ragdock-demo-host"
     bound = iam.create_policy(PolicyName="bound", PolicyDocument=document(READ_SECRETS))["Policy"]["Arn"]
     iam.put_role_permissions_boundary(RoleName=role, PermissionsBoundary=bound)
@@ -69,10 +69,10 @@ def test_the_boundary_of_a_role_narrows_its_sessions(aws: JudgedAws) -> None:
 
 
 class TestThePolicyOfAResource:
-    """Speaks besides the principal's own."""
+    """Is evaluated in addition to the principal's own policies."""
 
     def test_trust_decides_who_becomes_a_role(self, aws: JudgedAws) -> None:
-        """Not even who may do everything: the host's role trusts EC2 alone."""
+        """Even a user who may do everything is refused: the host's role trusts EC2 alone."""
         wanted = {"RoleSessionName": "me", "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/trusting"}
         keys = person(aws, "climber", ANYTHING)
         sts, iam = aws.client("sts", keys), aws.client("iam")
@@ -87,14 +87,14 @@ class TestThePolicyOfAResource:
             assert sts.assume_role(**wanted)["Credentials"]
 
     def test_a_role_that_does_not_trust_ec2_gives_a_host_nothing(self, aws: JudgedAws) -> None:
-        """The sandbox is EC2 there, and is refused like it."""
+        """The sandbox acts as EC2 here, and is refused as EC2 would be."""
         iam = aws.client("iam")
         iam.create_role(RoleName="closed", AssumeRolePolicyDocument=document())
         wanted = {"RoleSessionName": SESSION, "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/closed"}
         assert refused(aws.client("sts").assume_role, **wanted)[0] == "AccessDenied"
 
     def test_trust_in_the_account_needs_a_right_besides(self, aws: JudgedAws) -> None:
-        """It leaves the choice to the account's own policies; to name somebody is enough by itself."""
+        """Trust in the account also needs a right of the account's policies; a named user needs none."""
         keys = person(aws, "modest", READ_SECRETS)
         trust = {"Effect": "Allow", "Principal": {"AWS": ROOT}, "Action": "sts:AssumeRole"}
         iam = aws.client("iam")
@@ -143,7 +143,7 @@ class TestThePolicyOfAResource:
         assert refused(mine.get_topic_attributes, TopicArn=topic)[0] == "AuthorizationError"
 
     def test_a_key_has_to_allow_it_itself(self, aws: JudgedAws) -> None:
-        """Else the rights of the account's policies end at it; by default it leaves them the choice."""
+        """IAM policies apply only if the key's policy trusts the account, as the default one does."""
         kms = aws.client("kms", person(aws, "cryptographer", ANYTHING))
         assert kms.describe_key(KeyId=aws.client("kms").create_key()["KeyMetadata"]["KeyId"])
         allow = {"Effect": "Allow", "Principal": {"AWS": HOST}, "Action": "kms:*", "Resource": "*"}
@@ -151,7 +151,7 @@ class TestThePolicyOfAResource:
         assert refused(kms.describe_key, KeyId=closed)[0] == "AccessDeniedException"
 
     def test_what_a_bucket_gives_to_a_role_a_session_may_leave_out(self, aws: JudgedAws) -> None:
-        """What it gives to the session itself, that has: IAM's own rule."""
+        """A grant to the session itself applies despite the session policy: IAM's own rule."""
         s3, bucket = aws.client("s3"), "given"
         s3.create_bucket(Bucket=bucket)
         s3.put_object(Bucket=bucket, Key="k", Body=b"x")

@@ -1,4 +1,4 @@
-"""An account's organisation has policies that nobody in the account can undo."""
+"""An account's organization has policies that nobody in the account can override."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ PASSWORD = {"Name": "/ragdock/demo/app_password"}
 
 
 def written(path: Path, *statements: dict[str, Any]) -> None:
-    """A control policy, as somebody puts it there."""
+    """Write a control policy into the folder."""
     path.write_text(document(*statements))
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where they are put."""
+    """The folder of control policies."""
     return tmp_path_factory.mktemp("organization")
 
 
 @pytest.fixture(scope="module")
 def member(folder: Path) -> Iterator[JudgedAws]:
-    """An account of it."""
+    """An account of the organization."""
     with judged_aws(OPERATOR_POLICIES, folder) as found:
         deploy(found, "demo")
         yield found
@@ -57,7 +57,7 @@ def test_one_that_has_none_forbids_nothing(member: JudgedAws) -> None:
 
 
 def test_it_denies_what_every_policy_allows(member: JudgedAws, folder: Path) -> None:
-    """At once: no start of the sandbox is needed. Other rights stay, as FullAWSAccess gives them."""
+    """It takes effect at once, without a sandbox restart. Other rights stay, as FullAWSAccess gives them."""
     almighty = member.client("ec2", person(member, "almighty", ANYTHING))
     written(folder / "network.json", ANYTHING | {"Effect": "Deny", "Action": "ec2:CreateVpc"})
     code, message = refused(almighty.create_vpc, CidrBlock="10.0.0.0/16")
@@ -68,7 +68,7 @@ def test_it_denies_what_every_policy_allows(member: JudgedAws, folder: Path) -> 
 
 
 def test_it_may_name_what_is_allowed_at_all(member: JudgedAws, folder: Path) -> None:
-    """A list of services."""
+    """The policy lists the only services that are allowed."""
     written(folder / "only.json", ANYTHING | {"Action": ["ssm:*", "sts:*"]})
     session = assume(member)
     assert session_client(member, session, "ssm").get_parameter(**PASSWORD)
@@ -77,7 +77,7 @@ def test_it_may_name_what_is_allowed_at_all(member: JudgedAws, folder: Path) -> 
 
 
 def test_it_guards_resources_whoever_comes(member: JudgedAws, folder: Path) -> None:
-    """A resource control policy names principals, and speaks of some services only."""
+    """A resource control policy names principals and covers some services only."""
     everybody = ANYTHING | {"Effect": "Deny", "Principal": "*"}
     written(folder / "guard.json", everybody)
     session = assume(member)
@@ -87,7 +87,7 @@ def test_it_guards_resources_whoever_comes(member: JudgedAws, folder: Path) -> N
 
 
 def test_it_is_asked_by_a_simulation_too(member: JudgedAws, folder: Path) -> None:
-    """So the plan says before a deployment what the organisation forbids."""
+    """So the plan shows before a deployment what the organization forbids."""
     asked = {
         "PolicySourceArn": f"arn:aws:iam::{ACCOUNT}:user/operator",
         "ActionNames": ["ec2:RunInstances"],
@@ -102,7 +102,7 @@ def test_it_is_asked_by_a_simulation_too(member: JudgedAws, folder: Path) -> Non
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"Statement": [{"Effect": "Deny"}]}'])
 def test_a_file_that_is_no_policy_is_named(member: JudgedAws, folder: Path, text: str) -> None:
-    """Nothing is allowed meanwhile: what it was meant to forbid is not known."""
+    """Until it is corrected nothing is allowed, because what it was meant to forbid is unknown."""
     (folder / "typo.json").write_text(text)
     code, message = refused(member.client("ec2", OPERATOR_KEYS).describe_vpcs)
     assert (code, "typo.json is no control policy" in message) == ("UnauthorizedOperation", True)

@@ -19,32 +19,32 @@ TAGGED = {"StringLike": {"aws:ResourceTag/ragdock:name": "*"}}
 
 
 def policy(*statements: dict[str, Any]) -> Policy:
-    """A policy of these statements; what they do not say is: allow, everything, everywhere."""
+    """A policy of these statements; by default each one allows everything on everything."""
     whole = [{"Effect": "Allow", "Action": "*", "Resource": "*"} | one for one in statements]
     return parse(json.dumps({"Version": "2012-10-17", "Statement": whole}))
 
 
 def decided(*policies: Policy, action: str = STOP, resource: str = INSTANCE, **more: Any) -> Decision:
-    """What they decide; KEYS are the request's condition keys."""
+    """The decision of these policies; KEYS are the request's condition keys."""
     keys = more.pop("keys", {})
     context = {key.lower(): value if isinstance(value, tuple) else (value,) for key, value in keys.items()}
     return decide(Question(action, resource, context), policies, **more)
 
 
 def test_what_a_statement_names_is_allowed() -> None:
-    """Action and resource are the same."""
+    """Action and resource equal those of the statement."""
     assert decided(policy({"Action": STOP, "Resource": INSTANCE})).allowed
 
 
 def test_what_no_statement_names_is_denied() -> None:
-    """The implicit denial: also with no policy at all."""
+    """The implicit denial, which also applies without any policy."""
     assert not decided().allowed
     found = decided(policy({"Sid": "Look", "Action": "ec2:Describe*"}))
     assert (found.allowed, found.explicit, found.why) == (False, False, "no statement allows it")
 
 
 def test_an_explicit_denial_wins() -> None:
-    """Whatever else allows it, in this policy or another, of the principal or of the resource."""
+    """No other statement overrides it, in this policy or another, of the principal or of the resource."""
     everything, never = policy({}), policy({"Sid": "Never", "Effect": "Deny", "Action": STOP})
     for found in (
         decided(everything, never),
@@ -70,7 +70,7 @@ def test_an_explicit_denial_wins() -> None:
     ],
 )
 def test_actions_have_wildcards_and_no_case(pattern: str, action: str, covered: bool) -> None:
-    """A dot is a dot."""
+    """A dot is literal."""
     assert decided(policy({"Action": pattern}), action=action).allowed is covered
 
 
@@ -89,12 +89,12 @@ def test_actions_have_wildcards_and_no_case(pattern: str, action: str, covered: 
     ],
 )
 def test_resources_have_wildcards_and_case(pattern: str, resource: str, covered: bool) -> None:
-    """A bucket is not its objects."""
+    """A pattern for a bucket does not cover its objects."""
     assert decided(policy({"Resource": pattern}), resource=resource).allowed is covered
 
 
 def test_not_action_and_not_resource_name_all_others() -> None:
-    """The rare form."""
+    """These rarely used elements cover everything that they do not name."""
     but = policy({"NotAction": "iam:*"})
     assert decided(but).allowed
     assert not decided(but, action="iam:CreateUser").allowed
@@ -104,7 +104,7 @@ def test_not_action_and_not_resource_name_all_others() -> None:
 
 
 def test_a_tag_of_the_resource_is_the_boundary() -> None:
-    """With the tag; not without it; and the reason names the condition."""
+    """Allowed with the tag, denied without it, and the reason names the condition."""
     bounded = policy({"Sid": "Tagged", "Action": STOP, "Condition": TAGGED})
     assert decided(bounded, keys={"aws:ResourceTag/ragdock:name": "demo"}).allowed
     found = decided(bounded)
@@ -113,7 +113,7 @@ def test_a_tag_of_the_resource_is_the_boundary() -> None:
 
 
 def test_all_conditions_of_a_statement_must_be_met() -> None:
-    """Several operators and keys are joined by and; several values of one key by or."""
+    """Operators and keys are combined with AND, several values of one key with OR."""
     both = policy({"Condition": {"StringEquals": {"a": ["1", "2"], "b": "3"}, "Bool": {"c": True}}})
     assert decided(both, keys={"a": "2", "b": "3", "c": "true"}).allowed
     for lacking in ({"a": "2", "b": "3"}, {"a": "2", "c": "true"}, {"a": "4", "b": "3", "c": "true"}):
@@ -164,12 +164,12 @@ def test_all_conditions_of_a_statement_must_be_met() -> None:
     ],
 )
 def test_condition_operators(condition: dict[str, Any], keys: dict[str, Any], met: bool) -> None:
-    """What is there, what is not, and several values."""
+    """For keys that are present, keys that are absent, and keys with several values."""
     assert decided(policy({"Condition": condition}), keys=keys).allowed is met
 
 
 def test_an_unknown_operator_is_refused_when_the_policy_is_read() -> None:
-    """Or a condition would hold, or fail, for a reason that nobody sees."""
+    """Otherwise a condition would be met, or fail, for a reason that nobody sees."""
     with pytest.raises(UnknownOperatorError, match="StringMatches"):
         policy({"Condition": {"StringMatches": {"k": "v"}}})
 
@@ -181,7 +181,7 @@ def test_an_unknown_operator_is_refused_when_the_policy_is_read() -> None:
         ("session/${aws:username}-*", {"aws:username": "bob"}, False),
         ("session/${aws:username}-*", {}, False),
         ("session/${aws:username, 'ann'}-*", {}, True),
-        # A star in a value is a star.
+        # An asterisk in a value is literal.
         ("session/${aws:username}-*", {"aws:username": "*"}, False),
         ("session/ann-${*}", {}, False),
     ],
@@ -189,7 +189,7 @@ def test_an_unknown_operator_is_refused_when_the_policy_is_read() -> None:
 def test_variables_stand_for_values_of_the_request(
     resource: str, keys: dict[str, Any], covered: bool
 ) -> None:
-    """In resources; one without a value matches nothing."""
+    """A variable works in resources; one without a value matches nothing."""
     found = decided(
         policy({"Resource": f"arn:aws:ssm:*:*:{resource}"}),
         resource="arn:aws:ssm:us-east-1:1:session/ann-0abc",
@@ -199,7 +199,7 @@ def test_variables_stand_for_values_of_the_request(
 
 
 def test_variables_in_conditions() -> None:
-    """As for the sessions that somebody may end."""
+    """Used to limit which sessions a user may end."""
     own = policy({"Condition": {"StringEquals": {"ssm:resourceTag/owner": "${aws:userid}"}}})
     assert decided(own, keys={"ssm:resourceTag/owner": "AIDA1", "aws:userid": "AIDA1"}).allowed
     assert not decided(own, keys={"ssm:resourceTag/owner": "AIDA1", "aws:userid": "AIDA2"}).allowed
@@ -207,7 +207,7 @@ def test_variables_in_conditions() -> None:
 
 
 def test_the_policy_of_a_resource_can_allow_and_deny() -> None:
-    """Within one account either side is enough to allow, and either to deny."""
+    """Within one account, either policy is enough to allow, and either is enough to deny."""
     principals = frozenset({"arn:aws:iam::1:user/ann"})
     ann = policy({"Principal": {"AWS": "arn:aws:iam::1:user/ann"}})
     assert decided(resource=INSTANCE, resource_policy=ann.of(principals)).allowed
@@ -222,7 +222,7 @@ def test_the_policy_of_a_resource_can_allow_and_deny() -> None:
 
 
 def test_a_permissions_boundary_limits_what_policies_allow() -> None:
-    """Both have to allow it."""
+    """Both the policy and the boundary have to allow an action."""
     only_ec2 = policy({"Action": "ec2:*"})
     assert decided(policy({}), limits={BOUNDARY: only_ec2}).allowed
     found = decided(policy({}), action="s3:GetObject", limits={BOUNDARY: only_ec2})
@@ -231,7 +231,7 @@ def test_a_permissions_boundary_limits_what_policies_allow() -> None:
 
 
 def test_a_decision_takes_less_than_a_millisecond() -> None:
-    """A deployment makes some hundreds of requests, and each one has several questions."""
+    """A deployment makes some hundreds of requests, each with several decisions."""
     operator = parse((ROOT / "docs/policies/operator.json").read_text())
     keys = {"aws:userid": "AIDA1", "aws:ResourceTag/ragdock:name": "demo"}
     started = time.perf_counter()

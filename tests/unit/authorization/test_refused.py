@@ -1,4 +1,4 @@
-"""Who is refused what in the sandbox's AWS, with the rights that are deployed, and how that is said."""
+"""Requests that the sandbox's AWS refuses under the deployed rights, and the messages it gives."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SSH = "AWS-StartSSHSession"
 
 
 def passes(service: str, operation: str, keys: Keys = OPERATOR_KEYS, **parameters: Any) -> bool:
-    """Whether a request would reach the AWS APIs: for operations that moto lacks."""
+    """Return whether a request would reach the AWS APIs; for operations that moto lacks."""
     reached: list[bool] = []
 
     def behind(_environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -42,7 +42,7 @@ class TestTheHost:
     """Its role reaches its own deployment and no other in the account."""
 
     def test_reads_its_own(self, host: Any) -> None:
-        """Or the tests below would prove nothing."""
+        """Without this, the refusals tested below would prove nothing."""
         assert host("ssm").get_parameter(Name="/ragdock/demo/app_password")["Parameter"]["Value"]
         assert (
             host("s3").get_object(Bucket=f"ragdock-demo-{ACCOUNT}", Key="backup/config")["Body"].read()
@@ -76,7 +76,7 @@ class TestTheHost:
     def test_is_refused_what_is_not(
         self, host: Any, service: str, operation: str, parameters: dict[str, Any]
     ) -> None:
-        """Another deployment's secrets, backups and images; and what would give it more rights."""
+        """Another deployment's secrets, backups and images, and anything that would give it more rights."""
         code, message = refused(getattr(host(service), operation), **parameters)
         assert code in ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
         assert (
@@ -85,7 +85,7 @@ class TestTheHost:
         )
 
     def test_snapshots_only_its_own_disks(self, aws: JudgedAws, host: Any) -> None:
-        """By the tag of the volume, and with the tag on the snapshot."""
+        """The volume must have the tag, and the request must tag the snapshot."""
         ec2, zone = aws.client("ec2"), "us-east-1a"
         own = ec2.create_volume(
             Size=1, AvailabilityZone=zone, TagSpecifications=tagged("volume", ragdock_name="demo")
@@ -103,7 +103,7 @@ class TestTheHost:
         host("ec2").delete_snapshot(SnapshotId=made["SnapshotId"])
 
     def test_writes_metrics_into_its_own_namespace(self, host: Any) -> None:
-        """Or it could silence another's alarms."""
+        """Otherwise it could silence another deployment's alarms."""
         data = [{"MetricName": "m", "Value": 1.0}]
         host("cloudwatch").put_metric_data(Namespace="Ragdock/demo", MetricData=data)
         code, _ = refused(host("cloudwatch").put_metric_data, Namespace="Ragdock/other", MetricData=data)
@@ -117,7 +117,7 @@ class TestTheOperator:
     def test_cannot_touch_an_instance_without_the_tag(
         self, aws: JudgedAws, foreign: str, operation: str
     ) -> None:
-        """The message is AWS's."""
+        """The message is the one that AWS gives."""
         call = getattr(aws.client("ec2", OPERATOR_KEYS), operation)
         code, message = refused(call, InstanceIds=[foreign])
         action = "ec2:" + "".join(word.capitalize() for word in operation.split("_"))
@@ -129,7 +129,7 @@ class TestTheOperator:
         )
 
     def test_cannot_give_it_the_tag(self, aws: JudgedAws, foreign: str) -> None:
-        """Or the boundary would be hollow: tag it first, end it then."""
+        """Otherwise the boundary could be bypassed: tag the instance first, then terminate it."""
         ec2 = aws.client("ec2", OPERATOR_KEYS)
         assert refused(ec2.create_tags, Resources=[foreign], Tags=TAG)[0] == "UnauthorizedOperation"
         assert (
@@ -140,19 +140,19 @@ class TestTheOperator:
         )
 
     def test_stops_and_tags_a_host(self, aws: JudgedAws, own: str) -> None:
-        """By the same rights."""
+        """The same rights allow both."""
         ec2 = aws.client("ec2", OPERATOR_KEYS)
         ec2.stop_instances(InstanceIds=[own])
         ec2.start_instances(InstanceIds=[own])
         ec2.create_tags(Resources=[own], Tags=[{"Key": "Name", "Value": "x"}])
 
     def test_cannot_touch_one_of_both_in_one_request(self, aws: JudgedAws, own: str, foreign: str) -> None:
-        """Each resource is asked for."""
+        """The right is checked for each resource."""
         ec2 = aws.client("ec2", OPERATOR_KEYS)
         assert refused(ec2.stop_instances, InstanceIds=[own, foreign])[0] == "UnauthorizedOperation"
 
     def test_tags_what_it_makes(self, aws: JudgedAws) -> None:
-        """In the request that makes it."""
+        """Only in the request that creates the resource."""
         ec2 = aws.client("ec2", OPERATOR_KEYS)
         made = ec2.create_vpc(CidrBlock="10.9.0.0/16", TagSpecifications=tagged("vpc", ragdock_name="demo"))
         ec2.delete_vpc(VpcId=made["Vpc"]["VpcId"])
@@ -160,7 +160,7 @@ class TestTheOperator:
         assert refused(ec2.create_tags, Resources=[bare], Tags=TAG)[0] == "UnauthorizedOperation"
 
     def test_removes_the_key_pair_of_an_earlier_version(self, aws: JudgedAws) -> None:
-        """Which had the tag; today none is imported."""
+        """Earlier versions imported a tagged key pair; today none is imported."""
         ec2 = aws.client("ec2", OPERATOR_KEYS)
         material = b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFRJa9bqUIbJlqWaaAbiGPYzVfNGWqwSgvMmmjQMwqTG"
         tags = tagged("key-pair", ragdock_name="demo")
@@ -172,7 +172,7 @@ class TestTheOperator:
         assert code == "UnauthorizedOperation"
 
     def test_launches_a_host_with_its_role_and_no_other(self, aws: JudgedAws) -> None:
-        """PassRole is asked for the role in the profile."""
+        """The PassRole right is checked for the role in the profile."""
         iam, ec2 = aws.client("iam"), aws.client("ec2", OPERATOR_KEYS)
         iam.create_role(RoleName="admin", AssumeRolePolicyDocument=TRUST)
         iam.create_instance_profile(InstanceProfileName="admin")
@@ -184,17 +184,17 @@ class TestTheOperator:
         assert f"iam:PassRole on resource: arn:aws:iam::{ACCOUNT}:role/admin" in message
 
     def test_opens_no_shell(self, own: str) -> None:
-        """A session that names no document is one."""
+        """A session that names no document opens a shell."""
         assert not passes("ssm", "start_session", Target=own)
         assert not passes("ssm", "start_session", Target=own, DocumentName="AWS-StartInteractiveCommand")
 
     def test_reaches_hosts_by_ssh(self, own: str, foreign: str) -> None:
-        """And only hosts."""
+        """Only hosts can be reached."""
         assert passes("ssm", "start_session", Target=own, DocumentName=SSH)
         assert not passes("ssm", "start_session", Target=foreign, DocumentName=SSH)
 
     def test_ends_its_own_sessions(self) -> None:
-        """Not those of other users: a session's id begins with a name."""
+        """Sessions of other users are refused: a session's id begins with the user's name."""
         name = Account(ACCOUNT, REGION).name_of(OPERATOR_KEYS.access)
         assert passes("ssm", "terminate_session", SessionId=f"{name}-0123456789abcdef0")
         assert not passes("ssm", "terminate_session", SessionId="somebody-0123456789abcdef0")
@@ -221,7 +221,7 @@ class TestTheOperator:
         assert not passes(service, operation, **parameters)
 
     def test_may_ask_what_it_may_do(self) -> None:
-        """For the plan: quotas, offers; test_simulation.py asks for rights. All of it only reads."""
+        """The plan only reads: quotas and offers here, rights in test_simulation.py."""
         assert passes("service-quotas", "get_service_quota", ServiceCode="ec2", QuotaCode="L-1216C47A")
         assert passes("ec2", "describe_instance_type_offerings")
         assert passes("freetier", "get_account_plan_state")

@@ -1,4 +1,4 @@
-"""The rights that requests need: one action on one resource each, as AWS asks for them."""
+"""The rights that requests need: one action on one resource each, as AWS checks them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHELL = "AWS-StartSSHSession"
 
 
 def rights(service: str, operation: str, **parameters: Any) -> list[Right]:
-    """What a call of boto3 needs."""
+    """The rights that a boto3 call needs."""
     return services.rights(call_of(service, operation, **parameters), HERE)
 
 
@@ -98,7 +98,7 @@ def rights(service: str, operation: str, **parameters: Any) -> list[Right]:
 def test_a_call_needs_its_action_on_what_it_names(
     service: str, operation: str, parameters: dict[str, Any], wanted: list[str]
 ) -> None:
-    """What is made has no name yet; what names nothing concerns everything."""
+    """What is created has no name yet; a call that names no resource needs the right on all of them."""
     assert [f"{one.action} {one.resource}" for one in rights(service, operation, **parameters)] == wanted
 
 
@@ -151,7 +151,7 @@ def test_a_call_needs_its_action_on_what_it_names(
     ],
 )
 def test_s3_has_names_of_its_own(operation: str, parameters: dict[str, Any], wanted: list[str]) -> None:
-    """An object is not its bucket, and a version of it needs another right."""
+    """A right on a bucket is not one on its objects, and a version of an object needs another right."""
     found = rights("s3", operation, **parameters)
     assert [f"{one.action}:{one.resource}" for one in found] == [
         f"s3:{action}:" + ("*" if name == "*" else f"arn:aws:s3:::{name}")
@@ -160,14 +160,14 @@ def test_s3_has_names_of_its_own(operation: str, parameters: dict[str, Any], wan
 
 
 def test_every_renamed_action_of_s3_is_one_of_awss() -> None:
-    """A typing error would deny for ever."""
+    """A typo would deny the action for ever."""
     names = {*s3.RENAMED.values(), *s3.BESIDES.values(), *sum(s3.OF_A_NEW_BUCKET.values(), ())}
     names |= {s3.versioned(name) for name in s3.VERSIONED}
     assert {name for name in names if catalog.kinds(f"s3:{name}") is None} == set()
 
 
 def test_a_launch_asks_for_each_of_its_resources() -> None:
-    """Subnet, group and image that it names, disk and interface that it makes, tags and the role."""
+    """The subnet, group and image it names, the disk and interface it creates, the tags and the role."""
     found = rights(
         "ec2",
         "run_instances",
@@ -214,13 +214,13 @@ def test_a_launch_asks_for_each_of_its_resources() -> None:
 
 
 def test_a_filter_or_user_data_names_nothing_that_is_worked_on() -> None:
-    """An identifier in it is only a text."""
+    """An identifier in a filter or in user data is only text."""
     found = rights("ec2", "create_tags", Resources=[HOST], Tags=[{"Key": "volume", "Value": VOL}])
     assert [one.resource for one in found] == [f"{EC2}:instance/{HOST}"]
 
 
 def test_keys_of_a_lock_are_the_requests() -> None:
-    """The host may lock for so many days and no longer."""
+    """A policy can then limit for how many days the host may lock an object."""
     until = dt.datetime.now(dt.UTC) + dt.timedelta(days=14, minutes=-1)
     (found,) = rights(
         "s3",
@@ -236,7 +236,7 @@ def test_keys_of_a_lock_are_the_requests() -> None:
 
 
 def test_whether_a_session_names_its_document_is_a_key() -> None:
-    """Without one it opens a shell."""
+    """A session without a document opens a shell."""
     for more, wanted in (({}, "false"), ({"DocumentName": SHELL}, "true")):
         found = rights("ssm", "start_session", Target=HOST, **more)
         assert {one.keys["ssm:SessionDocumentAccessCheck"] for one in found} == {wanted}

@@ -1,4 +1,4 @@
-"""An access key is nobody's without its secret: what is refused before any policy is read."""
+"""An access key is worthless without its secret: requests that are refused before any policy is read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.unit.authorization.requests_of import refused
 
 BUCKET = f"ragdock-demo-{ACCOUNT}"
 PARAMETER = {"Name": "/ragdock/demo/app_password"}
-# A call of each protocol, and of S3.
+# One call for each protocol, and one for S3.
 CALLS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("sts", "get_caller_identity", {}),
     ("ssm", "get_parameter", PARAMETER),
@@ -39,7 +39,7 @@ NOT_VALIDATED = "AWS was not able to validate the provided access credentials"
 
 @contextmanager
 def clock(offset: dt.timedelta) -> Iterator[None]:
-    """Sign as a machine whose clock is wrong by so much."""
+    """Sign like a machine whose clock is wrong by OFFSET."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("botocore.auth.get_current_datetime", lambda: dt.datetime.now(dt.UTC) + offset)
         yield
@@ -55,15 +55,15 @@ def signed(aws: JudgedAws, body: bytes, **headers: str) -> AWSRequest:
 
 
 class Streaming(S3SigV4Auth):
-    """Signs what the request says of its body."""
+    """A signer that uses the payload hash that the request states."""
 
     def payload(self, request: Any) -> str:
-        """As is said already."""
+        """Return the stated payload hash."""
         return str(request.context["payload"])
 
 
 def sent(request: AWSRequest, body: bytes) -> tuple[int, str]:
-    """The status of an answer, and its text."""
+    """Send a request and return the status and the text of the answer."""
     headers = {name: str(value) for name, value in request.headers.items()}
     found = requests.request(str(request.method), str(request.url), headers=headers, data=body, timeout=5)
     return found.status_code, found.text
@@ -73,7 +73,7 @@ def sent(request: AWSRequest, body: bytes) -> tuple[int, str]:
 def test_the_right_secret_is_enough(
     aws: JudgedAws, service: str, operation: str, parameters: dict[str, Any]
 ) -> None:
-    """Or the tests below would prove nothing."""
+    """Without this, the refusals tested below would prove nothing."""
     getattr(aws.client(service), operation)(**parameters)
 
 
@@ -100,7 +100,7 @@ def test_the_right_secret_is_enough(
 def test_another_secret_is_refused(
     aws: JudgedAws, access: str, call: tuple[str, str, dict[str, Any]], code: str, message: str
 ) -> None:
-    """The key's id is in every log; also the sandbox's own has a secret."""
+    """Key ids are in every log, so an id alone must not be enough, not even the sandbox's own."""
     service, operation, parameters = call
     found = refused(getattr(aws.client(service, Keys(access, "guessed")), operation), **parameters)
     assert found[0] == code
@@ -109,12 +109,12 @@ def test_another_secret_is_refused(
 
 
 def aws_name(service: str) -> str:
-    """What a signature calls it."""
+    """The name that a signature uses for the service."""
     return {"cloudwatch": "monitoring"}.get(service, service)
 
 
 def test_a_body_that_was_changed_on_the_way_is_refused(aws: JudgedAws) -> None:
-    """Its digest is part of what is signed."""
+    """The signature covers the digest of the body."""
     request = signed(aws, b"one")
     assert sent(request, b"one")[0] == 200
     status, text = sent(request, b"two")
@@ -125,7 +125,7 @@ def test_a_body_that_was_changed_on_the_way_is_refused(aws: JudgedAws) -> None:
 
 
 def test_parameters_that_were_changed_on_the_way_are_refused(aws: JudgedAws) -> None:
-    """Those of the query protocol are the body."""
+    """In the query protocol, the parameters are the body."""
     body = b"Action=DescribeVpcs&Version=2016-11-15"
     request = AWSRequest("POST", f"{aws.url}/", {"Content-Type": "application/x-www-form-urlencoded"}, body)
     SigV4Auth(Credentials(*ADMINISTRATOR), "ec2", "us-east-1").add_auth(request)
@@ -135,7 +135,7 @@ def test_parameters_that_were_changed_on_the_way_are_refused(aws: JudgedAws) -> 
 
 
 def test_a_header_or_an_address_that_was_changed_is_refused(aws: JudgedAws) -> None:
-    """Both are signed."""
+    """The signature covers both."""
     request = signed(aws, b"x", **{"x-amz-acl": "private"})
     request.headers.replace_header("x-amz-acl", "public-read")
     assert sent(request, b"x")[0] == 403
@@ -145,7 +145,7 @@ def test_a_header_or_an_address_that_was_changed_is_refused(aws: JudgedAws) -> N
 
 
 def chunks(request: AWSRequest, *parts: bytes, trailer: bytes = b"") -> bytes:
-    """A body of signed chunks, as programs send whose bodies are long: restic does."""
+    """A body of signed chunks, as programs send long bodies: restic does."""
     signer = Streaming(Credentials(*ADMINISTRATOR), "s3", "us-east-1")
     stamp, scope = request.context["timestamp"], signer.credential_scope(request)
     previous = request.headers["Authorization"].rpartition("=")[2]
@@ -171,7 +171,7 @@ def chunks(request: AWSRequest, *parts: bytes, trailer: bytes = b"") -> bytes:
     ],
 )
 def test_each_chunk_of_a_body_is_signed(aws: JudgedAws, form: str, trailer: bytes) -> None:
-    """A chunk, its order, the end and the trailer."""
+    """The signature covers the chunk, its order, the end and the trailer."""
     url = f"{aws.url}/{BUCKET}/backup/chunked"
     request = AWSRequest("PUT", url, {"Host": aws.url.removeprefix("http://")}, b"")
     request.context["payload"] = form
@@ -198,14 +198,14 @@ def test_each_chunk_of_a_body_is_signed(aws: JudgedAws, form: str, trailer: byte
 
 
 def environ_of(request: AWSRequest, form: str) -> dict[str, Any]:
-    """A request as a WSGI server gives it."""
+    """The request as a WSGI server receives it."""
     headers = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in request.headers.items()}
     path = "/" + str(request.url).split("/", 3)[3]
     return {"REQUEST_METHOD": "PUT", "RAW_URI": path, "HTTP_X_AMZ_CONTENT_SHA256": form, **headers}
 
 
 def test_a_body_that_is_not_signed_has_its_request_signed(aws: JudgedAws) -> None:
-    """As boto3 sends large ones where TLS protects them."""
+    """boto3 sends large bodies this way where TLS protects them."""
     config = Config(s3={"payload_signing_enabled": False}, request_checksum_calculation="when_required")
     parameters = {"Bucket": BUCKET, "Key": "backup/unsigned", "Body": b"x"}
     aws.client("s3", config=config).put_object(**parameters)
@@ -227,9 +227,9 @@ def test_a_body_that_is_not_signed_has_its_request_signed(aws: JudgedAws) -> Non
 def test_a_clock_that_is_wrong_is_refused(
     aws: JudgedAws, call: tuple[str, str, dict[str, Any]], code: str, message: tuple[str, str], minutes: int
 ) -> None:
-    """Somebody who recorded a request cannot send it tomorrow."""
+    """Somebody who recorded a request must not be able to send it the next day."""
     service, operation, parameters = call
-    # boto3 sends S3's again, with its clock put right, when that is refused.
+    # boto3 corrects its clock after such a refusal and sends a request to S3 again.
     with clock(dt.timedelta(minutes=minutes)):
         found = refused(getattr(aws.client(service), operation), **parameters)
     assert found[0] == code
@@ -260,7 +260,7 @@ def test_a_presigned_address_is_good_for_its_time_and_its_object(aws: JudgedAws)
 
 
 class TestASession:
-    """Is known by a key, its secret and its token, until it ends."""
+    """Is identified by a key, its secret and its token, until it expires."""
 
     @pytest.mark.parametrize(
         ("call", "code"),
@@ -291,7 +291,7 @@ class TestASession:
         ids=[name for name, _, _ in CALLS[:4]],
     )
     def test_ends(self, aws: JudgedAws, call: tuple[str, str, dict[str, Any]], code: str) -> None:
-        """As after a night: the next request has to say so, or nobody would know what to do."""
+        """For example overnight: the error must say so, or nobody would know what to do."""
         service, operation, parameters = call
         ended = assume(aws, DurationSeconds=900, made=dt.timedelta(minutes=-4))
         assert session_client(aws, ended, "sts").get_caller_identity()
@@ -305,7 +305,7 @@ class TestASession:
         assert found[0] == code
 
     def test_ends_so_long_after_its_request(self, aws: JudgedAws) -> None:
-        """Also when that is replayed an hour later: or each start of the sandbox would revive it."""
+        """The time counts from the original request: a replay at a sandbox start must not extend it."""
         ends = assume(aws, DurationSeconds=900, made=dt.timedelta(minutes=-4))["Expiration"]
         assert abs(ends - dt.datetime.now(dt.UTC) - dt.timedelta(minutes=11)) < dt.timedelta(seconds=30)
 

@@ -1,4 +1,4 @@
-"""The plan's question, answered by the sandbox's AWS: has the operator every right?"""
+"""The plan's question to the sandbox's AWS: does the operator have every right?"""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_policy_that_lacks_a_right_is_found_out(aws: JudgedAws) -> None:
 
 
 def test_a_role_is_asked_about_too(aws: JudgedAws) -> None:
-    """The host's has none of these rights, but for what a host does itself."""
+    """The host's role has none of these rights, except those that a host itself uses."""
     role = f"arn:aws:iam::{ACCOUNT}:role/ragdock-demo-host"
     assert "ec2:TerminateInstances" in rights.denied(aws.client("iam", OPERATOR_KEYS), role, ASKED)
 

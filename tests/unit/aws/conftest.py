@@ -1,4 +1,4 @@
-"""Starts a local AWS in this process."""
+"""Fixtures that start a local AWS in this process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def local() -> Iterator[LocalAws]:
 
 @pytest.fixture(scope="session")
 def aws_server(local: LocalAws) -> str:
-    """Its address."""
+    """The address of the local AWS."""
     return local.url
 
 

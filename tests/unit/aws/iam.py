@@ -1,4 +1,4 @@
-"""What programs ask of AWS, and what policies allow: both as IAM's names of actions."""
+"""What programs request from AWS and what policies allow, both as IAM action names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import boto3
 
 from sandbox.aws.authorization import s3
 
-# Service of boto3 -> its prefix in IAM.
+# The boto3 service -> its prefix in IAM.
 SERVICES = {
     "cloudwatch": "cloudwatch",
     "ec2": "ec2",
@@ -51,9 +51,9 @@ def _methods(service: str) -> dict[str, str]:
 
 
 def asked_by(path: Path) -> set[str]:
-    """The actions that a Python file's own calls of boto3 need.
+    """The actions that the boto3 calls in a Python file need.
 
-    A service counts when the file names it, as clients are named here; a call when that service has it.
+    A service counts if the file names it, as clients are named here; a call counts if that service has it.
     """
     tree = ast.parse(path.read_text())
     calls = [(node.attr, _service(node.value)) for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
@@ -65,7 +65,7 @@ def asked_by(path: Path) -> set[str]:
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     names |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
     services = {service for service in SERVICES if service in names | texts | {word for word, _ in calls}}
-    # A name in a text is a paginator's, or one of a table of calls; whose it is cannot be seen there.
+    # A name in a string belongs to a paginator or a table of calls; its service cannot be seen there.
     calls += [(text, "") for text in texts]
     found = {
         _methods(service)[word]
@@ -77,7 +77,7 @@ def asked_by(path: Path) -> set[str]:
 
 
 def _service(receiver: ast.expr) -> str:
-    """The service that is called, where that can be seen: ec2.x, self.ssm.x, client("ecr").x; or nothing."""
+    """Return the service called, where it is visible: ec2.x, self.ssm.x, client("ecr").x; otherwise ""."""
     named: Any = None
     if isinstance(receiver, ast.Name):
         named = receiver.id
@@ -89,7 +89,7 @@ def _service(receiver: ast.expr) -> str:
 
 
 def statements(policy: dict[str, Any]) -> list[dict[str, Any]]:
-    """A policy's statements, action and resource as lists."""
+    """A policy's statements, with action and resource as lists."""
     return [
         statement | {key: _listed(statement[key]) for key in ("Action", "Resource")}
         for statement in policy["Statement"]

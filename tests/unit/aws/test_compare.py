@@ -1,4 +1,4 @@
-"""What differs is found, and nothing else is called different."""
+"""Differences are found, and nothing else is reported as different."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.aws import compare
     ],
 )
 def test_another_spelling_is_no_difference(have: dict[str, Any], want: dict[str, Any]) -> None:
-    """AWS answers in its own order and form."""
+    """AWS answers in its own order and format."""
     assert compare.differences(have, want) == []
 
 
@@ -38,12 +38,12 @@ def test_another_spelling_is_no_difference(have: dict[str, Any], want: dict[str,
 def test_a_difference_names_what_is_and_what_is_wanted(
     have: dict[str, Any], want: dict[str, Any], line: str
 ) -> None:
-    """The plan is read by people."""
+    """People read the plan."""
     assert compare.differences(have, want) == [line]
 
 
 def test_only_what_is_missing_or_different_is_to_do() -> None:
-    """A resource that no one wants is not touched."""
+    """A resource that is not in the settings is not touched."""
     existing = {"vpc": {"cidr": "10.0.0.0/16"}, "subnet": None, "stranger": {"x": 1}}
     wanted = {"vpc": {"cidr": "10.0.0.0/16"}, "subnet": {"cidr": "10.0.1.0/24"}, "new": {}}
     assert compare.compare(existing, wanted) == {"subnet": ["does not exist"], "new": ["does not exist"]}

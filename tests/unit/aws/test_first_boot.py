@@ -1,4 +1,4 @@
-"""What a new host runs as root before anyone has logged in is signed by whom it comes from."""
+"""What a new host runs as root before anyone has logged in is signed by its publisher."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tests.unit.role_files import ROLES
 
 ROLE = ROLES / "aws_host"
 INSTALLER = ROLE / "files/install-agent.sh"
-# The key of AWS's page "Verifying the signature of SSM Agent", as aws/eks-hybrid carries it too.
+# The key on AWS's page "Verifying the signature of SSM Agent"; aws/eks-hybrid has it too.
 LIMIT = 16384
 FINGERPRINT = "4855A9E6833216D6A77D8FE451A8E050D0052E5D"
-# A key of one year that signed "a package" within it, and has ended since.
+# A key that was valid for one year, signed "a package" in that year, and has since expired.
 KEYRING = base64.b64decode(
     "mDMEZ3SFgBYJKwYBBAHaRw8BAQdAWLSyj9TZ5SEw2UcOdfg1suFceujX88qCt/IoAUtp1bK0BHRlc3SIlgQTFggAPhYhBPxn6DngsYg6"
     "nJAXVHxveOFOQfusBQJndIWAAhsDBQkB4TOABQsJCAcCBhUKCQgLAgQWAgMBAh4BAheAAAoJEHxveOFOQfusjukBAP/lmxA5TNRXjuB2"
@@ -63,20 +63,20 @@ def rendered(folder: Path, **changes: Any) -> str:
 
 @pytest.fixture(scope="module")
 def first_boot(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What cloud-init makes of it."""
+    """The user data as cloud-init parses it."""
     found = yaml.safe_load(rendered(tmp_path_factory.mktemp("boot")))
     assert isinstance(found, dict)
     return found
 
 
 def test_the_user_data_is_within_what_ec2_takes(tmp_path: Path) -> None:
-    """16,384 bytes, before they are encoded; names and region have their longest."""
+    """At most 16,384 bytes before encoding, with the longest name and region."""
     long = {"_aws_host_name": f"ragdock-{'x' * 20}", "ragdock_region": "ap-northeast-1"}
     assert len(rendered(tmp_path, **long).encode()) < LIMIT
 
 
 def test_with_an_address_of_the_api_the_agent_is_fetched_from_there(tmp_path: Path) -> None:
-    """And checked with the key that the inventory names: the sandbox boots what production boots."""
+    """It is checked with the key that the inventory names: the sandbox boots what production boots."""
     (tmp_path / "key.asc").write_text("-----BEGIN-----\n\nbWluZQ==\n=abcd\n-----END-----\n")
     text = rendered(
         tmp_path,
@@ -90,7 +90,7 @@ def test_with_an_address_of_the_api_the_agent_is_fetched_from_there(tmp_path: Pa
 
 
 def test_the_key_is_the_one_that_amazon_publishes(first_boot: dict[str, Any]) -> None:
-    """Its fingerprint, as OpenPGP defines it, of what the host gets."""
+    """Computes the OpenPGP fingerprint of the key that the host gets."""
     (key,) = [one for one in first_boot["write_files"] if one["path"] == first_boot["runcmd"][0][1]]
     content = base64.b64decode(key["content"], validate=True)
     assert content[0] == 0x99, "a public key with a length of two bytes comes first"
@@ -99,7 +99,7 @@ def test_the_key_is_the_one_that_amazon_publishes(first_boot: dict[str, Any]) ->
 
 
 def test_the_agent_is_of_a_fixed_version_and_installed_by_the_script(first_boot: dict[str, Any]) -> None:
-    """`latest` is whatever is there that day, signed by a key that is not here."""
+    """`latest` is whatever is published that day, perhaps signed by a key that is not here."""
     (command,) = first_boot["runcmd"]
     (script,) = [one for one in first_boot["write_files"] if one["path"] == command[0]]
     assert base64.b64decode(script["content"]) == INSTALLER.read_bytes()
@@ -108,7 +108,7 @@ def test_the_agent_is_of_a_fixed_version_and_installed_by_the_script(first_boot:
     assert "packages" not in first_boot, "cloud-init installs them once, when there may be no way out yet"
 
 
-# Programs that the installer uses, except those that the tests stand in for.
+# Programs that the installer uses, except those that the tests replace.
 TOOLS = ("sh", "cat", "cut", "curl", "date", "env", "mktemp")
 APT = """#!/bin/sh
 echo "apt-get $*" >> {folder}/done
@@ -129,7 +129,7 @@ def install(
     gpgv: str | None = None,
     seconds: int = 30,
 ) -> tuple[subprocess.CompletedProcess[str], list[str]]:
-    """Run the script on a host without gpgv, whose updates of package lists fail at first."""
+    """Run the script on a host without gpgv, where updates of the package lists fail at first."""
     programs = folder / "bin"
     programs.mkdir()
     for name in (*TOOLS, "wc", "ln"):
@@ -156,7 +156,7 @@ def install(
     )
     told = folder / "done"
     words = [line.split() for line in (told.read_text() if told.exists() else "").splitlines()]
-    # Without its options, except those after the verb.
+    # Without options, except those after the verb.
     return done, [
         " ".join(one for one in line if "::" not in one and one not in ("-o", "--quiet=2")) for line in words
     ]
@@ -175,7 +175,7 @@ INSTALLED = [
 
 @needs_gpgv
 def test_a_signed_package_is_installed_though_its_key_has_ended(tmp_path: Path) -> None:
-    """The version is fixed, so its signature stays as old as it is."""
+    """The version is fixed, so its signature stays valid although the key has expired."""
     done, told = install(tmp_path)
     assert done.returncode == 0, done.stderr
     assert told == [UPDATE, PACKAGES, *INSTALLED]
@@ -183,14 +183,14 @@ def test_a_signed_package_is_installed_though_its_key_has_ended(tmp_path: Path) 
 
 @needs_gpgv
 def test_a_way_out_that_comes_late_is_waited_for(tmp_path: Path) -> None:
-    """A host has none until its address is associated, and apt alone would call an empty update done."""
+    """A host has no way out until its address is associated, and apt reports an empty update as success."""
     done, told = install(tmp_path, failures=3)
     assert done.returncode == 0, done.stderr
     assert told == [*[UPDATE] * 4, PACKAGES, *INSTALLED]
 
 
 def test_a_gpgv_that_never_came_is_named_as_such(tmp_path: Path) -> None:
-    """Nothing was checked, so nothing is said about Amazon's key."""
+    """Nothing was checked, so the message must not blame Amazon's key."""
     done, told = install(tmp_path, failures=10**6, seconds=1)
     assert done.returncode == 1
     assert "curl or gpgv, which checks the agent's signature, is missing" in done.stderr
@@ -200,7 +200,7 @@ def test_a_gpgv_that_never_came_is_named_as_such(tmp_path: Path) -> None:
 
 @needs_gpgv
 def test_a_package_that_was_changed_is_not_installed(tmp_path: Path) -> None:
-    """Nothing of it runs, and the console says why no one reaches the host."""
+    """No part of it runs, and the console shows why nobody can reach the host."""
     done, told = install(tmp_path, PACKAGE + b"!")
     assert done.returncode == 1
     assert "holds a package that Amazon's key did not sign. The agent is not installed" in done.stderr
@@ -209,7 +209,7 @@ def test_a_package_that_was_changed_is_not_installed(tmp_path: Path) -> None:
 
 @needs_gpgv
 def test_a_package_of_another_key_is_not_installed(tmp_path: Path) -> None:
-    """As it is when somebody signs with a key of their own."""
+    """For example when somebody signs with a key of their own."""
     done, _ = install(tmp_path, keyring=amazons_key())
     assert done.returncode == 1
     assert "Amazon's key did not sign" in done.stderr
@@ -217,7 +217,7 @@ def test_a_package_of_another_key_is_not_installed(tmp_path: Path) -> None:
 
 @needs_gpgv
 def test_a_key_that_cannot_be_read_is_not_said_to_have_refused(tmp_path: Path) -> None:
-    """The fault is this host's then, not the package's."""
+    """The fault is then on this host, not in the package."""
     done, told = install(tmp_path, gpgv=str(shutil.which("false")))
     assert done.returncode == 1
     assert "gpgv could not check the signature" in done.stderr
@@ -226,6 +226,6 @@ def test_a_key_that_cannot_be_read_is_not_said_to_have_refused(tmp_path: Path) -
 
 
 def amazons_key() -> bytes:
-    """The key in the role, without its armour."""
+    """The key in the role, without its ASCII armor."""
     lines = (ROLE / "files/amazon-ssm-agent.asc").read_text().splitlines()
     return base64.b64decode("".join(line for line in lines if line and line[0] not in "-="))

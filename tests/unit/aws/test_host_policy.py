@@ -1,4 +1,4 @@
-"""The host may reach what is its own, and each right is one that its programs use."""
+"""The host may reach only what belongs to its deployment, and its programs use each right."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ VALUES = {
 
 
 def rendered(name: str, **other: Any) -> list[dict[str, Any]]:
-    """The statements of one file, as they are for this deployment, or for one with other values."""
+    """The statements of one file, rendered for this deployment or with other values."""
     text = (FOLDER / f"{name}.json.j2").read_text()
     template = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False).from_string(text)  # noqa: S701
     return iam.statements(json.loads(template.render(VALUES | other)))
 
 
 STATEMENTS = [one for name in POLICIES for one in rendered(name)]
-# By name alone these are the deployment's own.
+# These belong to the deployment by name alone.
 OWN = re.compile(
     rf"arn:aws:(s3:::{BUCKET}(/backup/\*)?"
     rf"|ssm:{REGION}:{ACCOUNT}:parameter/ragdock/{NAME}(/[\w*]+)?"
     rf"|ecr:{REGION}:{ACCOUNT}:repository/ragdock/{NAME}/\*)"
 )
-# Disks have no names to go by: the tag decides, of what there is or of what is asked for.
+# Disks have no names: the tag decides, that of an existing resource or that in the request.
 OF_A_KIND = re.compile(rf"arn:aws:ec2:{REGION}:({ACCOUNT})?:(volume|snapshot)/\*")
 TAGS = ("aws:ResourceTag/ragdock:name", "aws:RequestTag/ragdock:name")
-# Models are AWS's own, in any region of this account's choice; each use costs tokens and changes nothing.
+# Models belong to AWS, in any region that this account chooses; each use costs tokens and changes nothing.
 MODELS = {
     "arn:aws:bedrock:*::foundation-model/*",
     f"arn:aws:bedrock:*:{ACCOUNT}:inference-profile/*",
     f"arn:aws:bedrock-mantle:*:{ACCOUNT}:project/*",
 }
-# What AWS lets no one bound by resource, or not before there is a host, and why it is harmless.
+# Actions that AWS cannot limit to a resource, or not before there is a host, and why each is harmless.
 UNBOUNDED = {
     "bedrock:CallWithBearerToken": "knows no resources; opens only what the other statements allow",
     "bedrock-mantle:CallWithBearerToken": "as that of bedrock",
@@ -62,12 +62,12 @@ UNBOUNDED = {
     "ssmmessages": "knows no resources; an agent's own channel",
     "ssm:UpdateInstanceInformation": "the role is made before the instance has an id; says an agent lives",
 }
-# Programs on the host that are not ours, and what they ask for.
+# Rights that programs of others on the host need.
 OTHERS = {
     "ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer",  # docker pull
     "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetBucketLocation", "s3:GetObject", "s3:ListBucket",
     "s3:PutObject",  # restic
-    "ec2:CreateTags", "ssm:AddTagsToResource",  # a snapshot or a parameter that is born with its tags
+    "ec2:CreateTags", "ssm:AddTagsToResource",  # a snapshot or a parameter that is created with its tags
 }  # fmt: skip
 PROGRAMS = (
     "lookup/aws_secrets_read.py",
@@ -82,13 +82,13 @@ PROGRAMS = (
 
 
 def test_each_file_of_rights_is_used() -> None:
-    """A file that no one reads would be taken for a right."""
+    """A file that nothing reads would be taken for a granted right."""
     assert {path.name.removesuffix(".json.j2") for path in FOLDER.glob("*.j2")} == {*POLICIES, "trust"}
 
 
 @pytest.mark.parametrize("statement", STATEMENTS, ids=lambda one: one["Sid"])
 def test_each_right_ends_at_what_is_the_deployments_own(statement: dict[str, Any]) -> None:
-    """Two deployments share an account; one that is broken into must not open the other."""
+    """Deployments share an account; a compromised host must not give access to another deployment."""
     equals = statement.get("Condition", {}).get("StringEquals", {})
     tagged = any(equals.get(tag) == NAME for tag in TAGS)
     for resource in statement["Resource"]:
@@ -105,24 +105,24 @@ def test_each_right_ends_at_what_is_the_deployments_own(statement: dict[str, Any
 
 
 def test_metrics_go_into_the_deployments_own_namespace() -> None:
-    """Or a host could silence another's alarms."""
+    """Otherwise a host could silence another's alarms."""
     (metrics,) = rendered("metrics")
     assert metrics["Condition"] == {"StringEquals": {"cloudwatch:namespace": f"Ragdock/{NAME}"}}
 
 
 def test_what_the_hosts_programs_call_is_granted_and_nothing_else() -> None:
-    """Read from the code: jobs run with these rights and with no operator to ask."""
+    """Read from the code: jobs run with these rights and no operator is there to ask."""
     granted = {action for one in STATEMENTS for action in one["Action"]}
     asked = OTHERS.union(*(iam.asked_by(PLUGINS / program) for program in PROGRAMS))
     agent = {action for one in rendered("session") for action in one["Action"]}
     assert asked - granted == set()
-    # The proxy of models elsewhere asks Bedrock, with keys that the role has signed.
+    # The proxy of remote models calls Bedrock with keys that are signed with the role's credentials.
     bedrock = {action for one in rendered("bedrock") for action in one["Action"]}
     assert granted - asked == agent | bedrock
 
 
 def test_a_lock_is_made_longer_only_where_there_is_one_and_within_its_days() -> None:
-    """One who breaks into the host must not lock files for a century, nor so that no one can lift it."""
+    """An intruder on the host must not lock files for a century, or in a mode that nobody can lift."""
     (statement,) = [one for one in rendered("backups") if "s3:PutObjectRetention" in one["Action"]]
     assert statement["Action"] == ["s3:PutObjectRetention"]
     assert statement["Condition"] == {

@@ -25,14 +25,14 @@ def lock(ssm: Any, request: pytest.FixtureRequest) -> Any:
 
 
 def holder_of(process: psutil.Process, **changes: Any) -> dict[str, Any]:
-    """A holder that is PROCESS."""
+    """A lock holder whose process is PROCESS."""
     me: dict[str, Any] = lock_file.myself("deploy")
     return me | {"pid": process.pid, "started": round(process.create_time(), 2)} | changes
 
 
 @pytest.fixture
 def ended() -> dict[str, Any]:
-    """A holder whose process has ended."""
+    """A lock holder whose process has ended."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         holder = holder_of(psutil.Process(process.pid))
         assert process.stdin
@@ -41,7 +41,7 @@ def ended() -> dict[str, Any]:
 
 
 def test_a_free_lock_is_taken_and_taken_again_by_the_same_run(lock: Any) -> None:
-    """site.yml passes by more than once."""
+    """site.yml takes it more than once."""
     me = lock_file.myself("site")
     assert lock_file.take(lock, me, False) == {"held": True}
     assert lock_file.take(lock, me, False) == {"held": True}
@@ -51,7 +51,7 @@ def test_a_free_lock_is_taken_and_taken_again_by_the_same_run(lock: Any) -> None
 
 
 def test_a_living_holder_is_named_and_keeps_its_lock(lock: Any) -> None:
-    """Not even break_lock takes it from a run of this machine: that run can be stopped."""
+    """Not even break_lock takes the lock from a live run of this machine: that run can be stopped instead."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         other = holder_of(psutil.Process(process.pid))
         lock.create(other)
@@ -68,7 +68,7 @@ def test_a_living_holder_is_named_and_keeps_its_lock(lock: Any) -> None:
 
 
 def test_a_dead_holder_is_replaced_and_reported(lock: Any, ended: dict[str, Any]) -> None:
-    """A run that was killed cannot give its lock back."""
+    """A killed run cannot release its lock."""
     lock.create(ended)
     me = lock_file.myself("deploy")
     assert lock_file.take(lock, me, False) == {"held": True, "taken_from": ended}
@@ -78,7 +78,7 @@ def test_a_dead_holder_is_replaced_and_reported(lock: Any, ended: dict[str, Any]
 def test_a_name_that_is_busy_after_deletion_is_waited_for(
     local: LocalAws, lock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One playbook after another: AWS keeps the name of the first one's lock from the second for a while."""
+    """Between two playbooks: AWS keeps the name of a deleted lock reserved for a while."""
     monkeypatch.setattr(lock_file, "PAUSE_SECONDS", 0.2)
     with local.fault("names-busy", 1):
         me = lock_file.myself("deploy")
@@ -91,7 +91,7 @@ def test_a_name_that_is_busy_after_deletion_is_waited_for(
 def test_a_name_that_stays_busy_is_refused_without_naming_a_run(
     local: LocalAws, lock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Least of all the run that asks."""
+    """Above all, the message must not name the run itself."""
     monkeypatch.setattr(lock_file, "PAUSE_SECONDS", 0.1)
     monkeypatch.setattr(lock_file, "BUSY_SECONDS", 0.3)
     with local.fault("names-busy", 60):
@@ -107,7 +107,7 @@ def test_a_name_that_stays_busy_is_refused_without_naming_a_run(
 def test_a_dead_holders_lock_is_taken_over_although_its_name_is_busy(
     local: LocalAws, lock: Any, ended: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The takeover deletes and creates."""
+    """A takeover deletes the lock and creates it again."""
     monkeypatch.setattr(lock_file, "PAUSE_SECONDS", 0.2)
     with local.fault("names-busy", 1):
         lock.create(ended)
@@ -119,7 +119,7 @@ def test_a_dead_holders_lock_is_taken_over_although_its_name_is_busy(
 def test_a_stale_read_deletes_no_live_lock(
     local: LocalAws, lock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another run's lock, a moment old, may not be found yet."""
+    """A read may not yet see another run's lock that was just created."""
     monkeypatch.setattr(lock_file, "PAUSE_SECONDS", 0.1)
     other = lock_file.myself("deploy") | {"machine": "elsewhere"}
     with local.fault("stale-reads"):
@@ -136,13 +136,13 @@ def test_a_throttled_lock_is_taken(local: LocalAws, lock: Any) -> None:
 
 
 def test_a_reused_process_number_is_no_life(lock: Any) -> None:
-    """The number of the dead holder may belong to someone else by now."""
+    """By now the dead holder's process number may belong to another process."""
     lock.create(holder_of(psutil.Process(), started=1.0))
     assert lock_file.take(lock, lock_file.myself("deploy"), False)["held"] is True
 
 
 def test_a_holder_on_another_machine_is_refused_unless_forced(lock: Any, ended: dict[str, Any]) -> None:
-    """Whether it lives cannot be seen from here."""
+    """Whether that process is alive cannot be seen from this machine."""
     lock.create(ended | {"machine": "elsewhere"})
     me = lock_file.myself("deploy")
     refused = lock_file.take(lock, me, False)
@@ -155,7 +155,7 @@ def test_of_two_that_find_the_same_dead_holder_one_wins(lock: Any, ended: dict[s
     """Both may have read it before either removed it."""
     lock.create(ended)
     results: list[dict[str, Any]] = []
-    # Both live: one that comes late must find a holder that it may not replace.
+    # Both are alive, so the later one finds a holder that it may not replace.
     mine = psutil.Process()
     runs = [holder_of(mine), holder_of(mine.parent() or psutil.Process(1))]
     threads = [
@@ -170,7 +170,7 @@ def test_of_two_that_find_the_same_dead_holder_one_wins(lock: Any, ended: dict[s
 
 
 def test_the_run_is_the_outermost_ansible_playbook() -> None:
-    """A module's own process ends in a second; the lock must outlive it."""
+    """A module's own process ends within a second; the lock must outlive it."""
     code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'input()'])"
     with subprocess.Popen([sys.executable, "-c", code, "ansible-playbook"], stdin=subprocess.PIPE) as run:
         outer = psutil.Process(run.pid)
@@ -197,7 +197,7 @@ time.sleep(600)
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_however_a_run_ends_its_lock_is_freed(lock: Any, aws_server: str, ending: signal.Signals) -> None:
-    """The signal reaches the whole group, as at a terminal; the watcher is not in it, and ends by itself."""
+    """The signal reaches the whole group, as at a terminal; the watcher is outside it and ends by itself."""
     environment = os.environ | {
         "AWS_ENDPOINT_URL": aws_server, "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local",
@@ -208,7 +208,7 @@ def test_however_a_run_ends_its_lock_is_freed(lock: Any, aws_server: str, ending
     ) as run:
         assert run.stdout
         assert run.stdout.readline() == b"held\n"
-        # No one who reads the run's output waits for its watcher.
+        # The watcher must not keep the run's output open: its reader would wait for it.
         assert lock.holder()["pid"] == run.pid
         os.killpg(run.pid, ending)
         assert run.stdout.read() == b""
@@ -223,7 +223,7 @@ def test_however_a_run_ends_its_lock_is_freed(lock: Any, aws_server: str, ending
 
 
 def test_a_watcher_leaves_the_next_runs_lock_alone(lock: Any, ended: dict[str, Any]) -> None:
-    """The next run may be quicker than the watcher."""
+    """The next run may take the lock before the watcher removes it."""
     me = lock_file.myself("deploy")
     lock.create(me)
     lock_file.free_at_the_end(lock, ended)

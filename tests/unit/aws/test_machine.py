@@ -1,4 +1,4 @@
-"""What a new host needs of AWS is asked before it is launched."""
+"""What a new host needs from AWS is checked before it is launched."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def ec2(local: LocalAws) -> Any:
 
 
 def test_only_zones_that_offer_the_type_are_chosen_from(local: LocalAws, ec2: Any) -> None:
-    """In one order, so that two runs choose the same."""
+    """The zones are sorted, so that two runs choose the same one."""
     zones = machine.zones_of(ec2, "t3.large", "us-east-1")
     assert zones == sorted(zones)
     assert "us-east-1e" not in zones
@@ -31,14 +31,14 @@ def test_only_zones_that_offer_the_type_are_chosen_from(local: LocalAws, ec2: An
 
 
 def test_the_name_of_an_images_root_device_is_read(ec2: Any) -> None:
-    """It is /dev/xvda on Debian's images, and something else on many others."""
+    """It is /dev/xvda on Debian's images and something else on many others."""
     assert machine.root_device_of(ec2, IMAGE, 8, "us-east-1") == "/dev/sda1"
     with pytest.raises(RefusalError, match="needs a root volume of 8 GiB, but ragdock_root_volume_gib is 7"):
         machine.root_device_of(ec2, IMAGE, 7, "us-east-1")
 
 
 def test_a_quota_that_aws_does_not_tell_refuses_nothing() -> None:
-    """The right to ask may be missing."""
+    """The operator may lack the right to read it."""
     unknown = limits.Quota("networks (VPCs)", "vpc", "L-F678F1CE", 5, 1, None)
     limits.assert_room([unknown], "us-east-1")
     assert unknown.figure == "5 of an unknown limit used, 1 needed"
@@ -47,7 +47,7 @@ def test_a_quota_that_aws_does_not_tell_refuses_nothing() -> None:
 
 
 def test_what_the_deployment_has_already_needs_no_more(ec2: Any, local: LocalAws) -> None:
-    """An account may be at its limit because this deployment is in it."""
+    """An account may be at its limit because of this very deployment."""
     kind = machine.type_of(ec2, "t3.large", "us-east-1")
     before = {one.what: one for one in limits.quotas_of(local.client, "limited", [kind])}
     tags = [{"ResourceType": "vpc", "Tags": [{"Key": "ragdock:name", "Value": "limited"}]}]
@@ -81,7 +81,7 @@ def test_a_growth_that_goes_on_is_seen_until_it_is_complete(local: LocalAws, ec2
 
 
 def test_a_launch_is_tried_without_one(local: LocalAws, ec2: Any) -> None:
-    """Nothing is launched, and what AWS would refuse is reported."""
+    """A dry run launches nothing and reports what AWS would refuse."""
     local.client("iam").create_instance_profile(InstanceProfileName="tried")
     network = ec2.create_vpc(CidrBlock="10.8.0.0/16")["Vpc"]["VpcId"]
     subnet = ec2.create_subnet(VpcId=network, CidrBlock="10.8.1.0/24")["Subnet"]["SubnetId"]
@@ -94,7 +94,7 @@ def test_a_launch_is_tried_without_one(local: LocalAws, ec2: Any) -> None:
 
 
 def test_the_boundary_of_a_role_is_read(local: LocalAws) -> None:
-    """So that a run sets one that differs."""
+    """So that a run can correct a boundary that differs."""
     iam = local.client("iam")
     boundary = "arn:aws:iam::123456789012:policy/boundary"
     iam.create_role(RoleName="bounded", AssumeRolePolicyDocument="{}", PermissionsBoundary=boundary)
@@ -106,7 +106,7 @@ def test_the_boundary_of_a_role_is_read(local: LocalAws) -> None:
 
 
 def test_preflight_finds_the_running_host_with_its_volumes(ec2: Any) -> None:
-    """Each playbook that works on the host needs it; a module of its own would take a second."""
+    """Each playbook that works on the host needs it; a separate module would take another second."""
     [made] = ec2.run_instances(
         ImageId=IMAGE, InstanceType="t3.large", MinCount=1, MaxCount=1,
         TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "ragdock:name", "Value": "found"}]}],

@@ -1,4 +1,4 @@
-"""What is made of the settings of the model host. The host itself: tests/refusals/test_model_host.py."""
+"""Values derived from the settings of the model host. The host itself: tests/refusals/test_model_host.py."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ADDRESS = "10.20.1.254"
     ],
 )
 def test_hours_become_two_expressions_of_the_scheduler(text: str, days: str, weekly: float) -> None:
-    """In the settings' own time zone, so that summer time needs no change."""
+    """In the time zone of the setting, so that daylight saving time needs no change."""
     found = model_hours.parse(text)
     begin, end = re.findall(r"(\d\d):(\d\d)", text)
     assert found.start == f"cron({int(begin[1])} {int(begin[0])} ? * {days} *)"
@@ -39,13 +39,13 @@ def test_hours_become_two_expressions_of_the_scheduler(text: str, days: str, wee
      "Mon-Fri 07:00-24:00 UTC", "mon-fri 07:00-19:00 UTC", "Mon-Fri 07:00-19:00 Europe/Bonn"],
 )  # fmt: skip
 def test_what_are_no_hours_is_refused(text: str) -> None:
-    """A host that starts at another time than was meant is noticed by its bill."""
+    """A host that starts at the wrong time would be noticed only on the bill."""
     with pytest.raises(ValueError, match=r"form|ends before|no time zone"):
         model_hours.parse(text)
 
 
 def test_models_of_the_model_host_are_remote_to_the_main_host() -> None:
-    """And are installed on the model host alone."""
+    """They are installed on the model host alone."""
     local: dict[str, Any] = {"name": "all-minilm", "use": ["embed"], "source": "library"}
     large = {"name": "big", "use": ["chat"], "source": "library", "parameters": {"num_ctx": 8192}}
     address = {"base_url": f"https://{ADDRESS}:11443/v1", "key": {"parameter": "model_host_key"}}
@@ -58,7 +58,7 @@ def test_models_of_the_model_host_are_remote_to_the_main_host() -> None:
 
 
 def test_only_cards_with_a_driver_are_accepted() -> None:
-    """A host that cannot use what it is paid for is refused before it is paid."""
+    """A host that cannot use its graphics cards is refused before it costs anything."""
     card = {"Name": "L4", "Manufacturer": "NVIDIA", "Count": 1, "MemoryInfo": {"SizeInMiB": 22888}}
     kind = {"InstanceType": "g6.xlarge", "GpuInfo": {"Gpus": [card]}}
     assert machine.graphics_of(kind, "x") == "1 x L4, 22888 MiB each"

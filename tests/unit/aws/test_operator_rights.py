@@ -13,18 +13,18 @@ LARGEST_MANAGED_POLICY = 6144
 
 
 def test_what_pages_tell_to_type_is_granted() -> None:
-    """Someone in trouble types it, and must not be refused then."""
+    """Somebody who types it is in trouble already and must not be refused."""
     assert {action for action in TOLD if not any_of(GRANTED).fullmatch(action)} == set()
 
 
 def test_each_action_is_one_of_awss() -> None:
-    """A typing error grants nothing, and nobody is notified."""
+    """A misspelled action grants nothing, and nothing reports it."""
     named = {action for action in (*GRANTED, *set().union(*ELSEWHERE.values())) if "*" not in action}
     assert {action for action in named if catalog.kinds(action) is None} == set()
 
 
 def test_what_changes_or_removes_is_bounded_by_name_or_tag() -> None:
-    """Other things in the account are out of reach. Making in EC2 is not bounded: no tag is there yet."""
+    """Other things in the account are out of reach. Creation in EC2 is not limited: no tag exists yet."""
     free = [one for one in STATEMENTS if one["Resource"] == "*" and "Condition" not in one]
     assert [one["Sid"] for one in free] == [
         "LookAtTheAccount",
@@ -40,6 +40,6 @@ def test_what_changes_or_removes_is_bounded_by_name_or_tag() -> None:
 
 
 def test_each_file_fits_into_a_managed_policy() -> None:
-    """IAM takes 6144 characters, white space not counted; `aws iam create-policy` refuses more."""
+    """IAM accepts 6144 characters, not counting white space; `aws iam create-policy` refuses more."""
     for policy in POLICIES.values():
         assert len(re.sub(r"\s", "", json.dumps(policy))) <= LARGEST_MANAGED_POLICY

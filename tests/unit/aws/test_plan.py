@@ -23,7 +23,7 @@ HOST = {
 
 
 def test_what_is_as_wanted_is_not_listed() -> None:
-    """Only work is worth a line."""
+    """Only work to be done is listed."""
     assert plan.aws_plan({"vpc": {}}, {}) == ["Nothing: AWS matches the settings."]
     lines = plan.aws_plan(
         {"vpc": {}, "bucket": {}, "subnet": {}},
@@ -54,7 +54,7 @@ def test_the_estimate_is_the_sum_of_its_lines(change: dict[str, Any], total: str
 
 
 def test_what_unlimited_credits_may_cost_is_said() -> None:
-    """2 x 70 % x 730 x 0.05 dollars: a t3 is not bounded by its price."""
+    """2 x 70 % x 730 x 0.05 dollars: the price of a t3 is not the most that it can cost."""
     assert "Up to 51.10 more" in plan.aws_costs(PRICES, HOST)[-1]
     assert not any("more when" in line for line in plan.aws_costs(PRICES, HOST | {"type": "m6i.large"}))
 
@@ -87,7 +87,7 @@ LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 def test_the_plan_says_who_may_reach_the_service(
     ranges: list[str], authority: str, domain: str, said: list[str]
 ) -> None:
-    """And what its certificate tells the world."""
+    """It also says what its certificate reveals publicly."""
     lines = "\n".join(plan.aws_reach(ranges, authority, domain))
     assert [one for one in said if one not in lines] == []
     assert ("port 80" in lines) is ("port 80" in said)

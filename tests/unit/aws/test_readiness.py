@@ -1,4 +1,4 @@
-"""plan.yml names each right that is missing, and says so when IAM does not tell."""
+"""plan.yml names each missing right, and says so when IAM gives no answer."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ SMALL = {
 
 @pytest.fixture
 def iam() -> Any:
-    """A client that calls nobody."""
+    """A client that sends no request."""
     return boto3.client("iam", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="y")
 
 
 def answers(iam: Any, principal: str = USER, **decisions: str) -> Stubber:
-    """IAM's answer to the one question of the small policy."""
+    """IAM's stubbed answer to the one request for the small policy."""
     stub = Stubber(iam)
     stub.add_response(
         "simulate_principal_policy",
@@ -95,13 +95,13 @@ def test_a_right_to_ask_that_is_missing_is_no_missing_right(iam: Any) -> None:
 
 
 def test_an_aws_that_simulates_nothing_leaves_the_rights_unknown(local: LocalAws) -> None:
-    """The local one, for instance: its error is a page of HTML."""
+    """For example the local AWS, which answers with an HTML error page."""
     (row,) = [row for row in rows(local.client("iam")) if row[0] == "rights"]
     assert row[1] == "not known"
 
 
 def test_a_session_is_asked_about_by_its_role(iam: Any) -> None:
-    """IAM Identity Center's roles have a path that the session's name does not show."""
+    """Roles of IAM Identity Center have a path that the session's name does not show."""
     role = "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_ops_1"
     stub = Stubber(iam)
     stub.add_response(
@@ -120,7 +120,7 @@ def test_a_session_is_asked_about_by_its_role(iam: Any) -> None:
 
 
 def test_each_statement_is_asked_about_a_resource_that_it_covers() -> None:
-    """No pattern is left: IAM simulates names alone."""
+    """No pattern is left: IAM simulates only exact names."""
     asked = rights.questions(POLICY, "demo", "eu-central-1", "123456789012")
     assert [one for one in asked if "*" in one.resource.strip("*")] == []
     assert [action for one in asked for action in one.actions if "*" in action] == []
@@ -128,6 +128,6 @@ def test_each_statement_is_asked_about_a_resource_that_it_covers() -> None:
 
 
 def test_a_table_of_everything_is_never_empty(iam: Any) -> None:
-    """Root may do all, and IAM simulates nothing for it."""
+    """The root user may do everything, and IAM cannot simulate it."""
     found = rows(iam, POLICY, caller="arn:aws:iam::123456789012:root")
     assert [row[1] for row in found if row[0] == "rights"] == ["ready"]

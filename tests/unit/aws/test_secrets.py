@@ -1,4 +1,4 @@
-"""Secrets are made once, are strong, and their certificates pass the strictest reader."""
+"""Secrets are created once and are strong, and their certificates pass strict verification."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WANTED = {
 
 @pytest.fixture
 def store(ssm: Any, request: pytest.FixtureRequest) -> Any:
-    """A path of its own for each test."""
+    """A store with a path of its own for each test."""
     return Store(ssm, f"/ragdock/{request.node.name}/", {"ragdock:name": "unit"})
 
 
@@ -45,7 +45,7 @@ def test_a_second_run_changes_no_secret(store: Any) -> None:
 
 
 def test_only_the_missing_secret_is_made(store: Any) -> None:
-    """A release may need one more; the others stay."""
+    """A release may need another secret; the existing ones stay."""
     maker.make(store, WANTED, dry=False)
     before = values(store)
     store.remove(["api_token", "opensearch_node_key", "opensearch_node_cert"])
@@ -56,7 +56,7 @@ def test_only_the_missing_secret_is_made(store: Any) -> None:
 
 
 def test_check_mode_makes_nothing(store: Any) -> None:
-    """It says what it would make."""
+    """It only reports what it would create."""
     assert (
         len(maker.make(store, WANTED, dry=True)) == len(PARAMS["aws_secrets_passwords_of_the_main_host"]) + 8
     )
@@ -65,7 +65,7 @@ def test_check_mode_makes_nothing(store: Any) -> None:
 
 @pytest.mark.parametrize("name", ["edge_ca", "opensearch_ca", "opensearch_node"])
 def test_a_run_that_died_between_key_and_certificate_is_completed(store: Any, name: str) -> None:
-    """The key is kept: what it signed stays good."""
+    """The key is kept, so what it has signed stays valid."""
     maker.make(store, WANTED, dry=False)
     key, leaf = store.value(f"{name}_key"), store.pair("opensearch_node").certificate
     store.remove([f"{name}_cert"])
@@ -77,7 +77,7 @@ def test_a_run_that_died_between_key_and_certificate_is_completed(store: Any, na
 
 
 def test_a_certificate_without_its_key_is_refused_by_name(store: Any) -> None:
-    """No run leaves this behind: someone deleted the key."""
+    """No run leaves this state: someone deleted the key."""
     maker.make(store, WANTED, dry=False)
     store.remove(["edge_ca_key"])
     with pytest.raises(LookupError, match="edge_ca_cert has no key"):
@@ -85,7 +85,7 @@ def test_a_certificate_without_its_key_is_refused_by_name(store: Any) -> None:
 
 
 def test_secrets_are_encrypted_parameters(store: Any) -> None:
-    """A String would be readable to anyone who may read parameters."""
+    """A String parameter would be readable to anyone who may read parameters."""
     maker.make(store, WANTED, dry=False)
     listed = store.ssm.describe_parameters(
         ParameterFilters=[{"Key": "Path", "Values": [store.path.rstrip("/")]}], MaxResults=50
@@ -102,7 +102,7 @@ def test_passwords_are_long_and_different() -> None:
 
 
 def handshake(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> str | None:
-    """A real TLS connection; the protocol spoken."""
+    """Make a real TLS connection and return the protocol version."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
@@ -129,7 +129,7 @@ def handshake(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> str 
 
 @pytest.mark.parametrize("name", ["opensearch", "localhost", "127.0.0.1"])
 def test_certificates_pass_strict_verification_both_ways(store: Any, tmp_path: Path, name: str) -> None:
-    """Python 3.13 verifies strictly by default; curl would have taken less."""
+    """Python 3.13 verifies strictly by default; curl would accept less."""
     maker.make(store, WANTED, dry=False)
     for secret in store.names():
         (tmp_path / secret).write_bytes(store.value(secret))
@@ -159,7 +159,7 @@ def test_another_name_is_refused(store: Any, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["opensearch_ca", "edge_ca"])
 def test_an_authority_may_sign_and_nothing_else(store: Any, name: str) -> None:
-    """The two authorities do not know each other."""
+    """Each of the two authorities is self-signed."""
     maker.make(store, WANTED, dry=False)
     certificate = store.pair(name).certificate
     usage = certificate.extensions.get_extension_for_class(x509.KeyUsage)

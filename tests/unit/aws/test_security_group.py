@@ -20,7 +20,7 @@ NAME = "ranges"
 
 
 def provision(aws: str, **settings: Any) -> int:
-    """Make the group with these settings; how many tasks changed something."""
+    """Create the group with these settings and return how many tasks changed something."""
     values = settings | {
         "ragdock_name": NAME,
         "ragdock_region": "us-east-1",
@@ -41,7 +41,7 @@ def provision(aws: str, **settings: Any) -> int:
 
 
 def rules(aws: str) -> set[tuple[int, str]]:
-    """The port and the source of each rule that lets something in."""
+    """The port and the source of each inbound rule."""
     mine = [{"Name": "tag:ragdock:name", "Values": [NAME]}]
     (group,) = client("ec2", aws).describe_security_groups(Filters=mine)["SecurityGroups"]
     return {
@@ -53,7 +53,7 @@ def rules(aws: str) -> set[tuple[int, str]]:
 
 
 def make_group(aws: str) -> None:
-    """A group whose rules are a month old. A new one is waited for by the module, in vain here."""
+    """Create a group whose rules already exist. The module would wait in vain for those of a new group."""
     ec2 = client("ec2", aws)
     tags = [{"Key": "ragdock:name", "Value": NAME}]
     vpc = ec2.create_vpc(CidrBlock="10.20.0.0/16", TagSpecifications=[{"ResourceType": "vpc", "Tags": tags}])[
@@ -72,7 +72,7 @@ def make_group(aws: str) -> None:
 def test_only_the_named_ranges_reach_the_service(aws_server: str) -> None:
     """A second run changes nothing, and a range that is removed loses access.
 
-    While an authority issues the certificate, port 80 is open to everybody: for its challenges.
+    While an authority issues the certificate, port 80 is open to everybody for its challenges.
     """
     make_group(aws_server)
     named = {"ragdock_allowed_cidrs": [OFFICE, HOME, SIX], "ragdock_certificate": "own"}

@@ -22,13 +22,13 @@ printf '%s\\n' "$@" > {folder}/words
 
 
 def program(folder: Path, name: str, text: str) -> None:
-    """A program that the test put there."""
+    """Write an executable program into the folder."""
     (folder / name).write_text(text)
     (folder / name).chmod(0o755)
 
 
 def words_of_the_proxy(folder: Path, **changes: Any) -> list[str]:
-    """The arguments with which ssh, started by Ansible, starts the AWS CLI."""
+    """The arguments that ssh, started by Ansible, passes to the AWS CLI."""
     program(folder, "aws", RECORDER.format(folder=folder))
     values = DEFAULTS | {"ragdock_name": "demo", "ragdock_region": "eu-central-1"} | changes
     values = {key: one for key, one in values.items() if key.startswith(("ragdock_", "aws_cli"))}
@@ -51,7 +51,7 @@ SESSION = [
 
 
 def test_the_profile_and_the_region_reach_the_proxy(tmp_path: Path) -> None:
-    """`environment:` of a play does not reach a connection: without them it is another account's session."""
+    """A play's `environment:` does not reach a connection, so ssh would use another account's session."""
     words = words_of_the_proxy(
         tmp_path, ragdock_aws_profile="research, eu", ragdock_aws_cli_folder=str(tmp_path)
     )
@@ -62,13 +62,13 @@ def test_the_profile_and_the_region_reach_the_proxy(tmp_path: Path) -> None:
 
 
 def test_without_a_profile_the_default_chain_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The AWS CLI on PATH decides, as for every module."""
+    """The AWS CLI on PATH decides, as it does for every module."""
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     assert words_of_the_proxy(tmp_path) == ["ssm", "start-session", "--region", "eu-central-1", *SESSION]
 
 
 def test_an_address_of_the_api_reaches_the_proxy_and_a_key_does_not(tmp_path: Path) -> None:
-    """Arguments of a process can be read by every user."""
+    """Every user can read the arguments of a process."""
     words = words_of_the_proxy(
         tmp_path,
         ragdock_aws_cli_folder=str(tmp_path),
@@ -82,12 +82,12 @@ def test_an_address_of_the_api_reaches_the_proxy_and_a_key_does_not(tmp_path: Pa
 
 @pytest.fixture
 def bare_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is on PATH."""
+    """A machine with nothing on PATH."""
     monkeypatch.setenv("PATH", "/nowhere")
 
 
 def found(folder: Path, **texts: str) -> list[str]:
-    """What is wrong with the programs that print these TEXTS."""
+    """The problems reported for programs that consist of these TEXTS."""
     for name, text in texts.items():
         program(folder, name.replace("_", "-"), f"#!/bin/sh\n{text}\n")
     return session_tools.problems(str(folder))
@@ -127,7 +127,7 @@ def test_both_programs_are_enough(tmp_path: Path) -> None:
 def test_a_program_that_is_missing_is_named_with_what_to_install(
     tmp_path: Path, programs: dict[str, str], said: list[str]
 ) -> None:
-    """Without them everything would be made, and the host then not answer for five minutes."""
+    """Without them everything would be created, and then the host would not answer for five minutes."""
     problems = found(tmp_path, **programs)
     assert len(problems) == len(said)
     assert [text in one for text, one in zip(said, problems, strict=True)] == [True] * len(said)

@@ -35,17 +35,17 @@ ON_BEDROCK = ELSEWHERE | {
 
 
 def problems(**changes: Any) -> list[str]:
-    """What preflight says about the defaults with CHANGES."""
+    """The problems that preflight reports for the defaults with CHANGES."""
     return list(preflight.preflight_problems(GOOD | changes, SCHEMA))
 
 
 def test_the_defaults_with_name_and_region_are_accepted() -> None:
-    """No one has to set more than these two."""
+    """Only these two settings are required."""
     assert problems() == []
 
 
 def test_the_schema_is_one_and_describes_every_setting() -> None:
-    """What a setting decides, and by default."""
+    """Each has a description, a type and a default."""
     Draft202012Validator.check_schema(SCHEMA)
     assert set(GOOD) == set(SETTINGS)
     assert [
@@ -55,7 +55,7 @@ def test_the_schema_is_one_and_describes_every_setting() -> None:
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_a_missing_setting_is_named(name: str) -> None:
-    """A settings file may have removed what the defaults gave."""
+    """A settings file may have removed a default."""
     values = {key: value for key, value in GOOD.items() if key != name}
     (problem,) = [
         line
@@ -180,7 +180,7 @@ def test_a_missing_setting_is_named(name: str) -> None:
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_allowed(name: str, value: Any) -> None:
-    """One message for it, and none for its neighbours."""
+    """There is one message for the setting, and none for others."""
     found = problems(**{name: value})
     assert len(found) == 1
     assert found[0].startswith(f"'{name}' is {'empty' if value == '' else repr(value)}: it must be ")
@@ -188,7 +188,7 @@ def test_a_wrong_value_is_named_with_what_is_allowed(name: str, value: Any) -> N
 
 @pytest.mark.parametrize("name", [name for name, one in SETTINGS.items() if "minimum" in one])
 def test_a_number_out_of_its_range_is_refused_at_both_ends(name: str) -> None:
-    """And the ends themselves are allowed."""
+    """The limits themselves are allowed."""
     one = SETTINGS[name]
     for allowed in (one["minimum"], one["maximum"]):
         assert not [line for line in problems(**{name: allowed}) if f"'{name}'" in line]
@@ -200,7 +200,7 @@ def test_a_number_out_of_its_range_is_refused_at_both_ends(name: str) -> None:
     "name", [name for name, one in SETTINGS.items() if one["type"] == "boolean" or "enum" in one]
 )
 def test_a_choice_that_there_is_not_is_refused(name: str) -> None:
-    """With those that there are."""
+    """The message lists the valid choices."""
     (problem,) = problems(**{name: "perhaps"})
     assert problem.startswith(f"'{name}' is 'perhaps': it must be ")
     for choice in SETTINGS[name].get("enum", []):
@@ -252,14 +252,14 @@ ALSO_SPARE = [BIG | {"use": ["chat", "fallback"]}, VECTORS]
 def test_a_model_host_that_would_leave_questions_unanswered_is_refused(
     settings: dict[str, Any], named: str, because: str
 ) -> None:
-    """Outside its hours something must answer, and every search needs the embedding model."""
+    """Outside its hours another model must answer, and every search needs the embedding model."""
     said = problems(**settings)
     assert [line for line in said if line.startswith(f"'{named}'") and because in line], said
 
 
 @pytest.mark.parametrize("name", [name for name in SETTINGS if name.startswith("ragdock_schedule_")])
 def test_every_job_can_be_set_to_a_time_or_switched_off(name: str) -> None:
-    """Sundays and Wednesdays, say; the numbers beside the times are numbers."""
+    """For example Sundays and Wednesdays. The settings beside the times take numbers."""
     if SETTINGS[name]["type"] == "string":
         for value in ("", "17 2 * * *", "5 23 * * 0,3"):
             assert problems(**{name: value}) == []
@@ -272,7 +272,7 @@ def test_every_job_can_be_set_to_a_time_or_switched_off(name: str) -> None:
 def test_the_free_space_that_uploads_leave_is_a_part_of_the_volume(
     reserve: Any, volume: Any, refused: bool
 ) -> None:
-    """A reserve as large as the disk would refuse every upload; a wrong volume is named by itself."""
+    """A reserve as large as the disk would refuse every upload; an invalid volume has its own message."""
     said = problems(ragdock_upload_reserve_mib=reserve, ragdock_data_volume_gib=volume)
     assert [line for line in said if line.startswith("'ragdock_upload_reserve_mib'")] == (
         [
@@ -285,7 +285,7 @@ def test_the_free_space_that_uploads_leave_is_a_part_of_the_volume(
 
 
 def test_every_language_that_the_image_reads_may_be_named() -> None:
-    """The image's Dockerfile and the rule of the setting say the same."""
+    """The image's Dockerfile and the setting's pattern list the same languages."""
     dockerfile = (ROLES.parent / "services" / "rag-worker" / "Dockerfile").read_text()
     installed = [name.replace("-", "_") for name in re.findall(r"tesseract-ocr-([a-z-]+)", dockerfile)]
     assert len(installed) >= 5
@@ -331,7 +331,7 @@ def test_every_language_that_the_image_reads_may_be_named() -> None:
     ],
 )
 def test_a_right_value_is_accepted(name: str, value: Any) -> None:
-    """-e name=value brings every value as text."""
+    """`-e name=value` passes every value as text."""
     assert problems(**{name: value}) == []
 
 
@@ -345,12 +345,12 @@ def test_a_right_value_is_accepted(name: str, value: Any) -> None:
     ],
 )
 def test_a_misspelt_name_is_refused_with_its_neighbour(name: str, near: str) -> None:
-    """A setting that no one reads would be believed."""
+    """Otherwise the operator would believe in a setting that nothing reads."""
     assert problems(**{name: "x"}) == [f"'{name}' is not a setting; did you mean '{near}'?"]
 
 
 def test_a_setting_that_is_gone_is_refused_with_what_to_do() -> None:
-    """No port is open for SSH, so a private or a public address could not be reached."""
+    """No port is open for SSH, so neither a private nor a public address could be reached."""
     (problem,) = problems(ragdock_ssh_address="private_ip")
     assert "'ragdock_ssh_address' is no longer a setting" in problem
     assert "Remove the line" in problem
@@ -358,26 +358,26 @@ def test_a_setting_that_is_gone_is_refused_with_what_to_do() -> None:
 
 @pytest.mark.parametrize(("enabled", "asked"), [("false", 0), (False, 0), ("true", 1), (True, 1)])
 def test_an_id_is_asked_for_only_with_a_provider(enabled: Any, asked: int) -> None:
-    """`-e ragdock_analytics_enabled=false` brings text, and means no."""
+    """`-e ragdock_analytics_enabled=false` passes text, which means no."""
     assert len(problems(ragdock_analytics_enabled=enabled)) == asked
 
 
 def test_a_domain_needs_a_contact() -> None:
-    """The certificate authority wants an address for its warnings."""
+    """The certificate authority needs an address for its warnings."""
     assert problems(ragdock_domain="rag.example.org", ragdock_acme_email="") == [
         "'ragdock_acme_email' is empty (because ragdock_domain is set): it must be an e-mail address."
     ]
 
 
 def test_a_secret_is_not_shown() -> None:
-    """Output of a run goes into logs."""
+    """The output of a run ends up in logs."""
     (said,) = problems(ragdock_aws_secret_access_key="not a key")
     assert said.startswith("'ragdock_aws_secret_access_key' is a value that is not shown")
     assert "not a key" not in said
 
 
 def test_all_problems_are_reported_at_once() -> None:
-    """No one likes to be sent back three times."""
+    """An operator should not have to fix them one run at a time."""
     assert len(problems(ragdock_name="X", ragdock_region="", ragdock_upload_max_mib=0)) == 3
 
 
@@ -402,7 +402,7 @@ ENDS = ["\n", "\r\n", "\x00", "\x0b", "\x1b[2J", "\x85", "\u2028", "\u202e", "\x
 
 @pytest.mark.parametrize("name", STRINGS)
 def test_no_text_may_end_or_go_on_with_a_control_character(name: str) -> None:
-    """`$` in a pattern lets a line break at the end through, and `[^ ]` one in the middle."""
+    """In a pattern, `$` lets a line break at the end through, and `[^ ]` one in the middle."""
     good = FITTING.get(name) or GOOD[name]
     if good:
         assert problems(**{name: good}) == []
@@ -415,7 +415,7 @@ def test_no_text_may_end_or_go_on_with_a_control_character(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name, one in SETTINGS.items() if "pattern" in one])
 def test_a_pattern_is_of_the_whole_value_and_lets_nothing_through_that_a_template_reads(name: str) -> None:
-    """Quotes, braces, dollars and comments mean something to Caddy, Compose, cron, YAML and the shell."""
+    """Quotes, braces, dollars and comments have a meaning in Caddy, Compose, cron, YAML and the shell."""
     good = FITTING.get(name) or GOOD[name]
     pattern = re.compile(SETTINGS[name]["pattern"])
     assert pattern.pattern.startswith("^")
@@ -438,7 +438,7 @@ def test_a_pattern_is_of_the_whole_value_and_lets_nothing_through_that_a_templat
         ("ragdock_backup_repository", "/backups'; rm"),
         ("ragdock_ssh_user", "true"),
         ("ragdock_ssh_user", "root"),
-        ("ragdock_analytics_id", "G-AB12CD34EF"),  # with the provider plausible
+        ("ragdock_analytics_id", "G-AB12CD34EF"),  # with the provider set to plausible
         ("ragdock_schedule_backup", "17 2 * * *\n* * * * * root id"),
         ("ragdock_models", [MODEL | {"name": "m\nOLLAMA_BASE_URL=http://elsewhere"}]),
         ("ragdock_models", [MODEL | {"name": "m'"}]),
@@ -474,5 +474,5 @@ def test_a_models_name_may_be_what_ollama_takes(name: str) -> None:
 
 
 def test_questions_may_be_asked_in_every_script() -> None:
-    """A joiner that cannot be seen belongs to Persian spelling."""
+    """Persian spelling uses an invisible joiner."""
     assert problems(ragdock_backup_golden_queries=["می‌خواهم?", "何ですか?", "what's 5 % of {x}?"]) == []

@@ -1,4 +1,4 @@
-"""What is read of the bucket decides what is changed about it."""
+"""The state read from the bucket decides what is changed about it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def s3(aws_server: str) -> Any:
 
 @pytest.mark.parametrize("days", [0, 14])
 def test_the_days_for_which_a_bucket_locks_objects_are_read(s3: Any, days: int) -> None:
-    """Or the lock would be set again in each run, or never."""
+    """Otherwise every run would set the lock again, or none would."""
     bucket = f"locked-for-{days}-days"
     s3.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=days > 0)
     if days:

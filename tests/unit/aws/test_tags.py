@@ -1,4 +1,4 @@
-"""Repositories and alarms carry the deployment's tags, and none that carries them is left unseen."""
+"""Repositories and alarms carry the deployment's tags, and none that carries them is overlooked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TAGS = {"ragdock:name": "tags", "ragdock:deployment": "0123abcd"}
 
 
 class TaggingApi:
-    """Answers as AWS's tagging API, which the local AWS does not know for these services."""
+    """Stands in for AWS's tagging API, which the local AWS lacks for these services."""
 
     def __init__(self, arns: list[str]) -> None:
         self._arns = arns
@@ -29,7 +29,7 @@ class TaggingApi:
 
 @pytest.fixture
 def aws(aws_server: str) -> Any:
-    """A maker of clients."""
+    """A function that makes clients."""
     return lambda service: client(service, aws_server)
 
 
@@ -49,7 +49,7 @@ def alarm(aws: Any, name: str) -> str:
 
 
 def test_tags_that_are_missing_are_seen_and_set(aws: Any) -> None:
-    """What is read decides what is done: without tags read, they would be set in each run or never."""
+    """The tags that are read decide what is done: otherwise every run would set them, or none would."""
     arns = [repository(aws, "ragdock/tags/edge"), alarm(aws, "ragdock-tags-backup")]
 
     def tags() -> list[dict[str, str]]:
@@ -65,13 +65,13 @@ def test_tags_that_are_missing_are_seen_and_set(aws: Any) -> None:
 
 
 def test_only_what_takes_tags_this_way_is_tagged(aws: Any) -> None:
-    """Anything else has a module of a collection."""
+    """Other resources are tagged by modules of a collection."""
     with pytest.raises(LookupError, match="neither"):
         tagging.tag(aws, "arn:aws:s3:::bucket", TAGS)
 
 
 def test_destroy_finds_what_carries_the_tag_under_any_name(aws: Any) -> None:
-    """And not what the tagging API still names though it is gone, nor what was found by its service."""
+    """It skips what the tagging API still lists after deletion, and what its service's own API finds."""
     there = [repository(aws, "elsewhere/edge"), alarm(aws, "elsewhere-backup")]
     gone = [one.replace("elsewhere", "gone") for one in there]
     unknown = "arn:aws:sqs:us-east-1:123456789012:queue"

@@ -1,4 +1,4 @@
-"""Helpers of the backup as Ansible ships them; restic is the real one, on a local repository."""
+"""The backup's module code as Ansible ships it, with the real restic on a local repository."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def repository(tmp_path: Path, restic: None) -> Repository:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """As the role would pass them."""
+    """Settings as the role would pass them."""
     words = {"name": "lab", "root": str(tmp_path), "project": "ragdock", "pattern": "quest-research*"}
     words |= {"location": "/srv/backups", "region": "eu-central-1", "endpoint_url": ""}
     numbers = dict.fromkeys(("upload_kib", "processors", "niceness", "stall_seconds", "snapshot_seconds"), 1)
@@ -37,7 +37,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def paths(tmp_path: Path) -> BackupPaths:
-    """A host's directories."""
+    """The directories of a host."""
     found = BackupPaths(tmp_path)
     for path in (found.raw, found.ledger, found.analytics, found.base):
         path.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""A bucket with Object Lock, made by our own role in a local AWS that enforces it, and a repository in it."""
+"""A bucket with Object Lock, created by our role in a local AWS that enforces it, and a repository in it."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ OPERATOR = ROLES.parent / "docs/policies/operator.json"
 
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """As after the first site.yml with ragdock_backup_object_lock_days; the address."""
+    """The address of a local AWS after the first site.yml with ragdock_backup_object_lock_days."""
     with judged_aws({}) as local:
         make_bucket(local.url, tmp_path_factory.mktemp("play"))
         yield local.url
 
 
 def variables_of(keys: Keys) -> dict[str, str]:
-    """As programs find them."""
+    """These keys as environment variables."""
     return {"AWS_ACCESS_KEY_ID": keys.access, "AWS_SECRET_ACCESS_KEY": keys.secret}
 
 
 def played(at: str, folder: Path, role: dict[str, str], **other: Any) -> subprocess.CompletedProcess[str]:
-    """A role of ours, as a playbook runs it."""
+    """Run one of our roles in a playbook."""
     variables = other | {
         "ragdock_name": NAME,
         "ragdock_backup_bucket": BUCKET,
@@ -61,7 +61,7 @@ def played(at: str, folder: Path, role: dict[str, str], **other: Any) -> subproc
 
 
 def make_bucket(at: str, folder: Path) -> None:
-    """As playbooks/provision.yml makes it: by the role aws_storage."""
+    """Create the bucket as playbooks/provision.yml does: with the role aws_storage."""
     found = {"to_do": ["bucket", "bucket_lifecycle"]}
     done = played(at, folder, {"name": "aws_storage"}, aws_state_found=found)
     assert done.returncode == 0, done.stdout
@@ -69,12 +69,12 @@ def make_bucket(at: str, folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Signed(Repository):
-    """As a program that signs in."""
+    """A repository whose restic signs in with given keys."""
 
     keys: Keys = field(default=ADMINISTRATOR, kw_only=True)
 
     def environment(self, descriptor: int) -> dict[str, str]:
-        """What the host's role gives it elsewhere."""
+        """Pass the keys that the host's role would provide."""
         return super().environment(descriptor) | variables_of(self.keys)
 
 
@@ -89,7 +89,7 @@ class Locked:
     papers: Path
 
     def back_up(self, number: int) -> bytes:
-        """One more backup, of content that is new; the content."""
+        """Make one more backup of new content and return the content."""
         content = random.Random(number).randbytes(300_000)  # noqa: S311 - no secret
         (self.papers / "paper.bin").write_bytes(content)
         name = f"202603{number:02d}T020000Z"
@@ -97,16 +97,16 @@ class Locked:
         return content
 
     def listed(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Versions and delete markers."""
+        """The versions and the delete markers."""
         found = self.s3.list_object_versions(Bucket=BUCKET, Prefix=f"{self.prefix}/")
         return found.get("Versions", []), found.get("DeleteMarkers", [])
 
     def version_ids(self) -> set[str]:
-        """Every version there is."""
+        """The ids of all versions."""
         return {one["VersionId"] for one in self.listed()[0]}
 
     def objects(self) -> dict[str, bytes]:
-        """What the repository holds now, locks left out: name -> content."""
+        """The current objects of the repository without its locks: name -> content."""
         listed = self.s3.list_objects_v2(Bucket=BUCKET, Prefix=f"{self.prefix}/").get("Contents", [])
         return {
             one["Key"]: self.s3.get_object(Bucket=BUCKET, Key=one["Key"])["Body"].read()
@@ -115,7 +115,7 @@ class Locked:
         }
 
     def newest(self, folder: Path) -> bytes:
-        """The content of the newest backup, restored."""
+        """Restore the newest backup and return its content."""
         self.repository.restore(self.repository.backups()[-1].snapshot, folder)
         (found,) = folder.rglob("paper.bin")
         return found.read_bytes()
@@ -123,7 +123,7 @@ class Locked:
 
 @pytest.fixture
 def locked(aws: str, tmp_path: Path, restic: None, request: pytest.FixtureRequest) -> Locked:
-    """A repository of this test's own, in the one bucket."""
+    """A repository of this test's own in the shared bucket."""
     del restic
     prefix = f"backup/{abs(hash(request.node.name))}"
     where = f"s3:{aws}/{BUCKET}/{prefix}"
@@ -134,7 +134,7 @@ def locked(aws: str, tmp_path: Path, restic: None, request: pytest.FixtureReques
 
 
 def keys_of(at: str, name: str, policy: dict[str, Any]) -> Keys:
-    """The keys of somebody with just these rights."""
+    """The keys of a new user with only these rights."""
     iam = client("iam", at, ADMINISTRATOR)
     name = f"{name}-{uuid.uuid4()}"
     iam.create_user(UserName=name)
@@ -144,12 +144,12 @@ def keys_of(at: str, name: str, policy: dict[str, Any]) -> Keys:
 
 
 def person(at: str, name: str, policy: dict[str, Any]) -> Any:
-    """A client of the bucket with just these rights."""
+    """An S3 client with only these rights."""
     return client("s3", at, keys_of(at, name, policy))
 
 
 def now() -> dt.datetime:
-    """A time that no change before or after shares: the bucket's resolution is one second."""
+    """Return a time at which nothing changed: the bucket's resolution is one second."""
     time.sleep(1.1)
     found = dt.datetime.now(dt.UTC)
     time.sleep(1.1)

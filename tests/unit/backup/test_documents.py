@@ -1,4 +1,4 @@
-"""Documents are backed up as of one point in time, whatever is deleted; a change within is noticed."""
+"""Documents are backed up as of one point in time, despite deletions; changed content is noticed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.restic import Reposit
 
 @pytest.fixture
 def begun(paths: BackupPaths) -> BackupPaths:
-    """A backup has begun: its directories are there, and the manifest's."""
+    """The paths of a backup that has begun: its directories and its manifest exist."""
     paths.snapshots.mkdir()
     collect.fresh_work(paths)
     (paths.work / "manifest.json").write_text("{}")
@@ -25,7 +25,7 @@ def begun(paths: BackupPaths) -> BackupPaths:
 
 
 def bring(paths: BackupPaths, *names: str) -> None:
-    """Documents, each in a directory of its own, as uploads are."""
+    """Add documents, each in a directory of its own, as uploads are."""
     for name in names:
         path = paths.raw / "uploads" / name / f"{name}.txt"
         path.parent.mkdir(parents=True)
@@ -33,7 +33,7 @@ def bring(paths: BackupPaths, *names: str) -> None:
 
 
 def moment(paths: BackupPaths) -> Files:
-    """The moment, and what the manifest says of it."""
+    """Hold the documents at this point in time and collect their manifest entries."""
     documents.hold(paths)
     files = Files(paths)
     files.collect()
@@ -41,14 +41,14 @@ def moment(paths: BackupPaths) -> Files:
 
 
 def names(files: Files) -> list[str]:
-    """Documents of a manifest."""
+    """Names of the documents in a manifest."""
     return [Path(one["path"]).stem for one in files.entries if "/data/raw/" in one["path"]]
 
 
 def test_a_library_from_which_people_delete_is_backed_up_whole(
     begun: BackupPaths, repository: Repository, settings: Settings, tmp_path: Path
 ) -> None:
-    """One deletion after the other, all through the upload: no attempt is lost, no document is missing."""
+    """Documents are deleted throughout the upload: it needs no retry, and no document is missing."""
     expected = [f"{number:03d}" for number in range(60)]
     bring(begun, *expected)
     files = moment(begun)
@@ -77,7 +77,7 @@ def test_a_library_from_which_people_delete_is_backed_up_whole(
 def test_later_documents_are_not_in_the_backup(
     begun: BackupPaths, repository: Repository, settings: Settings
 ) -> None:
-    """Or the ledger of the backup would not know a document that lies there."""
+    """The backup's ledger would not know such a document."""
     bring(begun, "before")
     files = moment(begun)
     bring(begun, "after")
@@ -90,7 +90,7 @@ def test_later_documents_are_not_in_the_backup(
 def test_a_second_backup_reads_no_document_again(
     begun: BackupPaths, repository: Repository, settings: Settings
 ) -> None:
-    """Although each got a second name, and lost it: a million documents must not be read each night."""
+    """Although each got a second name and lost it: a nightly backup must not reread a million documents."""
     (begun.raw / "large").write_bytes(os.urandom(300_000))
     first = moment(begun)
     upload.upload(repository, settings, "20260310T020000Z", "r1", full=False)
@@ -108,7 +108,7 @@ def test_a_second_backup_reads_no_document_again(
 
 
 def test_files_that_change_after_they_were_hashed_are_noticed(begun: BackupPaths) -> None:
-    """Changed within, even to the same length; touched alone is no change, nor is deleting the document."""
+    """Even at the same length; a new modification time or a deletion is no change."""
     for name in ("same", "touched", "changed", "gone"):
         (begun.raw / name).write_text(f"{name}-content")
     files = moment(begun)
@@ -120,7 +120,7 @@ def test_files_that_change_after_they_were_hashed_are_noticed(begun: BackupPaths
 
 
 def test_the_second_pass_links_what_changed_since_the_first(begun: BackupPaths) -> None:
-    """Deleted before the moment, brought before it, and another content under the same name."""
+    """Before the point in time, documents were deleted, added and replaced under the same name."""
     bring(begun, "kept", "deleted", "replaced")
     documents.hold(begun)
     shutil.rmtree(begun.raw / "uploads" / "deleted")
@@ -136,7 +136,7 @@ def test_the_second_pass_links_what_changed_since_the_first(begun: BackupPaths) 
 
 
 def test_directories_keep_their_owner_and_mode(begun: BackupPaths) -> None:
-    """A restore gives them back from here, and the worker must be able to write there."""
+    """A restore takes them from this backup, and the worker must be able to write there."""
     bring(begun, "one")
     folder = begun.raw / "uploads"
     folder.chmod(0o2770)
@@ -147,7 +147,7 @@ def test_directories_keep_their_owner_and_mode(begun: BackupPaths) -> None:
 
 
 def test_unfinished_uploads_and_links_are_left_out_and_nothing_stays(begun: BackupPaths) -> None:
-    """The second names go; the documents do not."""
+    """Clearing the work removes the second names, not the documents."""
     bring(begun, "one")
     (begun.raw / "two.pdf.part").write_text("half")
     (begun.raw / "elsewhere").symlink_to("/etc/passwd")
@@ -163,7 +163,7 @@ def test_unfinished_uploads_and_links_are_left_out_and_nothing_stays(begun: Back
 def test_only_restic_sees_the_linked_documents(
     begun: BackupPaths, repository: Repository, settings: Settings
 ) -> None:
-    """The live documents stay where they are for everybody but restic, while it runs and after."""
+    """Everybody else sees the live documents where they are, while restic runs and afterwards."""
     bring(begun, "one")
     moment(begun)
     before = Path("/proc/self/mountinfo").read_text()

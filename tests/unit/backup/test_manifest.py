@@ -1,4 +1,4 @@
-"""A manifest notices whatever differs, and nothing else."""
+"""A manifest notices every difference, and nothing else."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ INDEX: dict[str, Any] = {"documents": 2, "checksum": "c", "mappings_meta": {"emb
 
 
 def test_the_checksum_depends_on_ids_and_contents_only() -> None:
-    """Not on the order in which documents are read, nor on the order of their fields."""
+    """The order in which documents are read and the order of their fields do not matter."""
     one = manifests.content_hash({"text": "ä", "ordinal": 1})
     same = manifests.content_hash({"ordinal": 1, "text": "ä"})
     other = manifests.content_hash({"ordinal": 2, "text": "ä"})

@@ -31,7 +31,7 @@ ANYBODY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": 
 
 
 def test_the_role_makes_a_bucket_that_locks_each_object(locked: Locked) -> None:
-    """Also what restic writes, which says nothing of a lock."""
+    """Objects that restic writes without asking for a lock are locked too."""
     locked.back_up(1)
     found = locked.s3.get_object_lock_configuration(Bucket=BUCKET)["ObjectLockConfiguration"]
     assert found["Rule"]["DefaultRetention"]["Mode"] == "GOVERNANCE"
@@ -46,7 +46,7 @@ def test_the_role_makes_a_bucket_that_locks_each_object(locked: Locked) -> None:
 
 
 def test_what_the_role_made_is_what_it_wants(aws: str) -> None:
-    """Or each run would make it again; and no rule ends a version that is current."""
+    """Otherwise each run would create it again. No lifecycle rule expires a current version."""
     found = read_services.storage(client("s3", aws, ADMINISTRATOR), BUCKET)
     assert found["bucket"]
     assert found["bucket_lifecycle"]
@@ -59,7 +59,7 @@ def test_what_the_role_made_is_what_it_wants(aws: str) -> None:
 
 
 def test_backups_are_forgotten_under_the_lock_and_no_version_goes(locked: Locked, tmp_path: Path) -> None:
-    """restic deletes as the host's role may: each file gets a marker, and its version stays."""
+    """restic deletes with the host role's rights: each file gets a delete marker, and its version stays."""
     locked.back_up(1)
     second = locked.back_up(2)
     before = locked.version_ids()
@@ -74,7 +74,7 @@ def test_backups_are_forgotten_under_the_lock_and_no_version_goes(locked: Locked
 
 @pytest.mark.parametrize("who", ["host", "operator", "owner"])
 def test_a_locked_version_cannot_be_destroyed(locked: Locked, who: str) -> None:
-    """Neither the host's role, which may not, nor who may: the lock refuses those. All can hide it."""
+    """The host's role lacks the right, and the lock refuses those who have it. All can hide it."""
     host = {"Version": "2012-10-17", "Statement": rendered("backups")}
     policies = {"host": host, "operator": json.loads(OPERATOR.read_text()), "owner": ANYBODY}
     s3 = person(locked.at, who, policies[who])
@@ -89,7 +89,7 @@ def test_a_locked_version_cannot_be_destroyed(locked: Locked, who: str) -> None:
 
 
 def test_without_a_lock_the_owner_destroys_versions(aws: str) -> None:
-    """What the test above verifies is the lock's work."""
+    """Shows that the lock causes the result of the test above."""
     s3 = client("s3", aws, ADMINISTRATOR)
     s3.create_bucket(Bucket="unlocked")
     s3.put_bucket_versioning(Bucket="unlocked", VersioningConfiguration={"Status": "Enabled"})
@@ -100,7 +100,7 @@ def test_without_a_lock_the_owner_destroys_versions(aws: str) -> None:
 
 
 def test_a_locked_bucket_is_not_half_destroyed(aws: str, tmp_path: Path) -> None:
-    """Told before the first thing goes; else host and network were gone, and the run failed at the bucket."""
+    """Refused before host and network are destroyed: otherwise the run would fail later, at the bucket."""
     found = {"existing": {"bucket": {"object_lock_days": DAYS}}}
     words = {"name": "aws_state", "tasks_from": "confirm"}
     named = {"aws_storage_bucket": BUCKET, "aws_state_found": found}
@@ -109,14 +109,14 @@ def test_a_locked_bucket_is_not_half_destroyed(aws: str, tmp_path: Path) -> None
     assert done.returncode != 0
     assert f"{BUCKET} locks what is stored in it for {DAYS} days" in output
     assert "without -e keep_backups=false" in output
-    # With the backups kept it continues, to the next step that this test has nothing for.
+    # With the backups kept, the run continues to the next step, for which this test has nothing.
     done = played(aws, tmp_path, words, keep_backups=True, **named)
     assert "locks what is stored" not in " ".join(done.stdout.split())
     assert "List everything that belongs to the deployment" in done.stdout
 
 
 def locked_until(locked: Locked) -> dict[str, dt.datetime]:
-    """File of the repository -> when its lock ends."""
+    """File of the repository -> the time when its lock ends."""
     return {
         name: locked.s3.head_object(Bucket=BUCKET, Key=name)["ObjectLockRetainUntilDate"]
         for name in locked.objects()
@@ -126,7 +126,7 @@ def locked_until(locked: Locked) -> dict[str, dt.datetime]:
 def test_the_locks_of_a_kept_backup_are_extended_before_they_end(
     locked: Locked, settings: Settings, paths: BackupPaths
 ) -> None:
-    """Or a file of last year, which the newest backup still needs, could be destroyed."""
+    """Otherwise an old file that the newest backup still needs could be destroyed."""
     del paths
     settings = dataclasses.replace(settings, location=locked.repository.location, lock_days=DAYS)
     started = time.time()
@@ -147,18 +147,18 @@ def test_the_locks_of_a_kept_backup_are_extended_before_they_end(
     assert renewed == len(locked.objects())
     for name in needed:
         assert after[name] > before[name] + dt.timedelta(days=DAYS / 2)
-    # What no backup needs any more keeps the lock it had, and leaves when that has ended.
+    # A file that no backup needs any more keeps its lock unchanged and is deleted when that has ended.
     for one in locked.listed()[0]:
         if one["Key"] in forgotten:
             words = {"Bucket": BUCKET, "Key": one["Key"], "VersionId": one["VersionId"]}
             assert locked.s3.head_object(**words)["ObjectLockRetainUntilDate"] == before[one["Key"]]
-    # As if the days had been raised: what was stored before is locked for less than the new ones.
+    # As if the days had been raised: the existing locks are shorter than the new setting.
     longer = dataclasses.replace(settings, lock_days=2 * DAYS)
     assert retention.renew(longer, later, locked.s3) == len(locked.objects())
 
 
 def test_the_hosts_rights_are_enough_for_a_night(locked: Locked, tmp_path: Path) -> None:
-    """A backup, old ones forgotten, all of it checked and restored; and no version can be destroyed."""
+    """They suffice to back up, prune, check and restore, but not to destroy a version."""
     keys = keys_of(locked.at, "host", {"Version": "2012-10-17", "Statement": rendered("backups")})
     locked.repository = dataclasses.replace(locked.repository, keys=keys)
     locked.back_up(1)
@@ -171,7 +171,7 @@ def test_the_hosts_rights_are_enough_for_a_night(locked: Locked, tmp_path: Path)
 def test_the_hosts_rights_are_enough_to_extend_locks(
     locked: Locked, settings: Settings, paths: BackupPaths
 ) -> None:
-    """Each night, with no operator to ask."""
+    """This runs each night, with no operator to ask."""
     del paths
     settings = dataclasses.replace(settings, location=locked.repository.location, lock_days=DAYS)
     locked.back_up(1)
@@ -183,7 +183,7 @@ def test_the_hosts_rights_are_enough_to_extend_locks(
 def test_a_lock_on_a_bucket_without_object_lock_is_reported(
     locked: Locked, settings: Settings, paths: BackupPaths
 ) -> None:
-    """The setting was raised after the bucket was made: the operator must not believe in a lock."""
+    """Raising the setting later does not lock an existing bucket, and the operator must know that."""
     del paths
     locked.s3.create_bucket(Bucket="never-locked")
     locked.s3.put_object(Bucket="never-locked", Key="backup/config", Body=b"x")
@@ -195,6 +195,6 @@ def test_a_lock_on_a_bucket_without_object_lock_is_reported(
 
 @pytest.mark.parametrize("where", ["/srv/backups", "sftp:user@host:/srv/backups"])
 def test_a_repository_elsewhere_has_no_lock(settings: Settings, where: str) -> None:
-    """Nothing is asked of AWS."""
+    """Nothing is requested from AWS."""
     settings = dataclasses.replace(settings, location=where, lock_days=DAYS)
     assert retention.renew(settings, time.time()) == 0

@@ -1,4 +1,4 @@
-"""A damaged repository is found and filled again from what the host still has; or the loss is reported."""
+"""A damaged repository is found and repaired from what the host still has, or the loss is reported."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.ragdock.host.plugins.modules import backup_maintain, ba
 
 
 def never(*words: str) -> tuple[int, str, str]:
-    """Healing asks nothing of the host."""
+    """A command runner that fails: a repair runs no command on the host."""
     raise AssertionError(words)
 
 
@@ -24,13 +24,13 @@ def papers(tmp_path: Path) -> Path:
     folder = tmp_path / "papers"
     folder.mkdir()
     for number in range(3):
-        # What cannot be compressed: the damage must hit content, not the pack's own index of it.
+        # Incompressible content: the damage must hit the content, not the pack's own index of it.
         (folder / f"{number}.txt").write_bytes(random.Random(number).randbytes(200_000))  # noqa: S311
     return folder
 
 
 def damage(repository: Repository) -> str:
-    """Flip a bit in the largest pack; its name."""
+    """Flip a bit in the largest pack and return the pack's name."""
     packs = [path for path in Path(repository.location, "data").rglob("*") if path.is_file()]
     largest = max(packs, key=lambda path: path.stat().st_size)
     content = bytearray(largest.read_bytes())
@@ -43,7 +43,7 @@ def damage(repository: Repository) -> str:
 def test_damage_is_found_named_and_repaired(
     repository: Repository, settings: Settings, paths: BackupPaths, papers: Path
 ) -> None:
-    """The next backup of the same content makes even the old backup whole again."""
+    """The next backup of the same content also completes the old backup again."""
     settings = dataclasses.replace(settings, location=repository.location)
     words = ("backup", "--host", "lab", str(papers))
     repository.run(*words, "--tag", "backup:20260310T020000Z,release:r1")
@@ -67,7 +67,7 @@ def test_damage_is_found_named_and_repaired(
 def test_what_cannot_be_repaired_is_reported_as_lost(
     repository: Repository, settings: Settings, paths: BackupPaths, papers: Path
 ) -> None:
-    """The content is no longer on the host: the backup that misses it is named."""
+    """The content is no longer on the host: the backup that lacks it is named."""
     del paths
     settings = dataclasses.replace(settings, location=repository.location)
     repository.run("backup", "--host", "lab", str(papers), "--tag", "backup:20260310T020000Z,release:r1")

@@ -1,4 +1,4 @@
-"""Backups in a real repository: found, chosen, read and restored; failures distinguished by what helps."""
+"""Backups in a real repository: found, chosen, read and restored; failures are classified by their remedy."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ LONG_AFTER = dt.datetime(2036, 1, 1, tzinfo=dt.UTC)
 
 
 def made(when: dt.datetime, release: str = "20260301T000000-aaaaaaaa") -> Backup:
-    """A backup of that time."""
+    """A backup made at that time."""
     name = f"{when:%Y%m%dT%H%M%SZ}"
     return Backup(name, f"{name[:8]}abcdef", when, release, (), (), 0)
 
 
 def bytes_done(message: dict[str, Any]) -> float:
-    """How far a backup is."""
+    """The bytes that a backup has processed so far."""
     return float(message.get("bytes_done", 0))
 
 
@@ -42,7 +42,7 @@ def keep(repository: Repository, path: Path, backup_id: str) -> None:
 
 @pytest.fixture
 def papers(tmp_path: Path) -> Path:
-    """Something to keep."""
+    """Two files to back up."""
     folder = tmp_path / "papers"
     folder.mkdir()
     (folder / "one.txt").write_text("first\n")
@@ -51,7 +51,7 @@ def papers(tmp_path: Path) -> Path:
 
 
 def test_a_backup_is_found_read_and_restored(repository: Repository, papers: Path, tmp_path: Path) -> None:
-    """What goes in comes out, with its id and release."""
+    """A restore returns what was backed up, and the backup has its id and release."""
     keep(repository, papers, "20260310T020000Z")
     repository.run("backup", "--tag", "somebody-else", str(papers))
     (found,) = repository.backups()
@@ -69,8 +69,8 @@ def test_a_backup_is_found_read_and_restored(repository: Repository, papers: Pat
 def test_an_upload_counts_only_when_it_was_compared(
     repository: Repository, papers: Path, settings: Settings, paths: BackupPaths
 ) -> None:
-    """A run that dies between the two leaves nothing that passes for a backup, and the next removes it."""
-    keep(repository, papers, "20260310T020000Z")  # As before uploads had a mark: it counts.
+    """A run that dies between the two leaves nothing that counts as a backup, and the next run removes it."""
+    keep(repository, papers, "20260310T020000Z")  # Made before uploads had a mark, so it counts.
     for folder in (paths.work, paths.snapshots):
         folder.mkdir()
     (paths.raw / "paper.txt").write_text("a document")
@@ -99,7 +99,7 @@ def test_an_upload_counts_only_when_it_was_compared(
 
 
 def test_the_password_is_in_no_argument_and_no_environment(repository: Repository) -> None:
-    """What `ps` shows is read by every user of a host."""
+    """Every user of a host can read what `ps` shows."""
     seen: list[bytes] = []
     looking = threading.Event()
 
@@ -124,7 +124,7 @@ def test_the_password_is_in_no_argument_and_no_environment(repository: Repositor
 def test_an_operators_keys_do_not_reach_restic(
     repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The host's role signs in, or the backup works on a laptop and fails at night."""
+    """restic must use the host's role: a backup with an operator's keys would fail at night."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody's")
     assert "AWS_ACCESS_KEY_ID" not in repository.environment(3)
 
@@ -132,7 +132,7 @@ def test_an_operators_keys_do_not_reach_restic(
 def test_a_wrong_password_is_distinguished_from_a_missing_repository(
     repository: Repository, tmp_path: Path
 ) -> None:
-    """Each needs another answer; making a second repository would be the worst of them."""
+    """They need different remedies, and creating a second repository would be the worst."""
     assert repository.exists()
     assert not dataclasses.replace(repository, location=str(tmp_path / "nowhere")).exists()
     with pytest.raises(ResticError) as error:
@@ -141,7 +141,7 @@ def test_a_wrong_password_is_distinguished_from_a_missing_repository(
 
 
 def test_a_stalled_restic_is_ended(repository: Repository, tmp_path: Path) -> None:
-    """A connection that died in mid-upload must not hold the night for hours."""
+    """A connection that died in mid-upload must not block the night's jobs for hours."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     hurried = dataclasses.replace(repository, stall_seconds=2.0)
@@ -154,11 +154,11 @@ def test_a_stalled_restic_is_ended(repository: Repository, tmp_path: Path) -> No
 
 
 def test_the_lock_of_a_killed_restic_is_removed(repository: Repository, papers: Path) -> None:
-    """A kill in one night must not stop every night after."""
+    """A restic that was killed once must not block every later night."""
     keep(repository, papers, "20260310T020000Z")
 
     def locks() -> list[str]:
-        # A lock that is being written has another name yet.
+        # A lock that is still being written has another name.
         return [path.name for path in Path(repository.location, "locks").iterdir() if len(path.name) == 64]
 
     with repository._started(["backup", "--stdin-from-command", "sleep", "60"]) as process:
@@ -187,7 +187,7 @@ def test_the_lock_of_a_killed_restic_is_removed(repository: Repository, papers: 
     ],
 )
 def test_failures_are_distinguished(code: int, text: str, kind: str) -> None:
-    """The operator's message depends on it."""
+    """The message to the operator depends on it."""
     assert restic.kind_of(code, text) == kind
 
 
@@ -196,7 +196,7 @@ def test_failures_are_distinguished(code: int, text: str, kind: str) -> None:
     [
         ("latest", 1),
         ("20260308T020000Z", 0),
-        ("20260308T235900Z", None),  # an id that is gone, not the time
+        ("20260308T235900Z", None),  # an id that does not exist: the time in it is not used
         ("2026-03-08T23:00:00", 0),
         ("2026-03-09T02:00:00Z", 1),
         ("20360101T000000Z", 2),
@@ -206,7 +206,7 @@ def test_failures_are_distinguished(code: int, text: str, kind: str) -> None:
     ],
 )
 def test_a_backup_is_chosen_by_id_or_time_and_never_from_the_future(expected: str, index: int | None) -> None:
-    """A clock that jumped once must not make one old backup the newest for ten years."""
+    """A clock that was wrong once must not make one old backup the newest for ten years."""
     backups = [
         made(dt.datetime(2026, 3, 8, 2, tzinfo=dt.UTC)),
         made(dt.datetime(2026, 3, 9, 2, tzinfo=dt.UTC)),
@@ -217,7 +217,7 @@ def test_a_backup_is_chosen_by_id_or_time_and_never_from_the_future(expected: st
 
 
 def test_a_backup_is_verified_by_its_last_drill() -> None:
-    """Whatever drills said of it before; the one verified last comes last."""
+    """Earlier drills of a backup do not count; the backup that was verified last comes last."""
     drills = [
         {"ok": ok, "ended": f"2026-03-{day:02d}T03:00:00Z", "figures": {"backup": name} if name else {}}
         for day, name, ok in (
@@ -229,13 +229,13 @@ def test_a_backup_is_verified_by_its_last_drill() -> None:
 
 
 def test_a_bucket_is_named_as_restic_wants_it() -> None:
-    """By region on AWS, by its address elsewhere."""
+    """By region on AWS, by address elsewhere."""
     assert restic.location("b", "backup", "eu-west-1", "") == "s3:https://s3.eu-west-1.amazonaws.com/b/backup"
     assert restic.location("b", "backup", "eu-west-1", "http://x:5000/") == "s3:http://x:5000/b/backup"
 
 
 def test_a_missing_bucket_is_distinguished_from_an_empty_one() -> None:
-    """Nothing but S3's own word counts: an address where no one answers says nothing of the bucket."""
+    """Only S3's own error counts: an address where nothing answers does not mean that it is missing."""
     with local_aws() as at:
         client("s3", at).create_bucket(Bucket="kept")
         gone = {

@@ -1,4 +1,4 @@
-"""What each step decides: what is read, what is kept, what fits, what changed, and what is reported."""
+"""What each step decides: what is read, kept, refused for lack of space, changed and reported."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ DAY = 86400.0
 NOW = 1_800_000_000.0
 
 
-# --- the repository is read through --------------------------------------------------------------
+# --- reading the whole repository ----------------------------------------------------------------
 
 
 def test_everything_is_read_once_in_a_round_of_nights() -> None:
-    """From the first night on, one part each night, none left out."""
+    """One part each night from the first night on, and none is left out."""
     read: dict[str, float] = {}
     seen: list[int] = []
     for night in range(2 * PARTS):
@@ -47,7 +47,7 @@ def test_everything_is_read_once_in_a_round_of_nights() -> None:
 
 @pytest.mark.parametrize("missed", [3, 10, 40])
 def test_missed_nights_are_made_up_for(missed: int) -> None:
-    """A host that was down for weeks has still read everything within a month of running."""
+    """After weeks without power, a host has still read everything within a month of running."""
     read = {str(part): NOW - part * DAY for part in range(1, PARTS + 1)}
     due = backup_maintain.due_parts(read, PARTS, NOW + missed * DAY)
     overdue = [part for part in range(1, PARTS + 1) if part + missed >= PARTS]
@@ -55,7 +55,7 @@ def test_missed_nights_are_made_up_for(missed: int) -> None:
 
 
 def test_a_part_read_in_the_future_is_due() -> None:
-    """The clock was wrong when it was read."""
+    """The clock was wrong when the part was read."""
     read = {str(part): NOW - DAY for part in range(1, PARTS + 1)} | {"5": NOW + 3650 * DAY}
     read = backup_maintain.complete(read, PARTS, NOW)
     assert backup_maintain.due_parts(read, PARTS, NOW) == [5]
@@ -65,7 +65,7 @@ def test_a_part_read_in_the_future_is_due() -> None:
 
 
 def test_the_policy_spares_what_is_new_or_verified_and_counts_no_future_one(settings: Settings) -> None:
-    """Whatever the clock said when the others were made."""
+    """The clock may have been wrong when the other backups were made."""
     now = dt.datetime(2026, 3, 10, tzinfo=dt.UTC)
     future = Backup("20360101T000000Z", "f" * 64, now.replace(year=2036), "", (), (), 0)
     words = backup_maintain.forget_words(settings, ["20260310T000000Z", "20260308T000000Z"], [future], now)
@@ -79,11 +79,11 @@ def test_the_policy_spares_what_is_new_or_verified_and_counts_no_future_one(sett
     ]
 
 
-# --- what fits -----------------------------------------------------------------------------------
+# --- free space ----------------------------------------------------------------------------------
 
 
 def test_a_backup_that_does_not_fit_is_refused_with_numbers(paths: BackupPaths) -> None:
-    """Found, needed and what to do; and one byte more would have been enough."""
+    """The message says what was found, what is needed and what to do; one more byte would be enough."""
     room = collect.enough_room
     assert room(paths, 10 << 20, 2048, lambda _: 2058 << 20) == ""
     message = room(paths, 10 << 20, 2048, lambda _: (2058 << 20) - 1)
@@ -93,7 +93,7 @@ def test_a_backup_that_does_not_fit_is_refused_with_numbers(paths: BackupPaths) 
 
 
 def test_room_is_asked_for_what_is_new(paths: BackupPaths) -> None:
-    """The node's copies are on the data volume; the repository takes them and new documents too."""
+    """The data volume takes the copies of the node; the repository takes them and the new documents."""
     (paths.raw / "paper.txt").write_bytes(b"x" * 1000)
     assert collect.room_needed(paths, 500) == (500, 1500)
     Memory(paths, "files").save(**{str(paths.raw / "paper.txt"): []})
@@ -101,7 +101,7 @@ def test_room_is_asked_for_what_is_new(paths: BackupPaths) -> None:
 
 
 def test_a_repository_on_another_disk_is_asked_for_room_of_its_own(tmp_path: Path) -> None:
-    """The one that holds it, whether the repository is there already or will be made."""
+    """The disk that holds the repository, whether it exists already or will be created."""
     assert collect.folder_of("s3:https://s3.eu-central-1.amazonaws.com/bucket/backup") is None
     assert collect.folder_of("sftp:user@host:/srv/backups") is None
     location = tmp_path / "repository"
@@ -121,7 +121,7 @@ def test_a_repository_on_another_disk_is_asked_for_room_of_its_own(tmp_path: Pat
 
 
 def test_a_database_in_use_is_copied_whole(paths: BackupPaths, tmp_path: Path) -> None:
-    """Every transaction is in the copy or not; none is there by half."""
+    """Each transaction is either completely in the copy or not at all."""
     source, target = paths.ledger / "ledger.sqlite3", tmp_path / "copy.sqlite3"
     with sqlite3.connect(source) as db:
         db.execute("PRAGMA journal_mode = WAL")
@@ -153,19 +153,19 @@ def test_a_database_in_use_is_copied_whole(paths: BackupPaths, tmp_path: Path) -
 
 
 def test_two_backups_do_not_work_at_once(paths: BackupPaths) -> None:
-    """The second is refused at once, and names the way to find the first."""
+    """The second is refused at once and shows how to find the first."""
     with paths.alone(), pytest.raises(BackupError, match="fuser"), paths.alone():
         pass
     with paths.alone():
         pass
 
 
-# --- what people are told ------------------------------------------------------------------------
+# --- what is reported ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["password", "bucket", "denied", "space", "stalled", "locked", "absent"])
 def test_every_failure_of_the_repository_says_what_to_do(kind: str, settings: Settings) -> None:
-    """What, where, and the next command or setting."""
+    """What failed, where, and the next command or setting."""
     message = advice(ResticError(kind, "restic said so"), settings)
     assert settings.location in message
     assert "restic said so" in message
@@ -175,7 +175,7 @@ def test_every_failure_of_the_repository_says_what_to_do(kind: str, settings: Se
 
 
 def test_a_failure_names_the_newest_good_backup(paths: BackupPaths) -> None:
-    """The newest whole backup and its age, or that there is none."""
+    """The newest complete backup and its age, or that there is none."""
     memory = Memory(paths)
     assert "no whole backup yet" in what_stands(memory)
     memory.save(last={"id": "20260310T020000Z", "time": NOW})
@@ -183,7 +183,7 @@ def test_a_failure_names_the_newest_good_backup(paths: BackupPaths) -> None:
 
 
 def test_the_memory_of_an_index_goes_with_the_index(paths: BackupPaths) -> None:
-    """A rebuilt index has a new identity; what was read of the old one would lie there for ever."""
+    """A rebuilt index has a new identity; the record of the old one would stay for ever."""
     for identity in ("old", "present"):
         Memory.of_index(paths, identity).save(a=["1", 2, "hash"])
     Memory(paths).save(last={})
@@ -193,18 +193,18 @@ def test_the_memory_of_an_index_goes_with_the_index(paths: BackupPaths) -> None:
 
 
 def test_an_unreadable_memory_is_rebuilt(paths: BackupPaths) -> None:
-    """Half a file of a power cut must not stop the nights after it."""
+    """A file cut off by a power failure must not stop later nights."""
     Memory(paths).save(damaged=["x"])
     (paths.base / "memory.json").write_text('{"damaged": [')
     assert Memory(paths).values == {}
 
 
-# --- a container that was taken over plants links ------------------------------------------------
+# --- links planted by a compromised container ----------------------------------------------------
 
 
 @pytest.fixture
 def planted(tmp_path: Path) -> tuple[BackupPaths, Path]:
-    """A host's directories, and a file that only root may read."""
+    """The directories of a host, and a file that only root may read."""
     paths = BackupPaths(tmp_path)
     for path in (paths.ledger, paths.analytics, paths.work):
         path.mkdir(parents=True)

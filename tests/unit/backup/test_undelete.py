@@ -1,4 +1,4 @@
-"""Backups that were deleted or overwritten in a locked bucket come back (playbooks/undelete.yml)."""
+"""Restores objects that were deleted or overwritten in a locked bucket (playbooks/undelete.yml)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.unit.backup.locked_bucket import locked as locked
 
 
 def undelete(at: Locked, moment: dt.datetime, s3: Any = None) -> dict[str, int]:
-    """What the playbook does, and its figures."""
+    """Do what the playbook does and return its figures."""
     found = aws_bucket_as_of.versions(s3 or at.s3, BUCKET, at.prefix)
     made = aws_bucket_as_of.plan(found, moment)
     aws_bucket_as_of.carry_out(s3 or at.s3, BUCKET, made)
@@ -26,10 +26,10 @@ def undelete(at: Locked, moment: dt.datetime, s3: Any = None) -> dict[str, int]:
 
 
 def test_what_a_thief_deleted_and_overwrote_is_brought_back(locked: Locked, tmp_path: Path) -> None:
-    """With the operator's rights and no others: the same files, and a restore of the same content."""
+    """The operator's rights are enough to get back the same files, and a restore gives the same content."""
     locked.back_up(1)
     content = locked.back_up(2)
-    # As a lock of restic's that has gone: it must stay away.
+    # Like a restic lock that was removed: it must stay removed.
     locked.s3.put_object(Bucket=BUCKET, Key=f"{locked.prefix}/locks/old", Body=b"lock")
     locked.s3.delete_object(Bucket=BUCKET, Key=f"{locked.prefix}/locks/old")
     before, versions = locked.objects(), locked.version_ids()
@@ -54,7 +54,7 @@ def test_what_a_thief_deleted_and_overwrote_is_brought_back(locked: Locked, tmp_
 
 
 def test_a_later_time_can_be_chosen_afterwards(locked: Locked) -> None:
-    """A wrong guess loses nothing: hidden objects come back."""
+    """A wrong guess loses nothing: hidden objects can be shown again."""
     locked.back_up(1)
     early = now()
     locked.back_up(2)
@@ -67,7 +67,7 @@ def test_a_later_time_can_be_chosen_afterwards(locked: Locked) -> None:
 
 
 def test_a_file_that_was_damaged_before_that_time_is_not_written_again(locked: Locked) -> None:
-    """restic names files after their content; another content is reported, not spread."""
+    """restic names files after their content, so damaged content is reported and not written again."""
     locked.back_up(1)
     name = next(name for name in locked.objects() if "/data/" in name)
     locked.s3.put_object(Bucket=BUCKET, Key=name, Body=b"damaged")
@@ -79,6 +79,6 @@ def test_a_file_that_was_damaged_before_that_time_is_not_written_again(locked: L
 
 @pytest.mark.parametrize(("given", "message"), [("yesterday", "is not a time"), ("2999-01-01", "future")])
 def test_an_invalid_time_is_refused(given: str, message: str) -> None:
-    """Before anything is asked of the bucket."""
+    """Refused before anything is requested from the bucket."""
     with pytest.raises(aws_bucket_as_of.PointInTimeError, match=message):
         aws_bucket_as_of.point_in_time(given, dt.datetime.now(dt.UTC))

@@ -1,1 +1,1 @@
-"""Modules of host_baseline, without a host."""
+"""Tests of host_baseline's modules, without a host."""

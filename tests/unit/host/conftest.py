@@ -1,4 +1,4 @@
-"""What tests of the host's modules share."""
+"""Helpers shared by the tests of the host's modules."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 
 class Runner:
-    """Stands where AnsibleModule does, and runs commands for real."""
+    """Replaces AnsibleModule and runs commands for real."""
 
     def __init__(self, *, check_mode: bool = False) -> None:
         self.check_mode = check_mode
 
     def run_command(self, argv: list[str], **_: Any) -> tuple[int, str, str]:
-        """Exit code, output and error output of the command."""
+        """Run a command and return its exit code, output and error output."""
         outcome = subprocess.run(argv, capture_output=True, text=True, check=False)
         return outcome.returncode, outcome.stdout, outcome.stderr

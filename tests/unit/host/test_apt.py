@@ -1,4 +1,4 @@
-"""apt-get on the host: another apt is waited for, a mirror that does not answer is asked again."""
+"""apt-get on the host waits for another apt and retries a mirror that does not answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ UNREACHABLE = "E: Failed to fetch http://deb.debian.org/debian/dists/trixie/InRe
 
 
 class Apt:
-    """apt-get that ends with each of these, one after the other; with success after the last."""
+    """An apt-get that fails with each of these messages in turn, and then succeeds."""
 
     def __init__(self, *said: str) -> None:
         self.said = list(said)
@@ -21,12 +21,12 @@ class Apt:
         self.paused = 0
 
     def run(self, argv: Sequence[str]) -> tuple[int, str]:
-        """One call."""
+        """Record one call and return its result."""
         self.calls.append([word for word in argv if "::" not in word and word != "-o"])
         return (100, self.said.pop(0)) if self.said else (0, "")
 
     def pause(self, _seconds: float) -> None:
-        """Time goes by."""
+        """Count a pause instead of waiting."""
         self.paused += 1
 
 
@@ -34,7 +34,7 @@ UPDATE = ["apt-get", "--quiet=2", "update", "--error-on=any"]
 
 
 def test_the_lock_of_the_package_lists_is_waited_for() -> None:
-    """DPkg::Lock::Timeout does not cover it: the first boot's own apt would end a run at once."""
+    """DPkg::Lock::Timeout does not cover this lock, so the first boot's own apt would end a run at once."""
     host = Apt(LOCKED, LOCKED, LOCKED, LOCKED, LOCKED)
     apt.update(60, host.run, host.pause)
     assert host.calls == [UPDATE] * 6
@@ -42,7 +42,7 @@ def test_the_lock_of_the_package_lists_is_waited_for() -> None:
 
 
 def test_a_lock_that_is_never_released_is_named_with_its_holder() -> None:
-    """And not taken for a mirror that is away."""
+    """It is not reported as an unreachable mirror."""
     host = Apt(*[LOCKED] * 50)
     with pytest.raises(
         apt.AptError, match=r"process 812 \(apt-get\)[\s\S]*Another apt has been at work for 0 s"
@@ -52,7 +52,7 @@ def test_a_lock_that_is_never_released_is_named_with_its_holder() -> None:
 
 
 def test_a_mirror_that_answers_late_is_asked_again() -> None:
-    """Some seconds of a network that is away are no reason to end a deployment."""
+    """A network failure of some seconds must not end a deployment."""
     host = Apt(UNREACHABLE, UNREACHABLE)
     apt.update(60, host.run, host.pause)
     assert host.calls == [UPDATE] * 3
@@ -69,7 +69,7 @@ def test_a_mirror_that_stays_away_is_the_message() -> None:
 
 
 def test_an_installation_is_tried_once_but_waits_for_the_archives_lock() -> None:
-    """A package that does not install does not do so the second time."""
+    """Repeating an installation that failed would not help."""
     host = Apt(LOCKED.replace("lib/apt/lists", "cache/apt/archives"))
     apt.apt_get(["install", "--yes", "curl"], 60, host.run, host.pause)
     assert len(host.calls) == 2

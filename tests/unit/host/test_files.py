@@ -1,4 +1,4 @@
-"""host_system: what is in place stays, what is broken never takes its place."""
+"""host_system: files in place stay, and a broken file never replaces one."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ ME = {"owner": str(os.getuid()), "group": str(os.getgid())}
 
 
 def entry(path: Path, content: str, *validate: str, mode: str = "0640") -> dict[str, Any]:
-    """A file as the module gets it."""
+    """A file as the module receives it."""
     return {"path": str(path), "content": content, "mode": mode, "validate": list(validate), **ME}
 
 
 def work(*, check_mode: bool = False) -> Any:
-    """The module's work on this machine's own files."""
+    """The module's file work, done on this machine's own files."""
     return files.HostFiles(Runner(check_mode=check_mode), [], [])
 
 

@@ -1,4 +1,4 @@
-"""host_system: reading what the system says."""
+"""host_system: reads sysctls and packages from the system."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.unit.host.conftest import Runner
 
 @pytest.fixture
 def proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A kernel of two settings."""
+    """A /proc/sys with two settings."""
     for name, value in {"vm/max_map_count": "1048576", "net/ipv4/tcp_rmem": "4096\t131072\t6291456"}.items():
         file = tmp_path / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -44,10 +44,10 @@ def test_misspelt_setting_is_named() -> None:
 
 
 class Dpkg(Runner):
-    """dpkg-query of a host without apt's help."""
+    """A host's dpkg-query, without apt."""
 
     def run_command(self, argv: list[str], **_: Any) -> tuple[int, str, str]:
-        """One package installed, one removed but configured."""
+        """List one installed package, and one that is removed but configured."""
         assert argv[0] == "dpkg-query"
         return 0, "curl installed\ncron config-files\n", ""
 
@@ -57,10 +57,10 @@ def test_removed_package_counts_as_missing() -> None:
 
 
 class Silent(Runner):
-    """A host that must not be asked."""
+    """A host on which no command may run."""
 
     def run_command(self, argv: list[str], **_: Any) -> tuple[int, str, str]:
-        """Nothing may be run."""
+        """Fail: nothing may be run."""
         raise AssertionError(argv)
 
 

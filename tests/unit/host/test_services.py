@@ -1,4 +1,4 @@
-"""host_system: what systemd says, and what follows from it."""
+"""host_system: reads the state of systemd units and decides what to do."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def units() -> dict[str, Any]:
 
 
 def settle(unit: Any, **expected: Any) -> list[str]:
-    """What a dry run would do to the unit."""
+    """The actions that a dry run reports for the unit."""
     defaults = {"enabled": True, "optional": False, "state": "running", "reads": [], "holds": []}
     job = services.HostServices(Runner(check_mode=True), [])
     job.settle({"name": unit.name, "on_change": "restart", **defaults, **expected}, unit)

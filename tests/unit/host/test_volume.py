@@ -16,7 +16,7 @@ MEBIBYTE = 1 << 20
     [(None, True), (0, False), (MEBIBYTE - 1, False), (8 * MEBIBYTE - 1, False), (4 * MEBIBYTE, True)],
 )
 def test_blank_looks_at_both_ends(tmp_path: Path, position: int | None, blank: bool) -> None:
-    """Signatures lie at the ends; wipefs knows those it knows, zeros need no knowledge."""
+    """Signatures are at both ends. wipefs finds only those that it knows; a check for zeros needs no list."""
     file = tmp_path / "disk"
     with file.open("wb") as handle:
         handle.truncate(8 * MEBIBYTE)

@@ -1,4 +1,4 @@
-"""Roles hold YAML, templates and files; what runs is in a collection that installs anywhere."""
+"""Roles contain YAML, templates and files only; code is in a collection that installs anywhere."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GALAXY = yaml.safe_load((COLLECTION / "galaxy.yml").read_text())
 
 
 def groups_of(module: str) -> set[str]:
-    """The groups of arguments that a module takes."""
+    """The argument groups that a module uses."""
     tree = ast.parse((PLUGINS / "modules" / f"{module}.py").read_text())
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     named = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "arguments"]
@@ -29,7 +29,7 @@ def groups_of(module: str) -> set[str]:
 
 
 def environment(home: Path, collections: Path) -> dict[str, str]:
-    """Nothing of this checkout but its programs, so that only what is in the archive is found."""
+    """An environment with only the checkout's programs, so that no file outside the archive is found."""
     return {
         "PATH": f"{PROGRAMS}:/usr/bin:/bin",
         "HOME": str(home),
@@ -40,20 +40,20 @@ def environment(home: Path, collections: Path) -> dict[str, str]:
 
 
 def test_roles_share_code_through_the_collection_only() -> None:
-    """A link is invisible to type checkers, and missing from an archive that does not follow it."""
+    """A symbolic link is invisible to type checkers, and missing from an archive that does not follow it."""
     assert [path for path in ROLES.rglob("*") if path.is_symlink()] == []
     assert list(ROLES.rglob("*.py")) == []
 
 
 def test_the_version_is_that_of_the_project() -> None:
-    """One place, pyproject.toml, says it; ansible-galaxy wants it in a file of its own."""
+    """pyproject.toml defines it, but ansible-galaxy needs it in a file of its own."""
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
     assert GALAXY["version"] == project["version"]
 
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_a_group_of_arguments_is_an_action_group_and_a_doc_fragment(group: str) -> None:
-    """Or a default that a block gives once would miss a module, or hit one that refuses it."""
+    """Otherwise a block's default would miss a module of the group, or reach one that does not accept it."""
     runtime = yaml.safe_load((COLLECTION / "meta/runtime.yml").read_text())
     members = [module for module in MODULES if group in groups_of(module)]
     assert runtime["action_groups"][group] == members
@@ -63,7 +63,7 @@ def test_a_group_of_arguments_is_an_action_group_and_a_doc_fragment(group: str) 
 
 
 def test_a_block_gives_an_argument_to_every_module_of_a_group(tmp_path: Path) -> None:
-    """As roles do."""
+    """Roles set arguments this way."""
     play = {
         "hosts": "localhost",
         "gather_facts": False,
@@ -93,7 +93,7 @@ def test_a_block_gives_an_argument_to_every_module_of_a_group(tmp_path: Path) ->
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The collection, built into an archive and installed in a place of its own."""
+    """The collection, built into an archive and installed elsewhere."""
     place = tmp_path_factory.mktemp("galaxy")
     archive = place / f"ragdock-host-{GALAXY['version']}.tar.gz"
     steps: tuple[list[str | Path], ...] = (
@@ -114,7 +114,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_archive_installs_elsewhere_and_documents_every_module(installed: Path) -> None:
-    """Options, examples and results, by ansible-doc from there alone."""
+    """ansible-doc shows options, examples and results from the installed archive alone."""
     names = [f"ragdock.host.{module}" for module in MODULES]
     words: list[str | Path] = [PROGRAMS / "ansible-doc", "--type", "module", "--json", *names]
     shown = subprocess.run(
@@ -135,7 +135,7 @@ def test_the_archive_installs_elsewhere_and_documents_every_module(installed: Pa
 
 
 def test_nothing_that_was_left_by_a_test_is_in_the_archive(installed: Path) -> None:
-    """Only sources."""
+    """The archive contains only sources."""
     inside = installed / "ansible_collections/ragdock/host"
     assert not list(inside.rglob("*.pyc"))
     assert not (inside / "tests/output").exists()

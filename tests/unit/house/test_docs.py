@@ -1,4 +1,4 @@
-"""What the documentation links to exists, and so does every page that anything in this repository names."""
+"""Links in the documentation work, and every page that a file of this repository names exists."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HISTORY = "CHANGELOG.md"
 
 
 def tracked() -> list[Path]:
-    """The files of this checkout, new ones too."""
+    """The files of this checkout, including new ones."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=ROOT, capture_output=True, text=True, check=True,
@@ -31,7 +31,7 @@ def tracked() -> list[Path]:
 
 @cache
 def text_of(path: Path) -> str:
-    """A file's text; nothing for what is no text."""
+    """A file's text; empty for a binary file."""
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
@@ -40,7 +40,7 @@ def text_of(path: Path) -> str:
 
 @cache
 def anchors(page: Path) -> frozenset[str]:
-    """The anchors that GitHub makes of a page's headings."""
+    """The anchors that GitHub creates for a page's headings."""
     found: list[str] = []
     for heading in HEADING.findall(CODE.sub("", text_of(page))):
         plain = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
@@ -68,12 +68,12 @@ PAGES = [path for path in tracked() if path.suffix == ".md"]
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_relative_link_leads_somewhere(page: Path) -> None:
-    """A dead link is found by the reader who needed it."""
+    """Otherwise the reader who needs the link finds that it is broken."""
     assert broken_links(page, text_of(page)) == []
 
 
 def test_every_page_that_is_named_exists() -> None:
-    """A message that fails and names a page is read by someone who is in trouble already."""
+    """An error message that names a page is read by someone who is in trouble already."""
     named = {
         str(path.relative_to(ROOT)): missing
         for path in tracked()
@@ -83,7 +83,7 @@ def test_every_page_that_is_named_exists() -> None:
 
 
 def test_every_heading_that_a_message_quotes_exists() -> None:
-    """To be sent to a heading helps only while the page has it."""
+    """A reference to a heading helps only if the page has it."""
     wrong = [
         f"{path.relative_to(ROOT)}: {page}, {heading!r}"
         for path in tracked()
@@ -95,7 +95,7 @@ def test_every_heading_that_a_message_quotes_exists() -> None:
 
 
 def test_a_name_and_a_link_that_lead_nowhere_are_found(tmp_path: Path) -> None:
-    """The checks above can fail."""
+    """Shows that the checks above can fail."""
     page = tmp_path / "page.md"
     page.write_text("# One page\n\n[a](other.md) [b](#one-page) [c](#no-such) [d](page.md#one-page)\n")
     assert broken_links(page, page.read_text()) == ["other.md", "#no-such"]

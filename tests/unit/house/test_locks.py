@@ -1,4 +1,4 @@
-"""What is wanted (pyproject.toml) and what is installed (requirements.txt) agree."""
+"""Requirements (pyproject.toml) and pinned versions (requirements.txt) agree."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ LOCKS = [
         for lock in sorted((ROOT / folder).glob("*/requirements.txt"))
     ),
 ]
-# What the sandbox installs is written by hand or compiled elsewhere: no pyproject.toml states it.
+# The sandbox's lock files are written by hand or compiled elsewhere: no pyproject.toml lists their packages.
 SANDBOX_LOCKS = sorted((ROOT / "sandbox").rglob("*requirements.txt"))
 EVERY_LOCK = [*(lock for _, lock in LOCKS), *SANDBOX_LOCKS]
 
 
 def wanted(project: Path) -> list[Requirement]:
-    """Every requirement a pyproject.toml states, but those that the checkout itself provides."""
+    """The requirements of a pyproject.toml, except those that the checkout itself provides."""
     data = tomllib.loads(project.read_text())
     lines: list[str] = list(data["project"].get("dependencies", []))
     for group in data.get("dependency-groups", {}).values():
@@ -36,13 +36,13 @@ def wanted(project: Path) -> list[Requirement]:
 
 
 def pinned(lock: Path) -> dict[str, str]:
-    """Version by canonical name."""
+    """Pinned versions by canonical name."""
     return {canonicalize_name(m["name"]): m["version"] for m in PINNED.finditer(lock.read_text())}
 
 
 @pytest.mark.parametrize(("project", "lock"), LOCKS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_lock_holds_all_that_is_wanted(project: Path, lock: Path) -> None:
-    """An edited pyproject.toml without `make lock` installs something else than it says."""
+    """After an edit of pyproject.toml without `make lock`, the wrong versions would be installed."""
     versions = pinned(lock)
     missing = [
         str(requirement)
@@ -55,7 +55,7 @@ def test_lock_holds_all_that_is_wanted(project: Path, lock: Path) -> None:
 
 @pytest.mark.parametrize("lock", EVERY_LOCK, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_pin_has_a_hash(lock: Path) -> None:
-    """A pin without a hash is a promise that no one checks."""
+    """Without a hash, nothing verifies what a pin installs."""
     text = lock.read_text()
     entries = [block for block in re.split(r"\n(?=[A-Za-z0-9])", text) if PINNED.match(block)]
     assert entries

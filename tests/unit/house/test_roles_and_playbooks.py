@@ -1,4 +1,4 @@
-"""The habits of this house that a script can check."""
+"""Conventions for roles and playbooks that a script can check."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
 PLAYBOOKS = [ROOT / "site.yml", *sorted((ROOT / "playbooks").glob("*.yml"))]
 PRIVATE = re.compile(rf"(?<!\w)__?({'|'.join(sorted((role.name for role in ROLES), reverse=True))})_\w+")
 OTHER_FILES = re.compile(r"(?:roles|\.\.)/(\w+)/(?:defaults|vars|tasks|files|templates)/")
-# How the name of a play or task begins. A new verb joins the list; a sentence about a state has none.
+# Words with which the name of a play or task may begin. Add new verbs; a name that states a state has none.
 VERBS = frozenset(Path(__file__).with_name("verbs.txt").read_text().split())
 TASK_FILES = sorted({*ROOT.glob("roles/*/tasks/*.yml"), *PLAYBOOKS, *ROOT.glob("playbooks/parts/*.yml")})
 MOLECULE = sorted({*ROOT.glob("molecule/*/*.yml"), *ROOT.glob("molecule/*/tasks/*.yml")})
@@ -31,7 +31,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def files_of(part: Path) -> list[Path]:
-    """A part's own files; what Python compiled, now or for a version before, is none."""
+    """The files of a role, folder or single file, without Python's compiled ones."""
     found = [path for path in part.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     return found or [part]
 
@@ -41,7 +41,7 @@ SPECS = {role.name: read(role / "meta" / "argument_specs.yml")["argument_specs"]
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 def test_every_default_is_described_and_nothing_else(role: Path) -> None:
-    """A default that no specification types is an input that no one checks."""
+    """A default without a specification has no type, so nothing checks its value."""
     described = {name for spec in SPECS[role.name].values() for name in spec.get("options", {})}
     undescribed = set(read(role / "defaults" / "main.yml")) - described
     assert not undescribed
@@ -49,7 +49,7 @@ def test_every_default_is_described_and_nothing_else(role: Path) -> None:
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 def test_role_variables_carry_the_role_name(role: Path) -> None:
-    """Who may set a variable is visible from its spelling."""
+    """A variable's name shows who may set it."""
     prefix = (f"{role.name}_", f"_{role.name}_")
     names = [*read(role / "defaults" / "main.yml"), *read(role / "vars" / "main.yml")]
     assert [name for name in names if not name.startswith(prefix)] == []
@@ -57,7 +57,7 @@ def test_role_variables_carry_the_role_name(role: Path) -> None:
 
 @pytest.mark.parametrize("part", [*ROLES, ROOT / "playbooks", ROOT / "site.yml"], ids=lambda part: part.stem)
 def test_no_role_uses_what_is_private_to_another(part: Path) -> None:
-    """A role can change what it does not document: variables with an underscore, and its files."""
+    """A role may change what it does not document: its variables with an underscore, and its files."""
     files = [path for path in files_of(part) if path.suffix != ".md"]
     code = "\n".join(re.sub(r"(?m)(^|\s)#.*", "", path.read_text()) for path in files)
     variables = {found[0] for found in PRIVATE.finditer(code) if found[1] != part.name}
@@ -67,7 +67,7 @@ def test_no_role_uses_what_is_private_to_another(part: Path) -> None:
 
 
 def test_the_path_on_the_host_is_written_once() -> None:
-    """`ragdock_root` is the one place that says where Ragdock lives on the host."""
+    """`ragdock_root` is the only place that says where Ragdock is installed on the host."""
     parts = [path for part in ("roles", "playbooks", "compose") for path in files_of(ROOT / part)]
     naming = [path for path in parts if "/opt/ragdock" in path.read_text()]
     assert naming == []
@@ -79,12 +79,12 @@ def test_the_path_on_the_host_is_written_once() -> None:
     ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_task_files_can_be_read_in_a_sitting(path: Path) -> None:
-    """A long task file hides its order."""
+    """In a long task file, the order of the tasks is hard to see."""
     assert len(path.read_text().splitlines()) <= LONGEST_TASK_FILE
 
 
 def tasks_of(found: object) -> Iterator[dict[str, Any]]:
-    """Every task of a file, those in blocks too."""
+    """Every task of a file, including those in blocks."""
     for one in found if isinstance(found, list) else []:
         yield one
         for part in ("block", "rescue", "always"):
@@ -92,7 +92,7 @@ def tasks_of(found: object) -> Iterator[dict[str, Any]]:
 
 
 def outputs(role: Path) -> set[str]:
-    """The public variables, facts and results that a role sets: what has no underscore."""
+    """The public variables, facts and results that a role sets: those without a leading underscore."""
     given = set(read(role / "vars" / "main.yml"))
     for path in (role / "tasks").glob("*.yml"):
         for task in tasks_of(yaml.safe_load(path.read_text())):
@@ -108,7 +108,7 @@ def table(text: str, heading: str) -> set[str]:
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 def test_a_role_documents_what_it_takes_and_gives(role: Path) -> None:
-    """One page: what it needs, its inputs, its outputs, an example."""
+    """On one page: requirements, inputs, outputs and an example."""
     text = (role / "README.md").read_text()
     specs = (role / "meta" / "argument_specs.yml").read_text()
     options = [one.get("options") or {} for one in SPECS[role.name].values()]
@@ -120,7 +120,7 @@ def test_a_role_documents_what_it_takes_and_gives(role: Path) -> None:
 
 
 def names(found: object) -> Iterator[str]:
-    """The name of every play and task, those in blocks too; a nameless one is the linter's to find."""
+    """The name of every play and task, including those in blocks; the linter finds those without a name."""
     if isinstance(found, list):
         for one in found:
             yield str(one.get("name", ""))
@@ -130,7 +130,7 @@ def names(found: object) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", [*TASK_FILES, *MOLECULE], ids=lambda path: str(path.relative_to(ROOT)))
 def test_names_of_plays_and_tasks_begin_with_a_verb(path: Path) -> None:
-    """A name says what the task does, so the one that fails says what failed."""
+    """A name says what the task does, so that of a failed task says what failed."""
     begins = [name for name in names(yaml.safe_load(path.read_text())) if name]
     assert [name for name in begins if name.split()[0] not in VERBS] == []
 
@@ -146,7 +146,7 @@ def plays_of(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def test_a_run_without_a_restore_ends_each_play_of_it_before_its_first_task() -> None:
-    """site.yml imports them all; one that went on would restore a backup over what is there."""
+    """site.yml imports all of them; a play that continued would restore a backup over the live data."""
     [imported] = [
         play for play in yaml.safe_load((ROOT / "site.yml").read_text()) if play["name"] == "Restore"
     ]
@@ -162,7 +162,7 @@ def test_a_run_without_a_restore_ends_each_play_of_it_before_its_first_task() ->
 
 @pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_playbook_opens_by_saying_what_it_does(path: Path) -> None:
-    """The first lines tell what it does, what it changes, what it needs and how to undo it."""
+    """The first lines say what it does, what it changes, what it needs and how to undo it."""
     lines = [line for line in path.read_text().splitlines() if line != "---"]
     header = list(takewhile(lambda line: line.startswith("#"), lines))
     assert 1 <= len(header) <= LONGEST_HEADER

@@ -1,4 +1,4 @@
-"""Molecule's scenarios begin from what is, not from what molecule remembers."""
+"""Molecule's scenarios start from the actual state, not from the one that molecule recorded."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ REMEMBERED = {"create", "prepare"}
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: path.parent.name)
 def test_no_scenario_skips_what_another_checkout_did(scenario: Path) -> None:
-    """Molecule files what it created under the folder's name and skips it in any clone of that name.
+    """Molecule records what it created under the folder's name and skips it in any clone of that name.
 
-    A sandbox that had been wiped counted as created, and converge spoke to an address with no one there.
+    A wiped sandbox counted as created, and converge connected to an address where nothing answered.
     """
     steps = yaml.safe_load(scenario.read_text())["scenario"]["test_sequence"]
     remembered = REMEMBERED.intersection(steps)

@@ -1,4 +1,4 @@
-"""Each setting is written once (inventory/schema.yml): what is made of it is current, and it is used."""
+"""Each setting is written once (inventory/schema.yml), is used, and is current in the generated files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from inventory.generate import schema, texts
 
 ROOT = Path(__file__).parents[3]
 SETTINGS = schema()["properties"]
-# Where a setting is used. Preflight reads all of them, and what it does with one is to check it.
+# Where a setting is used. Preflight does not count: it reads all settings, only to check them.
 PLACES = ("compose", "playbooks", "roles", "collections")
 PASSED_OVER = ("roles/preflight/vars", "README.md", "/docs/")
 
@@ -36,17 +36,17 @@ USERS = "\n".join(users().values())
 
 @pytest.mark.parametrize("path", texts(), ids=lambda path: path.name)
 def test_what_is_made_of_the_schema_is_current(path: Path) -> None:
-    """`make settings` writes it."""
+    """`make settings` writes the file."""
     assert path.read_text() == texts()[path]
 
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_every_setting_is_used(name: str) -> None:
-    """By a service, or by a role, a playbook or a template: one that nothing reads would be believed."""
+    """A service, role, playbook or template must read it: otherwise it would have no effect, unnoticed."""
     assert "x-services" in SETTINGS[name] or re.search(rf"\b{name}\b", USERS)
 
 
 def test_the_hosts_own_copy_has_the_schema() -> None:
-    """Its job `renew` renders a release, whose variables come from there."""
+    """The host's job `renew` renders a release, whose variables come from this schema."""
     names = yaml.safe_load((ROOT / "roles/schedule/defaults/main.yml").read_text())["schedule_names"]
     assert "inventory/schema.yml" in names

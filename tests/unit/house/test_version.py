@@ -1,4 +1,4 @@
-"""The version is in one place: pyproject.toml of the checkout."""
+"""The version is defined in one place: the checkout's pyproject.toml."""
 
 from __future__ import annotations
 

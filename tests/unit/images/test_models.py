@@ -1,4 +1,4 @@
-"""Model files are taken only when they are the ones that were chosen."""
+"""Model files are accepted only if they are the chosen ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sandbox.errors import SandboxError
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A models' folder for two small files that stand for the real ones."""
+    """A models folder for two small files that replace the real ones."""
     texts = {"all-minilm/config.json": b"{}", "smollm2-135m-instruct.gguf": b"GGUF"}
     hashes = tmp_path / "models.sha256"
     hashes.write_text(
@@ -38,7 +38,7 @@ def test_whole_files_need_no_download(folder: Path) -> None:
 
 
 def test_damaged_and_missing_files_are_found(folder: Path) -> None:
-    """A download cut off half-way has a name and a size, but not the hash."""
+    """A truncated download has the right name, but not the right hash."""
     assert models.broken(folder) == []
     (folder / "smollm2-135m-instruct.gguf").write_bytes(b"GG")
     (folder / "all-minilm/config.json").unlink()
@@ -46,7 +46,7 @@ def test_damaged_and_missing_files_are_found(folder: Path) -> None:
 
 
 def test_file_touched_after_the_check_is_checked_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The stamp saves reading the files; it must not hide that one was replaced."""
+    """The stamp saves reading the files again, but must not hide a replaced file."""
     models.ensure(lambda _: None, folder)
     (folder / "all-minilm/config.json").write_bytes(b"[]")
     monkeypatch.setattr(models, "_fetch", lambda *_: None)
@@ -62,12 +62,12 @@ def test_file_touched_after_the_check_is_checked_again(folder: Path, monkeypatch
     ],
 )
 def test_each_file_comes_from_its_package(ours: str, theirs: str) -> None:
-    """The packages keep their files in places of their own."""
+    """Each package has its own layout."""
     assert models.source_of(ours) == theirs
 
 
 def test_every_committed_model_file_has_a_whole_hash() -> None:
-    """What is fetched is what was chosen: each file by hash, each package by hash."""
+    """Files and packages are pinned by hash, so what is fetched is what was chosen."""
     expected = models.required()
     assert {"smollm2-135m-instruct.gguf", "all-minilm/model.safetensors"} <= set(expected)
     assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in expected.values())

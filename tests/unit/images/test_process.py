@@ -1,4 +1,4 @@
-"""A long program keeps its user informed and fails with its own words."""
+"""A long-running program keeps its user informed and fails with its own error message."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_silence_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_failure_carries_the_error_line_and_the_log(tmp_path: Path) -> None:
-    """The reason is in the error, the whole story in the log."""
+    """The error has the reason, and the log has the whole output."""
     program = "print('one'); print('error: no space left'); print('bye'); raise SystemExit(3)"
     log = tmp_path / "build.log"
     with pytest.raises(process.ProgramError, match="no space left") as caught:
@@ -29,13 +29,13 @@ def test_failure_carries_the_error_line_and_the_log(tmp_path: Path) -> None:
 
 
 def test_program_that_takes_too_long_is_ended() -> None:
-    """The probe of Docker Hub must not hold up a machine without it."""
+    """The check of Docker Hub must not delay a machine that cannot reach it."""
     with pytest.raises(TimeoutError, match="took longer"):
         process.run([sys.executable, "-c", "import time; time.sleep(9)"], seconds=0.2)
 
 
 def test_program_without_progress_is_ended_with_all_it_started(tmp_path: Path) -> None:
-    """One connection that gives nothing held `make up` for a thousand seconds."""
+    """One stalled connection blocked `make up` for a thousand seconds."""
     program = f"sleep 60 & echo $! > {tmp_path}/child; echo downloading; wait"
     with pytest.raises(process.StalledError, match="no output for"):
         process.stream(["sh", "-c", program], lambda _: None, silence=2.0)
@@ -44,13 +44,13 @@ def test_program_without_progress_is_ended_with_all_it_started(tmp_path: Path) -
 
 
 def test_program_that_prints_is_left_alone() -> None:
-    """Slow is not stalled."""
+    """A slow program has not stalled."""
     program = "import time\nfor _ in range(4): print('x', flush=True); time.sleep(0.5)"
     process.stream([sys.executable, "-c", program], lambda _: None, silence=1.9)
 
 
 def test_build_without_progress_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three times in all, and each time it is said."""
+    """Three attempts in all, and each failed one is reported."""
     monkeypatch.setattr(images, "SILENCE_SECONDS", 1.5)
     said: list[str] = []
     tries = tmp_path / "tries"

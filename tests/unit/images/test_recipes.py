@@ -1,4 +1,4 @@
-"""An image is built again exactly when what it is made of has changed."""
+"""An image is rebuilt exactly when something that it is made of has changed."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ def changed(recipes: Path) -> set[str]:
 
 
 def test_copy_of_recipes_has_same_hashes(recipes: Path) -> None:
-    """A hash depends on content, not on where the checkout lies or when it was made."""
+    """A hash depends on content only, not on the checkout's path or on times."""
     assert changed(recipes) == set()
 
 
 def test_change_in_base_changes_everything_made_from_it(recipes: Path) -> None:
-    """A stand-in on an old base would miss what the base was changed for."""
+    """A stand-in on an old base would lack the change."""
     (recipes / "debian" / "docker-clean").write_text("// other\n")
     assert changed(recipes) == {image.recipe for image in images.IMAGES}
 
 
 def test_change_in_one_recipe_changes_only_it_and_its_children(recipes: Path) -> None:
-    """An edit to Python's recipe must not compile Ollama again."""
+    """A change in Python's recipe must not recompile Ollama."""
     with (recipes / "python" / "Dockerfile").open("a") as file:
         file.write("# other\n")
     assert changed(recipes) == {"python", "aws", "caddy", "pebble"}
@@ -48,7 +48,7 @@ def test_change_in_one_recipe_changes_only_it_and_its_children(recipes: Path) ->
 
 @pytest.mark.parametrize("what", ["added", "renamed", "executable"])
 def test_files_name_and_mode_count(recipes: Path, what: str) -> None:
-    """A Dockerfile copies names and modes too."""
+    """A Dockerfile also copies names and modes."""
     folder = recipes / "registry"
     match what:
         case "added":
@@ -61,13 +61,13 @@ def test_files_name_and_mode_count(recipes: Path, what: str) -> None:
 
 
 def test_every_recipe_belongs_to_one_image() -> None:
-    """A folder no one names is never built; a name without folder cannot be."""
+    """A folder that no image names would never be built; a name without a folder could not be."""
     folders = {path.name for path in images.RECIPES.iterdir() if path.is_dir()}
     assert sorted(image.recipe for image in images.IMAGES) == sorted(folders)
 
 
 def test_each_image_is_made_after_those_it_is_made_from_and_another_beside_it() -> None:
-    """What does not wait for another is made at the same time."""
+    """Images that do not depend on each other are built at the same time."""
     made: list[str] = []
     together = threading.Barrier(images.AT_ONCE)
     pair = {"python:3.13-slim", "ragdock-sandbox/host:trixie"}
@@ -86,7 +86,7 @@ def test_each_image_is_made_after_those_it_is_made_from_and_another_beside_it() 
 
 
 def test_after_a_failure_nothing_else_is_begun() -> None:
-    """What is on it could not be made anyway, and people wait for the message."""
+    """Images based on the failed one cannot be built anyway, and somebody waits for the message."""
     begun: list[str] = []
 
     def make(image: images.Image) -> None:
@@ -100,14 +100,14 @@ def test_after_a_failure_nothing_else_is_begun() -> None:
 
 @pytest.mark.parametrize("image", images.IMAGES, ids=lambda image: image.name)
 def test_pins_are_whole(image: images.Image) -> None:
-    """A digest is a whole one, and only an image of Docker Hub has one."""
+    """A digest is complete, and only an image of Docker Hub has one."""
     assert image.digest == "" or DIGEST.fullmatch(image.digest)
     assert image.upstream or image.digest == ""
     assert image.name.partition(":")[2] not in ("", "latest")
 
 
 def test_no_two_images_share_a_pin() -> None:
-    """Two names with one digest is a slip of copying."""
+    """Two names with one digest are a copying mistake."""
     digests = [image.digest for image in images.IMAGES if image.digest]
     assert len(digests) == len(set(digests)) > 0
 
@@ -123,6 +123,6 @@ def test_no_two_images_share_a_pin() -> None:
     ids=["ours", "ours of an older recipe", "upstream's of any digest", "of unknown origin"],
 )
 def test_image_is_ready(present: images.Present, *, ready: bool) -> None:
-    """The user's own upstream image is used as it is; a stand-in must be the current one."""
+    """A real upstream image on this machine is used as it is; a stand-in must be current."""
     image = images.Image(name="debian:trixie-slim", recipe="debian")
     assert images._ready(image, {image.name: present}, {"debian": "wanted"}) is ready

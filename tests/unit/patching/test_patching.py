@@ -1,4 +1,4 @@
-"""Which packages a patch takes, which snapshots it keeps, what it says when it stops; how status tells it."""
+"""Packages that a patch installs, snapshots it keeps, its message when it stops, and what status shows."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ KNOWN = [
     ],
 )
 def test_each_step_takes_its_packages_and_no_other(kind: str, scope: str, names: list[str]) -> None:
-    """The engine is a step of its own, after the system is well with its new packages."""
+    """The engine is a separate step, after the system is healthy with its new packages."""
     assert [one.name for one in packages.chosen(KNOWN, kind, scope)] == names
 
 
 def test_the_host_restarts_for_what_stays_in_memory() -> None:
-    """A new libc reaches running programs only by a restart; new time zones need none."""
+    """Running programs use a new libc only after a restart; new time zones need none."""
     assert packages.restart_reasons([newer("tzdata")], required=False) == []
     assert packages.restart_reasons([newer("libc6")], required=False) == ["libc6 2"]
     assert packages.restart_reasons([newer("linux-image-cloud-amd64")], required=False)
@@ -58,14 +58,14 @@ def test_the_host_restarts_for_what_stays_in_memory() -> None:
 
 
 def test_the_engine_of_the_hold_is_the_engine_of_the_patch() -> None:
-    """What unattended-upgrades is kept from is what patch.yml takes."""
+    """unattended-upgrades must leave exactly those packages alone that patch.yml installs."""
     text = (ROOT / "roles/docker_engine/vars/main.yml").read_text()
     held = next(line for line in text.splitlines() if line.startswith("_docker_engine_held:"))
     assert json.loads(held.partition(":")[2]) == list(packages.ENGINE)
 
 
 def test_snapshots_are_kept_by_count_for_each_volume() -> None:
-    """The root disk's snapshots do not push out those of the data."""
+    """Snapshots of the root disk do not displace those of the data volume."""
     made = [
         {"SnapshotId": f"{volume}{age}", "VolumeId": volume, "StartTime": NOW - timedelta(days=age)}
         for volume in ("root", "data")
@@ -89,7 +89,7 @@ NOTES = {
 
 
 def told(tmp_path: Path, notes: dict[str, Any]) -> str:
-    """What a patch says that stopped, rendered by Ansible itself."""
+    """The message of a patch that stopped, rendered by Ansible itself."""
     known = {
         "__patching_step": "packages", "_patching_steps": ["health", "packages", "verify"],
         "_patching_why": "rag-app is unhealthy", "_patching_known": notes, "ragdock_name": "unit",
@@ -114,7 +114,7 @@ def told(tmp_path: Path, notes: dict[str, Any]) -> str:
 
 
 def test_a_patch_that_stopped_prints_the_exact_ways_back(tmp_path: Path) -> None:
-    """At night, no one should have to look up an id."""
+    """At night, nobody should have to look up an id."""
     text = told(tmp_path, NOTES)
     for line in (
         'stopped at step "packages"',
@@ -131,14 +131,14 @@ def test_a_patch_that_stopped_prints_the_exact_ways_back(tmp_path: Path) -> None
 
 
 def test_a_patch_that_changed_nothing_says_so(tmp_path: Path) -> None:
-    """No way back is needed, so none is offered."""
+    """Nothing has to be undone, so no commands are shown."""
     text = told(tmp_path, {"packages": [], "snapshots": [], "backup": ""})
     assert "No package was changed." in text
     assert "aws ec2" not in text
 
 
 def write(root: Path, job: str, *, ok: bool, at: datetime, **figures: Any) -> None:
-    """A run on record."""
+    """Write the record of a run."""
     when = at.timestamp()
     records.write_record(root, records.Outcome(job, ok, when - 60, when, "" if ok else "no way", figures))
 
@@ -147,7 +147,7 @@ PLAN = {"backup": {"schedule": "17 2 * * *"}, "drill": {"schedule": ""}, "patch"
 
 
 def test_status_shows_each_job_at_a_glance(tmp_path: Path) -> None:
-    """When it last succeeded, what it verified, how it went last, when it is due."""
+    """Its last success, what it verified, the result of its last run, and when it is due."""
     write(
         tmp_path,
         "backup",
@@ -177,7 +177,7 @@ def test_status_shows_each_job_at_a_glance(tmp_path: Path) -> None:
 
 
 def test_drills_are_a_picture(tmp_path: Path) -> None:
-    """A restore that takes longer and longer, or fails, is seen before it is needed."""
+    """Restores that take ever longer, or fail, are noticed before one is needed."""
     assert "none yet" in status.picture([])
     for day, seconds in enumerate((10, 20, 0, 40)):
         write(tmp_path, "drill", ok=bool(seconds), at=NOW + timedelta(days=day), rto_seconds=seconds)
@@ -197,6 +197,6 @@ def test_drills_are_a_picture(tmp_path: Path) -> None:
     ],
 )
 def test_status_shows_what_a_loss_would_cost_now(newest: str, proven: str, expected: str) -> None:
-    """The recovery point, in words, from the moment in a backup's id."""
+    """The recovery point in words, from the time in a backup's id."""
     now = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
     assert expected in status.loss(newest, proven, now)

@@ -1,4 +1,4 @@
-"""Ctrl-C ends a run, even one that has lost a lock to a stopped worker."""
+"""Ctrl-C ends a run, even one that waits for a lock of a stopped worker."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 COLLECTIONS = Path(__file__).parents[3] / "collections"
-# Stands for ansible-playbook's main process: it takes Ctrl-C, then tidies up as `tidy` says.
-# Short naps, as there: a signal that arrives just before a sleep does not cut it short.
+# Replaces ansible-playbook's main process: it handles Ctrl-C, then cleans up as `tidy` says.
+# Short sleeps, as in the original: a signal just before a sleep does not cut it short.
 RUN = """
 import threading, time
 from ansible_collections.ragdock.host.plugins.callback.interrupt import CallbackModule
@@ -29,7 +29,7 @@ except KeyboardInterrupt:
 
 
 def interrupted(tidy: str, grace: int) -> tuple[int, str, str]:
-    """Exit code, output and error of a run that gets Ctrl-C."""
+    """Interrupt a run with Ctrl-C and return its exit code, output and error output."""
     with subprocess.Popen(
         [sys.executable, "-c", RUN.format(tidy=tidy, grace=grace)],
         cwd=COLLECTIONS,
@@ -45,7 +45,7 @@ def interrupted(tidy: str, grace: int) -> tuple[int, str, str]:
 
 
 def test_a_run_that_tidies_up_in_time_is_left_alone() -> None:
-    """The usual Ctrl-C."""
+    """The normal case of Ctrl-C."""
     code, message, error = interrupted("pass", grace=20)
     assert (code, message) == (99, "tidied up\n")
     assert "start the same command again" in error
@@ -53,7 +53,7 @@ def test_a_run_that_tidies_up_in_time_is_left_alone() -> None:
 
 @pytest.mark.parametrize("lock", ["threading.Lock()", "__import__('multiprocessing').Lock()"])
 def test_a_run_that_hangs_is_ended_and_says_what_to_do(lock: str) -> None:
-    """A lock whose owner is gone is never given."""
+    """A lock whose owner is gone is never released."""
     code, message, error = interrupted(f"lock = {lock}; lock.acquire(); lock.acquire()", grace=1)
     assert code == -signal.SIGALRM
     assert message == ""

@@ -1,4 +1,4 @@
-"""No run is silent: a long task says that it lives, and the end says where the time went."""
+"""No run is silent: a long task reports that it is alive, and the end shows where the time went."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ansible_collections.ragdock.host.plugins.callback.progress import HEARTBEAT
 
 COLLECTIONS = Path(__file__).parents[3] / "collections"
 PROMISED_SILENCE_SECONDS = 20
-# Stands for ansible-playbook's main process while a task takes five beats.
+# Replaces ansible-playbook's main process while a task takes five heartbeats.
 RUN = """
 import time
 from types import SimpleNamespace
@@ -30,7 +30,7 @@ progress.v2_playbook_on_stats(None)
 
 
 def test_a_long_task_beats_and_the_end_shows_the_time_of_each_stage() -> None:
-    """A quick task is not mentioned: its name has just been printed."""
+    """A quick task gets no heartbeat: its name has just been printed."""
     output = subprocess.run(
         [sys.executable, "-c", RUN], cwd=COLLECTIONS, capture_output=True, text=True, check=True
     ).stdout
@@ -46,5 +46,5 @@ def test_a_long_task_beats_and_the_end_shows_the_time_of_each_stage() -> None:
 
 
 def test_the_beat_is_shorter_than_the_documented_silence() -> None:
-    """Twenty seconds; the clock is checked ten times a beat."""
+    """The documented limit is 20 seconds; the clock is checked ten times per heartbeat."""
     assert HEARTBEAT_SECONDS * 1.1 < PROMISED_SILENCE_SECONDS - 2

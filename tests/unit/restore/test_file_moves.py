@@ -1,4 +1,4 @@
-"""Files go forth and back; a kill after any single step is completed or undone by doing it again."""
+"""Files are moved and moved back; a kill after any single step is completed or undone by a second run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.restore.file_moves im
 
 
 def tree(root: Path) -> dict[str, str]:
-    """Path -> text."""
+    """Path -> text of each file below a directory."""
     return {str(path): (root / path).read_text() for path in files_below(root)}
 
 
@@ -33,7 +33,7 @@ def put(root: Path, **files: str) -> None:
 
 @pytest.fixture
 def paths(tmp_path: Path) -> RestorePaths:
-    """Live files, and a backup of others."""
+    """Live files and the files of a backup, which differ."""
     found = RestorePaths(tmp_path / "live", tmp_path / "staged", tmp_path / "aside")
     put(found.live, same="1", changed="new", u__1__extra="mine")
     put(found.staged, same="1", changed="old", u__2__lost="back")
@@ -48,7 +48,7 @@ AFTER = {"same": "1", "changed": "old", "u/2/lost": "back"}
 
 @pytest.fixture
 def moves(paths: RestorePaths) -> list[Move]:
-    """All that has to move."""
+    """All moves of the restore."""
     found: list[Move] = plan(paths, WANTED, others=["u/1/extra"])
     return found
 
@@ -71,11 +71,11 @@ def test_back_restores_every_file_and_every_directory(paths: RestorePaths, moves
 
 
 class Killed(BaseException):
-    """The process is no more."""
+    """The process was killed."""
 
 
 def killer(after: int) -> Callable[[str, tuple[object, ...]], None]:
-    """Raises at the n-th change of the file system."""
+    """Return an audit function that raises at the n-th change of the file system."""
     left = [after]
 
     def audit(event: str, _arguments: tuple[object, ...]) -> None:
@@ -92,7 +92,7 @@ def killer(after: int) -> Callable[[str, tuple[object, ...]], None]:
 def test_a_kill_before_any_step_is_undone_or_completed(
     paths: RestorePaths, moves: list[Move], step: int, then: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every change of the file system goes through these five calls; the n-th is the last of its life."""
+    """Every change of the file system goes through these five calls; the process dies at the n-th."""
     audit = killer(step)
     originals = {
         name: getattr(os, name) for name in ("rename", "replace", "link", "mkdir", "rmdir", "unlink")

@@ -1,4 +1,4 @@
-"""A restore changes the ledger's tables by the worker's image; the collection only reads and copies them."""
+"""A restore changes ledger tables with the worker's image; the collection only reads and copies them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Words = tuple[str, ...]
 
 
 class Here(Engine):
-    """Runs what a container would run on this machine, with the host's paths in place of the mounts."""
+    """Runs the containers' commands on this machine, with the host's paths in place of the mounts."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class Here(Engine):
 
 
 def bring(path: Path, *names: str, ready: bool = True) -> Ledger:
-    """A ledger with documents of these names."""
+    """Create a ledger with documents of these names."""
     found = Ledger(path)
     for name in names:
         sha = name.encode().hex().ljust(64, "0")
@@ -73,13 +73,13 @@ def bring(path: Path, *names: str, ready: bool = True) -> Ledger:
 
 
 def states(found: Ledger) -> dict[str, DocumentState]:
-    """Name -> state."""
+    """Document name -> state."""
     return {one.name: one.state for one in found.list()}
 
 
 @pytest.fixture
 def live(tmp_path: Path) -> Iterator[Ledger]:
-    """The ledger of the stack."""
+    """The stack's live ledger."""
     (tmp_path / "data").mkdir()
     with closing(bring(tmp_path / "data" / "ledger.sqlite3", "a", "b")) as found:
         yield found
@@ -87,7 +87,7 @@ def live(tmp_path: Path) -> Iterator[Ledger]:
 
 @pytest.fixture
 def backup(live: Ledger, tmp_path: Path) -> Path:
-    """The same ledger a while ago."""
+    """An earlier copy of the same ledger."""
     ledger.copy(tmp_path / "data" / "ledger.sqlite3", tmp_path / "backup.sqlite3")
     return tmp_path / "backup.sqlite3"
 
@@ -106,7 +106,7 @@ def made(here: Here, tmp_path: Path) -> changes.LedgerChanges:
 def test_the_live_ledger_gets_the_content_of_the_backup(
     live: Ledger, backup: Path, made: changes.LedgerChanges
 ) -> None:
-    """What was added since the restore began stays, unless everything has to be as before."""
+    """What was added since the restore began stays, unless an exact restore was requested."""
     bring(live._path, "later", ready=False).close()
     assert made.replace(backup, since=0) == 1
     assert states(live) == dict.fromkeys("ab", DocumentState.READY) | {"later": DocumentState.QUEUED}
@@ -147,7 +147,7 @@ def test_an_older_ledger_is_migrated_where_it_is(tmp_path: Path, made: changes.L
 def test_the_container_has_no_network_no_rights_and_ends_before_the_next_one(
     backup: Path, made: changes.LedgerChanges, here: Here
 ) -> None:
-    """A killed run's container may still be at work; what it is given is readable by the worker alone."""
+    """A killed run's container may still be running; only the worker can read its files."""
     made.bring_back(backup)
     swept, words = here.commands
     assert swept == ("rm", "--force", changes.NAME)
@@ -195,18 +195,18 @@ WRITES = re.compile(
     r"|(CREATE|DROP)\s+(TEMP\s+)?(TABLE|INDEX|VIEW|TRIGGER)|VACUUM|PRAGMA\s+\w+\s*=)",
     re.IGNORECASE,
 )
-# A copy is one file; the header of a copy is no table of a ledger.
+# This statement turns a copy into one file: it changes the header, and no table of a ledger.
 ALLOWED = "PRAGMA journal_mode = DELETE"
 
 
 def statements(source: str) -> list[str]:
-    """The texts of a program that would change a database."""
+    """The strings of a program that would change a database."""
     texts = [one.value for one in ast.walk(ast.parse(source)) if isinstance(one, ast.Constant)]
     return [one for one in texts if isinstance(one, str) and WRITES.search(one) and one != ALLOWED]
 
 
 def test_the_collection_writes_no_sql() -> None:
-    """Whatever changes a table belongs to rag_core, which runs in the worker's image."""
+    """Code that changes a table belongs in rag_core, which runs in the worker's image."""
     found = {path.name: statements(path.read_text()) for path in PLUGINS.rglob("*.py")}
     assert {name: texts for name, texts in found.items() if texts} == {}
     own = CHECKOUT / "services/rag_core/src/rag_core/ledger/restoring.py"

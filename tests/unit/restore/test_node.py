@@ -1,4 +1,4 @@
-"""A throwaway node is asked without TLS, by the same code as the stack's own."""
+"""A throwaway node is queried without TLS, by the same code as the stack's own."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ansible_collections.ragdock.host.plugins.module_utils.opensearch.client imp
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Says which host it was asked as."""
+    """Answers like a node, with the Host header that it received."""
 
     def do_GET(self) -> None:
-        """Answer."""
+        """Answer with a version."""
         body = b'{"version": {"number": "2.19.1"}}'
         self.send_response(200)
         self.send_header("X-Asked-As", self.headers["Host"])
@@ -24,7 +24,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def test_a_node_without_tls_answers_and_is_named_when_it_is_gone() -> None:

@@ -1,4 +1,4 @@
-"""Assumes nothing: the Parameter Store is a local one."""
+"""Fixtures of the rotation tests: they use a mocked Parameter Store, and no credentials of this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Certificates are rotated in pairs, an authority with what it signed; cut off anywhere, halves fit."""
+"""An authority is rotated with what it signed; keys and certificates match after any interruption."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ CA, LEAVES = "opensearch_ca", ["opensearch_node", "opensearch_admin"]
 
 
 class CutError(Exception):
-    """The run was killed."""
+    """Raised where the run is killed."""
 
 
 @pytest.fixture
 def filled(store: Store) -> Store:
-    """A store with a deployment's certificates."""
+    """A store with the certificates of a deployment."""
     maker.make(store, {"passwords": [], "certificates": PAIRS, "deployment": "tried"}, dry=False)
     return store
 
 
 def step(store: Store, name: str, expected: str = "", **how: Any) -> Any:
-    """One step of the module."""
+    """Run one step of the module."""
     params = {
         "step": name, "wanted": expected, "names": [CA, *LEAVES], "alone": [], "apart": [],
         "certificates": PAIRS, "deployment": "tried", "due_days": 60, "notes": {}, "crossed": [],
@@ -48,7 +48,7 @@ def step(store: Store, name: str, expected: str = "", **how: Any) -> Any:
 
 
 def rotate(store: Store, expected: str = "") -> Iterator[str]:
-    """The steps as roles/rotation takes them; what was reached."""
+    """Take the steps in the order of roles/rotation and yield what was reached."""
     if not (begun := step(store, "begin", expected))["begun"] and not begun["promoted"]:
         return
     yield "begun"
@@ -61,12 +61,12 @@ def rotate(store: Store, expected: str = "") -> Iterator[str]:
 
 
 def values(store: Store) -> dict[str, str]:
-    """What a reader of the secrets gets."""
+    """The values that a reader of the secrets receives."""
     return dict(settled({name: store.value(name).decode() for name in store.names()}))
 
 
 def signed_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
-    """Whether the authority's key made the signature."""
+    """Return whether the authority's key made the signature."""
     try:
         certificate.verify_directly_issued_by(authority)
     except InvalidSignature:
@@ -75,7 +75,7 @@ def signed_by(certificate: x509.Certificate, authority: x509.Certificate) -> boo
 
 
 def fits(found: dict[str, str]) -> bool:
-    """Each key fits its certificate, and each certificate is signed by one whom its readers trust."""
+    """Return whether each key matches its certificate and readers trust the signer of each certificate."""
     trusted = x509.load_pem_x509_certificates(found[f"{CA}_cert"].encode())
     for name in LEAVES:
         certificate = x509.load_pem_x509_certificate(found[f"{name}_cert"].encode())
@@ -88,7 +88,7 @@ def fits(found: dict[str, str]) -> bool:
 
 
 def test_a_leaf_is_new_under_the_same_authority(filled: Store) -> None:
-    """No one who trusts the authority need learn anything."""
+    """Nobody who trusts the authority has to do anything."""
     before = values(filled)
     assert list(rotate(filled, "opensearch_node")) == [
         "begun",
@@ -104,7 +104,7 @@ def test_a_leaf_is_new_under_the_same_authority(filled: Store) -> None:
 
 
 def test_an_authority_takes_with_it_what_it_signed(filled: Store) -> None:
-    """A certificate that the old one signed would be refused when it goes."""
+    """A certificate that the old authority signed would be refused after its removal."""
     before = values(filled)
     list(rotate(filled, CA))
     after = values(filled)
@@ -116,7 +116,7 @@ def test_an_authority_takes_with_it_what_it_signed(filled: Store) -> None:
 
 
 def test_both_authorities_are_trusted_until_the_old_one_has_signed_nothing(filled: Store) -> None:
-    """The order is the promise: trust first, then the signature, then the end of the old trust."""
+    """The order matters: trust the new authority first, then sign with it, then stop trusting the old one."""
     count = [len(x509.load_pem_x509_certificates(values(filled)[f"{CA}_cert"].encode()))]
     for _ in rotate(filled, CA):
         count.append(len(x509.load_pem_x509_certificates(values(filled)[f"{CA}_cert"].encode())))
@@ -127,7 +127,7 @@ def test_both_authorities_are_trusted_until_the_old_one_has_signed_nothing(fille
 def test_a_run_that_is_cut_off_at_any_write_leaves_what_fits_and_is_completed(
     store: Store, monkeypatch: pytest.MonkeyPatch, expected: str
 ) -> None:
-    """A reader in between, a start of OpenSearch or a deployment, gets matching halves."""
+    """A reader in between (OpenSearch at its start, a deployment) gets matching keys and certificates."""
     left = 0
 
     def counted(real: Any) -> Any:
@@ -162,14 +162,14 @@ def test_a_run_that_is_cut_off_at_any_write_leaves_what_fits_and_is_completed(
         after = values(store)
         assert set(after) == set(before), cut
         assert fits(after)
-        # With nothing written, nothing was begun.
+        # If nothing was written, the rotation had not begun.
         assert (after["opensearch_node_cert"] != before["opensearch_node_cert"]) == (cut > 0), cut
         assert list(rotate(store)) == []
     raise AssertionError("a rotation has no end")
 
 
 def test_an_authority_waits_for_a_leaf_that_is_half_way(filled: Store) -> None:
-    """Its new certificate has the old signature, and would be refused afterwards."""
+    """The leaf's new certificate has the old signature, and would be refused afterwards."""
     step(filled, "begin", "opensearch_node")
     with pytest.raises(LookupError, match=r"opensearch_node is half-way.*without names"):
         step(filled, "begin", CA)
@@ -182,7 +182,7 @@ def test_an_authority_waits_for_a_leaf_that_is_half_way(filled: Store) -> None:
 def test_due_are_those_that_end_soon(
     store: Store, monkeypatch: pytest.MonkeyPatch, days: int, *, due: bool
 ) -> None:
-    """The setting's number of days; nothing is made new for nothing."""
+    """The setting is a number of days, and nothing is renewed without need."""
     monkeypatch.setattr(certificates, "LEAF_LIFE", timedelta(days=days))
     maker.make(store, {"passwords": [], "certificates": PAIRS, "deployment": "tried"}, dry=False)
     assert step(store, "begin", "due", dry=True)["begun"] == (LEAVES if due else [])
@@ -191,7 +191,7 @@ def test_due_are_those_that_end_soon(
 def test_a_leaf_is_not_due_under_an_authority_that_ends_itself(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A new one would end with it, and be due again the next day: the authority is what is due."""
+    """A new leaf would expire with the authority and be due again the next day: the authority is due."""
     monkeypatch.setattr(certificates, "CA_LIFE", timedelta(days=40))
     maker.make(store, {"passwords": [], "certificates": PAIRS, "deployment": "tried"}, dry=False)
     assert step(store, "begin", "due", names=LEAVES, dry=True)["begun"] == []
@@ -201,14 +201,14 @@ def test_a_leaf_is_not_due_under_an_authority_that_ends_itself(
 
 
 def test_the_hosts_own_job_leaves_alone_what_an_operator_began(filled: Store) -> None:
-    """It cannot let everybody trust the new authority, and would go on to its signature."""
+    """The job cannot make everybody trust the new authority, and would sign with it all the same."""
     step(filled, "begin", CA)
     with pytest.raises(LookupError, match=r"opensearch_ca is half-way.*rotate\.yml"):
         step(filled, "begin", "due", names=LEAVES, apart=[CA])
 
 
 def test_no_leaf_outlives_its_authority(filled: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is told of its end would be wrong."""
+    """Otherwise its reported end would be wrong."""
     soon = datetime.now(UTC) + timedelta(days=10)
     monkeypatch.setattr(certificates, "CA_LIFE", timedelta(days=10))
     list(rotate(filled, CA))
@@ -217,7 +217,7 @@ def test_no_leaf_outlives_its_authority(filled: Store, monkeypatch: pytest.Monke
 
 
 def test_a_client_that_trusts_the_old_authority_accepts_the_new_one(filled: Store) -> None:
-    """People cannot all trust the new one at one point in time; a countersigned one needs none."""
+    """Users cannot all switch at once; with a countersigned authority they do not have to."""
     how: dict[str, Any] = {"names": [EDGE], "alone": [EDGE], "crossed": [EDGE]}
     assert step(filled, "begin", "all", **how)["begun"] == []
     old = values(filled)
@@ -252,7 +252,7 @@ def test_an_endpoint_is_rotated_again_and_again(filled: Store) -> None:
 
 
 def test_while_the_model_hosts_authority_is_rotated_the_main_host_trusts_both() -> None:
-    """The model host uses the successor before the old one is replaced; a key of it stays one."""
+    """The model host uses the successor before the old one is replaced. Its key stays a single value."""
     values = {"model_host_ca_cert": "OLD\n", "model_host_ca_cert_next": "NEW\n", "model_host_key": "old"}
     found = settled(values | {"model_host_key_next": "new"})
     assert (found["model_host_ca_cert"], found["model_host_key"]) == ("OLD\nNEW\n", "old")

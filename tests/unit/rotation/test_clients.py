@@ -1,4 +1,4 @@
-"""While a secret is rotated, services take both values, and the deployment hands them both."""
+"""While a secret is rotated, services accept both values, and the deployment provides both."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from rag_core.index.client import IndexClient
 
 
 class Engine(ThreadingHTTPServer):
-    """Answers one password; counts what it refused."""
+    """A server that accepts one password and counts refusals."""
 
     taken = "old"
     refused = 0
 
 
 class Handler(BaseHTTPRequestHandler):
-    """As OpenSearch answers."""
+    """Answers as OpenSearch does."""
 
     server: Engine
 
     def do_GET(self) -> None:
-        """Health for the right password."""
+        """Answer with the health if the password is right."""
         right = base64.b64encode(f"user:{self.server.taken}".encode()).decode()
         good = self.headers.get("Authorization") == f"Basic {right}"
         self.server.refused += not good
@@ -40,12 +40,12 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
 def engine() -> Iterator[Engine]:
-    """A server that takes the old password."""
+    """A server that accepts the old password."""
     server = Engine(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -56,7 +56,7 @@ def engine() -> Iterator[Engine]:
 
 
 def client(engine: Engine, password: str) -> IndexClient:
-    """A client of it."""
+    """A client of that server."""
     address = f"http://127.0.0.1:{engine.server_address[1]}"
     return IndexClient(address=address, alias="a", user="user", password=password, ca=None, timeout=5)
 
@@ -74,7 +74,7 @@ def test_no_request_fails_when_the_password_changes_under_a_client(engine: Engin
 
 
 def test_a_client_whose_passwords_are_all_refused_says_so(engine: Engine) -> None:
-    """A refusal is never an endless try."""
+    """It must not retry for ever."""
     engine.taken = "another"
     index = client(engine, "old\nnew")
     with pytest.raises(OpenSearchRefused):
@@ -94,12 +94,12 @@ def test_a_client_whose_passwords_are_all_refused_says_so(engine: Engine) -> Non
     ],
 )
 def test_the_app_takes_each_value_and_nothing_else(given: str, expected: str, *, taken: bool) -> None:
-    """Both until the old one is dropped; never the file's whole text."""
+    """Both values are accepted until the old one is dropped, but never the whole text of the file."""
     assert either(given, expected) is taken
 
 
 def test_a_service_gets_both_values_only_while_they_differ() -> None:
-    """After the promotion the deployment hands out the new value alone."""
+    """After the promotion, the deployment provides only the new value."""
     values = {"api_token": "old", "api_token_next": "new", "app_password": "x", "app_password_next": "x"}
     assert stack.stack_with_both(values) == {"api_token": "old\nnew"}
     assert stack.stack_with_both({"stray_next": "1"}) == {}

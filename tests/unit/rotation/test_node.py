@@ -1,4 +1,4 @@
-"""A node takes new certificates while it runs; only one that no one can trust any more is started again."""
+"""A node takes new certificates while it runs; it is restarted only if no known authority can reach it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ADMIN = {"common_name": "ragdock-admin", "usages": ["client"]}
 
 
 class Signed:
-    """An authority and what it signed."""
+    """An authority and the certificates that it signed."""
 
     def __init__(self) -> None:
         self.ca = issue({"common_name": "CA"}, "tried", None)
@@ -34,17 +34,17 @@ class Signed:
 
     @property
     def authority(self) -> str:
-        """Its certificate."""
+        """The certificate of the authority."""
         return str(self.ca.pem()[1])
 
     def node(self) -> str:
-        """A node's file: key and certificate."""
+        """Create a node's file: key and certificate."""
         made: Pair = issue(NODE, "tried", self.ca)
         return "".join(made.pem())
 
 
 class Engine:
-    """A TLS server that reads its files when it starts and when it is asked to, and its container."""
+    """A node with its container: a TLS server that reads its files at its start and on request."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -58,13 +58,13 @@ class Engine:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def outer(self) -> ssl.SSLContext:
-        """Whatever handshake comes gets the context of now."""
+        """A context that gives each handshake the current context."""
         context = self.fresh()
         context.sni_callback = lambda connection, *_: setattr(connection, "context", self.context)
         return context
 
     def fresh(self) -> ssl.SSLContext:
-        """What its files hold now."""
+        """A context with the current content of the files."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.files / "node.pem")
         context.load_verify_locations(self.files / "ca.pem")
@@ -72,7 +72,7 @@ class Engine:
         return context
 
     def handler(self) -> type[BaseHTTPRequestHandler]:
-        """Answers the reload for a client with a certificate."""
+        """A handler that reloads the files for a client with a certificate."""
         engine = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -90,7 +90,7 @@ class Engine:
         return Handler
 
     def docker(self, words: list[str]) -> tuple[int, str, str]:
-        """What the module runs."""
+        """Answer the docker commands that the module runs."""
         if words[1] == "ps":
             return 0, "c0ffee\n", ""
         if words[1] == "restart":
@@ -103,7 +103,7 @@ class Engine:
         return 0, json.dumps([found]), ""
 
     def bring(self, signed: Signed, files: dict[str, str] | None = None, *, check: bool = False) -> Any:
-        """The module's work."""
+        """Run the module."""
         expected = {
             "root": str(self.root), "project": "ragdock", "server_name": "opensearch", "timeout": 3,
             "admin_cert": signed.admin[1], "admin_key": signed.admin[0],
@@ -116,20 +116,20 @@ class Engine:
         return module.bring(self.docker, expected, check=check)
 
     def shows(self) -> bytes:
-        """The certificate it shows."""
+        """The certificate that the server shows."""
         found: bytes = module.served("127.0.0.1", self.server.server_address[1])
         return found
 
 
 @pytest.fixture
 def old() -> Signed:
-    """The authority that is."""
+    """The authority before a rotation."""
     return Signed()
 
 
 @pytest.fixture
 def engine(tmp_path: Path, old: Signed, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
-    """A node that runs."""
+    """A running node."""
     files = tmp_path / "secrets/opensearch"
     files.mkdir(parents=True)
     (files / "ca.pem").write_text(old.authority)
@@ -144,7 +144,7 @@ def engine(tmp_path: Path, old: Signed, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 def test_a_new_certificate_is_served_without_a_restart(engine: Engine, old: Signed) -> None:
-    """And again nothing: a second run would else be a change each time."""
+    """A second run changes nothing: otherwise every run would report a change."""
     new = old.node()
     message = engine.bring(old, {"node.pem": new})
     assert message == {"written": ["opensearch/node.pem"], "restarted": False, "changed": True}
@@ -154,7 +154,7 @@ def test_a_new_certificate_is_served_without_a_restart(engine: Engine, old: Sign
 
 
 def test_what_a_killed_run_wrote_is_taken_by_the_next(engine: Engine, old: Signed) -> None:
-    """The file is as wanted, what is served is not."""
+    """The file is as wanted, but the node still serves the old one."""
     new = old.node()
     (engine.files / "node.pem").write_text(new)
     assert engine.bring(old)["changed"]
@@ -163,7 +163,7 @@ def test_what_a_killed_run_wrote_is_taken_by_the_next(engine: Engine, old: Signe
 
 
 def test_an_authority_changes_by_way_of_both(engine: Engine, old: Signed) -> None:
-    """Each step is asked for by an admin whom the node trusts at that moment."""
+    """Each step is requested by an admin whom the node trusts at that time."""
     new = Signed()
     engine.bring(old, {"ca.pem": old.authority + new.authority})
     engine.bring(new, {"node.pem": new.node()})
@@ -174,7 +174,7 @@ def test_an_authority_changes_by_way_of_both(engine: Engine, old: Signed) -> Non
 
 
 def test_a_node_that_trusts_no_known_authority_is_restarted(engine: Engine) -> None:
-    """As after parameters were deleted by hand: it is refused by all already."""
+    """For example after parameters were deleted by hand: everyone is already refused by it."""
     new = Signed()
     message = engine.bring(new, {"ca.pem": new.authority, "node.pem": new.node()})
     assert message["restarted"]
@@ -184,7 +184,7 @@ def test_a_node_that_trusts_no_known_authority_is_restarted(engine: Engine) -> N
 def test_a_container_that_does_not_see_the_directory_is_left_to_the_next_start(
     engine: Engine, old: Signed
 ) -> None:
-    """One of an older release has the files of its start."""
+    """A container of an older release has the files of its start."""
     engine.mounted = False
     message = engine.bring(old, {"node.pem": old.node()})
     assert message == {"written": ["opensearch/node.pem"], "restarted": False, "changed": True}
@@ -193,7 +193,7 @@ def test_a_container_that_does_not_see_the_directory_is_left_to_the_next_start(
 def test_with_a_certificate_that_has_ended_nothing_is_asked(
     engine: Engine, old: Signed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A restart would meet it again, and fail; the rotation must come to the new one first."""
+    """A restart would fail with this certificate; the rotation must get to the new one first."""
     with monkeypatch.context() as patched:
         patched.setattr(certificates, "LEAF_LIFE", timedelta(minutes=-1))
         ended = old.node()
@@ -204,7 +204,7 @@ def test_with_a_certificate_that_has_ended_nothing_is_asked(
 
 
 def test_a_check_writes_nothing(engine: Engine, old: Signed) -> None:
-    """And says what it would."""
+    """It reports what it would write."""
     before = (engine.files / "node.pem").read_text()
     assert engine.bring(old, {"node.pem": old.node()}, check=True)["written"] == ["opensearch/node.pem"]
     assert (engine.files / "node.pem").read_text() == before

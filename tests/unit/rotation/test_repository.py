@@ -1,4 +1,4 @@
-"""The backups' repository, a real one: a new key first, then the old one goes."""
+"""A real backup repository: the new key is added first, then the old one is removed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def repository(tmp_path: Path) -> Repository:
 
 
 def change(place: str, password: str, new: str = "", remove: str = "") -> dict[str, object]:
-    """The module's work."""
+    """Run the module."""
     root = Path(place).parent
     given = {"location": place, "region": "", "password": password, "new_password": new, "remove": remove}
     given["root"] = str(root)
@@ -45,11 +45,11 @@ def test_both_open_it_then_only_the_new(repository: Repository, tmp_path: Path) 
 
 
 def test_the_key_in_use_is_never_removed(repository: Repository) -> None:
-    """The backups would be lost."""
+    """Otherwise the backups would be lost."""
     assert not change(repository.location, "old", remove=repository.key())["changed"]
     assert repository.key()
 
 
 def test_a_repository_that_is_not_there_needs_no_new_key(tmp_path: Path) -> None:
-    """The first backup begins with the password of that day."""
+    """The first backup creates it with the password of that day."""
     assert change(str(tmp_path / "none"), "old", new="new") == {"changed": False, "key": ""}

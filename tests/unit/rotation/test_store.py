@@ -1,4 +1,4 @@
-"""A rotation's memory is the Parameter Store alone: each step may be cut off and done again."""
+"""A rotation keeps its state in the Parameter Store alone, so each step can be interrupted and repeated."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAMES = ["api_token", "restic_password"]
 def step(
     store: Store, name: str, expected: str = "", notes: dict[str, str] | None = None, **how: bool
 ) -> Any:
-    """One step of the module."""
+    """Run one step of the module."""
     params = {
         "step": name, "wanted": expected, "names": NAMES, "notes": notes or {},
         "alone": [], "apart": [], "certificates": [], "deployment": "tried", "due_days": 0, "crossed": [],
@@ -24,7 +24,7 @@ def step(
 
 
 def test_a_rotation_leaves_one_new_value_and_nothing_beside_it(store: Store) -> None:
-    """What stays beside a secret would be accepted by the next deployment."""
+    """The next deployment would accept any value that stays beside a secret."""
     assert step(store, "begin", "api_token")["begun"] == ["api_token"]
     new = store.value("api_token_next")
     assert store.value("api_token") == b"the-token-that-was"
@@ -35,7 +35,7 @@ def test_a_rotation_leaves_one_new_value_and_nothing_beside_it(store: Store) -> 
 
 
 def test_all_names_them_all_and_nothing_names_none(store: Store) -> None:
-    """Nothing is rotated that no one asked for."""
+    """Only requested secrets are rotated."""
     quiet = step(store, "begin")
     assert not quiet["changed"]
     assert quiet["begun"] == []
@@ -43,7 +43,7 @@ def test_all_names_them_all_and_nothing_names_none(store: Store) -> None:
 
 
 def test_an_interrupted_run_continues_with_the_same_value(store: Store) -> None:
-    """A second new value would refuse the clients that have the first."""
+    """A second new value would lock out the clients that already have the first."""
     step(store, "begin", "api_token")
     new = store.value("api_token_next")
     again = step(store, "begin")
@@ -53,7 +53,7 @@ def test_an_interrupted_run_continues_with_the_same_value(store: Store) -> None:
 
 
 def test_a_run_that_was_cut_off_after_the_promotion_only_ends_the_old(store: Store) -> None:
-    """Asked for again by name or not, the value is not changed a second time."""
+    """Whether it is requested again by name or not, the value does not change a second time."""
     step(store, "begin", "api_token")
     step(store, "promote")
     new = store.value("api_token")
@@ -65,10 +65,10 @@ def test_a_run_that_was_cut_off_after_the_promotion_only_ends_the_old(store: Sto
 
 
 def test_the_old_key_of_the_backups_is_known_until_the_end(store: Store) -> None:
-    """After the promotion no password tells which key was the old one."""
+    """After the promotion, the passwords no longer show which key was the old one."""
     step(store, "begin", "restic_password")
     assert step(store, "promote", notes={"restic_password": "0a1b"})["notes"] == {"restic_password": "0a1b"}
-    # The next run's present key is the new one.
+    # In the next run, the current key is the new one.
     again = step(store, "promote", notes={"restic_password": "ffff"})
     assert again["notes"] == {"restic_password": "0a1b"}
     step(store, "finish")
@@ -76,14 +76,14 @@ def test_the_old_key_of_the_backups_is_known_until_the_end(store: Store) -> None
 
 
 def test_a_name_that_is_none_is_refused_before_anything_changes(store: Store) -> None:
-    """A typing error must not leave a secret that its owner believes rotated."""
+    """A typo must not leave a secret unrotated that its owner believes rotated."""
     with pytest.raises(LookupError, match="api_token, restic_password, or all, or due"):
         step(store, "begin", "api_token,api_tokne")
     assert store.names() == set(NAMES)
 
 
 def test_a_check_changes_nothing_and_shows_no_value(store: Store) -> None:
-    """What --check prints is copied and mailed."""
+    """The output of --check is copied and mailed."""
     message = step(store, "begin", "all", dry=True)
     assert message["begun"] == NAMES
     assert store.names() == set(NAMES)

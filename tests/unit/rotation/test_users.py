@@ -1,4 +1,4 @@
-"""Which users of OpenSearch get which new password, from the mapping that the stack has."""
+"""Which OpenSearch users get which new password, according to the stack's mapping."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SECRETS = {secret: f"old {secret}" for secret in STACK["stack_opensearch_users"]
 
 
 def value(name: str, *begun: str) -> Any:
-    """A variable of the roles while these secrets are rotated."""
+    """The value of a role variable while these secrets are rotated."""
     values = SECRETS | {f"{one}_next": f"new {one}" for one in begun}
     given = {
         key: trust_as_template(one) if isinstance(one, str) else one

@@ -39,7 +39,7 @@ HOST = Instance(
         ("running", "created", 0, False, False, Action.START),
         ("running", "exited", REBOOTED, True, False, Action.START),
         ("running", "exited", POWERED_OFF, True, False, Action.REPORT_OFF),
-        # Ended while no one looked (`down`, or this machine restarted): not the host's own wish.
+        # Stopped while the loop did not run (`down`, or a restart of this machine): not by the host itself.
         ("running", "exited", POWERED_OFF, False, False, Action.START),
         ("running", "exited", 137, True, False, Action.START),
         ("stopped", "running", 0, True, False, Action.STOP),
@@ -52,19 +52,19 @@ HOST = Instance(
 def test_action(
     state: str, container: str | None, code: int, seen: bool, reboot: bool, wanted: Action
 ) -> None:
-    """Each row is one thing that can be seen."""
+    """Each row is one state that the loop can observe."""
     assert decide(state, container, code, seen_running=seen, reboot=reboot) is wanted
 
 
 def test_a_volume_keeps_its_device_name() -> None:
-    """A name that moved would put one volume's data in the other's place."""
+    """If a name moved, one volume would appear in the place of another."""
     first = assign(["vol-a", "vol-b"], [])
     assert first == {"vol-a": "nvme1n1", "vol-b": "nvme2n1"}
     assert assign(["vol-b", "vol-c"], first.items()) == {"vol-b": "nvme2n1", "vol-c": "nvme1n1"}
 
 
 def test_hardware_lists_routes_and_disks() -> None:
-    """The host's script reads exactly these lines."""
+    """The host's script reads these exact lines."""
     disk = Disk(name="nvme1n1", major=7, minor=3, volume_id="vol-0ab")
     assert hardware(HOST, [disk], "10.20.1.2", SANDBOX).splitlines() == [
         "route 169.254.169.254/32 10.20.1.2",
@@ -103,7 +103,7 @@ def test_a_security_group_admits_tcp_from_its_ranges(rule: dict[str, object], wa
 
 
 def test_forwards_lead_to_running_hosts_through_open_ports() -> None:
-    """Neither to a stopped host nor through a closed port; each for those whom the group admits."""
+    """Not to a stopped host, nor through a closed port; each admits the ranges of the security group."""
     web = {"sg-web": Group(id="sg-web", rules=(Rule(low=443, high=443, source=OFFICE),))}
     address = (Address(public_ip="127.1.2.3", instance_id="i-1"), Address(public_ip="127.1.2.4"))
     up = Cloud(instances=(HOST,), addresses=address, groups=web)
@@ -121,7 +121,7 @@ def test_a_forward_admits_those_of_its_ranges(client: str, wanted: bool) -> None
 
 
 def test_url_is_of_the_instance_with_this_name() -> None:
-    """Another deployment in the same account has another tag."""
+    """Another deployment in the same account has a different tag."""
     addresses = (Address(public_ip="127.1.2.3", instance_id="i-1"),)
     assert url(SANDBOX, Cloud(instances=(HOST,), addresses=addresses)) == "https://127.1.2.3/"
     other = HOST.model_copy(update={"tags": {"ragdock:name": "other"}})

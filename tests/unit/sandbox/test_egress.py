@@ -38,7 +38,7 @@ ADDRESSED = Cloud(instances=(HOST,), addresses=(Address(public_ip="127.1.2.3", i
     ids=["no address", "another's address", "address", "fault egress", "fault apt", "both", "ended"],
 )
 def test_which_ways_are_closed(cloud: Cloud, faults: set[str], wanted: set[Any]) -> None:
-    """A host waits for its address on EC2: what its first boot fetches has to be fetched again."""
+    """On EC2 a host waits for its address, so its first boot has to retry downloads."""
     assert egress.closed(cloud, BRIDGES, frozenset(faults)) == wanted
 
 
@@ -49,7 +49,7 @@ class Rules:
         self.lines = list(lines)
 
     def ip(self, _rule: str, verb: str, *words: str) -> str:
-        """One call of `ip rule`."""
+        """Stands in for `ip rule`."""
         if verb == "show":
             return "\n".join(self.lines)
         given = dict(itertools.pairwise(words))
@@ -63,7 +63,7 @@ OTHERS = ["0:\tfrom all lookup local", "16925:\tfrom all to 169.254.169.254 iif 
 
 
 def test_rules_follow_what_is_closed_and_nothing_else_is_touched() -> None:
-    """Each change is said once."""
+    """Each change is reported once."""
     rules = Rules(*OTHERS)
     first = frozenset({("br-1", "10.20.1.4", False), ("br-1", "10.20.1.5", True)})
     assert list(egress.follow(first, rules.ip)) == [
@@ -80,13 +80,13 @@ def test_rules_follow_what_is_closed_and_nothing_else_is_touched() -> None:
 
 
 def test_a_rule_of_a_network_that_is_gone_is_known() -> None:
-    """Or it would stay for good."""
+    """Otherwise it would never be removed."""
     rules = Rules("16926:\tfrom 10.20.1.4 iif br-1 [detached] blackhole")
     assert egress.present(rules.ip) == {("br-1", "10.20.1.4", False)}
 
 
 def test_faults_are_switched_by_name(tmp_path: Path) -> None:
-    """And kept until they are switched off."""
+    """A fault stays on until it is switched off."""
     sandbox = Sandbox(checkout=tmp_path)
     egress.switch(sandbox, "apt", "on")
     assert egress.switched(sandbox) == {"apt"}

@@ -1,4 +1,4 @@
-"""The sandbox's server of models elsewhere: keys, faults, and an answer that is passed on as it comes."""
+"""The sandbox's server of remote models: keys, faults, and answers that are passed on as they arrive."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ANSWER = b'data: {"choices": []}\n\ndata: [DONE]\n\n'
 
 
 class Ollama(BaseHTTPRequestHandler):
-    """Answers with a stream of two pieces, and remembers what it was asked."""
+    """Answers with a stream of two pieces and records the requests."""
 
     asked: list[dict[str, Any]]
 
@@ -39,7 +39,7 @@ class Ollama(BaseHTTPRequestHandler):
 
 @contextmanager
 def serving(answers: type[BaseHTTPRequestHandler]) -> Iterator[int]:
-    """A server on a port of its own."""
+    """Serve on a free port."""
     found = ThreadingHTTPServer(("127.0.0.1", 0), answers)
     thread = threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
@@ -53,13 +53,13 @@ def serving(answers: type[BaseHTTPRequestHandler]) -> Iterator[int]:
 
 @pytest.fixture
 def asked() -> list[dict[str, Any]]:
-    """What reached Ollama."""
+    """The requests that reached Ollama."""
     return []
 
 
 @pytest.fixture
 def port(tmp_path: Path, asked: list[dict[str, Any]]) -> Iterator[int]:
-    """The server of one's own, without TLS."""
+    """The port of the sandbox's server, without TLS."""
     (tmp_path / "key").write_text(f"{KEY}\n")
     Ollama.asked = asked
     with ExitStack() as stack:
@@ -71,7 +71,7 @@ def port(tmp_path: Path, asked: list[dict[str, Any]]) -> Iterator[int]:
 
 
 def ask(port: int, key: str = KEY, path: str = "/v1/chat/completions") -> tuple[int, bytes]:
-    """Status and body of an answer."""
+    """Send a request and return the status and body of the answer."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
         body = json.dumps({"model": "known", "stream": True})

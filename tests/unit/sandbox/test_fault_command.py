@@ -1,4 +1,4 @@
-"""`python -m sandbox fault` switches faults, and names them all."""
+"""`python -m sandbox fault` switches faults and lists all of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.local_aws import faulty_aws
 
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    """Runs the command against a local AWS; its exit code and its lines."""
+    """Runs the command against a local AWS and returns its exit code and its lines."""
     with faulty_aws() as aws:
         monkeypatch.setattr(settings, "load", lambda: SimpleNamespace(endpoint=aws.url, state=tmp_path))
 
@@ -27,7 +27,7 @@ def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
 
 
 def lines(output: list[str], state: str) -> list[str]:
-    """The faults in that state."""
+    """The listed faults that are in this state."""
     return [line.split()[0] for line in output if line.split()[1].rstrip(",") == state]
 
 

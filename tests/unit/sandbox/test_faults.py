@@ -1,4 +1,4 @@
-"""Each fault does what AWS does, in AWS's words, and nothing when it is off."""
+"""Each fault behaves as AWS does, with AWS's messages, and has no effect when it is off."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def aws() -> Iterator[LocalAws]:
 
 
 def impatient(aws: LocalAws, service: str, region: str = "us-east-1") -> Any:
-    """A client that repeats nothing."""
+    """A client that does not retry."""
     return boto3.client(
         service,  # type: ignore[call-overload]
         endpoint_url=aws.url,
@@ -41,12 +41,12 @@ def impatient(aws: LocalAws, service: str, region: str = "us-east-1") -> Any:
 
 
 def refused(code: str, message: str = "") -> Any:
-    """Expects AWS's error of that code."""
+    """Expect an AWS error with this code."""
     return pytest.raises(ClientError, match=rf"\({code}\).*{message}")
 
 
 def subnet(ec2: Any, **more: str) -> Any:
-    """A subnet in a network of its own."""
+    """Create a subnet in a network of its own."""
     network = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     return ec2.create_subnet(VpcId=network, CidrBlock="10.0.1.0/24", **more)["Subnet"]
 
@@ -197,7 +197,7 @@ def test_a_region_that_is_not_enabled_knows_nobody(aws: LocalAws) -> None:
 
 
 def test_faults_are_switched_over_http(aws: LocalAws) -> None:
-    """As the command does."""
+    """The command uses the same requests."""
     address = f"{aws.url}/sandbox/faults"
     asked = {"name": "throttling", "state": "on", "number": "7"}
     said = requests.put(address, params=asked, timeout=5).json()
@@ -210,7 +210,7 @@ def test_faults_are_switched_over_http(aws: LocalAws) -> None:
 
 
 def test_a_deployment_is_provisioned_under_each_fault() -> None:
-    """It completes or says what to do, and the next run completes: tests/refusals."""
+    """tests/refusals tests that the run completes or says what to do, and that the next run completes."""
     nodes = [one for path in PROVISIONING.glob("*.py") for one in ast.walk(ast.parse(path.read_text()))]
     named = {one.value for one in nodes if isinstance(one, ast.Constant)}
     assert set(KINDS) - named == set()

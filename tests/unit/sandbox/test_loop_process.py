@@ -1,4 +1,4 @@
-"""`up` finds the host loop dead, doubled or of older code, and leaves one that lives."""
+"""`up` replaces a host loop that is dead, duplicated or of older code, and leaves a current one alone."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ import sandbox
 from sandbox import daemon
 from sandbox.settings import Sandbox
 
-# `up` starts the loop and ends before it, so Python complains of a child that no one waited for.
+# `up` starts the loop and exits before it, so Python warns about a child that was not waited for.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-# The real supervisor with a worker that touches nothing: it stands in for the one that follows the AWS APIs.
+# The real supervisor with a worker that touches nothing, in place of the one that follows the AWS APIs.
 PROGRAM = """
 import sys, threading
 from pathlib import Path
@@ -46,7 +46,7 @@ def checkout(tmp_path: Path) -> Iterator[Sandbox]:
 
 
 def worker_of(supervisor: psutil.Process) -> psutil.Process:
-    """The worker, once it is there."""
+    """The worker, once it has started."""
     until = time.monotonic() + 30
     while not (children := supervisor.children()):
         assert time.monotonic() < until, "the supervisor starts no worker"
@@ -55,7 +55,7 @@ def worker_of(supervisor: psutil.Process) -> psutil.Process:
 
 
 def running(made: Sandbox) -> psutil.Process:
-    """The loop that runs."""
+    """The running loop."""
     found = daemon.process(made)
     assert found is not None
     return found
@@ -69,7 +69,7 @@ def test_a_loop_that_lives_is_left_alone(checkout: Sandbox) -> None:
 
 
 def test_a_dead_loop_is_started_again_and_leaves_no_worker_behind(checkout: Sandbox) -> None:
-    """Killed, as by the kernel when memory is short: no one tells its worker."""
+    """Its worker is not notified when the loop is killed, for example by the kernel for lack of memory."""
     daemon.start(checkout)
     before = running(checkout)
     worker = worker_of(before)
@@ -82,7 +82,7 @@ def test_a_dead_loop_is_started_again_and_leaves_no_worker_behind(checkout: Sand
 
 
 def test_a_loop_of_older_code_makes_way(checkout: Sandbox) -> None:
-    """It would continue doing what was corrected."""
+    """Otherwise it would continue to do what was corrected."""
     daemon.start(checkout)
     before = running(checkout)
     (checkout.checkout / "sandbox/corrected.py").write_text("")
@@ -92,7 +92,7 @@ def test_a_loop_of_older_code_makes_way(checkout: Sandbox) -> None:
 
 
 def test_a_number_that_another_process_has_by_now_is_no_loop(checkout: Sandbox) -> None:
-    """After a restart of the machine the record names someone else, who must not be ended."""
+    """After a restart of the machine, the recorded number may belong to a process that must not be ended."""
     checkout.state.mkdir()
     record = {"pid": str(os.getpid()), "started": "1.0", "code": ""}
     (checkout.state / "loop.json").write_text(json.dumps(record))

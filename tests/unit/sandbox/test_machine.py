@@ -1,4 +1,4 @@
-"""What the sandbox does to this machine, and its hosts' first boot."""
+"""What the sandbox does to this machine, and the first boot of its hosts."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ NAME = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
 
 
 def test_registry_certificate_satisfies_a_strict_client(tmp_path: Path) -> None:
-    """Python 3.13 and Docker refuse an authority without key usage, and a name not listed."""
+    """Python 3.13 and Docker refuse an authority without key usage, and a name that is not listed."""
     address = IPv4Address("127.0.0.1")
     assert pki.ensure(tmp_path, NAME, address, NOW)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -62,7 +62,7 @@ def test_registry_certificate_satisfies_a_strict_client(tmp_path: Path) -> None:
 
 
 def test_a_certificate_is_reissued_only_when_it_is_no_longer_valid(tmp_path: Path) -> None:
-    """Each new one makes the registry restart."""
+    """Each new certificate restarts the registry."""
     address = IPv4Address("10.99.0.3")
     assert pki.ensure(tmp_path, NAME, address, NOW)
     assert not pki.ensure(tmp_path, NAME, address, NOW)
@@ -74,7 +74,7 @@ def test_a_certificate_is_reissued_only_when_it_is_no_longer_valid(tmp_path: Pat
 
 
 def test_trust_is_established_once_and_withdrawn_whole(tmp_path: Path) -> None:
-    """What the user wrote in both places stays, to the letter."""
+    """The user's own text in both places stays unchanged."""
     hosts, certificates = tmp_path / "hosts", tmp_path / "certs.d"
     hosts.write_text("127.0.0.1 localhost\n")
     (certificates / "mine").mkdir(parents=True)
@@ -91,7 +91,7 @@ def test_trust_is_established_once_and_withdrawn_whole(tmp_path: Path) -> None:
 
 
 def test_a_certificate_that_is_not_ours_stays(tmp_path: Path) -> None:
-    """Someone may use the real ECR through a proxy."""
+    """A user may reach the real ECR through a proxy."""
     hosts, folder = tmp_path / "hosts", tmp_path / "certs.d" / NAME
     hosts.write_text("")
     folder.mkdir(parents=True)
@@ -101,7 +101,7 @@ def test_a_certificate_that_is_not_ours_stays(tmp_path: Path) -> None:
 
 
 def test_seed_carries_key_user_data_and_trust() -> None:
-    """No one but root reads the user data, which may hold a secret."""
+    """Only root can read the user data, which may hold a secret."""
     user_data = base64.b64encode(b"#cloud-config\nusers: []\n").decode()
     born = seed.archive(HOST, Sandbox(), "ssh-ed25519 AAAA", user_data, b"CA")
     with tarfile.open(fileobj=io.BytesIO(born)) as tar:
@@ -140,12 +140,12 @@ def test_metadata_answers_like_folders(path: str, wanted: str | None) -> None:
     [("60", 60), ("21600", 21600), ("21601", None), ("0", None), ("x", None), (None, None)],
 )
 def test_token_lifetime_has_limits(header: str | None, wanted: int | None) -> None:
-    """As on EC2."""
+    """The limits are those of EC2."""
     assert responder.lifetime(header) == wanted
 
 
 def test_credentials_are_renewed_in_time_and_with_the_profile() -> None:
-    """A host must never find ended credentials, nor those of a role it has no more."""
+    """A host must never get expired credentials, nor those of a role that it no longer has."""
     with_role = HOST.model_copy(update={"profile_arn": "arn:p"})
     held = {"arn": "arn:p", "until": (NOW + dt.timedelta(minutes=30)).timestamp()}
     assert metadata.fresh(held, with_role, NOW)
@@ -156,7 +156,7 @@ def test_credentials_are_renewed_in_time_and_with_the_profile() -> None:
 
 
 def test_taken_port_is_named_with_its_owner() -> None:
-    """The message must let the user act."""
+    """The message must tell the user enough to act."""
     with socket.create_server(("0.0.0.0", 0)) as taken:  # noqa: S104
         port = taken.getsockname()[1]
         assert listeners.listens_everywhere(port)
@@ -173,7 +173,7 @@ def test_taken_port_is_named_with_its_owner() -> None:
 
 
 def test_a_forward_carries_both_ways_and_closes() -> None:
-    """A long answer after the caller has ended its own side, as HTTP clients may."""
+    """A long answer arrives after the caller has closed its sending side, as HTTP clients may."""
 
     async def story() -> None:
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -193,7 +193,7 @@ def test_a_forward_carries_both_ways_and_closes() -> None:
         writer.write_eof()
         assert len(await reader.read()) == 500_000
         writer.close()
-        # Nothing for a client whose address is in none of the ranges, from the next connection on.
+        # From the next connection on, a client outside the ranges gets nothing.
         elsewhere = forwarder.Forward(target, frozenset({ip_network("127.9.9.9/32")}))
         assert await forwards.follow({endpoint: elsewhere}) == []
         reader, writer = await asyncio.open_connection(*endpoint)
@@ -209,7 +209,7 @@ def test_a_forward_carries_both_ways_and_closes() -> None:
 
 
 def test_name_and_region_come_from_the_inventory(tmp_path: Path) -> None:
-    """The sandbox and the playbooks must mean the same deployment."""
+    """The sandbox and the playbooks must use the same deployment."""
     folder = tmp_path / settings.INVENTORY
     folder.mkdir(parents=True)
     (folder / "00-defaults.yml").write_text("ragdock_name: demo\nragdock_region: eu-central-1\n")
@@ -233,14 +233,14 @@ def test_name_and_region_come_from_the_inventory(tmp_path: Path) -> None:
 def test_an_engine_that_lacks_a_dropped_capability_is_recognised(
     status: int, told: str, *, wanted: bool
 ) -> None:
-    """Docker 29 refuses to drop what it does not have; only that is asked again without."""
+    """Docker 29 refuses to drop a capability that it lacks; only that request is repeated without."""
     answer = requests.Response()
     answer.status_code = status
     assert docker_api.drops_what_is_not_there(APIError("refused", answer, told)) is wanted
 
 
 class FakeEngine:
-    """An engine with these containers; Docker's own client is asked for nothing else here."""
+    """An engine with these containers; the code under test requests nothing else from Docker here."""
 
     def __init__(self, *names: str) -> None:
         self.containers, self.api = self, self
@@ -256,7 +256,7 @@ class FakeEngine:
 
 
 def test_a_wipe_ends_the_engine_that_the_bootstrap_started_and_no_other(tmp_path: Path) -> None:
-    """By its number and its name; never one with containers of others, never one that was here before."""
+    """Found by process number and name; never one with other containers, nor one that ran before."""
     dockerd = tmp_path / "dockerd"
     shutil.copy(shutil.which("sleep") or "", dockerd)
     record = tmp_path / "dockerd.pid"
@@ -280,7 +280,7 @@ def test_a_wipe_ends_the_engine_that_the_bootstrap_started_and_no_other(tmp_path
 
 
 def of_checkout(checkout: Path) -> Any:
-    """Docker's client on a machine whose sandbox was made from this checkout."""
+    """A Docker client on a machine whose sandbox was created from this checkout."""
     binds = [f"{checkout}/sandbox/router:/opt/router:ro", "/run/metadata:/run/metadata:ro"]
     router = SimpleNamespace(attrs={"HostConfig": {"Binds": binds}})
     listed = SimpleNamespace(list=lambda **_: [])
@@ -288,7 +288,7 @@ def of_checkout(checkout: Path) -> Any:
 
 
 def test_the_sandbox_of_another_checkout_is_not_taken_over(tmp_path: Path) -> None:
-    """With other keys, its deployments would be out of reach. A checkout that is gone has none."""
+    """Its deployments would become unreachable, since keys differ. A deleted checkout has no deployments."""
     with pytest.raises(SandboxError, match=f"another checkout: {tmp_path}") as refused:
         lifecycle._refuse_another(of_checkout(tmp_path), SANDBOX)
     assert refused.value.action.endswith(f"make -C {tmp_path} wipe")

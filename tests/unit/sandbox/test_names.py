@@ -1,4 +1,4 @@
-"""The authority finds what it validates: names in the wire format of DNS, and addresses."""
+"""The certificate authority can resolve the names it validates, in DNS's wire format, and reach addresses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .test_decisions import HOST
 
 
 def query(name: str, kind: int = 1) -> bytes:
-    """A question as a resolver sends it."""
+    """A DNS query as a resolver sends it."""
     labels = b"".join(bytes([len(one)]) + one.encode() for one in name.split("."))
     return HEADER.pack(7, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">HH", kind, 1)
 
@@ -43,7 +43,7 @@ def test_a_name_that_is_not_there_differs_from_one_without_an_address(
 
 
 def test_what_is_not_an_address_is_answered_with_none() -> None:
-    """Authorities ask for CAA first: there is none, and that is no error."""
+    """Authorities ask for CAA records first: there is none, which is not an error."""
     _, flags, _, answers, *_ = HEADER.unpack_from(Question(query("a.b", kind=257)).answer(["10.0.0.1"]))
     assert (answers, flags & 0xF) == (0, 0)
 
@@ -55,7 +55,7 @@ def test_what_is_no_question_is_refused(broken: bytes) -> None:
 
 
 def test_an_authority_reaches_what_everybody_may_reach() -> None:
-    """Not what is open to some ranges; by a name, and by the address."""
+    """Ports that are open only to some ranges are excluded; reached by name and by address."""
     everybody, office = (
         Rule(low=port, high=port, source=ip_network(source))
         for port, source in ((80, "0.0.0.0/0"), (443, "203.0.113.0/24"))
@@ -75,5 +75,5 @@ def test_an_authority_reaches_what_everybody_may_reach() -> None:
 
 
 def test_the_two_profiles_of_lets_encrypt_are_there() -> None:
-    """Of a name, and of an address."""
+    """One profile is for names, the other for addresses."""
     assert set(json.loads(config())["pebble"]["profiles"]) == {"default", "shortlived"}

@@ -1,4 +1,4 @@
-"""Who has a key of the sandbox's AWS."""
+"""Whose access keys the sandbox's AWS accepts."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from sandbox.settings import CHECKOUT, INVENTORY, OPERATOR_KEYS, Sandbox
 
 
 def test_playbooks_have_the_operators_keys() -> None:
-    """`make up` deploys with the documented rights and no others."""
+    """`make up` deploys with the documented rights only."""
     settings = yaml.safe_load((CHECKOUT / INVENTORY / "settings.yml").read_text())
     given = [settings[f"ragdock_aws_{name}"] for name in ("access_key_id", "secret_access_key")]
     assert tuple(given) == OPERATOR_KEYS
 
 
 def test_only_who_has_the_secret_knows_the_administrators_keys() -> None:
-    """It looks like any access key, for moto reads nothing else, and is another for each sandbox."""
+    """They look like any access key, because moto reads nothing else, and differ for each sandbox."""
     one, other = administrator(b"one"), administrator(b"other")
     assert not set(one) & set(other)
     assert one == administrator(b"one")
@@ -32,7 +32,7 @@ def test_only_who_has_the_secret_knows_the_administrators_keys() -> None:
 
 
 def test_the_sandboxs_parts_sign_as_the_administrator(tmp_path: Path) -> None:
-    """Each of their clients, since they play AWS itself."""
+    """All of their clients do, since these parts play AWS itself."""
     sandbox = Sandbox(checkout=tmp_path)
     sandbox.secret.parent.mkdir(parents=True)
     sandbox.secret.write_bytes(b"secret")
@@ -44,7 +44,7 @@ def test_the_sandboxs_parts_sign_as_the_administrator(tmp_path: Path) -> None:
 
 
 def test_a_sandbox_that_never_ran_has_no_keys(tmp_path: Path) -> None:
-    """And says what to do."""
+    """The error says what to do."""
     with pytest.raises(SandboxError) as refused:
         AwsApi(Sandbox(checkout=tmp_path))
     assert refused.value.action == "Run: make up"

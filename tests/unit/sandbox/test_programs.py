@@ -1,4 +1,4 @@
-"""What runs outside this machine's own part of the sandbox is given every module that it imports."""
+"""Sandbox programs that run in a container or on a host get every module that they import."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OF_THE_AGENT = "usr/lib/amazon-ssm-agent/"
 
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Sandbox:
-    """One that has a secret."""
+    """A sandbox that has a secret."""
     found = Sandbox(checkout=tmp_path / "checkout")
     found.secret.parent.mkdir(parents=True)
     found.secret.write_bytes(b"secret")
@@ -30,7 +30,7 @@ def sandbox(tmp_path: Path) -> Sandbox:
 
 
 def starts(program: str, files: Mapping[str, Path | bytes], place: Path) -> None:
-    """Import a program with these files only."""
+    """Import a program with only these files available."""
     for name, source in files.items():
         path = place / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,7 +38,7 @@ def starts(program: str, files: Mapping[str, Path | bytes], place: Path) -> None
             path.write_bytes(source)
         else:
             path.symlink_to(source)
-    # -P: not those of the folder in which it starts.
+    # -P: do not import from the current directory.
     words = [sys.executable, "-P", "-c", f"import {program}"]
     done = subprocess.run(
         words, env={"PYTHONPATH": str(place)}, cwd=place, capture_output=True, text=True, check=False
@@ -47,7 +47,7 @@ def starts(program: str, files: Mapping[str, Path | bytes], place: Path) -> None
 
 
 def mounted(container: Container) -> dict[str, Path]:
-    """The modules that a container is given."""
+    """The modules that are mounted into a container."""
     binds = [one.split(":") for one in container.options["host"]["binds"]]
     return {there.removeprefix(LIBRARY): Path(here) for here, there, *_ in binds if there.startswith(LIBRARY)}
 
@@ -63,7 +63,7 @@ def test_of_the_certificate_authority(sandbox: Sandbox, tmp_path: Path) -> None:
 
 
 def test_of_the_agent(sandbox: Sandbox, tmp_path: Path) -> None:
-    """A host has no other module of ours."""
+    """A host has no other module of the sandbox."""
     sources = agent._sources(sandbox)
     files = {name.removeprefix(OF_THE_AGENT): content for name, content in sources.items()}
     starts("sandbox.session.agent", files, tmp_path / "agent")

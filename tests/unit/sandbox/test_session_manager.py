@@ -1,4 +1,4 @@
-"""SSH to a host of the sandbox goes by a session, as on AWS: its stand-ins and its agent, without a host."""
+"""SSH to a sandbox host uses a session, as on AWS: tests the stand-ins and the agent, without a host."""
 
 from __future__ import annotations
 
@@ -32,27 +32,27 @@ INSTANCE = "i-0123456789abcdef0"
 
 
 class Quiet(WSGIRequestHandler):
-    """Writes no log."""
+    """A handler that logs nothing."""
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def elsewhere(_environ: Any, start_response: Any) -> list[bytes]:
-    """What is not Session Manager's business."""
+    """Answers requests that do not concern Session Manager."""
     start_response("200 OK", [])
     return [b"{}"]
 
 
 @pytest.fixture
 def table() -> sessions.Sessions:
-    """What is registered and started."""
+    """The registered agents and started sessions."""
     return sessions.Sessions("")
 
 
 @pytest.fixture
 def endpoint(table: sessions.Sessions) -> Iterator[str]:
-    """The address of an AWS that has Session Manager only."""
+    """The address of an AWS that has only Session Manager."""
     loop = asyncio.new_event_loop()
     relay = sessions.Relay(table)
     server = loop.run_until_complete(asyncio.start_server(relay.answer, "127.0.0.1", 0))
@@ -73,13 +73,13 @@ def endpoint(table: sessions.Sessions) -> Iterator[str]:
 
 
 async def end(server: asyncio.Server) -> None:
-    """Close what listens and what is open."""
+    """Close the listening socket and all connections."""
     server.close()
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
-    # Their sockets close in the next round.
+    # The sockets close in the next round of the event loop.
     await asyncio.sleep(0)
 
 
@@ -100,7 +100,7 @@ asyncio.run(agent.main())
 
 @contextmanager
 def running_agent(endpoint: str, folder: Path, table: sessions.Sessions) -> Iterator[None]:
-    """The agent's own program, without a metadata service."""
+    """Run the real agent program, without a metadata service."""
     (folder / "sandbox.json").write_text(json.dumps({"endpoint": endpoint, "version": "3.3.0.0"}))
     program = AGENT.format(
         checkout=str(CHECKOUT),
@@ -117,7 +117,7 @@ def running_agent(endpoint: str, folder: Path, table: sessions.Sessions) -> Iter
 
 
 def until(good: Any, seconds: float = 10) -> None:
-    """Wait until something holds."""
+    """Wait until a condition is met."""
     end = time.monotonic() + seconds
     while not good():
         assert time.monotonic() < end
@@ -126,7 +126,7 @@ def until(good: Any, seconds: float = 10) -> None:
 
 @contextmanager
 def echo() -> Iterator[int]:
-    """The port of a server that gives back what it gets, then ends."""
+    """The port of a server that returns what it receives and then closes."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -144,7 +144,7 @@ def echo() -> Iterator[int]:
 
 
 def session(endpoint: str, home: Path, port: int, *more: str, given: bytes = b"hello") -> Any:
-    """`aws ssm start-session` as ssh starts it."""
+    """Run `aws ssm start-session` as ssh does."""
     (home / ".aws").mkdir(exist_ok=True)
     (home / ".aws" / "credentials").write_text(
         "[default]\naws_access_key_id=AKIADEFAULT\naws_secret_access_key=x\n"
@@ -167,7 +167,7 @@ def session(endpoint: str, home: Path, port: int, *more: str, given: bytes = b"h
 def test_what_ssh_says_reaches_the_host_and_its_answer_comes_back(
     endpoint: str, table: sessions.Sessions, tmp_path: Path
 ) -> None:
-    """Through the agent, which goes out: nothing of this machine connects to the host."""
+    """The agent connects outward: nothing on this machine connects to the host."""
     long = os.urandom(3_000_000)
     with running_agent(endpoint, tmp_path, table), echo() as port:
         done = session(endpoint, tmp_path, port, given=long)
@@ -176,7 +176,7 @@ def test_what_ssh_says_reaches_the_host_and_its_answer_comes_back(
 
 
 def test_without_an_agent_the_session_is_refused_as_by_aws(endpoint: str, tmp_path: Path) -> None:
-    """A host that never installed it, or that is off."""
+    """The host never installed the agent, or is off."""
     done = session(endpoint, tmp_path, 22)
     assert done.returncode != 0
     assert b"An error occurred (TargetNotConnected)" in done.stderr
@@ -186,7 +186,7 @@ def test_without_an_agent_the_session_is_refused_as_by_aws(endpoint: str, tmp_pa
 def test_an_agent_that_ended_is_not_connected_and_one_that_comes_again_is(
     endpoint: str, table: sessions.Sessions, tmp_path: Path
 ) -> None:
-    """As `describe-instance-information` says."""
+    """As `describe-instance-information` shows."""
     client = boto3.session.Session().client(
         "ssm", endpoint_url=endpoint, region_name="us-east-1",
         aws_access_key_id="AKIA", aws_secret_access_key="x",
@@ -211,7 +211,7 @@ def test_an_agent_that_ended_is_not_connected_and_one_that_comes_again_is(
 def test_a_session_has_the_name_of_who_started_it(
     endpoint: str, table: sessions.Sessions, tmp_path: Path
 ) -> None:
-    """By it the operator's policy knows which sessions are the operator's to end."""
+    """The operator's policy uses this name to decide which sessions the operator may end."""
     keys = signed.Keys("AKIA", "x")
     wanted = {"Target": INSTANCE, "DocumentName": "AWS-StartSSHSession"}
     with running_agent(endpoint, tmp_path, table):
@@ -220,7 +220,7 @@ def test_a_session_has_the_name_of_who_started_it(
 
 
 def test_a_shell_is_not_what_a_session_opens(endpoint: str, table: sessions.Sessions, tmp_path: Path) -> None:
-    """Without a document AWS opens one; Ragdock never asks for it."""
+    """Without a document AWS would open a shell, which Ragdock never requests."""
     client = boto3.session.Session().client(
         "ssm", endpoint_url=endpoint, region_name="us-east-1",
         aws_access_key_id="AKIA", aws_secret_access_key="x",
@@ -232,7 +232,7 @@ def test_a_shell_is_not_what_a_session_opens(endpoint: str, table: sessions.Sess
 def test_a_host_whose_sshd_is_off_ends_the_connection(
     endpoint: str, table: sessions.Sessions, tmp_path: Path
 ) -> None:
-    """And does not leave ssh waiting."""
+    """ssh is not left waiting."""
     with running_agent(endpoint, tmp_path, table):
         began = time.monotonic()
         done = session(endpoint, tmp_path, 1)
@@ -243,7 +243,7 @@ def test_a_host_whose_sshd_is_off_ends_the_connection(
 def test_the_profile_decides_whose_session_it_is(
     endpoint: str, table: sessions.Sessions, tmp_path: Path
 ) -> None:
-    """A profile that nobody wrote is refused, as by the AWS CLI."""
+    """A profile that does not exist is refused, as by the AWS CLI."""
     with running_agent(endpoint, tmp_path, table), echo() as port:
         assert session(endpoint, tmp_path, port, "--profile", "research").returncode == 0
         unknown = session(endpoint, tmp_path, port, "--profile", "nobody")
@@ -251,14 +251,14 @@ def test_the_profile_decides_whose_session_it_is(
 
 
 def test_the_stand_ins_answer_as_preflight_wants() -> None:
-    """They are found by it in the sandbox's inventory."""
+    """Preflight finds them through the sandbox's inventory."""
     for name, text in (("aws", "aws-cli/2."), ("session-manager-plugin", "1.")):
         done = subprocess.run([STAND_INS / name, "--version"], capture_output=True, text=True, check=True)
         assert done.stdout.startswith(text)
 
 
 def test_the_signature_is_that_of_botocore() -> None:
-    """What evaluates requests by their keys sees these as any other."""
+    """Code that evaluates requests by their keys must accept these like any other."""
     from botocore.auth import SigV4Auth
     from botocore.awsrequest import AWSRequest
     from botocore.credentials import Credentials
@@ -284,7 +284,7 @@ needs_gpg = pytest.mark.skipif(
 
 @needs_gpg
 def test_the_agents_package_is_signed_by_the_key_beside_it(tmp_path: Path) -> None:
-    """The installer on a host checks the signature as it checks Amazon's."""
+    """The installer on a host checks this signature as it checks Amazon's."""
     here = settings.Sandbox(checkout=tmp_path)
     (tmp_path / "sandbox").symlink_to(CHECKOUT / "sandbox")
     (tmp_path / "roles").symlink_to(CHECKOUT / "roles")
@@ -306,7 +306,7 @@ def test_the_agents_package_is_signed_by_the_key_beside_it(tmp_path: Path) -> No
 
 
 def test_everyone_can_read_the_package_in_amazons_bucket(tmp_path: Path) -> None:
-    """A new host fetches it before anything has a key."""
+    """A new host fetches it before it has credentials."""
     from moto.server import ThreadedMotoServer
 
     from sandbox.aws import publisher

@@ -1,4 +1,4 @@
-"""The box at the end of `make up` says where to look, and never the password itself."""
+"""The box at the end of `make up` says where to find the password, and never shows it."""
 
 from __future__ import annotations
 

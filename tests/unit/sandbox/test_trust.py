@@ -1,4 +1,4 @@
-"""Programs with a list of authorities of their own are told this machine's, whatever the shell says."""
+"""Programs with their own list of authorities get this machine's if no variable names an existing one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a job went: written whole, kept within its count, told to CloudWatch."""
+"""The record of a job run: written completely, limited in number, and reported to CloudWatch."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ BEGAN = 1_790_000_000.0
 
 
 def outcome(*, ok: bool = True, at: float = BEGAN, **more: Any) -> Any:
-    """A run of sixty seconds."""
+    """The outcome of a run of 60 seconds."""
     return jobs.Outcome("backup", ok, at, at + 60, **more)
 
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[str]:
-    """A CloudWatch on a port of its own."""
+    """The address of a CloudWatch on a free port."""
     with local_aws() as address:
         yield address
 
@@ -48,7 +48,7 @@ def test_a_run_is_written_with_all_that_others_read(tmp_path: Path) -> None:
 
 
 def test_a_failure_does_not_forget_the_last_success(tmp_path: Path) -> None:
-    """How old the newest good backup is must be known after a bad night."""
+    """After a failed night, the age of the newest good backup must still be known."""
     good = jobs.write_record(tmp_path, outcome())
     bad = jobs.write_record(tmp_path, outcome(ok=False, at=BEGAN + 86400, reason="no bucket"))
     assert bad["last_success"] == good["ended"]
@@ -56,7 +56,7 @@ def test_a_failure_does_not_forget_the_last_success(tmp_path: Path) -> None:
 
 
 def test_history_keeps_its_count_and_the_newest(tmp_path: Path) -> None:
-    """A host that lives for years does not fill its disk with its memories."""
+    """A long-lived host must not fill its disk with its history."""
     for number in range(7):
         jobs.write_record(tmp_path, outcome(at=BEGAN + number), keep=3)
     kept = [jobs.epoch(entry["started"]) - BEGAN for entry in jobs.read_history(tmp_path, "backup")]
@@ -64,7 +64,7 @@ def test_history_keeps_its_count_and_the_newest(tmp_path: Path) -> None:
 
 
 def test_two_at_once_lose_no_line(tmp_path: Path) -> None:
-    """An operator's backup and the drill of the schedule may end in the same second."""
+    """An operator's backup and a scheduled drill may end in the same second."""
 
     def write() -> None:
         for _ in range(20):
@@ -89,7 +89,7 @@ def test_a_line_cut_off_by_a_power_cut_hides_no_other(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[]"])
 def test_a_broken_state_file_counts_as_none(tmp_path: Path, text: str) -> None:
-    """The next run writes it again."""
+    """The next run replaces it."""
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "backup.json").write_text(text)
     assert jobs.read_state(tmp_path, "backup") == {}
@@ -97,7 +97,7 @@ def test_a_broken_state_file_counts_as_none(tmp_path: Path, text: str) -> None:
 
 
 def test_numbers_become_metrics_and_nothing_else_does(tmp_path: Path) -> None:
-    """A truth value, a list or a name is no measurement."""
+    """A boolean, a list or a name is not a measurement."""
     figures = {"bytes_added": 5, "rto_seconds": 1.5, "proven": True, "names": ["a"], "id": "x"}
     entry = jobs.write_record(tmp_path, outcome(figures=figures))
     message = {one["MetricName"]: one["Value"] for one in jobs.metrics_of(entry)}
@@ -110,7 +110,7 @@ def test_numbers_become_metrics_and_nothing_else_does(tmp_path: Path) -> None:
 
 
 def test_metrics_are_sent_to_cloudwatch(tmp_path: Path, aws: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The alarms watch this very metric."""
+    """The alarms use this metric."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
     entry = jobs.write_record(tmp_path, outcome(ok=False))
@@ -122,7 +122,7 @@ def test_metrics_are_sent_to_cloudwatch(tmp_path: Path, aws: str, monkeypatch: p
 
 
 def test_a_metric_that_cannot_be_put_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where no AWS answers, the backup was still made."""
+    """If AWS does not answer, the backup itself has still succeeded."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")

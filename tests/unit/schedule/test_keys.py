@@ -1,4 +1,4 @@
-"""Keys of models on Bedrock: made from the role's credentials, beside whatever else the host does."""
+"""Keys for models on Bedrock: made from the role's credentials, alongside the host's other jobs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
 
 def session(credentials: Any) -> Any:
-    """Where the host finds the credentials of its role."""
+    """A session that provides the host role's credentials."""
     return SimpleNamespace(get_credentials=lambda: credentials)
 
 
@@ -54,7 +54,7 @@ def test_a_key_ends_with_the_credentials_that_signed_it(left: timedelta, minutes
 
 
 def test_the_job_waits_for_no_other(tmp_path: Path) -> None:
-    """A backup may take longer than a key lasts."""
+    """A backup may take longer than a key is valid."""
     jobs = {"backup": {"timeout_minutes": 1}, "keys": {"timeout_minutes": 1, "beside_others": True}}
     settings = {"root": str(tmp_path), "jobs": jobs}
     assert Runner("backup", settings).lock == ragdock_job.LOCK

@@ -1,4 +1,4 @@
-"""The runner, as a process of its own with a playbook that is a script: timeout, overlap, silence, reboot."""
+"""The runner as a real process, with a script for a playbook: timeouts, overlap, missing results, reboots."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from jinja2 import Template
 from tests.local_aws import local_aws
 from tests.unit.role_files import COLLECTIONS, ROLES
 
-# Stands where ansible-playbook does: the runner only sees a program, its exit code and what it leaves.
+# Replaces ansible-playbook: the runner sees only a program, its exit code and what it leaves.
 GOOD = """
 import sys; sys.path.insert(0, {collections!r})
 import time, pathlib
@@ -30,7 +30,7 @@ jobs.write_record(pathlib.Path({root!r}), jobs.Outcome({job!r}, True, time.time(
 
 
 class Bench:
-    """A host in a directory: settings, deployer, and programs in front of the PATH."""
+    """A host in a directory: settings, control copy, and programs at the front of the PATH."""
 
     def __init__(self, where: Path, endpoint: str) -> None:
         self.root = where / "ragdock"
@@ -55,7 +55,7 @@ class Bench:
             assert old in text
             text = text.replace(old, str(new))
         text = text.replace('"PATH": "', f'"PATH": "{self.programs}:')
-        # Anyone who tests need not wait for a stack that is not there.
+        # The tests need not wait for a stack that does not exist.
         text = text.replace("SETTLE_SECONDS = 600.0", "SETTLE_SECONDS = 0.0")
         module.write_text(text)
         self.runner = where / "ragdock-job"
@@ -64,54 +64,54 @@ class Bench:
         self.log = where / "log"
 
     def change(self, **settings: Any) -> None:
-        """Other settings of jobs."""
+        """Change settings of all jobs."""
         found = json.loads(self.settings.read_text())
         for job in found["jobs"].values():
             job |= settings
         self.settings.write_text(json.dumps(found))
 
     def playbook(self, code: str) -> None:
-        """What ansible-playbook does."""
+        """Set the code that ansible-playbook runs."""
         path = self.programs / "ansible-playbook"
         path.write_text(f"#!{sys.executable}\n{code}")
         path.chmod(0o755)
 
     def good(self, job: str) -> str:
-        """A playbook that records its success."""
+        """Code of a playbook that records its success."""
         return GOOD.format(collections=str(self.collections), root=str(self.root), job=job)
 
     def held(self, job: str) -> str:
-        """A playbook that is at work until it is asked to end, then records its success."""
+        """Code of a playbook that works until `go` is called, then records its success."""
         go = str(self.root / "go")
         return f"import os, time\nwhile not os.path.exists({go!r}): time.sleep(0.1)\n" + self.good(job)
 
     def go(self) -> None:
-        """Tell it."""
+        """Let a held playbook finish."""
         (self.root / "go").touch()
 
     def start(self, job: str) -> subprocess.Popen[bytes]:
-        """Begin a job."""
+        """Start a job."""
         environment = {**os.environ, "AWS_ACCESS_KEY_ID": "unit", "AWS_SECRET_ACCESS_KEY": "unit"}
         return subprocess.Popen([sys.executable, str(self.runner), job], env=environment)
 
     def run(self, job: str) -> int:
-        """Its exit code."""
+        """Run a job and return its exit code."""
         return self.start(job).wait(120)
 
     def mark(self) -> dict[str, Any]:
-        """What a backup leaves that begins now and meets another boot before its record."""
+        """The mark of a backup that begins now and is interrupted by a reboot before its record."""
         state = self.root / "state/backup.json"
         known = hashlib.sha256(state.read_bytes()).hexdigest() if state.exists() else ""
         return {"job": "backup", "pid": 1, "boot": "another", "began": time.time(), "before": known}
 
     def state(self, job: str) -> dict[str, Any]:
-        """What is on record."""
+        """The recorded state of a job."""
         found: dict[str, Any] = json.loads((self.root / "state" / f"{job}.json").read_text())
         return found
 
 
 def until(what: Callable[[], bool]) -> None:
-    """Wait for it, not for ever."""
+    """Wait until the condition is met, for a limited time."""
     end = time.monotonic() + 60
     while not what():
         assert time.monotonic() < end
@@ -120,19 +120,19 @@ def until(what: Callable[[], bool]) -> None:
 
 @pytest.fixture(scope="module")
 def aws() -> Any:
-    """An AWS on a port of its own."""
+    """The address of an AWS on a free port."""
     with local_aws() as address:
         yield address
 
 
 @pytest.fixture
 def bench(tmp_path: Path, aws: str) -> Bench:
-    """A host."""
+    """A host with these programs."""
     return Bench(tmp_path, aws)
 
 
 def test_a_playbook_that_records_its_success_ends_the_job_well(bench: Bench) -> None:
-    """The record is the playbook's own; the log tells when it began and ended."""
+    """The playbook writes the record itself; the log shows when it began and ended."""
     bench.playbook(bench.good("backup") + "print('hello')")
     assert bench.run("backup") == 0
     assert bench.state("backup")["ok"] is True
@@ -144,7 +144,7 @@ def test_a_playbook_that_records_its_success_ends_the_job_well(bench: Bench) -> 
 
 
 def test_a_job_reads_one_file_of_the_inventorys_directory(bench: Bench) -> None:
-    """The schema of the settings lies beside it, and names no host."""
+    """The settings schema is in the same directory but names no host."""
     bench.playbook("import sys; print(sys.argv)\n" + bench.good("backup"))
     assert bench.run("backup") == 0
     assert f"'{bench.root}/deployer/inventory/hosts.yml'" in (bench.log / "backup.log").read_text()
@@ -152,14 +152,14 @@ def test_a_job_reads_one_file_of_the_inventorys_directory(bench: Bench) -> None:
 
 @pytest.mark.parametrize("code", [0, 2])
 def test_a_playbook_that_says_nothing_has_failed(bench: Bench, code: int) -> None:
-    """A failure is never an exit 0, and the exit code is kept."""
+    """A failure never exits with 0, and another exit code is kept."""
     bench.playbook(f"raise SystemExit({code})")
     assert bench.run("backup") == (code or 1)
     assert "before it recorded its result" in bench.state("backup")["reason"]
 
 
 def test_a_timeout_ends_every_process_and_is_recorded(bench: Bench) -> None:
-    """Ansible's workers leave the session: a signal to the group would miss them."""
+    """Ansible's workers leave the session, so a signal to the process group would not reach them."""
     bench.change(timeout_minutes=0.05)
     pid = bench.root / "left.pid"
     child = f"import os, time; os.setsid(); open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(99)"
@@ -169,12 +169,12 @@ def test_a_timeout_ends_every_process_and_is_recorded(bench: Bench) -> None:
     assert bench.run("backup") == 124
     assert "ragdock_schedule_timeout_minutes" in bench.state("backup")["reason"]
     left = Path(f"/proc/{pid.read_text()}/stat")
-    # A zombie has ended; no one has asked yet how.
+    # A zombie has ended; nobody has read its exit code yet.
     assert not left.exists() or left.read_text().split()[2] == "Z"
 
 
 def test_the_same_job_does_not_run_twice_at_once(bench: Bench) -> None:
-    """The second is refused at once, and the record of the first stands."""
+    """The second is refused at once, and the first one's record stays."""
     bench.playbook(bench.held("backup"))
     first = bench.start("backup")
     until((bench.root / "state/running/backup.json").exists)
@@ -197,7 +197,7 @@ def test_another_job_waits_its_time_then_fails_by_name(bench: Bench) -> None:
 
 
 def test_a_killed_runner_leaves_the_lock_to_its_playbook(bench: Bench) -> None:
-    """Else the next job would begin beside a backup that still writes."""
+    """Otherwise the next job would begin while a backup is still writing."""
     bench.playbook(bench.held("backup"))
     first = bench.start("backup")
     until((bench.root / "state/running/backup.json").exists)
@@ -209,7 +209,7 @@ def test_a_killed_runner_leaves_the_lock_to_its_playbook(bench: Bench) -> None:
 
 
 def test_a_run_that_died_with_its_playbook_is_put_on_record_by_the_next(bench: Bench) -> None:
-    """Both killed for want of memory, say, and no restart that would look for them."""
+    """For example, both were killed for lack of memory, and no restart followed that would find them."""
     bench.playbook(bench.held("backup"))
     first = bench.start("backup")
     marker = bench.root / "state/running/backup.json"
@@ -227,7 +227,7 @@ def test_a_run_that_died_with_its_playbook_is_put_on_record_by_the_next(bench: B
 
 
 def test_a_clock_set_back_in_mid_run_turns_no_success_into_a_failure(bench: Bench) -> None:
-    """The record is known by its content, not by its time."""
+    """The record is recognized by its content, not by its time."""
     past = "time.time = lambda: 1_600_000_000.0\n"
     bench.playbook(bench.good("backup").replace("jobs.write_record", past + "jobs.write_record"))
     assert bench.run("backup") == 0
@@ -235,7 +235,7 @@ def test_a_clock_set_back_in_mid_run_turns_no_success_into_a_failure(bench: Benc
 
 
 def test_a_job_that_another_one_keeps_out_costs_no_other_its_turn(bench: Bench) -> None:
-    """After a boot, cron may have begun one of those that were due."""
+    """After a boot, cron may already have started one of the due jobs."""
     bench.change(schedule="0 0 * * *")
     long_ago = time.time() - 3 * 86400
     os.utime(bench.settings, (long_ago, long_ago))
@@ -245,7 +245,7 @@ def test_a_job_that_another_one_keeps_out_costs_no_other_its_turn(bench: Bench) 
     bench.change(schedule="0 0 * * *", timeout_minutes=1)
     os.utime(bench.settings, (long_ago, long_ago))
     assert bench.run("after-boot") == 75
-    # Backup is refused at once, the others wait their time: each says so itself.
+    # Backup is refused at once, the others wait and time out: each reports it itself.
     assert {job: bench.state(job)["reason"].split(" to end")[0][:6] for job in ("drill", "patch")} == {
         "drill": "Waited",
         "patch": "Waited",
@@ -255,7 +255,7 @@ def test_a_job_that_another_one_keeps_out_costs_no_other_its_turn(bench: Bench) 
 
 
 def test_what_a_reboot_cut_short_is_recorded_and_run_once_more(bench: Bench) -> None:
-    """Once: a job that takes the host down must not do so at each boot."""
+    """Only once: a job that brings the host down must not do so at each boot."""
     marker = bench.root / "state/running/backup.json"
     marker.parent.mkdir(parents=True)
     for expected in (True, False):
@@ -269,7 +269,7 @@ def test_what_a_reboot_cut_short_is_recorded_and_run_once_more(bench: Bench) -> 
 
 
 def test_the_mark_of_an_earlier_release_is_read_too(bench: Bench) -> None:
-    """Such a mark does not say what was on record; the job is made up for, and no other loses its turn."""
+    """Such a mark lacks the earlier record. The job is still repeated, and no other loses its turn."""
     marker = bench.root / "state/running/backup.json"
     marker.parent.mkdir(parents=True)
     marker.write_text(json.dumps({key: value for key, value in bench.mark().items() if key != "before"}))
@@ -280,7 +280,7 @@ def test_the_mark_of_an_earlier_release_is_read_too(bench: Bench) -> None:
 
 
 def test_the_run_that_makes_up_for_one_says_so(bench: Bench) -> None:
-    """What the next boot finds of it, should the host go down again."""
+    """The next boot needs this mark if the host goes down again."""
     marker = bench.root / "state/running/backup.json"
     marker.parent.mkdir(parents=True)
     marker.write_text(json.dumps(bench.mark()))
@@ -294,7 +294,7 @@ def test_the_run_that_makes_up_for_one_says_so(bench: Bench) -> None:
 
 
 def test_a_job_that_a_reboot_met_after_its_record_is_not_run_again(bench: Bench) -> None:
-    """Its last seconds, in which it gives its lock back, change nothing of what it said."""
+    """In its last seconds it only releases its lock, so its result is final."""
     marker = bench.root / "state/running/backup.json"
     mark = bench.mark()
     bench.playbook(bench.good("backup"))
@@ -307,7 +307,7 @@ def test_a_job_that_a_reboot_met_after_its_record_is_not_run_again(bench: Bench)
 
 
 def test_a_job_that_was_due_while_the_host_was_down_runs(bench: Bench) -> None:
-    """The schedule was there, the time came, no one ran it."""
+    """The job was scheduled, and its time passed without a run."""
     bench.change(schedule="0 0 * * *")
     long_ago = time.time() - 3 * 86400
     os.utime(bench.settings, (long_ago, long_ago))
@@ -324,7 +324,7 @@ def test_a_job_that_was_due_while_the_host_was_down_runs(bench: Bench) -> None:
 
 
 def test_a_patch_continues_after_its_restart(bench: Bench) -> None:
-    """It ends without a record, since it is not at its end; the run after the boot is told so."""
+    """The first run ends without a record, since it has not finished; the run after the boot resumes it."""
     notes = bench.root / "state/patch-resume.json"
     notes.parent.mkdir(parents=True, exist_ok=True)
     bench.playbook(f"open({str(notes)!r}, 'w').write('{{}}')")
@@ -341,7 +341,7 @@ def test_a_patch_continues_after_its_restart(bench: Bench) -> None:
 
 
 def test_notes_of_a_restart_that_never_came_are_not_the_next_patchs(bench: Bench) -> None:
-    """Else it would count as going on after a restart, and the next boot would resume with old notes."""
+    """Otherwise that patch would count as resumed, and the next boot would resume with old notes."""
     notes = bench.root / "state/patch-resume.json"
     notes.parent.mkdir(parents=True, exist_ok=True)
     notes.write_text("{}")
@@ -352,7 +352,7 @@ def test_notes_of_a_restart_that_never_came_are_not_the_next_patchs(bench: Bench
 
 
 def test_a_large_log_is_rotated(bench: Bench) -> None:
-    """And a few old ones stay."""
+    """A few old logs are kept."""
     bench.log.mkdir()
     (bench.log / "backup.log").write_bytes(b"x" * (5 << 20))
     for number in range(1, 6):

@@ -1,4 +1,4 @@
-"""When a job is due, was missed, or is overdue; and how the glance says so."""
+"""When a job is due, was missed or is overdue, and how status shows it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ LONG_AGO = NOON - timedelta(days=365)
 
 
 def iso(moment: datetime) -> str:
-    """As the state files write it."""
+    """A time as the state files write it."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def times(text: str) -> Any:
-    """Times of a setting that is not empty."""
+    """The times of a setting that is not empty."""
     found = schedule.parse(text)
     assert found is not None
     return found
@@ -40,19 +40,19 @@ def times(text: str) -> Any:
     ],
 )
 def test_the_times_of_a_crontab(text: str, before: datetime, after: datetime) -> None:
-    """The catch-up after boot must mean the same times as cron does."""
+    """The catch-up after boot must calculate the same times as cron."""
     assert times(text).before(NOON) == before.replace(tzinfo=UTC)
     assert times(text).after(NOON) == after.replace(tzinfo=UTC)
 
 
 def test_an_empty_text_switches_the_job_off() -> None:
-    """Each job's switch is its time."""
+    """A job has no other switch than its schedule."""
     assert schedule.parse("") is None
 
 
 @pytest.mark.parametrize("text", ["0 0 1 * *", "0 0 * 1 *"])
 def test_days_of_the_month_are_refused(text: str) -> None:
-    """Preflight refuses them; so does the reader, should a file be edited by hand."""
+    """Preflight refuses them; so does the reader, in case a file was edited by hand."""
     with pytest.raises(ValueError, match="must be"):
         schedule.parse(text)
 
@@ -63,14 +63,14 @@ def test_days_of_the_month_are_refused(text: str) -> None:
         (None, LONG_AGO, True),
         (datetime(2026, 11, 24, 2, 17, tzinfo=UTC), LONG_AGO, True),
         (datetime(2026, 11, 25, 2, 17, 1, tzinfo=UTC), LONG_AGO, False),
-        # By hand, later than it was due: no second run.
+        # Run by hand, later than it was due: no second run.
         (datetime(2026, 11, 25, 9, 0, tzinfo=UTC), LONG_AGO, False),
         # The schedule was written after the time: nothing was missed.
         (None, datetime(2026, 11, 25, 8, 0, tzinfo=UTC), False),
     ],
 )
 def test_what_was_due_while_the_host_was_down(began: datetime | None, since: datetime, missed: bool) -> None:
-    """A night without power costs no backup."""
+    """A night without power must not cost a backup."""
     state = {"started": iso(began)} if began else {}
     assert schedule.missed(times("17 2 * * *"), state, since, NOON) is missed
 
@@ -96,7 +96,7 @@ def test_a_success_older_than_the_schedule_allows(text: str, hours: float, overd
 
 
 def test_a_time_still_to_come_silences_nothing() -> None:
-    """A clock was years ahead when a job ran, and was set right: what is due is due again."""
+    """The clock was years ahead when a job ran and was then corrected: the job is due again."""
     ahead = {"started": iso(NOON + timedelta(days=3650)), "last_success": iso(NOON + timedelta(days=3650))}
     assert schedule.missed(times("17 2 * * *"), ahead, LONG_AGO, NOON)
     assert schedule.overdue(times("17 2 * * *"), ahead, LONG_AGO, NOON)

@@ -1,4 +1,4 @@
-"""What tests of the stack's code share: helpers as Ansible ships them, and a host's directory."""
+"""Fixtures and helpers of the stack's tests: the code as Ansible ships it, and a host's directory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def secret_values() -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def render(tmp_path_factory: pytest.TempPathFactory, secret_values: dict[str, str]) -> Render:
-    """Render a release with some settings."""
+    """A function that renders a release with some settings."""
 
     def run(**settings: Any) -> Rendered:
         values = settings.pop("secret_values", secret_values)
@@ -31,12 +31,12 @@ def render(tmp_path_factory: pytest.TempPathFactory, secret_values: dict[str, st
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """An empty host."""
+    """The store of an empty host."""
     return Store(tmp_path)
 
 
 def add(store: Store, name: str, content: str = "", ref: str = "") -> None:
-    """A complete release."""
+    """Add a complete release."""
     images = {"edge": {"ref": ref or f"registry/edge@sha256:{name[-8:]}"}}
     record: dict[str, Any] = {"content": content or name, "images": images}
     store.write(name, {"compose.yaml": f"# {name}\n", "config/edge/Caddyfile": name}, record)
@@ -44,11 +44,11 @@ def add(store: Store, name: str, content: str = "", ref: str = "") -> None:
 
 
 def lives(store: Store, name: str) -> None:
-    """A complete release that serves."""
+    """Add a complete release and make it the current one."""
     add(store, name)
     store.switch(name, {"verb": "deploy"})
 
 
 def history(store: Store) -> list[str]:
-    """Ids in the order in which they went live."""
+    """Release ids in the order in which they went live."""
     return [json.loads(line)["release"] for line in store.history.read_text().splitlines()]

@@ -1,4 +1,4 @@
-"""Renders a release with Ansible's own engine, with made-up secrets."""
+"""Render a release with Ansible's own engine and made-up secrets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Render = Callable[..., Rendered]
 
 
 def certificate_of(name: str) -> str:
-    """A certificate with a subject."""
+    """A self-signed certificate with this common name."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name(
         [
@@ -56,7 +56,7 @@ def secrets_made_up() -> dict[str, str]:
 
 
 def rendered(here: Path, secret_values: dict[str, str], **settings: Any) -> Rendered:
-    """A release with some settings."""
+    """Render a release with some settings."""
     variables = {
         "ragdock_name": "demo",
         "aws_host_public_ip": "203.0.113.5",

@@ -1,4 +1,4 @@
-"""A base image is held to one digest: the Dockerfile's, else the one that the first build met."""
+"""A base image is pinned to one digest: that of the Dockerfile, otherwise that of the first build."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DOCKERFILES = sorted((Path(__file__).parents[3] / "services").glob("*/Dockerfile
 
 
 class Machine:
-    """A machine's images (reference -> time and digests), and a registry's (reference -> the same)."""
+    """The images of a machine (reference -> time and digests) and those of a registry (the same)."""
 
     def __init__(
         self,
@@ -71,12 +71,12 @@ class Machine:
 
 @pytest.fixture
 def lock(tmp_path: Path) -> Lock:
-    """A deployment that was never built."""
+    """The lock file of a deployment that was never built."""
     return Lock(tmp_path / "state" / "base-images.json")
 
 
 def test_every_stage_of_every_service_starts_from_an_argument_with_one_pin() -> None:
-    """A name in FROM would be a tag that moves; one name has one digest in all Dockerfiles."""
+    """A plain name in FROM would be a tag that can change; a name has one digest in all Dockerfiles."""
     for path in DOCKERFILES:
         named = {base.argument for base in bases(path.read_text())}
         starts = re.findall(r"^FROM\s+(\S+)", path.read_text(), re.MULTILINE)
@@ -104,7 +104,7 @@ def test_the_dockerfiles_digest_holds_whatever_the_tag_gives_now(lock: Lock) -> 
 
 
 def test_an_image_made_here_is_built_from_although_the_engine_gave_it_a_digest(lock: Lock) -> None:
-    """An engine that keeps images in containerd gives a digest to what no registry ever had."""
+    """An engine that keeps images in containerd gives digests to images that were never in a registry."""
     here = {"py:3": ("2026-01-01T00:00:00Z", [f"py@{NEW}"]), "search:2": ("", [f"search@{NEW}"])}
     machine = Machine(here, {}, frozenset(here))
     assert held(machine, Base("PY_IMAGE", "py:3", OLD), lock, standins=True) == "py:3"
@@ -129,7 +129,7 @@ def test_an_image_that_was_built_here_has_no_digest_and_locks_nothing(lock: Lock
 
 
 def test_a_digest_of_another_repository_is_not_the_bases(lock: Lock) -> None:
-    """An image that was pushed elsewhere under its own name has that registry's digest too."""
+    """An image that was pushed elsewhere also has a digest of that registry."""
     machine = Machine({"search:2": ("2026-01-01T00:00:00Z", [f"registry.example.org/search@{OLD}"])}, {})
     assert held(machine, Base("SEARCH_IMAGE", "search:2"), lock, standins=True) == "search:2"
 
@@ -140,7 +140,7 @@ def test_a_base_that_cannot_be_had_is_named(lock: Lock) -> None:
 
 
 def test_a_stand_in_is_built_from_only_where_the_inventory_allows_it(lock: Lock) -> None:
-    """A sandbox on the operator's machine leaves images under the names of the real ones."""
+    """A sandbox on the operator's machine leaves images with the names of the real ones."""
     here: dict[str, tuple[str, list[str]]] = {"py:3": ("2026-01-01T00:00:00Z", [])}
     machine = Machine(here, {f"py:3@{OLD}": ("", OLD)}, frozenset(here))
     base = Base("PY_IMAGE", "py:3", OLD)
@@ -167,7 +167,7 @@ def test_a_digest_that_its_registry_no_longer_has_is_named(lock: Lock) -> None:
 
 
 def test_a_registry_that_does_not_answer_is_no_verdict(lock: Lock) -> None:
-    """What is built already needs no base; the build says it again when one is needed."""
+    """If the image is already built, no base is needed; otherwise the build reports the problem again."""
     found = find(Machine({}, {}), Base("PY_IMAGE", "py:3", OLD), lock, standins=False)
     assert (found.problem, "no such host" in found.unknown) == ("", True)
 
@@ -223,7 +223,7 @@ def test_the_plan_shows_age_and_what_the_registry_has(
     digest: str,
     row: list[str],
 ) -> None:
-    """A registry that is away is reported, and fails nothing."""
+    """An unreachable registry is reported, but is no failure."""
     machine = Machine(here, registry)
     assert base_images.row(machine, Base("PY_IMAGE", "py:3", digest), lock, NOW)[1:] == row
     assert machine.pulled == []

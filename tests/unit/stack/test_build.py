@@ -1,4 +1,4 @@
-"""An image's tag is a hash of exactly what the builder is sent."""
+"""An image's tag is a hash of exactly the files that the builder receives."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROLE = Path(__file__).parents[3] / "roles" / "stack"
 
 @pytest.fixture
 def context(tmp_path: Path) -> Path:
-    """services/ with one image and a shared library."""
+    """A services/ directory with one image and a shared library."""
     for name, text in {
         "app/Dockerfile": "FROM x\nCOPY core/src app/src /srv/\n",
         "app/src/main.py": "main",
@@ -123,7 +123,7 @@ def test_every_dockerfile_of_the_project_names_files_that_exist() -> None:
 
 @pytest.mark.parametrize("named", ["", "/of/our/own.pem"])
 def test_builds_trust_what_this_machine_trusts(named: str, tmp_path: Path) -> None:
-    """Also where no variable says so: behind a proxy that inspects TLS every build would fail."""
+    """Even if no variable names a file: behind a proxy that inspects TLS, every build would fail."""
     environment = {key: found for key, found in os.environ.items() if key != "SSL_CERT_FILE"}
     shown = subprocess.run(
         [

@@ -1,6 +1,6 @@
-"""A failed build names its reason: the Dockerfile is at fault only when nothing else is.
+"""A failed build names its cause: the Dockerfile is blamed only if there is no other.
 
-The outputs are BuildKit's own, shortened to the lines that a build ends with.
+The outputs are BuildKit's own, reduced to the lines at the end of a build.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def test_else_the_dockerfile_is(output: str) -> None:
 
 @pytest.fixture
 def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A `docker` that counts its calls and then hangs, until it was called as often as `well_after` says."""
+    """A `docker` that counts its calls and hangs, until it has been called as often as `well_after` says."""
     program = tmp_path / "bin" / "docker"
     program.parent.mkdir()
     program.write_text(
@@ -91,7 +91,7 @@ def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_build_without_progress_is_ended_and_made_again(docker: Path) -> None:
-    """One connection that stalls held a build for a thousand seconds and then failed it."""
+    """One stalled connection blocked a build for a thousand seconds and then failed it."""
     (docker / "well_after").write_text("2")
     log = docker / "build.log"
     assert running.run_build(["buildx", "build"], log, 20) == 0
@@ -108,5 +108,5 @@ def test_a_build_that_never_makes_progress_is_given_up(docker: Path) -> None:
 
 @pytest.mark.parametrize(("size", "seconds"), [(0, 600), (3_300_000_000, 7200), (300_000_000, 1200)])
 def test_a_push_may_take_as_long_as_its_size_needs(size: int, seconds: float) -> None:
-    """Half a megabyte a second beside ten minutes."""
+    """The limit is ten minutes plus one second for each half megabyte."""
     assert running.push_seconds(size) == seconds

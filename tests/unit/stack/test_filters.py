@@ -1,4 +1,4 @@
-"""Filters give the same text for the same input: else every run would make a release."""
+"""Filters give the same text for the same input: otherwise every run would create a release."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_models_are_found_by_use() -> None:
     "value", ["", "plain-1.2:x/y", "two words", "a # b", "$HOME ${HOME:-x}", 'say "so"', 5, " x ", "="]
 )
 def test_a_value_of_env_is_read_back_as_it_was(value: str | int) -> None:
-    # Compose fills in no variable between single quotes; this reader would.
+    # Compose does not interpolate between single quotes, but this reader would.
     text = f"NAME={stack_env(value, 'NAME')}\nNEXT=untouched\n"
     read = dotenv_values(stream=StringIO(text), interpolate=False)
     assert read == {"NAME": str(value), "NEXT": "untouched"}

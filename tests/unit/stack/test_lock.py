@@ -1,4 +1,4 @@
-"""One holder at a time; anyone who waits in vain is shown why."""
+"""Only one process holds the lock; one that waits in vain is shown why."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_waiting_run_gets_the_lock_when_the_first_is_done(tmp_path: Path) -> N
 
 
 def test_what_stands_in_the_file_stays(tmp_path: Path) -> None:
-    """Others lock files that hold something."""
+    """The lock file may be one with content."""
     path = tmp_path / "lock"
     path.write_text("who")
     with locked(path, 0, RuntimeError("first")):

@@ -1,4 +1,4 @@
-"""What the model host runs, rendered by Ansible itself: a model behind a key, and nothing else in reach."""
+"""The model host's files, rendered by Ansible itself: only a proxy that requires a key can be reached."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Render = Callable[..., dict[str, Any]]
 
 
 def rendered_model_host(here: Path, secrets: dict[str, str], **settings: Any) -> dict[str, Any]:
-    """The model host's files, with the defaults and what differs."""
+    """Render the model host's files with the defaults and these changes."""
     variables = {
         "ragdock_name": "demo",
         "ragdock_model_host_type": "g6.xlarge",
@@ -59,7 +59,7 @@ def rendered_model_host(here: Path, secrets: dict[str, str], **settings: Any) ->
 
 @pytest.fixture(scope="module")
 def render(tmp_path_factory: pytest.TempPathFactory) -> Render:
-    """Renders into a folder of its own."""
+    """A function that renders into a folder of its own."""
 
     def run(secrets: dict[str, str] | None = None, **settings: Any) -> dict[str, Any]:
         return rendered_model_host(tmp_path_factory.mktemp("model-host"), secrets or {}, **settings)
@@ -69,17 +69,17 @@ def render(tmp_path_factory: pytest.TempPathFactory) -> Render:
 
 @pytest.fixture(scope="module")
 def plain(render: Render) -> dict[str, Any]:
-    """A type without graphics cards."""
+    """The files for an instance type without graphics cards."""
     return render()
 
 
 def texts(rendered: dict[str, Any], kind: str = "files") -> dict[str, str]:
-    """The files by their names."""
+    """The contents of the files by name."""
     return {Path(one["path"]).name: one["content"] for one in rendered[kind]}
 
 
 def compose(rendered: dict[str, Any]) -> Any:
-    """The compose file."""
+    """The parsed compose file."""
     return yaml.safe_load(texts(rendered)["compose.yaml"])
 
 
@@ -94,7 +94,7 @@ def test_every_container_is_hardened(plain: dict[str, Any], service: str) -> Non
 
 
 def test_only_the_proxy_is_reached_and_ollama_reaches_nothing(plain: dict[str, Any]) -> None:
-    """On the one port that the security group opens."""
+    """The proxy listens on the one port that the security group opens."""
     found = compose(plain)
     assert {name: one.get("ports") for name, one in found["services"].items()} == {
         "ollama": None,
@@ -107,7 +107,7 @@ def test_only_the_proxy_is_reached_and_ollama_reaches_nothing(plain: dict[str, A
 def test_graphics_cards_are_given_to_ollama_alone_and_only_where_there_are_some(
     plain: dict[str, Any], render: Render
 ) -> None:
-    """Elsewhere the engine would refuse to start it."""
+    """Without graphics cards, the engine would refuse to start the container."""
     assert not any("deploy" in one for one in compose(plain)["services"].values())
     found = compose(render(model_host_graphics="1 x L4, 22888 MiB each"))["services"]
     (device,) = found["ollama"]["deploy"]["resources"]["reservations"]["devices"]
@@ -116,7 +116,7 @@ def test_graphics_cards_are_given_to_ollama_alone_and_only_where_there_are_some(
 
 
 def test_no_secret_is_in_what_others_may_read(plain: dict[str, Any]) -> None:
-    """Key and authority are files that only the proxy reads."""
+    """The key and the authority are files that only the proxy can read."""
     open_texts = "".join(texts(plain).values())
     assert [name for name, value in SECRETS.items() if value.strip() in open_texts] == []
     assert {(one["owner"], one["mode"]) for one in plain["secrets"]} == {("10004", "0400")}
@@ -136,7 +136,7 @@ def test_while_a_key_is_rotated_both_are_accepted_and_the_successor_issues(rende
 
 
 def test_another_authority_starts_the_proxy_again(plain: dict[str, Any], render: Render) -> None:
-    """It reads its authority when it starts; a key it reads for each request."""
+    """The proxy reads its authority at its start, but a key for each request."""
     label = compose(plain)["services"]["proxy"]["labels"]
     assert compose(render(secrets={"model_host_key": "NEW"}))["services"]["proxy"]["labels"] == label
     other = render(secrets={"model_host_ca_cert": certificate_of("other")})
@@ -160,7 +160,7 @@ def test_only_its_own_models_are_installed(plain: dict[str, Any]) -> None:
 def test_layers_that_are_not_on_the_cards_are_said(
     loaded: dict[str, tuple[int, int]], graphics: str, passed: bool, said: str
 ) -> None:
-    """A driver that does not work makes answers slow, not wrong: nobody would look."""
+    """With a broken driver, answers are slow but not wrong, so nobody would notice."""
     row = checks.placed("m", loaded, graphics)
     assert (row.passed, said in row.figure) == (passed, True)
 
@@ -171,7 +171,7 @@ def container(service: str, spec: str, health: str = "healthy") -> Container:
 
 
 def test_only_what_is_not_as_its_file_says_is_started() -> None:
-    """A second run touches nothing; a question that is being answered is not cut."""
+    """A second run changes nothing, and does not interrupt a question that is being answered."""
     specs = {"ollama": "a", "proxy": "b"}
     assert starting.stale(specs, [container("ollama", "a"), container("proxy", "b")]) == []
     assert starting.stale(specs, [container("ollama", "a"), container("proxy", "old")]) == ["proxy"]
@@ -183,7 +183,7 @@ KEY, AUTHORITY = "the model host's key", certificate_of("models")
 
 @pytest.fixture(scope="module")
 def main_host(secret_values: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What the main host has of it, while its key is rotated."""
+    """The main host's files for the model host, while the key is rotated."""
     more = {"model_host_key": KEY, "model_host_key_next": "the next one", "model_host_ca_cert": AUTHORITY}
     models = [*MODELS, {"name": "all-minilm", "use": ["embed"], "source": "library"}]
     settings = {"ragdock_model_host_type": "g6.xlarge", "ragdock_models": models}
@@ -191,7 +191,7 @@ def main_host(secret_values: dict[str, str], tmp_path_factory: pytest.TempPathFa
 
 
 def test_the_main_host_asks_it_as_a_remote_model(main_host: dict[str, Any]) -> None:
-    """At its fixed address, trusting its own authority and no other, with a key that only the proxy has."""
+    """At its fixed address, with trust in its own authority only, and a key that only the proxy has."""
     (model,) = json.loads(dotenv_values(stream=StringIO(main_host["files"][".env"]))["REMOTE_MODELS"] or "")
     assert (model["name"], model["host"]) == ("llama3.1:8b", f"{ADDRESS}:11443")
     files = main_host["files"]
@@ -203,6 +203,6 @@ def test_the_main_host_asks_it_as_a_remote_model(main_host: dict[str, Any]) -> N
 
 
 def test_the_main_host_sends_one_key_also_while_it_is_rotated(main_host: dict[str, Any]) -> None:
-    """Two lines would be no key."""
+    """Two lines would not be a valid key."""
     (file,) = [one for one in main_host["secrets"] if one["path"].startswith("remote/")]
     assert file["from"] == "model_host_bearer"

@@ -1,4 +1,4 @@
-"""From the main host's proxy through the model host's to Ollama: both rendered, both in the real Caddy."""
+"""From the main host's proxy through the model host's to Ollama, both rendered and run in the real Caddy."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ MODEL = "llama3.1:8b"
 
 @dataclass
 class FakeOllama:
-    """Answers as Ollama does, and notes what reaches it."""
+    """Answers as Ollama does and records the requests."""
 
     port: int = 0
     seen: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
     def handler(self) -> type[BaseHTTPRequestHandler]:
-        """What answers a request."""
+        """A handler for its requests."""
         ollama = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 ollama.seen.append((self.path, dict(self.headers)))
-                # It refuses a request without messages.
+                # Ollama refuses a request without messages.
                 self.send_response(400 if body == b"{}" else 200)
                 self.end_headers()
                 self.wfile.write(b'data: {"choices": []}\n\n')
@@ -60,19 +60,19 @@ class FakeOllama:
 
 @dataclass
 class Between:
-    """The two proxies as they run."""
+    """The two running proxies."""
 
     port: int
     main_port: int
     folder: Path
     slug: str
-    # Where the main host's proxy reads the key that it sends.
+    # The file from which the main host's proxy reads the key that it sends.
     main_key: Path
 
 
 @contextlib.contextmanager
 def caddy(configuration: Path, port: int) -> Iterator[None]:
-    """Caddy with a configuration, once its port answers."""
+    """Run Caddy with a configuration and wait until its port answers."""
     program = shutil.which("caddy", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     assert program, "run `make deps-tests`: it installs Caddy"
     log = configuration.with_name("log")
@@ -93,7 +93,7 @@ def caddy(configuration: Path, port: int) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def ollama() -> Iterator[FakeOllama]:
-    """The server behind both."""
+    """The server behind both proxies."""
     found = FakeOllama()
     listener = ThreadingHTTPServer((HERE, 0), found.handler())
     found.port = listener.server_address[1]
@@ -110,7 +110,7 @@ def between(
     secret_values: dict[str, str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Between]:
-    """Both proxies, with the key and the authority of one deployment, while that key is rotated."""
+    """Both proxies with one deployment's key and authority, while that key is rotated."""
     model_host, main = tmp_path_factory.mktemp("model-host"), tmp_path_factory.mktemp("main")
     port, main_port = free_port(), free_port()
     key, authority = issue({"common_name": "Ragdock model host CA"}, "demo", None).pem()
@@ -146,7 +146,7 @@ def between(
     (slug,) = [path.stem for path in main.glob("*.pem")]
     (main / slug).write_text(KEY)
     with caddy(model_host / "Caddyfile", port), caddy(main / "Caddyfile", main_port):
-        # Its certificate is signed a moment after it listens.
+        # It listens a moment before its certificate is signed.
         until = time.monotonic() + ANSWER_SECONDS
         while refuses_handshakes(HERE, port):
             assert time.monotonic() < until, (model_host / "log").read_text()
@@ -157,7 +157,7 @@ def between(
 def test_a_question_goes_from_the_main_host_to_ollama(
     between: Between, ollama: FakeOllama, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Over TLS of the deployment's own authority; Ollama sees no key."""
+    """The connection uses the deployment's own authority; Ollama does not receive the key."""
     monkeypatch.setattr(of_the_proxy, "PORT", between.main_port)
     ollama.seen.clear()
     assert Remote(HERE, ANSWER_SECONDS).ask(between.slug, MODEL, embed=False) == "answers"
@@ -167,7 +167,7 @@ def test_a_question_goes_from_the_main_host_to_ollama(
 
 
 def test_it_passes_its_own_checks(between: Between) -> None:
-    """Its key opens it, others do not, and nothing but chat and embeddings is answered."""
+    """It accepts its key and no other, and answers only requests for chat and embeddings."""
     found = list(checks.proxy({"folder": str(between.folder), "address": HERE, "port": between.port}))
     assert [row for row in found if not row.passed] == []
     assert [row.figure for row in found] == ["400", "401, 401, 401", "5 x 403"]
@@ -176,7 +176,7 @@ def test_it_passes_its_own_checks(between: Between) -> None:
 def test_while_its_key_is_rotated_both_are_accepted_and_then_only_the_new_one(
     between: Between, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a restart: what was asked with the old one until then was answered."""
+    """No restart is needed, and requests with the old key are answered until the end."""
     monkeypatch.setattr(of_the_proxy, "PORT", between.main_port)
     remote = Remote(HERE, ANSWER_SECONDS)
     slot, key = between.main_key, between.folder / "secrets" / "key"

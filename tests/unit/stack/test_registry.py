@@ -1,4 +1,4 @@
-"""The host's role gets a token; docker's token is seen by no one else."""
+"""The host gets a registry token with its role; nobody else sees the token that docker uses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REGISTRY = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
 
 
 def test_the_hosts_role_gets_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From a local AWS, which knows no wrong keys."""
+    """The local AWS accepts any keys."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
     with local_aws() as address:
@@ -31,7 +31,7 @@ def test_the_hosts_role_gets_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_host_without_a_role_is_reported_with_the_fix(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its metadata service is there, and has no credentials."""
+    """Its metadata service answers but has no credentials."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -41,7 +41,7 @@ def test_a_host_without_a_role_is_reported_with_the_fix(monkeypatch: pytest.Monk
 
 
 def test_a_refused_token_names_the_right(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As ECR words it."""
+    """The message contains ECR's own."""
 
     class Refusing:
         def get_authorization_token(self) -> None:

@@ -1,4 +1,4 @@
-"""A release is complete or it is not one; what serves is never lost."""
+"""A release is either complete or does not exist; the one in service is never lost."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ CONTRACT = {"model": "all-minilm", "digest": "d1", "dimension": 384, "chunker": 
 
 
 def test_the_contract_read_by_the_smoke_test_is_recorded_once(store: Store) -> None:
-    """A run that changes nothing writes nothing, also when it heard nothing."""
+    """A run that changes nothing writes nothing, even if the smoke test read no contract."""
     lives(store, A)
     assert store.note_contract(A, CONTRACT)
     assert store.require(A).contract == CONTRACT
@@ -189,7 +189,7 @@ def test_a_model_that_was_replaced_since_changes_the_record(store: Store) -> Non
 def test_a_release_that_rebuilds_the_index_is_announced(
     store: Store, older: dict[str, object], newer: dict[str, object], words: list[str]
 ) -> None:
-    """Releases from before this was written down say nothing."""
+    """Releases from before the contract was recorded give no warning."""
     lives(store, A)
     lives(store, B)
     store.note_contract(A, older)

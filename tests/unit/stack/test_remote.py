@@ -1,4 +1,4 @@
-"""The filters of models that run elsewhere, and what a release with one looks like."""
+"""The filters for remote models, and what a release with remote models looks like."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_staging_a_release_leaves_the_keys_that_the_host_made(tmp_path: Path) ->
 
 @pytest.fixture(scope="module")
 def plain(render: Render) -> Rendered:
-    """A release without a model elsewhere."""
+    """A release without remote models."""
     return render()
 
 
@@ -136,7 +136,7 @@ def plain(render: Render) -> Rendered:
 def with_remote(
     render: Render, secret_values: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Rendered:
-    """A release with some."""
+    """A release with remote models."""
     authority = tmp_path_factory.mktemp("ca") / "root.pem"
     authority.write_text("the authority's root\n")
     return render(
@@ -146,7 +146,7 @@ def with_remote(
 
 
 def compose(rendered: Rendered) -> Any:
-    """The rendered compose file."""
+    """The parsed compose file."""
     return yaml.safe_load(rendered["files"]["compose.yaml"])
 
 
@@ -179,7 +179,7 @@ def test_the_proxy_is_hardened_as_the_other_is(with_remote: Rendered) -> None:
 
 
 def test_only_the_proxy_gets_out_beside_the_edge(with_remote: Rendered) -> None:
-    """`verify` tries what this says from inside each container."""
+    """`verify` tries these connections from inside each container."""
     found = compose(with_remote)
     outward = {name for name, one in found["networks"].items() if not (one or {}).get("internal")}
     assert outward == set(LAYOUT_WITH_REMOTE.ways_out)
@@ -201,7 +201,7 @@ def test_the_services_that_use_models_learn_of_them(with_remote: Rendered) -> No
     env = dotenv_values(stream=StringIO(with_remote["files"][".env"]))
     assert env["REMOTE_BASE_URL"] == "http://remote:11435"
     assert json.loads(env["REMOTE_MODELS"] or "") == json.loads(remote_variable([OPENAI, BEDROCK, VECTORS]))
-    # As `verify` reads it on the host.
+    # Parsed as `verify` does on the host.
     assert (
         len(Deployment(Path(), "", "", env=dict(parse_env(with_remote["files"][".env"]))).remote_models) == 3
     )
@@ -233,7 +233,7 @@ def test_a_private_authority_goes_to_the_proxy(with_remote: Rendered) -> None:
 
 @pytest.mark.parametrize("reader", [AppSettings, WorkerSettings])
 def test_the_services_read_what_a_release_says_of_them(reader: type[RagSettings]) -> None:
-    """Both variables, every field of a model, and the identity that they write into an index."""
+    """Both variables, every field of a model, and the identity that is written into an index."""
     assert {"remote_base_url", "remote_models"} <= set(reader.model_fields)
     text = remote_variable([OPENAI, BEDROCK, VECTORS])
     read = TypeAdapter(tuple[RemoteModel, ...]).validate_json(text)

@@ -1,4 +1,4 @@
-"""The proxy of models elsewhere: its rendered configuration, in the real Caddy, before a server with TLS."""
+"""The proxy of remote models: its rendered configuration, in the real Caddy, in front of a TLS server."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ANSWER_SECONDS = 10.0
 
 @dataclass
 class Elsewhere:
-    """A server that speaks OpenAI's API; it notes what reaches it."""
+    """A server that speaks OpenAI's API and records the requests."""
 
     port: int = 0
     status: int = 200
@@ -43,7 +43,7 @@ class Elsewhere:
     endless: bool = False
 
     def handler(self) -> type[BaseHTTPRequestHandler]:
-        """What answers a request."""
+        """A handler for its requests."""
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -72,7 +72,7 @@ class Elsewhere:
 
 
 def free_port() -> int:
-    """A port that nothing uses."""
+    """A port that is not in use."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
@@ -98,7 +98,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Elsewhere
 
 @dataclass
 class Proxy:
-    """The proxy as it runs."""
+    """The running proxy."""
 
     port: int
     keys: Path
@@ -112,7 +112,7 @@ def proxy(
     secret_values: dict[str, str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Proxy]:
-    """Caddy with the configuration of a release that has two models elsewhere."""
+    """Run Caddy with the configuration of a release that has two remote models."""
     elsewhere, certificate = server
     here = tmp_path_factory.mktemp("proxy")
     keys, port, health = here / "keys", free_port(), free_port()
@@ -158,7 +158,7 @@ def proxy(
 
 @pytest.fixture
 def elsewhere(server: tuple[Elsewhere, Path]) -> Elsewhere:
-    """The server, which has seen nothing yet and has no fault."""
+    """The server, reset: no recorded requests and no fault."""
     server[0].seen.clear()
     server[0].status, server[0].endless = 200, False
     server[0].left.clear()
@@ -167,13 +167,13 @@ def elsewhere(server: tuple[Elsewhere, Path]) -> Elsewhere:
 
 @pytest.fixture
 def asked(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> Remote:
-    """The proxy, asked as from its host."""
+    """A client of the proxy, as on its host."""
     monkeypatch.setattr(of_the_proxy, "PORT", proxy.port)
     return Remote("127.0.0.1", ANSWER_SECONDS)
 
 
 def connect(proxy: Proxy) -> http.client.HTTPConnection:
-    """A connection to the proxy, to send what the modules never do."""
+    """A connection to the proxy, for requests that the modules never send."""
     return http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=ANSWER_SECONDS)
 
 
@@ -208,7 +208,7 @@ def test_a_server_without_a_key_is_sent_none(elsewhere: Elsewhere, asked: Remote
 def test_another_key_is_used_from_the_next_request_on(
     elsewhere: Elsewhere, proxy: Proxy, asked: Remote
 ) -> None:
-    """As a rotation and the job `keys` do it: a file beside, then a rename."""
+    """A rotation and the job `keys` change it this way: write a file beside it, then rename."""
     (proxy.keys / "new").write_text("another")
     (proxy.keys / "new").replace(proxy.keys / "talker")
     try:
@@ -242,7 +242,7 @@ def test_a_model_is_asked_only_for_what_it_is_used_for(
 
 
 def test_a_request_that_is_too_large_is_refused(elsewhere: Elsewhere, proxy: Proxy) -> None:
-    """By its length, before any of it goes out."""
+    """It is refused by its length, before any of it is sent on."""
     connection = connect(proxy)
     connection.putrequest("POST", "/talker/chat/completions", skip_host=True)
     connection.putheader("Host", "remote")
@@ -279,7 +279,7 @@ def test_a_long_prompt_passes(elsewhere: Elsewhere, proxy: Proxy) -> None:
 
 
 def test_who_hangs_up_ends_the_answer_at_the_server(elsewhere: Elsewhere, asked: Remote) -> None:
-    """Else the model writes on for nobody, and each token is paid for."""
+    """Otherwise the model would continue to write for nobody, and each token is billed."""
     elsewhere.endless = True
     assert asked.ask("talker", "talker", embed=False) == "answers"
     assert elsewhere.left.wait(ANSWER_SECONDS)
@@ -297,7 +297,7 @@ def test_a_refusal_arrives_with_what_to_do(
 def test_who_looks_whether_the_proxy_runs_asks_no_server_and_fills_no_log(
     elsewhere: Elsewhere, proxy: Proxy, asked: Remote
 ) -> None:
-    """The services do, every few seconds."""
+    """The services send this request every few seconds."""
     before = proxy.log.read_text()
     assert asked.status("GET", "/", f"remote:{proxy.port}") == 204
     assert elsewhere.seen == []

@@ -1,4 +1,4 @@
-"""One look at the containers says the least that has to be done, whatever an interrupted run left."""
+"""One inspection of the containers gives the minimal steps, whatever an interrupted run left."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SPECS = {"opensearch": "o1", "rag-worker": "w1", "rag-app": "a1", "edge": "e1"}
 
 
 def container(service: str, spec: str, **more: Any) -> Container:
-    """A container that is well, but for what is said."""
+    """A healthy container, except for the given fields."""
     made = Container(
         f"{service}-{spec}",
         f"ragdock-{service}-1",

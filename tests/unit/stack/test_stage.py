@@ -1,4 +1,4 @@
-"""What a host cannot carry is refused before anything changes; secrets are as wanted, to the mode."""
+"""A release that the host cannot run is refused before anything changes; secrets get the right mode."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_drift_of_a_secret_is_repaired(tmp_path: Path, wanted: list[dict[str, An
 
 
 def test_a_key_that_is_refused_gives_way_to_the_key_before(tmp_path: Path) -> None:
-    """Of a model elsewhere. The key before keeps its time: it is known to have answered."""
+    """Applies to remote models. The previous key keeps its file time, because it is known to work."""
 
     def stage(key: bytes) -> None:
         content = base64.b64encode(key).decode()
@@ -104,7 +104,7 @@ def test_a_key_that_is_refused_gives_way_to_the_key_before(tmp_path: Path) -> No
     path = tmp_path / "secrets" / "remote" / "gpt"
     stage(b"works")
     before = path.stat()
-    # The second deployment is killed before the model is asked.
+    # The second deployment is killed before the model is tested.
     for wrong in (b"wrong", b"also wrong"):
         stage(wrong)
     assert keys_before.put_back(tmp_path) == ["gpt"]

@@ -1,4 +1,4 @@
-"""A deployment backs up first when it stores in another format, or when the newest backup is a day old."""
+"""A deployment makes a backup first if its data formats differ or if the newest backup is a day old."""
 
 from __future__ import annotations
 

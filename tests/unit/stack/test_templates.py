@@ -1,4 +1,4 @@
-"""What a release looks like, rendered by Ansible itself: by default, and with settings that change a line."""
+"""A release as Ansible itself renders it, with the defaults and with settings that change a line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from rag_worker.settings import WorkerSettings
 from tests.unit.stack.rendering import SERVICES, Render, Rendered, certificate_of
 
 ROOT = Path(__file__).parents[3]
-# What each service reads. Of that, no deployment sets measured numbers, nor what is another service's.
+# Each service's settings class and its fields that no deployment sets: measured numbers, and settings of
+# other services.
 RAG = {
     "OPENSEARCH_TIMEOUT", "OLLAMA_NUM_CTX", "OLLAMA_NUM_THREAD", "EMBEDDING_TIMEOUT", "EMBEDDING_BATCH",
     "EMBEDDING_NUM_THREAD", "INGESTION_MAX_ATTEMPTS", "PARSE_STALL_SECONDS", "PARSE_CPU_SECONDS",
@@ -47,13 +48,13 @@ READERS: dict[str, tuple[type[BaseSettings], set[str]]] = {
 
 @pytest.fixture(scope="module")
 def plain(render: Render) -> Rendered:
-    """With every default."""
+    """A release with every default."""
     return render()
 
 
 @pytest.fixture(scope="module")
 def other(render: Render, tmp_path_factory: pytest.TempPathFactory) -> Rendered:
-    """With as many other settings as possible."""
+    """A release with as many other settings as possible."""
     authority = tmp_path_factory.mktemp("ca") / "root.pem"
     authority.write_text("the authority's root\n")
     return render(
@@ -81,12 +82,12 @@ def other(render: Render, tmp_path_factory: pytest.TempPathFactory) -> Rendered:
 
 
 def compose(rendered: Rendered) -> Any:
-    """The rendered compose file."""
+    """The parsed compose file."""
     return yaml.safe_load(rendered["files"]["compose.yaml"])
 
 
 def env(rendered: Rendered) -> dict[str, str]:
-    """The rendered .env."""
+    """The parsed .env file."""
     lines = [line for line in rendered["files"][".env"].splitlines() if line and not line.startswith("#")]
     return dict(line.split("=", 1) for line in lines)
 
@@ -115,7 +116,7 @@ def test_only_the_edge_is_published_and_only_on_80_and_443(plain: Rendered) -> N
 
 
 def test_only_the_edge_has_a_way_out(plain: Rendered) -> None:
-    """`verify` tries what this says from inside each container."""
+    """`verify` tries these connections from inside each container."""
     found = compose(plain)
     outward = {name for name, one in found["networks"].items() if not one.get("internal")}
     assert outward == {WAY_OUT}
@@ -136,7 +137,7 @@ def test_every_line_of_env_is_given_to_a_container_and_every_wish_is_in_env(plai
 
 @pytest.mark.parametrize("service", READERS)
 def test_every_variable_has_a_source_and_a_reader(plain: Rendered, service: str) -> None:
-    """A variable that nobody reads is set in vain; a field that nothing sets is named as fixed."""
+    """A variable without a reader has no effect; a field that nothing sets is listed as fixed."""
     one = compose(plain)["services"][service]
     reader, fixed = READERS[service]
     fields = {name.upper() for name in reader.model_fields}
@@ -259,7 +260,7 @@ def test_a_setting_changes_its_line(
 def test_the_own_ca_issues_for_an_address_that_the_authority_refuses(
     render: Render, settings: dict[str, str], issuers: list[str]
 ) -> None:
-    """Caddy asks the issuers in their order. Without the own CA, its key is not in the container."""
+    """Caddy tries the issuers in order. Without its own CA, the CA's key is not in the container."""
     rendered = render(**settings)
     caddyfile = rendered["files"]["config/edge/Caddyfile"]
     assert re.findall(r"^\t\tissuer (\w+)", caddyfile, re.MULTILINE) == issuers
@@ -272,7 +273,7 @@ def test_the_own_ca_issues_for_an_address_that_the_authority_refuses(
 def test_the_edge_starts_again_with_a_new_ca_unless_a_reload_is_enough(
     render: Render, secret_values: dict[str, str], certificate: str, starts_again: bool
 ) -> None:
-    """With an authority before it, Caddy's reload would keep the certificate that the old CA signed."""
+    """If an authority comes first, a reload would keep the certificate that the old CA signed."""
     labels = [
         compose(render(ragdock_certificate=certificate, secret_values=values))["services"]["edge"]["labels"]
         for values in (secret_values, secret_values | {"edge_ca_cert": certificate_of("another")})
@@ -286,7 +287,7 @@ def test_a_private_authoritys_root_goes_to_the_edge(plain: Rendered, other: Rend
 
 
 def test_values_that_preflight_accepts_are_read_back_as_they_were(render: Render) -> None:
-    """The strangest that pass: each file is read by its own reader and holds what was set, on one line."""
+    """The strangest valid values: the reader of each file returns what was set, on one line."""
     name = "hf.co/bartowski/Llama-3.2-1B-Instruct_x:Q4_K.M"
     rendered = render(
         ragdock_domain="xn--e1afmkfd.a-b.example.org",

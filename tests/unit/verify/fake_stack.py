@@ -25,7 +25,7 @@ CONTRACT = {"model": "embedder", "digest": "d1", "dimension": 3}
 
 
 def authority(where: Path) -> Path:
-    """A self-made authority which is its own server certificate: a PEM file with the key behind it."""
+    """A self-signed certificate that is also its own authority: a PEM file that ends with the key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "fake stack")])
     now = dt.datetime.now(dt.UTC)
@@ -50,14 +50,14 @@ def authority(where: Path) -> Path:
 
 
 class FakeStack:
-    """Documents in memory; `fault` names what goes wrong."""
+    """A stack with its documents in memory; `fault` names what goes wrong."""
 
     def __init__(self, fault: str = "") -> None:
         self.fault = fault
         self.documents: dict[str, dict[str, Any]] = {}
 
     def answer(self, method: str, path: str, token: str, body: bytes) -> tuple[int, Any]:
-        """Status and JSON (or a page)."""
+        """Return the status and the JSON value (or a page)."""
         if path == "/":
             return 200, "landing" if self.fault == "no page" else "<html>landing</html>"
         if path == "/login":
@@ -113,7 +113,7 @@ class FakeStack:
 
 @contextmanager
 def serving(endpoint: FakeStack, pem: Path) -> Iterator[int]:
-    """The fake stack on a free port."""
+    """Serve the fake stack on a free port."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -54,7 +54,7 @@ KEY = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49\nsecondlineofthekey\n--
 
 
 def test_listening_sockets_are_read_as_the_kernel_writes_them() -> None:
-    """Established connections are none; both families; the loopback is no one's business."""
+    """Both address families are read. Established connections do not count, and loopback does not matter."""
     found = [*listening(TCP), *listening(TCP6)]
     assert [port for _, port in found] == [8080, 443, 631, 80]
     assert [port for address, port in found if not is_local(address)] == [443, 80]
@@ -71,7 +71,7 @@ def test_listening_sockets_are_read_as_the_kernel_writes_them() -> None:
     ],
 )
 def test_only_distinctive_parts_of_a_secret_are_searched_for(text: str, found: list[str]) -> None:
-    """A value that cannot occur by chance, and nothing of what is public."""
+    """Parts that cannot occur by chance; nothing that is public."""
     assert list(pieces(text)) == found
 
 
@@ -79,12 +79,12 @@ def test_only_distinctive_parts_of_a_secret_are_searched_for(text: str, found: l
 def test_a_certificate_that_ends_soon_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: int
 ) -> None:
-    """Nothing renews it: the day it ends, services stop trusting each other."""
+    """If it is not renewed, services stop trusting each other on the day it expires."""
     secrets = tmp_path / "secrets" / "opensearch"
     secrets.mkdir(parents=True)
     (secrets / "node.key").write_text(KEY)
     for name, days in (("ca.pem", 400), ("node.pem", left)):
-        # A moment more, so that whole days are left.
+        # One minute more, so that the remaining days are whole.
         monkeypatch.setattr(maker, "CA_LIFE", timedelta(days=days, minutes=1))
         made = maker.issue({"common_name": name}, "test", None)
         (secrets / name).write_text(made.pem()[1])
@@ -97,7 +97,7 @@ def test_a_certificate_that_ends_soon_is_named(
 
 
 def test_a_secret_across_two_blocks_is_found(tmp_path: Path) -> None:
-    """Large logs are read in blocks; a secret may lie across their border."""
+    """Large logs are read in blocks, and a secret may cross the border between two."""
     secret = b"a-secret-that-lies-across"
     log = tmp_path / "log"
     for before in (0, CHUNK - 10, CHUNK, 2 * CHUNK - len(secret) + 1):
@@ -108,7 +108,7 @@ def test_a_secret_across_two_blocks_is_found(tmp_path: Path) -> None:
 
 
 def test_secrets_are_read_below_their_directory(tmp_path: Path) -> None:
-    """And a directory without any is an error: a search for nothing finds nothing."""
+    """A directory without secrets is an error, because the search would then find nothing."""
     with pytest.raises(CheckError, match="contains no secret"):
         needles(tmp_path)
     (tmp_path / "rag-app").mkdir()
@@ -117,7 +117,7 @@ def test_secrets_are_read_below_their_directory(tmp_path: Path) -> None:
 
 
 def test_settings_are_read_without_comments() -> None:
-    """Names and values of an env file."""
+    """Returns the names and values of an env file."""
     text = "# A=1\nB=2\n\nC='x=y'\nD=\n"
     assert dict(parse_env(text)) == {"B": "2", "C": "x=y", "D": ""}
 
@@ -142,7 +142,7 @@ def test_a_check_that_cannot_run_fails_and_hides_nothing() -> None:
 
 
 def test_offenders_take_the_place_of_the_figure() -> None:
-    """Passed: the figure. Failed: the offenders, and the hint."""
+    """A passed check shows the figure, a failed one the offenders and the hint."""
     assert judged("a", "p", [], "6 of 6", "do x") == Row("a", "p", True, "6 of 6", "")
     assert judged("a", "p", ["one", "two"], "6 of 6", "do x") == Row("a", "p", False, "one; two", "do x")
 
@@ -165,7 +165,7 @@ def test_the_table_shows_each_check_on_one_line() -> None:
 
 
 def edge_with(tmp_path: Path, *mounted: str) -> Deployment:
-    """A deployment whose edge has these directories, all of them the same one."""
+    """A deployment whose edge mounts one directory at all these paths."""
     edge = {
         "Config": {"Labels": {"com.docker.compose.service": "edge"}},
         "State": {"Status": "running"},
@@ -186,7 +186,7 @@ def edge_with(tmp_path: Path, *mounted: str) -> Deployment:
 def test_the_endpoint_is_checked_against_the_authorities_of_the_edge(
     tmp_path: Path, mounted: tuple[str, ...], files: tuple[str, ...], ca: str
 ) -> None:
-    """Our own, the private one that is named, and beside them the world's."""
+    """Our own CA, or a private one from the settings, in addition to the public ones."""
     for file in files:
         (tmp_path / file).write_text(file)
     assert endpoint_ca(edge_with(tmp_path, *mounted)) == ca
@@ -196,7 +196,7 @@ NOW = datetime.now(UTC)
 
 
 def shown(issuer: str, lifetime: timedelta, left: timedelta) -> Certificate:
-    """A certificate of the endpoint."""
+    """A certificate as the endpoint shows it."""
     return Certificate(issuer, NOW + left - lifetime, NOW + left, "TLSv1.3")
 
 
@@ -213,7 +213,7 @@ def shown(issuer: str, lifetime: timedelta, left: timedelta) -> Certificate:
 def test_a_certificate_that_was_not_renewed_in_time_is_found(
     lifetime: timedelta, left: timedelta, enough: bool
 ) -> None:
-    """While it is still valid, whatever its lifetime is."""
+    """It is found while the certificate is still valid, for any lifetime."""
     assert shown("Let's Encrypt YE1", lifetime, left).enough(NOW) is enough
 
 
@@ -228,14 +228,14 @@ def test_a_certificate_that_was_not_renewed_in_time_is_found(
 def test_an_authority_that_refuses_is_reported(
     tmp_path: Path, issuer: str, caddyfile: str, said: bool
 ) -> None:
-    """The own CA in its place is no fault by itself, but users' browsers do not know it."""
+    """Using our own CA instead is no fault by itself, but users' browsers do not know it."""
     (tmp_path / "Caddyfile").write_text(caddyfile)
     certificate = shown(issuer, timedelta(hours=3), timedelta(hours=2))
     assert bool(refused(edge_with(tmp_path, "/etc/caddy"), certificate)) is said
 
 
 def test_the_own_ca_is_known_by_its_name() -> None:
-    """As it is made."""
+    """The name under which it is created."""
     made = yaml.safe_load((ROLES / "aws_secrets/defaults/main.yml").read_text())
     names = {one["name"]: one["common_name"] for one in made["aws_secrets_certificates_of_the_main_host"]}
     assert names["edge_ca"] == OWN_CA
@@ -252,7 +252,7 @@ def test_the_own_ca_is_known_by_its_name() -> None:
 def test_each_plugin_of_opensearch_that_is_surplus_or_missing_is_named(
     loaded: frozenset[str], wrong: str
 ) -> None:
-    """Upstream's query-insights would keep people's questions for a week."""
+    """The upstream plugin query-insights would keep users' questions for a week."""
     labels = {"com.docker.compose.service": "opensearch"}
     node = {"Id": "abc", "Config": {"Labels": labels}, "State": {"Status": "running"}, "Mounts": []}
     here = Deployment(
@@ -264,7 +264,7 @@ def test_each_plugin_of_opensearch_that_is_surplus_or_missing_is_named(
 
 
 def test_the_image_of_opensearch_keeps_the_plugins_that_verify_expects() -> None:
-    """Else each deployment would fail its own check."""
+    """Otherwise each deployment would fail its own check."""
     dockerfile = (Path(__file__).parents[3] / "services/opensearch/Dockerfile").read_text()
     (kept,) = re.findall(r'^ARG PLUGINS="(.*)"$', dockerfile, re.MULTILINE)
     assert kept.split() == sorted(PLUGINS)

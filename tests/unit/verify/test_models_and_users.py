@@ -1,4 +1,4 @@
-"""What is compared before models or users are touched."""
+"""What is compared before models or users are changed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MODEL: dict[str, Any] = {"name": "tiny", "source": "files", "files": {"m.gguf": 
 
 
 def test_a_model_is_known_by_what_it_is_made_from() -> None:
-    """Another file, name in the tree, parameter or source makes another model; the order of keys does not."""
+    """A different file, name in the tree, parameter or source makes another model; key order does not."""
     others = [
         MODEL | {"files": {"m.gguf": {"sha256": "b" * 64}}},
         MODEL | {"files": {"n.gguf": {"sha256": "a" * 64}}},
@@ -42,7 +42,7 @@ def test_a_model_is_known_by_what_it_is_made_from() -> None:
 
 
 def test_only_what_drifted_is_missing(tmp_path: Path) -> None:
-    """Recorded and served: fine. Recorded and gone, or replaced by another: missing."""
+    """Recorded and served is fine; recorded but gone or replaced is missing."""
     record = Record(str(tmp_path / "models.json"))
     record.remember(MODEL, "digest-1")
     again = Record(str(tmp_path / "models.json"))
@@ -52,7 +52,7 @@ def test_only_what_drifted_is_missing(tmp_path: Path) -> None:
 
 
 def test_a_tree_is_taken_whole_and_without_hidden_files(tmp_path: Path) -> None:
-    """Names are relative to the directory given; a single file goes by its own name."""
+    """Names are relative to the given directory; a single file keeps its own name."""
     (tmp_path / "tree" / "1_Pooling").mkdir(parents=True)
     for name in ("config.json", "1_Pooling/config.json", ".gitattributes"):
         (tmp_path / "tree" / name).write_text(name)
@@ -64,7 +64,7 @@ def test_a_tree_is_taken_whole_and_without_hidden_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("files", "words"), [(["/nowhere/m.gguf"], "does not exist"), ([], "no files")])
 def test_a_file_that_is_not_there_is_named(files: list[str], words: str) -> None:
-    """Before anything goes to the host."""
+    """It is found before anything is sent to the host."""
     with pytest.raises(AnsibleActionFail, match=words):
         tree_of({"name": "m", "files": files})
 
@@ -74,12 +74,12 @@ def test_a_file_that_is_not_there_is_named(files: list[str], words: str) -> None
     [("a", "a:latest"), ("a:1", "a:1"), ("host:5000/a", "host:5000/a:latest"), ("h:1/a:2", "h:1/a:2")],
 )
 def test_the_default_tag_is_added(name: str, full: str) -> None:
-    """A port is no tag."""
+    """A port is not a tag."""
     assert full_name(name) == full
 
 
 def test_the_puller_is_as_locked_up_as_the_server() -> None:
-    """Same image, user and directory; another network; nothing more."""
+    """Same image, user and directory; only the network differs."""
     serving = {
         "Image": "sha256:abc",
         "Config": {"User": "1001:1001", "Env": ["HOME=/var/lib/ollama"]},
@@ -98,7 +98,7 @@ def test_the_puller_is_as_locked_up_as_the_server() -> None:
 
 
 class Memory(Cluster):
-    """OpenSearch's security API in memory."""
+    """OpenSearch's security API, in memory."""
 
     def __init__(self) -> None:
         names = [name for name in ROLES if name != "_meta"]
@@ -109,18 +109,18 @@ class Memory(Cluster):
         }
 
     def read(self, kind: str) -> dict[str, Any]:
-        """All entries."""
+        """Return all entries of a kind."""
         return copy.deepcopy(self.kinds[kind])
 
     def write(self, kind: str, name: str, value: dict[str, Any] | None) -> None:
-        """Set or remove."""
+        """Set or remove an entry."""
         if value is None:
             del self.kinds[kind][name]
         else:
             self.kinds[kind][name] = value
 
     def roles_of(self, user: str, password: str) -> list[str] | None:
-        """Roles, or None for a wrong password."""
+        """Return the user's roles, or None for a wrong password."""
         if self.kinds["internalusers"].get(user, {}).get("password") != password:
             return None
         return sorted(name for name, one in self.kinds["rolesmapping"].items() if user in one["users"])
@@ -150,7 +150,7 @@ DRIFT: dict[str, Any] = {
 
 
 def test_what_is_as_written_is_left_alone() -> None:
-    """A second run repairs nothing, even when the order of rights is another."""
+    """A second run repairs nothing, even if rights are listed in another order."""
     cluster = Memory()
     cluster.kinds["roles"]["ragdock_worker"]["cluster_permissions"].reverse()
     reconciler = Reconciler(cluster, ROLES, PASSWORDS, dry=False)
@@ -160,7 +160,7 @@ def test_what_is_as_written_is_left_alone() -> None:
 
 @pytest.mark.parametrize("drift", sorted(DRIFT))
 def test_each_drift_is_named_and_repaired(drift: str) -> None:
-    """Named once; dry, it stays; wet, it is gone the next time."""
+    """A dry run names it and leaves it; a real run names it and repairs it."""
     cluster = Memory()
     DRIFT[drift](cluster.kinds)
     dry = Reconciler(cluster, ROLES, PASSWORDS, dry=True)
@@ -175,7 +175,7 @@ def test_each_drift_is_named_and_repaired(drift: str) -> None:
 
 
 def test_the_app_may_not_write_and_no_user_may_do_everything() -> None:
-    """The least rights, read from the file that the cluster is kept equal to."""
+    """Read from the file with which the cluster is kept in line."""
     app = rights(ROLES["ragdock_app"])
     actions = [action for one in app["indices"] for action in one[1]]
     assert not [action for action in actions if "write" in action or action in ("*", "indices:*")]
@@ -186,6 +186,6 @@ def test_the_app_may_not_write_and_no_user_may_do_everything() -> None:
 
 
 def test_a_mapping_with_hosts_is_another_one() -> None:
-    """A mapping by host name would let in anyone who has that name."""
+    """A mapping by host name would admit anyone with that name."""
     assert same_mapping({"users": ["u"]}, mapping_of("u"))
     assert not same_mapping({"users": ["u"], "hosts": ["*"]}, mapping_of("u"))

@@ -13,7 +13,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.endpoint import Certi
 from ansible_collections.ragdock.host.plugins.modules import smoke_test
 from tests.unit.verify.fake_stack import CONTRACT, NAME, TOKEN, FakeStack, authority, serving
 
-# Fault of the stack -> the step that must be named, and a part of the answer.
+# The fault of the stack -> the step that must be named, and a part of the message.
 FAULTS = {
     "no page": ("landing page", "no HTML"),
     "no login": ("login page", "502"),
@@ -39,13 +39,13 @@ def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def certificate(pem: Path) -> str:
-    """The certificate alone."""
+    """The certificate without the key."""
     return pem.read_text().partition("-----BEGIN PRIVATE")[0]
 
 
 @pytest.fixture
 def make_test(pem: Path) -> Iterator[MakeTest]:
-    """A smoke test of a stack with a fault."""
+    """A function that makes a smoke test of a stack with a fault."""
     opened = []
 
     def make(fault: str = "") -> tuple[smoke_test.SmokeTest, FakeStack]:
@@ -62,13 +62,13 @@ def make_test(pem: Path) -> Iterator[MakeTest]:
 
 
 def run_all(story: smoke_test.SmokeTest) -> None:
-    """All of it."""
+    """Run all steps."""
     story.light()
     story.full()
 
 
 def test_a_good_stack_passes_and_is_left_unchanged(make_test: MakeTest) -> None:
-    """Every step has its seconds, and no canary stays."""
+    """Every step is timed, and no canary document stays."""
     story, endpoint = make_test()
     story.light()
     story.full()
@@ -101,7 +101,7 @@ def test_the_failed_step_is_named(make_test: MakeTest, fault: str) -> None:
 
 @pytest.mark.parametrize("fault", ["set aside", "slow", "no citation", "degraded"])
 def test_a_failed_test_removes_its_canary(make_test: MakeTest, fault: str) -> None:
-    """No answer cites a canary because a release was bad."""
+    """Otherwise answers could cite a canary because a release was bad."""
     story, endpoint = make_test(fault)
     with pytest.raises(smoke_test.SmokeTestError):
         story.full()
@@ -130,7 +130,7 @@ def test_a_certificate_of_another_authority_is_refused(make_test: MakeTest, tmp_
 
 
 def test_a_closed_port_is_named(pem: Path) -> None:
-    """No listener: the address is in the message."""
+    """The message has the address that does not answer."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -144,7 +144,7 @@ def test_a_closed_port_is_named(pem: Path) -> None:
 def test_an_edge_that_waits_for_its_first_certificate_is_given_time(
     make_test: MakeTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An authority takes seconds; until then Caddy ends each handshake with an alert."""
+    """An authority needs seconds to issue it; until then Caddy ends each handshake with an alert."""
     monkeypatch.setattr(smoke_test, "POLL_SECONDS", 0.0)
     story, _ = make_test()
     alerts = [ssl.SSLError(1, "tlsv1 alert internal error")] * 2
@@ -162,7 +162,7 @@ def test_an_edge_that_waits_for_its_first_certificate_is_given_time(
 
 
 def test_an_edge_without_a_certificate_is_named(make_test: MakeTest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the place where the reason is."""
+    """The message says where the cause is recorded."""
     story, _ = make_test()
 
     def certificate(timeout: float) -> Certificate:

@@ -1,1 +1,1 @@
-"""Ragdock's front page: what it is, is it up, and the way in."""
+"""Ragdock's landing page: what it is, whether it is up, and a link to the app."""

@@ -8,7 +8,7 @@ from rag_core import logs
 
 
 def main() -> None:
-    """Serve until stopped; running requests are answered first."""
+    """Serve until stopped; running requests may finish first."""
     settings = LandingSettings()
     logs.configure(settings.log_level)
     uvicorn.run(

@@ -1,8 +1,8 @@
-"""The analytics CSV: one line for each launch, never lost to a rotation.
+"""The analytics CSV: one line for each launch, without loss during rotation.
 
-Every append holds an exclusive lock on a file beside the CSV, so threads of this
-process and the second container of a rolling redeploy take turns: neither renames the
-file while another writes to it.
+Every append holds an exclusive lock on a file beside the CSV, so that threads of this
+process and the second container of a rolling update take turns: nobody renames the file
+while another writes to it.
 """
 
 import csv
@@ -23,7 +23,7 @@ _KEPT_BITS = {4: 24, 6: 48}
 
 
 def shown_address(client: str, *, whole: bool) -> str:
-    """The address as it goes to the file: shortened to its network unless `whole`."""
+    """The address as written to the file: shortened to its network unless `whole`."""
     try:
         address = ipaddress.ip_address(client)
     except ValueError:
@@ -37,13 +37,13 @@ def shown_address(client: str, *, whole: bool) -> str:
 
 
 def harmless(value: str) -> str:
-    """A cell which a spreadsheet shows as text instead of running it as a formula."""
+    """Quote a value that a spreadsheet would otherwise run as a formula."""
     return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
 
 
 @dataclass(frozen=True)
 class AnalyticsLog:
-    """Appends events to a CSV file which is rotated by size."""
+    """Appends events to a CSV file that is rotated by size."""
 
     path: Path
     max_bytes: int
@@ -51,7 +51,7 @@ class AnalyticsLog:
     whole_address: bool
 
     def record(self, client: str, action: str = LAUNCH) -> None:
-        """Append one event; raises OSError when the disk refuses it."""
+        """Append one event; raises OSError if it cannot be written."""
         line = _as_csv(
             datetime.now(UTC).isoformat(timespec="milliseconds"),
             shown_address(client, whole=self.whole_address),

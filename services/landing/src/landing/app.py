@@ -1,4 +1,4 @@
-"""The landing service: one page, one event, one health check."""
+"""The landing service: one page, one analytics event, one health check."""
 
 from collections.abc import Awaitable, Callable
 
@@ -45,7 +45,7 @@ def create_app(settings: LandingSettings) -> FastAPI:
             try:
                 await run_in_threadpool(analytics.record, client)
             except OSError as error:
-                # A full disk may cost us a line of statistics, never the visitor the way in.
+                # A full disk may cost a line of statistics, but must not keep the visitor out.
                 _log.error("analytics_not_written", error=str(error), path=str(analytics.path))
         return RedirectResponse(settings.app_url, status_code=303)
 

@@ -1,7 +1,7 @@
-"""The page as bytes, with the content policy that fits it exactly.
+"""Renders the page together with its exact content security policy.
 
-Style and script are inside the page, so that a visit is one request; the policy
-names them by hash, and nothing else may run.
+Style and script are inlined, so that a visit is one request; the policy allows them
+by hash, and nothing else may run.
 """
 
 import base64
@@ -16,7 +16,7 @@ from landing.settings import LandingSettings
 
 @dataclass(frozen=True)
 class Page:
-    """What a visitor gets."""
+    """The page and the policy sent to a visitor."""
 
     body: bytes
     headers: dict[str, str]
@@ -24,7 +24,7 @@ class Page:
 
 @dataclass(frozen=True)
 class _Provider:
-    """Scripts of an analytics provider and the origins they need."""
+    """The scripts of an analytics provider and the origins they need."""
 
     tags: str = ""
     inline: str = ""
@@ -52,7 +52,7 @@ def render(settings: LandingSettings) -> Page:
         "script-src": [*scripts, *provider.origins],
         "img-src": ["'self'", "data:"],
         "connect-src": ["'self'", *provider.origins],
-        # Browsers apply this to where the form's redirect leads, too.
+        # Browsers also apply this to the target of the form's redirect.
         "form-action": ["'self'", *([f"{app.scheme}://{app.netloc}"] if app.scheme else [])],
         "base-uri": ["'none'"],
         "frame-ancestors": ["'none'"],
@@ -87,7 +87,7 @@ def _provider(settings: LandingSettings) -> _Provider:
         )
     inline = (
         "window.dataLayer=window.dataLayer||[];function gtag(){dataLayer.push(arguments)}"
-        # Nothing is stored in the visitor's browser: no consent banner is needed.
+        # Nothing is stored in the visitor's browser, so no consent banner is needed.
         "gtag('consent','default',{ad_storage:'denied',ad_user_data:'denied',"
         "ad_personalization:'denied',analytics_storage:'denied'});"
         f"gtag('js',new Date());gtag('config','{site}',{{anonymize_ip:true,client_storage:'none'}});"

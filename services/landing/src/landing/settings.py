@@ -20,7 +20,7 @@ _ID_FORMS: dict[Provider, tuple[re.Pattern[str], str]] = {
 
 
 class LandingSettings(BaseSettings):
-    """What the landing page needs to know."""
+    """Settings of the landing page."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
@@ -34,9 +34,9 @@ class LandingSettings(BaseSettings):
     analytics_whole_address: bool = False
     """Keep client addresses whole instead of shortening them to /24 or /48."""
     analytics_max_bytes: int = Field(default=5 * 1024 * 1024, ge=256)
-    """The CSV file is rotated before it grows over this size."""
+    """The CSV file is rotated before it exceeds this size."""
     analytics_keep_files: int = Field(default=20, ge=1)
-    """How many rotated files stay; the oldest go first."""
+    """How many rotated files are kept; the oldest are deleted first."""
     analytics_enabled: bool = False
     """Load the provider's script."""
     analytics_provider: Provider = "plausible"

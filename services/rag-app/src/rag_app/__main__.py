@@ -15,10 +15,10 @@ from rag_core import logs
 
 
 class DrainingServer(uvicorn.Server):
-    """On a stop it accepts no new request, lets answers end, and closes idle streams at once."""
+    """On shutdown, accept no new requests, let running answers finish and close idle streams at once."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Close Gradio's heartbeats first: each open browser tab keeps one open."""
+        """Close Gradio's heartbeat streams first: each open browser tab keeps one open."""
         app = self.config.app
         if isinstance(app, FastAPI):
             for route in app.routes:
@@ -28,14 +28,14 @@ class DrainingServer(uvicorn.Server):
 
 
 def main() -> None:
-    """Serve until stopped; running answers may end first."""
+    """Serve until stopped; running answers may finish first."""
     settings = AppSettings()
     logs.configure(settings.log_level)
-    # By default the library ends every stream when the server stops. Here answers come to
-    # their end, within timeout_graceful_shutdown.
+    # By default the library ends every stream when the server stops. Here running answers may
+    # finish, within timeout_graceful_shutdown.
     AppStatus.enable_automatic_graceful_drain = False
     app = create_app(settings)
-    # Beside the server: nobody waits for it, and the first question finds the models loaded.
+    # In the background: the server starts at once, and the models are loaded by the first question.
     threading.Thread(target=app.state.backend.warm, name="warm-up", daemon=True).start()
     config = uvicorn.Config(
         app,
@@ -43,7 +43,7 @@ def main() -> None:
         port=settings.gradio_server_port,
         log_config=None,
         access_log=False,
-        # web_core.edge does this, and believes the edge only.
+        # web_core.edge does this, and trusts only the edge.
         proxy_headers=False,
         server_header=False,
         timeout_keep_alive=75,

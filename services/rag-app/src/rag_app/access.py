@@ -1,4 +1,4 @@
-"""Who may come in: the guard in front of the pages, and the API's check."""
+"""Access control: the guard in front of the pages, and the API's check."""
 
 from http import HTTPStatus
 from urllib.parse import quote, urlsplit
@@ -12,8 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from rag_app import errors
 from rag_app.sessions import SESSION_COOKIE, Sessions
 
-# Gradio needs inline scripts and makes functions from text. What matters here is that a page can
-# load from and connect to this site only, whatever a document or a model made it show.
+# Gradio needs inline scripts and eval. What matters here is that a page can load from and
+# connect to this site only, whatever a document or a model made it show.
 _PAGE_POLICY = "; ".join(
     (
         "default-src 'self'",
@@ -33,7 +33,7 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def require_user(request: Request) -> str:
-    """The API's dependency: the user behind a token or a session, else NotLoggedIn."""
+    """FastAPI dependency: the user of the token or session; raises NotLoggedIn or CrossSite."""
     sessions: Sessions = request.app.state.sessions
     header = request.headers.get("authorization")
     if header:
@@ -50,7 +50,7 @@ def require_user(request: Request) -> str:
 
 
 def from_own_page(request: Request) -> bool:
-    """Whether a browser sent this from our own page; SameSite=Lax is the first defence."""
+    """Whether the request comes from our own page; SameSite=Lax is the first defence."""
     site = request.headers.get("sec-fetch-site")
     if site is not None:
         return site in {"same-origin", "none"}
@@ -73,7 +73,7 @@ class PagesGuard:
             await self._app(scope, receive, send)
             return
         if scope["type"] == "websocket":
-            # Gradio uses HTTP only; nothing needs this.
+            # Gradio uses HTTP only; nothing needs a WebSocket.
             await send({"type": "websocket.close", "code": 1008})
             return
         request = Request(scope)
@@ -108,6 +108,6 @@ def _to_login(request: Request) -> RedirectResponse | JSONResponse:
         path = f"/login?next={quote(request.url.path, safe='/')}"
         return RedirectResponse(path, HTTPStatus.SEE_OTHER)
     response = errors.answer(errors.NotLoggedIn())
-    # Marks for our own page (not for a program) that its session has ended.
+    # This header shows our own page (not other clients) that its session has ended.
     response.headers["X-Ragdock-Login"] = "/login"
     return response

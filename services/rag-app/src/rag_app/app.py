@@ -29,9 +29,9 @@ Errors come as `{"error": {"code": ..., "message": ...}}`; the codes are stable.
 
 
 def create_app(settings: AppSettings, pace: BodyRate | None = None) -> FastAPI:
-    """Build the app; makes the folder for incoming uploads and talks to no store.
+    """Build the app. Creates the folder for incoming uploads, but connects to no store yet.
 
-    How slow a body may be is not a setting: the figures of BodyRate let the slowest real line through.
+    The slowest allowed upload rate is not a setting: the defaults of BodyRate accept the slowest real lines.
     """
     _receive_uploads_on_disk(settings)
     app = FastAPI(
@@ -39,7 +39,7 @@ def create_app(settings: AppSettings, pace: BodyRate | None = None) -> FastAPI:
         version="1",
         description=_ABOUT,
         openapi_url="/api/openapi.json",
-        # Their pages load scripts from elsewhere.
+        # FastAPI's documentation pages load scripts from other sites.
         docs_url=None,
         redoc_url=None,
     )
@@ -56,11 +56,11 @@ def create_app(settings: AppSettings, pace: BodyRate | None = None) -> FastAPI:
 
     @app.get("/", include_in_schema=False)
     async def start() -> RedirectResponse:
-        # Behind the edge the landing page answers here.
+        # Behind the edge, the landing page serves this path.
         return RedirectResponse(login.HOME)
 
     blocks = page.mount(app, backend)
-    # The last one added is met first.
+    # The middleware added last runs first.
     app.add_middleware(HeadScript, path=page.PATH)
     app.add_middleware(
         Surface, prefix=page.PATH, events=Events.of(blocks), has_events=partial(page.has_events, blocks)
@@ -81,7 +81,7 @@ def create_app(settings: AppSettings, pace: BodyRate | None = None) -> FastAPI:
 
 
 def _receive_uploads_on_disk(settings: AppSettings) -> None:
-    """Partly received files are on the documents' disk: /tmp is memory in a container."""
+    """Keep partly received files on the documents' disk: in a container, /tmp is memory."""
     settings.incoming_dir.mkdir(parents=True, exist_ok=True)
     tempfile.tempdir = str(settings.incoming_dir)
     os.environ["GRADIO_TEMP_DIR"] = str(settings.incoming_dir / "gradio")

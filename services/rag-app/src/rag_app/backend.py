@@ -37,7 +37,7 @@ _log = structlog.stdlib.get_logger("rag_app.models")
 
 @dataclass(frozen=True)
 class Backend:
-    """rag_core's objects (synchronous: call them in the thread pool) and the line before the models."""
+    """rag_core's objects (synchronous: call them in the thread pool) and the queue for the models."""
 
     settings: AppSettings
     ledger: Ledger
@@ -54,7 +54,7 @@ class Backend:
 
     @classmethod
     def of(cls, settings: AppSettings) -> Self:
-        """Wire everything; talks to no store yet."""
+        """Wire everything; connects to no store yet."""
         return cls(
             settings=settings,
             ledger=(ledger := factory.build_ledger(settings)),
@@ -83,7 +83,7 @@ class Backend:
                 return
 
     def contract(self) -> Contract | None:
-        """What this release makes an index with; None while its embedder does not answer."""
+        """The contract this release builds an index with; None while its embedder does not answer."""
         try:
             return factory.current_contract(self.settings, self.embedder, self.index)
         except RagError:
@@ -92,10 +92,10 @@ class Backend:
     async def ask(
         self, question: Question, ticket: Ticket | None = None
     ) -> AsyncGenerator[AnswerEvent | Waiting]:
-        """The answer's events, each made in the thread pool; see Answerer.ask.
+        """Yield the answer's events, each produced in the thread pool; see Answerer.ask.
 
-        Nobody waits for a search: the queue is for the model. Without a `ticket` the place in it is taken
-        after the search; raises Busy then, when the queue is full.
+        A search does not wait in the queue, which is for the model. Without a `ticket` the question joins
+        the queue after the search; raises Busy when the queue is full at that point.
         """
         async with AsyncExitStack() as stack:
             events = in_threads(lambda: self.ledger.first(iter(self.answerer.ask(question))))
@@ -114,8 +114,8 @@ class Backend:
 async def in_threads(start: Callable[[], Iterator[T]]) -> AsyncGenerator[T]:
     """Iterate a synchronous generator in threads and always close it.
 
-    When the reader goes away the step in hand is stopped, also while a model reads its prompt, and
-    its end waited for: a slot of the gate is free only when the model is.
+    When the consumer goes away, the current step is stopped, even while a model reads its prompt, and
+    awaited: a slot of the gate is freed only when the model is.
     """
     stop = Stop()
     context = copy_context()
@@ -124,7 +124,7 @@ async def in_threads(start: Callable[[], Iterator[T]]) -> AsyncGenerator[T]:
     step: asyncio.Task[T | None] | None = None
     try:
         while True:
-            # A separate task: cancelling the reader does not skip the thread's end.
+            # A separate task, so that cancelling the consumer still waits for the thread to end.
             step = asyncio.create_task(run_in_threadpool(context.run, _next, iterator))
             item = await asyncio.shield(step)
             if item is None:
@@ -141,7 +141,7 @@ def _next(iterator: Iterator[T]) -> T | None:
 
 
 async def _closed(iterator: Iterator[T], step: "asyncio.Task[T | None] | None") -> None:
-    """Close the generator once its thread has left it; what the stopped step raises is no news."""
+    """Close the generator once its thread has left it; errors of the stopped step are ignored."""
     if step is not None:
         await asyncio.wait({step})
         if not step.cancelled():

@@ -4,12 +4,12 @@ from rag_core.ledger.store import Store
 
 
 class EndedSessions(Store):
-    """Ids of ended sessions until they would have ended by themselves; two containers may share them."""
+    """Ids of ended sessions, kept until they would have expired; two containers may share them."""
 
     tables = "CREATE TABLE IF NOT EXISTS ended_sessions (id TEXT PRIMARY KEY, until REAL NOT NULL)"
 
     def add(self, session_id: str, seconds: float) -> None:
-        """End a session; it is remembered for `seconds`, after which its cookie is too old anyway."""
+        """End a session; its id is kept for `seconds`, after which its cookie has expired anyway."""
         now = self._clock()
         with self._write() as db:
             db.execute("DELETE FROM ended_sessions WHERE until <= ?", (now,))

@@ -1,4 +1,4 @@
-"""One place where errors become answers: a stable code, a message to act on, no traceback."""
+"""Turns errors into HTTP responses: a stable code, an actionable message, no traceback."""
 
 # ruff: noqa: N818 - errors are named for what happened
 
@@ -29,7 +29,7 @@ class ErrorDetail(BaseModel):
 
 
 class ErrorBody(BaseModel):
-    """The body of every answer that is an error."""
+    """The body of every error response."""
 
     error: ErrorDetail
 
@@ -62,7 +62,7 @@ class CrossSite(AppError):
 
 
 class Busy(AppError):
-    """The line of questions is full."""
+    """The queue of questions is full."""
 
     code = "busy"
     http_status = 503
@@ -74,7 +74,7 @@ class Busy(AppError):
 
 
 class UploadsBusy(AppError):
-    """As many uploads are under way as this process takes."""
+    """This process already receives as many uploads as it may."""
 
     code = "uploads_busy"
     http_status = 503
@@ -95,14 +95,14 @@ class TooSlow(AppError):
 
 
 class BadForm(AppError):
-    """The body is no form with one file."""
+    """The body is not a form with one file."""
 
     code = "invalid_request"
     http_status = 422
 
 
 class ClientGone(AppError):
-    """The client disconnected before the answer; no one reads this."""
+    """The client disconnected before the answer; nobody receives this error."""
 
     code = "client_gone"
     http_status = 408
@@ -127,12 +127,12 @@ class TooLarge(AppError):
 
 
 def body(code: str, message: str) -> dict[str, Any]:
-    """An error as it goes over the wire."""
+    """The JSON body of an error."""
     return ErrorBody(error=ErrorDetail(code=code, message=message)).model_dump()
 
 
 def answer(error: RagError) -> JSONResponse:
-    """The HTTP answer for one of our own errors."""
+    """The HTTP response for one of our own errors."""
     headers = dict(getattr(error, "headers", {}))
     if error.http_status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers.setdefault("Retry-After", "5")
@@ -140,7 +140,7 @@ def answer(error: RagError) -> JSONResponse:
 
 
 def install(app: FastAPI) -> None:
-    """Make `app` answer every error in one form."""
+    """Make `app` report every error in the same format."""
 
     @app.exception_handler(RagError)
     async def own(request: Request, error: RagError) -> JSONResponse:

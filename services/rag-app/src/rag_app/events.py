@@ -1,8 +1,8 @@
 """What the page may send to Gradio: every value of every event is checked before Gradio reads it.
 
-Each handler of the page is a public endpoint: any signed-in user can call it with anything. Gradio itself
-follows paths and addresses inside the values it is sent. So here a value is text, a number or a list of texts
-(what its input takes), and what is passed on is made again from the checked values.
+Each handler of the page is a public endpoint: any signed-in user can call it with any values. Gradio itself
+opens paths and URLs inside the values it receives. So a value must be text, a number or a list of texts, as
+its input expects, and the event that is passed on is rebuilt from the checked values.
 """
 
 # ruff: noqa: N818 - errors are named for what happened
@@ -26,7 +26,7 @@ _MOST_CHOSEN = 1000
 _READ = frozenset(
     {"action", "document", "exchange", "first", "index", "last", "liked", "passage", "tags", "talk", "value"}
 )
-"""The parts of an event that handlers read; Gradio takes others ("path") for a file."""
+"""The parts of an event that handlers read; Gradio would treat others ("path") as a file."""
 _SESSION = re.compile(r"[A-Za-z0-9-]{1,64}")
 _EVENT = re.compile(r"[0-9a-f]{32}")
 
@@ -35,20 +35,20 @@ Bind = Callable[[str], str]
 
 
 class EventRefused(AppError):
-    """The body is none that the page sends."""
+    """The page does not send such a body."""
 
     code = "bad_event"
     http_status = 400
 
 
 def refuse(what: str) -> NoReturn:
-    """Describe what is wrong with an event."""
+    """Raise EventRefused with what is wrong with the event."""
     raise EventRefused(f"This is not what the page sends: {what}. Load the page again; programs use /api/.")
 
 
 @dataclass(frozen=True)
 class Function:
-    """One handler of the page, as far as a request can reach it."""
+    """One handler of the page that a request can call."""
 
     name: str
     queued: bool
@@ -64,7 +64,7 @@ class Events:
 
     @classmethod
     def of(cls, blocks: gr.Blocks) -> Self:
-        """Read the handlers from the page; one with an input that cannot be checked stops the app's start."""
+        """Read the handlers from the page; raises TypeError if an input of one cannot be checked."""
         functions = {
             number: Function(
                 name=str(function.name),
@@ -72,14 +72,14 @@ class Events:
                 checks=tuple(_check(component) for component in function.inputs),
             )
             for number, function in blocks.fns.items()
-            # The others run in the browser alone.
+            # The others run only in the browser.
             if function.fn is not None
         }
         targets = {target for function in blocks.fns.values() for target, _ in function.targets}
         return cls(functions, frozenset(target for target in targets if target is not None))
 
     def event(self, body: bytes, bind: Bind, *, queued: bool) -> bytes:
-        """The body for `queue/join` (`queued`) or `run/predict`, checked and rebuilt."""
+        """Check and rebuild the body for `queue/join` (`queued`) or `run/predict`."""
         given = _object(body)
         number = given.get("fn_index")
         function = self.functions.get(number) if _is_number(number) else None
@@ -100,7 +100,7 @@ class Events:
         )
 
     def cancel(self, body: bytes, bind: Bind) -> bytes:
-        """The body for `cancel`: only what runs in the caller's own session."""
+        """Check and rebuild the body for `cancel`, limited to the caller's own session."""
         given = _object(body)
         number = given.get("fn_index")
         if not _is_number(number) or number not in self.functions:
@@ -110,12 +110,12 @@ class Events:
         )
 
     def reset(self, body: bytes, _bind: Bind) -> bytes:
-        """The body for `reset`, which Gradio answers and does nothing for."""
+        """Check and rebuild the body for `reset`, which Gradio accepts but ignores."""
         return _written(event_id=_event(_object(body)))
 
 
 def session_of(value: object) -> str:
-    """The name that a loaded page gave itself; raises EventRefused."""
+    """The session name that a loaded page chose; raises EventRefused if it is not valid."""
     if not isinstance(value, str) or not _SESSION.fullmatch(value):
         refuse("session_hash names no loaded page")
     return value
@@ -137,7 +137,7 @@ def _written(**fields: object) -> bytes:
     try:
         return json.dumps(fields, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        # Half a character: no file, store or model takes it.
+        # An unpaired surrogate: no file, store or model accepts it.
         refuse("a text has characters that cannot be written")
 
 
@@ -149,7 +149,7 @@ def _event(given: Mapping[str, Any]) -> str:
 
 
 def _details(value: object) -> object:
-    """The browser's data about the event: flat, so that nothing in it can pass for a file."""
+    """The browser's data about the event, kept flat so that Gradio treats nothing in it as a file."""
     if not isinstance(value, dict):
         return _part(value)
     checked = {name: _part(part) for name, part in value.items()}
@@ -167,7 +167,7 @@ def _part(value: object) -> object:
 
 
 def _check(component: object) -> Check:
-    """How the values of an input are checked, by its kind."""
+    """The check for the values of an input, by its type."""
     match component:
         case gr.State():
             # Kept on the server; the browser's copy is ignored.
@@ -204,7 +204,7 @@ def _within(value: object, least: float, most: float) -> float:
 
 
 def _one(value: object, offered: frozenset[object]) -> str:
-    """One of the choices that the page was made with; where there are none the handler decides."""
+    """One of the choices that the page offers; if it offers none, the handler validates the value."""
     chosen = _text("a choice", value, _LONGEST_CHOICE)
     if offered and chosen not in offered:
         refuse(f"{chosen!r} is none of the choices")

@@ -1,4 +1,4 @@
-"""The queue in front of the models: a few are served, some wait, the rest are asked to retry later.
+"""The queue in front of the models: a few questions are served, some wait, the rest must retry later.
 
 Used from one event loop only, so plain attributes need no lock.
 """
@@ -20,7 +20,7 @@ _WEIGHT_OF_NEWEST = 0.3
 
 @dataclass(frozen=True)
 class Waiting:
-    """An event of an answer: how many questions are before it, and for about how many seconds."""
+    """A progress event: how many questions are ahead, and about how many seconds they will take."""
 
     ahead: int
     seconds: float
@@ -35,7 +35,7 @@ class Ticket:
         self._admitted_at: float | None = None
 
     async def places(self) -> AsyncIterator[Waiting]:
-        """The place in the queue, each time that it changes, down to none ahead; ends when it is our turn."""
+        """Yield the place in the queue each time it changes; ends with 0 ahead, when it is our turn."""
         waited = False
         while (ahead := self._gate.ahead_of(self)) > 0:
             waited = True
@@ -80,11 +80,11 @@ class ModelGate:
         return ticket
 
     def ahead_of(self, ticket: Ticket) -> int:
-        """How many must finish before this one is served; 0 when it is."""
+        """How many must finish before this one is served; 0 if it is being served."""
         return max(0, self._line.index(ticket) - self._slots + 1)
 
     def expected_wait(self, ticket: Ticket) -> float:
-        """Seconds until this one is served, if the questions before it take what they usually take."""
+        """Estimate the seconds until this one is served, from how long questions usually take."""
         return self._usual_seconds * self.ahead_of(ticket) / self._slots
 
     def leave(self, ticket: Ticket, took: float | None) -> None:
@@ -97,5 +97,5 @@ class ModelGate:
 
     @property
     def length(self) -> int:
-        """How many are served or wait."""
+        """How many are being served or waiting."""
         return len(self._line)

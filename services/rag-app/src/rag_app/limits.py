@@ -1,8 +1,8 @@
-"""Limits of a request, checked before and while its body arrives.
+"""Request limits, checked before and while the body arrives.
 
-Nothing of a body is read until the sender is known: the API's own dependency runs after the framework has
-parsed the body, so the check is here, in front of every route. A body that is too large, too slow or not
-allowed ends with an answer and a closed connection; the rest of it is not read.
+No part of a body is read until the sender is authenticated: the API's own dependency runs after the framework
+has parsed the body, so the check is here, in front of every route. A body that is too large, too slow or not
+allowed gets an error response and a closed connection; the rest of it is not read.
 """
 
 import asyncio
@@ -24,37 +24,37 @@ _PUBLIC = frozenset({"/api/health", "/api/light", "/api/openapi.json"})
 _FORM_OVERHEAD = 64 * 1024
 _ORDINARY_BODY = 1024 * 1024
 _LOGIN_BODY = 16 * 1024
-# Closing at once could take an answer back that the peer has not read while it was still sending.
+# If the connection closes at once, a peer that is still sending may lose the response.
 _LINGER_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
 class BodyRate:
-    """How slow a body may be: `grace` seconds, and one more for each `least` bytes that have arrived.
+    """How slow a body may be: `grace` seconds, plus one second for each `least` bytes received.
 
-    Only the time spent waiting for the sender counts. What arrives slower than `least` bytes a second uses
-    up the grace and ends, so a body has an end whatever its sender does.
+    Only the time spent waiting for the sender counts. A body slower than `least` bytes per second uses up
+    the grace period and is refused, so no sender can keep a request open forever.
     """
 
     grace: float = 30.0
     least: int = 8 * 1024
 
     def left(self, waited: float, received: int) -> float:
-        """Seconds that the next piece may take."""
+        """Seconds left for the next piece."""
         return self.grace + received / self.least - waited
 
 
 class UploadSlots:
-    """Uploads under way in this process; used from one event loop, so that a number is enough."""
+    """Counts the uploads in progress in this process; used from one event loop, so it needs no lock."""
 
     def __init__(self, most: int) -> None:
-        """Allow `most` at the same time."""
+        """Allow at most `most` uploads at the same time."""
         self._most = most
         self._taken = 0
 
     @contextmanager
     def one(self) -> Iterator[None]:
-        """Take a slot for the body of the `with`; raises UploadsBusy when there is none."""
+        """Hold a slot for the `with` block; raises UploadsBusy when none is free."""
         if self._taken >= self._most:
             raise errors.UploadsBusy(self._taken)
         self._taken += 1
@@ -65,7 +65,7 @@ class UploadSlots:
 
 
 class BodyLimit:
-    """ASGI middleware: authenticates the sender, then limits size and time of the body."""
+    """ASGI middleware: authenticates the sender, then limits the size and duration of the body."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class BodyLimit:
         upload_paths: frozenset[str],
         pace: BodyRate,
     ) -> None:
-        """Wrap `app`; `admit` raises a RagError for who may not use the API; `upload_paths` take files."""
+        """Wrap `app`; `admit` raises a RagError for unauthorised senders; `upload_paths` accept files."""
         self._app = app
         self._admit = admit
         self._upload_max_bytes = upload_max_bytes
@@ -84,7 +84,7 @@ class BodyLimit:
         self._pace = pace
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse at once what can be refused by its head."""
+        """Refuse at once what the request's headers already rule out."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -108,7 +108,7 @@ class BodyLimit:
 
 
 class _Body:
-    """The body of one request, and the answer, which closes the connection when the body was not read."""
+    """Limits one request's body, and closes the connection after the response if it was not read fully."""
 
     def __init__(
         self, scope: Scope, receive: Receive, send: Send, limit: int, shown: int, pace: BodyRate
@@ -129,7 +129,7 @@ class _Body:
             raise self._too_large
 
     async def receive(self) -> Message:
-        """The next piece, in time and within the limit."""
+        """Return the next piece; raises HTTPException when it is late or over the limit."""
         if self._whole:
             return await self._receive()
         began = time.monotonic()
@@ -148,7 +148,7 @@ class _Body:
         return message
 
     async def send(self, message: Message) -> None:
-        """Pass the answer on; the server would else read the rest of an unread body, however long."""
+        """Pass the response on; close the connection, or the server would read the rest of an unread body."""
         if message["type"] == "http.response.start" and not self._whole:
             self._closes = True
             MutableHeaders(scope=message)["Connection"] = "close"

@@ -1,4 +1,4 @@
-"""The login page and the way out."""
+"""The login page and logout."""
 
 from html import escape
 from http import HTTPStatus
@@ -45,7 +45,7 @@ async def log_in(
     token: Annotated[str, Form(max_length=200)] = "",
     next: Annotated[str, Form(max_length=500)] = HOME,
 ) -> Response:
-    """Check the password; a right one opens a session."""
+    """Check the password and open a session if it is correct."""
     sessions: Sessions = request.app.state.sessions
     limiter: LoginRateLimiter = request.app.state.login_rate_limiter
     client = request.client.host if request.client else "unknown"
@@ -94,11 +94,11 @@ async def log_in(
 
 @router.post("/logout")
 async def log_out(request: Request) -> Response:
-    """End the session, in the browser and here; only our own page may request it."""
+    """End the session, in the browser and on the server; only our own page may request it."""
     if not from_own_page(request):
         return _ask("Another site asked to log you out. You are still logged in.", HTTPStatus.FORBIDDEN)
     sessions: Sessions = request.app.state.sessions
-    # In a thread: it waits while another process writes.
+    # In a thread: it blocks while another process writes to the database.
     await run_in_threadpool(sessions.end, request.cookies.get(SESSION_COOKIE))
     response = RedirectResponse("/login", HTTPStatus.SEE_OTHER)
     response.delete_cookie(SESSION_COOKIE, secure=True, httponly=True, samesite="lax")
@@ -107,7 +107,7 @@ async def log_out(request: Request) -> Response:
 
 @router.get("/logout")
 async def ask_before_logging_out() -> Response:
-    """A link alone, which another site could make the browser follow, ends nothing."""
+    """Ask first: another site could make the browser follow a link, so a GET must not log out."""
     return _ask()
 
 

@@ -1,4 +1,4 @@
-"""Metrics for Prometheus: some counted with each answer, the rest read on request."""
+"""Prometheus metrics: some are counted with each answer, the rest are read on request."""
 
 from collections.abc import Mapping, Sequence
 
@@ -47,7 +47,7 @@ def answered(answer: Answer) -> None:
 
 
 def turned_away() -> None:
-    """Count a question that found the line full."""
+    """Count a question that was refused because the queue was full."""
     _REFUSED.inc()
 
 
@@ -62,7 +62,7 @@ def exposition(
     remote_models: Sequence[RemoteModel] = (),
     remote_tokens: Mapping[tuple[str, str], int] | None = None,
 ) -> bytes:
-    """Everything in Prometheus' text format; `partly_read` is documents with unread parts."""
+    """All metrics in Prometheus' text format; `partly_read` counts documents with unread parts."""
     now = CollectorRegistry(auto_describe=True)
     # The worker has no endpoint: it stores its totals in the ledger.
     seen = Counter("ragdock_ingested_words", "Words that parsers gave of documents.", registry=now)
@@ -95,7 +95,7 @@ def exposition(
 def _remote(
     now: CollectorRegistry, models: Sequence[RemoteModel], tokens: Mapping[tuple[str, str], int]
 ) -> None:
-    """Of models outside this server; their counts outlast the process."""
+    """Add the metrics of models outside this server; their counts outlive the process."""
     used = Counter(
         "ragdock_remote_tokens",
         "Tokens that remote models read and wrote (prompt, answer, embed).",

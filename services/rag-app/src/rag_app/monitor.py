@@ -1,8 +1,8 @@
-"""Health of the dependencies: checked rarely, shared by all visitors, honest about slowness.
+"""Health of the dependencies: checked rarely, with one reading shared by all visitors.
 
-Green: all answers. Amber: Ollama is slower than max(1500 ms, 1.5 times its recent median), a
-configured model is missing, or the way to remote models is closed. Red: a dependency does not
-answer; then it is checked less and less often, up to once a minute, until it is back.
+Green: everything answers. Amber: Ollama is slower than max(1500 ms, 1.5 times its recent median), a
+configured model is missing, or the remote models cannot be reached. Red: a dependency does not
+answer; it is then checked less and less often, down to once a minute, until it is back.
 """
 
 import asyncio
@@ -33,11 +33,11 @@ class Reading:
     report: HealthReport
     opensearch: Light
     ollama: Light
-    remote: Light | None = None  # the way to remote models; None: there are none
+    remote: Light | None = None  # connection to remote models; None: there are none
 
     @property
     def light(self) -> Light:
-        """The worst of all."""
+        """The worst light of all dependencies."""
         lights = {self.opensearch, self.ollama}
         if "red" in lights:
             return "red"
@@ -83,7 +83,7 @@ class HealthMonitor:
     _asking: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     async def reading(self) -> Reading:
-        """The newest reading, taken now when the last one is too old. One caller checks, the others wait."""
+        """The newest reading; taken now if the last is too old. One caller checks, the others wait for it."""
         async with self._asking:
             if self._reading is None or time.monotonic() >= self._next_at:
                 self._reading = self._judge(await run_in_threadpool(self.check))

@@ -1,7 +1,7 @@
-"""A form with one file, written to the disk as it arrives.
+"""Receives a form with one file and writes it to disk as it arrives.
 
-The file's bytes go from the connection to the upload's part file. Nothing is kept in memory beside one block,
-and nothing stays when the form is wrong, the sender leaves or the server stops.
+The file's bytes go from the connection to the upload's part file. At most one block is kept in memory, and
+nothing is left behind when the form is invalid, the sender disconnects or the server stops.
 """
 
 from contextlib import ExitStack
@@ -23,7 +23,7 @@ _RULE = f"send one file as multipart/form-data, in the field '{FIELD}'"
 
 
 async def receive_file(request: Request, uploads: Uploads, *, replace: bool) -> Document:
-    """Store the one file of the request's form and queue it; raises a RagError and stores nothing."""
+    """Store the file of the request's form and queue it. On failure raises a RagError and stores nothing."""
     form = _Form(_boundary(request))
     declared = request.headers.get("content-length", "")
     expected = int(declared) if declared.isdigit() else 0
@@ -57,7 +57,7 @@ def _boundary(request: Request) -> bytes:
 
 
 class _Form:
-    """What the parser has met so far."""
+    """The state of the form while it is parsed."""
 
     def __init__(self, boundary: bytes) -> None:
         self.filename: str | None = None
@@ -94,7 +94,7 @@ class _Form:
         return data
 
     def check_end(self) -> None:
-        """Raise BadForm unless the closing boundary was there: without it the file may be half a file."""
+        """Raise BadForm if the closing boundary is missing: the file may then be incomplete."""
         if not self._ended:
             raise BadForm(
                 "the form ends before its closing boundary, so the file may not be whole; send it again"

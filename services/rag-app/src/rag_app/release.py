@@ -1,4 +1,4 @@
-"""Which release serves: a file that follows the release, so that a new one restarts nothing."""
+"""Reads which release is being served from a file, so that a new release restarts nothing."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True)
 class Release:
-    """A release's id and the version of Ragdock that made it; `unknown` where no deployment wrote one."""
+    """A release's id and its version of Ragdock; `unknown` where no deployment recorded them."""
 
     id: str = UNKNOWN
     version: str = UNKNOWN
 
 
 def serving_release(record: Path) -> Release:
-    """Id and version from the release's record."""
+    """Read id and version from the release's record."""
     try:
         found = json.loads(record.read_text(encoding="utf-8"))
         return Release(str(found["id"]), str(found.get("version", UNKNOWN)))

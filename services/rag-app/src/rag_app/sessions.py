@@ -1,4 +1,4 @@
-"""Who is asking: the signed session cookie, the API token, and the rate limiter of logins."""
+"""Authentication: the signed session cookie, the API token and the login rate limiter."""
 
 import hashlib
 import hmac
@@ -18,15 +18,15 @@ FORM_COOKIE = "ragdock_form"
 
 
 def same(given: str, expected: str) -> bool:
-    """Compare in constant time; hashing hides the length, too."""
+    """Compare in constant time; hashing also hides the length."""
     return hmac.compare_digest(
         hashlib.sha256(given.encode()).digest(), hashlib.sha256(expected.encode()).digest()
     )
 
 
 def either(given: str, expected: str) -> bool:
-    """Compare with each of the values: while a secret is being rotated there are two, a line each."""
-    # All are compared, so that the time reveals nothing.
+    """Compare with each of the values: while a secret is rotated there are two, one per line."""
+    # Compare all of them, so that the time reveals nothing.
     matches = [same(given, one) for one in expected.split()]
     return any(matches)
 
@@ -47,7 +47,7 @@ class Sessions:
         return int(self.settings.session_hours * 3600)
 
     def check_password(self, user: str, password: str) -> bool:
-        """Whether user and password are the deployment's."""
+        """Whether user and password match the deployment's."""
         known = same(user, self.settings.app_user)
         right = either(password, self.settings.app_password.get_secret_value())
         return known and right
@@ -57,23 +57,23 @@ class Sessions:
         return either(token, self.settings.api_token.get_secret_value())
 
     def issue(self) -> str:
-        """The cookie's value for a new session."""
+        """Create the cookie value of a new session."""
         return self._signer("session").dumps(
             {"user": self.settings.app_user, "id": secrets.token_urlsafe(12)}
         )
 
     def user_of(self, cookie: str | None) -> str | None:
-        """The user of a session cookie, or None when it is not valid any more."""
+        """The user of a session cookie, or None if it is no longer valid."""
         session = self.session_of(cookie)
         return None if session is None else session["user"]
 
     def session_of(self, cookie: str | None) -> dict[str, str] | None:
-        """The session's user and id, or None when it is not valid any more."""
+        """The session's user and id, or None if it is no longer valid."""
         session = self._read(cookie)
         return None if session is None or session["id"] in self._ended else session
 
     def end(self, cookie: str | None) -> None:
-        """Make a session invalid, also for a client that kept its cookie, and after a restart."""
+        """Invalidate a session, even for a client that kept its cookie, and across restarts."""
         session = self._read(cookie)
         if session is not None:
             self._ended.add(session["id"], self.seconds)
@@ -100,7 +100,7 @@ class Sessions:
 
     def _key(self, purpose: str) -> bytes:
         # The password is part of the key: changing it ends every session.
-        # The first value of each: sessions outlive the beginning of a rotation, and end with it.
+        # Use the first value of each: sessions stay valid while a rotation runs, and end when it does.
         material = f"{purpose}:{self.settings.app_password.get_secret_value().split()[0]}"
         secret = self.settings.session_key.get_secret_value().split()[0].encode()
         return hmac.new(secret, material.encode(), hashlib.sha256).digest()
@@ -108,18 +108,18 @@ class Sessions:
 
 @dataclass
 class LoginRateLimiter:
-    """Counts failed logins for each client; too many in the window must wait.
+    """Counts failed logins for each client; after too many in the window, the client must wait.
 
-    While very many attempts fail, each client has one try in the window instead of `failures`. A client
-    without failures never waits: guessing from many addresses does not lock the owner out.
+    While very many attempts fail in total, each client may fail once in the window instead of `failures`
+    times. A client without failures never waits: guessing from many addresses does not lock the owner out.
     """
 
     failures: int = 5
     window_seconds: float = 300.0
     clients: int = 10_000
-    """How many clients are remembered; the one not heard of longest goes first."""
+    """How many clients are remembered; the least recently seen is dropped first."""
     everywhere: int = 100
-    """Failures of all clients in the window from which on each has one try."""
+    """Failures of all clients in the window after which each client has one try."""
     _all: deque[float] = field(default_factory=deque, init=False)
     _failed: OrderedDict[str, deque[float]] = field(default_factory=OrderedDict, init=False)
 
@@ -131,7 +131,7 @@ class LoginRateLimiter:
         return max(1, round(times[0] + self.window_seconds - time.monotonic()))
 
     def failed(self, client: str) -> None:
-        """Remember a failed login."""
+        """Record a failed login."""
         times = self._recent(client)
         times.append(time.monotonic())
         self._all.append(times[-1])
@@ -147,7 +147,7 @@ class LoginRateLimiter:
         self._failed.pop(_network(client), None)
 
     def _allowed(self) -> int:
-        """How many failures a client may have; of all clients' the last `everywhere` are remembered."""
+        """How many failures a client may have; only the last `everywhere` of all clients are kept."""
         many = len(self._all) >= self.everywhere and self._all[0] >= time.monotonic() - self.window_seconds
         return 1 if many else self.failures
 
@@ -159,7 +159,7 @@ class LoginRateLimiter:
 
 
 def _network(client: str) -> str:
-    """One IPv6 customer owns a whole /64."""
+    """The /64 network of an IPv6 address: one customer owns all of it. Others are returned unchanged."""
     try:
         address = ipaddress.ip_address(client)
     except ValueError:

@@ -10,7 +10,7 @@ _SHORTEST_SECRET = 16
 
 
 class AppSettings(RagSettings):
-    """Read from the environment and from the files in /run/secrets, once at start."""
+    """Settings read from the environment and the files in /run/secrets, once at startup."""
 
     gradio_server_port: int = Field(default=7860, ge=1, le=65535)
     app_user: str = Field(default="ragdock", min_length=1)
@@ -22,7 +22,7 @@ class AppSettings(RagSettings):
     edge_host: str = "edge"
     """Name of the only peer whose X-Forwarded-* headers are trusted."""
     release_file: Path = Path("/etc/ragdock/release.json")
-    """The record of the release that serves, shown by /api/status."""
+    """The record of the release being served, shown by /api/status."""
 
     ask_slots: int = Field(default=1, ge=1)
     """Questions answered at the same time: one answer uses all cores of a small host."""
@@ -46,10 +46,10 @@ class AppSettings(RagSettings):
 
     @property
     def incoming_dir(self) -> Path:
-        """Where uploads land while they arrive: on the disk of the documents, not in memory."""
+        """Where uploads are written while they arrive: on the documents' disk, not in memory."""
         return self.uploads_dir / ".incoming"
 
     @property
     def upload_max_bytes(self) -> int:
-        """The largest file taken."""
+        """The largest file accepted."""
         return self.upload_max_mib * 1024 * 1024

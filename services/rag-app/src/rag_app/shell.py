@@ -1,4 +1,4 @@
-"""The frame of the pages that are not Gradio's: login, logout, and what does not exist."""
+"""The frame of the pages outside Gradio: login, logout and "not found"."""
 
 from collections.abc import Mapping
 from html import escape
@@ -26,7 +26,7 @@ def html_page(
     *,
     title: str = "Sign in",
 ) -> HTMLResponse:
-    """A small separate page; `content` is HTML."""
+    """Render a small separate page; `content` is HTML."""
     shell = (files("rag_app") / "login.html").read_text(encoding="utf-8")
     named = shell.replace(_TITLE, f"<title>{escape(title)} - Ragdock</title>")
     return HTMLResponse(

@@ -1,8 +1,8 @@
 """The part of Gradio that the page needs; everything else below /app does not exist.
 
-Gradio's own routes take uploads, serve files and fetch addresses, and a new version may add more of them.
-So the needed ones are named here, one by one; compose/edge/Caddyfile.j2 names the same. What a browser sends
-is checked (rag_app.events) and bound to its login before Gradio reads it.
+Gradio's own routes accept uploads, serve files and fetch URLs, and a new version may add more of them.
+So this is an allow-list of the routes that the page needs; compose/edge/Caddyfile.j2 has the same list. What
+a browser sends is checked (rag_app.events) and bound to its login before Gradio reads it.
 """
 
 import hashlib
@@ -22,9 +22,9 @@ from rag_app.shell import html_page
 
 _API = "/gradio_api"
 READ = frozenset({"", "/", "/config", "/theme.css", f"{_API}/app_id"})
-"""Read with GET; the page alone also with HEAD."""
+"""Paths read with GET; the page itself also with HEAD."""
 FILES = re.compile(r"/(?:assets|static)(?:/[\w-][\w.-]*)+", re.ASCII)
-"""Gradio's scripts, styles and fonts: names without a way up and without hidden files."""
+"""Gradio's scripts, styles and fonts: paths without `..` and without hidden files."""
 DATA = f"{_API}/queue/data"
 HEARTBEAT = f"{_API}/heartbeat/"
 JOIN = f"{_API}/queue/join"
@@ -39,12 +39,12 @@ _NO_SESSION = (
 
 
 class Surface:
-    """ASGI middleware: passes on to Gradio what the page needs; PagesGuard is in front of it."""
+    """ASGI middleware: passes only what the page needs on to Gradio; PagesGuard runs before it."""
 
     def __init__(self, app: ASGIApp, prefix: str, events: Events, has_events: Callable[[str], bool]) -> None:
         """Wrap `app`; below `prefix` only the routes above exist.
 
-        `has_events` says whether Gradio knows a session; for others it would send a trace to the log.
+        `has_events` says whether Gradio knows a session; for an unknown one it would log a traceback.
         """
         self._has_events = has_events
         self._app = app
@@ -57,7 +57,7 @@ class Surface:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 404 to what the page does not need and 400 to what it does not send."""
+        """Answer 404 for routes that the page does not need and 400 for bodies that it does not send."""
         if scope["type"] != "http" or not self._guards(scope["path"]):
             await self._app(scope, receive, send)
             return
@@ -75,7 +75,7 @@ class Surface:
         return path == self._prefix or path.startswith(f"{self._prefix}/")
 
     async def _answer(self, scope: Scope, path: str, receive: Receive, send: Send) -> Response | None:
-        """The answer when it is ours to give; None when Gradio has given it."""
+        """Return our own response, or None when Gradio has answered."""
         bind = _bound_to(scope["state"]["session"])
         match scope["method"]:
             case "HEAD" if path in ("", "/"):
@@ -100,7 +100,7 @@ class Surface:
 
 
 def not_found(accept: str) -> Response:
-    """A page for people, our error for programs."""
+    """Return a page for browsers and a JSON error for programs."""
     if "text/html" in accept:
         return html_page(
             "<h1>No such page</h1><p>There is nothing at this address.</p>"
@@ -112,15 +112,16 @@ def not_found(accept: str) -> Response:
 
 
 def _bound_to(login: str) -> Bind:
-    """Gradio lets each page choose its session's name: here it is one of its login's, whatever it chose.
+    """Map the session name that a page chose to one that belongs to its login.
 
-    So the events and the state of one login cannot be read, joined or cancelled from another.
+    Gradio lets each page choose its session's name. Bound to the login, the events and the state of one login
+    cannot be read, joined or cancelled from another.
     """
     return lambda chosen: hashlib.sha256(f"{login}:{chosen}".encode()).hexdigest()[:32]
 
 
 def _passed_on(scope: Scope, *, path: str | None = None, query: str = "", body: bytes | None = None) -> Scope:
-    """The request as Gradio sees it: without Origin (it would allow any site to read the answer)."""
+    """The request for Gradio, without Origin: Gradio would allow any site to read the response."""
     dropped = {b"origin"}
     added: list[tuple[bytes, bytes]] = []
     if body is not None:
@@ -141,7 +142,7 @@ async def _whole(request: Request) -> bytes:
     async for piece in request.stream():
         body += piece
         if len(body) > MOST_BYTES:
-            # Events refuses it by its size; nothing further is read.
+            # Events refuses it because of its size; the rest is not read.
             break
     return bytes(body)
 

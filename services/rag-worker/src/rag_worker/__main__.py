@@ -1,6 +1,6 @@
-"""`python -m rag_worker run` works; `python -m rag_worker health` exits 0 while it does, else 1.
+"""`python -m rag_worker run` runs the worker; `python -m rag_worker health` exits 0 if it is healthy, else 1.
 
-`python -m rag_worker stored` prints the versions of what this image stores, as JSON.
+`python -m rag_worker stored` prints the versions of the data formats that this image writes, as JSON.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from rag_worker import heartbeat
 
 
 def main() -> int:
-    """The command line; returns the exit code."""
+    """Run the command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="rag_worker", description=__doc__)
     parser.add_argument("verb", choices=["run", "health", "stored"])
     verb = parser.parse_args().verb

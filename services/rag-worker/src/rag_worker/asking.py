@@ -34,7 +34,7 @@ def filters(
     since: datetime | None,
     until: datetime | None,
 ) -> Filters:
-    """The filters as rag_core takes them; a time without a zone is UTC."""
+    """Convert the options to rag_core's filters; a time without a zone is UTC."""
     return Filters(
         documents=tuple(documents) if documents else None,
         kinds=tuple(kinds or ()),
@@ -45,7 +45,7 @@ def filters(
 
 
 def show_sources(answer: Answer, out: Console) -> None:
-    """Where the answer comes from, and which of its sentences come from nowhere."""
+    """Print the answer's sources, and the sentences that no passage supports."""
     for remark in answer.remarks:
         out.print(remark, markup=False)
     if answer.host:
@@ -61,7 +61,7 @@ def show_sources(answer: Answer, out: Console) -> None:
 
 
 def show_passages(passages: Sequence[Passage], out: Console) -> None:
-    """Passages for people, numbered."""
+    """Print the passages, numbered."""
     for number, one in enumerate(passages, 1):
         title = f", {one.title}" if one.title else ""
         out.print(f"{number}. {one.document}, page {one.page_start}{title}", style="bold", markup=False)

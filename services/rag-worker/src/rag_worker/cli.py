@@ -1,7 +1,7 @@
-"""`ragdock`: the worker's tools for people with a shell. `ragdock --help` lists them.
+"""`ragdock`: the worker's command-line tools. `ragdock --help` lists them.
 
-Exit codes: 0 it is as asked; 1 it was done and the outcome is bad (a document failed, nothing was found,
-doctor found a fault); 2 wrong arguments or settings; 3 a dependency is away; 130 interrupted.
+Exit codes: 0 success; 1 the command ran, but the outcome is bad (a document failed, nothing was found, doctor
+found a fault); 2 wrong arguments or settings; 3 a dependency is unavailable; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def ingest(
 def watch(
     once: Annotated[bool, typer.Option("--once", help="Show it once and end.")] = False, as_json: Json = False
 ) -> None:
-    """Show what the worker does: how much is left, how fast it goes, how long it takes."""
+    """Show the worker's progress: how much is left, how fast it is and how long it will take."""
     with _ledger() as (_, ledger):
         if as_json:
             counts = {state.value: many for state, many in ledger.counts().items()}
@@ -77,7 +77,7 @@ def search(
     until: asking.Until = None,
     as_json: Json = False,
 ) -> None:
-    """Find passages; no model writes anything."""
+    """Find passages, without an answer from a model."""
     only = asking.filters(document, kind, tag, since, until)
     with _ledger() as (settings, ledger), closing(factory.build_retriever(settings, ledger)) as retriever:
         passages = retriever.search(query, top_k, filters=only)
@@ -102,7 +102,7 @@ def ask(
     until: asking.Until = None,
     as_json: Json = False,
 ) -> None:
-    """Answer a question from the documents, with its sources; sentences without any are named."""
+    """Answer a question from the documents, with sources; sentences without a source are listed."""
     only = asking.filters(document, kind, tag, since, until)
     with _ledger() as (settings, ledger), closing(factory.build_answerer(settings, ledger)) as answerer:
         answer, written = None, ""
@@ -121,7 +121,7 @@ def ask(
         if as_json:
             _write(answer.model_dump())
         else:
-            # The whole answer has its marks [1]; what was streamed has not always.
+            # The complete answer has its citation marks [1]; the streamed text may lack them.
             same = written.strip() == answer.answer.strip()
             out.print("" if same else f"\n\n{answer.answer}", markup=False)
             asking.show_sources(answer, out)
@@ -143,10 +143,10 @@ def evaluate(
     ] = None,
     floor: Annotated[float, typer.Option(min=0, max=1, help="The least MRR@10 that counts as good.")] = 0.0,
 ) -> None:
-    """Measure how good retrieval and answers are on questions whose answers are known."""
+    """Measure the quality of retrieval and answers on questions with known answers."""
     cases = evaluation.load(file)
     if report is not None:
-        # Before the questions, which take long, not after them.
+        # Check this before the questions, which take long.
         _writable(report, report.with_suffix(".svg"))
     with _ledger() as (settings, ledger), closing(factory.build_answerer(settings, ledger)) as answerer:
         with closing(factory.build_retriever(settings, ledger)) as retriever, out.status("asking") as status:
@@ -189,7 +189,7 @@ def reindex(
     wait: Annotated[bool, typer.Option(help="Wait until the new index serves.")] = False,
     timeout: Waiting = 0,
 ) -> None:
-    """Have every document read into a new index; the old one answers till the new one is whole."""
+    """Read every document into a new index; the old one is used until the new one is complete."""
     with _ledger() as (_, ledger):
         ledger.note(WANTED, "requested by a person")
         out.print("The worker makes a new index; the old one answers till then. `ragdock watch` shows it.")
@@ -203,7 +203,7 @@ def export(
     file: Annotated[Path, typer.Argument(help="Where to write; one document a line, as JSON.")],
     text: Annotated[bool, typer.Option(help="With the text of each chunk.")] = True,
 ) -> None:
-    """Write the list of documents and their text as it is searched."""
+    """Write the list of documents and their indexed text."""
     with _ledger() as (settings, ledger), closing(factory.build_index(settings)) as index:
         many = transfer.export(ledger, index, file, text=text)
         out.print(f"{many:,} documents written to {file}", markup=False)
@@ -237,8 +237,8 @@ def _ledger() -> Iterator[tuple[WorkerSettings, Ledger]]:
 
 
 def main() -> None:
-    """The command line; errors of ours are one sentence, never a traceback."""
-    # Standard output is for results, which programs read.
+    """Run the command line; our own errors are printed as one sentence, never as a traceback."""
+    # Standard output is only for results, which programs may read.
     logs.configure("WARNING", sys.stderr)
     sys.exit(_guarded(lambda: app(standalone_mode=False)))
 

@@ -1,4 +1,4 @@
-"""Checks of ingestion and answers, one by one; nothing is changed."""
+"""Checks of ingestion and answering; they change nothing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Finding(Frozen):
 
 
 def examine(settings: WorkerSettings) -> list[Finding]:
-    """Every finding, in the order in which one would repair them."""
+    """Run all checks; findings are in the order in which to fix them."""
     checks: list[tuple[str, Callable[[WorkerSettings], Finding]]] = [
         ("documents' directory", _directory),
         ("ledger", _ledger),
@@ -132,7 +132,7 @@ def _ollama(settings: WorkerSettings) -> Finding:
 
 
 def _remote(settings: WorkerSettings) -> Finding:
-    """Whether the way to remote models is open, and what they used; a request to one costs money."""
+    """Whether remote models can be reached, and the tokens they used. Sends no requests: they cost money."""
     found = health.check(settings).remote
     with closing(factory.build_remote_tokens(settings)) as tokens:
         used = tokens.today()

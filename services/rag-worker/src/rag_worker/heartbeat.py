@@ -1,7 +1,7 @@
-"""Whether the worker's loop turns: the file it touches is young. Standard library only.
+"""Checks that the worker's loop is running: the file it touches must be recent. Standard library only.
 
-The container's health check runs this every half minute, also on a busy machine: what the worker itself
-imports would cost a second of processor each time, and a check that is too late makes a good release look
+The container's health check runs this every half minute, even on a busy machine: importing the worker's own
+modules would cost a second of CPU time each time, and a check that times out makes a good release look
 broken.
 """
 
@@ -14,12 +14,12 @@ from pathlib import Path
 
 # The container's own tmpfs.
 PATH = Path("/tmp/heartbeat")  # noqa: S108
-# Seconds. The worker beats between batches; at most one batch that times out several times over lies between.
+# Seconds. The worker touches the file between batches, and one batch may time out several times.
 LONGEST = 600.0
 
 
 def health() -> int:
-    """Exit code: 0 while the heartbeat is fresh, else 1 with the reason; HEARTBEAT_* override."""
+    """Return 0 if the heartbeat is recent, else print the reason and return 1; HEARTBEAT_* override."""
     path = Path(os.environ.get("HEARTBEAT_PATH") or PATH)
     longest = float(os.environ.get("HEARTBEAT_MAX_AGE") or LONGEST)
     try:

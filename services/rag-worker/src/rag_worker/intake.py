@@ -32,7 +32,7 @@ def ingest(
     out: Console,
     err: Console,
 ) -> bool:
-    """Take the files and, if requested, wait; False when one was refused, failed or is not done in time."""
+    """Add the files and, if requested, wait; False if one is refused, fails or is not done in time."""
     uploads = factory.build_uploads(settings, ledger)
     taken: dict[str, str] = {}
     good = True
@@ -59,7 +59,7 @@ def ingest(
 
 
 def _files(paths: Sequence[Path]) -> Iterator[tuple[Path, bool]]:
-    """The files, each with whether it was found in a folder."""
+    """The files, each with a flag that is True if it was found in a folder."""
     for path in paths:
         inside = sorted(path.rglob("*")) if path.is_dir() else [path]
         for one in inside:
@@ -69,7 +69,7 @@ def _files(paths: Sequence[Path]) -> Iterator[tuple[Path, bool]]:
 
 
 def _wait(ledger: Ledger, ids: set[str], timeout: float, out: Console) -> set[str]:
-    """Wait for these documents; those still open when the time is over."""
+    """Wait for these documents; returns those that are not done after `timeout` seconds (0: no limit)."""
     deadline = time.monotonic() + timeout if timeout else float("inf")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=out, transient=True) as progress:
@@ -85,7 +85,7 @@ def _wait(ledger: Ledger, ids: set[str], timeout: float, out: Console) -> set[st
 
 
 def watch(ledger: Ledger, *, once: bool, out: Console) -> None:
-    """A small table that keeps itself current until it is interrupted."""
+    """Show a small table that updates itself until interrupted."""
     if once:
         out.print(_table(ledger))
         return
@@ -126,7 +126,7 @@ def _span(seconds: int | None) -> str:
 
 
 def wait_for_reindex(ledger: Ledger, *, timeout: float, out: Console) -> bool:
-    """Wait until no new index is wanted or being made."""
+    """Wait until no new index is requested or being built; False after `timeout` seconds (0: no limit)."""
     deadline = time.monotonic() + timeout if timeout else float("inf")
     with out.status("reading all documents into a new index") as status:
         while ledger.noted(WANTED) is not None or ledger.noted(TARGET) is not None:

@@ -1,7 +1,7 @@
-"""`python -m rag_worker.restoring`: what a restore of a backup changes in the ledger.
+"""`python -m rag_worker.restoring`: the changes that restoring a backup makes to the ledger.
 
-playbooks/restore.yml runs it in a container of its own, with the live ledger and a copy of the backup's; it
-writes what it did as JSON.
+playbooks/restore.yml runs it in a separate container, with the live ledger and a copy of the backup's ledger.
+It prints what it did as JSON.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rag_core.ledger import restoring
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the parser of the command line."""
     made = argparse.ArgumentParser(prog="rag_worker.restoring", description=__doc__)
     steps = made.add_subparsers(dest="step", required=True)
     steps.add_parser("migrate", help="bring a copy of a ledger to this software's version").add_argument(
@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Do the step; returns the exit code."""
+    """Run the requested step; returns the exit code."""
     given = parser().parse_args(words)
     try:
         if given.step == "migrate":

@@ -1,4 +1,4 @@
-"""The worker as a service: it works until it is asked to stop."""
+"""The worker as a service: it runs until it is asked to stop."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rag_worker.worker import Worker
 
 
 def main() -> int:
-    """Read the environment and work; returns the exit code."""
+    """Read the settings from the environment and run; returns the exit code."""
     try:
         settings = WorkerSettings()
     except ValidationError as error:
@@ -27,7 +27,7 @@ def main() -> int:
 
 
 def run(settings: WorkerSettings) -> int:
-    """Work until SIGTERM or SIGINT."""
+    """Run until SIGTERM or SIGINT."""
     logs.configure(settings.log_level)
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):

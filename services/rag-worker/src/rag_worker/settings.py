@@ -1,4 +1,4 @@
-"""The worker's own settings beside those of rag_core."""
+"""The worker's own settings, in addition to those of rag_core."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rag_worker import heartbeat
 
 
 class WorkerSettings(RagSettings):
-    """Environment of the worker."""
+    """Settings of the worker, read from its environment."""
 
     heartbeat_path: Path = heartbeat.PATH
     heartbeat_max_age: float = Field(default=heartbeat.LONGEST, gt=0)
@@ -19,7 +19,7 @@ class WorkerSettings(RagSettings):
 
 
 def refusal(error: ValidationError) -> str:
-    """Which variables are wrong, and where an operator sets them."""
+    """Describe which variables are wrong, and where an operator sets them."""
     wrong = "; ".join(
         f"{'.'.join(map(str, one['loc'])).upper() or 'settings'}: {one['msg']}" for one in error.errors()
     )

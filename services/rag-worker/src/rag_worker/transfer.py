@@ -1,4 +1,4 @@
-"""Documents and their text out of the ledger and the index, one JSON object a line."""
+"""Exports documents and their text from the ledger and the index, one JSON object per line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PAGE = 500
 
 
 def export(ledger: Ledger, index: IndexReader, file: Path, *, text: bool) -> int:
-    """Write every document, whole or not at all; how many."""
+    """Write all documents to `file` atomically; returns how many."""
     part = file.with_name(f"{file.name}.part")
     many = 0
     with part.open("w", encoding="utf-8") as target:

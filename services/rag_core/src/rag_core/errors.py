@@ -1,31 +1,31 @@
-"""Every error a caller of rag_core can meet: a stable code, an HTTP status, and what to do about it.
+"""Every error that rag_core raises to its callers: a stable code, an HTTP status, and what to do about it.
 
     RagError
-    ├── UploadRefused        the person's file; nothing was stored
+    ├── UploadRefused        the uploaded file is refused; nothing was stored
     │   └── StorageFull      the documents' disk has no room for it
-    ├── ExtractionFailed     the file's content; kept in the ledger as the document's reason
+    ├── ExtractionFailed     the file's content cannot be read; the ledger keeps the reason
     ├── DocumentNotFound
     ├── QuestionRefused      empty or over-long question
     ├── Unavailable          a dependency is down or overloaded; trying later helps
     │   ├── OpenSearchUnavailable
     │   └── ModelUnavailable
     │       ├── OllamaUnavailable
-    │       └── RemoteUnavailable    the server of a remote model is away or overloaded
-    │           ├── RemoteBusy       it takes no more requests for now
+    │       └── RemoteUnavailable    the server of a remote model is down or overloaded
+    │           ├── RemoteBusy       it accepts no more requests for now
     │           ├── RemoteDenied     it refuses the key or the account
-    │           └── BudgetUsed       the model's tokens of the day are used up
-    ├── ModelMissing         Ollama, or a remote server, answers but does not hold the model
-    ├── InputTooLong         one text over a model's window
+    │           └── BudgetUsed       the model's daily tokens are used up
+    ├── ModelMissing         Ollama, or a remote server, answers but does not have the model
+    ├── InputTooLong         a text exceeds a model's window
     ├── ModelRefused
-    │   ├── OllamaRefused    Ollama does not take what it is given
-    │   └── RemoteRefused    nor does the server of a remote model
+    │   ├── OllamaRefused    Ollama rejects its input
+    │   └── RemoteRefused    the server of a remote model rejects its input
     ├── ContractMismatch     the index was made with another embedder or chunker
-    ├── OpenSearchRefused    OpenSearch answered with an error that waiting does not cure
-    ├── DocumentRefused      OpenSearch does not take this document's chunks; others go on
-    └── RestoreRefused       a backup's ledger does not fit; the live one is as it was
+    ├── OpenSearchRefused    OpenSearch answered with an error that waiting does not fix
+    ├── DocumentRefused      OpenSearch rejects this document's chunks; other documents go on
+    └── RestoreRefused       a backup's ledger does not fit; the live one is unchanged
 
 Errors of opensearch-py, ollama, openai and httpx are translated where those clients are called, and never
-leave.
+leave this package.
 """
 
 # ruff: noqa: N818 - errors are named for what happened
@@ -34,7 +34,7 @@ from __future__ import annotations
 
 
 class RagError(Exception):
-    """Base: `code` is stable for programs, `message` tells a person what to do."""
+    """Base class: `code` is stable, for programs; `message` tells the user what to do."""
 
     code = "rag_error"
     http_status = 500
@@ -56,14 +56,14 @@ class UploadRefused(RagError):
 
 
 class StorageFull(UploadRefused):
-    """The documents' disk has no room; everything stored before is as it was."""
+    """The documents' disk has no room; everything stored before is unchanged."""
 
     code = "storage_full"
     http_status = 507
 
 
 class ExtractionFailed(RagError):
-    """The file cannot be read; `retryable` only when another attempt may end differently."""
+    """The file cannot be read; `retryable` if another attempt may succeed."""
 
     code = "extraction_failed"
     http_status = 422
@@ -74,7 +74,7 @@ class ExtractionFailed(RagError):
 
 
 class DocumentNotFound(RagError):
-    """No document has this id (any more)."""
+    """No document has this id, or it was deleted."""
 
     code = "document_not_found"
     http_status = 404
@@ -88,7 +88,7 @@ class QuestionRefused(RagError):
 
 
 class Unavailable(RagError):
-    """A dependency does not answer; the same call works once it is back."""
+    """A dependency does not answer; the same call works once it is available again."""
 
     code = "unavailable"
     http_status = 503
@@ -101,7 +101,7 @@ class OpenSearchUnavailable(Unavailable):
 
 
 class ModelUnavailable(Unavailable):
-    """Whatever runs a model does not answer."""
+    """The server that runs a model does not answer."""
 
     code = "model_unavailable"
 
@@ -113,13 +113,13 @@ class OllamaUnavailable(ModelUnavailable):
 
 
 class RemoteUnavailable(ModelUnavailable):
-    """The server of a remote model, or the way to it, does not answer as it should."""
+    """The server of a remote model, or the proxy to it, does not answer properly."""
 
     code = "remote_unavailable"
 
 
 class RemoteBusy(RemoteUnavailable):
-    """The server of a remote model takes no more requests for now (HTTP 429); it may have said how long."""
+    """The server of a remote model accepts no more requests for now (HTTP 429); `retry_after` if it says."""
 
     code = "remote_busy"
 
@@ -129,57 +129,57 @@ class RemoteBusy(RemoteUnavailable):
 
 
 class RemoteDenied(RemoteUnavailable):
-    """The server of a remote model refuses the key, the account, or whatever it is given."""
+    """The server of a remote model refuses the key, the account, or every request."""
 
     code = "remote_denied"
 
 
 class BudgetUsed(RemoteUnavailable):
-    """A remote model has used its tokens of the day; midnight (UTC) helps."""
+    """A remote model has used up its daily tokens; they are renewed at midnight (UTC)."""
 
     code = "remote_budget_used"
 
     def __init__(self, message: str, *, most: int, tokens_per_day: int) -> None:
         super().__init__(message)
-        self.most = most  # that the request may cost
+        self.most = most  # tokens that the request may cost
         self.tokens_per_day = tokens_per_day
 
 
 class ModelMissing(RagError):
-    """A configured model is not where it should run."""
+    """A configured model is missing on the server that should run it."""
 
     code = "model_missing"
     http_status = 503
 
 
 class InputTooLong(RagError):
-    """A text is over a model's window."""
+    """A text exceeds a model's window."""
 
     code = "input_too_long"
     http_status = 422
 
 
 class ModelRefused(RagError):
-    """A model does not take what it is given; giving it again changes nothing."""
+    """A model rejects its input; sending it again does not help."""
 
     code = "model_refused"
     http_status = 502
 
 
 class OllamaRefused(ModelRefused):
-    """Ollama refuses what it is given (HTTP 4xx)."""
+    """Ollama rejects its input (HTTP 4xx)."""
 
     code = "ollama_refused"
 
 
 class RemoteRefused(ModelRefused):
-    """The server of a remote model refuses what it is given (HTTP 4xx), or what it wrote."""
+    """The server of a remote model rejects its input (HTTP 4xx), or withholds its output."""
 
     code = "remote_refused"
 
 
 class ContractMismatch(RagError):
-    """Vectors of two embedders must never share an index."""
+    """The index holds another embedder's vectors; the two must never be mixed."""
 
     code = "contract_mismatch"
     http_status = 503
@@ -198,14 +198,14 @@ class OpenSearchRefused(RagError):
 
 
 class DocumentRefused(RagError):
-    """OpenSearch refuses what one document brings; codes: index_refused, index_too_large."""
+    """OpenSearch rejects a document's chunks; codes: index_refused, index_too_large."""
 
     code = "index_refused"
     http_status = 502
 
 
 class RestoreRefused(RagError):
-    """The live ledger cannot take over what a backup's ledger holds; it is as it was."""
+    """The live ledger cannot take over the content of a backup's ledger; it is unchanged."""
 
     code = "restore_refused"
     http_status = 409

@@ -1,4 +1,4 @@
-"""Whether the stores and models answer, asked with a short timeout."""
+"""Checks, with a short timeout, whether the stores and models answer."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from rag_core.settings import RagSettings
 
 
 def check(settings: RagSettings, timeout: float = 5.0) -> HealthReport:
-    """Ask OpenSearch for its status and Ollama for its models; never raises for a dependency that is down.
+    """Query OpenSearch's status and Ollama's models; never raises for a dependency that is down.
 
-    Of remote models it is asked whether their proxy answers: a request to a model itself costs money.
+    For remote models only their proxy is checked: a request to a model itself costs money.
     """
     configured = dict.fromkeys(
         name for name in (*settings.chat_models, settings.embedding_model_name) if name
@@ -49,7 +49,7 @@ def check(settings: RagSettings, timeout: float = 5.0) -> HealthReport:
 
     def proxy() -> str:
         try:
-            # Whatever it says: it serves nothing there.
+            # Any response will do: the proxy serves nothing at this path.
             httpx.get(settings.remote_base_url, timeout=timeout, trust_env=False)
         except httpx.HTTPError as error:
             raise RemoteUnavailable(

@@ -1,4 +1,4 @@
-"""Logs of the services: one JSON object a line, ours and the libraries' alike."""
+"""Logs of the services: one JSON object per line, including those of libraries."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import structlog
 def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
     """Set up logging for this process, to standard output unless another stream is given.
 
-    No log call of ours is given text of a document or a secret.
+    Log calls must never contain secrets or text of a document.
     """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -41,6 +41,6 @@ def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
     root.handlers = [handler]
     root.setLevel(level.upper())
     logging.getLogger("asyncio").setLevel(logging.WARNING)
-    # These write a line for each request, and their debug lines carry request bodies.
+    # These log a line for each request, and request bodies at debug level.
     for chatty in ("httpx", "httpcore", "opensearch", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.ERROR)

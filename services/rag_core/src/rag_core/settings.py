@@ -20,7 +20,7 @@ SECRETS_DIR = Path("/run/secrets")
 
 
 class RagSettings(BaseSettings):
-    """Settings of rag-app and rag-worker alike; the variable names are the field names in capitals."""
+    """Settings of rag-app and rag-worker; the environment variables are the field names in capitals."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
 
@@ -34,21 +34,21 @@ class RagSettings(BaseSettings):
     ollama_base_url: str = "http://ollama:11434"
     ollama_model: str = "gemma3:1b"
     ollama_fallback_model: str = "phi3:mini"
-    # Asked first for long and hard questions (see answering.routing); empty: there is none.
+    # Asked first for long and hard questions (see answering.routing); empty: none.
     ollama_large_model: str = ""
-    ollama_timeout_seconds: float = Field(default=120.0, gt=0)  # of one whole answer of one model
+    ollama_timeout_seconds: float = Field(default=120.0, gt=0)  # for one whole answer of one model
     ollama_num_ctx: int = Field(default=4096, ge=1024)
     embedding_model_name: str = "all-minilm"
     embedding_timeout: float = Field(default=60.0, gt=0)
     embedding_batch: int = Field(default=16, ge=1, le=256)
-    # Threads of one request to Ollama. They wait for each other by spinning: on two busy cores (load 13)
-    # two wrote 60 tokens in 40 to 130 s, one in 3 to 9 s; two read 8 texts in 12 s, one in 3 s. So ingestion
-    # takes one, and answers leave one core free (0: one less than this machine has). Worker and app must
-    # agree on the first: another number makes Ollama load the model again.
+    # Threads of one request to Ollama. They busy-wait for each other: on two busy cores (load 13), two wrote
+    # 60 tokens in 40 to 130 s, one in 3 to 9 s; two read 8 texts in 12 s, one in 3 s. So ingestion takes one,
+    # and answers leave one core free (0: one less than this machine has). Worker and app must agree on the
+    # first: another number makes Ollama load the model again.
     embedding_num_thread: int = Field(default=1, ge=1, le=64)
     ollama_num_thread: int = Field(default=0, ge=0, le=64)
 
-    # Models among those above that run outside this host: asked through the proxy at this address. Empty:
+    # Models among those above that run outside this host, reached through the proxy at this address. Empty:
     # all are in Ollama.
     remote_base_url: str = "http://remote:11435"
     remote_models: tuple[RemoteModel, ...] = ()
@@ -58,13 +58,13 @@ class RagSettings(BaseSettings):
     ingestion_max_attempts: int = Field(default=3, ge=1)
     ledger_path: Path = Path("/data/ledger/ledger.sqlite3")
     upload_max_mib: int = Field(default=100, ge=1)
-    # Free space that uploads leave: the ledger lives on the same disk, and OpenSearch stops placing indices
-    # when less than 3 GiB are left, writing when less than 1 GiB.
+    # Free space that uploads leave: the ledger is on the same disk, and OpenSearch stops allocating indexes
+    # when less than 3 GiB are left, and writing when less than 1 GiB.
     upload_reserve_mib: int = Field(default=2048, ge=0)
 
     parse_stall_seconds: float = Field(
         default=60.0, gt=0
-    )  # longest silence of the parser before it is killed
+    )  # longest time without output before the parser is killed
     parse_cpu_seconds: int = Field(default=900, ge=1)
     parse_memory_mib: int = Field(default=1024, ge=128)
     parse_max_pages: int = Field(default=10_000, ge=1)
@@ -72,21 +72,21 @@ class RagSettings(BaseSettings):
     ocr_languages: str = Field(default="eng", pattern=r"^[A-Za-z_]+(\+[A-Za-z_]+)*$")
     ocr_page_seconds: float = Field(default=45.0, gt=0)
 
-    # Word pieces of one chunk with its headings, [CLS] and [SEP]: all-MiniLM was trained on 256.
+    # Word pieces of one chunk including headings, [CLS] and [SEP]; all-MiniLM was trained on 256.
     chunk_tokens: int = Field(default=240, ge=32, le=510)
 
     top_k: int = Field(default=5, ge=1, le=50)
-    # Cosine that the nearest passage must reach for the documents to hold something on a question, unless a
-    # passage says its words; and how much more when none of its words is in any document (a part of
-    # that for a part of them). Chosen on 120 questions to R's introduction: docs/decisions/0055-relevance.md.
+    # Cosine that the nearest passage must reach for the documents to cover a question, unless a passage
+    # contains its words; and the increase if none of its words is in any document (proportionally less if
+    # some are). Chosen on 120 questions on R's introduction: docs/decisions/0055-relevance.md.
     relevance_threshold: float = Field(default=0.30, ge=-1, le=1)
     relevance_unknown_raise: float = Field(default=0.35, ge=0, le=1)
     answer_max_tokens: int = Field(default=400, ge=16)
     answer_context_tokens: int = Field(default=1000, ge=128)
-    # The model is given what it reads in so many seconds on this host, yet never less than the evaluation
-    # sets need: docs/decisions/0098-prompt-fits-a-time.md.
+    # The model gets as much as it reads in this time on this host, but never less than the evaluation sets
+    # need: docs/decisions/0098-prompt-fits-a-time.md.
     first_word_seconds: float = Field(default=5.0, ge=1)
-    answer_history_tokens: int = Field(default=300, ge=0)  # of a conversation's earlier turns
+    answer_history_tokens: int = Field(default=300, ge=0)  # for a conversation's earlier turns
     answer_cache_size: int = Field(default=200, ge=0)  # answers; 0 keeps none
     question_max_chars: int = Field(default=2000, ge=1)
 
@@ -108,7 +108,7 @@ class RagSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _fits_the_context(self) -> RagSettings:
-        # 512 is room for instructions, question and the fences around passages.
+        # 512 leaves room for instructions, the question and the fences around passages.
         need = self.answer_context_tokens + self.answer_max_tokens + 512
         if need > self.ollama_num_ctx:
             raise ValueError(
@@ -132,22 +132,22 @@ class RagSettings(BaseSettings):
 
     @property
     def chat_models(self) -> tuple[str, ...]:
-        """The models that answer, in the order in which they are asked."""
+        """The chat models, in the order in which they are asked."""
         named = (self.ollama_model, self.ollama_fallback_model, self.ollama_large_model)
         return tuple(dict.fromkeys(name for name in named if name))
 
     @property
     def hosts(self) -> dict[str, str]:
-        """Where text goes for each model that runs outside this host."""
+        """Where text is sent for each model that runs outside this host."""
         return {one.name: one.host for one in self.remote_models}
 
     def remote(self, name: str) -> RemoteModel | None:
-        """The model of this name if it runs outside this host."""
+        """Return the model of this name if it runs outside this host."""
         return next((one for one in self.remote_models if one.name == name), None)
 
     @property
     def answer_threads(self) -> tuple[int, ...]:
-        """The numbers of threads from which a measurement chooses for the chat models."""
+        """The numbers of threads that are measured to choose one for the chat models."""
         if self.ollama_num_thread:
             return (self.ollama_num_thread,)
         processors = len(os.sched_getaffinity(0))
@@ -155,7 +155,7 @@ class RagSettings(BaseSettings):
 
     @property
     def uploads_dir(self) -> Path:
-        """Where uploads are kept, beside files put into the input directory by hand."""
+        """Where uploads are kept, next to files put into the input directory by hand."""
         return self.ingestion_input_dir / "uploads"
 
     @classmethod
@@ -167,7 +167,7 @@ class RagSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, then environment, then secret files; a machine without secret files is fine (tests)."""
+        """Use arguments, then environment, then secret files; these may be missing, as in tests."""
         sources: list[Any] = [init_settings, env_settings]
         chosen = getattr(file_secret_settings, "secrets_dir", None) or SECRETS_DIR
         if Path(str(chosen)).is_dir():

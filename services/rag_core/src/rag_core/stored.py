@@ -1,4 +1,4 @@
-"""Versions of what the services store: a deployment backs up first when one of them changes."""
+"""Versions of the formats that the services store; a deployment that changes one backs up first."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from rag_core.ledger import schema
 
 
 def versions() -> dict[str, int]:
-    """Version of each format: ledger's tables, index mapping and chunks."""
+    """Return the version of each format: the ledger's tables, the index mapping and the chunks."""
     return {"ledger": len(schema.STEPS), "index mapping": MAPPING_VERSION, "chunks": chunk.VERSION}

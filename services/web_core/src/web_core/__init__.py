@@ -1,1 +1,1 @@
-"""What the web services share: whom they believe about the client, and their access log."""
+"""Shared by the web services: trust in the edge's client information, and the access log."""

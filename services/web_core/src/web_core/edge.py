@@ -1,9 +1,9 @@
-"""Believe `X-Forwarded-*` from the edge, and from nobody else.
+"""Trust `X-Forwarded-*` from the edge, and from nobody else.
 
-The edge is another container whose address changes whenever it is made again, so it
-is known by its name on the network: the peer of a connection is trusted when that
-name resolves to the peer's address. From any other peer the headers are removed, so
-that nothing further in (Gradio reads them too) can be deceived.
+The edge is another container whose address changes whenever it is recreated, so it is
+identified by its name on the network: the peer of a connection is trusted if that name
+resolves to the peer's address. From any other peer the headers are removed, so that no
+inner component (Gradio reads them too) can be deceived.
 """
 
 import asyncio
@@ -26,19 +26,19 @@ _FORWARDED = frozenset(
     }
 )
 _RESOLVE_AGAIN_SECONDS = 5.0
-"""A stranger's request makes us ask the resolver at most this often."""
+"""Minimum between two lookups: requests from unknown peers must not flood the resolver."""
 
 
 @dataclass
 class EdgeAddresses:
-    """The addresses which the edge's host name resolves to, kept fresh."""
+    """The addresses that the edge's host name resolves to, refreshed regularly."""
 
     host: str
     _known: frozenset[str] = field(default=frozenset(), init=False)
     _asked_at: float = field(default=float("-inf"), init=False)
 
     async def include(self, peer: str) -> bool:
-        """Say whether `peer` is the edge; an empty host name trusts nobody."""
+        """Whether `peer` is the edge; with an empty host name nobody is trusted."""
         if not self.host:
             return False
         expired = time.monotonic() - self._asked_at > _RESOLVE_AGAIN_SECONDS
@@ -52,13 +52,13 @@ class EdgeAddresses:
         try:
             found = await loop.getaddrinfo(self.host, None, type=socket.SOCK_STREAM)
         except socket.gaierror:
-            # The edge is not up (yet): then nobody can be it.
+            # The edge is not up (yet), so no peer can be the edge.
             return frozenset()
         return frozenset(str(address[0]) for *_, address in found)
 
 
 class TrustEdge:
-    """ASGI middleware: the client's address and scheme as the edge saw them."""
+    """ASGI middleware: sets the client's address and scheme to those that the edge saw."""
 
     def __init__(self, app: ASGIApp, edge_host: str) -> None:
         """Wrap `app`; `edge_host` is the edge's name on the Docker network."""
@@ -66,7 +66,7 @@ class TrustEdge:
         self._edge = EdgeAddresses(edge_host)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Rewrite client and scheme when the peer is the edge, else drop its claims."""
+        """Rewrite client and scheme if the peer is the edge, else drop its X-Forwarded-* headers."""
         if scope["type"] in {"http", "websocket"}:
             scope = dict(scope)
             peer = scope["client"][0] if scope.get("client") else ""
@@ -81,7 +81,7 @@ class TrustEdge:
 
 def _believe(scope: Scope) -> None:
     headers = dict(scope["headers"])
-    # The edge writes its own peer last; what stands before came from the client.
+    # The edge appends its own peer last; anything before that came from the client.
     client = headers.get(b"x-forwarded-for", b"").decode("latin-1").rpartition(",")[2].strip()
     if is_address(client):
         scope["client"] = (client, 0)
@@ -92,7 +92,7 @@ def _believe(scope: Scope) -> None:
 
 
 def is_address(text: str) -> bool:
-    """Say whether `text` is an IPv4 or IPv6 address."""
+    """Whether `text` is an IPv4 or IPv6 address."""
     try:
         ipaddress.ip_address(text)
     except ValueError:

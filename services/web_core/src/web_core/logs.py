@@ -1,8 +1,8 @@
-"""The access log: a line for each request.
+"""The access log: one line for each request.
 
-It holds neither query strings nor bodies: a question or a file name is
-the user's own business. Paths below the prefixes named by the service are cut there,
-because Gradio puts file names into them.
+It contains neither query strings nor bodies, because questions and file names are
+private. Paths below the prefixes given by the service are cut there, because Gradio
+puts file names into them.
 """
 
 import time
@@ -23,7 +23,7 @@ class AccessLog:
         self._log = structlog.stdlib.get_logger("access")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the request and write its line, whether it ends well or not."""
+        """Run the request and write its line, whether it succeeds or fails."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -46,7 +46,7 @@ class Runner:
     def __init__(self, job: str, settings: dict[str, Any]) -> None:
         self.job = job
         self.settings = settings
-        # It makes up for a run that a boot cut short.
+        # Whether this run repeats one that a restart of the host cut short.
         self.again = False
         self.root = Path(settings["root"])
         self.deployer = self.root / "deployer"
@@ -54,13 +54,13 @@ class Runner:
 
     @property
     def lock(self) -> Path:
-        """Of all jobs, or of this one alone when it may run beside the others."""
+        """The lock file of all jobs, or of this one alone if it may run beside the others."""
         beside = self.settings["jobs"][self.job].get("beside_others", False)
         return LOCK.with_name(f"ragdock-job-{self.job}.lock") if beside else LOCK
 
     @contextlib.contextmanager
     def alone(self, log: IO[str]) -> Iterator[int]:
-        """No other job of this host. The kernel frees the lock with its last holder, be it the playbook."""
+        """Hold the lock, so that no other job runs; the kernel frees it when runner and playbook end."""
         until = time.monotonic() + self.settings["wait_minutes"] * 60
         with self.lock.open("a+") as lock:
             while True:
@@ -87,7 +87,7 @@ class Runner:
             yield lock.fileno()
 
     def record(self, began: float, reason: str, log: IO[str]) -> None:
-        """Put a failure on record that the playbook itself could not."""
+        """Record a failure that the playbook itself could not record."""
         outcome = jobs.Outcome(self.job, False, began, time.time(), reason)
         entry = jobs.write_record(self.root, outcome)
         namespace, region = self.settings["namespace"], self.settings["region"]
@@ -95,22 +95,22 @@ class Runner:
         say(log, f"failed: {reason}" + (f" Not sent to CloudWatch: {problem}" if problem else ""))
 
     def known(self) -> str:
-        """What is on record of the job, as a hash: no clock has to be trusted to see that it changed."""
+        """The hash of the job's record, which shows a change without relying on a clock."""
         state = self.root / "state" / f"{self.job}.json"
         return hashlib.sha256(state.read_bytes()).hexdigest() if state.is_file() else ""
 
     def recorded_since(self, mark: dict[str, Any]) -> bool:
-        """Whether the marked run recorded its result. For a mark of an earlier release: no."""
+        """Whether the marked run recorded its result; False for a mark written by an earlier release."""
         return "before" in mark and self.known() != mark["before"]
 
     def cut_short(self, log: IO[str]) -> None:
-        """Put on record that the run before this one died with its playbook and no restart of the host."""
+        """Record that the previous run died with its playbook, although the host did not restart."""
         mark = self.read_mark()
         if mark and not self.recorded_since(mark):
             self.record(mark["began"], f"{KILLED}Its log: {LOGS / self.job}.log", log)
 
     def free_lock(self, pid: int, log: IO[str]) -> None:
-        """Give back the deployment's lock when this job's own dead run left it."""
+        """Free the deployment's lock if this job's own dead run left it."""
         # boto3 takes a while to load, and few runs need it.
         from ansible_collections.ragdock.host.plugins.module_utils.aws import deploy_lock as locks
 
@@ -122,11 +122,11 @@ class Runner:
                 lock.remove()
                 say(log, "the deployment's lock, left by this run, was freed")
         except locks.UnreadableError as error:
-            # The next run sees that the holder is dead.
+            # The next run will see that the holder is dead.
             say(log, f"the deployment's lock could not be read: {error}")
 
     def play(self, log: IO[str], lock: int, extra: list[str], before: str) -> tuple[int, int]:
-        """The playbook's process number and exit code; TIMED_OUT when it was ended."""
+        """Run the playbook; return its process id and exit code, or TIMED_OUT if it was ended."""
         timeout = self.settings["wait_minutes"] * 60
         words = [
             "ionice",
@@ -146,7 +146,7 @@ class Runner:
             "ANSIBLE_NOCOLOR": "1",
             "PYTHONUNBUFFERED": "1",
         }
-        # The lock's descriptor goes along: if this runner is killed, the playbook still holds it.
+        # The playbook inherits the lock's descriptor: if this runner is killed, the playbook still holds it.
         processes.adopt_orphans()
         process = subprocess.Popen(
             words,
@@ -167,7 +167,7 @@ class Runner:
             return process.pid, TIMED_OUT
 
     def mark(self, pid: int, before: str) -> None:
-        """What the next boot finds when this one ends too early."""
+        """Write a mark, which the next boot finds if this run does not finish."""
         self.marker.parent.mkdir(parents=True, exist_ok=True)
         jobs.replace(
             self.marker,
@@ -185,14 +185,14 @@ class Runner:
         )
 
     def run(self, extra: list[str]) -> int:
-        """The whole of it; the exit code is the playbook's."""
+        """Run the job from lock to record; return the playbook's exit code."""
         with log_of(self.job) as log, self.alone(log) as lock:
             began = time.time()
             os.nice(10)
             say(log, f"{self.job} started")
             self.cut_short(log)
             if self.job == "patch" and not extra:
-                # Left from a restart that never came; not of this run.
+                # Left by an earlier patch whose restart never happened.
                 self.resume_notes.unlink(missing_ok=True)
             before = self.known()
             pid, code = self.play(log, lock, extra, before)
@@ -216,15 +216,15 @@ class Runner:
 
     @property
     def resume_notes(self) -> Path:
-        """What a patch leaves for the run after the boot."""
+        """The notes that a patch leaves for the run after the restart."""
         return self.root / "state" / "patch-resume.json"
 
     def resumes(self) -> bool:
-        """Did a patch leave notes for the run after the boot?"""
+        """Whether a patch left notes for the run after the restart."""
         return self.resume_notes.is_file()
 
     def read_mark(self) -> dict[str, Any]:
-        """The mark of a run that did not come to its end; empty without one."""
+        """The mark of a run that did not finish; empty without one."""
         try:
             return dict(json.loads(self.marker.read_text(encoding="utf-8")))
         except (FileNotFoundError, ValueError):
@@ -253,13 +253,13 @@ def log_of(job: str) -> Iterator[IO[str]]:
 
 
 def say(log: IO[str], text: str) -> None:
-    """A line of the runner's own."""
+    """Write a line of the runner to the log."""
     log.write(f"--- {datetime.now(UTC):%FT%TZ} {text}\n")
     log.flush()
 
 
 def settle(log: IO[str]) -> None:
-    """Wait until the stack has started again, or has had its time to."""
+    """Wait until the stack has started again, or until SETTLE_SECONDS have passed."""
     words = ["docker", "ps", "--all", "--format", "{{.Status}}", "--filter", f"label={PROJECT}"]
     until = time.monotonic() + SETTLE_SECONDS
     while time.monotonic() < until:
@@ -277,12 +277,12 @@ def settle(log: IO[str]) -> None:
 
 def after_boot(settings: dict[str, Any]) -> int:
     """Finish what a reboot interrupted on purpose, then run what was due while the host was down."""
-    # What was due before the schedule was written was not missed.
+    # Runs due before the schedule was written were not missed.
     since = datetime.fromtimestamp(SETTINGS.stat().st_mtime, UTC)
     codes = [0]
     with log_of(AFTER_BOOT) as log:
         settle(log)
-        # A patch that waits for this very boot comes first.
+        # A patch that waits for this restart comes first.
         for job in sorted(settings["jobs"], key=lambda job: job != "patch"):
             runner, due = Runner(job, settings), schedule.parse(settings["jobs"][job]["schedule"])
             state, resume = jobs.read_state(runner.root, job), []
@@ -294,7 +294,7 @@ def after_boot(settings: dict[str, Any]) -> int:
                 if job == "patch" and runner.resumes():
                     again, resume = True, ["-e", "patching_resume=true"]
                 elif not runner.recorded_since(mark):
-                    # Once more, not for ever: it may be the job that takes the host down.
+                    # Repeat it only once: it may be the job that takes the host down.
                     again = not mark.get("again", False)
                     runner.record(mark["began"], f"{UNFINISHED}Its log: {LOGS / job}.log", log)
             if again:
@@ -305,7 +305,7 @@ def after_boot(settings: dict[str, Any]) -> int:
                 try:
                     codes.append(runner.run(resume))
                 except BusyError:
-                    # The ones after it were due as well.
+                    # Continue: the jobs after it were due as well.
                     codes.append(BUSY)
     return max(codes)
 

@@ -4,7 +4,7 @@
   const show = (state, words) => { dot.className = state; text.textContent = words; };
   const look = async () => {
     try {
-      // It checks the index and the models, which takes some seconds when they are down.
+      // The endpoint checks the index and the models, which takes some seconds when they are down.
       const answer = await fetch("/api/light", { cache: "no-store", signal: AbortSignal.timeout(15000) });
       const { light } = answer.ok ? await answer.json() : {};
       if (light === "green") show("up", "Up and answering");

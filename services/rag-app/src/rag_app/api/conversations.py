@@ -38,20 +38,20 @@ def list_conversations(
     search: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
 ) -> ConversationList:
-    """The newest first; `search` matches titles and questions."""
+    """List conversations, newest first; `search` matches titles and questions."""
     found = backend.conversations.list(limit=limit, search=search)
     return ConversationList(conversations=[ConversationSummary.of(one) for one in found])
 
 
 @router.post("/conversations", status_code=HTTPStatus.CREATED)
 def start_conversation(body: ConversationStart, backend: _Stores) -> ConversationSummary:
-    """Start one; send its id with each question to /api/ask."""
+    """Start a conversation; send its id with each question to /api/ask."""
     return ConversationSummary.of(backend.conversations.start(body.title))
 
 
 @router.get("/conversations/{conversation_id}")
 def get_conversation(conversation_id: str, backend: _Stores) -> ConversationOut:
-    """All its questions and answers, oldest first."""
+    """Return all questions and answers of a conversation, oldest first."""
     return ConversationOut.of(backend.conversations.get(conversation_id))
 
 
@@ -61,7 +61,7 @@ def get_conversation(conversation_id: str, backend: _Stores) -> ConversationOut:
     responses={HTTPStatus.OK.value: {"content": {"text/markdown": {}}}},
 )
 def export_conversation(conversation_id: str, backend: _Stores) -> PlainTextResponse:
-    """The whole conversation as Markdown, with its sources."""
+    """Export the whole conversation as Markdown, with its sources."""
     return PlainTextResponse(
         markdown(backend.conversations.get(conversation_id)), media_type="text/markdown; charset=utf-8"
     )
@@ -69,7 +69,7 @@ def export_conversation(conversation_id: str, backend: _Stores) -> PlainTextResp
 
 @router.delete("/conversations/{conversation_id}", status_code=HTTPStatus.NO_CONTENT)
 def delete_conversation(conversation_id: str, backend: _Stores) -> None:
-    """Remove it with its answers."""
+    """Delete a conversation with its answers."""
     backend.conversations.get(conversation_id)
     backend.conversations.delete(conversation_id)
 
@@ -82,5 +82,5 @@ def rate(exchange_id: str, body: FeedbackIn, backend: _Stores) -> None:
 
 @router.get("/insights")
 def insights(backend: _Stores, days: Annotated[int, Query(ge=1, le=366)] = 30) -> Insights:
-    """Questions, support, latency and feedback of each of the last days (UTC), oldest first."""
+    """Return questions, support, latency and feedback for each of the last days (UTC), oldest first."""
     return Insights(days=list(backend.conversations.days(days)))

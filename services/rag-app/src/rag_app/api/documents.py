@@ -51,7 +51,7 @@ def backend_of(request: Request) -> Backend:
 
 
 def visible(ledger: Ledger, document_id: str) -> Document:
-    """The document, unless it is being deleted: to users it is gone at once."""
+    """The document, unless it is being deleted: users no longer see it then."""
     document = ledger.get(document_id)
     if document.state not in SHOWN_STATES:
         raise DocumentNotFound(f"document {document_id!r} was deleted; upload the file again to have it back")
@@ -81,12 +81,12 @@ async def upload(
     backend: Annotated[Backend, Depends(backend_of)],
     replace: Annotated[bool, Query(description="Once ready, replace an upload of this name")] = True,
 ) -> UploadAccepted:
-    """Store a file and queue it; the same content again gives the same id, other content another.
+    """Store a file and queue it. The same content always gets the same id, other content another one.
 
-    One file in each request. An upload of the same name answers till the new one is ready, and goes then; if
-    the new one fails, both stay listed.
+    Send one file per request. An earlier upload of the same name is used for answers until the new one is
+    ready, and is then removed; if the new one fails, both stay listed.
     """
-    # The body is read here and not by the framework, which would spool it before it authenticates the sender.
+    # Read the body here: the framework would spool it to disk before it authenticates the sender.
     slots: UploadSlots = request.app.state.upload_slots
     with slots.one():
         document = await receive_file(request, backend.uploads, replace=replace)
@@ -101,7 +101,7 @@ def list_documents(
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
     offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
 ) -> DocumentList:
-    """The documents, newest first."""
+    """List the documents, newest first."""
     states = (DocumentState(state),) if state else SHOWN_STATES
     found = backend.ledger.list(states=states, search=search, limit=limit, offset=offset)
     tags = backend.tags.of([document.id for document in found])
@@ -110,20 +110,20 @@ def list_documents(
 
 @router.get("/{document_id}", responses=_NOT_FOUND)
 def get_document(document_id: str, backend: Annotated[Backend, Depends(backend_of)]) -> DocumentOut:
-    """One document: its state, pages and chunks, and why it failed when it did."""
+    """Return one document: its state, pages and chunks, and the reason if it failed."""
     document = visible(backend.ledger, document_id)
     return DocumentOut.of(document, backend.tags.of([document.id]).get(document.id, ()))
 
 
 @router.put("/{document_id}/tags", responses=_NOT_FOUND)
 def set_tags(document_id: str, body: TagsIn, backend: Annotated[Backend, Depends(backend_of)]) -> TagsOut:
-    """Give a document these tags and no others; filters and the Library find it by them."""
+    """Replace the tags of a document; filters and the Library find it by them."""
     return TagsOut(tags=list(backend.tags.put(visible(backend.ledger, document_id).id, body.tags)))
 
 
 @router.delete("/{document_id}", status_code=HTTPStatus.NO_CONTENT, responses=_NOT_FOUND)
 def delete_document(document_id: str, backend: Annotated[Backend, Depends(backend_of)]) -> None:
-    """Remove a document: it leaves answers at once, its chunks and file soon after."""
+    """Delete a document: answers stop using it at once, its chunks and file are removed soon after."""
     visible(backend.ledger, document_id)
     backend.ledger.request_delete(document_id)
     backend.tags.put(document_id, ())
@@ -131,7 +131,7 @@ def delete_document(document_id: str, backend: Annotated[Backend, Depends(backen
 
 @router.post("/{document_id}/retry", status_code=HTTPStatus.ACCEPTED, responses=_NOT_FOUND)
 def retry_document(document_id: str, backend: Annotated[Backend, Depends(backend_of)]) -> UploadAccepted:
-    """Queue a failed document once more; any other is left as it is."""
+    """Queue a failed document again; any other is left unchanged."""
     visible(backend.ledger, document_id)
     document = backend.ledger.retry(document_id)
     return UploadAccepted.model_validate({"id": document.id, "state": document.state.value})

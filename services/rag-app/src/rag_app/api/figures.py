@@ -1,4 +1,4 @@
-"""Metrics for a Prometheus on the data network, or for a client with the token."""
+"""Metrics for a Prometheus server on the data network, or for a client with the API token."""
 
 from typing import Annotated
 
@@ -18,7 +18,7 @@ router = APIRouter(tags=["status"], dependencies=[Depends(require_user)])
 @router.get("/metrics", include_in_schema=False)
 @router.get("/api/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 async def figures(backend: Annotated[Backend, Depends(backend_of)]) -> Response:
-    """Prometheus' text format; the edge passes /api/metrics alone."""
+    """Metrics in Prometheus' text format; the edge forwards only /api/metrics."""
     counts = await run_in_threadpool(backend.ledger.counts)
     partly = await run_in_threadpool(backend.ledger.partly_read)
     seen, lost = [await run_in_threadpool(backend.ledger.tallied, name) for name in (WORDS_SEEN, WORDS_LOST)]

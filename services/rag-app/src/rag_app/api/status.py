@@ -18,19 +18,19 @@ router = APIRouter(prefix="/api", tags=["status"])
 
 @router.get("/health")
 async def health() -> Alive:
-    """Public: this process answers. It does not depend on the index or the models."""
+    """Public: whether this process is alive. It does not depend on the index or the models."""
     return Alive()
 
 
 @router.get("/light")
 async def light(backend: Annotated[Backend, Depends(backend_of)]) -> Light:
-    """Public: whether questions can be answered, without detail. Checked at most every 10 seconds."""
+    """Public: whether questions can be answered, without details. Checked at most every 10 seconds."""
     return Light(light=(await backend.monitor.reading()).light)
 
 
 @router.get("/status", dependencies=[Depends(require_user)])
 async def status(backend: Annotated[Backend, Depends(backend_of)]) -> Status:
-    """With detail: release, documents by state, index, models."""
+    """Detailed status: release, documents by state, index, models."""
     reading = await backend.monitor.reading()
     counts = await run_in_threadpool(backend.ledger.counts)
     remote_embedder = backend.settings.remote(backend.settings.embedding_model_name) is not None

@@ -1,1 +1,1 @@
-"""What the JSON API takes and gives."""
+"""Request and response bodies of the JSON API."""

@@ -1,4 +1,4 @@
-"""Conversations, feedback and figures, as the API takes and gives them."""
+"""API schemas of conversations, feedback and figures."""
 
 from datetime import datetime
 from typing import Self
@@ -11,13 +11,13 @@ from rag_core.ledger.conversations import Conversation, Day, Feedback, Summary
 
 
 class ConversationStart(Given):
-    """The title of a new conversation: its first question will do."""
+    """The title of a new conversation, for example its first question."""
 
     title: str = Field(min_length=1, max_length=2000)
 
 
 class ConversationSummary(BaseModel):
-    """A conversation as a list shows it."""
+    """A conversation in a list."""
 
     id: str
     title: str
@@ -77,7 +77,7 @@ class ConversationOut(BaseModel):
 
 
 class FeedbackIn(Given):
-    """What an answer was worth."""
+    """The rating of an answer."""
 
     feedback: Feedback | None
 

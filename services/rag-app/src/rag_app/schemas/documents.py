@@ -1,4 +1,4 @@
-"""Documents, as the API takes and gives them."""
+"""API schemas of documents."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,14 +15,14 @@ from rag_core.models import (
 
 
 class UploadAccepted(BaseModel):
-    """The document was stored and is in the queue (or was known already)."""
+    """The document was stored and queued, or was known already."""
 
     id: str
     state: PublicState
 
 
 class ReportOut(BaseModel):
-    """What was read of a document, and what was not."""
+    """Which parts of a document were read, and which were not."""
 
     parts: dict[str, int] = Field(description="how many of each kind of part were read, beside plain text")
     remarks: list[str] = Field(description="worth knowing of what was read")
@@ -70,7 +70,7 @@ class DocumentList(BaseModel):
 
 
 class TagsIn(Given):
-    """All tags that a document is to have; none takes them away."""
+    """All tags that a document is to have; an empty list removes them."""
 
     tags: list[Annotated[str, Field(min_length=1, max_length=LONGEST)]] = Field(max_length=MOST)
 

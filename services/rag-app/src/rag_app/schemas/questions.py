@@ -1,4 +1,4 @@
-"""Questions, searches and answers, as the API takes and gives them."""
+"""API schemas of questions, searches and answers."""
 
 from typing import Annotated, Self
 
@@ -34,7 +34,7 @@ class FiltersIn(Given):
     added_to: AwareDatetime | None = Field(default=None, description="exclusive")
 
     def meant(self) -> Filters:
-        """As rag_core takes them."""
+        """Convert them to rag_core's filters."""
         return Filters(
             documents=None if self.documents is None else tuple(self.documents),
             kinds=tuple(self.types),
@@ -53,7 +53,7 @@ class SearchRequest(Given):
 
 
 class SearchResult(BaseModel):
-    """A passage that fits, and how it was found."""
+    """A matching passage, and how it was found."""
 
     document_id: str
     document: str
@@ -135,7 +135,7 @@ class CitationOut(BaseModel):
 
 
 class AskAnswer(BaseModel):
-    """The answer and what it rests on."""
+    """The answer and its sources."""
 
     answer: str
     citations: list[CitationOut]

@@ -1,4 +1,4 @@
-"""The state of the stack, as the API gives it."""
+"""API schemas of the stack's status."""
 
 from typing import Literal
 
@@ -12,7 +12,7 @@ from rag_core.models import (
 
 
 class Alive(BaseModel):
-    """This process answers. Says nothing about its dependencies."""
+    """This process is alive. Says nothing about its dependencies."""
 
     status: Literal["ok"] = "ok"
 
@@ -32,7 +32,7 @@ class Component(BaseModel):
 
 
 class RemoteModelUse(BaseModel):
-    """A model that runs outside this server: text of questions or documents goes to its host."""
+    """A model that runs outside this server: text of questions or documents is sent to its host."""
 
     name: str
     host: str

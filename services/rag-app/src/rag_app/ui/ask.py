@@ -25,13 +25,13 @@ from rag_core.ledger.conversations import ConversationNotFound, Exchange, Feedba
 from rag_core.models import Answer, AnswerEvent, Done, Question, Retrieved, Switched, Token
 
 _SHOW_EVERY_SECONDS = 0.12
-"""A page redrawn for each token is slower than the model."""
+"""Minimum between two updates: redrawing the page for each token is slower than the model."""
 Messages = talks.Messages
 Kept = list[talks.Unsaved]
 _KEPT = 20
 """Questions without a stored answer that a page keeps showing."""
 _REMEMBERED = 6
-"""Exchanges of a conversation that a follow-up question may lean on."""
+"""Exchanges of a conversation that a follow-up question may refer to."""
 _EXCHANGE = re.compile(r"rd-x-([0-9a-f]{16})")
 _KEEP = "(id) => { sessionStorage.setItem('ragdock-talk', id) }"
 _RECALL = "() => [sessionStorage.getItem('ragdock-talk') ?? '']"
@@ -57,12 +57,12 @@ def ask_tab(backend: Backend, controls: Controls, page: gr.Blocks) -> None:
     asked, afresh, unsaved = gr.State(""), gr.State(""), gr.State([])
 
     def take(written: str, current: str, kept: Kept) -> tuple[object, str, str, Messages]:
-        """Show the question at once; the line is free for the next one."""
+        """Show the question at once and clear the input for the next one."""
         running = gr.Textbox(value="", submit_btn=False, stop_btn=True)
         return running, written, "", _asking(backend, current, written, kept)
 
     def take_again(current: str, kept: Kept, event: gr.EventData) -> tuple[object, str, str, Messages]:
-        """Ask the same question again; the input keeps its text."""
+        """Ask the same question again, keeping the text in the input."""
         exchange = part(event, "exchange")
         written = _question_of(backend, current, exchange)
         running = gr.Textbox(submit_btn=False, stop_btn=True)
@@ -97,7 +97,7 @@ def ask_tab(backend: Backend, controls: Controls, page: gr.Blocks) -> None:
     def rate(event: gr.EventData) -> None:
         _rate(backend, event)
 
-    # The values come as rag_app.events has checked them: no component of Gradio's reads anything into them.
+    # No preprocessing: rag_app.events has checked the values, so Gradio must not interpret them.
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "preprocess": False}
     taken = [question, asked, afresh, chat]
     running = []
@@ -111,7 +111,7 @@ def ask_tab(backend: Backend, controls: Controls, page: gr.Blocks) -> None:
         running.append(answered)
     question.stop(rest, talk, [question, listed], cancels=running, queue=False, **quiet)
     listed.click(turn, talk, [question, talk, chat, listed, unsaved], cancels=running, queue=False, **quiet)
-    # Through the queue: errors are shown as notices, which only the queue delivers.
+    # Goes through the queue, because only the queue delivers the notices that show errors.
     chat.like(rate, None, None, **quiet)
     talk.change(None, talk, None, js=_KEEP, api_visibility="private")
     page.load(recall, talk, [talk, chat, listed, unsaved], js=_RECALL, queue=False, **quiet)
@@ -141,7 +141,7 @@ def _chat(hosts: Sequence[str] = ()) -> gr.Chatbot:
 
 
 def asked_hosts(settings: AppSettings) -> list[str]:
-    """Where text of questions goes outside this server."""
+    """The hosts outside this server that text of questions is sent to."""
     names = (*settings.chat_models, settings.embedding_model_name)
     return list(dict.fromkeys(settings.hosts[name] for name in names if name in settings.hosts))
 
@@ -162,13 +162,13 @@ def _question(backend: Backend) -> gr.Textbox:
 
 
 def _again() -> gr.HTML:
-    """Hidden: sends the click on an answer's "Ask again" to the server."""
+    """Hidden component that sends the click on an answer's "Ask again" to the server."""
     script = (files("rag_app.ui") / "assets" / "again.js").read_text(encoding="utf-8")
     return gr.HTML("", elem_id="rd-again", js_on_load=script, apply_default_css=False)
 
 
 def _rate(backend: Backend, event: gr.EventData) -> None:
-    """Store a rating. The id of its answer is in the foot, the last part of the message."""
+    """Store a rating. The id of its answer is in the footer, the last part of the message."""
     sent = event._data
     value, liked = (sent.get("value"), sent.get("liked")) if isinstance(sent, dict) else (None, None)
     found = _EXCHANGE.findall(str(value))
@@ -190,9 +190,9 @@ async def answering(
     of_what: Sequence[object] | None = None,
     afresh: str = "",
 ) -> AsyncIterator[tuple[str, str]]:
-    """The answer's message and its conversation; each value replaces the one before it.
+    """Yield the answer's message and its conversation; each value replaces the previous one.
 
-    `of_what` are the values of the filter row, `afresh` the exchange that is asked again.
+    `of_what` holds the values of the filter row, `afresh` the exchange that is asked again.
     """
     if not question.strip():
         yield render.note("Please type a question."), talk
@@ -223,7 +223,7 @@ async def answering(
 
 
 def _remember(backend: Backend, talk: str, question: str, answer: Answer) -> tuple[str, str]:
-    """Store the answer; a conversation that was deleted in the meantime starts again."""
+    """Store the answer; if its conversation was deleted in the meantime, start a new one."""
     store = backend.conversations
     try:
         exchange = store.add(talk or store.start(question).id, question, answer)
@@ -234,9 +234,9 @@ def _remember(backend: Backend, talk: str, question: str, answer: Answer) -> tup
 
 
 def _told(backend: Backend, talk: str, until: str = "") -> list[tuple[str, str]]:
-    """The conversation so far: a follow-up question refers to it.
+    """The conversation so far, which a follow-up question refers to.
 
-    A question that is asked again refers to the conversation before its first answer.
+    When a question is asked again, this is the conversation before its first answer.
     """
     exchanges = list(takewhile(lambda one: one.id != until, _exchanges(backend, talk)))
     return [(one.question, one.answer.answer) for one in exchanges[-_REMEMBERED:]]
@@ -265,7 +265,7 @@ def _exchanges(backend: Backend, talk: str) -> Sequence[Exchange]:
 async def _written(
     events: AsyncIterator[AnswerEvent | Waiting], question: str
 ) -> AsyncIterator[str | Answer]:
-    """What is shown until the answer is whole: quotes at once, the model's text below them as it comes."""
+    """Yield what to show until the answer is complete: the quotes, then the model's text as it arrives."""
     yield render.note("Searching your documents…")
     quotes, reading, written, shown_at = "", "", "", 0.0
     try:
@@ -293,12 +293,12 @@ async def _written(
                     log_answer(answer)
                     yield answer
     except RagError as error:
-        # What the documents say stays on the page when no model can be asked.
+        # The quotes from the documents stay on the page when no model is available.
         yield render.parts(quotes, render.note(error.message, warn=True))
 
 
 def _reading(event: Retrieved) -> str:
-    """What is read until the first word, and for about how long on this host."""
+    """What the model reads before its first word, and about how long that takes on this host."""
     what = f"Reading {count(event.reading or len(event.passages), 'passage')}"
     seconds = event.read_seconds
     return f"{what}…" if seconds is None else f"{what}, about {max(1, round(seconds))} s…"

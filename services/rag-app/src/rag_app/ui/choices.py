@@ -14,7 +14,7 @@ from rag_app.ui.formatting import named
 _AUTOMATIC = "Automatic"
 _MOST_PASSAGES = 20
 _KEEP = "(...chosen) => { sessionStorage.setItem('ragdock-settings', JSON.stringify(chosen.slice(0, 3))) }"
-# A model that another release took away is not chosen any more.
+# Ignore a stored model that a newer release no longer offers.
 _RECALL = """(...own) => {
   const kept = JSON.parse(sessionStorage.getItem('ragdock-settings') ?? 'null');
   return Array.isArray(kept) && kept.length === 3 && %s.includes(kept[0]) ? kept : own.slice(0, 3);
@@ -77,11 +77,11 @@ class Controls:
 
     @property
     def inputs(self) -> list[gr.components.Component]:
-        """In the order in which `read` takes their values."""
+        """The inputs, in the order in which `read` takes their values."""
         return [self.model, self.top_k, self.timeout]
 
     def read(self, values: Sequence[Any]) -> Chosen:
-        """The values of the inputs as they go with a question."""
+        """Convert the inputs' values to the settings of a question."""
         model, top_k, timeout = values
         return Chosen(
             model=None if model == _AUTOMATIC else str(model), top_k=int(top_k), timeout=float(timeout)
@@ -89,7 +89,7 @@ class Controls:
 
 
 def settings_tab(controls: Controls, page: gr.Blocks) -> None:
-    """Build the tab; what is chosen stays with this browser tab, also when the page is loaded again."""
+    """Build the tab; the browser tab keeps the chosen settings, even across a reload."""
     gr.HTML(
         '<p class="rd-hint">For this browser tab only. Other people, and your other tabs, keep theirs.</p>',
         js_on_load=None,

@@ -1,4 +1,4 @@
-"""How the page sends its events, and what they carry, treated as untrusted input."""
+"""How the page sends its events, and access to their data, which is untrusted input."""
 
 from typing import Any
 
@@ -14,8 +14,8 @@ AT_ONCE: dict[str, Any] = {
 
 
 def part(event: gr.EventData, name: str, longest: int = 64) -> str:
-    """One part of the event as text, cut at `longest`; empty when it was not sent or is no plain value."""
-    # The attributes of EventData raise what Gradio answers with 500 when a part is missing.
+    """One part of the event as text, cut at `longest`; empty if it is missing or not a plain value."""
+    # The attributes of EventData raise an error when a part is missing, which Gradio answers with 500.
     sent = event._data
     value = sent.get(name) if isinstance(sent, dict) else None
     return str(value)[:longest] if isinstance(value, str | int) else ""

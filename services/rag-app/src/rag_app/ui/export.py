@@ -1,4 +1,4 @@
-"""A conversation as Markdown, to keep or to send on: whatever it quotes is text in it and nothing else."""
+"""Exports a conversation as Markdown in which everything quoted is inert text."""
 
 from datetime import datetime
 
@@ -46,7 +46,7 @@ def _also(cited: Citation) -> str:
 
 def _quote(passage: str) -> str:
     line = " ".join(passage.split())
-    # Cut before it is escaped: a cut escape would leave the sign bare.
+    # Cut before escaping: cutting inside an escape would leave its character unescaped.
     return f"“{one_line(line) if len(line) <= _LONGEST_QUOTE else one_line(_cut(line)) + ' …'}”"
 
 

@@ -43,7 +43,7 @@ _QUIET: dict[str, Any] = {
     "show_progress": "hidden",
     "queue": False,
     "api_visibility": "private",
-    # As rag_app.events has checked them: the documents and tags to choose from differ from page to page.
+    # No preprocessing: rag_app.events has checked the values, and the choices differ from page to page.
     "preprocess": False,
 }
 
@@ -60,12 +60,12 @@ class FilterRow:
 
     @property
     def inputs(self) -> list[gr.components.Component]:
-        """In the order in which `meant` takes their values."""
+        """The inputs, in the order in which `meant` takes their values."""
         return [self.documents, self.kinds, self.tags, self.since, self.until]
 
 
 def row(backend: Backend, page: gr.Blocks, shown: gr.HTML) -> FilterRow:
-    """Build the row, closed. `shown` names the filters in use, also while the row is closed."""
+    """Build the row, initially closed. `shown` names the filters in use, even while the row is closed."""
     kept = gr.Textbox("", visible="hidden", elem_id="rd-only-kept")
     with gr.Accordion("Filter", open=False, elem_id="rd-filter") as opened:
         with gr.Row():
@@ -97,7 +97,7 @@ def row(backend: Backend, page: gr.Blocks, shown: gr.HTML) -> FilterRow:
         ]
 
     changes = [one.change for one in inputs.inputs]  # type: ignore[attr-defined]
-    # The last of several changes at once is the one that counts.
+    # Of several changes at once, only the last counts.
     gr.on(changes, show, inputs.inputs, shown, js=_KEEP, trigger_mode="always_last", **_QUIET)
     opened.expand(offer, None, [inputs.documents, inputs.tags], **_QUIET)
     clear.click(lambda: [[], [], [], None, None], None, inputs.inputs, **_QUIET)
@@ -107,7 +107,7 @@ def row(backend: Backend, page: gr.Blocks, shown: gr.HTML) -> FilterRow:
 
 
 def choices(backend: Backend) -> tuple[list[tuple[str, str]], list[str]]:
-    """The documents that can be asked, by name, and their tags."""
+    """The documents that can be searched, by name, and their tags."""
     documents = backend.ledger.list(states=(DocumentState.READY,), limit=_LISTED)
     tags = backend.tags.of([one.id for one in documents])
     named = sorted(((one.name, one.id) for one in documents), key=lambda one: one[0].casefold())
@@ -180,7 +180,7 @@ def _midnight(written: str | None, *, after: bool = False) -> datetime | None:
             code="bad_date",
         ) from None
     if after and day == date.max:
-        # No day follows it, so nothing is excluded.
+        # There is no later day, so nothing is excluded.
         return None
     return datetime.combine(day + timedelta(days=after), time(), UTC)
 
@@ -190,7 +190,7 @@ def _several(label: str, elem_id: str, offered: Sequence[tuple[str, str]] = ()) 
 
 
 def _day(label: str, elem_id: str) -> gr.DateTime:
-    # As text, so that a bad date is reported beside the question and does not fail the event.
+    # Read as text, so that a bad date is reported beside the question instead of failing the event.
     return gr.DateTime(
         None, include_time=False, type="string", timezone="UTC", label=label, min_width=220, elem_id=elem_id
     )

@@ -1,7 +1,7 @@
-"""Text from documents, models and users as HTML that can do nothing but be read.
+"""Turns text from documents, models and users into inert HTML.
 
-Everything here ends inside a Gradio component: in the chat as Markdown, elsewhere as the
-value of gr.HTML, whose template engine would run `${...}` and `{{...}}` found in it.
+The output goes into a Gradio component: in the chat as Markdown, elsewhere as the value of
+gr.HTML, whose template engine would run any `${...}` and `{{...}}` in it.
 """
 
 import re
@@ -15,9 +15,9 @@ from rag_core.text.words import tokens, words
 _TEMPLATE = str.maketrans({"$": "&#36;", "{": "&#123;", "}": "&#125;"})
 _LINK = str.maketrans({"[": "&#91;", "]": "&#93;", "!": "&#33;"})
 _ADDRESS = re.compile(r"(?i)(\bwww)\.|:(?=//)|(?<=mailto):")
-# Control characters, and those that some programs take for the end of a line.
+# Control characters, and those that some programs treat as the end of a line.
 _BLANK = {"Cc", "Zl", "Zp"}
-# Placeholders of <mark> and </mark> until the text around them is harmless.
+# Placeholders for <mark> and </mark> until the text around them is escaped.
 _ON, _OFF = "\x02", "\x03"
 _COPIES_NAMED = 5
 
@@ -28,13 +28,13 @@ def text(value: str) -> str:
 
 
 def inert(escaped: str) -> str:
-    """Text without a link, image or bare address that Markdown would make clickable."""
+    """Escape links, images and bare URLs, which Markdown would make clickable."""
     spelled = _ADDRESS.sub(lambda found: f"{found[1]}&#46;" if found[1] else "&#58;", escaped)
     return spelled.translate(_LINK)
 
 
 def printable(value: str) -> str:
-    """Text without control characters and other ends of lines: a blank line would end an HTML block."""
+    """Text without control characters and line separators: a blank line would end an HTML block."""
     return "".join(" " if unicodedata.category(character) in _BLANK else character for character in value)
 
 
@@ -60,11 +60,11 @@ def lines(value: str, terms: Collection[str] = ()) -> str:
 
 
 def _marked(line: str, terms: frozenset[str]) -> str:
-    """Pairs of characters that overlap (Chinese, Japanese, Korean) are one mark."""
+    """Mark matching words; overlapping pairs of characters (Chinese, Japanese, Korean) form one mark."""
     marked, at, end = "", 0, 0
     for word, start, stop in tokens(line):
         if words(word) & terms:
-            # The last mark is extended when this word starts before it ends.
+            # Extend the last mark when this word starts before that mark ends.
             marked = marked[: -len(_OFF)] if start < end else f"{marked}{line[at:start]}{_ON}"
             marked += f"{line[max(start, end) : stop]}{_OFF}"
             at = end = stop
@@ -77,25 +77,25 @@ def pages(start: int, end: int) -> str:
 
 
 def copies(names: Sequence[str]) -> str:
-    """Which other documents contain a passage word for word; of many, the first few by name."""
+    """Which other documents contain the same passage; at most the first few are named."""
     shown, more = names[:_COPIES_NAMED], len(names[_COPIES_NAMED:])
     return f"The same passage is also in {', '.join([*shown, *([f'{more} more'] if more else [])])}."
 
 
 def named(model: str | None, host: str | None, *, nobody: str = "no model") -> str:
-    """A model, and where the text went that it was given."""
+    """A model, and the host its input was sent to if that is outside this server."""
     if model is None:
         return nobody
     return f"{model} at {host}, outside this server" if host else model
 
 
 def count(number: int, noun: str) -> str:
-    """A number of things."""
+    """A number with its noun, plural when needed."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def size(number: int) -> str:
-    """Bytes for people."""
+    """A human-readable file size."""
     if number < 1024 * 1024:
         return f"{max(1, round(number / 1024))} kB"
     return f"{number / (1024 * 1024):.1f} MB"

@@ -23,11 +23,11 @@ class HeadScript:
         self._inserted = _HEAD + b"<script>" + script + b"</script>"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Collect the page, which is small, and send it with the script in it."""
+        """Buffer the page, which is small, and send it with the script inserted."""
         if scope["type"] != "http" or scope["method"] != "GET" or scope["path"] not in self._paths:
             await self._app(scope, receive, send)
             return
-        # The edge compresses; here the text is needed as it is.
+        # The edge compresses responses; here the text is needed uncompressed.
         plain = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
         start: Message = {}
         body = b""

@@ -1,4 +1,4 @@
-"""The top of every page: name, health badge, the way out."""
+"""The top of every page: name, health badge and logout."""
 
 import gradio as gr
 
@@ -42,13 +42,13 @@ def header(backend: Backend, page: gr.Blocks) -> None:
 def notice_html(reading: Reading) -> str:
     """One notice for as long as an outage lasts.
 
-    Part of the page, since Gradio's own notices reach it only from events that wait in its queue.
+    It is part of the page, because Gradio delivers its own notices only for events in its queue.
     """
     return f'<p class="rd-notice" role="alert">{text(reading.words)}</p>' if reading.light == "red" else ""
 
 
 def badge_html(reading: Reading) -> str:
-    """The badge, with its reason for the pointer and for screen readers."""
+    """The badge, with its reason as a tooltip and for screen readers."""
     words = text(reading.words)
     return (
         f'<span class="rd-badge rd-{reading.light}" role="status" title="{words}"><i></i>'

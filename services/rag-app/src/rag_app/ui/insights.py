@@ -1,4 +1,4 @@
-"""The Insights tab: what is in the library, what is asked, how fast and how well it is answered."""
+"""The Insights tab: the library's content, the questions, and the speed and quality of the answers."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from rag_core.ledger.conversations import Day
 from rag_core.models import DocumentState
 
 _DAYS = 30
-# Each has a contrast of 3:1 on both a white and a dark background.
+# Each has a contrast of at least 3:1 on both a white and a dark background.
 _GOOD, _LESS, _BAD, _IDLE = "#0d9488", "#d97706", "#dc2626", "#64748b"
 _STATES = {"ready": _GOOD, "processing": _LESS, "queued": _IDLE, "failed": _BAD}
 _ANSWERS = {"fully supported": _GOOD, "not fully": _LESS, "by no model": _IDLE}
@@ -51,7 +51,7 @@ def insights_tab(backend: Backend, tab: gr.Tab) -> None:
 
 
 def summary_html(backend: Backend, days: Sequence[Day]) -> str:
-    """The month in one line of numbers."""
+    """One line of figures for the month."""
     asked = sum(day.questions for day in days)
     written = sum(day.written for day in days)
     supported = sum(day.supported for day in days)
@@ -72,7 +72,7 @@ def summary_html(backend: Backend, days: Sequence[Day]) -> str:
 
 
 def questions_frame(days: Sequence[Day]) -> pd.DataFrame:
-    """Answers a day, by how far they are supported."""
+    """Answers per day, by how well they are supported."""
     full, part, none = _ANSWERS
     rows = [(day.day, day.supported, full) for day in days]
     rows += [(day.day, day.written - day.supported, part) for day in days]
@@ -88,13 +88,13 @@ def seconds_frame(days: Sequence[Day]) -> pd.DataFrame:
 
 
 def support_frame(days: Sequence[Day]) -> pd.DataFrame:
-    """Share of the models' answers that rest on passages as a whole."""
+    """Share of the models' answers that are fully supported by passages."""
     rows = [(day.day, 100 * day.supported / day.written if day.written else 0.0) for day in days]
     return _frame(rows, ["day", "percent"])
 
 
 def thumbs_frame(days: Sequence[Day]) -> pd.DataFrame:
-    """Thumbs a day (by the day of the question)."""
+    """Thumbs per day (by the day of the question)."""
     rows = [(day.day, day.up, "up") for day in days] + [(day.day, day.down, "down") for day in days]
     return _frame(rows, ["day", "thumbs", "thumb"])
 
@@ -106,7 +106,7 @@ def documents_frame(backend: Backend) -> pd.DataFrame:
 
 
 def chunks_frame(backend: Backend, most: int = 10) -> pd.DataFrame:
-    """The documents that fill the index."""
+    """The documents with the most chunks in the index."""
     ready = backend.ledger.list(states=[DocumentState.READY], limit=100_000)
     largest = sorted(ready, key=lambda one: one.chunks, reverse=True)[:most]
     rows = [(one.name if len(one.name) <= 28 else f"{one.name[:27]}…", one.chunks) for one in largest]
@@ -145,6 +145,6 @@ def _plot(title: str, x: str) -> dict[str, Any]:
 
 
 def _filled(plot: Any, frame: pd.DataFrame, y: str) -> object:
-    """The plot with its values; where all are 0 the axis still has a length."""
+    """The plot with its values; the axis has a length even if all of them are 0."""
     stacked = frame.groupby(frame.columns[0])[y].sum() if len(frame) else frame[y]
     return plot(value=frame, y_lim=[0, max(1.0, 1.1 * float(stacked.max() if len(frame) else 0))])

@@ -77,7 +77,7 @@ def library_tab(backend: Backend) -> None:
     def refresh(search_for: str, only: str, before: str) -> tuple[object, object, str]:
         doing = ingestion_html(backend.ledger.ingestion())
         now = library_html(backend, search_for.strip(), only)
-        # An unchanged table is not sent again: it would take the focus from its buttons.
+        # Do not send an unchanged table again: that would take the focus from its buttons.
         return (gr.skip(), gr.skip(), doing) if now == before else (now, now, doing)
 
     def act(search_for: str, only: str, event: gr.EventData) -> tuple[str, str]:
@@ -88,8 +88,8 @@ def library_tab(backend: Backend) -> None:
         # Only the table itself is remembered, so a refusal stays until the table changes.
         return refused + now, now
 
-    # Not through Gradio's queue, and a new tick never waits for the one before: when the server
-    # is replaced in the middle of a tick, the next one goes to the new server.
+    # Not through Gradio's queue, and a tick never waits for the previous one: if the server is
+    # replaced during a tick, the next one goes to the new server.
     asked: dict[str, Any] = {"inputs": [search, state, shown], "outputs": [table, shown, work]}
     gr.on([search.change, state.change], refresh, **asked, **AT_ONCE)
     table.click(act, [search, state], [table, shown], **AT_ONCE)
@@ -125,7 +125,7 @@ def library_html(backend: Backend, search: str, only: str = "") -> str:
 
 
 def ingestion_html(now: Ingestion) -> str:
-    """How far reading is, in one line: empty when there is nothing to read."""
+    """Ingestion progress in one line; empty when there is nothing to read."""
     if not now.documents_left and not now.rebuilding:
         return ""
     parts = [f"{count(now.documents_left, 'document')} left"] if now.documents_left else []
@@ -147,7 +147,7 @@ def ingestion_html(now: Ingestion) -> str:
 
 
 def _found(backend: Backend, search: str, states: Sequence[DocumentState]) -> list[Document]:
-    """By name or by tag, newest first."""
+    """Find documents by name or tag, newest first."""
     named = backend.ledger.list(states=states, search=search or None, limit=_SHOWN)
     if not search:
         return named
@@ -188,7 +188,7 @@ def _row(document: Document, tags: Sequence[str]) -> str:
 
 
 def _chips(tags: Sequence[str]) -> str:
-    """Tags that find the other documents that have them."""
+    """Tags as buttons that show the other documents with the same tag."""
     chips = "".join(
         f'<button class="rd-tag" data-find="{text(tag)}" title="Find all with this tag">{text(tag)}</button>'
         for tag in tags
@@ -212,7 +212,7 @@ def _progress(document: Document) -> str:
 def act_on(backend: Backend, action: str, document_id: str, tags: str = "") -> str:
     """Apply a button's action; returns nothing, or the refusal as HTML.
 
-    Gradio's own notices need its queue, which these buttons do not go through.
+    Gradio's own notices need its queue, which these buttons do not use.
     """
     try:
         if action == "delete":

@@ -1,7 +1,7 @@
-"""A model's Markdown, read by one real tokenizer and written as HTML of an allow-list.
+"""Turns a model's Markdown into HTML from an allow-list, using a single real tokenizer.
 
-Links, images, raw HTML, addresses in angle brackets and definitions of references are not read at all: they
-stay the characters they are. See docs/decisions/0083-one-markdown-tokenizer.md.
+Links, images, raw HTML, autolinks in angle brackets and reference definitions are not parsed: they stay plain
+text. See docs/decisions/0083-one-markdown-tokenizer.md.
 """
 
 import re
@@ -27,7 +27,7 @@ _TAGS = frozenset(
 
 
 def _cite(state: StateInline, silent: bool) -> bool:
-    """[1] or [1, 2]: the marks that citing writes."""
+    """Parse [1] or [1, 2], the citation marks."""
     found = _MARK.match(state.src, state.pos)
     if found is None:
         return False
@@ -49,37 +49,37 @@ _PLAIN_READER = MarkdownIt("zero")
 
 
 def parse(written: str) -> list[Token]:
-    """The tokens of a text that a model wrote.
+    """Tokenize a text that a model wrote.
 
-    The tokenizer leaves out what is nested too deeply; such a text is read as paragraphs without any signs.
+    The tokenizer drops what is nested too deeply; such a text is read as paragraphs without any markup.
     """
     tokens = _READER.parse(written)
     return _PLAIN_READER.parse(written) if any(one.level >= _DEEPEST - 1 for one in tokens) else tokens
 
 
 def html(written: str, sentences: Iterable[tuple[str, bool]] = ()) -> str:
-    """The text as one line of HTML; of its sentences, in their order, those in doubt are marked.
+    """The text as one line of HTML, with the doubtful ones of its `sentences` (in order) marked.
 
-    A line without a blank one in it is one HTML block to the Markdown of the browser, which then leaves it.
+    The browser's Markdown treats text without a blank line as one HTML block and leaves it unchanged.
     """
     tokens = parse(written)
     return _Writer(_Doubts(_places(tokens, sentences))).blocks(tokens)
 
 
 def marks(numbers: str) -> list[str]:
-    """The numbers of a citation's mark."""
+    """The numbers in a citation mark."""
     return [number.strip() for number in numbers.split(",")]
 
 
 class _Doubts:
-    """Marks ranges of the text, given by the number of letters before them."""
+    """Marks ranges of the text as doubtful; a range is given by letter offsets."""
 
     def __init__(self, stretches: Sequence[tuple[int, int]]) -> None:
         self._left = deque(stretches)
         self._at = 0
 
     def mark(self, text: str) -> str:
-        """The next piece of text as HTML. A range that continues in the next piece is marked there again."""
+        """The next piece of text as HTML. A range that spans several pieces is marked in each of them."""
         shown: list[str] = []
         run: list[str] = []
         ending = False
@@ -96,7 +96,7 @@ class _Doubts:
         for character in text:
             letter = character.isalnum()
             if ending and (letter or character.isspace()):
-                # The marks that end a sentence follow its last letter.
+                # The punctuation that ends a sentence follows its last letter.
                 flush(last=True)
                 on = ending = False
             if letter:
@@ -110,14 +110,14 @@ class _Doubts:
         return "".join(shown)
 
     def skip(self, text: str) -> None:
-        """Pass over code, in which nothing is marked."""
+        """Skip code, in which nothing is marked."""
         self._at += len(_letters(text))
         while self._left and self._left[0][0] < self._at:
             self._left.popleft()
 
 
 class _Writer:
-    """Tokens to HTML. What is not named here comes out as the text it is."""
+    """Writes tokens as HTML. A token type not listed here comes out as plain text."""
 
     def __init__(self, doubts: _Doubts) -> None:
         self._doubts = doubts
@@ -176,7 +176,7 @@ def _letters(text: str) -> str:
 
 
 def _pieces(tokens: Sequence[Token]) -> list[str]:
-    """The text as it is read, block by block; code too, since sentences were made from it as well."""
+    """The visible text, block by block; includes code, since sentences were also taken from it."""
     pieces: list[str] = []
     for token in tokens:
         if token.type in {"fence", "code_block"}:
@@ -187,7 +187,7 @@ def _pieces(tokens: Sequence[Token]) -> list[str]:
 
 
 def _places(tokens: Sequence[Token], sentences: Iterable[tuple[str, bool]]) -> list[tuple[int, int]]:
-    """Where the unsupported sentences are, counted in letters; Markdown's own signs are not compared."""
+    """Letter offsets of the doubtful sentences; Markdown's own characters are not compared."""
     pieces = _pieces(tokens)
     text = "".join(_letters(piece) for piece in pieces)
     begins, ends = _edges(pieces)
@@ -206,7 +206,7 @@ def _places(tokens: Sequence[Token], sentences: Iterable[tuple[str, bool]]) -> l
 
 
 def _edges(pieces: Sequence[str]) -> tuple[set[int], set[int]]:
-    """Before and after how many letters a word begins and ends."""
+    """Letter offsets at which words begin and end."""
     begins: set[int] = set()
     ends: set[int] = set()
     count = 0

@@ -3,7 +3,7 @@
 import os
 from importlib.resources import files
 
-# Gradio reads these while it is imported; nothing here may call home.
+# Gradio reads these on import; nothing here may send telemetry.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -25,7 +25,7 @@ _MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
 
 
 def theme() -> gr.themes.Base:
-    """Gradio's own look in Ragdock's colour, with the system's fonts: none is fetched."""
+    """Gradio's default theme in Ragdock's colour, with system fonts, so that none is downloaded."""
     return gr.themes.Default(
         primary_hue=gr.themes.colors.teal,
         secondary_hue=gr.themes.colors.teal,
@@ -34,7 +34,7 @@ def theme() -> gr.themes.Base:
         font=_FONT,
         font_mono=_MONO,
     ).set(
-        # Gradio's own grey for quiet text is too pale to read (WCAG AA).
+        # Gradio's own grey for subdued text is too pale to read (WCAG AA).
         body_text_color_subdued="*neutral_500",
         block_info_text_color="*neutral_500",
         input_placeholder_color="*neutral_500",
@@ -48,7 +48,7 @@ def theme() -> gr.themes.Base:
 
 
 def build_page(backend: Backend) -> gr.Blocks:
-    """Header and tabs."""
+    """Build the header and the tabs."""
     with gr.Blocks(
         title="Ragdock",
         analytics_enabled=False,
@@ -73,7 +73,7 @@ def build_page(backend: Backend) -> gr.Blocks:
 
 
 def mount(app: FastAPI, backend: Backend) -> gr.Blocks:
-    """Serve the page below /app; the guards in front (access, surface) have checked the request."""
+    """Serve the page below /app; the access and surface middleware check each request first."""
     assets = files("rag_app.ui") / "assets"
     page: gr.Blocks = build_page(backend).queue(default_concurrency_limit=8, max_size=200)
     gr.mount_gradio_app(
@@ -93,7 +93,7 @@ def mount(app: FastAPI, backend: Backend) -> gr.Blocks:
         css=(assets / "app.css").read_text(encoding="utf-8"),
         head=f"<script>{(assets / 'app.js').read_text(encoding='utf-8')}</script>",
     )
-    # Gradio checks which files may be read only once a page was "launched"; a mounted one never is.
+    # Gradio checks which files may be read only after a page was "launched", which a mounted page never is.
     page.has_launched = True
     return page
 

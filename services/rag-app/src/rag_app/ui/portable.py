@@ -1,7 +1,8 @@
-"""Text of documents, models and people as Markdown that does nothing in any viewer.
+"""Turns text of documents, models and people into Markdown that is inert in any viewer.
 
-Viewers differ: many make links of bare addresses, run mathematics or know signs of their own. So every sign
-that some Markdown reads is escaped, and what looks like an address is written as code, which is never read.
+Viewers differ: many turn bare URLs into links, render mathematics or have syntax of their own. So every
+character that some Markdown dialect interprets is escaped, and what looks like a URL is written as code,
+which is never interpreted.
 """
 
 import re
@@ -13,34 +14,34 @@ from rag_app.ui.formatting import printable
 from rag_app.ui.markup import CITE, marks, parse
 
 _SIGN = re.compile(r"([\\`*_\[\]<>#|~$^&{}!=@])")
-# An address, a name of a host or a file, or the beginning of mathematics, which a page's script may run.
+# A URL, the name of a host or file, or the start of mathematics, which a page's script may render.
 _LIVE = re.compile(r"://|@|\\|\$\$|[^\W_]\.[^\W\d_]{2}")
 _BEFORE, _AFTER = "([\"'“\u2018„«", ")]\"'”\u2019»,;:!?.…"
 _LINE_START = re.compile(r"^(\d{1,9}(?=[.)])|(?=[-+:%]))", re.MULTILINE)
 _ESCAPED = r"\\\1"
-# In a table's cell a bar ends the cell, in code as well.
+# A bar ends a table cell, even inside code.
 _BAR = re.compile(r"\\?\|")
 _HEADINGS_BELOW = 2
 
 
 def one_line(text: str) -> str:
-    """Text on one line, as it was written."""
+    """Text on one line, escaped so that it reads as it was written."""
     return _lines(_escaped(" ".join(text.split())))
 
 
 def markdown(written: str) -> str:
-    """A model's Markdown with its paragraphs, lists, tables and code, and nothing else of it."""
+    """A model's Markdown reduced to inert blocks: headings, paragraphs, quotes, lists, tables and code."""
     return _blocks(SyntaxTreeNode(parse(written)))
 
 
 def _escaped(text: str) -> str:
-    """The text with its own blanks at both ends; several in a row are one."""
+    """Escape the text; runs of whitespace become one space, also at both ends."""
     text = re.sub(r"\s+", " ", printable(text))
     return " ".join(_word(word) for word in text.split(" "))
 
 
 def _word(word: str) -> str:
-    # A sign that ends code is outside of it, so that code is as long as it looks.
+    # A backtick stays outside of code, so that code spans end where they appear to end.
     return "\\`".join(_part(part) for part in word.split("`"))
 
 
@@ -66,7 +67,7 @@ def _longest_run(text: str) -> int:
 
 
 def _lines(text: str) -> str:
-    """Nothing at the beginning of a line makes a list, a rule or a block of it."""
+    """Escape what would turn a line into a list, a rule or another block."""
     return _LINE_START.sub(r"\g<1>\\", text)
 
 
@@ -87,7 +88,7 @@ def _block(node: SyntaxTreeNode) -> str:
             first = int(node.attrs.get("start", 1))
             return _list(node, lambda place: f"{first + place}. ")
         case "fence" | "code_block":
-            # Without the language: some viewers draw a block of `mermaid` or `math`.
+            # Without the language: some viewers render blocks of `mermaid` or `math`.
             fence = "`" * max(3, _longest_run(node.content) + 1)
             return f"{fence}\n{_code_lines(node.content)}\n{fence}"
         case "hr":
@@ -133,7 +134,7 @@ def _spans(nodes: Sequence[SyntaxTreeNode]) -> str:
     written = ""
     for node in nodes:
         span = _span(node)
-        # The marks of two stretches of code side by side would be read as one longer mark.
+        # The backticks of two adjacent code spans would be read as one longer run.
         written += f" {span}" if written.endswith("`") and span.startswith("`") else span
     return written
 

@@ -16,12 +16,12 @@ from rag_core.models import Document
 
 _LONGEST_PASSAGE = 20_000
 _MOST_PAGES = 6
-"""A passage that claims to span more is shown by its first pages."""
+"""Of a passage that claims to span more pages, only the first are shown."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """What to read. It comes from the page, so it is not trusted."""
+    """What to show. It comes from the browser, so it is not trusted."""
 
     document: str
     first: int
@@ -30,7 +30,7 @@ class Place:
 
     @classmethod
     def of(cls, event: gr.EventData) -> "Place":
-        """From the click that asked for it."""
+        """Read it from the click event."""
         first = _number(part(event, "first"))
         return cls(
             document=part(event, "document"),
@@ -52,7 +52,7 @@ def reader(backend: Backend) -> None:
 
 
 def page_html(backend: Backend, place: Place) -> str:
-    """The pages as HTML; when the index does not answer, the passage alone."""
+    """The pages as HTML; if they cannot be read, the reason and only the passage."""
     try:
         document = visible(backend.ledger, place.document)
         shown = page_text.read(
@@ -80,7 +80,7 @@ def _body(shown: page_text.PageText) -> str:
             parts.append(f'<p class="rd-heading" dir="auto">{text(piece.title)}</p>')
             title = piece.title
         if piece.cited:
-            # The first one is where the panel scrolls to.
+            # The panel scrolls to the first one.
             anchor = "" if marked else ' id="rd-cited" tabindex="-1"'
             parts.append(f'<p dir="auto"><mark{anchor}>{_lines(piece.text)}</mark></p>')
             marked = True
@@ -99,7 +99,7 @@ def _head(name: str, where: str) -> str:
 
 
 def _turning(document: Document, place: Place) -> str:
-    """Buttons to the page before and after; a passage stays marked while one turns around it."""
+    """Buttons to the previous and next page; the passage stays marked while the user turns pages."""
     last = document.pages or place.last
     buttons = []
     for words, page in (("Previous page", place.first - 1), ("Next page", place.last + 1)):
@@ -116,6 +116,6 @@ def _lines(value: str) -> str:
 
 
 def _number(value: object) -> int:
-    """A page number, whatever was sent."""
+    """A valid page number, whatever was sent; 1 by default."""
     digits = str(value)
     return max(1, int(digits)) if digits.isascii() and digits.isdigit() and len(digits) < 8 else 1

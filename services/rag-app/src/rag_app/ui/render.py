@@ -1,4 +1,4 @@
-"""An answer as the chat shows it: blocks of HTML, a line each, which the browser's Markdown leaves alone."""
+"""Renders an answer for the chat: one-line HTML blocks, which the browser's Markdown leaves unchanged."""
 
 import re
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from rag_core.text.words import words
 
 _WORD = re.compile(r"[^\W\d_]{2}")
 
-# Reasons that the answer does not give itself.
+# Reasons that the answer's text does not state.
 REASONS = {
     "fallback_model": "The first model did not answer in time; the smaller one did.",
     "cut_by_length": "The answer reached its length limit and was cut.",
@@ -20,17 +20,17 @@ REASONS = {
 
 
 def reasons(answer: Answer) -> list[str]:
-    """Why it is less than a whole answer, as far as the answer does not say so itself."""
-    # What is said of remote models tells more than that another one answered.
+    """Why the answer is incomplete or degraded, unless its text already says so."""
+    # The remarks on remote models say more than that another model answered.
     told = answer.remarks and answer.reason == "fallback_model"
     known = REASONS.get(answer.reason or "")
     return [*answer.remarks, *([known] if known and not told else [])]
 
 
 def model_markdown(written: str) -> str:
-    """A model's text as one HTML block; [1] becomes a mark to click.
+    """A model's text as one HTML block; [1] becomes a clickable mark.
 
-    A document may tell the model to write an image whose address leaks the question.
+    Images are not rendered: a document may make the model write one whose URL leaks the question.
     """
     return _block(markup.html(written))
 
@@ -45,7 +45,7 @@ def _block(html: str) -> str:
 
 
 def answer_markdown(answer: Answer, question: str = "", exchange: str = "") -> str:
-    """The finished message: answer, what to know about it, its sources, why it is this one."""
+    """The finished message: answer, notes, sources and an explanation of how it was made."""
     judged = [(one.text, not one.citations) for one in _judged(answer)]
     shown = [_block(markup.html(answer.answer.strip(), judged))]
     shown += [note(reason, warn=True) for reason in reasons(answer)]
@@ -60,12 +60,12 @@ def answer_markdown(answer: Answer, question: str = "", exchange: str = "") -> s
 
 
 def parts(*blocks: str) -> str:
-    """Blocks of one message, those that are empty left out."""
+    """Join the blocks of one message, leaving out empty ones."""
     return "\n\n".join(block for block in blocks if block)
 
 
 def quotes(found: Sequence[Quote], question: str) -> str:
-    """Sentences of the documents, with their places; shown until the answer is whole."""
+    """Sentences quoted from the documents, with their locations; shown until the answer is complete."""
     return _sources("From your documents", [_quote(one, question) for one in found]) if found else ""
 
 
@@ -101,7 +101,7 @@ def _foot(answer: Answer, exchange: str) -> str:
 
 
 def note(words: str, *, warn: bool = False) -> str:
-    """A note of the app beside the model's answer."""
+    """A note from the app, shown beside the model's answer."""
     return f'<div class="rd-note{" rd-warn" if warn else ""}">{one_line(words)}</div>'
 
 
@@ -118,7 +118,7 @@ def _passage(number: int, one: Passage, question: str) -> str:
 
 
 def _source(number: int, one: Citation | Passage, passage: str, question: str) -> str:
-    # One line without a blank one in it: Markdown then leaves the whole block alone.
+    # On a single line, so that Markdown leaves the whole block unchanged.
     span = (one.page_start, one.page_end)
     heading = f'<span class="rd-heading">{one_line(one.title)}</span>' if one.title else ""
     also = f'<span class="rd-also">{one_line(copies(one.also_in))}</span>' if one.also_in else ""

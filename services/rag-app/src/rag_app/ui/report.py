@@ -1,4 +1,4 @@
-"""A document's reading report for people: what was read, and what was not."""
+"""A document's reading report as HTML: what was read, and what was not."""
 
 from rag_app.ui.formatting import count, text
 from rag_core.models import ReadingReport
@@ -7,17 +7,17 @@ NOTED = "Ready, with notes"
 
 
 def summary(report: ReadingReport | None) -> list[str]:
-    """What was read beside plain text, as facts of one line."""
+    """What was read besides plain text, as short facts."""
     return [count(number, part) for part, number in sorted(report.parts.items())] if report else []
 
 
 def has_notes(report: ReadingReport | None) -> bool:
-    """Whether a person should know that something of the document is missing."""
+    """Whether to warn the user that part of the document is missing."""
     return report is not None and bool(report.unread or report.words_lost)
 
 
 def report_html(report: ReadingReport | None) -> str:
-    """The report's lines below a summary that opens them; empty without any."""
+    """The report's lines under a summary that expands them; empty if there are none."""
     if report is None:
         return ""
     lines = [*report.unread, *report.remarks]

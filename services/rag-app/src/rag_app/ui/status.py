@@ -1,4 +1,4 @@
-"""The Status tab: the dependencies of the app, in words."""
+"""The Status tab: the state of the app's dependencies, in words."""
 
 import gradio as gr
 from starlette.concurrency import run_in_threadpool
@@ -28,7 +28,7 @@ def status_tab(backend: Backend, tab: gr.Tab, page: gr.Blocks) -> None:
 
 
 def status_html(backend: Backend, reading: Reading) -> str:
-    """The board as a list of facts."""
+    """The status board as a list of facts."""
     report = reading.report
     counts, way = backend.ledger.counts(), report.remote
     models = "".join(_model(backend, name, there) for name, there in report.models.items())

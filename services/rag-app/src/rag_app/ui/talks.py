@@ -20,14 +20,14 @@ _RATINGS: dict[Feedback | None, str | None] = {"up": "Like", "down": "Dislike", 
 
 @dataclass(frozen=True)
 class Unsaved:
-    """A question whose answer failed, was stopped or is being written; the server keeps it for its page."""
+    """A question whose answer failed, was stopped or is being written; kept by the server for its page."""
 
     after: int
-    """How many exchanges of the conversation precede it."""
+    """How many stored exchanges of the conversation precede it."""
     said: Messages
 
     def is_in(self, exchanges: Sequence[Exchange]) -> bool:
-        """Whether it has been stored since."""
+        """Whether the question has been stored since."""
         return len(exchanges) > self.after and exchanges[self.after].question == self.said[0]["content"]
 
 
@@ -58,7 +58,7 @@ def talks_html(backend: Backend, current: str) -> str:
 
 
 def act(backend: Backend, current: str, action: str, talk: str) -> str:
-    """Apply a button of the list; returns the conversation to show."""
+    """Apply a button's action; returns the conversation to show."""
     if action == "open":
         return talk
     if action == "delete":
@@ -68,7 +68,7 @@ def act(backend: Backend, current: str, action: str, talk: str) -> str:
 
 
 def shown(backend: Backend, talk: str) -> tuple[str, Any]:
-    """The conversation (none when it is gone) and its chat."""
+    """The conversation's id (empty if it was deleted) and its chat."""
     if not talk:
         return "", chat(None)
     try:
@@ -78,7 +78,7 @@ def shown(backend: Backend, talk: str) -> tuple[str, Any]:
 
 
 def chat(conversation: Conversation | None) -> Any:
-    """The chat's messages and what was thought of each."""
+    """The chat's messages with their ratings."""
     exchanges = conversation.exchanges if conversation else ()
     return gr.Chatbot(
         value=messages(exchanges),  # type: ignore[arg-type]
@@ -87,7 +87,7 @@ def chat(conversation: Conversation | None) -> Any:
 
 
 def messages(exchanges: Sequence[Exchange], unsaved: Sequence[Unsaved] = ()) -> Messages:
-    """What was asked and answered, as the chat shows it: only from the server, never from a browser."""
+    """Questions and answers as chat messages; they come only from the server, never from a browser."""
     shown: Messages = []
     for number in range(len(exchanges) + 1):
         for one in unsaved:

@@ -1,4 +1,4 @@
-"""Why this answer: what was searched, which passages were found how, who wrote, how long each step took."""
+"""Explains an answer: the search, how each passage was found, the model, and how long each step took."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ _HEADINGS = ("", "Document", "By words", "By meaning", "Similarity", "Score")
 
 
 def panel(answer: Answer) -> str:
-    """A closed box under the answer, in one line: Markdown leaves it alone."""
+    """A closed box below the answer, on one line so that Markdown leaves it unchanged."""
     found: Sequence[Passage | Why] = answer.explain.passages if answer.explain else answer.passages
     if not found:
         return ""

@@ -1,4 +1,4 @@
-"""A question to an answer: retrieve, let a model write, attach what supports each sentence."""
+"""From a question to an answer: retrieve, let a model write, cite what supports each sentence."""
 
 from __future__ import annotations
 
@@ -41,12 +41,13 @@ from rag_core.retrieval.retriever import Found, Retriever
 from rag_core.support import citing
 
 CUT_BY_REPETITION = "cut_by_repetition"
-_CHARS_OF_TOKEN = 16  # an answer has no more characters than so many times its tokens
-_LEAST_ROOM = 80  # tokens; less holds no passage worth reading
-# Tokens of passages that are read however long it takes: fewer hold the answer less often than all do.
-# The figures are in docs/decisions/0098-prompt-fits-a-time.md.
+_CHARS_OF_TOKEN = 16  # upper limit of characters per token of an answer
+_LEAST_ROOM = 80  # tokens; no useful passage fits into less
+# Tokens of passages that are always read, however long it takes: fewer hold the answer less often. The
+# figures are in docs/decisions/0098-prompt-fits-a-time.md.
 _FLOOR = 750
-# The part of `first_word_seconds` for which a prompt is made: on a busy host it takes up to twice as long.
+# The share of `first_word_seconds` that a prompt is sized for: on a busy host reading takes up to twice as
+# long.
 _PLANNED = 0.5
 _WARM = "The first question is read as fast as any other when the model has been asked before. " * 8
 
@@ -54,7 +55,7 @@ _log = structlog.get_logger()
 
 
 class Policy(Frozen):
-    """How answers are made; the settings' own words explain each."""
+    """How answers are made; see the settings of the same names."""
 
     models: tuple[str, ...]
     large_model: str
@@ -71,7 +72,7 @@ class Policy(Frozen):
 
 
 class Plan(Frozen):
-    """What a model is to read: the passages as shown to it, the same ones whole, and the prompt."""
+    """What a model reads: the passages as shown to it, the same passages in full, and the prompt."""
 
     shown: tuple[Passage, ...]
     given: tuple[Passage, ...]
@@ -80,7 +81,7 @@ class Plan(Frozen):
 
     @property
     def tokens(self) -> int:
-        """The prompt's size by our own estimate."""
+        """The prompt's estimated size in tokens."""
         return prompt.size(self.messages).most
 
 
@@ -96,7 +97,7 @@ class Answerer:
         self._rates = ReadingRates()
 
     def models(self) -> list[str]:
-        """The chat models a person may choose; the first is the default, the rest stand in when it fails."""
+        """Return the chat models a user may choose: the default first, then its fallbacks."""
         return list(self._policy.models)
 
     def warm(self) -> None:
@@ -108,18 +109,18 @@ class Answerer:
         self._note(model, messages, self._chat.warm(model, messages))
 
     def answer(self, question: Question) -> Answer:
-        """The whole answer at once."""
+        """Return the whole answer at once."""
         for event in self.ask(question):
             if isinstance(event, Done):
                 return event.answer
         raise Unavailable("the answer broke off; ask again")
 
     def ask(self, question: Question) -> Generator[AnswerEvent, None, None]:
-        """Events of one answer, Done last. Closing the iterator stops the model."""
+        """Yield the events of one answer, Done last. Closing the iterator stops the model."""
         watch = Stopwatch()
         context = self._context(question)
         key = self._key(context)
-        # Tags change without a new generation of the ledger.
+        # Changing a tag does not change the ledger's generation, so answers filtered by tags are not cached.
         lasting = question.filters is None or not question.filters.tags
         known = self._cache.get(key) if lasting and not question.fresh else None
         if known is not None:
@@ -132,7 +133,7 @@ class Answerer:
             bearing = self._bearing(context, evidence)
             plan = self._plan(context, bearing) if evidence.verdict.relevant else None
             yield self._retrieved(context, evidence, bearing, plan)
-            # Whoever takes the events may wait here until a model is free.
+            # The consumer of the events may wait here until a model is free; that time does not count.
             watch.skip(watch.now() - watch.retrieved)
             searched, key = key, self._key(context)
             if not evidence.verdict.relevant or key == searched:
@@ -141,17 +142,17 @@ class Answerer:
             answer = yield from self._written(context, evidence, plan, watch)
         else:
             answer = composing.not_covered(context, evidence, watch)
-        # What a remote model did not do for this one it may do for the next.
+        # An answer with remarks is not cached: a remote model that failed now may work next time.
         if evidence.found.by_meaning and lasting and not answer.remarks:
             self._cache.put(key, answer)
         yield Done(answer=answer)
 
     def miscounts(self) -> dict[tuple[str, str], int]:
-        """Prompts whose tokens were not as counted, by model and how."""
+        """Return how many prompts had another token count than estimated, by model and kind."""
         return dict(self._chat.miscounts)
 
     def judge(self, question: str, history: Sequence[tuple[str, str]] = ()) -> Verdict:
-        """Whether the documents hold anything on the question; no model is asked."""
+        """Decide whether the documents hold anything on the question, without asking a chat model."""
         query = followups.standalone(self._retriever.checked(question), history)
         return self._judged(query, self._retriever.find(query))
 
@@ -226,7 +227,7 @@ class Answerer:
         )
 
     def _plan(self, context: AnswerContext, bearing: Bearing) -> Plan | None:
-        """What the first model is to read, so that its first word comes in time; None: no passage fits."""
+        """Plan a prompt short enough for the first word to come in time; None: no passage fits."""
         policy, question = self._policy, context.question
         history = list(context.history)
         sizes = {"num_ctx": policy.num_ctx, "max_tokens": policy.max_tokens}
@@ -264,7 +265,7 @@ class Answerer:
                 try:
                     ending = yield from self._tokens(model, messages, text, question.timeout, watch)
                 except InputTooLong:
-                    # Its tokens are more than was counted: a prompt that no model finds too long is next.
+                    # The prompt has more tokens than estimated: retry with one that fits with any tokenizer.
                     fewer, messages = prompt.surely_fitting(
                         question.text, plan.shown, nonce, self._policy.num_ctx - self._policy.max_tokens
                     )
@@ -297,7 +298,7 @@ class Answerer:
                 remarks=tuple(remarks),
                 degraded=bool(place),
                 reason=ending.cut or ("fallback_model" if place else None),
-                # A model that was stopped has not reported its count.
+                # A model that was stopped has not reported its token counts.
                 tokens=Tokens(prompt=ending.prompt_tokens, answer=ending.answer_tokens)
                 if ending.prompt_tokens
                 else None,
@@ -327,7 +328,7 @@ class Answerer:
                     watch.first_token = watch.now()
                 text.append(piece)
                 yield Token(text=piece)
-                # A token may be many blanks or line ends.
+                # One token may hold many blanks or line ends.
                 if (written := written + len(piece)) > self._policy.max_tokens * _CHARS_OF_TOKEN:
                     return Ending(cut=CUT_BY_LENGTH)
                 if prompt.going_round("".join(text)):
@@ -336,7 +337,7 @@ class Answerer:
             stream.close()
 
     def _note(self, model: str, messages: list[dict[str, str]], ending: Ending) -> None:
-        """Keep how fast the model read; a model that was stopped has reported nothing."""
+        """Record how fast the model read; a model that was stopped has reported nothing."""
         if ending.prompt_tokens:
             share = ending.read_tokens / ending.prompt_tokens
             reader = (model, ending.threads)
@@ -348,5 +349,5 @@ class Answerer:
             with self._embedder.within(timeout) as embedder:
                 return citing.cite(text, given, embedder.embed)
         except RagError:
-            # The words alone decide; a missed citation is better than a lost answer.
+            # Compare words only: a missed citation is better than a lost answer.
             return citing.cite(text, given, None)

@@ -1,7 +1,7 @@
-"""Ends what a thread waits for at Ollama, from another thread.
+"""Cancels a thread's request to Ollama from another thread.
 
-A model that reads a long prompt says nothing for many seconds, and a thread that waits for its first
-word hears nothing else. Shutting its socket down wakes it at once, and tells Ollama to stop reading.
+A model that reads a long prompt sends nothing for many seconds, and the thread that waits for its first
+word is blocked. Shutting down the socket wakes that thread at once, and makes Ollama stop reading.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _OPENED = ("connection.connect_tcp.complete", "connection.start_tls.complete")
 
 
 class Stopped(RagError):  # noqa: N818 - named for what happened
-    """Nobody waits for the answer any more; no other model is asked."""
+    """The answer was cancelled; no other model is asked."""
 
     code = "stopped"
     http_status = 503
@@ -30,7 +30,7 @@ class Stopped(RagError):  # noqa: N818 - named for what happened
 
 
 class Stop:
-    """One person's wish to end one answer; safe to share between threads."""
+    """A cancellation flag for one answer; safe to share between threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -38,18 +38,18 @@ class Stop:
         self._wished = False
 
     def now(self) -> None:
-        """End the request in hand, and let none begin."""
+        """End the current request and prevent further ones."""
         with self._lock:
             self._wished = True
             self._shut()
 
     def check(self) -> None:
-        """Raise when the end was wished for."""
+        """Raise Stopped if the answer was cancelled."""
         if self._wished:
             raise Stopped
 
     def watch(self, event: str, data: dict[str, Any]) -> None:
-        """An httpx trace: learn on which socket the request goes."""
+        """Handle an httpx trace event: remember the socket that the request uses."""
         if event in _OPENED:
             with self._lock:
                 self._socket = data["return_value"].get_extra_info("socket")
@@ -58,7 +58,7 @@ class Stop:
 
     def _shut(self) -> None:
         if self._socket is not None:
-            with suppress(OSError):  # it is closed already
+            with suppress(OSError):  # already closed
                 self._socket.shutdown(socket.SHUT_RDWR)
 
 
@@ -67,14 +67,14 @@ STOP: ContextVar[Stop | None] = ContextVar("ragdock_stop", default=None)
 
 
 def check() -> None:
-    """Raise when the end of this context's answer was wished for."""
+    """Raise Stopped if this context's answer was cancelled."""
     stop = STOP.get()
     if stop is not None:
         stop.check()
 
 
 def stoppable(request: httpx.Request) -> None:
-    """An httpx request hook; the client must open a connection for each request (no keep-alive)."""
+    """Make a request cancellable (httpx request hook); the client must not keep connections alive."""
     stop = STOP.get()
     if stop is not None:
         request.extensions["trace"] = stop.watch

@@ -1,4 +1,4 @@
-"""Answers put together from what was asked, what was found for it, and when."""
+"""Builds answers from the question, the evidence found for it, and the timings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _QUOTED = 400
 
 
 class AnswerContext(Frozen):
-    """A checked question, whole without its conversation (`query`); the turns that fit, and the models."""
+    """A checked question, also rewritten to stand alone (`query`), the turns that fit, and the models."""
 
     question: Question
     query: str
@@ -39,7 +39,7 @@ class Evidence(Frozen):
 
 @dataclass(frozen=True, slots=True)
 class Bearing:
-    """The passages that bear on the question, and their runs of sentences, what answers best first."""
+    """The passages that bear on the question, and their runs of sentences, best first."""
 
     passages: tuple[Passage, ...] = ()
     ranks: tuple[Ranked, ...] = ()
@@ -47,7 +47,7 @@ class Bearing:
 
 @dataclass(slots=True)
 class Stopwatch:
-    """When each step of an answer was done, in seconds since it began."""
+    """When each step of an answer ended, in seconds since the start."""
 
     start: float = field(default_factory=time.monotonic)
     retrieved: float = 0.0
@@ -55,15 +55,15 @@ class Stopwatch:
     generated: float = 0.0
 
     def skip(self, seconds: float) -> None:
-        """Leave out time in which nothing was done for this answer."""
+        """Exclude time in which nothing was done for this answer."""
         self.start += seconds
 
     def now(self) -> float:
-        """Seconds since the beginning."""
+        """Return the seconds since the start."""
         return time.monotonic() - self.start
 
     def timings(self, found: Found | None = None) -> Timings:
-        """The seconds of each step so far."""
+        """Return the seconds of each step so far."""
         total = self.now()
         return Timings(
             retrieve=self.retrieved,
@@ -85,7 +85,7 @@ def composed(
     given: Sequence[Passage] = (),
     **more: Any,
 ) -> Answer:
-    """An answer of any kind; `given` are the passages that the model was shown."""
+    """Build an answer of any kind; `given` are the passages that the model was shown."""
     return Answer(
         answer=text,
         passages=evidence.found.passages,
@@ -103,7 +103,7 @@ def composed(
 
 
 def not_covered(context: AnswerContext, evidence: Evidence, watch: Stopwatch) -> Answer:
-    """The documents hold no answer; the nearest passages are offered."""
+    """Build the answer for a question that the documents do not cover; it offers the nearest passages."""
     text = _NEAREST if evidence.found.passages else _NOTHING
     return composed(
         text, context, evidence, watch, reason="no_relevant_passage", remarks=tuple(remarks(evidence))
@@ -117,7 +117,7 @@ def extractive(
     given: Sequence[Passage],
     remarks: Sequence[str] = (),
 ) -> Answer:
-    """No model answered: the passages themselves are the answer."""
+    """Build the extractive answer for when no model answered: the passages themselves."""
     passages = evidence.found.passages
     quotes = [f"{_quoted(passage.text)} [{n}]" for n, passage in enumerate(passages, 1)]
     return composed(
@@ -134,13 +134,13 @@ def extractive(
 
 
 def remarks(evidence: Evidence) -> list[str]:
-    """What is to be said of the search: that a remote embedder made it one by words alone."""
+    """Return remarks on the search: why a remote embedder failed and it was by words alone."""
     why = evidence.found.remark
     return [sentence(f"searched by words alone: {why}")] if why else []
 
 
 def sentence(message: str) -> str:
-    """An error's message as a sentence; the name of a host stays as it is written."""
+    """Turn an error's message into a sentence; the name of a host keeps its spelling."""
     begins_with_a_word = message.partition(" ")[0].isalpha()
     return f"{message[:1].upper() if begins_with_a_word else message[:1]}{message[1:]}."
 

@@ -1,7 +1,7 @@
-"""What the model reads of the passages: all of them when they fit, else the sentences that answer best.
+"""Selects what the model reads of the passages: all of them when they fit, else the best sentences.
 
-A part that was left out is marked. The sentences are those that `quoting.ranked` puts first, in the order of
-their document; whoever checks an answer has the whole passages.
+A part that is left out is marked. The sentences are those that `quoting.ranked` puts first, in document
+order; citations are still checked against the whole passages.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _CELL = " | "
 
 @dataclass(slots=True)
 class _Reading:
-    """A passage, and which of its sentences are read."""
+    """A passage and the sentences chosen from it."""
 
     passage: Passage
     around: int  # tokens of title and fences
-    starts: list[int] = field(default_factory=list)  # where each sentence begins; the last one ends the text
+    starts: list[int] = field(default_factory=list)  # where each sentence begins; last, the end of the text
     sizes: list[int] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     chosen: set[int] = field(default_factory=set)
@@ -46,7 +46,7 @@ class _Reading:
         )
 
     def with_head(self, numbers: Sequence[int]) -> list[int]:
-        """The sentences; to a table's row belongs the table's head."""
+        """Return the sentences, with the table's head for each table row among them."""
         heads = []
         for number in numbers:
             first = number
@@ -56,7 +56,7 @@ class _Reading:
         return sorted({*heads, *numbers})
 
     def touches(self, numbers: Sequence[int]) -> bool:
-        """Whether these follow or precede one that is read already, with nothing left out between."""
+        """Whether one of these is directly next to a sentence that is already chosen."""
         beside = {number + step for number in numbers for step in (-1, 1)}
         return bool(beside & self.chosen)
 
@@ -64,7 +64,7 @@ class _Reading:
         return self.passage.text[self.starts[number] : self.starts[number + 1]]
 
     def shown(self) -> Passage:
-        """The passage with the chosen sentences alone."""
+        """Return the passage with only the chosen sentences."""
         parts: list[str] = []
         last = -1
         for number in sorted(self.chosen):
@@ -82,20 +82,21 @@ class _Reading:
 def excerpts(
     ranks: Sequence[Ranked], passages: Sequence[Passage], most: int, room: int
 ) -> tuple[list[Passage], list[Passage]]:
-    """What is read of the passages, best first, and the same passages whole; `ranks` are of these passages.
+    """Return the passages as the model reads them, best first, and the same passages in full.
 
-    Their texts have at most `most` tokens together; with titles and fences they fit into `room`.
+    `ranks` belong to these passages. Their texts have at most `most` tokens in total; with titles and fences
+    they fit into `room`.
     """
     whole = prompt.fitting(passages, most, room)
     if len(whole) == len(passages) and all(a.text == b.text for a, b in zip(whole, passages, strict=True)):
         return whole, whole
     readings = [_Reading.of(passage) for passage in passages]
     said: set[str] = set()
-    mark = 2 * prompt.tokens(f" {_LEFT_OUT} ")  # before and behind
+    mark = 2 * prompt.tokens(f" {_LEFT_OUT} ")  # before and after
     for one in ranks:
         reading = readings[one.place]
         run = range(one.number, min(one.number + SENTENCES, len(reading.keys)))
-        # Where both do not fit, one of them may.
+        # If both sentences do not fit, one of them may.
         for numbers in (run, run[:1], run[1:]):
             new = [
                 number

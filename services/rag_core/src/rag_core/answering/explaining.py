@@ -1,4 +1,4 @@
-"""Why an answer is what it is, put together from what each step knows."""
+"""Explains an answer from the results of each step."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rag_core.text.words import content, words
 def explain(
     *, question: str, query: str, rule: str, verdict: Verdict, found: Found, given: Collection[Passage]
 ) -> Explain:
-    """`given` are the passages that the model was shown."""
+    """Build the explanation; `given` are the passages that the model was shown."""
     shown = {_place(passage) for passage in given}
     return Explain(
         query=query,

@@ -1,4 +1,4 @@
-"""Prompts whose tokens were not as counted, by model and how: "refused", "over" or "cut"."""
+"""Counts prompts whose token estimate was wrong, by model and kind: "refused", "over" or "cut"."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ _log = structlog.get_logger()
 
 
 class Miscounts(Counter[tuple[str, str]]):
-    """Their number since the process began."""
+    """Number of such prompts since the process started."""
 
     def compare(self, model: str, counted: prompt.Size, read: int) -> None:
-        """What the model read against what was counted; a count of 0 says nothing."""
+        """Compare the tokens that the model read with the estimate; 0 means that it reported none."""
         if read > counted.most:
             self.add(model, "over", counted, read)
         elif 0 < read < counted.least:
             self.add(model, "cut", counted, read)
 
     def add(self, model: str, how: str, counted: prompt.Size, read: int) -> None:
-        """One more, told in the log as well."""
+        """Count one more, and log it."""
         self[model, how] += 1
         _log.error("prompt miscounted", model=model, how=how, read=read, **counted.model_dump())

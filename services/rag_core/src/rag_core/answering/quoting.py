@@ -1,7 +1,7 @@
-"""The sentences of the documents that answer best: known as soon as the search is done, before a model reads.
+"""Finds the sentences that answer best as soon as the search is done, before a model reads anything.
 
-People are shown them as quotes, and the model reads what `ranked` puts first (see answering.excerpting).
-Chosen by what the search knows already: how rare each word of the question is, which passage came first, and
+They are shown as quotes, and the model reads what `ranked` puts first (see answering.excerpting). They are
+chosen by what the search already knows: how rare each word of the question is, which passage came first, and
 how near each is. No model is asked and nothing is embedded.
 """
 
@@ -17,19 +17,19 @@ from rag_core.support.stretches import Stretch
 from rag_core.text.words import words
 
 _QUOTES = 3
-SENTENCES = 2  # of one run: the answer often follows the sentence that has the question's words
+SENTENCES = 2  # per run: the answer often follows the sentence that has the question's words
 _LONGEST = 400  # characters of one quote
 _LEAST_WORDS = 3  # content words; a shorter sentence is a heading or a label
 # Value of the best sentence of a passage that has none of the question's words.
 _NO_WORD = 0.25
-# What each place behind the first passage takes away.
+# How much each rank below the first passage reduces the value.
 _PLACE = 0.15
-# Share of the best quote's value below which another one is left out.
+# Quotes below this share of the best quote's value are left out.
 _ENOUGH = 0.6
 
 
 class Ranked(NamedTuple):
-    """A run of sentences: its value, the place of its passage, and which of the passage's runs it is."""
+    """A run of sentences: its value, the rank of its passage, and its number within the passage."""
 
     value: float
     place: int
@@ -38,7 +38,7 @@ class Ranked(NamedTuple):
 
 
 def quotes(ranks: Sequence[Ranked]) -> tuple[Quote, ...]:
-    """Up to three quotes, best first, at most one of each passage."""
+    """Return up to three quotes, best first, at most one per passage."""
     best: dict[int, Ranked] = {}
     for one in ranks:
         best.setdefault(one.place, one)
@@ -47,7 +47,7 @@ def quotes(ranks: Sequence[Ranked]) -> tuple[Quote, ...]:
 
 
 def ranked(query: str, passages: Sequence[Passage], held: Mapping[str, int]) -> list[Ranked]:
-    """Every run of sentences of the passages, what answers best first.
+    """Return every run of sentences of the passages, best first.
 
     `held` counts the chunks that hold each telling word of the question, as `Found.words` does.
     """
@@ -62,7 +62,7 @@ def ranked(query: str, passages: Sequence[Passage], held: Mapping[str, int]) -> 
 
 
 def _weights(query: str, held: Mapping[str, int]) -> dict[str, float]:
-    """What each word of the question, cut to its stem, is worth: the fewer chunks hold it, the more."""
+    """Weight each stem of the question: the fewer chunks hold it, the higher its weight."""
     weights = dict.fromkeys(words(query), 1.0)
     for word, chunks in held.items():
         for stem in words(word):
@@ -72,7 +72,7 @@ def _weights(query: str, held: Mapping[str, int]) -> dict[str, float]:
 
 
 def _value(said: frozenset[str], above: frozenset[str], weights: Mapping[str, float]) -> float:
-    """What a run is worth by its words and those of the title above it."""
+    """Return the value of a run by its words and those of the title above it."""
     if len(said) < _LEAST_WORDS:
         return 0.0
     shared = sum(weight for stem, weight in weights.items() if stem in said)

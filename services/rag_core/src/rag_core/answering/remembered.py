@@ -1,4 +1,4 @@
-"""Answers given before, for as long as nothing they rest on has changed."""
+"""A cache of answers, valid as long as nothing they depend on has changed."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Hashable
 
 from rag_core.models import Answer
 
-# Not "cut_by_time": a quieter moment gives more.
+# Not "cut_by_time": on a less busy host the answer would be complete.
 _WHOLE = (None, "no_relevant_passage", "cut_by_length", "cut_by_repetition")
 
 
 class AnswerCache:
     """The latest answers by their key; safe to share between threads.
 
-    The key holds all that could change the answer (question, filters, models, what the ledger and the index
-    hold), so an entry is never wrong, only unused.
+    The key covers everything that could change the answer (question, filters, models, the state of the ledger
+    and the index), so an entry is never wrong, only unused.
     """
 
     def __init__(self, size: int) -> None:
@@ -25,7 +25,7 @@ class AnswerCache:
         self._lock = threading.Lock()
 
     def get(self, key: Hashable) -> Answer | None:
-        """The answer given before, marked as such."""
+        """Return the cached answer, marked as cached."""
         with self._lock:
             answer = self._kept.get(key)
             if answer is None:
@@ -34,7 +34,7 @@ class AnswerCache:
         return answer.model_copy(update={"cached": True})
 
     def put(self, key: Hashable, answer: Answer) -> None:
-        """Keep an answer, unless it was cut by time or a stand-in wrote it: those deserve another try."""
+        """Cache an answer, unless it was cut by time or a fallback model wrote it: those deserve a retry."""
         if answer.degraded or answer.reason not in _WHOLE:
             return
         with self._lock:

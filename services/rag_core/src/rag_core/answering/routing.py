@@ -1,6 +1,6 @@
-"""Which model writes: the asker's choice, else readable rules on the question.
+"""Chooses the model that writes: the user's choice, else simple rules on the question.
 
-One rule a line; the first that holds decides. The models behind the first stand in when it fails.
+One rule per line; the first that matches decides. The other models are fallbacks for the first.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _HARD = re.compile(
 
 
 class Route(Frozen):
-    """The models to ask, in their order, and the rule that put them so."""
+    """The models to ask, in order, and the rule that chose this order."""
 
     models: tuple[str, ...]
     rule: str
 
 
 def route(question: str, *, models: Sequence[str], large: str, chosen: str | None) -> Route:
-    """`models` are those of the settings, small ones first; `large` is empty when there is none."""
+    """Choose the order; `models` are those of the settings, small ones first; `large` may be empty."""
     if chosen is not None:
         return _first(chosen, models, "chosen by the asker")
     if not large or list(models) == [large]:

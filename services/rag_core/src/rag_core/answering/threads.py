@@ -1,8 +1,8 @@
-"""With how many threads a model reads and writes: as many as have shown to be quickest on this host.
+"""Chooses the number of threads for a model: the one measured to be fastest on this host.
 
-With a thread for every processor a model is quicker, as long as nothing else wants one: its threads wait
-for each other at every step, so one that has to share its processor holds up all of them, in bad cases
-thirtyfold (docs/decisions/0100-threads.md). So a count that was slower than another is put aside for a while.
+One thread per processor is fastest as long as nothing else needs a processor. The threads wait for each other
+at every step, so one that has to share its processor slows down all of them, up to thirtyfold
+(docs/decisions/0100-threads.md). So a count that was slower than another is set aside for a while.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 NOTE = "threads "  # and the model's name
-_PROMPT, _ANSWER = 600, 100  # tokens of a usual answer
-_LEAST_READ, _LEAST_WRITTEN = 80, 6  # tokens; of fewer the time says little
-_ASIDE = 60.0  # seconds for which a count is put aside first, each time twice as long
+_PROMPT, _ANSWER = 600, 100  # tokens of a typical answer
+_LEAST_READ, _LEAST_WRITTEN = 80, 6  # tokens; with fewer the time is not meaningful
+_ASIDE = 60.0  # seconds for which a count is set aside; doubled each further time
 _LONGEST_ASIDE = 86_400.0
 
 
 class Notes(Protocol):
-    """Where what was seen is kept for the next start; `ledger.notes` is one."""
+    """Where measurements are kept for the next start, for example `ledger.notes`."""
 
     def note(self, name: str, value: str | None) -> None:
-        """Leave a note."""
+        """Store a note."""
         ...
 
     def noted(self, name: str) -> str | None:
-        """What a note says."""
+        """Return a note's text."""
         ...
 
 
 class Threads:
-    """Chooses among some counts; safe between threads. With one count there is nothing to choose."""
+    """Chooses among some counts; thread-safe. With one count there is nothing to choose."""
 
     def __init__(
         self,
@@ -45,30 +45,30 @@ class Threads:
         self._notes = notes
         self._clock = clock
         self._lock = threading.Lock()
-        # Model -> count -> seconds of a usual answer, as it was last seen.
+        # Model -> count -> seconds of a typical answer, as last measured.
         self._seconds: dict[str, dict[int, float]] = {}
         self._aside: dict[int, tuple[float, float]] = {}  # until when, and for how long
 
     def untried(self, model: str) -> tuple[int, ...]:
-        """The counts of which nothing is known for this model, not from an earlier start either."""
+        """Return the counts never measured for this model, not even before the last start."""
         with self._lock:
             if model not in self._seconds:
                 self._recall(model)
             return tuple(count for count in self.counts if count not in self._seconds.get(model, {}))
 
     def of(self, model: str) -> int:
-        """The count for its next answer."""
+        """Return the count for the model's next answer."""
         with self._lock:
             seconds = self._seconds.get(model) or next(iter(self._seconds.values()), {})
             free = [count for count in self.counts if self._until(count) <= self._clock()]
-            # One that was put aside and is due again is tried first: nothing newer is known of it.
+            # A count that was set aside and is due again is tried first, since its measurement is outdated.
             due = [count for count in free if count in self._aside]
             if due:
                 return due[-1]
             return min(free or self.counts, key=lambda count: seconds.get(count, float("inf")))
 
     def note(self, model: str, count: int, read: tuple[int, float], written: tuple[int, float]) -> None:
-        """What an answer took: tokens and seconds of reading, and of writing."""
+        """Record what an answer took: tokens and seconds of reading and of writing."""
         if read[0] < _LEAST_READ or written[0] < _LEAST_WRITTEN:
             return
         seconds = _PROMPT * read[1] / read[0] + _ANSWER * written[1] / written[0]
@@ -84,7 +84,7 @@ class Threads:
             self._notes.note(f"{NOTE}{model}", said)
 
     def hung(self, count: int) -> None:
-        """An answer was not written in its time."""
+        """Record that an answer was not written before its timeout."""
         with self._lock:
             self._put_aside(count)
 
@@ -94,7 +94,7 @@ class Threads:
             return
         known = {int(count): float(seconds) for count, seconds in json.loads(said).items()}
         self._seconds[model] = {count: known[count] for count in self.counts if count in known}
-        # The host may have been busy then.
+        # The host may have been busy then, so a slower count is only set aside.
         for count, seconds in self._seconds[model].items():
             if min(self._seconds[model].values()) < seconds:
                 self._put_aside(count)

@@ -1,4 +1,4 @@
-"""How good retrieval and answers are on questions whose answers are known.
+"""Measures how good retrieval and answers are on questions whose answers are known.
 
 cases = load(Path("tests/eval/questions.jsonl"))
 report = run(cases, retriever, judge=answerer.judge, answer=answerer.answer)

@@ -1,4 +1,4 @@
-"""Questions with what is known about their answers, one JSON object a line."""
+"""Questions with what is known about their answers, one JSON object per line."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class BadCases(RagError):  # noqa: N818 - named for what happened
 
 
 class Case(Frozen):
-    """A question. A passage is right when it is of one of `documents` and holds one of `says`."""
+    """A question. A passage is right when it is from one of `documents` and contains one of `says`."""
 
     question: str = Field(min_length=1)
     kind: Literal[
@@ -54,7 +54,7 @@ class Case(Frozen):
 
     @property
     def history(self) -> list[tuple[str, str]]:
-        """The conversation so far; what was answered does not count here."""
+        """The conversation so far, with empty answers: they do not matter here."""
         return [(question, "") for question in self.after]
 
     @property
@@ -83,7 +83,7 @@ class Case(Frozen):
 def load(path: Path) -> list[Case]:
     """The cases of a JSONL file; raises BadCases naming the line."""
     cases = []
-    # Bytes: a text has more ends of lines than JSONL knows.
+    # Split bytes: str.splitlines() also splits at line ends that JSONL does not know.
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
         if not line.strip():
             continue

@@ -1,4 +1,4 @@
-"""The measures themselves, over one ranking: True where the passage of that rank is right."""
+"""The measures, each over one ranking: True where the passage of that rank is right."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Sequence
 
 
 def hit(right: Sequence[bool], k: int) -> float:
-    """1 when one of the first k is right."""
+    """1 if one of the first k is right, else 0."""
     return float(any(right[:k]))
 
 
 def reciprocal_rank(right: Sequence[bool], k: int = 10) -> float:
-    """1 over the rank of the first right one among k; 0 when there is none."""
+    """1 / rank of the first right one among the first k; 0 if there is none."""
     return next((1 / rank for rank, is_right in enumerate(right[:k], 1) if is_right), 0.0)
 
 
 def ndcg(right: Sequence[bool], k: int = 10, *, relevant: int = 0) -> float:
-    """Discounted gain over the best there could be: all that is relevant first, found or not.
+    """Discounted gain divided by that of the ideal ranking: everything relevant first, found or not.
 
-    `relevant` is how many right ones there are at least; the first k may hold more. What is ranked behind
-    them does not count, or the same order would be worth less the more of it is returned.
+    `relevant` is the least number of right ones; the first k may hold more. What is ranked below k does not
+    count; otherwise the same order would score lower the more of it is returned.
     """
     best = _gain([True] * min(k, max(relevant, sum(right[:k]))))
     return _gain(right[:k]) / best if best else 0.0

@@ -1,4 +1,4 @@
-"""What an evaluation found: figures, and the same as a table, JSON and a picture."""
+"""The results of an evaluation: figures, and the same as a table, JSON and a picture."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WITHIN = (600, 2000)  # words that a reader, or a model, is given
 
 
 class Outcome(Frozen):
-    """What came of one question."""
+    """The result of one question."""
 
     case: Case
     right: tuple[bool, ...]
@@ -39,7 +39,7 @@ class Report(Frozen):
     outcomes: tuple[Outcome, ...]
 
     def figures(self) -> dict[str, float]:
-        """Name -> figure; shares are between 0 and 1. What there is nothing to count of is left out."""
+        """Name -> figure; shares are between 0 and 1. Figures with nothing to count are left out."""
         asked = [one for one in self.outcomes if one.case.answerable]
         found: dict[str, float] = {"questions": len(self.outcomes)}
         kinds: list[tuple[str, Sequence[Outcome]]] = [("", asked)]
@@ -71,7 +71,7 @@ class Report(Frozen):
                 found["citation precision"] = measures.mean(cited)
             found["answers with a citation"] = _mean(asked, lambda one: float(bool(one.cited)))
             found["answered without a model"] = _mean(written, lambda one: float(one.without_model))
-            # A refusal takes no model and no time to speak of.
+            # A refusal asks no model and takes hardly any time.
             by_model = [one for one in written if one.first_token_seconds is not None]
             found |= self._seconds("answer", [one.answer_seconds or 0.0 for one in by_model])
             first = [one.first_token_seconds for one in by_model if one.first_token_seconds is not None]
@@ -83,13 +83,13 @@ class Report(Frozen):
         return [o.case.question for o in self.outcomes if o.case.answerable and not any(o.right)]
 
     def write(self, path: Path) -> None:
-        """All of it as JSON, question by question."""
+        """Write everything as JSON, question by question."""
         questions = [one.model_dump(mode="json") for one in self.outcomes]
         whole = {"figures": self.figures(), "missed": self.missed(), "questions": questions}
         path.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
     def table(self) -> Table:
-        """The figures for a terminal."""
+        """Return the figures as a table for a terminal."""
         from rich.table import Table
 
         table = Table("figure", title=f"{len(self.outcomes)} questions")
@@ -100,7 +100,7 @@ class Report(Frozen):
         return table
 
     def picture(self, path: Path) -> None:
-        """The shares as bars (SVG)."""
+        """Write the shares as a bar chart (SVG)."""
         bars = [
             (name, value)
             for name, value in self.figures().items()

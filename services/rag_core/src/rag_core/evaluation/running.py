@@ -1,4 +1,4 @@
-"""Asks every question and keeps what came."""
+"""Asks every question and records the outcomes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def run(
         given = [(p.document, p.title, p.text) for p in found.passages]
         verdict = judge(case.question, case.history)
         written = answer(query) if answer is not None else None
-        # Passages given for want of a model are no model's citations.
+        # An extractive answer, given when no model answered, has no model's citations.
         citations = written.citations if written and written.model else ()
         outcomes.append(
             Outcome(

@@ -1,4 +1,4 @@
-"""Work on a hostile part of a file in a process of its own: if that dies, the file loses this part only."""
+"""Handles a risky part of a file in its own process: if that dies, only this part of the file is lost."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _PIECE = 1 << 20
 
 
 def apart(work: Callable[[], bytes], seconds: float, most: int) -> bytes | None:
-    """What `work` gives in a forked process; None if that dies, or takes more time or gives more bytes.
+    """Run `work` in a forked process; None if that dies, takes too long or returns more than `most` bytes.
 
-    The fork has the limits of memory of the parsing process, which has one thread and may fork.
+    The fork inherits the memory limits of the parsing process, which has one thread and so may fork.
     """
     reading, writing = os.pipe()
     try:
         child = os.fork()
-    except OSError:  # no memory or no process left: a part is lost, and named
+    except OSError:  # no memory or no process left: the part is lost, and reported
         os.close(reading)
         os.close(writing)
         return None
@@ -47,7 +47,7 @@ def apart(work: Callable[[], bytes], seconds: float, most: int) -> bytes | None:
 
 
 def _answer(work: Callable[[], bytes], reading: int, writing: int) -> None:
-    """The forked process, which ends here whatever happens: it must never go on with its parent's work."""
+    """Run the forked process, which always ends here: it must never continue its parent's work."""
     code = 1
     try:
         os.close(reading)

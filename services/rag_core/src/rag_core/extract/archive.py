@@ -1,4 +1,4 @@
-"""Files that are zip archives (Office, EPUB), checked before any of it is unpacked."""
+"""Checks files that are zip archives (Office, EPUB) before anything is unpacked."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from pathlib import Path
 from rag_core.extract import archives
 from rag_core.extract.blocks import Unreadable
 
-# A document of 500 pages unpacks to some 10 MiB; beyond this it is made to hurt.
+# A document of 500 pages unpacks to some 10 MiB; one that exceeds this is an attack.
 _MAX_UNPACKED_BYTES = 300 * 1024 * 1024
 _MAX_ENTRIES = 50_000
-# One part is parsed as a whole; markup takes some ten times its size in memory.
+# One part is parsed as a whole; markup takes about ten times its size in memory.
 MAX_PART_BYTES = 60 * 1024 * 1024
 
 
 def check(path: Path, what: str, *, stream: str = "") -> None:
     """Raise Unreadable unless the archive is whole, open and of a sane size.
 
-    `stream` begins the names of parts that are read piece by piece, whose size alone is no danger.
+    `stream` is the prefix of parts that are read piece by piece, whose size does no harm.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
     except FileNotFoundError:
-        raise  # said of the store, not of the file
+        raise  # a fault of the store, not of the file
     except archives.DAMAGED as error:
         raise Unreadable(
             "corrupt", f"the {what} breaks off or is damaged; copy or download it again"

@@ -1,4 +1,4 @@
-"""What a zip archive says of itself before its parts are read: how many there are, and what it is."""
+"""What a zip archive declares before its parts are read: how many there are, and what it is."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MIMETYPE = "mimetype"
 _CONTAINER = "META-INF/container.xml"
 _MANIFEST = "META-INF/manifest.xml"
 _DECLARED_BYTES = 64 * 1024
-# Words in what an archive declares -> what it is, and what to do.
+# Words in an archive's declaration -> what it is, and what to do.
 DECLARED = {
     "adobe.indesign-idml": "an InDesign file (.idml); export it as PDF",
     "etsi.asic": "a container of signed files; save the files in it, and bring those",
@@ -39,9 +39,9 @@ DECLARED = {
 
 
 def directory_bytes(path: Path) -> int:
-    """The size of the archive's table of parts, by its own word; 0 when it has none.
+    """Return the size of the archive's table of parts, as it declares; 0 when it has none.
 
-    Each part takes some ten times its line in memory, so it is asked for before the table is read.
+    Each entry takes about ten times its size in memory, so the size is checked before the table is read.
     """
     with path.open("rb") as file:
         size = file.seek(0, 2)
@@ -62,16 +62,16 @@ def directory_bytes(path: Path) -> int:
 
 
 def declared(archive: zipfile.ZipFile) -> str:
-    """What the archive declares to be, in its "mimetype" and its container; empty without either."""
+    """Return what the archive declares to be in its "mimetype" and its container; empty without either."""
     text = ""
     for name in {_MIMETYPE, _CONTAINER} & {*archive.namelist()}:
-        with contextlib.suppress(*DAMAGED, RuntimeError), archive.open(name) as part:  # the last: locked
+        with contextlib.suppress(*DAMAGED, RuntimeError), archive.open(name) as part:  # RuntimeError: locked
             text += part.read(_DECLARED_BYTES).decode("utf-8", "replace").lower() + "\n"
     return text
 
 
 def may_be(kind: DocumentKind, names: set[str], text: str) -> bool:
-    """Whether a kind that shares its parts' names with other archives is meant."""
+    """Whether the archive is of this kind, although other archives have parts of the same names."""
     if kind is DocumentKind.EPUB:
         named = "<rootfile" not in text or "oebps-package" in text or ".opf" in text
         return named and not any(word in text for word in DECLARED)

@@ -1,4 +1,4 @@
-"""A file inside another: read as a part of it, or named with the reason why it was not."""
+"""A file inside another: read as a part of it, or reported with the reason why it was not."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rag_core.extract.signatures import picture_format
 from rag_core.extract.sniff import PlainArchive, sniff
 from rag_core.models import DocumentKind
 
-# Attachments pass through the container's small memory disk.
+# Attachments are written to the container's small memory disk.
 MAX_BYTES = packed.MAX_FILE_BYTES
 MAX_FILES = 100
 
@@ -25,10 +25,10 @@ Reader = Callable[[Path, DocumentKind], Iterator[Item]]
 def attached(
     data: bytes, name: str, read: Reader, page: int, level: int = 1, room: packed.Room | None = None
 ) -> Iterator[Item]:
-    """Blocks of an attached file, on the page that it is attached to, and a note of how it went.
+    """Yield the blocks of an attached file, on the page it is attached to, and a note of the outcome.
 
-    `read` gives a file's blocks; whatever is wrong with one must come as Unreadable. Of a plain archive the
-    files in it are read, as many as `room` has left.
+    `read` gives a file's blocks and must raise Unreadable for every fault. The files in a plain archive are
+    read as far as `room` allows.
     """
     yield from blocks(BlockKind.HEADING, f"Attachment: {name}", page, level)
     if len(data) > MAX_BYTES:
@@ -41,7 +41,7 @@ def attached(
         path = Path(copy.name)
         try:
             path.write_bytes(data)
-        except OSError:  # that disk holds the files around this one as well
+        except OSError:  # the disk also holds the files that contain this one
             yield from unread(
                 name, "there is no room to open it within this document; add it by itself", page
             )
@@ -74,6 +74,6 @@ def attached(
 
 
 def unread(name: str, why: str, page: int, how: str = "was not read") -> Iterator[Item]:
-    """Words and a note in place of an attachment that is not, or not all, part of the document's text."""
+    """Yield a text and a note in place of an attachment that was not read, or not completely."""
     yield from blocks(BlockKind.TEXT, f"The attached file {name} {how}: {why}.", page)
     yield Note(Part.ATTACHMENT, read=False, message=f"attachment {name} {how}: {why}")

@@ -1,4 +1,4 @@
-"""Encoded data within text (base64, keys, data: addresses), which nobody reads, yet a search would find."""
+"""Encoded data within text (base64, keys, data: URLs), which nobody reads, yet a search would find."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import binascii
 import re
 import urllib.parse
 
-# A run without a blank; or lines of the same kind, as mail and keys wrap them, joined by blanks or not.
+# A run without blanks, or lines of encoded data as mail and keys wrap them, joined by blanks or not.
 _RUN = re.compile(r"(?:data:[\w/+.;=-]{1,100}?,)?[A-Za-z0-9+/_=-]{160,}")
 _WRAPPED = re.compile(
     r"(?:(?<!\S)[A-Za-z0-9+/]{40,120}={0,2}(?:\s{1,9}|\Z)){2,}(?:[A-Za-z0-9+/]{2,120}={1,2}(?!\S))?"
@@ -15,7 +15,7 @@ _WRAPPED = re.compile(
 _KEY = re.compile(r"-----BEGIN [A-Z0-9 ]{1,60}-----[^-]{0,20000}-----END [A-Z0-9 ]{1,60}-----")
 _HEX = re.compile(r"[0-9A-Fa-f]{160,}")
 _REPEATED = re.compile(r"A{8,}|/{8,}")
-# A picture within its own address.
+# A picture embedded in a data: URL.
 ADDRESS = re.compile(
     r"(data:image/[\w.+-]{1,40}(?:;[\w=.-]{1,40}){0,4};base64,)[A-Za-z0-9+/=%\r\n]*", re.IGNORECASE
 )
@@ -23,7 +23,7 @@ _CUT = "[encoded data]"
 
 
 def without(text: str) -> tuple[str, int]:
-    """The text without encoded data, and how many stretches of it were left out."""
+    """Return the text without encoded data, and how many stretches were left out."""
     cut = 0
 
     def replaced(found: re.Match[str]) -> str:
@@ -40,13 +40,13 @@ def without(text: str) -> tuple[str, int]:
 
 
 def picture(address: str) -> bytes | None:
-    """The picture that an address holds within itself; None when it leads elsewhere."""
+    """Return the picture embedded in a data: URL; None for other addresses."""
     found = ADDRESS.match(address)
     return decoded(urllib.parse.unquote(address[found.end(1) :])) if found else None
 
 
 def decoded(written: str) -> bytes:
-    """What base64 stands for; none where it is cut or no base64."""
+    """Decode base64; empty if it is truncated or not base64."""
     try:
         return base64.b64decode(written)
     except (binascii.Error, ValueError):
@@ -54,8 +54,9 @@ def decoded(written: str) -> bytes:
 
 
 def _encoded(run: str) -> bool:
-    """Whether it has letters of both cases and digits throughout, as no name, row of dots or gene has; or
-    is hexadecimal, which has letters of one case.
+    """Whether it mixes both cases and digits throughout, or is hexadecimal (letters of one case).
+
+    No name, row of dots or gene has letters of both cases and digits throughout.
     """
     upper, lower, digits = sum(map(str.isupper, run)), sum(map(str.islower, run)), sum(map(str.isdigit, run))
     if _HEX.fullmatch(run) and min(upper, lower) == 0:
@@ -64,5 +65,5 @@ def _encoded(run: str) -> bool:
 
 
 def _empty(run: str) -> bool:
-    """Whether most of it repeats one sign, as the empty parts of a file do once they are encoded."""
+    """Whether most of it repeats one character, as the empty parts of a file do once they are encoded."""
     return sum(map(len, _REPEATED.findall(run))) * 2 > len(run)

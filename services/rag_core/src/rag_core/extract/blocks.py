@@ -1,4 +1,4 @@
-"""What a parser gives: a head, then blocks in reading order."""
+"""What a parser yields: a head, then blocks in reading order."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from enum import StrEnum
 from rag_core.extract.cleaning import clean as clean
 from rag_core.extract.cleaning import one_line
 
-# A block never grows over this, so memory stays flat whatever the file holds.
+# No block is larger than this, so memory stays bounded whatever the file holds.
 MAX_BLOCK_CHARS = 20_000
-# A longer table is given in parts of about this size, each under the table's own head.
+# A longer table is split into parts of about this size, each with the table's head.
 _TABLE_CHARS = 8_000
 MAX_HEADING_CHARS = 300
 
 
 class BlockKind(StrEnum):
-    """What a stretch of text is; it decides where a chunk may end."""
+    """The kind of a stretch of text; it decides where a chunk may end."""
 
     HEADING = "heading"
     TEXT = "text"
@@ -27,7 +27,7 @@ class BlockKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What is known before the text: the title and the number of pages."""
+    """What is known before the text is read: the title and the number of pages."""
 
     title: str
     pages: int
@@ -45,13 +45,13 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """A sign of life between blocks of a file that is slow to read: the page just finished."""
+    """A keepalive between blocks of a file that is slow to read: the page just finished."""
 
     page: int
 
 
 class Part(StrEnum):
-    """What a document is made of, as its reading report counts it."""
+    """The parts of a document that its reading report counts."""
 
     TABLE = "table"
     NOTE = "note"  # footnotes, endnotes, speaker's notes, cell notes
@@ -68,10 +68,10 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A line of the reading report: a part that was read beside the page's text, or one that was not.
+    """A line of the reading report: a part beside the page's text that was read, or one that was not.
 
-    `message` is the whole sentence a person reads, with the place first ("page 3: a picture without text",
-    "sheet Costs: 14 formulas were never calculated"). What was read needs none: it is only counted.
+    `message` is the whole sentence shown, with the place first ("page 3: a picture without text",
+    "sheet Costs: 14 formulas were never calculated"). A part that was read needs none: it is only counted.
     """
 
     part: Part
@@ -82,10 +82,10 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture in this place, as it is stored; what it shows as text is read in its place.
+    """A picture at this place, as it is stored; the text that it shows takes its place.
 
-    `described`: the document says what it shows. `where` is what a page of the file is called ("slide"), or
-    the whole place, or nothing. `name` is that of an attached file.
+    `described`: the document describes the picture. `where` is what a page of the file is called ("slide"),
+    or the complete place, or empty. `name` is that of an attached file.
     """
 
     data: bytes
@@ -99,7 +99,7 @@ Item = Head | Block | Pulse | Note | Picture
 
 
 def span(unit: str, numbers: Sequence[int]) -> str:
-    """From the first to the last of some places: "page 3", "pages 3 to 90"."""
+    """Name a range of places from first to last: "page 3", "pages 3 to 90"."""
     first, last = numbers[0], numbers[-1]
     return f"{unit} {first}" if first == last else f"{unit}s {first} to {last}"
 
@@ -113,7 +113,7 @@ class Ocr:
 
 
 class Unreadable(Exception):  # noqa: N818 - said of the file
-    """Raised by a parser: a stable code and the reason a person reads."""
+    """Raised by a parser: a stable code, and the reason shown to users."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -122,9 +122,9 @@ class Unreadable(Exception):  # noqa: N818 - said of the file
 
 
 def blocks(kind: BlockKind, text: str, page: int, level: int = 0) -> Iterator[Block]:
-    """The cleaned text as one block, or several when it is very long; none when it is blank.
+    """Yield the cleaned text as one block, or several when it is very long; none when it is blank.
 
-    What follows after the first MAX_HEADING_CHARS of a heading is text below it: nobody heads a section so.
+    A heading longer than MAX_HEADING_CHARS is not a real one: the rest becomes text below it.
     """
     if kind is BlockKind.HEADING:
         text = one_line(text)
@@ -141,7 +141,7 @@ def blocks(kind: BlockKind, text: str, page: int, level: int = 0) -> Iterator[Bl
 
 
 def _cut(text: str, most: int) -> int:
-    """Where the text is cut so that it is not too long: after a line, else a word, else anywhere."""
+    """Return where to cut a text that is too long: after a line, else a word, else anywhere."""
     if len(text) <= most:
         return len(text)
     cut = max(text.rfind("\n", 0, most), text.rfind(" ", 0, most))
@@ -149,7 +149,7 @@ def _cut(text: str, most: int) -> int:
 
 
 def tables(rows: Iterable[list[str]], page: int) -> Iterator[Block]:
-    """Rows of cells as Markdown; the first is the head, and a long table is given in parts under it."""
+    """Yield rows of cells as Markdown; the first is the head, which each part of a long table repeats."""
     head: list[str] | None = None
     lines: list[str] = []
     width = size = parts = 0
@@ -182,7 +182,7 @@ def _lines(head: list[str], lines: list[str], width: int) -> list[str]:
 
 
 def _table(head: list[str], lines: list[str], width: int, page: int, before: int) -> Iterator[Block]:
-    """One part of a table; a head as long as a whole part is said once only."""
+    """Yield one part of a table; a head as long as a whole part is not repeated."""
     whole = _lines(head, lines, width)
     if before and len(whole[0]) > _TABLE_CHARS:
         whole = lines

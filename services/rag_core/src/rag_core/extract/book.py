@@ -1,4 +1,4 @@
-"""EPUB: the chapters in the order of the book's spine, each read as HTML; a chapter counts as a page."""
+"""EPUB: the chapters in the order of the book's spine, each read as HTML; each chapter counts as a page."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from rag_core.extract.blocks import (
 
 _CONTAINER = "META-INF/container.xml"
 _RIGHTS = "META-INF/encryption.xml"
-# What only the books of one kind of lock hold.
+# A file that only books with this kind of copy protection contain.
 _SHOPS = {
     "META-INF/rights.xml": " of Adobe",
     "META-INF/license.lcpl": ", Readium LCP",
@@ -60,7 +60,7 @@ def parse(path: Path, max_pages: int) -> Iterator[Item]:
             try:
                 markup = book.read(name)
             except archives.DAMAGED:
-                # The others are still worth having; who opens this one must know why it is short.
+                # The other chapters are still useful; the text must say why this one is missing.
                 lost += 1
                 yield from blocks(
                     BlockKind.TEXT, "This chapter was not read: the book is damaged here.", number
@@ -81,7 +81,7 @@ def parse(path: Path, max_pages: int) -> Iterator[Item]:
 
 
 def _picture(book: zipfile.ZipFile, chapter: str, address: str) -> bytes | None:
-    """The picture that a chapter shows; None where it is not in the book, but elsewhere."""
+    """Return the picture that a chapter shows; None if it is not in the book."""
     place = urllib.parse.urlsplit(address)
     if place.scheme or place.netloc:
         return None
@@ -96,7 +96,7 @@ def _within(folder: str, address: str) -> str:
 
 
 def _xml(data: bytes) -> etree._Element:
-    # No entity and no address of a stranger's file is followed.
+    # An untrusted file: resolve no entities, follow no addresses.
     return etree.fromstring(data, etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False))
 
 
@@ -117,7 +117,7 @@ def _spine(book: zipfile.ZipFile, package: str) -> tuple[str, list[str]]:
     }
     title = root.findtext(".//{*}metadata/{*}title") or ""
     order = [item.get("idref") for item in root.iterfind(".//{*}spine/{*}itemref")]
-    # A chapter that is listed often is there once: a small book could have a large one read a thousand times.
+    # Drop repeated entries: else a small book could have one large chapter read a thousand times.
     chapters = [*dict.fromkeys(parts[one] for one in order if one in parts)]
     if not chapters:
         raise KeyError("spine")
@@ -125,7 +125,7 @@ def _spine(book: zipfile.ZipFile, package: str) -> tuple[str, list[str]]:
 
 
 def _refuse_locked(book: zipfile.ZipFile, chapters: list[str]) -> None:
-    """Publishers' locks encrypt chapters; fonts alone are often obfuscated and of no interest."""
+    """Raise for encrypted chapters (copy protection); obfuscated fonts are common and do not matter."""
     names = {*book.namelist()}
     shop = next((text for name, text in _SHOPS.items() if name in names), "")
     if _RIGHTS not in names:
@@ -133,7 +133,7 @@ def _refuse_locked(book: zipfile.ZipFile, chapters: list[str]) -> None:
     try:
         rights = _xml(book.read(_RIGHTS))
     except (*archives.DAMAGED, etree.XMLSyntaxError):
-        locked = bool(shop)  # what is locked cannot be seen, but something is
+        locked = bool(shop)  # what is encrypted cannot be read, but something is
     else:
         named = {str(one.get("URI")) for one in rights.iterfind(".//{*}CipherReference")}
         locked = bool(

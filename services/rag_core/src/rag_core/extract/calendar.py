@@ -24,7 +24,7 @@ _LINES = {
 
 
 def read(text: str, page: int) -> Iterator[Item]:
-    """Each event as lines of text; a calendar that breaks the format's rules is named."""
+    """Yield each event as lines of text; a calendar that violates the format is reported as unread."""
     try:
         found = [part for one in Calendar.from_ical(text, multiple=True) for part in one.walk()]
     except (ValueError, KeyError, IndexError, AttributeError, TypeError):

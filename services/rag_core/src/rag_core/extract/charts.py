@@ -1,4 +1,4 @@
-"""Charts of Office files: the figures behind each series, whatever draws them; and the words of diagrams."""
+"""Charts of Office files: the figures of each series, whatever the chart type; and the words of diagrams."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _Groups = dict[tuple[str, ...], list[tuple[str, list[str]]]]
 
 
 def parsed(data: bytes) -> Any:
-    """The root of a part's XML; no entity and no address in it is followed. None when it is damaged."""
+    """Return the root of a part's XML, without resolving entities or addresses; None when it is damaged."""
     try:
         return etree.fromstring(data, etree.XMLParser(resolve_entities=False, no_network=True, recover=True))
     except (etree.XMLSyntaxError, ValueError):
@@ -24,7 +24,7 @@ def parsed(data: bytes) -> Any:
 
 
 def chart(data: bytes, page: int) -> Iterator[Item]:
-    """A chart's figures as tables: series with the same categories share one."""
+    """Yield a chart's figures as tables; series with the same categories share one."""
     root = parsed(data)
     if root is None:
         yield Note(Part.CHART, read=False, message=f"page {page}: a chart that is damaged")
@@ -112,7 +112,7 @@ def _counted(values: list[str]) -> list[str]:
 
 
 def _title(title: Any | None) -> str:
-    """What a title says: its own text, or that of the cell that it refers to."""
+    """Return a title's text: its own, or that of the cell it refers to."""
     if title is None:
         return ""
     return (
@@ -123,7 +123,7 @@ def _title(title: Any | None) -> str:
 
 
 def _points(holder: Any | None) -> list[str]:
-    """The cached values of a reference, by their places; outer levels of categories come first."""
+    """Return the cached values of a reference in order; outer levels of categories come first."""
     if holder is None:
         return []
     levels = [_level(one) for one in holder.iter("{*}lvl")] or [_level(holder)]
@@ -134,7 +134,7 @@ def _points(holder: Any | None) -> list[str]:
     written: list[str] = []
     above = [""] * len(outer)
     for number in range(size):
-        # An outer level is said where it begins.
+        # An outer level is only stored where it begins.
         above = [level.get(number, before) for level, before in zip(reversed(outer), above, strict=True)]
         written.append(" / ".join(filter(None, [*above, inner.get(number, "")])))
     return written
@@ -155,7 +155,7 @@ def _level(holder: Any) -> dict[int, str]:
 
 
 def _figure(text: str, code: str) -> str:
-    """A figure as the chart shows it: 0.1 and not 0.10000000000000001, a date and not its number."""
+    """Format a figure as the chart shows it: 0.1, not 0.10000000000000001; a date, not its number."""
     try:
         return shown(float(text), code)
     except ValueError:

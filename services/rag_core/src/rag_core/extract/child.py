@@ -1,8 +1,8 @@
 """The parsing process: `python -m rag_core.extract.child MEMORY_MIB CPU_SECONDS PAGES OCR_SECONDS LANGUAGES`.
 
-It reads one request a line on standard input ({"path", "kind"}) and answers with lines on standard output:
-one head, blocks, notes and signs of life, then an end or an error. A file that hangs or eats memory ends this
-process only.
+It reads one request per line on standard input ({"path", "kind"}) and answers with lines on standard output:
+one head, blocks, notes and keepalives, then an end or an error. A file that hangs or exhausts memory ends
+only this process.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _MAX_DEPTH = 3  # files within files
 def parse(
     path: Path, kind: DocumentKind, max_pages: int, recognition: Recognition, depth: int = 0
 ) -> Iterator[Item]:
-    """Head and blocks of one file; `depth` counts the files that it is in."""
+    """Yield head and blocks of one file; `depth` counts the files that contain it."""
 
     def read(one: Path, its_kind: DocumentKind) -> Iterator[Item]:
         if depth >= _MAX_DEPTH:
@@ -73,7 +73,7 @@ def parse(
 def guarded(
     path: Path, kind: DocumentKind, max_pages: int, recognition: Recognition, depth: int = 0
 ) -> Iterator[Item]:
-    """The same without encoded data; what a parser raises on a broken file becomes the file's reason."""
+    """Parse without encoded data; an exception on a broken file becomes Unreadable with a reason."""
     cut = 0
     try:
         found = parse(path, kind, max_pages, recognition, depth)
@@ -98,13 +98,13 @@ def guarded(
 
 
 def _named(error: Exception) -> str:
-    """Which library's fault it is, without its message, which may quote the document."""
+    """Name the library at fault, without its message, which may quote the document."""
     kind = type(error)
     return f"{kind.__module__}.{kind.__name__}".removeprefix("builtins.")
 
 
 def _parser(name: str) -> Callable[..., Iterator[Item]]:
-    """A format's parser, loaded with its first file: together their libraries take seconds and 60 MiB."""
+    """Load a format's parser on first use: all their libraries together take seconds and 60 MiB."""
     found: Callable[..., Iterator[Item]] = importlib.import_module(f"rag_core.extract.{name}").parse
     return found
 
@@ -167,7 +167,7 @@ def main(arguments: list[str]) -> None:
     reader = Ocr(languages, ocr_seconds) if languages else None
     resource.setrlimit(resource.RLIMIT_AS, (memory_mib * 2**20, memory_mib * 2**20))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.nice(5)  # answering people goes before reading files
+    os.nice(5)  # answering questions has priority over reading files
     for line in sys.stdin:
         request = json.loads(line)
         used = resource.getrusage(resource.RUSAGE_SELF)

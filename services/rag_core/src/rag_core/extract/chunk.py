@@ -1,4 +1,4 @@
-"""Blocks to chunks: as large as the embedder reads whole, ending where the document itself has an end."""
+"""Blocks to chunks: as large as the embedder can read, split at the document's own boundaries."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from rag_core.models import Frozen
 from rag_core.text import sentences, tokens
 
 # Part of the embedding contract: a change here or in extract that moves a chunk's borders, its text or its
-# headings needs a new index. 2: PDFs have headings by type, and tables. 3: headings with nothing below,
-# cleaner text, limits in bytes.
+# headings must raise it, and so makes a new index. 2: PDFs have headings by type, and tables. 3: headings
+# with nothing below, cleaner text, limits in bytes.
 VERSION = 3
 # A section shorter than this stays with the next one, its heading kept as a line of text.
 _SMALL = 40
-# Shared pieces of neighbours where a text had no boundary to cut at.
+# Word pieces that neighbours share where a text had no boundary to split at.
 _OVERLAP = 24
 _MAX_HEADING_SHARE = 4  # headings take a quarter of a chunk at most
 
 
 class Chunk(Frozen):
-    """A stretch of a document that is embedded and found as one."""
+    """A stretch of a document that is embedded and found as one unit."""
 
     ordinal: int
     headings: tuple[str, ...]
@@ -38,7 +38,7 @@ class Chunk(Frozen):
 
     @property
     def embedded(self) -> str:
-        """What the embedder is given."""
+        """The text given to the embedder."""
         return tokens.broken(f"{self.title}\n{self.text}" if self.headings else self.text)
 
 
@@ -67,11 +67,11 @@ class _Heading:
     level: int
     text: str
     page: int
-    shown: bool = False  # in a chunk, as a heading above it or as a line of its text
+    shown: bool = False  # already in a chunk, as a heading above it or as a line of its text
 
 
 class Chunker:
-    """Turns a document's blocks into chunks of at most `max_tokens` pieces, headings and all."""
+    """Turns a document's blocks into chunks of at most `max_tokens` pieces, headings included."""
 
     def __init__(self, max_tokens: int) -> None:
         self._max = max_tokens
@@ -87,7 +87,7 @@ class Chunker:
             else:
                 for unit in self._units(block):
                     yield from self._add(unit)
-        # Not the title of the file: alone it is no text of it.
+        # Close level 1, not the file's title (level 0): on its own it is not text of the document.
         yield from self._close(1)
         yield from self._flush()
 
@@ -101,7 +101,7 @@ class Chunker:
             yield from self._line(block.text, block.page)
 
     def _close(self, level: int) -> Iterator[Chunk]:
-        """End the sections of this level and below it; a heading with nothing below becomes text itself."""
+        """End the sections of this level and deeper; a heading with nothing below it becomes text."""
         ended = [heading for heading in self._path if heading.level >= level]
         self._path = [heading for heading in self._path if heading.level < level]
         bare = [heading for heading in ended if not heading.shown]
@@ -111,7 +111,7 @@ class Chunker:
             yield from self._line(heading.text, heading.page)
 
     def _line(self, text: str, page: int) -> Iterator[Chunk]:
-        """A heading as a line of text."""
+        """Add a heading as a line of text."""
         for unit in self._units(Block(BlockKind.TEXT, text, page)):
             yield from self._add(unit)
 
@@ -131,7 +131,7 @@ class Chunker:
             opened.units.append(unit)
 
     def _left(self, kept: tuple[str, ...]) -> list[_Heading]:
-        """The headings that stand in no chunk yet and do not fit above the one that begins."""
+        """Return the headings that are in no chunk yet and do not fit above the one that begins."""
         whole = self._path[len(self._path) - len(kept) :]
         left = [one for one in self._path[: len(self._path) - len(kept)] if not one.shown]
         left += [one for one, title in zip(whole, kept, strict=True) if not one.shown and one.text != title]
@@ -163,7 +163,7 @@ class Chunker:
         self._ordinal += 1
 
     def _fitting_headings(self) -> tuple[tuple[str, ...], int]:
-        """The innermost headings that fit their share, and the pieces left for text."""
+        """Return the innermost headings that fit into their share, and the pieces left for text."""
         share = self._max // _MAX_HEADING_SHARE
         kept: list[str] = []
         for heading in reversed(self._path):
@@ -178,7 +178,7 @@ class Chunker:
         return tuple(kept), self._max - tokens.WRAPPING - used
 
     def _units(self, block: Block) -> Iterator[_Unit]:
-        """The block in pieces that fit into any chunk, cut at the best boundary it has."""
+        """Split the block into units that fit into any chunk, at the best boundary it has."""
         room = self._max - tokens.WRAPPING - self._max // _MAX_HEADING_SHARE
         size = tokens.count(block.text)
         if size <= room:
@@ -195,7 +195,7 @@ class Chunker:
 
 
 def _packed(parts: list[str], room: int, glue: str) -> list[str]:
-    """Parts put together while they fit; a part over the room is cut into overlapping windows."""
+    """Join parts while they fit; a part larger than `room` is split into overlapping windows."""
     found: list[str] = []
     held: list[str] = []
     used = 0
@@ -214,7 +214,7 @@ def _packed(parts: list[str], room: int, glue: str) -> list[str]:
 
 
 def _table_pieces(text: str, room: int) -> list[str]:
-    """A long table in parts, each under the table's own head."""
+    """Split a long table into parts, each with the table's head."""
     lines = text.split("\n")
     head = "\n".join(lines[:2])
     left = room - tokens.count(head)

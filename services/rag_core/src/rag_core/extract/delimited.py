@@ -1,4 +1,4 @@
-"""Delimited text (CSV and its kin): which mark separates the values, and the rows of values."""
+"""Delimited text (CSV and similar): which mark separates the values, and the rows of values."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from dataclasses import dataclass
 
 _MARKS = ",;\t"
 _LINES = 50
-# In a file that is named as a table a quoted cell may go over many lines.
+# In a file whose name says that it is a table, a quoted cell may span many lines.
 _NAMED_LINES = 400
-_MOST_LINES = 1_000  # of one row; a quotation mark that is not closed by then belongs to the text
-# Spreadsheet programs write and obey this first line.
+_MOST_LINES = 1_000  # of one row; a quotation mark that is still open then is part of the text
+# Spreadsheet programs write and honour this first line.
 _SEPARATOR = re.compile(r'"?sep=(.)"?\s{0,20}', re.I)
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How the values are written; `width` is the usual number of them in a row."""
+    """How the values are separated; `width` is the usual number of them in a row."""
 
     mark: str
     width: int
 
 
 def declared(line: str) -> str | None:
-    """The mark that a first line such as "sep=;" names."""
+    """Return the mark that a first line such as "sep=;" declares, if any."""
     found = _SEPARATOR.fullmatch(line.lstrip("\ufeff"))
     return found[1] if found else None
 
 
 def form(text: str) -> Form | None:
-    """How a file that is named as a table is written: most of its rows have the mark, and many agree."""
+    """Detect the form of a file named as a table: most rows have the mark, many the same number of it."""
     lines = text.splitlines(keepends=True)
     if lines and (mark := declared(lines[0])) is not None:
         widths = Counter(map(len, rows(lines[1 : _NAMED_LINES + 1], Form(mark, 0))))
         return Form(mark, widths.most_common(1)[0][0] if widths else 1)
-    # The last line may be cut off where the look ended.
+    # The last line may be cut off at the end of the sample.
     kept = lines[:_NAMED_LINES] if len(lines) > _NAMED_LINES or len(text) < 60_000 else lines[:-1]
     best: tuple[int, int, int, str] | None = None
     for mark in (*_MARKS, "|"):
@@ -50,7 +50,7 @@ def form(text: str) -> Form | None:
             continue
         many = sum(parted.values())
         width = max(parted, key=lambda one: (parted[one], one))
-        # Lines above the head are few; a list of names or a letter has no mark in most of its lines.
+        # Few lines come above the head; in a list of names or a letter most lines have no mark.
         if many * 2 > widths.total() and parted[width] * 3 >= many:
             best = max(best or (0, 0, 0, ""), (many, parted[width], width, mark))
     return Form(best[3], best[2]) if best else None
@@ -82,7 +82,7 @@ def _agrees(text: str, mark: str) -> bool:
 
 
 def rows(lines: Iterable[str], how: Form) -> Iterator[list[str]]:
-    """Rows of values; a quotation mark that quotes nothing is a sign of the text, and costs no row after it.
+    """Yield rows of values; a stray quotation mark is part of the text and swallows no later rows.
 
     A blank line gives an empty row.
     """
@@ -113,7 +113,7 @@ def rows(lines: Iterable[str], how: Form) -> Iterator[list[str]]:
 
 
 def _is_strict(lines: list[str], how: Form) -> bool:
-    """Whether lines are one row by the rules, of the usual number of values."""
+    """Whether the lines are strictly valid as one row with the usual number of values."""
     try:
         return [len(row) for row in csv.reader(lines, delimiter=how.mark, strict=True)] == [how.width]
     except csv.Error:

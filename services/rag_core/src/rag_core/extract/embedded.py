@@ -1,4 +1,4 @@
-"""Files embedded in Office files: as they are, or within the OLE container that older programs use."""
+"""Files embedded in Office files: directly, or within the OLE container that older programs use."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LONGEST_NAME = 500
 
 
 def embedded(data: bytes, name: str, read: Reader, page: int, level: int = 1) -> Iterator[Item]:
-    """Blocks of an embedded file, or its name with the reason why it was not read."""
+    """Yield the blocks of an embedded file, or its name and why it was not read."""
     if data.startswith(OLE):
         if _is_equation(data):
             yield from unread(
@@ -37,14 +37,14 @@ def embedded(data: bytes, name: str, read: Reader, page: int, level: int = 1) ->
 
 
 def linked(address: str) -> Iterator[Item]:
-    """A note of a file that the document shows and does not hold."""
+    """Yield a note about a file that the document links to but does not contain."""
     name = PureWindowsPath(address).name or address
     message = f"the linked file {name} is not in the document; add it by itself"
     yield Note(Part.ATTACHMENT, read=False, message=message)
 
 
 def ole1(data: bytes, kind: str) -> tuple[bytes, str, str]:
-    """An object as RTF holds it (MS-OLEDS 2.2): its file, a name, and a linked one's address."""
+    """Read an object as RTF stores it (MS-OLEDS 2.2): its file, a name, and the address if it is linked."""
     form = int.from_bytes(data[4:8], "little")
     texts, at = [], 8
     for _ in range(3):
@@ -70,7 +70,7 @@ def _is_equation(data: bytes) -> bool:
 
 
 def _unpacked(data: bytes, name: str) -> tuple[bytes, str]:
-    """The file within the container and its name; the container itself when it is an old Office file."""
+    """Return the file within the container and its name; the container itself if it is an old Office file."""
     try:
         with olefile.OleFileIO(io.BytesIO(data)) as ole:
             for stream in _WHOLE:
@@ -84,9 +84,9 @@ def _unpacked(data: bytes, name: str) -> tuple[bytes, str]:
 
 
 def _native(data: bytes, name: str) -> tuple[bytes, str]:
-    """The parts of an "Ole10Native" stream: size, flags, label, path, more of these, size and content.
+    """Read an "Ole10Native" stream: size, flags, label, path, more of these, then size and content.
 
-    Some programs store the size and the content only.
+    Some programs store only the size and the content.
     """
     if data[4:6] != _LABELLED:
         return data[4 : 4 + int.from_bytes(data[:4], "little")], name
@@ -100,7 +100,7 @@ def _native(data: bytes, name: str) -> tuple[bytes, str]:
 
 
 def _unicode_label(rest: bytes) -> str:
-    """The second of the texts in UTF-16 that newer programs put after the content, after the path."""
+    """Return the label in UTF-16, the second of the texts that newer programs put after the content."""
     size = 0
     for _ in range(2):
         rest = rest[2 * size :]

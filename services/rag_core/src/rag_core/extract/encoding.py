@@ -1,7 +1,7 @@
-"""Bytes to text: what a file says of its encoding, what its bytes show, and an honest "unsure".
+"""Bytes to text: the encoding that a file declares or that its bytes show, or an explicit "unsure".
 
-Text in the wrong encoding is worse than none: it is searched, found and quoted. So a guess counts only
-where the bytes leave little doubt; else the file is refused, and saving it as UTF-8 is a small thing to ask.
+Text in the wrong encoding is worse than none: it is searched, found and quoted. So a guess is only accepted
+when the bytes leave little doubt; else the file is refused, and its owner can easily save it as UTF-8.
 """
 
 from __future__ import annotations
@@ -18,48 +18,48 @@ import chardet
 import webencodings
 
 _BLOCK_BYTES = 1024 * 1024
-# The lines that tell most, those beyond ASCII, up to so many bytes.
+# Maximum size of the sample: lines with bytes beyond ASCII, which reveal most.
 _SAMPLE_BYTES = 64 * 1024
 _BOMS = {
     codecs.BOM_UTF8: "utf-8-sig",
-    codecs.BOM_UTF32_LE: "utf-32",  # begins as UTF-16's, so it is asked for first
+    codecs.BOM_UTF32_LE: "utf-32",  # has UTF-16's mark as its prefix, so it is checked first
     codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 _ISO_2022_JP = re.compile(rb"\x1b\$[@B]|\x1b\([JI]")
-# The newest superset of each: programs write its letters under the older name.
+# The newest superset of each: programs write its characters under the older name.
 _SUPERSETS = {"gb2312": "gb18030", "gbk": "gb18030", "big5": "cp950", "shift_jis": "cp932", "euc-kr": "cp949"}
 _MULTIBYTE = {"gb18030", "cp950", "big5hkscs", "cp932", "cp949", "euc_jp", "iso2022_jp"}
-# Confidence of the detector, by trial on sentences of five words and up in 20 encodings: from _SURE on its
-# answer was right, from _LIKELY on it was right where the letters make words, too.
+# Confidence of the detector, measured on sentences of at least five words in 20 encodings: from _SURE up its
+# answer was right, from _LIKELY up it was right if the letters also form words.
 _SURE = 0.15
 _LIKELY = 0.06
-_LEAST_VALID = 3  # whole UTF-8 characters for each byte that fits none
+_LEAST_VALID = 3  # whole UTF-8 characters for each invalid byte
 
 
 class NotText(ValueError):  # noqa: N818 - said of the file
-    """The bytes are no text."""
+    """The bytes are not text."""
 
 
 class Unsure(ValueError):  # noqa: N818 - said of the file
-    """The bytes are text, but several encodings would do."""
+    """The bytes are text, but several encodings are possible."""
 
     advice = "its encoding is not certain, and a wrong one would spoil its words; save it as UTF-8"
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How bytes are read: Python's codec, and what a person should know of it."""
+    """How bytes are decoded: Python's codec, and what users should know about it."""
 
     codec: str
-    detected: bool = False  # nothing said so: the bytes themselves did
-    invalid: int = 0  # bytes that fit no character
+    detected: bool = False  # not declared: found from the bytes themselves
+    invalid: int = 0  # bytes that are no character in it
 
     @property
     def remark(self) -> str:
-        """For the reading report; empty when there is nothing to say."""
+        """The remark for the reading report; empty when there is nothing to report."""
         if self.invalid:
             many = "1 byte is" if self.invalid == 1 else f"{self.invalid:,} bytes are"
             return f"{many} no text in {self.codec.upper()} and stand as \ufffd"
@@ -69,7 +69,7 @@ class Encoding:
 
 
 def of_file(path: Path) -> Encoding:
-    """The encoding of a file, read to its end; raises NotText or Unsure."""
+    """Detect the encoding of a file, read to its end; raises NotText or Unsure."""
     evidence = _Evidence()
     with path.open("rb") as file:
         while block := file.read(_BLOCK_BYTES):
@@ -78,16 +78,16 @@ def of_file(path: Path) -> Encoding:
 
 
 def of_bytes(data: bytes, *, partial: bool = False) -> Encoding:
-    """The encoding of these bytes; `partial` ones may end within a character. Raises NotText or Unsure."""
+    """Detect the encoding of bytes; `partial` ones may end within a character. Raises NotText or Unsure."""
     evidence = _Evidence()
     evidence.add(data)
     return evidence.encoding(partial=partial)
 
 
 def decoded(data: bytes, label: str = "") -> tuple[str, Encoding]:
-    """The text of a part whose `label` (as in a mail or a page) may be missing, too narrow or wrong.
+    """Decode a part whose `label` (as in a mail or a page) may be missing, too narrow or wrong.
 
-    It is never refused: what fits no character becomes U+FFFD, and the encoding counts it.
+    Nothing is refused: an invalid byte becomes U+FFFD, and the encoding counts it.
     """
     codec = _labelled(label)
     for attempt in _attempts(data, codec):
@@ -105,7 +105,7 @@ def _attempts(data: bytes, codec: str) -> Iterator[Encoding]:
             yield Encoding(name)
     if codec in _MULTIBYTE or codec.startswith("utf"):
         yield Encoding(codec)
-    # Hardly any text in another encoding happens to be UTF-8.
+    # Text in another encoding is hardly ever valid UTF-8 by chance.
     yield Encoding("utf-8")
     if codec:
         yield Encoding(codec)
@@ -118,7 +118,7 @@ def _attempts(data: bytes, codec: str) -> Iterator[Encoding]:
 
 
 def _labelled(label: str) -> str:
-    """Python's codec for a label, by the rules of the WHATWG: "latin1" means windows-1252. Unknown: empty."""
+    """Return Python's codec for a label by the WHATWG rules ("latin1" is windows-1252); empty if unknown."""
     known = webencodings.lookup(label)
     if known is not None:
         name = known.name
@@ -130,7 +130,7 @@ def _labelled(label: str) -> str:
 
 
 class _Evidence:
-    """What the bytes of one file show, gathered block by block."""
+    """What the bytes of one file reveal, collected block by block."""
 
     def __init__(self) -> None:
         self._start = b""
@@ -167,7 +167,7 @@ class _Evidence:
             return self._wide()
         if _ISO_2022_JP.search(self._start) and _is_text(self._start, "iso2022_jp"):
             return Encoding("iso2022_jp", detected=True)
-        # Control characters say that it is no text at all.
+        # With this many control characters it is not text at all.
         if self._controls > self._size // 1000:
             raise NotText("control characters")
         if self._invalid == 0:
@@ -177,12 +177,12 @@ class _Evidence:
         return _of_sample(bytes(self._sample))
 
     def _wide(self) -> Encoding:
-        """UTF-16 or 32 without a mark: every second byte, or three of four, of plain letters is zero."""
+        """Detect UTF-16 or 32 without a BOM: in plain letters every other byte, or three of four, is zero."""
         data = self._start[: len(self._start) // 4 * 4]
         found = [codec for codec in _WIDE if _is_text(data, codec)]
         if not found:
             raise NotText("zero bytes")
-        # In the wrong order Latin letters look like Chinese ones.
+        # In the wrong byte order Latin letters look like Chinese ones: prefer the codec with most plain ones.
         return Encoding(max(found, key=lambda codec: _plain(data.decode(codec))), detected=True)
 
 
@@ -190,13 +190,13 @@ _CONTROLS = [bytes([number]) for number in range(32) if number not in b"\0\t\n\r
 
 
 def _is_text(data: bytes, codec: str) -> bool:
-    """Whether the bytes decode to letters, signs and blanks, most of them of the same few blocks."""
+    """Whether the bytes decode to letters, symbols and blanks, most of them from the same few blocks."""
     try:
         text = data.decode(codec)
     except UnicodeDecodeError:
         return False
     kinds = {unicodedata.category(c) for c in text if not c.isspace()}
-    # Bytes in the wrong order give blanks from everywhere in the table, and letters from everywhere else.
+    # Bytes in the wrong order decode to unassigned code points and letters scattered over the whole table.
     if not text or kinds & {"Cc", "Cn", "Co", "Cs"}:
         return False
     plain = _plain(text)
@@ -208,7 +208,7 @@ def _plain(text: str) -> int:
 
 
 def _of_sample(data: bytes) -> Encoding:
-    """The one-byte or East Asian encoding that these lines are in; raises Unsure."""
+    """Detect the one-byte or East Asian encoding of these lines; raises Unsure."""
     found = chardet.detect(data)
     codec, confidence = str(found["encoding"] or ""), float(found["confidence"] or 0.0)
     codec = _SUPERSETS.get(codec.lower(), codec)
@@ -242,7 +242,7 @@ _EAST_ASIAN = {"CJK", "HIRAGANA", "KATAKANA", "HANGUL", "FULLWIDTH", "HALFWIDTH"
 
 
 def _worded(text: str) -> bool:
-    """Whether what is beyond ASCII makes words: no sign within a word, no word of two alphabets."""
+    """Whether the characters beyond ASCII form words: no symbol within a word, no word of two alphabets."""
     for before, character in pairwise(text):
         if character.isascii() and before.isascii():
             continue
@@ -254,7 +254,7 @@ def _worded(text: str) -> bool:
             and not other.isascii()
             and unicodedata.category(other) in {"So", "Sm", "Sk", "No", "Sc"}
         ):
-            # A sign between letters tells the wrong table; "m\u00b2" and "Ragdock\u2122" are written.
+            # A symbol between letters reveals the wrong table, but "m\u00b2" and "Ragdock\u2122" are valid.
             if other in "\u00b2\u00b3\u00b0\u00aa\u00ba\u20ac\u2122\u00ae\u00a9\u2019" and before is one:
                 continue
             return False
@@ -270,6 +270,6 @@ def _script(character: str) -> str:
 
 
 def _scripts(text: str) -> set[str]:
-    """The alphabets of its letters, ASCII left out; East Asian writing counts as one."""
+    """Return the alphabets of the text's letters, without ASCII; East Asian scripts count as one."""
     found = {_script(c) for c in set(text) if c.isalpha() and not c.isascii()}
     return {"CJK"} if found and found <= _EAST_ASIAN else found

@@ -11,7 +11,7 @@ _SWITCH = re.compile(r"\\[A-Za-z]{1,2}(?:[ ]?\d{1,4})?")
 
 
 def of_field(code: str) -> str:
-    """The parts of an equation of older programs (a field's code, EQ); no other code is text."""
+    """Return the parts of an older program's equation (field code EQ); empty for any other code."""
     code = code.strip()
     return _SWITCH.sub(" ", code[2:]).strip() if code[:3].upper() in {"EQ ", "EQ\\"} else ""
 
@@ -70,7 +70,7 @@ def _part(element: Any, name: str) -> str:
 
 
 def _property(element: Any, holder: str, name: str, usual: str) -> str:
-    """A sign that the element's own properties name; one named without a value is none at all."""
+    """Return a character set in the element's properties; a property without a value means none."""
     found = element.find(f"{_MATH}{holder}/{_MATH}{name}")
     return str(found.get(f"{_MATH}val") or "") if found is not None else usual
 

@@ -1,4 +1,4 @@
-"""Office files saved as XML, packed as the archive that they stand for."""
+"""Office files saved as a single XML file, repacked as the equivalent archive."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ Entry = tuple[str, str, bytes]
 
 
 def is_flat(root: Any) -> bool:
-    """Whether this is Word's "XML document" of 2007 and later, or what other programs save so."""
+    """Whether this is an "XML document" of Word 2007 or later, or of another program in that format."""
     return bool(root.tag == f"{_PACKAGE}package")
 
 
 @contextmanager
 def packed(root: Any) -> Iterator[Path]:
-    """The archive that the file stands for, for as long as it is read."""
+    """Provide the equivalent archive as a temporary file."""
     with tempfile.NamedTemporaryFile(prefix="flat-") as made:
         try:
             pack(made, _parts(root))
@@ -42,7 +42,7 @@ def packed(root: Any) -> Iterator[Path]:
 
 
 def pack(into: IO[bytes], parts: Iterable[Entry]) -> None:
-    """Write an Office file of these parts, one after the other."""
+    """Write an Office file with these parts, one after the other."""
     types = []
     with zipfile.ZipFile(into, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, kind, content in parts:

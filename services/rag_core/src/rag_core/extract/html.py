@@ -1,4 +1,4 @@
-"""HTML by BeautifulSoup and lxml: headings, paragraphs, lists, listings and tables of the page's own text."""
+"""HTML by BeautifulSoup and lxml: headings, paragraphs, lists, listings and tables of a page."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ _BOUNDARIES = {
     "legend", "li", "main", "menu", "ol", "p", "pre", "search", "section", "summary", "table", "tbody",
     "tfoot", "thead", "tr", "ul",
 }  # fmt: skip
-# They part words, though not paragraphs.
+# These separate words, but not paragraphs.
 _CELLS = {"td", "th", "option", "label", "textarea", "text", "tspan", "desc"}
 _PARTED = _BOUNDARIES | _CELLS
-# Fields that nobody reads: pressed, hidden or secret.
+# Fields whose values are not text for readers: buttons, hidden or secret ones.
 _SILENT = {"hidden", "submit", "button", "reset", "image", "file", "password"}
 _DECLARED = re.compile(rb"""(?:charset|encoding)[ \t\r\n]{0,5}=[ \t\r\n]{0,5}["']?([A-Za-z0-9_:.-]{2,40})""")
 _DECLARED_WITHIN = 64 * 1024
 _MOST_COLUMNS = 1000
 _MOST_FRAMES = 3  # within frames
 _TEXT = {NavigableString, CData}
-# Marks put into the text where a block begins; no text can hold them, control characters are cleaned away.
+# Marks inserted where a block begins; text cannot contain them, since control characters are removed.
 _MARK = "\x00"
-# The number of a picture, where it is.
+# A picture's number, at its place in the text.
 _SHOWN = re.compile("\x01([0-9]{1,6})\x01")
 _HELD = "data:image/"
 _ATTRIBUTE = re.compile(f"(?<=[\"'=]){blobs.ADDRESS.pattern}", re.IGNORECASE)
@@ -73,9 +73,10 @@ def read(
     where: str = "",
     file: Callable[[str], bytes | None] = lambda address: None,
 ) -> tuple[str, Iterator[Block | Picture]]:
-    """The title of a page of HTML, its blocks, and the pictures that come with it.
+    """Return the title of a page of HTML, its blocks and its pictures.
 
-    `where` is said of pictures; `file` gives the one at an address, if any: those within the page need none.
+    `where` is the place reported for pictures. `file` returns the picture at an address, if any; pictures
+    embedded in the page need none.
     """
     if isinstance(markup, bytes):
         markup = decoded(markup)[0]
@@ -85,10 +86,10 @@ def read(
         held.append(found[0])
         return f"{_HELD}{len(held) - 1}"
 
-    # Megabytes of base64 are no attribute for a parser.
+    # Take embedded pictures out first: attributes with megabytes of base64 slow the parser down.
     markup = _ATTRIBUTE.sub(numbered, markup.replace("\x01", " "))
     with warnings.catch_warnings():
-        # XHTML is HTML with an XML declaration; the HTML parser reads it as browsers do.
+        # XHTML is HTML with an XML declaration; the HTML parser handles it as browsers do.
         warnings.simplefilter("ignore", XMLParsedAsHTMLWarning)
         warnings.simplefilter("ignore", MarkupResemblesLocatorWarning)
         soup = BeautifulSoup(markup, "lxml")
@@ -99,7 +100,7 @@ def read(
     for dropped in soup.find_all("title"):
         if dropped.find_parent("svg") is None:
             _become(dropped, "")
-    # What a browser without scripts shows is of interest only where there is nothing else.
+    # Text for browsers without scripts is only read when the page has no other.
     hidden = [(one, one.get_text()) for one in _outermost(soup, {"noscript"})]
     if _letters("".join(text for _, text in hidden)) != _letters(soup.get_text()):
         for one, _ in hidden:
@@ -129,15 +130,15 @@ def read(
 
 
 def decoded(data: bytes) -> tuple[str, str]:
-    """The markup as text, and a remark on its encoding where one is due."""
+    """Return the markup as text, and a remark on its encoding if there is one."""
     content = _DECLARED.search(data, 0, _DECLARED_WITHIN)
     text, how = encoding.decoded(data, content[1].decode("ascii") if content else "")
-    # It is text now; what it says of its bytes would mislead the parser.
+    # The markup is decoded now; its declared encoding would mislead the parser.
     return re.sub(r"^\s{0,100}<\?xml[^>]{0,200}\?>", "", text, count=1), how.remark
 
 
 def _open_frames(soup: BeautifulSoup) -> None:
-    """Put the pages that are written into a page's frames, and into theirs, into their place."""
+    """Replace frames with the pages embedded in them (srcdoc), and do so for the frames in those."""
     for _ in range(_MOST_FRAMES):
         frames = soup.find_all("iframe", srcdoc=True)
         for frame in frames:
@@ -151,7 +152,7 @@ def _open_frames(soup: BeautifulSoup) -> None:
 
 
 def _fill(soup: BeautifulSoup, marked: Callable[[str, bool], str]) -> None:
-    """Put what a person reads, but no text holds, into its place: values of fields, names of pictures."""
+    """Insert what a reader sees but the text lacks: values of fields, names of pictures."""
     for field in soup.find_all("input"):
         kind = str(field.get("type", "text")).lower()
         if kind in {"checkbox", "radio"}:
@@ -165,7 +166,7 @@ def _fill(soup: BeautifulSoup, marked: Callable[[str, bool], str]) -> None:
         if choice.has_attr("multiple"):
             chosen = [one for one in options if one.has_attr("selected")]
         _become(choice, f" {', '.join(one.get_text(' ', strip=True) for one in chosen)} ")
-    for picture in soup.find_all(["img", "area", "image"]):  # the last one within a drawing
+    for picture in soup.find_all(["img", "area", "image"]):  # "image" is in drawings (SVG)
         text = [str(picture.get(name) or "") for name in ("alt", "title", "aria-label")]
         words = picture.get_text(" ") or text[0]
         address = str(picture.get("src") or picture.get("xlink:href") or picture.get("href") or "")
@@ -175,7 +176,7 @@ def _fill(soup: BeautifulSoup, marked: Callable[[str, bool], str]) -> None:
 
 
 def _mark(soup: BeautifulSoup) -> None:
-    """Put the text of listings, tables and headings in their place, between marks, for one flat walk."""
+    """Replace listings, tables and headings with their text between marks, so that one flat walk suffices."""
     for line_break in soup.find_all("br"):
         _become(line_break, "\n")
     for pre in _outermost(soup, {"pre"}):
@@ -192,7 +193,7 @@ def _mark(soup: BeautifulSoup) -> None:
 
 
 def _layout(soup: BeautifulSoup) -> set[int]:
-    """The tables of tables, by id, in one walk: asking each for those in it takes its depth each time."""
+    """Return the ids of tables that contain tables, in one walk: searching each takes time by its depth."""
     layout: set[int] = set()
     around: list[Tag] = [soup]
     open_: list[Tag] = []
@@ -210,7 +211,7 @@ def _layout(soup: BeautifulSoup) -> set[int]:
 
 
 def _text(soup: Tag, boundary: str = f"{_MARK}T", item: str = "- ") -> str:
-    """All text in order, marked where a block begins or ends: in one walk, so that depth costs nothing."""
+    """Return all text in order, marked where a block begins or ends; one walk, so depth costs nothing."""
     written: list[str] = []
     around: list[Tag] = [soup]
     for node in soup.descendants:
@@ -226,15 +227,15 @@ def _text(soup: Tag, boundary: str = f"{_MARK}T", item: str = "- ") -> str:
                 written.append(f"{boundary}{item if node.name == 'li' else ''}")
             elif node.name in _CELLS:
                 written.append(" ")
-        elif type(node) in _TEXT:  # comments and the like are kinds of their own
+        elif type(node) in _TEXT:  # comments and the like are of other types
             written.append(str(node))
     return "".join(written)
 
 
 def _rows(table: Tag) -> list[list[str]]:
-    """The cells of a table by their places: one over several rows is repeated in each of them."""
+    """Return the cells of a table as a grid; a cell that spans several rows is repeated in each."""
     rows: list[list[str]] = []
-    above: dict[int, tuple[int, str]] = {}  # column -> further rows that its cell goes down, and its text
+    above: dict[int, tuple[int, str]] = {}  # column -> how many further rows its cell spans, and its text
     for row in _cells(table):
         cells: list[str] = []
 
@@ -256,7 +257,7 @@ def _rows(table: Tag) -> list[list[str]]:
 
 
 def _cells(table: Tag) -> list[list[tuple[Tag, list[str]]]]:
-    """The rows of cells, each with what it says; one within another, which nobody closed, comes after it."""
+    """Return rows of cells with their text; a cell within another (one left unclosed) comes after it."""
     rows: list[list[tuple[Tag, list[str]]]] = []
     around: list[Tag] = [table]
     open_: list[tuple[Tag, list[str]]] = []
@@ -293,14 +294,14 @@ def _replace(tag: Tag, kind: str, text: str, *, marked: bool = False) -> None:
 
 
 def _become(tag: Tag, text: str) -> None:
-    """The text in place of the tag, which stays as an inline one: replacing it counts all its siblings."""
+    """Put the text into the tag and make it inline: replacing the tag itself counts all its siblings."""
     tag.clear()
     tag.name = "span"
     tag.append(NavigableString(text))
 
 
 def _outermost(soup: BeautifulSoup, names: set[str]) -> list[Tag]:
-    """The tags of these names that lie in no other of them: those within go with them."""
+    """Return the tags of these names that are not within another of them."""
     found: list[Tag] = []
     around: list[Tag] = [soup]
     within = 0
@@ -328,7 +329,7 @@ def _squeezed(written: list[str]) -> str:
 
 
 def _shown(piece: str, pictures: list[Picture]) -> Iterator[Picture]:
-    """The pictures that stand in a piece: they come after it, since most stand in a line of text."""
+    """Yield the pictures in a piece of text; they follow the piece, since most are within a line."""
     for number in map(int, _SHOWN.findall(piece)):
         yield from pictures[number : number + 1]
 

@@ -1,4 +1,4 @@
-"""E-mail (.eml, .emlx, mbox): who, when, what about; every part of the text; attachments as files."""
+"""E-mail (.eml, .emlx, mbox): headers, every part of the text, and attachments as files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from rag_core.extract.blocks import (
 
 _SHOWN = ("From", "To", "Cc", "Bcc", "Date", "Subject")
 _MAX_DEPTH = 3
-# What is between the letters of an mbox, and before a single one that a program exported.
+# The line before each message of an mbox, and before a single message that some programs export.
 _SEPARATOR = re.compile(rb"From \S.{0,200}\d{4}\s*$")
 _LENGTH = re.compile(rb"\d{1,12}\s*$")  # Apple Mail's files begin with it
 _LINKS = re.compile(r"\S{1,20}://\S+|\[(?:image|cid)[^\]]{0,200}\]|\[\d{1,3}\]")
@@ -51,9 +51,9 @@ _TNEF = {"application/ms-tnef", "application/vnd.ms-tnef"}
 
 
 def parse(path: Path, read: Reader) -> Iterator[Item]:
-    """Head and blocks of a message, or of each message of a mailbox; a message of a mailbox is a page.
+    """Head and blocks of a message, or of a mailbox, where each message counts as a page.
 
-    `read` gives the blocks of an attached file; whatever is wrong with that must come as Unreadable.
+    `read` gives the blocks of an attached file and must raise Unreadable for every fault.
     """
     with path.open("rb") as file:
         letters = sum(1 for _ in _letters(file))
@@ -76,12 +76,12 @@ def parse(path: Path, read: Reader) -> Iterator[Item]:
 
 
 def _letters(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """The messages of a file: one, or those of a mailbox, separated by their "From " lines."""
+    """Yield the messages of a file: one, or those of a mailbox, separated by "From " lines."""
     held: list[bytes] = []
     blank, left = True, math.inf
     for number, line in enumerate(lines):
         if number == 0 and _LENGTH.fullmatch(line):
-            left = int(line)  # after the message Apple Mail keeps notes of its own
+            left = int(line)  # Apple Mail stores metadata after the message
             continue
         if left <= 0:
             break
@@ -92,7 +92,7 @@ def _letters(lines: Iterable[bytes]) -> Iterator[bytes]:
             held = []
             continue
         blank = not line.strip()
-        # A line of text that looked like a separator was quoted when it was stored.
+        # A text line that looks like a separator was quoted when it was stored.
         held.append(line[1:] if line.startswith(b">From ") else line)
     if held:
         yield b"".join(held)
@@ -106,21 +106,21 @@ def _header(message: EmailMessage, name: str) -> str:
         AttributeError,
         IndexError,
         TypeError,
-    ):  # the header parser trips over some of the worst
+    ):  # the header parser fails on some malformed ones
         return ""
 
 
 class _Letter:
-    """One message: what its parts give, in their order."""
+    """One message: the content of its parts, in order."""
 
     def __init__(self, read: Reader, page: int, where: str) -> None:
         self._read = read
         self._page = page
-        self._where = where  # of its pictures
+        self._where = where  # place reported for its pictures
         self._files = 0
 
     def items(self, message: EmailMessage, depth: int = 0) -> Iterator[Item]:
-        """Headers, text and attachments of the message and of those within it."""
+        """Yield headers, text and attachments of the message and of the messages within it."""
         lines = [f"{name}: {value}" for name in _SHOWN if (value := _header(message, name))]
         yield from blocks(BlockKind.TEXT, "\n".join(lines), self._page)
         yield from self._part(message, depth)
@@ -159,7 +159,7 @@ class _Letter:
             yield from self._text(part, kind)
 
     def _richest(self, part: EmailMessage, depth: int) -> Iterator[Item]:
-        """One of the editions of the same text: the HTML one when the plain one lacks its words."""
+        """Yield one of the alternatives of the same text: HTML if the plain one lacks its words."""
         inner = [one for one in part.iter_parts() if isinstance(one, EmailMessage)]
         plain = next((one for one in inner if one.get_content_type() == "text/plain"), None)
         rest = [one for one in inner if one is not plain and one.get_content_type() != "text/calendar"]
@@ -175,7 +175,7 @@ class _Letter:
                 yield from self._part(one, depth)
 
     def _both(self, plain: list[Item], other: list[Item]) -> Iterator[Item]:
-        """The edition with more of the words, then what only the other one says."""
+        """Yield the alternative with more of the words, then what only the other one contains."""
         if _holds(_text(plain), _text(other)):
             first, second = plain, other
         else:
@@ -207,14 +207,14 @@ class _Letter:
                 yield from blocks(BlockKind.TEXT, paragraph, self._page)
 
     def _fields(self, part: EmailMessage) -> Iterator[Item]:
-        """What a program reports: why a message was not delivered, that it was read."""
+        """Yield a program's report: why a message was not delivered, or that it was read."""
         for inner in part.iter_parts():
             if isinstance(inner, EmailMessage):
                 fields = "\n".join(f"{name}: {_header(inner, name)}" for name in dict.fromkeys(inner.keys()))
                 yield from blocks(BlockKind.TEXT, fields, self._page)
 
     def _elsewhere(self, part: EmailMessage) -> Iterator[Item]:
-        """An attachment that the message only points at; nobody goes there."""
+        """Report an attachment that the message only links to; it is not fetched."""
         text = [f"{name} {value}" for name in _ELSEWHERE if (value := _parameter(part, name))]
         place = f" ({', '.join(text)})" if text else ""
         name = part.get_filename() or "kept elsewhere"
@@ -223,7 +223,7 @@ class _Letter:
         )
 
     def _piece(self, part: EmailMessage) -> Iterator[Item]:
-        """A message that was sent in pieces, of which each came as a message of its own."""
+        """Report a fragment of a message that was sent as several messages."""
         number, total = _parameter(part, "number") or "?", _parameter(part, "total") or "?"
         yield Note(
             Part.TEXT,
@@ -265,9 +265,9 @@ class _Letter:
 
 
 def _whole(message: EmailMessage, stored: str) -> EmailMessage:
-    """The message that was attached; some programs encode it, which the standard forbids."""
+    """Return an attached message; some programs encode it, although the standard forbids that."""
     decode = _ENCODED.get(stored.strip().lower())
-    # Others only say so, and the message is there as it is.
+    # Some programs only declare an encoding, and the message is not encoded.
     if decode is None:
         return message
     try:
@@ -281,7 +281,7 @@ def _whole(message: EmailMessage, stored: str) -> EmailMessage:
 
 
 def _holds(plain: str, other: str) -> bool:
-    """Whether the plain edition has nearly all words of the other one; a placeholder has not."""
+    """Whether the plain alternative has nearly all words of the other one; a placeholder has not."""
     words = _words(other)
     return len(words & _words(plain)) * 10 >= len(words) * 8
 
@@ -291,13 +291,13 @@ def _text(items: list[Item]) -> str:
 
 
 def _words(text: str) -> set[str]:
-    """The words that editions of a text share: not the addresses of links, their numbers, or signs."""
+    """Return the words that alternatives of a text share: no addresses or numbers of links, no symbols."""
     found = re.findall(r"\w+", _LINKS.sub(" ", text).lower())
     return {word for word in found if len(word) > 1 or word.isdigit()}
 
 
 def _stands_in(item: Item) -> bool:
-    """Whether a block only says that there is another edition."""
+    """Whether a block only says that there is another alternative."""
     return isinstance(item, Block) and len(item.text) < 300 and bool(_PLACEHOLDER.search(item.text))
 
 
@@ -307,7 +307,7 @@ def _payload(part: EmailMessage) -> bytes:
 
 
 def _parameter(part: EmailMessage, name: str) -> str:
-    """A parameter of a part's type, on one line."""
+    """Return a parameter of a part's content type, on one line."""
     value = part.get_param(name)
     return clean(collapse_rfc2231_value(value)).replace("\n", " ")[:_LONGEST_PLACE] if value else ""
 
@@ -317,6 +317,6 @@ def _decoded(part: EmailMessage) -> tuple[str, encoding.Encoding]:
 
 
 def _unquoted(text: str) -> str:
-    """The text without the marks of a quoted reply at its lines' beginnings."""
+    """Return the text without the marks of a quoted reply at the beginning of lines."""
     lines = text.replace("\r\n", "\n").split("\n")
     return "\n".join(line.lstrip("> ") if line.startswith(">") else line for line in lines)

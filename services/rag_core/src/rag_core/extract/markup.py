@@ -28,17 +28,17 @@ from rag_core.extract.blocks import (
 from rag_core.extract.sniff import sniff
 
 _FLAT = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}document"
-_MOST_FIELD = 80  # signs; longer text speaks for itself
-# Attributes in which formats keep text for people, as OPML does all of it.
+_MOST_FIELD = 80  # characters; a longer text needs no field name
+# Attributes in which some formats keep readable text; OPML keeps all of it there.
 _SAID = ("title", "name", "label", "text", "value", "caption", "description", "summary", "comment")
 _MOST_BYTES = 100 * 1024 * 1024
 
 
 def parse(path: Path, read: Reader) -> Iterator[Item]:
-    """Head and blocks of an XML file, by its outermost element; `read` gives those of files within."""
+    """Head and blocks of an XML file, by its root element; `read` gives those of embedded files."""
     if path.stat().st_size > _MOST_BYTES:
         raise Unreadable("too_large", "the file is over 100 MiB of XML; split it")
-    # No entity and no address of a stranger's file is followed; a part that is damaged costs only itself.
+    # An untrusted file: resolve no entities, follow no addresses. Recover: only a damaged part is lost.
     parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False, recover=True)
     root = etree.parse(str(path), parser).getroot()
     if root is None:
@@ -152,9 +152,9 @@ def _drawing(root: Any) -> tuple[str, int, Iterator[Item]]:
 
 
 def _any(root: Any) -> tuple[str, int, Iterator[Item]]:
-    """The text of each element that holds some itself, with what is marked within it.
+    """Read any other XML: the text of each element that has some of its own, with the markup within it.
 
-    A short value is nothing without the name of its element, and those of one record belong together.
+    A short value means nothing without the name of its element, and the values of one record belong together.
     """
 
     def items() -> Iterator[Item]:
@@ -186,7 +186,7 @@ def _any(root: Any) -> tuple[str, int, Iterator[Item]]:
 
 
 def _holds_text(part: Any) -> bool:
-    """Whether the element has text of its own, before, between or after those within it."""
+    """Whether the element has text of its own, before, between or after its children."""
     return bool((part.text or "").strip()) or any((inner.tail or "").strip() for inner in part)
 
 

@@ -1,4 +1,4 @@
-"""Jupyter notebooks: the text and the code of their cells, and the text of their results."""
+"""Jupyter notebooks: the text and the code of cells, and the text of their output."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _cell(cell: dict[str, Any]) -> Iterator[Item]:
 
 
 def _pictures(data: object, where: str) -> Iterator[Picture]:
-    """A picture, which may be there in several formats."""
+    """Yield an output's picture, which may be stored in several formats."""
     formats = data if isinstance(data, dict) else {}
     found = [blobs.decoded(_joined(written)) for kind, written in formats.items() if kind in _READ]
     if found or any(str(kind).startswith("image/") for kind in formats):
@@ -66,7 +66,7 @@ def _results(cell: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _joined(value: object) -> str:
-    """Notebooks keep a text as one string or as a list of lines."""
+    """Return a text, which notebooks store as one string or as a list of lines."""
     if isinstance(value, list):
         return "".join(str(one) for one in value)
     return value if isinstance(value, str) else ""

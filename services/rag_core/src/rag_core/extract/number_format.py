@@ -1,7 +1,7 @@
-"""Values of cells as Excel shows them by their number format.
+"""Formats values of cells by their number format, as Excel does.
 
-The format language: ECMA-376 part 1, section 18.8.31 (numFmts). What it draws for alignment only (`_x`, `*x`)
-is a blank or nothing here; colours and locales are left out, and names of months are English.
+The format language: ECMA-376 part 1, section 18.8.31 (numFmts). What only serves alignment (`_x`, `*x`)
+becomes a blank or nothing; colours and locales are ignored, and names of months are English.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ _TOKENS = re.compile(
 )
 _CONDITION = re.compile(r"(<=|>=|<>|<|>|=)(-?[\d.]+)$")
 _ELAPSED = re.compile(r"^[hms]+$", re.I)
-_MOST = 1e20  # beyond, and for what is no number, places make no sense
-_LONGEST = 255  # characters of a format that Excel takes
-_EXACT = Context(prec=_LONGEST + 25)  # its places, and the figures before them
+_MOST = 1e20  # digits make no sense for larger values or NaN
+_LONGEST = 255  # characters of a format that Excel accepts
+_EXACT = Context(prec=_LONGEST + 25)  # the format's decimals, and the digits before them
 _EPOCH = datetime(1899, 12, 30)
-# Built-in format 14 is the short date of whoever looks (9/20/2018, 20.09.2018). The file does not
-# say which, so that days and months would be taken for each other.
+# Built-in format 14 is the short date of the viewer's locale (9/20/2018, 20.09.2018). The file does not say
+# which, so days and months could be confused: show the ISO date.
 _LOCAL_DATE, _CLEAR_DATE = "mm-dd-yy", "yyyy-mm-dd"
 Token = tuple[str, str]
 
 
 def shown(value: object, code: str | None) -> str:
-    """A cell's value as its format shows it; whatever the format cannot show comes as it is."""
+    """Return a cell's value as its format shows it; a value that the format cannot show is left as it is."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -44,10 +44,10 @@ def shown(value: object, code: str | None) -> str:
     if isinstance(value, datetime | date | time | timedelta):
         return _moment(value, sections[0]) or str(value)
     if isinstance(value, int | float):
-        # A format may hide a value (;;;), but it is there, and others count on it.
+        # A format may hide a value (;;;), but formulas use it, so it is shown.
         try:
             return (_number(float(value), sections) if abs(value) < _MOST else "") or _general(float(value))
-        except ArithmeticError:  # so many places, per cents or thousands that no number fits
+        except ArithmeticError:  # more decimals, per cent signs or thousands than a number can have
             return _general(float(value))
     return str(value)
 
@@ -65,7 +65,7 @@ def _sections(code: str) -> tuple[tuple[Token, ...], ...]:
 
 
 def _text(value: str, sections: tuple[tuple[Token, ...], ...]) -> str:
-    """The fourth section, or a single one with @, is for text."""
+    """Format a text with the fourth section, or with a single one that has @."""
     section = sections[3] if len(sections) > 3 else sections[0]
     if ("other", "@") not in section:
         return value
@@ -78,7 +78,7 @@ def _plain(token: Token) -> str:
         return text
     if kind == "space":
         return " "
-    if kind == "bracket":  # a currency is in brackets with its locale: [$€-407]
+    if kind == "bracket":  # a currency is written in brackets with its locale: [$€-407]
         return (
             text[1:].rpartition("-")[0] or text[1:]
             if text.startswith("$") and not text.startswith("$-")
@@ -106,7 +106,7 @@ def _number(value: float, sections: tuple[tuple[Token, ...], ...]) -> str:
 
 
 def _chosen(value: float, sections: tuple[tuple[Token, ...], ...]) -> tuple[tuple[Token, ...], float]:
-    """The section for a value: by its condition, else for positive, negative and zero, in this order."""
+    """Return the section for a value: by its condition, else by sign (positive, negative, zero)."""
     numeric = sections[:3] if len(sections) > 3 else sections
     others = list(numeric)
     for section in numeric:
@@ -118,7 +118,7 @@ def _chosen(value: float, sections: tuple[tuple[Token, ...], ...]) -> tuple[tupl
                          "=": value == limit, "<>": value != limit}[sign]  # fmt: skip
                 if holds:
                     return section, abs(value) if len(numeric) > 1 else value
-    if len(others) < len(numeric):  # what no condition is true of goes to the section without one
+    if len(others) < len(numeric):  # a value that meets no condition uses the section without one
         return (others[0], value) if others else ((("general", "General"),), value)
     if value < 0 and len(numeric) > 1:
         return numeric[1], -value
@@ -128,14 +128,14 @@ def _chosen(value: float, sections: tuple[tuple[Token, ...], ...]) -> tuple[tupl
 
 
 def _general(value: float) -> str:
-    """A value without a format; a large one has all of its 15 figures, for it may name an account."""
+    """Format a value in General; a large one keeps all 15 digits, since it may be an account number."""
     if math.isfinite(value) and value.is_integer() and abs(value) < 1e15:
         return str(int(value))
     return f"{value:.{15 if abs(value) >= 1e9 else 10}g}".upper()
 
 
 def _digits(value: float, section: tuple[Token, ...]) -> str:
-    """A value in the places that the section has for digits; what is between them stays."""
+    """Fill a value into the section's digit placeholders; the text between them stays."""
     places = "".join(content for kind, content in section if kind == "digits")
     if "/" in places:
         return _fraction(value, section, places)
@@ -150,7 +150,7 @@ def _digits(value: float, section: tuple[Token, ...]) -> str:
         power_places = len(_after_exponent(section))
         figure = f"{mantissa}E{power[0]}{str(int(power[1:])).zfill(power_places)}"
     else:
-        # Half a unit goes up, as in Excel, and by the figure that is written: 2.675 is 2.68.
+        # Round half up, as Excel does, by the decimal value shown: 2.675 becomes 2.68.
         exact = Decimal(repr(value)).quantize(Decimal(1).scaleb(-len(decimals)), ROUND_HALF_UP, _EXACT)
         figure = _optional(f"{exact:{',' if ',' in whole else ''}f}", decimals)
         lacking = whole.count("0") - len(figure.partition(".")[0].replace(",", ""))
@@ -170,7 +170,7 @@ def _after_exponent(section: tuple[Token, ...]) -> str:
 
 
 def _parted(figure: str, section: tuple[Token, ...]) -> list[str]:
-    """The figure in as many parts as other signs cut its places into: 000-0000 for a telephone number."""
+    """Split a number at the other characters between placeholders: 000-0000 for a telephone number."""
     runs = [len(text) for kind, text in section if kind == "digits"]
     parts: list[str] = []
     for width in reversed(runs[1:]):
@@ -180,7 +180,7 @@ def _parted(figure: str, section: tuple[Token, ...]) -> list[str]:
 
 
 def _optional(figure: str, decimals: str) -> str:
-    """Without the zeros for which the format has no place (#, ?)."""
+    """Drop trailing zeros whose placeholder is optional (#, ?)."""
     spare = len(decimals) - len(decimals.rstrip("#?"))
     while spare and figure.endswith("0"):
         figure, spare = figure[:-1], spare - 1
@@ -188,7 +188,7 @@ def _optional(figure: str, decimals: str) -> str:
 
 
 def _around(figure: str, section: tuple[Token, ...]) -> str:
-    """The figure in the place of the section's digits, with its other signs around."""
+    """Put the number in place of the section's placeholders, between its other characters."""
     runs = [text for kind, text in section if kind == "digits"]
     parted = len(runs) > 1 and not "".join(runs).strip("0#?")
     parted = parted and not any(kind == "exponent" for kind, _ in section)
@@ -216,7 +216,7 @@ def _is_time(section: tuple[Token, ...]) -> bool:
 
 
 def _moment(value: object, section: tuple[Token, ...]) -> str:
-    """A date, a time or a duration by its format; by ISO 8601 where the format shows none."""
+    """Format a date, a time or a duration; as ISO 8601 if the format shows none."""
     if isinstance(value, int | float):
         days = float(value)
     elif isinstance(value, timedelta):
@@ -250,7 +250,7 @@ def _moment(value: object, section: tuple[Token, ...]) -> str:
 
 
 def _is_minutes(section: tuple[Token, ...], index: int) -> bool:
-    """Whether an m is of minutes: it follows hours, or seconds follow it."""
+    """Whether an m stands for minutes: it follows hours, or seconds follow it."""
     units = [(i, text.lower()) for i, (kind, text) in enumerate(section)
              if kind == "time" or (kind == "bracket" and _ELAPSED.match(text))]  # fmt: skip
     at = next((place for place, (i, _) in enumerate(units) if i == index), 0)

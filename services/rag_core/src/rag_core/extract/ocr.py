@@ -1,4 +1,4 @@
-"""Pictures to text by Tesseract, each in a process with a limit of its own."""
+"""Pictures to text by Tesseract, each in its own process with a time limit."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from rag_core.extract.apart import apart
 from rag_core.extract.blocks import Ocr
 
 _DPI = 300
-MAX_PIXELS = 14_000_000  # somewhat over A4 at 300 dpi; a poster is read at a lower resolution
+MAX_PIXELS = 14_000_000  # a little over A4 at 300 dpi; a poster is read at a lower resolution
 DRAWING_SECONDS = 20.0
 _SIZE = struct.Struct("<II")
-# Words and lines that Tesseract itself does not believe in come from photographs and stains.
+# Words and lines with a low confidence come from photographs and stains.
 _SURE_WORD = 30.0
 _SURE_LINE = 45.0
 _LINE_HYPHEN = re.compile(r"(?<=\w)[-\u2010]$")
@@ -40,9 +40,9 @@ class Unread(Exception):  # noqa: N818 - said of the picture
 
 
 def lines(page: pdfium.PdfPage, ocr: Ocr, seconds: float, crop: Crop = (0.0, 0.0, 0.0, 0.0)) -> list[str]:
-    """The text on the page's picture, line by line. Raises Unavailable, or Unread after so many seconds.
+    """Return the text of the rendered page by lines. Raises Unavailable, or Unread after `seconds`.
 
-    `crop` is cut off at the page's left, bottom, right and top, in points as it is shown.
+    `crop` is cut off at the page's left, bottom, right and top, in points of the page as shown.
     """
     if seconds <= 0:
         raise Unread(SLOW)
@@ -57,19 +57,19 @@ def lines(page: pdfium.PdfPage, ocr: Ocr, seconds: float, crop: Crop = (0.0, 0.0
 
 
 def _drawn(page: pdfium.PdfPage, scale: float, crop: Crop) -> bytes:
-    """The page's picture in shades of grey, after its size."""
+    """Render the page in shades of grey; returns its size, then the picture."""
     picture: Image.Image = page.render(scale=scale, grayscale=True, crop=crop).to_pil()
     return _SIZE.pack(*picture.size) + picture.tobytes()
 
 
 def recognised(picture: Image.Image, ocr: Ocr, seconds: float) -> list[str]:
-    """The text on a picture in shades of grey, line by line. Raises as `lines` does."""
+    """Return the text of a picture in shades of grey by lines. Raises as `lines` does."""
     if seconds <= 0:
         raise Unread(SLOW)
-    import pytesseract  # takes longer to load than most documents to be read
+    import pytesseract  # loading it takes longer than reading most documents
 
     try:
-        # Page segmentation 1 finds columns and turns a page that was scanned sideways.
+        # Page segmentation mode 1 finds columns and rotates a page that was scanned sideways.
         seconds = min(seconds, ocr.page_seconds)
         table = str(pytesseract.image_to_data(picture, lang=ocr.languages, config="--psm 1", timeout=seconds))
     except pytesseract.TesseractNotFoundError as error:

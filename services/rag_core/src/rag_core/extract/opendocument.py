@@ -1,4 +1,4 @@
-"""OpenDocument (.odt, .ods, .odp, .odg, .odf, templates and flat forms): what its pages show, in order."""
+"""OpenDocument (.odt, .ods, .odp, .odg, .odf, templates and flat files): what its pages show, in order."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def parse(path: Path, read: Reader) -> Iterator[Item]:
 
 
 def _flat(path: Path) -> tuple[Source, Any]:
-    """The same in a single file of markup."""
+    """Open a flat file: the whole document in a single XML file."""
     if path.stat().st_size > archive.MAX_PART_BYTES:
         size = archive.MAX_PART_BYTES // 2**20
         raise Unreadable("too_large", f"the file is over {size} MiB of markup; save it as .odt, .ods or .odp")
@@ -108,7 +108,7 @@ def _document(found: tuple[Source, Any], read: Reader) -> Iterator[Item]:
 
 
 def _named(part: Any, *, sheets: bool) -> str:
-    """A page's name, if a person gave it and no title says more; a program's own is "page1"."""
+    """Return a page's name if a user chose it and no title replaces it; generated ones are like "page1"."""
     name = str(part.get(f"{TABLE if sheets else DRAW}name") or "")
     titled = any(
         frame.get(f"{PRESENTATION}class") == "title" and "".join(frame.itertext()).strip()

@@ -1,4 +1,4 @@
-"""The names of OpenDocument's markup (OASIS OpenDocument 1.3, part 3), and what its parts are read with."""
+"""The names of OpenDocument's markup (OASIS OpenDocument 1.3, part 3), and helpers to read it."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ MATH = "{http://www.w3.org/1998/Math/MathML}"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A document's markup, and the other files of its archive by their names (none: b"")."""
+    """A document's markup, and the other files of its archive by name (b"" if missing)."""
 
     content: Any
     styles: Any
     file: Callable[[str], bytes]
 
     def style(self, element: Any, attribute: str, setting: str) -> str:
-        """A setting of the style that an element names, wherever the style keeps it."""
+        """Return a setting of the element's style, from whichever part of the style has it."""
         name = element.get(attribute)
         for style in self.content.iter(f"{STYLE}style") if name else ():
             if style.get(f"{STYLE}name") == name:
@@ -39,7 +39,7 @@ class Source:
 
 
 def parsed(data: bytes) -> Any:
-    """The root of some markup, None when there is none; no entity and no address in it is followed."""
+    """Return the root of some markup, without resolving entities or addresses; None when there is none."""
     parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False, recover=True)
     try:
         return etree.fromstring(data, parser) if data else None
@@ -48,5 +48,5 @@ def parsed(data: bytes) -> Any:
 
 
 def number(text: str | None, usual: int) -> int:
-    """A whole number of an attribute; the usual one when there is none."""
+    """Return an attribute's whole number; the default when there is none."""
     return int(text) if text and text.isdecimal() and len(text) < 8 else usual

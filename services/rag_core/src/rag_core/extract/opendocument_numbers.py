@@ -1,4 +1,4 @@
-"""Automatic numbers of OpenDocument's lists and headings, which the file keeps as styles: "3.2", "(a)"."""
+"""Automatic numbers of OpenDocument's lists and headings ("3.2", "(a)"), which the file stores as styles."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from rag_core.extract.opendocument_names import STYLE, TEXT, Source, number
 
-# Where the label of a paragraph is kept in the tree, once it is known.
+# The attribute that holds a paragraph's label in the tree once it is computed.
 LABEL = "{urn:ragdock}label"
 _ROMAN = (
     (1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"), (40, "xl"),
@@ -18,7 +18,7 @@ _Levels = dict[int, Any]
 
 
 def label(source: Source) -> None:
-    """Write each numbered paragraph's label beside it, in the document's order."""
+    """Store each numbered paragraph's label on it, in document order."""
     styles = {
         str(style.get(f"{STYLE}name")): _levels(style, f"{TEXT}list-level-style-number")
         for root in (source.styles, source.content)
@@ -42,14 +42,14 @@ def label(source: Source) -> None:
 
 
 class _Counter:
-    """The numbers of each level so far."""
+    """The current number of each level."""
 
     def __init__(self, levels: _Levels, counts: dict[int, int] | None = None) -> None:
         self.counts = dict(counts or {})
         self._levels = levels
 
     def next(self, level: int, start: int | None = None) -> str:
-        """The label of the next item of a level; empty when it has none."""
+        """Return the label of the next item of a level; empty when it has none."""
         style = self._levels.get(level)
         begin = number(style.get(f"{TEXT}start-value"), 1) if style is not None else 1
         self.counts[level] = start if start is not None else self.counts.get(level, begin - 1) + 1

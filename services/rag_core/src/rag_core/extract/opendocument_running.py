@@ -1,4 +1,4 @@
-"""What every page of an OpenDocument file repeats: headers and footers, and the words on a slide's master."""
+"""Text that every page of an OpenDocument file repeats: headers, footers, the words on a slide's master."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from rag_core.extract.opendocument_names import DRAW, PRESENTATION, STYLE, TEXT,
 from rag_core.extract.opendocument_text import FIELDS, Flow
 
 _WORD = re.compile(r"\w+")
-# Forms for slides ("Click to edit the title text format") are shown on none.
+# Placeholders ("Click to edit the title text format") are shown on no slide.
 _SHOWN = {None, "header", "footer", "date-time", "page-number"}
 
 
 def running(source: Source, flow: Flow) -> Iterator[str]:
-    """The lines of each kind of page that the document uses, each of them once."""
+    """Yield the lines of each master page that the document uses, each once."""
     text: dict[str, None] = {}
     for paragraph in [*_paragraphs(source), *_declared(source)]:
         if _counts(paragraph, line := flow.words(paragraph, fields=False)):
@@ -44,7 +44,7 @@ def _paragraphs(source: Source) -> Iterator[Any]:
 
 
 def _declared(source: Source) -> Iterator[Any]:
-    """Footers that the slides name, each kept once for all of them."""
+    """Yield the footers that slides refer to; the file stores each of them once."""
     used = {
         page.get(f"{PRESENTATION}use-{kind}-name")
         for page in source.content.iter(f"{DRAW}page")
@@ -57,6 +57,6 @@ def _declared(source: Source) -> Iterator[Any]:
 
 
 def _counts(paragraph: Any, line: str) -> bool:
-    """Whether a line says more than the number of its page ("Page 3 of 9")."""
+    """Whether a line says more than its page number ("Page 3 of 9")."""
     words = [word for word in _WORD.findall(line) if not word.isdigit()]
     return len(words) > (2 if any(True for _ in paragraph.iter(*FIELDS)) else 0)

@@ -1,4 +1,4 @@
-"""Text of OpenDocument in its order: paragraphs, lists, tables, notes, comments, and what is drawn beside."""
+"""Text of OpenDocument in order: paragraphs, lists, tables, notes, comments, and drawings beside them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from rag_core.extract.opendocument_numbers import LABEL
 from rag_core.extract.opendocument_table import rows
 
 _MAX_DEPTH = 3  # objects within objects
-# What a program fills in anew for each page or day.
+# Fields that a program updates for each page or day.
 FIELDS = {
     *(
         f"{TEXT}{name}"
@@ -64,7 +64,7 @@ class Flow:
         self._notes = 0
 
     def items(self, part: Any, page: int) -> Iterator[Item]:
-        """Blocks and notes of a part, with what is drawn in a paragraph after it."""
+        """Yield blocks and notes of a part; drawings anchored in a paragraph come after it."""
         walk = etree.iterwalk(part, events=("start",))
         for _, one in walk:
             if not isinstance(one.tag, str) or one.tag in _SILENT | _DECLARED:
@@ -77,7 +77,7 @@ class Flow:
                 yield from self.beside(page)
 
     def words(self, part: Any, *, fields: bool = True) -> str:
-        """The text of a paragraph, with what is in it as elements: blanks, breaks, notes, comments."""
+        """Return a paragraph's text, including elements in it: blanks, breaks, notes, comments."""
         written: list[str] = []
 
         def walk(element: Any) -> None:
@@ -108,7 +108,7 @@ class Flow:
         return "".join(written).strip()
 
     def cell(self, cell: Any) -> str:
-        """The text of a cell, in one piece; what is drawn in it comes after the table."""
+        """Return a cell's text in one piece; drawings in it come after the table."""
         text: list[str] = []
         for one in cell:
             if one.tag in {f"{TEXT}p", f"{TEXT}h", f"{TEXT}list"}:
@@ -120,7 +120,7 @@ class Flow:
         return " ".join(filter(None, map(str.strip, text)))
 
     def _item(self, one: Any, page: int) -> Iterator[Item] | None:
-        """What is read of an element as a whole; None when its parts are looked into."""
+        """Read an element that is handled as a whole; None if its children are to be read instead."""
         match one.tag:
             case tag if tag == f"{TEXT}p":
                 words = self.words(one)
@@ -143,7 +143,7 @@ class Flow:
             case tag if tag in {f"{DRAW}object", f"{DRAW}object-ole"}:
                 return self._object(one, page)
             case tag if tag in {f"{SVG}title", f"{SVG}desc"}:
-                # A picture says it with its name; with a shape it is text of its own.
+                # A picture's title is read with the picture; a shape's title is text of its own.
                 pictured = one.getparent().find(f"{DRAW}image") is not None
                 return blocks(BlockKind.TEXT, "" if pictured else (one.text or ""), page)
             case tag if tag == f"{DRAW}plugin":
@@ -158,7 +158,7 @@ class Flow:
         return None
 
     def beside(self, page: int) -> Iterator[Item]:
-        """What was drawn within the text read so far, and how many remarks stood in it."""
+        """Yield the drawings within the text read so far, and the counts of its comments and notes."""
         drawn, self._drawn = self._drawn, []
         for one in drawn:
             yield from self.items(one, page)
@@ -194,7 +194,7 @@ class Flow:
     def _picture(self, image: Any, page: int) -> Iterator[Item]:
         frame = image.getparent()
         if any(frame.find(f"{DRAW}{name}") is not None for name in ("object", "object-ole", "plugin")):
-            return  # how the object beside it looks
+            return  # only a preview of the object beside it
         text = [(frame.findtext(f"{SVG}{name}") or "").strip() for name in ("title", "desc")]
         words = ": ".join(filter(None, text))
         yield from blocks(BlockKind.TEXT, f"Picture: {words}" if words else "", page)
@@ -203,13 +203,13 @@ class Flow:
             yield from blocks(BlockKind.TEXT, self.words(paragraph), page)
 
     def _stored(self, image: Any) -> bytes:
-        """A picture as it is stored: in place, or in a file of the archive; none where it is only linked."""
+        """Return a picture as stored, inline or in a file of the archive; empty if it is only linked."""
         if written := image.findtext(f"{OFFICE}binary-data"):
             return decoded(written)
         return self._source.file(posixpath.normpath(posixpath.join(self._folder, str(image.get(LINK) or ""))))
 
     def _object(self, one: Any, page: int) -> Iterator[Item]:
-        """An embedded chart, formula or document: a folder of the archive, a file of it, or in place."""
+        """Read an embedded chart, formula or document: a folder or a file of the archive, or inline."""
         name = str(one.getparent().get(f"{DRAW}name") or "an object")
         link = str(one.get(LINK) or "")
         if not link:
@@ -245,7 +245,7 @@ class Flow:
 
 
 def _marker(paragraph: Any) -> str:
-    """What is before a paragraph of a list, or a heading: its number, or a dash."""
+    """Return what comes before a list paragraph or a heading: its number, or a dash."""
     if text := paragraph.get(LABEL):
         return f"{text.strip()} "
     listed = paragraph.getparent().tag == f"{TEXT}list-item" and paragraph.tag == f"{TEXT}p"
@@ -253,13 +253,13 @@ def _marker(paragraph: Any) -> str:
 
 
 def _formula(math: Any) -> str:
-    """An equation as it was typed, or its signs in a row."""
+    """Return an equation as it was typed, or its symbols in a row."""
     typed = " ".join("".join(one.itertext()) for one in math.iter(f"{MATH}annotation"))
     return typed.strip() or " ".join(filter(None, map(str.strip, math.itertext())))
 
 
 def _field(control: Any, page: int) -> Iterator[Item] | None:
-    """A form's field and its value; None for what only holds fields."""
+    """Return a form's field and its value; None for an element that only groups fields."""
     name = str(control.tag).removeprefix(FORM)
     if name in {"form", "properties", "property", "item", "option", "list-property", "list-value"}:
         return None

@@ -1,4 +1,4 @@
-"""Outlook's messages (.msg) by python-oxmsg: who, when, what about, the text, the attachments."""
+"""Outlook's messages (.msg) by python-oxmsg: headers, text and attachments."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _named = encodings.encoding_from_codepage
 
 
 def _codec(codepage: int) -> str:
-    """Python's name for one of Windows' code pages; none when neither Python nor python-oxmsg knows it."""
+    """Return Python's name for a Windows code page; empty if neither Python nor python-oxmsg knows it."""
     for name in (f"cp{codepage}", f"windows-{codepage}"):
         try:
             return codecs.lookup(name).name
@@ -34,17 +34,18 @@ def _codec(codepage: int) -> str:
 
 
 class _Text(stored.String8Property):
-    """Text in 8 bits: its code page may be unknown to Python, or not the one that it is written in."""
+    """8-bit text: its code page may be unknown to Python, or not the one the text is really in."""
 
     @property
     def value(self) -> str:
-        """The text; what fits no character becomes U+FFFD."""
+        """The text; an invalid byte becomes U+FFFD."""
         label = self._body_encoding if self.pid == constants.PID_BODY else self._str_prop_encoding
         data: bytes = self._storage.property_stream_bytes(self.pid, self.ptyp)
         return encoding.decoded(data, label)[0]
 
 
-# python-oxmsg has no setting for either: a code page that Python names otherwise ended the whole message.
+# python-oxmsg has no setting for either. Without this, a code page that Python knows by another name makes
+# the whole message unreadable.
 encodings.encoding_from_codepage = _codec
 setattr(stored, "String8Property", _Text)  # noqa: B010 - a type is not assigned to
 
@@ -88,7 +89,7 @@ def _items(message: Message, subject: str, read: Reader) -> Iterator[Item]:
 
 
 def people(recipients: Iterable[Any]) -> dict[str, str]:
-    """The lines of those whom the message went to; nobody's copy is shown as addressed to them."""
+    """Return the header lines of the recipients, with To, Cc and Bcc kept apart."""
     found: dict[str, list[str]] = {name: [] for name in _RECIPIENTS.values()}
     for one in recipients:
         kind = one.properties.int_prop_value(constants.PID_RECIPIENT_TYPE)

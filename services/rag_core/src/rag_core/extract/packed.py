@@ -1,6 +1,6 @@
-"""The files in a plain zip archive in a document: each is read as a part of that document.
+"""The files in a plain zip archive within a document: each is read as a part of that document.
 
-Nothing is unpacked to a place that the archive names: names are only shown, and links are not followed.
+Nothing is unpacked to a path that the archive names: names are only shown, and links are not followed.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ from rag_core.extract.blocks import Item, Note, Part, clean
 
 MAX_FILE_BYTES = 32 * 1024 * 1024
 _MAX_FILES = 100
-_MAX_BYTES = 128 * 1024 * 1024  # of all files together, those of archives in the archive included
+_MAX_BYTES = 128 * 1024 * 1024  # of all files together, including those in nested archives
 _MAX_DEPTH = 3  # archives within archives
 _SECONDS = 30.0
 _UTF8_NAME = 0x800
 _LOCKED = 0x1
-# Of Apple's and Windows' programs, about the files beside them.
+# Metadata that macOS and Windows store beside files.
 _SYSTEM = ("__MACOSX/", ".DS_Store", "Thumbs.db", "desktop.ini")
 
 
 @dataclass(slots=True)
 class Room:
-    """What may still be unpacked of an archive and of those in it."""
+    """How much may still be unpacked from an archive and those nested in it."""
 
     files: int = _MAX_FILES
     bytes: int = _MAX_BYTES
     depth: int = _MAX_DEPTH
 
 
-# A file's content, its name, and what room is left for archives: blocks and notes.
+# (a file's content, its name, the room left for nested archives) -> blocks and notes.
 Each = Callable[[bytes, str, Room], Iterator[Item]]
-# Its name and why it was not read.
+# (its name, why it was not read) -> blocks and notes.
 Unread = Callable[[str, str], Iterator[Item]]
 
 
 def files(path: Path, name: str, room: Room, each: Each, unread: Unread) -> Iterator[Item]:
-    """What `each` gives for the files of the archive; those that are not unpacked are named by `unread`."""
+    """Yield what `each` gives for the files of the archive; `unread` reports those not unpacked."""
     if room.depth == 0:
         yield from unread(name, "it is too deep within other archives; unpack it, and add the files in it")
         return
@@ -73,7 +73,7 @@ def files(path: Path, name: str, room: Room, each: Each, unread: Unread) -> Iter
 
 
 def _hindrance(entry: zipfile.ZipInfo, room: Room) -> str:
-    """Why an entry is not unpacked; empty when it is."""
+    """Return why an entry is not unpacked; empty if it is."""
     if stat.S_ISLNK(entry.external_attr >> 16):
         return "it is a symbolic link, which is not followed; add the file that it names"
     if entry.flag_bits & _LOCKED:
@@ -100,7 +100,7 @@ def _of_system(name: str) -> bool:
 
 
 def _shown(entry: zipfile.ZipInfo) -> str:
-    """The name for people: programs write UTF-8 without saying so, and zipfile reads it as a DOS name."""
+    """Return the name to show: some programs write UTF-8 without the flag, and zipfile reads it as CP437."""
     name = entry.filename
     if not entry.flag_bits & _UTF8_NAME:
         with contextlib.suppress(UnicodeError):

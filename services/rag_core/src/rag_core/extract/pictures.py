@@ -1,6 +1,6 @@
-"""Text in pictures: how much of one document's may be recognised, and what became of those of a file.
+"""Text in pictures: limits on recognition within one document, and the outcome for each file.
 
-Readers give a picture as an item where it is; its lines take its place.
+Readers yield a picture as an item at its place; its recognised lines replace it.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from rag_core.extract.attached import unread
 from rag_core.extract.blocks import BlockKind, Item, Note, Ocr, Part, Picture, Pulse, Unreadable, blocks, span
 from rag_core.extract.signatures import picture_format
 
-LEAST_PIXELS = (150, 40)  # a smaller picture is a logo or a sign
+LEAST_PIXELS = (150, 40)  # a smaller picture is a logo or an icon
 MOST_PIXELS = 400_000_000
-_MOST_IN_ALL = 300  # beside text; it takes Tesseract a second or more for each
-_MOST_MET = 3_000  # icons and repeated ones included, which cost little
-_SECONDS_IN_ALL = 900.0  # for those
+_MOST_IN_ALL = 300  # pictures beside text; each takes Tesseract a second or more
+_MOST_MET = 3_000  # including icons and repeated pictures, which cost little
+_SECONDS_IN_ALL = 900.0  # for the pictures beside text
 _MOST_FRAMES = 50  # pages of a fax (TIFF)
-# Dots: a picture of fewer is likely a screenshot, whose letters are too small for Tesseract.
+# Pixels: a smaller picture is probably a screenshot, whose letters are too small for Tesseract.
 _FINE = 1_500_000
 _ENLARGED = 2
 
@@ -37,24 +37,24 @@ WITHOUT_TEXT = "without text"
 VERY_MANY = "was not read, being one of very many"
 UNDESCRIBED = "without a description, not read"
 _SWITCHED_OFF = "reading pictures of text is switched off"
-# Of these nothing is said where a word describes the picture.
+# Reasons that are not reported if the picture has a description.
 _HARMLESS = {WITHOUT_TEXT, UNDESCRIBED, f"was not read: {_SWITCHED_OFF}"}
 _NO_TEXT = "no_text"
-# What a page of a file is called, and is said with its number.
+# Names for a page of a file that are followed by its number.
 _PAGES = {"page", "slide", "chapter", "message"}
 _HEAD = struct.Struct("<5I")  # a picture's width and height, its pages, width and height as drawn
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The lines that a picture shows, and why it, or its rest, was not read."""
+    """The lines that a picture shows, and why it, or the rest of it, was not read."""
 
     lines: list[str]
     why: str = ""
 
 
 class Recognition:
-    """Recognises text in the pictures of one document, files in it included, up to what all may cost."""
+    """Recognises text in the pictures of one document, including embedded files, up to a total limit."""
 
     def __init__(self, reader: Ocr | None) -> None:
         self.reader = reader
@@ -65,7 +65,7 @@ class Recognition:
 
     @property
     def page_seconds(self) -> float:
-        """How long one page or picture may take."""
+        """Time limit for one page or picture."""
         return self.reader.page_seconds if self.reader else 0.0
 
     @property
@@ -74,21 +74,21 @@ class Recognition:
         return f"was not read: {self.missing}"
 
     def fails(self, why: ocr.Unavailable) -> str:
-        """Tesseract cannot be used: no picture is read from here on. Gives the reason."""
+        """Record that Tesseract cannot be used, so that no more pictures are read. Returns the reason."""
         self.reader, self.missing = None, str(why)
         return self.off
 
     def one_more(self) -> bool:
-        """Whether one more picture beside text may be read; it is counted."""
+        """Count one more picture beside text; False if the limit is reached."""
         self._tried += 1
         return self._tried <= _MOST_IN_ALL and self._seconds > 0
 
     def spent(self, since: float) -> None:
-        """Time on such a picture, from `since` on the monotonic clock."""
+        """Count the time spent on such a picture, from `since` on the monotonic clock."""
         self._seconds -= time.monotonic() - since
 
     def seen(self, data: bytes) -> Seen:
-        """What a stored picture shows; one that was met before is not read again."""
+        """Read a stored picture; one that was seen before is not read again."""
         self._met += 1
         if self._met > _MOST_MET or self._seconds <= 0:
             return Seen([], VERY_MANY)
@@ -138,23 +138,23 @@ class Recognition:
 
 
 class Outcomes:
-    """What became of the pictures of one file."""
+    """The outcomes for the pictures of one file."""
 
     def __init__(self) -> None:
         self.read = 0
         self._unread: dict[tuple[str, str], list[int]] = defaultdict(list)
 
     def unread(self, why: str, page: int, where: str = "page") -> None:
-        """One that was not read; `where` as a Picture has it."""
+        """Record a picture that was not read; `where` is as in Picture."""
         self._unread[why, where].append(page)
 
     def first(self, but: str = "") -> str:
-        """The first reason, other than `but`, why a picture was not read, with its place; empty when none."""
+        """Return the first reason other than `but` why a picture was not read, with its place, or ""."""
         return next((_remark(why, where, pages[:1]) for (why, where), pages in self._unread.items()
                      if why != but), "")  # fmt: skip
 
     def notes(self) -> Iterator[Note]:
-        """How many were read; those that were not, by reason and place."""
+        """Yield how many were read, and those that were not, by reason and place."""
         if self.read:
             yield Note(Part.PICTURE, self.read)
         for (why, where), pages in self._unread.items():
@@ -162,7 +162,7 @@ class Outcomes:
 
 
 def recognised(items: Iterator[Item], recognition: Recognition) -> Iterator[Item]:
-    """The items of a file, with the text of each picture in its place, and notes of pictures at the end."""
+    """Yield the items of a file with each picture replaced by its text, and notes on pictures at the end."""
     outcomes = Outcomes()
     try:
         for item in items:
@@ -182,12 +182,12 @@ def recognised(items: Iterator[Item], recognition: Recognition) -> Iterator[Item
 
 
 def too_large(width: int, height: int) -> str:
-    """Why a picture of so many dots is not read."""
+    """Return the reason why a picture of this size is not read."""
     return f"has {width:,} by {height:,} dots, too many to be read"
 
 
 def _shown(picture: Picture, seen: Seen, outcomes: Outcomes) -> Iterator[Item]:
-    """What takes the picture's place; a photograph that a word describes leaves nothing to be said."""
+    """Yield what replaces the picture; a photograph with a description needs no remark."""
     outcomes.read += bool(seen.lines)
     yield from blocks(BlockKind.TEXT, "\n".join(seen.lines), picture.page)
     if picture.name:
@@ -208,7 +208,7 @@ def _attached(picture: Picture, seen: Seen) -> Iterator[Item]:
 
 
 def _remark(why: str, where: str, pages: list[int]) -> str:
-    """A line of the report: where pictures are, how many, and why they were not read."""
+    """Return a line of the report: where pictures are, how many, and why they were not read."""
     place = span(where, pages) if where in _PAGES else where
     many = "a picture" if len(pages) == 1 else f"{len(pages):,} pictures"
     each = "" if len(pages) == 1 or why.startswith("without") else ", each of which"
@@ -216,8 +216,8 @@ def _remark(why: str, where: str, pages: list[int]) -> str:
 
 
 def _drawn(data: bytes, kind: str, frame: int) -> bytes:
-    """A page of a picture in shades of grey, after its size; for a process of its own."""
-    Image.MAX_IMAGE_PIXELS = None  # what is allowed is asked below, before anything is decoded
+    """Decode a page of a picture in shades of grey, after its size; runs in a separate process."""
+    Image.MAX_IMAGE_PIXELS = None  # the size is checked below, before anything is decoded
     with Image.open(io.BytesIO(data), formats=[kind]) as picture:
         frames = getattr(picture, "n_frames", 1) if kind == "TIFF" else 1
         picture.seek(frame)
@@ -226,7 +226,7 @@ def _drawn(data: bytes, kind: str, frame: int) -> bytes:
             return _HEAD.pack(width, height, frames, 0, 0)
         scale = min(_ENLARGED if width * height < _FINE else 1, math.sqrt(ocr.MAX_PIXELS / (width * height)))
         size = (max(1, int(width * scale)), max(1, int(height * scale)))
-        picture.draft("L", size)  # of a photograph only as much is decoded as is needed
+        picture.draft("L", size)  # decode a photograph only at the resolution needed
         greys = _greys(picture).resize(size)
         greys = ImageOps.exif_transpose(greys)
         return _HEAD.pack(width, height, frames, *greys.size) + greys.tobytes()

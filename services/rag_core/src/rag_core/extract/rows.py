@@ -1,4 +1,4 @@
-"""Rows of a sheet to tables: a blank row ends one; what is above its head is text."""
+"""Rows of a sheet to tables: a blank row ends a table; rows above its head are text."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from rag_core.extract.blocks import BlockKind, Item, Note, Part, Pulse, blocks, 
 
 MAX_COLUMNS = 2_000
 _PULSE_ROWS = 20_000
-# The head is looked for in so many rows.
+# The head is searched for in this many rows.
 _LOOKED_AT = 25
-# A head of more characters would leave no room for rows in a chunk: the columns are parted, each part with
-# the first one.
+# A longer head would leave no room for rows in a chunk: the columns are split into parts, each with the first
+# column.
 _HEAD_CHARS = 240
 _COLUMN_CHARS = 16
 _BATCH = 200
-# A cell of more characters is given by itself, under the name of its column.
+# A cell with more characters becomes a text of its own, with the name of its column.
 _LONG_CELL = 500
 
 
 def rows_of(rows: Iterable[list[str]], page: int) -> Iterator[Item]:
-    """Tables of a sheet: a blank row ends one; a run of single cells is text, not a table."""
+    """Yield the tables of a sheet: a blank row ends a table; a run of single cells is text."""
     for filled, group in itertools.groupby(rows, key=any):
         if filled:
             yield from _table(_narrowed(group), page)
@@ -32,10 +32,10 @@ def rows_of(rows: Iterable[list[str]], page: int) -> Iterator[Item]:
 
 
 def _narrowed(rows: Iterable[list[str]]) -> Iterator[list[str]]:
-    """Rows without the empty columns at their left and right."""
+    """Yield rows without the empty columns at the left and right."""
     rows = iter(rows)
     start = list(itertools.islice(rows, _LOOKED_AT))
-    # The head of the column with the names of the rows is often blank: the first row alone does not tell.
+    # The head of the column with the row names is often blank, so the first row alone is not enough.
     first = min(next(i for i, cell in enumerate(row) if cell) for row in start)
     for row in itertools.chain(start, rows):
         filled = [i for i, cell in enumerate(row) if cell]
@@ -60,7 +60,7 @@ def _table(rows: Iterator[list[str]], page: int) -> Iterator[Item]:
 
 
 def _head(rows: list[list[str]]) -> int:
-    """Where the table begins: the first row with nearly as many cells as any; their number if none does."""
+    """Return the index of the head: the first row nearly as full as the fullest; len(rows) if none is."""
     counts = [sum(map(bool, row)) for row in rows]
     widest = max(counts)
     if widest < 2:
@@ -69,7 +69,7 @@ def _head(rows: list[list[str]]) -> int:
 
 
 def _batches(head: list[str], rows: Iterator[list[str]], page: int) -> Iterator[Iterator[Item]]:
-    """The table in parts of some rows, wide ones in parts of some columns too, each under its own head."""
+    """Yield the table in parts of some rows, and of some columns if it is wide, each with its own head."""
     first = True
     while batch := list(itertools.islice(rows, _BATCH)):
         yield _part(head, batch, page)
@@ -92,10 +92,10 @@ def _part(head: list[str], rows: list[list[str]], page: int) -> Iterator[Item]:
 
 
 def _columns(head: list[str], width: int) -> Iterator[list[int]]:
-    """The columns of each part: all, unless their names take too much room."""
+    """Yield the columns of each part: all, unless their names take too much room."""
     columns, room = [0], _HEAD_CHARS
     for i in range(1, width):
-        # The head appears twice: its names, and the line below them.
+        # A column takes room in two lines of the head: its name, and the rule below it.
         size = _COLUMN_CHARS + (len(head[i]) if i < len(head) else 0)
         if size > room and len(columns) > 1:
             yield columns

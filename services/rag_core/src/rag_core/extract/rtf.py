@@ -1,4 +1,4 @@
-"""RTF: its text in the letters that it is stored in, headings, tables, notes, comments and embedded files."""
+"""RTF: text decoded by its code pages, headings, tables, notes, comments and embedded files."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def parse(path: Path, read: Reader) -> Iterator[Item]:
     body = _Body(path.read_bytes(), read)
     begun = empty = True
     for item in body.items():
-        if begun:  # what the file says of itself comes before its text
+        if begun:  # the file's properties come before its text
             yield Head(title=body.title, pages=1)
         begun, empty = False, empty and not isinstance(item, Block)
         yield item
@@ -63,7 +63,7 @@ def parse(path: Path, read: Reader) -> Iterator[Item]:
 
 
 class _Body:
-    """One file, as far as it was read."""
+    """The state of reading one file."""
 
     def __init__(self, data: bytes, read: Reader) -> None:
         self._data, self._read = data, read
@@ -72,13 +72,13 @@ class _Body:
         self._text = Sink()
         self._groups = [Group(self._text)]
         self._fresh = self._starred = False  # after "{" and after "{\\*"
-        self._left = 0  # characters that stand for the one of Unicode before them
+        self._left = 0  # fallback characters still to skip after a Unicode one
         self._levels: dict[int, int] = {}  # style -> level of a heading
         self._style, self._outline, self._described_style = 0, 0, 0
         self._in_table = False
         self._row: list[str] = []
         self._rows: list[list[str]] = []
-        self._after: list[Item] = []  # what comes after the paragraph that holds it
+        self._after: list[Item] = []  # items to yield after the paragraph that contains them
         self._running = RunningLines()
         self._author = self._property = self._class = ""
         self._embedded = self._described = False
@@ -86,7 +86,7 @@ class _Body:
         self.title = ""
 
     def items(self) -> Iterator[Item]:
-        """All of it in reading order."""
+        """Yield everything in reading order."""
         for token in tokens(self._data):
             if token.word == "{":
                 self._open()
@@ -96,13 +96,13 @@ class _Body:
                 self._starred = fresh
             elif token.word == "}":
                 if len(self._groups) == 1:
-                    continue  # a brace too many
+                    continue  # one closing brace too many
                 self._close()
             elif token.word and token.word != "bin":
                 yield from self._control(token.word, token.number)
             else:
                 self._stored(token)
-        while len(self._groups) > 1:  # broken off
+        while len(self._groups) > 1:  # the file is truncated
             self._close()
         yield from self._paragraph()
         yield from self._table()
@@ -142,7 +142,7 @@ class _Body:
             self._begin("style")
 
     def _begin(self, name: str) -> None:
-        """A destination: what the group's text is."""
+        """Begin a destination, which says what the group's text is."""
         group = self._groups[-1]
         group.name = group.begins = name
         if name in ALWAYS or (name in BESIDE and group.sink is not None):
@@ -151,7 +151,7 @@ class _Body:
                 self._described = False
         elif name in UNREAD or name in BESIDE:
             group.sink = None
-        elif name == "ud":  # the same as what is before it, in Unicode
+        elif name == "ud":  # the preceding text again, in Unicode
             group.sink = self._groups[-3].sink if len(self._groups) > 2 else group.sink
         elif name == "object":
             self._embedded, self._class = False, ""
@@ -211,7 +211,7 @@ class _Body:
         self._after += [Note(kind), *blocks(BlockKind.TEXT, f"{label}: {content}", 1)]
 
     def _shape(self, text: str) -> None:
-        """A property of a shape that says something: the words of WordArt, a picture's description."""
+        """Handle a shape's property that holds text: the words of WordArt, a picture's description."""
         if self._property in {"gtextUNICODE", "gtext"}:
             self._after += blocks(BlockKind.TEXT, text, 1)
         elif self._property == "wzDescription" and text.strip() and not text.startswith("C:\\"):
@@ -246,7 +246,7 @@ class _Body:
         self._property_of(word, number)
 
     def _layout(self, word: str, number: int | None) -> Iterator[Item]:
-        """What parts the body's text into paragraphs, headings and tables."""
+        """Handle the words that divide the text into paragraphs, headings and tables."""
         match word:
             case _ if word in ENDS_OF_LINES:
                 if self._in_table:
@@ -271,7 +271,7 @@ class _Body:
                 self._row = []
 
     def _property_of(self, word: str, number: int | None) -> None:
-        """What holds for the text that follows, in this group."""
+        """Handle a property of the text that follows in this group."""
         group = self._groups[-1]
         match word:
             case "uc":
@@ -316,7 +316,7 @@ def _bytes(hexadecimal: str) -> bytes:
 
 
 def _is_utf8(data: bytes) -> bool:
-    """Whether a program wrote the text as UTF-8, which RTF does not provide for, yet some do."""
+    """Whether the text is UTF-8, which RTF does not allow but some programs write."""
     if data.isascii():
         return False
     try:

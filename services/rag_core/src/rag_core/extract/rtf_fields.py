@@ -1,4 +1,4 @@
-"""Fields of forms in RTF, which show what no run of text says: a box, ticked or not; a choice from a list."""
+"""Form fields in RTF, whose values are in no run of text: check boxes and choices from a list."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from rag_core.extract.signs import sign
 
 _BOX, _LIST = 1, 2
-_UNSET = 25  # the result says nothing: the usual one holds
+_UNSET = 25  # no result is set: the default applies
 
 
 @dataclass(slots=True)
 class Field:
-    """One field, as its control words say."""
+    """One field, as its control words describe it."""
 
     kind: int = 0
     result: int = _UNSET
@@ -20,7 +20,7 @@ class Field:
     choices: list[str] = field(default_factory=list)
 
     def learn(self, word: str, number: int | None) -> None:
-        """A control word of a form's field."""
+        """Handle a control word of a form field."""
         match word:
             case "fftype":
                 self.kind = number or 0
@@ -30,7 +30,7 @@ class Field:
                 self.usual = number or 0
 
     def shown(self, instruction: str) -> str:
-        """What a person sees of it beside the result that follows as text."""
+        """Return what the field shows in addition to the result that follows as text."""
         place = self.usual if self.result == _UNSET else self.result
         if self.kind == _BOX:
             return "\u2611 " if place == 1 else "\u2610 "

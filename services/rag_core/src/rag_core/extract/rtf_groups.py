@@ -1,25 +1,25 @@
-"""The groups of RTF: what a brace opens and closes, and what becomes of the text within."""
+"""The groups of RTF: what a brace opens and closes, and what happens to the text within."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
 RUNNING = {f"{kind}{pages}" for kind in ("header", "footer") for pages in ("", "l", "r", "f")}
-# Destinations whose text is put together and given when their group ends; the second ones, only where
-# the group around them is read.
+# Destinations whose text is collected and handled when their group ends; those in BESIDE only if the group
+# around them is read.
 ALWAYS = {"title", "style", "sn", "sv", "objclass", "objdata"}
 BESIDE = RUNNING | {"footnote", "annotation", "atnauthor", "shptxt", "dptxbxtext", "fldinst", "ffl", "pict"}
 HEXADECIMAL = {"objdata", "pict"}
 CAPTURED = ALWAYS | BESIDE
-# Starred ones (others may be passed over) with text that is read where it is.
+# Starred destinations (unknown ones may be skipped) whose text is read in place.
 CLEAR = {"shppict", "shpinst", "picprop", "formfield", "ud", "do", "shpgrp", "nesttableprops"}
-# Without a star, and no text of the document: tables of fonts and colours, and a second edition of a part.
+# Destinations without a star that are not text of the document: font and colour tables, duplicate versions.
 UNREAD = {
     "fonttbl", "colortbl", "stylesheet", "info", "nonshppict", "nonesttables", "shprslt", "upr",
     "ftnsep", "ftnsepc", "ftncn", "aftnsep", "aftnsepc", "aftncn", "xe", "tc", "tcn", "rxe", "txe", "private",
     "falt",
 }  # fmt: skip
-# With no text of their own, but something happens where they begin or end.
+# Destinations without text of their own, where something happens at their beginning or end.
 MARKS = {"object", "field", "result"}
 CHARACTERS = {
     "tab": "\t", "line": "\n", "lbr": "\n", "page": "\n", "column": "\n", "emdash": "\u2014",
@@ -32,26 +32,26 @@ ENDS_OF_LINES = {"par", "sect", "\n", "\r"}
 
 @dataclass(slots=True)
 class Sink:
-    """Where text goes: decoded pieces, and stored bytes that wait for the rest of a letter."""
+    """Collects text: decoded pieces, and stored bytes that wait for the rest of a character."""
 
     pieces: list[str] = field(default_factory=list)
     waiting: bytearray = field(default_factory=bytearray)
     page: str = ""
 
     def stored(self, data: bytes, page: str) -> None:
-        """Text as the file stores it; a letter of two bytes may come in two tokens."""
+        """Add text as the file stores it; a two-byte character may come in two tokens."""
         if page != self.page:
             self._decode()
             self.page = page
         self.waiting += data
 
     def add_text(self, text: str) -> None:
-        """Text that is Unicode already."""
+        """Add text that is already Unicode."""
         self._decode()
         self.pieces.append(text)
 
     def take(self) -> str:
-        """All of it, once. Letters above U+FFFF come as two halves, which are put together here."""
+        """Return all text and empty the sink. Surrogate halves (above U+FFFF) are joined here."""
         self._decode()
         text = "".join(self.pieces)
         self.pieces.clear()
@@ -65,15 +65,15 @@ class Sink:
 
 @dataclass(slots=True)
 class Group:
-    """What holds until the brace closes."""
+    """The state that applies until the brace closes."""
 
     sink: Sink | None  # None: the text is not read
     name: str = ""  # the destination
-    begins: str = ""  # the destination that began with this very group
+    begins: str = ""  # the destination that this group itself begins
     font: int | None = None
-    skip: int = 1  # \uc: how many characters stand for one of Unicode
+    skip: int = 1  # \uc: how many fallback characters follow a Unicode one
     deleted: bool = False
 
     def opened(self) -> Group:
-        """A group within this one."""
+        """Return a group within this one."""
         return replace(self, begins="")

@@ -1,4 +1,4 @@
-"""The tokens of RTF, and the code pages that its text is written in (RTF specification 1.9.1)."""
+"""The tokens of RTF, and the code pages of its text (RTF specification 1.9.1)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CHARSETS = {
     178: "cp1256", 179: "cp1256", 180: "cp1256", 181: "cp1255", 186: "cp1257", 204: "cp1251", 222: "cp874",
     238: "cp1250", 254: "cp437", 255: "cp850",
 }  # fmt: skip
-# \ansicpg and \cpg where Python has the page under a name of its own.
+# \ansicpg and \cpg: code pages that Python has under another name.
 _PAGES = {0: "cp1252", 708: "iso8859-6", 709: "iso8859-6", 936: "gb18030", 1361: "johab", 10000: "mac-roman",
           10001: "shift-jis", 10006: "mac-greek", 10007: "mac-cyrillic", 10029: "mac-latin2",
           65001: "utf-8"}  # fmt: skip
@@ -36,7 +36,7 @@ class Token:
 
 
 def tokens(data: bytes) -> Iterator[Token]:
-    """All of a file's tokens; binary data comes as the text of its control word (\\bin)."""
+    """Yield all tokens of a file; binary data comes as the text of its control word (\\bin)."""
     at, end = 0, len(data)
     while at < end:
         found = _TOKEN.match(data, at)
@@ -66,7 +66,7 @@ def tokens(data: bytes) -> Iterator[Token]:
 
 
 class Fonts:
-    """The font table, as far as it says how text is to be decoded."""
+    """The font table, as far as it determines how text is decoded."""
 
     def __init__(self) -> None:
         self.usual: int | None = None
@@ -75,7 +75,7 @@ class Fonts:
         self._names: dict[int, str] = {}
 
     def learn(self, word: str, number: int | None, font: int) -> None:
-        """A control word that says something of the document's code page, or of the font being described."""
+        """Handle a control word about the document's code page or the font being defined."""
         match word:
             case "ansicpg":
                 self._page = _page(number)
@@ -89,22 +89,22 @@ class Fonts:
                 self._pages[font] = _page(number)
 
     def learn_name(self, font: int, text: bytes) -> None:
-        """A part of a font's name, up to its semicolon."""
+        """Add a part of a font's name, up to its semicolon."""
         self._names[font] = self._names.get(font, "")[:64] + text.decode("latin-1").strip().rstrip(";")
 
     def page_of(self, font: int | None) -> str:
-        """The code page of text in a font."""
+        """Return the code page of text in a font."""
         font = self.usual if font is None else font
         return self._page if font is None else self._pages.get(font, self._page)
 
     def name_of(self, font: int | None) -> str:
-        """The name of a font, by which those of signs are known."""
+        """Return the name of a font, by which symbol fonts are recognised."""
         font = self.usual if font is None else font
         return "" if font is None else self._names.get(font, "")
 
 
 def _page(number: int | None) -> str:
-    """The name that Python has for a code page of Windows or the Macintosh."""
+    """Return Python's name for a code page of Windows or the Macintosh."""
     name = _PAGES.get(number or 0, f"cp{number}")
     try:
         codecs.lookup(name)

@@ -1,4 +1,4 @@
-"""XLSX by openpyxl: a sheet is a page under its name, its rows are read one by one as Excel shows them."""
+"""XLSX by openpyxl: a sheet is a page headed by its name, with its rows as Excel shows them."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _WORKBOOK = re.compile(r"xl/workbook\d*\.xml")
 def parse(path: Path, read: Reader) -> Iterator[Item]:
     """Head and blocks of a workbook; `read` gives the blocks of embedded files."""
     archive.check(path, "workbook", stream="xl/worksheets/")
-    # openpyxl judges a path by its ending, which may be wrong or none; a file it judges by its content.
+    # openpyxl judges a path by its extension, which may be wrong or missing, but an open file by its content.
     with strict.opened(path) as file, zipfile.ZipFile(file) as packed, warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # extensions that openpyxl does not keep
+        warnings.simplefilter("ignore", UserWarning)  # about extensions that openpyxl does not keep
         book = openpyxl.load_workbook(file, read_only=True, data_only=True)
         formulas = None
         try:
@@ -66,7 +66,7 @@ def parse(path: Path, read: Reader) -> Iterator[Item]:
 
 
 def _missing(packed: zipfile.ZipFile, book: Any) -> Iterator[Item]:
-    """Sheets that the workbook names and the file does not hold."""
+    """Report sheets that the workbook lists but the file does not contain."""
     part = next((name for name in packed.namelist() if _WORKBOOK.fullmatch(name)), "")
     root = parsed(packed.read(part)) if part else None
     known = {sheet.title for sheet in (*book.worksheets, *book.chartsheets)}
@@ -77,7 +77,7 @@ def _missing(packed: zipfile.ZipFile, book: Any) -> Iterator[Item]:
 
 
 class _Sheet:
-    """The cells of a sheet as a person reads them."""
+    """The cells of a sheet as Excel shows them."""
 
     def __init__(self, values: Any, formulas: Any | None, parts: Parts, page: int) -> None:
         self._page = page
@@ -91,8 +91,8 @@ class _Sheet:
         self._wide = False
 
     def rows(self) -> Iterator[list[str]]:
-        """Each row; a cell over several rows appears in each of them."""
-        self._values.reset_dimensions()  # some programs write them wrong, and rows would be left out
+        """Yield each row; a cell over several rows appears in each of them."""
+        self._values.reset_dimensions()  # some programs write wrong ones, and rows would be missing
         rows = self._values.iter_rows()
         if self._formulas is None:
             pairs: Iterator[tuple[Any, Any]] = ((row, ()) for row in rows)
@@ -118,7 +118,7 @@ class _Sheet:
             yield cells
 
     def remarks(self) -> Iterator[Item]:
-        """What the cells did not say."""
+        """Yield counts of comments, running lines, and remarks on what the cells did not show."""
         title = self._values.title
         if self._notes:
             yield Note(Part.COMMENT, len(self._notes))

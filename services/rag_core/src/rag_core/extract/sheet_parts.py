@@ -1,4 +1,4 @@
-"""What a sheet has beside its cells: merged ranges, notes, text boxes, charts, pictures, embedded files."""
+"""The parts of a sheet beside its cells: merged ranges, notes, text boxes, charts, pictures, files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rag_core.extract.embedded import embedded
 _MERGED = re.compile(rb'<(?:\w{1,20}:)?mergeCell[^>]{0,200}?\bref="([A-Z0-9:$]{2,40})"')
 _LINK = re.compile(rb"<(?:\w{1,20}:)?hyperlink\s[^>]{1,4000}>")
 _RUNNING = re.compile(rb"<(?:\w{1,20}:)?((?:odd|even|first)(?:Header|Footer))\b[^>]{0,200}>([^<]{1,4000})<")
-# Codes of a header: font, size, colour, place; a page's number, the date, the sheet's name.
+# Codes in a header: font, size, colour, position; page number, date, sheet name.
 _CODE = re.compile(r'&(?:"[^"]{0,200}"|K[0-9A-Fa-f+-]{6}|\d{1,3}|[A-Za-z])')
 _END = b"sheetData>"
 _ALONE = re.compile(rb"(?<=[<\s])\w{1,20}:(?=\w)")
@@ -31,7 +31,7 @@ _MOST_MERGED = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """Cells shown as one: the first row and the last, and the column of its value; all from 1."""
+    """Merged cells: the first row, the last row and the column of the value, all counted from 1."""
 
     top: int
     bottom: int
@@ -39,7 +39,7 @@ class Merged:
 
 
 class Parts:
-    """The parts of one sheet, in the archive that it came in."""
+    """The parts of one sheet in its archive."""
 
     def __init__(self, archive: zipfile.ZipFile, path: str) -> None:
         self._archive = archive
@@ -49,7 +49,7 @@ class Parts:
         self._after: bytes | None = None
 
     def merged(self) -> list[Merged]:
-        """Ranges over several rows, by their first row. They come after the cells, which are passed over."""
+        """Return ranges over several rows, by their first row. They follow the cells, which are skipped."""
         found: list[Merged] = []
         for match in _MERGED.finditer(self._tail()):
             left, top, _, bottom = range_boundaries(match[1].decode().replace("$", ""))
@@ -58,7 +58,7 @@ class Parts:
         return sorted(found, key=lambda one: one.top)
 
     def has_formulas(self) -> bool:
-        """Whether any cell is calculated."""
+        """Whether any cell has a formula."""
         with self._archive.open(self._path) as file:
             rest = b""
             while block := file.read(_BLOCK):
@@ -68,7 +68,7 @@ class Parts:
         return False
 
     def notes(self) -> dict[tuple[int, int], str]:
-        """Notes and threaded comments by (row, column)."""
+        """Return notes and threaded comments by (row, column)."""
         people = _people(self._archive)
         found: dict[tuple[int, int], str] = {}
         threads: dict[tuple[int, int], list[str]] = {}
@@ -87,11 +87,11 @@ class Parts:
                 elif content:
                     who = people.get(str(one.get("personId")), "")
                     threads.setdefault(place, []).append(f"{who}: {content}" if who else content)
-        # What older programs show in place of a thread repeats it.
+        # A threaded comment's fallback note for older programs only repeats it.
         return found | {place: "; ".join(content) for place, content in threads.items()}
 
     def beside(self, page: int, name: str, read: Reader) -> Iterator[Item]:
-        """Text boxes, charts, diagrams, pictures and embedded files of the sheet."""
+        """Yield text boxes, charts, diagrams, pictures and embedded files of the sheet."""
         for kind, target in self._relations.values():
             if kind == "drawing":
                 yield from self._drawing(target, page, name)
@@ -121,7 +121,7 @@ class Parts:
                 yield Picture(self._read(target), page, f"sheet {name}", described=bool(content.strip()))
 
     def links(self) -> dict[tuple[int, int], str]:
-        """Addresses on the web or of a person by the (row, column) that leads there."""
+        """Return web and e-mail addresses by the (row, column) that links to them."""
         found: dict[tuple[int, int], str] = {}
         for match in _LINK.finditer(self._tail()):
             element = parsed(_ALONE.sub(b"", match[0]).rstrip(b"/>") + b"/>")
@@ -138,7 +138,7 @@ class Parts:
         return found
 
     def running(self) -> list[str]:
-        """What is printed above and below each page, without numbers of pages, dates and names of files."""
+        """Return the header and footer lines, without page numbers, dates and file names."""
         texts: dict[str, None] = {}
         for match in _RUNNING.finditer(self._tail()):
             text = html.unescape(match[2].decode("utf-8", "replace")).replace("&&", "\0")
@@ -150,7 +150,7 @@ class Parts:
         return list(texts)
 
     def _tail(self) -> bytes:
-        """What follows the cells; it is kept, for it is asked for more than once."""
+        """Return what follows the cells; cached, since it is used more than once."""
         if self._after is None:
             self._after = self._read_tail()
         return self._after
@@ -174,7 +174,7 @@ class Parts:
 
 
 def _relations(archive: zipfile.ZipFile, path: str, *, external: bool = False) -> dict[str, tuple[str, str]]:
-    """Id -> kind and path of what a part refers to within the archive, or kind and address outside it."""
+    """Return id -> kind and path of a part's references within the archive, or kind and address outside."""
     folder, name = posixpath.split(path)
     try:
         root = parsed(archive.read(f"{folder}/_rels/{name}.rels"))

@@ -1,4 +1,4 @@
-"""Kinds of files that are recognised only to be refused by their right name, each with what to do instead."""
+"""Kinds of files that are recognised only to refuse them by name, each with what to do instead."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"SQLite format 3\0", _DATABASE),
     (b"bplist", "an Apple property list; save it as text"),
 )
-# (offset, bytes): marks that do not stand at the beginning.
+# (offset, bytes): marks that are not at the beginning.
 _WITHIN: tuple[tuple[int, bytes, str], ...] = (
     (4, b"Standard Jet DB", _DATABASE),
     (4, b"Standard ACE DB", _DATABASE),
@@ -78,7 +78,7 @@ _WITHIN: tuple[tuple[int, bytes, str], ...] = (
     (60, b"BOOKMOBI", "a Kindle book; convert it to EPUB"),
     (257, b"ustar", _ARCHIVE),
 )
-# Pictures whose text may be recognised, as Pillow names them; a bitmap without a file's head, too.
+# Pictures whose text may be recognised, by Pillow's names; also a bitmap without a file header.
 _PICTURES = {
     b"\x89PNG\r\n": "PNG",
     b"\xff\xd8\xff": "JPEG",
@@ -89,14 +89,14 @@ _PICTURES = {
     b"MM\0*": "TIFF",
     b"RIFF": "WEBP",
 }
-# Marks of kinds that are text themselves. Other marks of letters alone may begin a text ("BMW", "070707"):
-# they count in files that hold bytes which no text has.
+# Marks of formats that are text themselves. Other marks of only letters or digits may begin a text ("BMW",
+# "070707"): they only count in files that contain non-text bytes.
 _OF_TEXTS = (b"%!PS", b"<MIFFile", b"!<arch>\n")
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _SHOWN_NAME = re.compile(r"[^\x20-\x7e]")
 
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-# A stream that only this program's files have -> what they are.
+# A stream that only files of one program have -> what they are.
 _OLE_KINDS = (
     ("WordDocument", "in Word's format of before 2007; open it and save it as .docx"),
     ("PowerPoint Document", "in PowerPoint's format of before 2007; open it and save it as .pptx"),
@@ -112,7 +112,7 @@ _LOCKED = "EncryptedPackage"
 
 
 def named(head: bytes) -> str | None:
-    """What a file that begins with these bytes is, and what to do; None when it is not one of these."""
+    """Return what a file beginning with these bytes is, and what to do; None if it is none of these."""
     binary = _BINARY.search(head) is not None
     for offset, mark, text in (*((0, mark, text) for mark, text in _BEGINNINGS), *_WITHIN):
         sure = binary or mark in _OF_TEXTS or not (mark.isascii() and mark.decode("ascii").isprintable())
@@ -122,39 +122,39 @@ def named(head: bytes) -> str | None:
 
 
 def picture_format(head: bytes) -> str | None:
-    """The format of a picture that begins with these bytes; None when it is none, or of another kind."""
+    """Return the format of a picture beginning with these bytes; None if it is none of the known ones."""
     found = next((name for mark, name in _PICTURES.items() if head.startswith(mark)), None)
     marked = {"BMP": head[6:10] == bytes(4), "WEBP": head[8:12] == b"WEBP"}
     return found if found and marked.get(found, True) else None
 
 
 class Compound:
-    """What is in an OLE file: Office before 2007, locked files and Outlook's messages are stored as one.
+    """The content of an OLE file: Office files before 2007, encrypted ones, and Outlook's messages.
 
-    The case of its names means nothing.
+    The case of its names does not matter.
     """
 
     def __init__(self, path: Path) -> None:
-        """Read the names of its streams."""
+        """Read the names of the file's streams."""
         self._streams: set[str] = set()
         try:
             with olefile.OleFileIO(path) as file:
                 entries = file.listdir(storages=True)
                 self._streams = {entry[0].strip("\x05").lower() for entry in entries}
         except (OSError, ValueError, IndexError, TypeError, AttributeError, RecursionError):
-            # Its table of parts is damaged; their names may still be found.
+            # The table of parts is damaged; their names may still be found.
             data = path.read_bytes()
             names = (_LOCKED, _OUTLOOK, *(stream for stream, _ in _OLE_KINDS))
             self._streams = {name.lower() for name in names if name.encode("utf-16-le") in data}
 
     @property
     def is_message(self) -> bool:
-        """Whether Outlook saved it as a message (.msg)."""
+        """Whether it is a message saved by Outlook (.msg)."""
         return _OUTLOOK.lower() in self._streams
 
     @property
     def is_locked(self) -> bool:
-        """Whether it is an Office file behind a password."""
+        """Whether it is an Office file encrypted with a password."""
         return _LOCKED.lower() in self._streams
 
     @property

@@ -1,8 +1,8 @@
-"""Characters of Microsoft's fonts of signs (Wingdings, Symbol), as Unicode has them."""
+"""Characters of Microsoft's symbol fonts (Wingdings, Symbol), mapped to Unicode."""
 
 from __future__ import annotations
 
-# Ticked and empty boxes, ticks, arrows and bullets: what a form says with a sign and nothing else.
+# Ticked and empty boxes, ticks, arrows and bullets: symbols that carry meaning in forms.
 _WINGDINGS = {
     0x4A: "\u263a", 0x4C: "\u2639", 0x6C: "\u25cf", 0x6E: "\u25a0", 0x6F: "\u2610", 0x71: "\u2610",
     0x72: "\u2610", 0x76: "\u2756", 0x78: "\u2612", 0xA7: "\u25aa", 0xA8: "\u2610", 0xB7: "\u2022",
@@ -34,16 +34,16 @@ _MATHS = {
     0xB3: "\u2265", 0xB4: "\u00d7", 0xB6: "\u2202", 0xB7: "\u2022", 0xB8: "\u00f7", 0xB9: "\u2260",
     0xBB: "\u2248", 0xC5: "\u2295", 0xD6: "\u221a", 0xD7: "\u22c5", 0xE5: "\u2211", 0xF2: "\u222b",
 }  # fmt: skip
-_OFFSET = 0xF000  # Office writes such characters into Unicode's private area, too
+_OFFSET = 0xF000  # Office also writes such characters in Unicode's private use area
 
 
 def is_of_signs(font: str) -> bool:
-    """Whether a font's characters are signs whatever they are typed with."""
+    """Whether a font draws symbols in place of the characters typed."""
     return font.strip().lower() in _FONTS
 
 
 def sign(code: int, font: str) -> str:
-    """The character that a font of signs draws for a code; empty when it is a picture that says nothing."""
+    """Return the character that a symbol font draws for a code; empty if it is a mere ornament."""
     code = code - _OFFSET if _OFFSET <= code <= _OFFSET + 0xFF else code
     name = font.strip().lower()
     if name == "symbol":
@@ -53,7 +53,7 @@ def sign(code: int, font: str) -> str:
 
 
 def drawn(text: str, font: str) -> str:
-    """Text as it is seen: in a font of signs, and private characters that such a font once drew."""
+    """Return text as shown: in a symbol font, and private use characters that such a font once drew."""
     if is_of_signs(font):
         return "".join(sign(ord(one), font) if ord(one) < 0x100 or _is_private(one) else one for one in text)
     if any(map(_is_private, text)):

@@ -1,4 +1,4 @@
-"""How python-pptx opens a package: more kinds of presentations, and no part that costs the others."""
+"""Makes python-pptx open more kinds of presentations, and tolerate damaged parts."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from pptx.package import Package
 from pptx.parts.presentation import PresentationPart
 from pptx.parts.slide import NotesSlidePart, SlideLayoutPart, SlideMasterPart, SlidePart
 
-# Shows and templates with macros hold the same under names that python-pptx refuses.
+# Slide shows and templates with macros have the same content under types that python-pptx refuses.
 _ALIKE = (
     "application/vnd.ms-powerpoint.slideshow.macroEnabled.main+xml",
     "application/vnd.ms-powerpoint.template.macroEnabled.main+xml",
     "application/vnd.ms-powerpoint.addin.macroEnabled.main+xml",
 )
 PartFactory.part_type_for.update(dict.fromkeys(_ALIKE, PresentationPart))
-# Charts are read from their own markup: one that is damaged must not keep the deck from being opened.
+# Charts are read from their own markup: a damaged one must not keep the presentation from opening.
 PartFactory.part_type_for.pop(CONTENT_TYPE.DML_CHART, None)
 
 
 def _tolerant(kind: Any) -> Any:
-    """The same kind of part; one whose markup is damaged is kept as bytes, and missed where it is needed."""
+    """Make this kind of part tolerant: one with damaged markup is kept as bytes, and only fails when used."""
 
     class Tolerant(kind):  # type: ignore[misc]
         @classmethod
@@ -43,6 +43,6 @@ for _kind in (SlidePart, NotesSlidePart, SlideLayoutPart, SlideMasterPart):
 
 
 def presentation(file: BinaryIO) -> Any:
-    """The presentation in a file, not by Presentation(), which refuses shows and templates."""
+    """Open a presentation without Presentation(), which refuses slide shows and templates."""
     package: Any = Package.open(file)
     return package.main_document_part.presentation

@@ -1,4 +1,4 @@
-"""The shapes of a slide in reading order, and their words, also of shapes that python-pptx does not know."""
+"""The shapes of a slide in reading order, and their words, also for shapes unknown to python-pptx."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lxml import etree
 
 from rag_core.extract.equations import linear
 
-# What python-pptx raises on markup that it does not expect.
+# What python-pptx raises on unexpected markup.
 UNEXPECTED = (ValueError, KeyError, AttributeError, TypeError, IndexError, NotImplementedError)
 _MAX_DEPTH = 20
 _KNOWN = {"sp", "pic", "graphicFrame", "cxnSp", "grpSp"}
@@ -20,7 +20,7 @@ _MATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}oMath"
 
 
 class Unknown:
-    """A shape that python-pptx has no class for: its markup."""
+    """The markup of a shape that python-pptx has no class for."""
 
     is_placeholder = has_text_frame = has_table = False
 
@@ -34,12 +34,12 @@ class Unknown:
 
     @property
     def words(self) -> str:
-        """The text of its paragraphs, wherever they stand in it."""
+        """The text of all paragraphs in it."""
         return _listed(list(self.element.iter(f"{_DRAWING}p")))
 
 
 def choose(element: Any) -> None:
-    """Put what a newer program would show in the place of its alternatives."""
+    """Replace alternative contents (mc:AlternateContent) with the one that a newer program would show."""
     for choices in list(element.iter(f"{_CHOICES}AlternateContent")):
         chosen = choices.find(f"{_CHOICES}Choice")
         if chosen is None or not len(chosen):
@@ -54,9 +54,9 @@ def choose(element: Any) -> None:
 
 
 def ordered(shapes: Any, depth: int = 0) -> Iterator[Any]:
-    """Shapes from top to bottom, those of a group in the group's place.
+    """Yield shapes from top to bottom, those of a group at the group's place.
 
-    The order in the file is the order in which they were drawn.
+    The order in the file is only the order in which they were drawn.
     """
     for shape in sorted(_made(shapes), key=_place):
         if not hasattr(shape, "shapes"):
@@ -68,20 +68,20 @@ def ordered(shapes: Any, depth: int = 0) -> Iterator[Any]:
 
 
 def placeholder(shape: Any) -> object:
-    """Which of the layout's places the shape fills, if any."""
+    """Return the type of the layout's placeholder that the shape fills, if any."""
     try:
         return shape.placeholder_format.type if shape.is_placeholder else None
-    except UNEXPECTED:  # a type of a later version
+    except UNEXPECTED:  # a type from a later version
         return None
 
 
 def paragraphs(shape: Any) -> str:
-    """The words of a shape's text, as a list when it has several paragraphs."""
+    """Return the text of a shape, as a list if it has several paragraphs."""
     return _listed([one._p for one in shape.text_frame.paragraphs])
 
 
 def words(paragraph: Any, *, numbered: bool = True) -> str:
-    """The text of a paragraph: its runs, fields (slides' own numbers only if asked), breaks and equations."""
+    """Return a paragraph's text: runs, fields (slide numbers only if `numbered`), breaks and equations."""
     text: list[str] = []
     for one in paragraph:
         if not isinstance(one.tag, str):
@@ -97,7 +97,7 @@ def words(paragraph: Any, *, numbered: bool = True) -> str:
 
 
 def cells(table: Any) -> Iterator[list[str]]:
-    """Rows of a table; a cell over several rows appears in each of them."""
+    """Yield the rows of a table; a cell over several rows appears in each of them."""
     above: list[str] = []
     for row in table.iter(f"{_DRAWING}tr"):
         written: list[str] = []
@@ -137,5 +137,5 @@ def _made(shapes: Any) -> Iterator[Any]:
 def _place(shape: Any) -> tuple[int, int]:
     try:
         return (shape.top or 0, shape.left or 0)
-    except UNEXPECTED:  # a place that is no number
+    except UNEXPECTED:  # a position that is not a number
         return (0, 0)

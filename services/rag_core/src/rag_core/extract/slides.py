@@ -37,7 +37,7 @@ from rag_core.extract.slide_shapes import (
     words,
 )
 
-# What is on every slide alike: said once.
+# Placeholders that are the same on every slide: read once.
 _RUNNING = {PP_PLACEHOLDER.DATE, PP_PLACEHOLDER.FOOTER, PP_PLACEHOLDER.SLIDE_NUMBER, PP_PLACEHOLDER.HEADER}
 _TITLES = {PP_PLACEHOLDER.TITLE, PP_PLACEHOLDER.CENTER_TITLE, PP_PLACEHOLDER.VERTICAL_TITLE}
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
@@ -73,7 +73,7 @@ def parse(path: Path, max_pages: int, read: Reader) -> Iterator[Item]:
 
 
 class _Deck:
-    """A presentation's slides, and what is said once for all of them."""
+    """A presentation's slides, and what is read only once for all of them."""
 
     def __init__(self, deck: Any, read: Reader) -> None:
         self.damaged = 0
@@ -86,7 +86,7 @@ class _Deck:
         self._authors = _authors(deck.part)
 
     def slide(self, relation: str, number: int) -> Iterator[Item]:
-        """Everything that a slide shows, then its notes and comments."""
+        """Yield everything that a slide shows, then its notes and comments."""
         try:
             slide = self._part.related_slide(relation)
         except (KeyError, AttributeError):
@@ -107,13 +107,13 @@ class _Deck:
         yield from self._guarded(self._background, slide, number)
         yield from self._guarded(self._notes, slide, number)
         yield from self._guarded(self._comments, slide, number)
-        # Last, since their headings would head the rest of the slide, too.
+        # Last, since their headings would also apply to the rest of the slide.
         objects, self._objects = self._objects, []
         for element, name, shape in objects:
             yield from self._guarded(partial(self._object, element, name), shape, number)
 
     def remarks(self) -> Iterator[Item]:
-        """One note for all slides that a show leaves out."""
+        """Yield one note for all slides that are hidden in a show."""
         if self._hidden:
             message = f"{_slides(self._hidden)}: hidden in a show, and read all the same"
             yield Note(Part.TEXT, 0, message=message)
@@ -121,7 +121,7 @@ class _Deck:
     def _guarded(
         self, inner: Callable[[Any, int], Iterator[Item]], thing: Any, number: int
     ) -> Iterator[Item]:
-        """What one shape gives; one that python-pptx does not understand is named, and costs only itself."""
+        """Yield what one shape contains; one that python-pptx cannot read is reported and skipped."""
         try:
             yield from inner(thing, number)
         except UNEXPECTED as error:
@@ -151,7 +151,7 @@ class _Deck:
             yield from blocks(BlockKind.TEXT, paragraphs(shape), number)
 
     def _unknown(self, shape: Unknown, number: int) -> Iterator[Item]:
-        # A pen's drawing is a picture.
+        # A pen drawing (ink) counts as a picture.
         pictures = [Picture(b"", number, "slide") for _ in shape.element.iter("{*}contentPart", "{*}pic")]
         yield from pictures
         yield from blocks(BlockKind.TEXT, shape.words, number)
@@ -168,7 +168,7 @@ class _Deck:
             yield from blocks(BlockKind.TEXT, text, number)
 
     def _frame(self, shape: Any, number: int) -> Iterator[Item]:
-        """A chart, a diagram or an embedded file, by what the frame refers to."""
+        """Yield a chart, a diagram or an embedded file, depending on what the frame refers to."""
         for one in shape.element.iter():
             relation = one.get(f"{_RELATION}id") or one.get(f"{_RELATION}dm")
             if not relation or not isinstance(one.tag, str):
@@ -202,9 +202,9 @@ class _Deck:
             yield Picture(_blob(shape.part, one), number, "slide", described=bool(text.strip()))
 
     def _background(self, slide: Any, number: int) -> Iterator[Item]:
-        """What the layout and the master draw on the slide: said with the first that shows it.
+        """Yield what the layout and the master draw on the slide, with the first slide that shows it.
 
-        Their placeholders ("Click to edit") are forms for slides, and shown on none.
+        Their placeholders ("Click to edit") are not shown on any slide.
         """
         shows = slide.element
         for behind in (slide.slide_layout, slide.slide_layout.slide_master):
@@ -244,7 +244,7 @@ class _Deck:
             if relation.is_external or not relation.reltype.endswith("/comments"):
                 continue
             root = parsed(relation.target_part.blob)
-            # Those of older programs have a text; those of newer ones paragraphs, and replies.
+            # Comments of older programs have a text element; newer ones have paragraphs and replies.
             for comment in root.iter("{*}cm", "{*}reply") if root is not None else ():
                 text = comment.findtext("{*}text") or ""
                 for body in comment.iterchildren("{*}txBody"):
@@ -256,13 +256,13 @@ class _Deck:
 
 
 def _blob(part: Any, blip: Any) -> bytes:
-    """The picture that a shape shows; none where it is outside the file."""
+    """Return the picture that a shape shows; empty if it is outside the file."""
     found = part.rels.get(blip.get(f"{_RELATION}embed") or "")
     return b"" if found is None or found.is_external else bytes(found.target_part.blob)
 
 
 def _slides(numbers: list[int]) -> str:
-    """The slides by their numbers: "slides 2, 5 and others"."""
+    """Name slides by their numbers: "slides 2, 5 and others"."""
     found = sorted(set(numbers))
     where = ", ".join(map(str, found[:_MOST_NAMED])) + (" and others" if len(found) > _MOST_NAMED else "")
     return f"slide{'s' if len(found) > 1 else ''} {where}"

@@ -1,4 +1,4 @@
-"""What a file is, by its content; its ending only tells Markdown from plain text."""
+"""Detects what a file is by its content; its extension only distinguishes Markdown from plain text."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _ACCEPTED = (
     "PDF, DOCX, PPTX, XLSX, OpenDocument, CSV, RTF, HTML, EPUB, e-mail (.eml, .msg, mbox), notebooks, XML,"
     " Markdown and plain text are accepted"
 )
-# The table of parts of a document with 50,000 of them; a larger one fills memory before anything is read.
+# Enough for the table of a document with 50,000 parts; a larger one fills memory before anything is read.
 _MOST_DIRECTORY_BYTES = 8 * 1024 * 1024
-_ARCHIVE_MARKS = (b"PK\x03\x04", b"PK\x05\x06")  # the second begins an archive without a part
-# A part that only this kind of archive has. Some of Microsoft's programs number it.
+_ARCHIVE_MARKS = (b"PK\x03\x04", b"PK\x05\x06")  # the second begins an empty archive
+# A part that only this kind of archive has. Some Microsoft programs add a number to its name.
 _ARCHIVES = {
     re.compile(r"word/document\d*\.xml"): DocumentKind.DOCX,
     re.compile(r"ppt/presentation\d*\.xml"): DocumentKind.PPTX,
@@ -29,7 +29,7 @@ _ARCHIVES = {
     re.compile(r"content\.xml"): DocumentKind.OPENDOCUMENT,
 }
 _IWORK = re.compile(r"^(?:Index/.*\.iwa|index\.apxl|Index\.zip|index\.xml|buildVersionHistory\.plist)")
-# What the beginning of a broken archive still says of it.
+# What the beginning of a truncated archive reveals about its kind.
 _BEGINNINGS = {
     b"application/epub+zip": DocumentKind.EPUB,
     b"META-INF/container.xml": DocumentKind.EPUB,
@@ -50,11 +50,11 @@ _MAIL_KNOWN = {"from", "to", "subject", "date", "message-id", "mime-version", "r
 
 
 class PlainArchive(UploadRefused):
-    """A zip archive that is no document, but may hold some."""
+    """A zip archive that is not a document itself, but may contain some."""
 
 
 def sniff(path: Path, name: str) -> DocumentKind:
-    """The kind of the file at `path`, called `name` by people; raises UploadRefused if none of ours."""
+    """Return the kind of the file at `path`; raises UploadRefused, naming it `name`, if unsupported."""
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     if not head:
@@ -104,12 +104,12 @@ def _of_text(text: str, ending: str) -> DocumentKind:
 
 
 def _text(path: Path, name: str, head: bytes) -> str:
-    """The beginning of a text; raises UploadRefused when it is none, or its encoding is not certain."""
+    """Return the beginning of a text; raises UploadRefused if it is no text or its encoding is unsure."""
     try:
         try:
             how = encoding.of_bytes(head, partial=True)
         except encoding.Unsure:
-            how = encoding.of_file(path)  # more of it may leave less doubt
+            how = encoding.of_file(path)  # the whole file may settle it
     except encoding.NotText:
         raise _unsupported(name) from None
     except encoding.Unsure as error:
@@ -118,7 +118,7 @@ def _text(path: Path, name: str, head: bytes) -> str:
 
 
 def _is_mail(text: str) -> bool:
-    """A block of headers, at least three of those that every message has, then a blank line."""
+    """Whether it begins with a block of headers, at least three of the usual ones, then a blank line."""
     known: set[str] = set()
     lines = text.splitlines()[:200]
     if lines and _BEFORE_HEADERS.fullmatch(lines[0]):
@@ -154,7 +154,7 @@ def _archive(path: Path, name: str) -> DocumentKind:
 
 
 def _by_beginning(path: Path, name: str) -> DocumentKind:
-    """An archive that breaks off has lost its table of parts, but its first parts still tell what it was."""
+    """Detect a truncated archive by its first parts, since its table of parts is lost."""
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     for mark, kind in _BEGINNINGS.items():
@@ -167,7 +167,7 @@ def _by_beginning(path: Path, name: str) -> DocumentKind:
 
 
 def _no_document(names: set[str], name: str, declared: str) -> UploadRefused:
-    """A whole archive with none of our kinds in it."""
+    """Return the error for an intact archive of no supported kind."""
     if "encrypted-package" in names:
         return UploadRefused(
             f"{name!r} is encrypted; save a copy without a password and upload that", code="upload_encrypted"
@@ -204,7 +204,7 @@ def _no_document(names: set[str], name: str, declared: str) -> UploadRefused:
 
 
 def _ole(path: Path, name: str) -> DocumentKind:
-    """Office files that are locked or of before 2007, and Outlook's messages, share one container."""
+    """Detect what an OLE file is: an encrypted or pre-2007 Office file, or an Outlook message."""
     found = signatures.Compound(path)
     if found.is_locked:
         raise UploadRefused(

@@ -1,4 +1,4 @@
-"""Office files saved as "Strict Open XML" hold what others hold, under names that the libraries do not know.
+"""Office files saved as "Strict Open XML": the usual content, in namespaces that the libraries lack.
 
 The names: ISO/IEC 29500-4:2016, annex A ("Transitional" against "Strict" namespaces).
 """
@@ -18,7 +18,7 @@ _RELATIONS = "_rels/.rels"
 
 
 def opened(path: Path) -> BinaryIO:
-    """The Office file, or a copy in memory with the usual names when it was saved with the strict ones."""
+    """Open the Office file, or an in-memory copy with the usual namespaces if it uses the strict ones."""
     with zipfile.ZipFile(path) as before:
         if _RELATIONS not in before.namelist() or _STRICT not in before.read(_RELATIONS):
             return path.open("rb")

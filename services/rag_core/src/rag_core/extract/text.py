@@ -1,4 +1,4 @@
-"""Plain text and Markdown, read line by line so that a very large file costs no memory."""
+"""Plain text and Markdown, read line by line so that a very large file needs little memory."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from rag_core.extract.blocks import (
 _HASHES = re.compile(r"^ {0,3}(#{1,6})\s+")
 _UNDERLINE = re.compile(r"^(=+|-+|~+|\^+)\s*$")
 _UNDERLINE_LEVEL = {"=": 1, "-": 2, "~": 3, "^": 4}
-# CommonMark's fence; it may stand in a list or a quotation.
+# CommonMark's fence; it may be in a list or a quotation.
 _FENCE = re.compile(r"^[ \t]{0,40}(?:(?:[-*+>]|\d{1,9}[.)])[ \t]{0,10}){0,5}(`{3,}(?=[^`]*$)|~{3,})")
 _CLOSED = re.compile(r"^[ \t>]{0,80}(`{3,}|~{3,})[ \t]*$")
-_MOST_BLANK = 5  # lines in a row; what cleans the text keeps fewer
+_MOST_BLANK = 5  # consecutive lines; cleaning keeps fewer
 _TABLE = re.compile(r"^\s*\|.*\|\s*$")
 
 
@@ -45,7 +45,7 @@ def parse(path: Path, *, markdown: bool) -> Iterator[Item]:
 
 
 def encoding_of(path: Path) -> encoding.Encoding:
-    """How to open the file; raises Unreadable when it is no text, or its encoding is not certain."""
+    """Detect the file's encoding; raises Unreadable if it is not text or the encoding is unsure."""
     try:
         return encoding.of_file(path)
     except encoding.NotText as error:
@@ -55,7 +55,7 @@ def encoding_of(path: Path) -> encoding.Encoding:
 
 
 def _read_lines(path: Path, codec: str) -> Iterator[str]:
-    """The lines; one that is too long is given in parts, cut between words, and of many blank ones a few."""
+    """Yield the lines; over-long ones are split between words, and runs of blank ones are shortened."""
     rest, blank = "", 0
     with path.open(encoding=codec, errors="replace") as file:
         while line := file.readline(MAX_BLOCK_CHARS - len(rest)):
@@ -74,7 +74,7 @@ def _form_feeds(path: Path, codec: str) -> int:
 
 
 def blocks_of(lines: Iterator[str], *, markdown: bool) -> Iterator[Block]:
-    """Paragraphs, headings, listings and tables of lines of text."""
+    """Yield the paragraphs, headings, listings and tables in lines of text."""
     page = 1
     held: list[str] = []
     size = 0
@@ -132,7 +132,7 @@ def _kind(held: list[str]) -> BlockKind:
 
 
 def _is_underline(line: str, title: str) -> bool:
-    """A row of one mark, about as long as the line over it, makes that line a heading."""
+    """Whether the line underlines a heading: one repeated mark, about as long as the line above."""
     return (
         bool(_UNDERLINE.match(line))
         and len(line.strip()) >= 3

@@ -1,4 +1,4 @@
-"""winmail.dat (TNEF), in which Outlook hides text and attachments from other programs."""
+"""winmail.dat (TNEF), Outlook's own container for text and attachments."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rag_core.extract.blocks import BlockKind, Item, blocks
 
 
 def read(data: bytes, name: str, reader: Reader, page: int, level: int) -> Iterator[Item]:
-    """The text and the attachments in it; one that cannot be read is named with what to do."""
+    """Yield its text and attachments; a file that cannot be read is reported with what to do."""
     logging.getLogger("tnef-decode").setLevel(logging.CRITICAL)  # it would quote the document
     try:
         packed = TNEF(data, do_checksum=False)

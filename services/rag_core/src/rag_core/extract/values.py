@@ -1,4 +1,4 @@
-"""CSV: values separated by commas, semicolons, tabs or pipes as a Markdown table, read row by row."""
+"""CSV: values separated by commas, semicolons, tabs or pipes, read row by row as a Markdown table."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def parse(path: Path) -> Iterator[Item]:
 
 
 class _Counted:
-    """Lines, and the number of those taken."""
+    """Iterates over lines and counts those taken."""
 
     def __init__(self, lines: Iterator[str]) -> None:
         self._lines = lines
@@ -55,9 +55,9 @@ class _Counted:
 
 
 def _joined(rows: Iterator[list[str]], width: int) -> Iterator[list[str]]:
-    """Rows without the blank lines that only part the rows of one table, whose head goes for all of them.
+    """Drop blank lines between the rows of one table, since its head applies to all of them.
 
-    Before the first row that is filled throughout, they part the lines above the table from it.
+    Blank lines before the first completely filled row are kept: they separate the table from the text above.
     """
     before = 0
     filled = False

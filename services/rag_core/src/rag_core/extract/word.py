@@ -1,7 +1,7 @@
 """DOCX by python-docx: headings by style, tables as Markdown, pages as Word last laid them out.
 
-What is read is what a person sees with all changes accepted: insertions, content controls, text boxes, notes,
-comments, automatic numbers, charts and embedded files, too; headers and footers once; no deletions, and no
+The text is what Word shows with all changes accepted, including insertions, content controls, text boxes,
+notes, comments, automatic numbers, charts and embedded files; headers and footers once; no deletions, and no
 table of contents, which only repeats the headings.
 """
 
@@ -48,7 +48,7 @@ from rag_core.extract.word_xml import (
     w,
 )
 
-# Files with macros and templates (.docm, .dotx, .dotm) hold the same under names that python-docx refuses.
+# Files with macros and templates (.docm, .dotx, .dotm) have the same content under types python-docx refuses.
 _ALIKE = (
     "application/vnd.ms-word.document.macroEnabled.main+xml",
     "application/vnd.ms-word.template.macroEnabledTemplate.main+xml",
@@ -67,7 +67,7 @@ def parse(path: Path, read: Reader) -> Iterator[Item]:
 
 
 def document(file: IO[bytes], read: Reader) -> Iterator[Item]:
-    """The same of an open file."""
+    """Head and blocks of an open DOCX."""
     package: Any = Package.open(file)
     found = package.main_document_part.document
     body = _Body(found, read)
@@ -81,7 +81,7 @@ def document(file: IO[bytes], read: Reader) -> Iterator[Item]:
 
 
 class _Body:
-    """The document's text, and what is on each page alike once."""
+    """The document's text, with headers and footers once."""
 
     def __init__(self, document: Any, read: Reader) -> None:
         self._document = document
@@ -89,10 +89,10 @@ class _Body:
         self._styles = Styles(document.part)
         self._notes = {name: notes(document.part, name) for name in NOTES}
         self._running = RunningLines()
-        self._part = document.part  # where the references of what is being read lead
+        self._part = document.part  # the part whose relations the current element refers to
 
     def items(self) -> Iterator[Item]:
-        """All of it in reading order."""
+        """Yield everything in reading order."""
         yield from self._headers("header")
         page = 1
         for element, shown in inside(self._document.element.body):
@@ -130,7 +130,7 @@ class _Body:
         yield from blocks(BlockKind.HEADING if level else BlockKind.TEXT, content, page, level)
 
     def _cell(self, cell: Any | None, beside: list[Any]) -> str:
-        """The text of a cell; None is a place that a merged cell covers. A table in a cell is its words."""
+        """Return a cell's text; empty for None (covered by a merged cell). Nested tables become words."""
         if cell is None:
             return ""
         content = []
@@ -145,7 +145,7 @@ class _Body:
         return "\n".join(filter(None, content))
 
     def _beside(self, one: Any, page: int) -> Iterator[Item]:
-        """What a paragraph holds beside its text."""
+        """Yield what a paragraph contains beside its text."""
         name = str(one.tag).rpartition("}")[2]
         if one.tag == BOX:
             yield Note(Part.TEXT_BOX)
@@ -169,13 +169,13 @@ class _Body:
             yield from self._note(one, page)
 
     def _drawn(self, about: Any, page: int) -> Iterator[Item]:
-        """Pictures, or a chart or a shape, which have words of their own."""
+        """Yield pictures, or a chart or a shape with words of its own."""
         found = [one.get(f"{_RELATION}embed") for one in about.getparent().iter("{*}blip")]
         if found:
             yield from self._pictures(found, about.get("descr"), page)
 
     def _image(self, data: Any, page: int) -> Iterator[Item]:
-        """A picture as older programs draw it, which may be the look of an embedded file."""
+        """Yield a picture in the older format (VML), which may be the preview of an embedded file."""
         shape = data.getparent()
         if shape.getparent() is None or shape.getparent().find("{*}OLEObject") is None:
             yield from self._pictures([data.get(f"{_RELATION}id")], shape.get("alt"), page)
@@ -201,7 +201,7 @@ class _Body:
             self._part = before
 
     def _headers(self, kind: str) -> Iterator[Item]:
-        """Each header or footer that says more than the page's number, once."""
+        """Yield each header or footer that says more than the page number, once."""
         for relation in self._document.part.rels.values():
             if relation.is_external or not relation.reltype.endswith(f"/{kind}"):
                 continue
@@ -226,7 +226,7 @@ class _Body:
         return b"" if found is None or found.is_external else bytes(found.target_part.blob)
 
     def _inner(self, relation: str | None, page: int) -> Iterator[Item]:
-        """Another file within this one, or beside it."""
+        """Yield another file embedded in this one, or linked to it."""
         found = self._part.rels.get(relation or "")
         if found is None:
             return

@@ -1,7 +1,7 @@
-"""Word's XML of 2003: rewritten as the DOCX that Word would save, so that one reader reads both.
+"""Word 2003 XML: rewritten as the DOCX that Word would save, so that one reader handles both.
 
 The names are nearly the same in another namespace; what the older format keeps within the text (notes,
-comments, headers, changes) gets the place that the newer one has for it.
+comments, headers, changes) moves to its place in the newer one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _KIND = "application/vnd.openxmlformats-officedocument.wordprocessingml"
 _RELATION = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _RELATIONS = "http://schemas.openxmlformats.org/package/2006/relationships"
 _RELATIONS_KIND = "application/vnd.openxmlformats-package.relationships+xml"
-_CLEAR = {f"{_AML}content", f"{_HINT}sect", f"{_HINT}sub-section"}  # their text is the document's
+_CLEAR = {f"{_AML}content", f"{_HINT}sect", f"{_HINT}sub-section"}  # wrappers whose text is the document's
 _CHANGES = {
     "Word.Insertion": "ins",
     "Word.Deletion": "del",
@@ -32,7 +32,7 @@ _CHANGES = {
 
 
 def rewritten(root: Any) -> tuple[list[Entry], list[Note]]:
-    """The parts of the DOCX, and notes of what the older format holds in a way that is not read."""
+    """Return the parts of the DOCX, and notes on what is stored in a form that is not read."""
     title = root.findtext("{*}DocumentProperties/{*}Title") or ""
     old = f"{{{etree.QName(root).namespace}}}"
     unread = list(_without_data(root))
@@ -66,7 +66,7 @@ def _rename(element: Any, old: str) -> None:
 
 
 def _without_data(root: Any) -> Iterator[Note]:
-    """The data of pictures and objects leave the text."""
+    """Remove the data of pictures and objects from the text."""
     for data in list(root.iter("{*}binData")):
         data.getparent().remove(data)
     for one in root.iter("{*}OLEObject"):
@@ -76,7 +76,7 @@ def _without_data(root: Any) -> Iterator[Note]:
 
 
 def _moved(root: Any) -> Iterator[tuple[str, str, Any]]:
-    """Notes and comments in parts of their own, with a reference in their place."""
+    """Move notes and comments into parts of their own, leaving references."""
     for name, inline in (("footnote", "footnote"), ("endnote", "endnote"), ("comment", "commentReference")):
         part = etree.Element(f"{_NEW}{name}s")
         for number, one in enumerate(list(root.find(f"{_NEW}body").iter(f"{_NEW}{inline}"))):
@@ -99,7 +99,7 @@ def _running(root: Any) -> Iterator[tuple[str, str, Any]]:
 
 
 def _number(properties: Any) -> None:
-    """The number of a paragraph, which the older format gives as the text that is shown."""
+    """Insert a paragraph's number, which the older format stores as the text shown."""
     shown = properties.find(f"{_HINT}t")
     text = str(shown.get(f"{_HINT}val", "")) if shown is not None else ""
     if text:

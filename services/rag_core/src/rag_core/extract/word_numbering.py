@@ -29,22 +29,22 @@ class _Level:
     start: int
     form: str
     text: str
-    legal: bool = False  # every level in it is counted in figures
+    legal: bool = False  # every level in it is shown in Arabic numerals
     restart: int | None = (
-        None  # after which levels (counted from 1) it starts anew; 0: never; None: after all
+        None  # after which levels (counted from 1) it starts again; 0: never; None: after any
     )
     style: str = ""  # the style of its paragraphs
 
 
 @dataclass(slots=True)
 class _List:
-    """One sequence of numbers: instances of one definition go on with it, unless they start anew."""
+    """One sequence of numbers: instances of the same definition continue it, unless they restart it."""
 
     counts: list[int | None] = field(default_factory=lambda: [None] * _LEVELS)
 
 
 class Numbering:
-    """The numbers of one document, asked for paragraph by paragraph in their order."""
+    """The numbers of one document; labels must be requested paragraph by paragraph, in order."""
 
     def __init__(self, root: Any | None) -> None:
         self._levels: dict[str, dict[int, _Level]] = {}
@@ -57,7 +57,7 @@ class Numbering:
             self._learn(root)
 
     def label(self, instance: str, level: int) -> str:
-        """What is before the next paragraph of this list and level, with a blank; empty: nothing does."""
+        """Return the label of the next paragraph of this list and level, with a blank, or an empty text."""
         definition = self._definition.get(instance)
         levels = self._levels.get(definition or "", {})
         if definition is None or level not in levels:
@@ -86,7 +86,7 @@ class Numbering:
         return _PLACE.sub(counted, now.text).strip() + " "
 
     def level_of(self, instance: str, style: str) -> int:
-        """The level that a list keeps for a style whose paragraphs name none."""
+        """Return the level that a list assigns to a style whose paragraphs name none."""
         levels = self._levels.get(self._definition.get(instance, ""), {})
         return next((at for at, level in levels.items() if level.style == style), 0)
 
@@ -106,7 +106,7 @@ class Numbering:
             definition = str(_value(one.find(qn("w:abstractNumId"))))
             changes = list(one.iterfind(qn("w:lvlOverride")))
             if any(change.find(qn("w:lvl")) is not None for change in changes):
-                # A list of its own: its levels differ.
+                # A list of its own, since its levels differ.
                 own = dict(self._levels.get(definition, {}))
                 own |= {
                     _index(c): _level(c.find(qn("w:lvl"))) for c in changes if c.find(qn("w:lvl")) is not None
@@ -149,7 +149,7 @@ def _whole(element: Any, otherwise: int) -> int:
 
 
 def _chinese(value: int) -> str:
-    """Up to 99, as clauses of contracts are counted; figures above."""
+    """Write numbers up to 99 in Chinese, as for clauses of contracts; digits above."""
     if not 0 < value < 100:
         return str(value)
     tens, ones = divmod(value, 10)

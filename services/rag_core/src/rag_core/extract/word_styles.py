@@ -1,4 +1,4 @@
-"""What a paragraph is by its style: a heading of some level, an entry of a list with its number."""
+"""What a paragraph's style makes it: a heading of some level, or a list item with its number."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rag_core.extract.word_numbering import Numbering
 from rag_core.extract.word_xml import w
 
 _HEADING = re.compile(r"heading ([1-9])", re.I)
-_MOST_BASES = 20  # a style that is based on itself ends somewhere
+_MOST_BASES = 20  # limit for styles that are based on themselves
 _BODY_LEVEL = 9
 
 
@@ -18,7 +18,7 @@ class Styles:
     """The styles and the numbers of a document."""
 
     def __init__(self, part: Any) -> None:
-        """Read both parts; a document may lack either."""
+        """Read both parts; a document may lack either of them."""
         self._styles: dict[str, Any] = {}
         self._usual: str | None = None
         numbering = None
@@ -32,7 +32,7 @@ class Styles:
         self._numbering = Numbering(numbering)
 
     def heading(self, paragraph: Any) -> int:
-        """The level of a heading, from 1; 0 when it is none."""
+        """Return the level of a heading, from 1; 0 if it is none."""
         own = self._outline(paragraph.find(w("pPr")))
         if own is not None:
             return own
@@ -47,7 +47,7 @@ class Styles:
         return 0
 
     def label(self, paragraph: Any) -> str:
-        """The number or the bullet that comes before the paragraph, with a blank; empty when none does."""
+        """Return the number or bullet before the paragraph, with a blank; empty if there is none."""
         instance: str | None = None
         level: int | None = None
         chain = self._chain(paragraph)
@@ -65,7 +65,7 @@ class Styles:
                 break
         if (
             instance is not None
-        ):  # "0" is no list: the number is taken away from a paragraph whose style has one
+        ):  # "0" is no list: it removes the number from a paragraph whose style would give it one
             return self._numbering.label(instance, level or 0)
         names = (_value(style.find(w("name"))) for style in chain)
         return "- " if any(name.startswith("List") for name in names) else ""
@@ -79,7 +79,7 @@ class Styles:
                     self._usual = identity
 
     def _chain(self, paragraph: Any) -> list[Any]:
-        """The paragraph's style and those that it is based on."""
+        """Return the paragraph's style and those that it is based on."""
         properties = paragraph.find(w("pPr"))
         identity = _value(properties.find(w("pStyle"))) if properties is not None else ""
         found: list[Any] = []

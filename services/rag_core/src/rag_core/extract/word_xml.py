@@ -1,4 +1,4 @@
-"""WordprocessingML below the level of python-docx, which passes over changes, controls, boxes and notes."""
+"""WordprocessingML below the level of python-docx, which skips changes, controls, boxes and notes."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from rag_core.extract.signs import drawn, sign
 _MARKUP = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 NOTES = ("footnote", "endnote", "comment")
 _MATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}oMath"
-# What a drawing or an object refers to in other parts of the file.
+# Elements of a drawing or an object that refer to other parts of the file.
 OBJECTS = {"chart", "relIds", "OLEObject", "docPr", "imagedata", "control"}
 
 
 def w(name: str) -> str:
-    """A name of WordprocessingML as lxml spells it."""
+    """Return a name of WordprocessingML with its namespace, as lxml writes it."""
     return str(qn(f"w:{name}"))
 
 
 BOX = w("txbxContent")
 _ALTERNATIVES = f"{_MARKUP}AlternateContent"
 RUBY = w("ruby")
-WHOLE = {w("altChunk"), w("subDoc")}  # documents in the place of paragraphs
+WHOLE = {w("altChunk"), w("subDoc")}  # documents in place of paragraphs
 _CONTROL = w("sdt")
-_ANCHOR = 80  # characters of the text that a comment is on
-# Around paragraphs, rows, cells and runs alike: what was inserted, moved here, or marked up for a program.
+_ANCHOR = 80  # characters of the text that a comment refers to
+# Wrappers of paragraphs, rows, cells and runs: what was inserted, moved here, or marked up for a program.
 _CLEAR = {w(name) for name in ("ins", "moveTo", "customXml", "smartTag", "sdtContent")}
 # Properties, what was deleted or moved away, and readings above CJK signs.
 _UNSEEN = {w(name) for name in ("pPr", "rPr", "del", "moveFrom", "rt", "sdtPr")}
@@ -41,7 +41,7 @@ _GONE = {w("trPr"): w("del"), w("tcPr"): w("cellDel")}
 
 
 def inside(container: Any) -> Iterator[tuple[Any, bool]]:
-    """Paragraphs and tables of a body, cell, box or control, each with whether it is to be read."""
+    """Yield the paragraphs and tables of a body, cell, box or control, and whether each is to be read."""
     for child in container:
         if child.tag in (w("p"), w("tbl")):
             yield child, True
@@ -56,12 +56,12 @@ def inside(container: Any) -> Iterator[tuple[Any, bool]]:
 
 
 def rows(table: Any) -> Iterator[Any]:
-    """The rows of a table that are not deleted."""
+    """Yield the rows of a table that are not deleted."""
     return _parts(table, "tr", "trPr")
 
 
 def cells(row: Any) -> Iterator[Any | None]:
-    """The cells of a row, one for each column; None where a cell begun before, or nothing, is."""
+    """Yield the cells of a row, one for each column; None where a merged cell continues, or no cell is."""
     yield from [None] * _number(row.find(f"{w('trPr')}/{w('gridBefore')}"), 0)
     for cell in _parts(row, "tc", "tcPr"):
         merged = cell.find(f"{w('tcPr')}/{w('vMerge')}")
@@ -71,25 +71,25 @@ def cells(row: Any) -> Iterator[Any | None]:
 
 
 def text(element: Any, beside: list[Any]) -> str:
-    """What a paragraph says; boxes and references to notes that it holds are put into `beside`."""
+    """Return a paragraph's text; text boxes and references to notes in it are added to `beside`."""
     return "".join(_pieces(element, beside))
 
 
 def page_breaks(element: Any) -> int:
-    """How often a page ends inside."""
+    """Return how many page breaks it contains."""
     laid_out = sum(1 for _ in element.iter(w("lastRenderedPageBreak")))
     return laid_out + sum(1 for one in element.iter(w("br")) if one.get(w("type")) == "page")
 
 
 def reading(ruby: Any) -> str:
-    """What a phonetic guide says, after the words that it stands above."""
+    """Return the words below a phonetic guide (ruby), followed by the guide's text."""
     above = "".join(text(one, []) for one in ruby.iterfind(w("rt")))
     return f"{text(ruby, [])} ({above})" if above.strip() else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """A footnote, an endnote or a comment: what it says, what it holds beside text, and the part it is in."""
+    """A footnote, an endnote or a comment: its text, what it contains beside text, and its part."""
 
     text: str
     beside: list[Any]
@@ -97,7 +97,7 @@ class Remark:
 
 
 def notes(part: Any, name: str) -> dict[str, Remark]:
-    """Footnotes, endnotes or comments by their number, without the lines that part them off."""
+    """Return footnotes, endnotes or comments by number, without separator lines."""
     kind = getattr(RELATIONSHIP_TYPE, f"{name.upper()}S")
     found: dict[str, Remark] = {}
     for relation in part.rels.values():
@@ -128,7 +128,7 @@ def _label(name: str, note: Any, anchor: str) -> str:
 
 
 def _anchors(document: Any) -> dict[str, str]:
-    """The beginning of the text that each comment is on."""
+    """Return the beginning of the text that each comment refers to."""
     found: dict[str, str] = {}
     begun: set[str] = set()
     for one in document.iter(w("commentRangeStart"), w("commentRangeEnd"), w("t"), w("p")):
@@ -178,7 +178,7 @@ def _pieces(element: Any, beside: list[Any]) -> Iterator[str]:
 
 
 def _either(alternatives: Any, beside: list[Any]) -> str:
-    """The first of several editions of the same that says something."""
+    """Return the text of the first alternative that has any."""
     for edition in alternatives:
         its: list[Any] = []
         text = "".join(_pieces(edition, its))
@@ -202,7 +202,7 @@ def _sign(element: Any) -> str:
 
 
 def _field(data: Any) -> str:
-    """What a form's field shows that no run of text does: a box, ticked or not; a choice from a list."""
+    """Return what a form field shows outside any run of text: a check box, or a choice from a list."""
     box = data.find(w("checkBox"))
     if box is not None:
         text = box.find(w("checked"))

@@ -1,6 +1,6 @@
-"""How the index cuts and folds text: one chain for all scripts, and what single languages need beside it.
+"""How the index splits and folds text: one chain for all scripts, plus what single languages need.
 
-Only what OpenSearch itself brings (analysis-common): the image has no plugin for a language.
+It only uses what OpenSearch includes (analysis-common): the image has no language plugins.
 Why each part is there: docs/decisions/0086-analysers.md.
 """
 
@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from typing import Any
 
-# Letters of a word's part that must agree, and from which length on a word is taken to have parts.
+# Length of the word parts that are compared, and the least length of a word that is split into parts.
 PART = 5
 _COMPOUND = 8
 
-# After the stem: `values` and `value` must be one word before their `ue` is folded like an umlaut. Signs that
-# are two letters in one (the ligature of oeuvre) are taken apart before.
+# After stemming: `values` and `value` must be one word before their `ue` is folded like an umlaut. Ligatures
+# (as in oeuvre) are split first.
 _FOLDED = ["asciifolding", "german_normalization"]
 _NORMALISED = ["cjk_width", "lowercase", "decimal_digit", "arabic_normalization", "persian_normalization"]
 _STEMMED = ["elision", *_NORMALISED, "rag_stem", "rag_arabic", *_FOLDED]
 
 
 def text_field() -> dict[str, Any]:
-    """Words, identifiers as they are written, parts of long words, and Thai cut by its dictionary."""
+    """Map text to words, identifiers as written, parts of long words, and Thai split by its dictionary."""
     return {
         "type": "text",
         "analyzer": "rag_words",
@@ -40,12 +40,12 @@ def text_field() -> dict[str, Any]:
 
 
 def name_field() -> dict[str, Any]:
-    """A file's name by its words: `AnnualReport_2024.pdf` is annual, report, 2024, pdf."""
+    """Map a file's name to words: `AnnualReport_2024.pdf` is annual, report, 2024, pdf."""
     return {"type": "text", "analyzer": "rag_name", "norms": False}
 
 
 def analysis() -> dict[str, Any]:
-    """Tokenizers, filters and analyzers of an index."""
+    """Return the tokenizers, filters and analyzers of an index."""
     return {
         "char_filter": {
             "rag_thai_only": {"type": "pattern_replace", "pattern": "[^\u0e00-\u0e7f\\s]", "replacement": " "}
@@ -58,7 +58,7 @@ def analysis() -> dict[str, Any]:
             "rag_some": {"type": "length", "min": 1, "max": 200},
             "rag_stem": {"type": "stemmer", "language": "english"},
             "rag_arabic": {"type": "stemmer", "language": "arabic"},
-            # Signs alone as well, so that a question of one sign finds it.
+            # Single characters as well, so that a question of one character finds it.
             "rag_pairs": {"type": "cjk_bigram", "output_unigrams": True},
             "rag_long": {"type": "length", "min": _COMPOUND, "max": 60},
             "rag_longer_than_a_part": {"type": "length", "min": PART, "max": 60},

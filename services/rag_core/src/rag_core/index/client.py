@@ -1,4 +1,4 @@
-"""The connection to OpenSearch; its errors are translated here and go no further."""
+"""The connection to OpenSearch; its errors are translated here and never leave this module."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TOO_LARGE = 413
 
 
 class EitherPassword(Urllib3HttpConnection):
-    """Signs in with the password that OpenSearch takes: while one is being rotated, there are two."""
+    """Signs in with whichever password OpenSearch accepts: during a rotation there are two."""
 
     def __init__(self, *args: Any, logins: tuple[tuple[str, str], ...] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -40,7 +40,7 @@ class EitherPassword(Urllib3HttpConnection):
         ignore: Any = (),
         headers: Any = None,
     ) -> Any:
-        """The request, again with the other password where one is refused; the one taken goes first next."""
+        """Send the request, retrying with the other password; the accepted one is tried first next time."""
         send = super().perform_request
         if not self._logins:
             return send(method, url, params, body, timeout, ignore, headers)
@@ -59,7 +59,7 @@ class EitherPassword(Urllib3HttpConnection):
 
 
 class IndexClient:
-    """What the writing and the asking side share; safe to share between threads."""
+    """What the reader and the writer of the index share; safe to share between threads."""
 
     def __init__(
         self, *, address: str, alias: str, user: str, password: str, ca: str | None, timeout: float
@@ -71,13 +71,13 @@ class IndexClient:
             connection_class=EitherPassword,
             logins=tuple((user, one) for one in password.split()) if user else (),
             timeout=timeout,
-            max_retries=0,  # who calls knows better whether to wait, fall back or say so
+            max_retries=0,  # the caller decides whether to wait, fall back or report
             pool_maxsize=16,
             ssl_context=ssl.create_default_context(cadata=ca) if address.startswith("https://") else None,
         )
 
     def ping(self, timeout: float) -> str:
-        """The cluster's status: green, yellow or red."""
+        """Return the cluster's status: green, yellow or red."""
         with self._translated():
             return str(self._client.cluster.health(request_timeout=timeout)["status"])
 
@@ -101,7 +101,7 @@ class IndexClient:
 
     @contextmanager
     def _of_a_document(self) -> Iterator[None]:
-        """The same for requests about one document: what it brings may be refused, and others go on."""
+        """Translate errors of requests about one document: it may be refused while others go on."""
         try:
             with self._translated():
                 yield
@@ -112,8 +112,8 @@ class IndexClient:
 
 
 def translate_status(status: int, kind: str) -> OpenSearchUnavailable | OpenSearchRefused:
-    """An HTTP status of OpenSearch in our own words."""
-    # 404: the alias is not there yet, or a restore is putting it back; 5xx: shards are still starting.
+    """Translate an HTTP status of OpenSearch into one of our errors."""
+    # 404: the alias does not exist yet, or a restore is recreating it; 5xx: shards are still starting.
     if status in (404, 408, 429) or status >= 500:
         return OpenSearchUnavailable(
             f"OpenSearch is not ready (HTTP {status}, {kind}); it may still be starting"
@@ -129,12 +129,12 @@ def translate_status(status: int, kind: str) -> OpenSearchUnavailable | OpenSear
 
 
 def about_the_document(refused: OpenSearchRefused) -> bool:
-    """Whether it is what was sent that is refused: another document may be taken."""
+    """Whether the refusal is due to the document sent, so that another one may be accepted."""
     return refused.status not in (None, 401, 403)
 
 
 def document_refused(status: int, kind: str) -> DocumentRefused:
-    """What a person reads of a document that OpenSearch does not take."""
+    """Return the error shown for a document that OpenSearch does not accept."""
     if status == TOO_LARGE:
         return DocumentRefused(
             "OpenSearch takes no request as large as one part of this document (HTTP 413); raise"

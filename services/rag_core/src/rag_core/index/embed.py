@@ -19,47 +19,47 @@ from rag_core.text import tokens
 
 # The model stays loaded between questions; loading it again costs the first person half a second.
 KEEP_ALIVE = "30m"
-# Part of the contract: raise it when search_schema's mapping or analysis changes, and indexes are made anew.
+# Part of the contract: raise it when index.schema's mapping or analysis changes; indexes are then rebuilt.
 MAPPING_VERSION = 2  # 2: analysers for more languages, parts of words, the file's name
-# Texts of one request. Ollama embeds them one after the other, and a question waits until all are done.
+# Texts per request. Ollama embeds them one after the other, and a question waits until all are done.
 _TOGETHER = 2
-# What the proxy before Ollama answers in its place while it is away.
+# What the proxy in front of Ollama answers while Ollama is down.
 _NOBODY_BEHIND = (502, 504)
 _WEIGHTS = re.compile(r"^FROM .*sha256[-:]([0-9a-f]{64})\s*$", re.M)
 
 
 class Contract(Frozen):
-    """What vectors of one index have in common; it is stored in the index's _meta."""
+    """What all vectors of one index have in common; stored in the index's _meta."""
 
     model: str
     digest: str
     dimension: int
     chunker: int = CHUNKER_VERSION
     chunk_tokens: int
-    mapping: int = 1  # indexes made before this was written down have the first
+    mapping: int = 1  # indexes made before this field existed have version 1
 
     @property
     def space(self) -> tuple[str, int]:
-        """What two vectors must share to be compared: a model's weights count, not its name."""
+        """What must be equal for two vectors to be comparable: the model's weights count, not its name."""
         return self.digest, self.dimension
 
 
 class TooSlow(OllamaUnavailable):
-    """Ollama is there but did not finish in time."""
+    """Ollama is up but did not finish in time."""
 
 
 Before = Callable[[int], None]
 
 
 class Embedder(Protocol):
-    """Anything that makes vectors and can say which."""
+    """Anything that makes vectors and can describe them."""
 
     def embed(
         self, texts: Sequence[str], *, model: str | None = None, before: Before | None = None
     ) -> list[list[float]]:
-        """One vector for each text, by the model of the settings or another.
+        """Return one vector for each text, by the model of the settings or another.
 
-        `before` is called before each request with the number of its texts; it may wait, or raise.
+        `before` is called before each request with its number of texts; it may wait or raise.
         """
         ...
 
@@ -68,15 +68,15 @@ class Embedder(Protocol):
         ...
 
     def spent(self, model: str | None = None) -> int:
-        """Tokens that count against a limit of the day, since it began; 0 where none are counted."""
+        """Return the tokens counted against the daily limit so far today; 0 if none are counted."""
         ...
 
     def within(self, seconds: float | None) -> AbstractContextManager[Embedder]:
-        """The same for somebody who waits: an Ollama that hangs costs so many seconds, once."""
+        """Provide the embedder with a timeout for an interactive request: a hang costs this time, once."""
         ...
 
     def forget(self) -> None:
-        """Ask anew what the models are."""
+        """Query the models again on next use."""
         ...
 
     def close(self) -> None:
@@ -85,7 +85,7 @@ class Embedder(Protocol):
 
 
 def translated(error: Exception, model: str, address: str) -> RagError:
-    """An error of the Ollama client or of HTTP in our own words."""
+    """Translate an error of the Ollama client or of HTTP into one of ours."""
     if isinstance(error, ollama.ResponseError):
         text = error.error.lower()
         if error.status_code == 404 or "not found" in text:
@@ -110,7 +110,7 @@ def translated(error: Exception, model: str, address: str) -> RagError:
     )
 
 
-# What the client can raise: its own errors, the builtin it makes of a refused connection, HTTP's.
+# What the client can raise: its own errors, the builtin for a refused connection, HTTP errors.
 CLIENT_ERRORS = (ollama.ResponseError, ConnectionError, httpx.HTTPError)
 
 
@@ -120,7 +120,7 @@ Ask = Callable[[list[str]], list[list[float]]]
 def batched(
     texts: Sequence[str], ask: Ask, *, size: int, patient: bool, before: Before | None
 ) -> list[list[float]]:
-    """One vector for each text, asked for `size` texts at a time."""
+    """Return one vector for each text, requesting `size` texts at a time."""
     vectors: list[list[float]] = []
     for start in range(0, len(texts), size):
         together = list(texts[start : start + size])
@@ -139,8 +139,8 @@ def _divided(texts: list[str], ask: Ask, *, patient: bool) -> list[list[float]]:
     except TooSlow:
         if len(texts) == 1 or not patient:
             raise
-    # One text over the window fails its whole batch, and a busy machine may need longer for a batch than
-    # anyone waits: halves find the one, and get through the other.
+    # One text over the window fails its whole batch, and a busy machine may exceed the timeout for a batch.
+    # Halving the batch isolates the former, and completes the latter.
     half = len(texts) // 2
     return [*_divided(texts[:half], ask, patient=patient), *_divided(texts[half:], ask, patient=patient)]
 
@@ -158,7 +158,7 @@ def _shortened(text: str, ask: Ask) -> list[float]:
 
 
 class OllamaEmbedder:
-    """The embedder of a deployment's own models; safe to share between threads."""
+    """The embedder for models in Ollama; safe to share between threads."""
 
     def __init__(self, *, address: str, model: str, timeout: float, threads: int, chunk_tokens: int) -> None:
         self._client = ollama.Client(host=address, timeout=timeout)
@@ -173,7 +173,7 @@ class OllamaEmbedder:
     def embed(
         self, texts: Sequence[str], *, model: str | None = None, before: Before | None = None
     ) -> list[list[float]]:
-        """One vector for each text, few at a time so that no question waits behind a long request."""
+        """Return one vector for each text, a few at a time so that no question waits for a long request."""
         name = model or self._model
         return batched(
             texts,
@@ -184,7 +184,7 @@ class OllamaEmbedder:
         )
 
     def contract(self, model: str | None = None) -> Contract:
-        """Model, weights and dimension, asked once."""
+        """Return model, weights and dimension, queried once."""
         name = model or self._model
         if name not in self._contracts:
             self._contracts[name] = Contract(
@@ -197,12 +197,12 @@ class OllamaEmbedder:
         return self._contracts[name]
 
     def spent(self, model: str | None = None) -> int:
-        """Nobody counts the tokens of this host's own models."""
+        """Return 0: tokens of models on this host are not counted."""
         return 0
 
     @contextmanager
     def within(self, seconds: float | None) -> Iterator[OllamaEmbedder]:
-        """Bears no more than this silence (never more than its own), and does not try again with less."""
+        """Use this timeout (never more than its own), without retrying smaller batches."""
         hasty = copy.copy(self)
         hasty._patient = False
         if seconds is None or seconds >= self._timeout:
@@ -215,7 +215,7 @@ class OllamaEmbedder:
             hasty.close()
 
     def forget(self) -> None:
-        """Ask anew what the models are: one may have been replaced while Ollama was away."""
+        """Query the models again on next use: one may have been replaced while Ollama was down."""
         self._contracts.clear()
 
     def close(self) -> None:
@@ -223,7 +223,7 @@ class OllamaEmbedder:
         self._client.close()  # type: ignore[no-untyped-call]
 
     def _digest(self, model: str) -> str:
-        """The hash of the weights: unlike the manifest's it is the same after the model was made anew."""
+        """Return the hash of the weights; unlike the manifest's, it is stable when the model is recreated."""
         try:
             modelfile = self._client.show(model).modelfile or ""
         except CLIENT_ERRORS as error:
@@ -258,7 +258,7 @@ class OllamaEmbedder:
 
 
 class Embedders:
-    """Every embedder by the name of its model: remote ones have their own, Ollama has all others."""
+    """Chooses an embedder by model name: remote models have their own, Ollama has all others."""
 
     def __init__(self, model: str, local: Embedder, remote: Mapping[str, Embedder]) -> None:
         self._model = model
@@ -276,18 +276,18 @@ class Embedders:
         return self._of(model).contract(model)
 
     def spent(self, model: str | None = None) -> int:
-        """Tokens that count against a limit of the day."""
+        """Return the tokens counted against the daily limit."""
         return self._of(model).spent(model)
 
     @contextmanager
     def within(self, seconds: float | None) -> Iterator[Embedders]:
-        """Each bears no more than this silence."""
+        """Use this timeout for each embedder."""
         with ExitStack() as stack:
             hasty = {name: stack.enter_context(one.within(seconds)) for name, one in self._remote.items()}
             yield Embedders(self._model, stack.enter_context(self._local.within(seconds)), hasty)
 
     def forget(self) -> None:
-        """Ask anew what the models are."""
+        """Query the models again on next use."""
         for one in (self._local, *self._remote.values()):
             one.forget()
 

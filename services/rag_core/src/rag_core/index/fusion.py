@@ -1,21 +1,21 @@
-"""One ranking out of three searches, by how well each likes a passage and not by its place alone.
+"""Fuses three searches into one ranking, by their scores and not by ranks alone.
 
-Places tell little: a first may lead by far or by a hair, and a passage that comes 30th in two searches
-outdoes the first of one. So scores are added: shares of the best score for words and identifiers, the cosine
-itself for meaning. What comes near to nothing, as a question in a language that the embedder does not read,
-is then decided by its words. Measured in docs/decisions/0096-scores-not-places.md.
+Ranks say little: a first hit may lead by far or barely, and a passage that is 30th in two searches beats the
+first of one. So scores are added: shares of the best score for words and identifiers, the cosine itself for
+meaning. A question that is near to nothing, as in a language that the embedder does not know, is then decided
+by its words. Measured in docs/decisions/0096-scores-not-places.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-# What a cosine of 1 weighs, and the best passage by identifiers; the best by words weighs 1.
+# Weights of a cosine of 1, and of the best passage by identifiers; the best by words weighs 1.
 _MEANING = 6.0
 _IDENTIFIERS = 0.5
-# A first score so many times the second's: that search is sure.
+# A search is sure if its first score is this many times its second.
 _SURE = 1.3
-# The last place for what a search is sure of.
+# The lowest rank for the hit that a search is sure of.
 _PLACE = 2
 
 Leg = Sequence[tuple[str, float]]  # what one search found, best first, with its scores
@@ -24,11 +24,11 @@ Leg = Sequence[tuple[str, float]]  # what one search found, best first, with its
 def fused(
     words: Leg, identifiers: Leg, meaning: Leg, *, most: int, says_all: bool = False
 ) -> dict[str, float]:
-    """Every found thing with its fused score, best first; the scores of `meaning` are cosines.
+    """Return everything found with its fused score, best first; the scores of `meaning` are cosines.
 
-    What a search did not find has the score of its last: it was asked for `most`, and there was no room. One
-    by words that found fewer has found all there is, so the others have 0. What the words put first by far is
-    among the first two, whatever the others say, if it `says_all` that the question asks.
+    What a search did not find gets the score of its last hit, since it only returned `most`. A search by
+    words that returned fewer found everything, so the rest gets 0. A hit that leads by far by words is ranked
+    among the first two in any case, if it `says_all` that the question asks.
     """
     scores = dict.fromkeys((found for leg in (words, identifiers, meaning) for found, _ in leg), 0.0)
     for leg, weight in ((words, 1.0), (identifiers, _IDENTIFIERS)):
@@ -45,7 +45,7 @@ def fused(
 
 
 def _add(scores: dict[str, float], leg: Leg, weight: float, *, rest: float) -> None:
-    """Add a search's scores; `rest` is that of what it did not find."""
+    """Add a search's scores; `rest` is the score for what it did not find."""
     own = dict(leg)
     for found in scores:
         scores[found] += weight * own.get(found, rest)

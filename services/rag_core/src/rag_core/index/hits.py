@@ -1,4 +1,4 @@
-"""What a search of the index gave, read from OpenSearch's answers."""
+"""The results of a search, read from OpenSearch's responses."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Hit(Frozen):
 
 
 class Findings(Frozen):
-    """What one search gave: chunks, best first, in how many chunks each asked word is, likely names."""
+    """The results of one search: chunks, best first, chunk counts by word, and likely document names."""
 
     hits: tuple[Hit, ...]
     words: dict[str, int]
@@ -47,16 +47,16 @@ def findings(
     words: dict[str, int],
     names: dict[str, str],
 ) -> Findings:
-    """From the answers to the legs: by words, by identifiers, by meaning; each may be {} for not asked.
+    """Combine the responses of the legs: by words, by identifiers, by meaning; {} if not asked.
 
-    `most` is how many chunks each leg was asked for.
+    `most` is the number of chunks requested from each leg.
     """
     lexical, exact, near = (_found(leg) for leg in legs)
     sources = {hit["_id"]: hit["_source"] for leg in (lexical, exact, near) for hit in leg}
     by_words, by_identifiers, by_place = (
         [(hit["_id"], float(hit["_score"])) for hit in leg] for leg in (lexical, exact, near)
     )
-    # The lucene engine scores cosine as (1 + cos) / 2.
+    # The Lucene engine scores cosine as (1 + cos) / 2.
     by_meaning = [(found, 2 * score - 1) for found, score in by_place]
     says_all = bool(lexical) and _says_all(lexical[0]["_source"], question)
     scores = fused(by_words, by_identifiers, by_meaning, most=most, says_all=says_all)
@@ -79,29 +79,29 @@ def _says_all(source: dict[str, Any], question: str) -> bool:
 
 
 def led(first: Sequence[Hit], others: Sequence[Hit], *, certain: bool) -> tuple[Hit, ...]:
-    """Hits of documents that a question names, before the others; by turns when it may not mean them."""
+    """Put hits of documents that a question names first; alternate with others unless it is `certain`."""
     if certain:
         order = [*first, *others]
     else:
         turns = zip_longest(others, first)
         order = [hit for pair in turns for hit in pair if hit is not None]
-    judged = {hit.chunk_id: hit for hit in [*first, *others]}  # with its ranks among all
+    judged = {hit.chunk_id: hit for hit in [*first, *others]}  # the entry with its ranks in the whole search
     return tuple(judged[chunk] for chunk in dict.fromkeys(hit.chunk_id for hit in order))
 
 
 def counted(response: dict[str, Any]) -> dict[str, int]:
-    """In how many chunks each asked word is."""
+    """Return how many chunks contain each requested word."""
     buckets = response.get("aggregations", {}).get("words", {}).get("buckets", {})
     return {word: int(bucket["doc_count"]) for word, bucket in buckets.items()}
 
 
 def called(response: dict[str, Any]) -> dict[str, str]:
-    """Documents by id, with their names, best first."""
+    """Return documents' names by id, best first."""
     return {hit["_source"]["document_id"]: hit["_source"]["name"] for hit in _found(response)}
 
 
 def in_order(response: dict[str, Any]) -> list[Hit]:
-    """Chunks as they stand in their document, found by no search."""
+    """Return chunks in document order, without search ranks."""
     return [_hit(hit["_id"], hit["_source"], 0.0, None, None) for hit in _found(response)]
 
 

@@ -1,4 +1,4 @@
-"""The text of a document's pages, put together again from its chunks, with a passage marked in it."""
+"""Rebuilds the text of a document's pages from its chunks, with a passage marked in it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Search = Callable[[dict[str, Any]], Sequence[Mapping[str, Any]]]
 
 
 class Piece(Frozen):
-    """A stretch of one page; `cited` ones belong to the passage asked for."""
+    """A stretch of one page; `cited` if it belongs to the requested passage."""
 
     page: int
     title: str
@@ -27,14 +27,14 @@ class Piece(Frozen):
 
 
 class PageText(Frozen):
-    """The pieces of some pages in reading order; `whole` is False when a long page was cut."""
+    """The pieces of some pages in reading order; `whole` is False if a long page was shortened."""
 
     pieces: tuple[Piece, ...]
     whole: bool = True
 
 
 def read(search: Search, document_id: str, first: int, last: int, passage: str = "") -> PageText:
-    """The text of pages `first` to `last`, from an index's `search` (IndexReader.sources)."""
+    """Return the text of pages `first` to `last`, using an index's `search` (IndexReader.sources)."""
     within: list[dict[str, Any]] = [
         {"term": {"document_id": document_id}},
         {"range": {"page_start": {"lte": last}}},
@@ -60,7 +60,7 @@ def _in_order(within: list[dict[str, Any]], size: int) -> dict[str, Any]:
 
 
 def _ordinal_of(search: Search, within: list[dict[str, Any]], passage: str) -> int:
-    """Where in a long page the passage stands; its beginning when there is none to look for."""
+    """Return where in a long page the passage is; the page's beginning if there is no passage."""
     words = " ".join(passage.split()[:60])
     if not words:
         return _AROUND
@@ -83,7 +83,7 @@ def _pieces(chunk: Mapping[str, Any], passage: str) -> Iterator[Piece]:
 
 
 def _joined(pieces: Iterator[Piece]) -> list[Piece]:
-    """Without what a chunk repeats of the one before it; the repeated words stay with what is cited."""
+    """Drop the text that a chunk repeats from the previous one; it stays with the cited piece."""
     found: list[Piece] = []
     for piece in pieces:
         before = found[-1] if found else None
@@ -97,7 +97,7 @@ def _joined(pieces: Iterator[Piece]) -> list[Piece]:
 
 
 def _overlap(before: str, after: str) -> int:
-    """How many characters at the start of `after` repeat the end of `before`."""
+    """Return how many characters at the start of `after` repeat the end of `before`."""
     for length in range(min(len(before), len(after), _LONGEST_OVERLAP), _SHORTEST_OVERLAP - 1, -1):
         if before.endswith(after[:length]):
             return length

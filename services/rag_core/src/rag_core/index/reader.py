@@ -1,4 +1,4 @@
-"""The index in OpenSearch: one for all documents, behind an alias; filled by one side, asked by the other."""
+"""The read side of the index in OpenSearch: one index for all documents, behind an alias."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from rag_core.index.client import IndexClient, translate_status
 from rag_core.index.embed import Contract
 from rag_core.index.hits import Findings, Hit
 
-# After a switch to a new index its contract is known as soon.
+# Lifetime of the cached contract: after a switch, the new index's contract is known within this time.
 _CONTRACT_SECONDS = 5.0
-# Documents whose name may be meant by a question.
+# Most documents whose name a question may refer to.
 _NAMES = 20
 
 
 class IndexReader(IndexClient):
-    """All chunks of all documents behind one alias, to be read; safe to share between threads.
+    """Reads the chunks of all documents behind one alias; safe to share between threads.
 
-    Its versions are called `<alias>-000001`, `-000002`, ...: one serves behind the alias.
+    Its versions are called `<alias>-000001`, `-000002`, ...; one of them serves behind the alias.
     """
 
     _contract: tuple[float, Contract | None] = (0.0, None)
 
     def versions(self) -> dict[str, Contract | None]:
-        """Every version with its contract, oldest first; None: not made by us."""
+        """Return every version with its contract, oldest first; None: not created by us."""
         with self._translated():
             try:
                 found = self._client.indices.get_mapping(index=f"{self._alias}-*")
@@ -41,7 +41,7 @@ class IndexReader(IndexClient):
         return {name: _contract(mapping) for name, mapping in sorted(found.items()) if ours.fullmatch(name)}
 
     def serving(self) -> tuple[str, Contract] | None:
-        """The index behind the alias and its contract; None when there is none."""
+        """Return the index behind the alias and its contract; None when there is none."""
         with self._translated():
             try:
                 mapping = self._client.indices.get_mapping(index=self._alias)
@@ -65,10 +65,10 @@ class IndexReader(IndexClient):
         only: Collection[str] | None = None,
         words: Collection[str] = (),
     ) -> Findings:
-        """The best chunks by words, identifiers and meaning, fused.
+        """Return the best chunks by words, identifiers and meaning, fused.
 
-        Without a vector the words decide alone. `words` are counted: a word that no chunk holds tells much,
-        and is looked for once more by its spelling.
+        Without a vector only words count. For each of `words` the chunks that contain it are counted; a word
+        that few or no chunks contain is also searched by its spelling.
         """
         ids = None if only is None else sorted(only)
         exact = schema.exact(query, ids)
@@ -92,14 +92,14 @@ class IndexReader(IndexClient):
         return hits.findings(query, legs, most=size, words=held, names=hits.called(found["names"]))
 
     def beginning(self, document_ids: Collection[str], *, size: int) -> list[Hit]:
-        """The first chunks of these documents, in their order."""
+        """Return the first chunks of these documents, in order."""
         query = schema.beginning(document_ids)
         body = {"size": size, "query": query, "sort": ["ordinal", "document_id"]}
         with self._translated():
             return hits.in_order(self._client.search(index=self._alias, body=body))
 
     def _together(self, bodies: dict[str, dict[str, Any] | None]) -> dict[str, dict[str, Any]]:
-        """Several searches in one request; what is None is not asked and answers {}."""
+        """Run several searches in one request; None is skipped and yields {}."""
         searches = {name: body for name, body in bodies.items() if body is not None}
         body = "".join("{}\n" + json.dumps(one) + "\n" for one in searches.values())
         with self._translated():
@@ -128,7 +128,7 @@ class IndexReader(IndexClient):
         )
 
     def stored_contract(self) -> Contract | None:
-        """What the index says its vectors are; None when there is no index yet."""
+        """Return the contract stored in the index; None when there is no index yet."""
         read, contract = self._contract
         if contract is None or time.monotonic() - read > _CONTRACT_SECONDS:
             serving = self.serving()
@@ -137,7 +137,7 @@ class IndexReader(IndexClient):
         return contract
 
     def chunks(self, document_id: str) -> Iterator[dict[str, Any]]:
-        """A document's chunks in order, as they are searched."""
+        """Yield a document's chunks in order, as indexed."""
         fields = ["ordinal", "title", "text", "page_start", "page_end"]
         last = -1
         while True:
@@ -150,11 +150,11 @@ class IndexReader(IndexClient):
             last = int(found[-1]["ordinal"])
 
     def forget(self) -> None:
-        """Read the contract anew with the next question."""
+        """Read the contract again with the next question."""
         self._contract = (0.0, None)
 
     def count(self, document_id: str | None = None) -> int:
-        """Chunks of one document, or of all; 0 when there is no index yet."""
+        """Return the number of chunks of one document, or of all; 0 when there is no index yet."""
         query = {"match_all": {}} if document_id is None else term(document_id)
         with self._translated():
             try:
@@ -166,7 +166,7 @@ class IndexReader(IndexClient):
         return int(reply["hits"]["total"]["value"])
 
     def sources(self, body: dict[str, Any]) -> list[dict[str, Any]]:
-        """What the index holds of the chunks that a query finds; for readers of pages."""
+        """Return the stored fields of the chunks that a query finds; used to read pages."""
         with self._translated():
             reply = self._client.search(index=self._alias, body=body)
         return [hit["_source"] for hit in reply["hits"]["hits"]]
@@ -177,7 +177,7 @@ def _listed(query: dict[str, Any] | None, size: int) -> dict[str, Any] | None:
 
 
 def term(document_id: str) -> dict[str, Any]:
-    """One document's chunks."""
+    """Build the query for one document's chunks."""
     return {"term": {"document_id": document_id}}
 
 

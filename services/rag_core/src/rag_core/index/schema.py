@@ -1,4 +1,4 @@
-"""What the index looks like, and the queries that ask it."""
+"""The schema of the index, and its queries."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from rag_core.index.embed import Contract
 from rag_core.models import Frozen
 from rag_core.text.words import identifiers, without_stop_words
 
-# The release before fuses in OpenSearch, by the index's own pipeline: after a rollback it asks this index.
+# The previous release fuses in OpenSearch with the index's pipeline, and uses this index after a rollback.
 PIPELINE = "rag-rrf"
-# Fields that a later version of the mapping brought (embed.MAPPING_VERSION): until all documents are in a new
-# index, an older one takes new documents.
+# The mapping version (embed.MAPPING_VERSION) that introduced a field: until all documents are in a new index,
+# new documents still go into the older one.
 _SINCE = {"name": 2}
-# What is spelled nearly so, or holds the word as a part, never outweighs what holds the word itself.
+# A similar spelling, or a word that contains the word as a part, never outweighs the word itself.
 _PART_BOOST = 3.0
 _FUZZY_BOOST = 0.5
-_FEW = 3  # chunks that hold a word which is looked for as a part of others as well
-_SPELLED = 4  # letters from which on a word is looked for by its spelling
+_FEW = 3  # a word in no more chunks than this is also searched as a part of other words
+_SPELLED = 4  # least letters of a word that is searched by its spelling
 
 
 def pipeline() -> dict[str, Any]:
-    """Reciprocal rank fusion of a hybrid query; other queries pass through it unchanged."""
+    """Return the pipeline for reciprocal rank fusion of a hybrid query; it leaves other queries unchanged."""
     return {
         "description": "Reciprocal rank fusion of BM25 and k-NN",
         "phase_results_processors": [
@@ -33,17 +33,17 @@ def pipeline() -> dict[str, Any]:
 
 
 class Akin(Frozen):
-    """A word of a question that few chunks hold, or none."""
+    """A word of a question that few or no chunks contain."""
 
     word: str
-    unknown: bool  # no chunk holds it: it may be a typing error
+    unknown: bool  # no chunk contains it: it may be a typing error
 
 
 def index(contract: Contract, alias: str) -> dict[str, Any]:
-    """Settings, mapping and alias of a new index.
+    """Return the settings, mapping and alias of a new index.
 
-    Text is analysed as words, and as identifiers cut at blanks, brackets and quotes, so that `read.table`,
-    `--no-keep-cr` or `/etc/fstab` is found as it is written.
+    Text is analysed as words, and as identifiers split at blanks, brackets and quotes, so that `read.table`,
+    `--no-keep-cr` or `/etc/fstab` is found as written.
     """
     text = analysis.text_field()
     return {
@@ -53,7 +53,7 @@ def index(contract: Contract, alias: str) -> dict[str, Any]:
                 "knn": True,
                 "number_of_shards": 1,
                 "number_of_replicas": 0,
-                "refresh_interval": "30s",  # a document is refreshed once, when it is whole
+                "refresh_interval": "30s",  # a document is refreshed once, when it is complete
                 "search.default_pipeline": f"{alias}-{PIPELINE}",
                 "analysis": analysis.analysis(),
             }
@@ -89,15 +89,15 @@ def index(contract: Contract, alias: str) -> dict[str, Any]:
 
 
 def known(source: dict[str, Any], mapping: int) -> dict[str, Any]:
-    """What of a chunk an index of this mapping version takes; it refuses fields that it does not know."""
+    """Keep the fields that an index of this mapping version knows; it refuses others."""
     return {field: value for field, value in source.items() if _SINCE.get(field, 1) <= mapping}
 
 
 def lexical(query: str, only: list[str] | None, akin: Sequence[Akin] = ()) -> dict[str, Any]:
-    """BM25 over words and identifiers, in headings and text; stop words of a question weigh nothing.
+    """Build the BM25 query over words and identifiers, in headings and text, ignoring stop words.
 
-    `akin` are words of the question that hardly a chunk holds: what is spelled nearly so, or holds them
-    as a part, counts a little.
+    `akin` are words of the question that hardly any chunk contains: similar spellings, and words that contain
+    them as a part, count a little.
     """
     fields = ["text", "title", "text.identifiers^1.5", "title.identifiers", "text.thai", "title.thai"]
     content = without_stop_words(query)
@@ -109,7 +109,7 @@ def lexical(query: str, only: list[str] | None, akin: Sequence[Akin] = ()) -> di
 
 
 def akin(held: Mapping[str, int]) -> list[Akin]:
-    """Which of the counted words are worth a look by their spelling: those that few chunks hold."""
+    """Return the counted words that are worth a search by their spelling: those in few chunks."""
     return [
         Akin(word=word, unknown=chunks == 0)
         for word, chunks in held.items()
@@ -130,21 +130,21 @@ def _akin(akin: Akin) -> list[dict[str, Any]]:
 
 
 def named(query: str, only: list[str] | None) -> dict[str, Any]:
-    """The first chunk of each document whose name shares words with the question."""
+    """Build the query for the first chunk of each document whose name shares words with the question."""
     filters: list[dict[str, Any]] = [{"term": {"ordinal": 0}}, *_filter(only).get("filter", [])]
     return {"bool": {"must": [{"match": {"name": query}}], "filter": filters}}
 
 
 def beginning(document_ids: Collection[str]) -> dict[str, Any]:
-    """The chunks of these documents, for a reader who begins at the beginning."""
+    """Build the query for the chunks of these documents from their beginning."""
     return {"bool": {"filter": [{"terms": {"document_id": sorted(document_ids)}}]}}
 
 
 def exact(query: str, only: list[str] | None) -> dict[str, Any] | None:
-    """BM25 over the identifiers of the question alone, as they are written; None when it names none.
+    """Build the BM25 query over the question's identifiers alone, as written; None if it has none.
 
-    A vote of its own in the fusion: a vector knows nothing of `--no-owner`, and the words of an option
-    (`no`, `owner`) stand everywhere.
+    It has its own vote in the fusion: a vector knows nothing of `--no-owner`, and the words of an option
+    (`no`, `owner`) are everywhere.
     """
     named = identifiers(query)
     return _match(" ".join(named), ["text.identifiers", "title.identifiers^1.2"], only) if named else None
@@ -156,7 +156,7 @@ def _match(query: str, fields: list[str], only: list[str] | None) -> dict[str, A
 
 
 def nearest(vector: list[float], k: int, only: list[str] | None) -> dict[str, Any]:
-    """The k nearest chunks by cosine."""
+    """Build the query for the k nearest chunks by cosine."""
     knn: dict[str, Any] = {"vector": vector, "k": k}
     if only is not None:
         knn["filter"] = {"terms": {"document_id": only}}
@@ -164,7 +164,7 @@ def nearest(vector: list[float], k: int, only: list[str] | None) -> dict[str, An
 
 
 def holding(words: Collection[str], only: list[str] | None) -> dict[str, Any]:
-    """How many chunks hold each of these words, in either analysis."""
+    """Build the aggregation that counts the chunks with each of these words, in either analysis."""
     counted = {
         word: {
             "multi_match": {

@@ -1,4 +1,4 @@
-"""The worker's side of the index: versions of it made, filled, switched and dropped."""
+"""The write side of the index, used by the worker: creates, fills, switches and drops versions."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from rag_core.models import DocumentKind
 
 
 class IndexWriter(IndexReader):
-    """Makes versions of the index, fills them, and puts one in the place of another."""
+    """Creates versions of the index, fills them, and replaces one by another."""
 
     def next_name(self) -> str:
-        """What the next version is called."""
+        """Return the name of the next version."""
         last = max((int(name[-6:]) for name in self.versions()), default=0)
         return f"{self._alias}-{last + 1:06d}"
 
     def create(self, name: str, contract: Contract, *, serve: bool) -> None:
-        """Make a version; only `serve` puts it behind the alias at once."""
+        """Create a version; with `serve` it is put behind the alias at once."""
         body = schema.index(contract, self._alias)
         if not serve:
             del body["aliases"]
@@ -40,7 +40,7 @@ class IndexWriter(IndexReader):
             self._client.indices.create(index=name, body=body)
 
     def switch(self, old: str, new: str) -> None:
-        """Put `new` behind the alias instead of `old`, in one step for all readers."""
+        """Put `new` behind the alias instead of `old`, atomically for all readers."""
         actions = [
             {"remove": {"index": old, "alias": self._alias}},
             {"add": {"index": new, "alias": self._alias, "is_write_index": True}},
@@ -65,7 +65,7 @@ class IndexWriter(IndexReader):
         name: str,
         mapping: int,
     ) -> None:
-        """Write chunks; their ids follow from document and place, so writing twice changes nothing."""
+        """Write chunks; their ids are derived from document and position, so writing twice is harmless."""
         added = datetime.now(UTC).isoformat()
         self._write(
             [
@@ -75,7 +75,7 @@ class IndexWriter(IndexReader):
         )
 
     def _write(self, actions: Sequence[str]) -> None:
-        """Send them in one request; in smaller ones when it is too large."""
+        """Send the actions in one request, or in smaller ones if it is too large."""
         try:
             with self._of_a_document():
                 reply = self._client.bulk(body="".join(actions))
@@ -90,7 +90,7 @@ class IndexWriter(IndexReader):
             _check([item["index"] for item in reply["items"]])
 
     def finish(self, index: str, document_id: str, chunks: int, *, fresh: bool = False) -> None:
-        """Make the document searchable; drop chunks an earlier, longer reading left, unless it is `fresh`."""
+        """Make the document searchable; unless `fresh`, drop chunks left by an earlier, longer version."""
         if fresh:
             with self._of_a_document():
                 self._client.indices.refresh(index=index)
@@ -99,13 +99,13 @@ class IndexWriter(IndexReader):
         self._delete(index, rest)
 
     def delete(self, document_id: str, indexes: Sequence[str] = ()) -> None:
-        """Remove every chunk of the document from these, or from what serves; nothing to remove is fine."""
+        """Remove all chunks of the document from these indexes, or the serving one; none is fine."""
         for index in indexes or [self._alias]:
             self._delete(index, term(document_id))
 
     def _delete(self, index: str, query: dict[str, Any]) -> None:
         with self._of_a_document():
-            # Chunks written a moment ago are not seen by a query before a refresh.
+            # Chunks just written are invisible to a query before a refresh.
             try:
                 self._client.indices.refresh(index=index)
             except NotFoundError:
@@ -127,7 +127,7 @@ def _action(
     name: str,
     mapping: int,
 ) -> str:
-    """One chunk as two lines of a bulk request."""
+    """Return one chunk as two lines of a bulk request."""
     action = {"index": {"_index": index, "_id": f"{document_id}-{chunk.ordinal:06d}"}}
     source = {
         "document_id": document_id,
@@ -146,7 +146,7 @@ def _action(
 
 
 def _check(items: Sequence[dict[str, Any]]) -> None:
-    """Raise for chunks that were not taken: what waiting may cure first, then what no waiting cures."""
+    """Raise for chunks that were refused: first errors that waiting may fix, then those it does not."""
     refused: OpenSearchRefused | None = None
     for item in items:
         if item["status"] < 300:
@@ -158,5 +158,5 @@ def _check(items: Sequence[dict[str, Any]]) -> None:
             refused = error
     if refused is None:
         return
-    # Only the kind of the error: its reason may quote the document.
+    # Only report the error's type: its reason may quote the document.
     raise document_refused(refused.status or 0, refused.kind) if about_the_document(refused) else refused

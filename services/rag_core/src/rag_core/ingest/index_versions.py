@@ -1,7 +1,7 @@
-"""Blue and green: which index serves, which one is being made beside it, and when they change places.
+"""Blue-green indexes: which one serves, which one is being built, and when to switch.
 
 The old index serves, and takes new documents with its own embedder, until every ready document has been read
-into the new one. Which documents have been is in the ledger, so a killed worker goes on where it was.
+into the new one. The ledger records which documents have been, so a killed worker resumes where it was.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from rag_core.models import Frozen
 
 
 class IndexVersion(Frozen):
-    """An index and what its vectors are."""
+    """An index and the contract of its vectors."""
 
     index: str
     contract: Contract
 
 
 class IndexVersions:
-    """Keeps the index equal to the settings: made when missing, made anew when they changed."""
+    """Keeps the index in line with the settings: creates it if missing, rebuilds it when they change."""
 
     def __init__(self, *, ledger: Ledger, embedder: Embedder, index: IndexWriter) -> None:
         self._ledger = ledger
@@ -30,26 +30,26 @@ class IndexVersions:
         self._index = index
         self._serving: IndexVersion | None = None
         self.target: IndexVersion | None = None
-        self.can_serve = True  # False: the serving index's own embedder is gone, new documents wait
+        self.can_serve = True  # False: the serving index's embedder is gone, and new documents wait
 
     @property
     def serving(self) -> IndexVersion:
-        """The index that answers."""
+        """The serving index."""
         if self._serving is None:
             raise OpenSearchUnavailable("the index has not been checked yet")
         return self._serving
 
     @property
     def names(self) -> list[str]:
-        """The indexes that may hold a document's chunks."""
+        """The indexes that may contain a document's chunks."""
         return [version.index for version in (self._serving, self.target) if version is not None]
 
     def rebuild_requested(self) -> bool:
-        """Whether a person has asked for a new index and none is being made."""
+        """Whether a new index was requested and none is being built."""
         return self.target is None and self._ledger.noted(WANTED) is not None
 
     def prepare(self) -> bool:
-        """Look at the indexes, make what is missing; True when there was none and all is read again."""
+        """Check the indexes and create what is missing; True if there was none, so that all is read again."""
         self._embedder.forget()
         contract = self._embedder.contract()
         found = self._index.serving()
@@ -73,7 +73,7 @@ class IndexVersions:
         return False
 
     def switch(self) -> None:
-        """The new index answers from now on; the old one goes."""
+        """Make the new index serve, and remove the old one."""
         if self.target is None:
             return
         old, new = self.serving, self.target
@@ -93,19 +93,19 @@ class IndexVersions:
 
     def _begun(self, contract: Contract) -> IndexVersion:
         self._drop_noted(TARGET)
-        # Noted before it is made: a kill between the two leaves no index that nobody knows.
+        # Recorded before it is created, so that a kill in between leaves no orphaned index.
         name = self._index.next_name()
         self._ledger.begin_rebuild(name)
         self._index.create(name, contract, serve=False)
         return IndexVersion(index=name, contract=contract)
 
     def _abandon(self) -> None:
-        """No new index is wanted (any more)."""
+        """Stop building a new index, which is not wanted any more."""
         self._drop_noted(TARGET)
         self._ledger.note(WANTED, None)
 
     def _drop_noted(self, note: str) -> None:
-        """Remove the index a note names, unless it serves; others may be copies that a restore keeps."""
+        """Remove the index named by a note, unless it serves; others may be copies that a restore keeps."""
         name = self._ledger.noted(note)
         if name is not None:
             if self._serving is None or name != self._serving.index:

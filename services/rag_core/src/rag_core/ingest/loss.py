@@ -1,4 +1,4 @@
-"""Words that a parser gave against words that stand in chunks: none may be lost between the two."""
+"""Compares the words that a parser gave with those in the chunks: none may be lost in between."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _WORD = re.compile(r"\w+")
 
 
 class LossMeter:
-    """Follows one document from blocks to chunks, in the order in which both come.
+    """Follows one document from blocks to chunks, in their order.
 
-    A chunk may repeat words (headings above it, a table's head, what neighbours share), so only what is
-    missing counts. A run of signs that is cut for being over-long is compared sign by sign.
+    A chunk may repeat words (headings above it, a table's head, overlap with its neighbour), so only missing
+    ones count. A run that is split because it is over-long is compared character by character.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class LossMeter:
         self._signs: Counter[str] = Counter()
 
     def seen(self, block: Block) -> None:
-        """A block, before the chunker is given it."""
+        """Record a block, before the chunker gets it."""
         for run in block.text.split():
             words = _WORD.findall(run)
             self.words_seen += len(words)
@@ -35,7 +35,7 @@ class LossMeter:
                 self._open.update(words)
 
     def kept(self, chunk: Chunk) -> None:
-        """A chunk that is in the index."""
+        """Record a chunk that is in the index."""
         for text in (*chunk.headings, chunk.text):
             for run in text.split():
                 for word in _WORD.findall(run):
@@ -43,7 +43,7 @@ class LossMeter:
 
     @property
     def words_lost(self) -> int:
-        """Words that no chunk holds so far; when the last chunk is kept there must be none."""
+        """Words in no chunk so far; must be 0 after the last chunk."""
         signs = sum(self._signs.values())
         return self._open.total() + -(-signs // tokens.MAX_WORD)
 

@@ -1,4 +1,4 @@
-"""A document's reading report, put together from the notes that its parser gives."""
+"""Builds a document's reading report from the notes of its parser."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from rag_core.extract import Note
 from rag_core.models import ReadingReport
 
-# A report is read by people and stored with each document: what is beyond is counted only.
+# A report is shown to users and stored with each document: further lines are only counted.
 MOST_LINES = 100
 MOST_CHARS = 500
 
@@ -22,14 +22,14 @@ class Reporting:
         self._more = 0
 
     def add(self, note: Note) -> None:
-        """Count a part that was read; keep the sentence of one that was not, or that is worth knowing."""
+        """Count a part that was read; keep the message of one that was not, or that has a remark."""
         if note.read and note.count:
             self._parts[note.part.value] += note.count
         if note.message or not note.read:
             self._keep(note)
 
     def report(self, *, words: int = 0, words_lost: int = 0) -> ReadingReport:
-        """What is known so far."""
+        """Return the report so far."""
         return ReadingReport(
             parts=dict(self._parts),
             remarks=tuple(self._remarks),
@@ -47,7 +47,7 @@ class Reporting:
         if len(self._remarks) + len(self._unread) < MOST_LINES:
             lines[line] = None
         elif not note.read and self._remarks:
-            # What was not read goes before remarks about what was.
+            # Unread parts have priority over remarks on what was read.
             self._remarks.popitem()
             lines[line] = None
             self._more += 1

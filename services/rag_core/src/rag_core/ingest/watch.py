@@ -1,4 +1,4 @@
-"""Files put into the input directory by hand: found, taken once they are whole, missed when gone."""
+"""Watches files put into the input directory by hand: takes complete ones, and notices removed ones."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _UPLOADS = "uploads"
 
 
 class Scan(Frozen):
-    """What one look at the directory brought."""
+    """The result of one scan of the directory."""
 
     taken: int = 0
     refused: int = 0
     gone: int = 0
     growing: int = 0
-    suspicious: bool = False  # every known file is gone at once: more likely an unmounted disk than a wish
+    suspicious: bool = False  # all known files are gone at once: probably an unmounted disk
 
 
 class Watcher:
-    """Looks at the directory again and again; a file is taken when two looks agree on size and time."""
+    """Scans the directory repeatedly; takes a file when two scans agree on its size and time."""
 
     def __init__(self, directory: Path, ledger: Ledger, max_bytes: int) -> None:
         self._directory = directory
@@ -36,7 +36,7 @@ class Watcher:
         self._last: dict[Path, tuple[int, int]] = {}
 
     def scan(self) -> Scan:
-        """One look."""
+        """Scan once."""
         now = dict(self._files())
         taken = refused = growing = 0
         watched = self._ledger.watched()
@@ -67,7 +67,7 @@ class Watcher:
         for path in sorted(self._directory.rglob("*")):
             inside = path.relative_to(self._directory)
             hidden = any(part.startswith(".") for part in inside.parts)
-            # A link could lead out of the directory; only what is in here is a document.
+            # A symbolic link could lead out of the directory, so links are skipped.
             if hidden or inside.parts[0] == _UPLOADS or path.is_symlink() or not path.is_file():
                 continue
             try:

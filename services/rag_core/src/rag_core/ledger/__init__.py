@@ -1,13 +1,13 @@
-"""The ledger: every document by its content, its state, and who works on it.
+"""The ledger: every document by its content, with its state and the worker that holds it.
 
 One SQLite file in WAL mode, shared by the containers of rag-app and rag-worker through a directory of the
-host. Each change of state is one transaction that names the state it expects, so an upload, a deletion and a
-worker that meet on the same document cannot lose each other's word.
+host. Each change of state is one transaction conditional on the expected state, so an upload, a deletion and
+a worker that act on the same document at once cannot overwrite each other's changes.
 
     queued -> processing -> ready | failed        failed -> queued (retry, or the same file once more)
     any -> deleting -> deleted                    deleting, deleted -> queued (the same file once more)
 
-While an index is made anew, ready documents stay ready and are read again one by one (rebuilding.py).
+While an index is rebuilt, ready documents stay ready and are read again one by one (rebuilding.py).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What was asked and answered, what people thought of it, and the figures that follow from both.
+"""Questions with their answers and feedback, and statistics on them.
 
-The tables stand in the ledger's file (rag_core.ledger.store says why).
+The tables are in the ledger's file (see rag_core.ledger.store for why).
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ CREATE INDEX IF NOT EXISTS exchanges_by_time ON exchanges (asked_at);
 
 
 class ConversationNotFound(RagError):  # noqa: N818 - named for what happened
-    """No such conversation or answer (any more)."""
+    """There is no such conversation or answer, or it was deleted."""
 
     code = "conversation_not_found"
     http_status = 404
 
 
 class Exchange(Frozen):
-    """One question with its answer; `feedback` is what somebody thought of it."""
+    """One question with its answer; `feedback` is a user's rating."""
 
     id: str
     conversation_id: str
@@ -57,7 +57,7 @@ class Exchange(Frozen):
 
 
 class Summary(Frozen):
-    """A conversation as a list shows it."""
+    """A conversation as shown in a list."""
 
     id: str
     title: str
@@ -76,11 +76,11 @@ class Conversation(Frozen):
 
 
 class Day(Frozen):
-    """What one day (UTC) brought; seconds are None when nothing was asked."""
+    """The figures of one day (UTC); seconds are None when nothing was asked."""
 
     day: date
     questions: int = 0
-    written: int = 0  # by a model, whether its first choice or one that stood in
+    written: int = 0  # by a model, the first choice or a fallback
     supported: int = 0  # of these, with a source for every sentence
     refused: int = 0  # the documents hold nothing on the question
     degraded: int = 0
@@ -96,7 +96,7 @@ class Conversations(Store):
     tables = _TABLES
 
     def start(self, title: str) -> Summary:
-        """A new conversation, named after its first question."""
+        """Start a conversation, named after its first question."""
         identity, now = secrets.token_hex(8), self._clock()
         with self._write() as db:
             db.execute(
@@ -105,7 +105,7 @@ class Conversations(Store):
         return Summary(id=identity, title=shortened(title), questions=0, updated_at=_moment(now))
 
     def list(self, *, limit: int = 50, search: str | None = None) -> list[Summary]:
-        """The newest conversations; `search` looks into their questions and titles."""
+        """Return the newest conversations; `search` filters by their questions and titles."""
         where, values = "", list[object]()
         if search:
             where = (
@@ -130,7 +130,7 @@ class Conversations(Store):
         ]
 
     def get(self, conversation_id: str) -> Conversation:
-        """The whole conversation; raises ConversationNotFound."""
+        """Return the whole conversation; raises ConversationNotFound."""
         found = self._read("SELECT * FROM conversations WHERE id = ?", (conversation_id,))
         if not found:
             raise ConversationNotFound("this conversation was deleted; start a new one")
@@ -146,7 +146,7 @@ class Conversations(Store):
         )
 
     def add(self, conversation_id: str, question: str, answer: Answer) -> Exchange:
-        """Remember an answer; raises ConversationNotFound when the conversation was deleted meanwhile."""
+        """Store an answer; raises ConversationNotFound if the conversation was deleted meanwhile."""
         identity, now = secrets.token_hex(8), self._clock()
         with self._write() as db:
             known = db.execute(
@@ -167,7 +167,7 @@ class Conversations(Store):
         )
 
     def rate(self, exchange_id: str, feedback: Feedback | None) -> None:
-        """Say what an answer was worth, or take that back; raises ConversationNotFound."""
+        """Rate an answer, or withdraw the rating (None); raises ConversationNotFound."""
         with self._write() as db:
             if not db.execute(
                 "UPDATE exchanges SET feedback = ? WHERE id = ?", (feedback, exchange_id)
@@ -183,12 +183,12 @@ class Conversations(Store):
                 raise ConversationNotFound("this conversation was deleted and cannot be renamed")
 
     def delete(self, conversation_id: str) -> None:
-        """Remove it with its answers; one that is gone already is fine."""
+        """Remove it with its answers; does nothing if it is already gone."""
         with self._write() as db:
             db.execute("DELETE FROM conversations WHERE id = ?", (conversation_id,))
 
     def days(self, count: int) -> tuple[Day, ...]:
-        """The last `count` days, oldest first, today last; days without questions are there, too."""
+        """Return the last `count` days, oldest first, ending today, including days without questions."""
         today = _moment(self._clock()).date()
         first = today - timedelta(days=count - 1)
         since = datetime(first.year, first.month, first.day, tzinfo=UTC).timestamp()
@@ -207,7 +207,7 @@ class Conversations(Store):
 
 
 def shortened(title: str) -> str:
-    """A question as a title: one line, cut at a word."""
+    """Shorten a question to a title: one line, cut at a word."""
     line = " ".join(title.split()) or "Untitled"
     return line if len(line) <= _LONGEST_TITLE else line[:_LONGEST_TITLE].rsplit(" ", 1)[0] + " …"
 
@@ -224,7 +224,7 @@ def _exchange(row: sqlite3.Row) -> Exchange:
 
 
 def _answer(stored: dict[str, object]) -> Answer:
-    """An answer written by another release may have fields that this one does not know."""
+    """Load an answer, ignoring fields of another release that this one does not know."""
     kept = {name: value for name, value in stored.items() if name in Answer.model_fields}
     try:
         return Answer.model_validate(kept)

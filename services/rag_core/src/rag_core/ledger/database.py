@@ -1,4 +1,4 @@
-"""The ledger's tables, and the few row operations that its parts share."""
+"""The ledger's tables, and the row operations that its parts share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SELECT = """
 
 
 class Database(Store):
-    """The ledger's own tables, brought to the newest of their numbered steps."""
+    """The ledger's own tables, migrated to the newest of their numbered steps."""
 
     def __init__(self, path: Path, *, max_attempts: int = 3, clock: Callable[[], float] = time.time) -> None:
         super().__init__(path, clock=clock)
@@ -42,7 +42,7 @@ def requeue(db: sqlite3.Connection, document_id: str, now: float, *, only: str) 
     )
 
 
-# What this content replaces; and when a still newer one waits to replace both, what came before it.
+# What this content replaces, and, if a newer one is waiting to replace both, what came before it.
 _REPLACED = """
     SELECT old.rowid AS place, old.document_id FROM names old
     LEFT JOIN names own ON own.document_id = :by AND own.replaced_by = old.replaced_by

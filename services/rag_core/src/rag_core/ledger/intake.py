@@ -1,4 +1,4 @@
-"""How contents come into the ledger: uploads, and files put into the input directory by hand."""
+"""Adds contents to the ledger: uploads, and files put into the input directory by hand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rag_core.models import Document, DocumentKind, Frozen
 
 
 class SeenFile(Frozen):
-    """What the watcher last saw under a path."""
+    """What the watcher last saw at a path."""
 
     size: int
     mtime_ns: int
@@ -19,12 +19,12 @@ class SeenFile(Frozen):
 
 
 def document_id(sha256: str) -> str:
-    """The id of a content: the same bytes get the same id on every machine."""
+    """Return the id of a content: the same bytes get the same id on every machine."""
     return sha256[:24]
 
 
 class Intake(Reading):
-    """Enqueue contents; remember which file was which content."""
+    """Enqueues contents, and remembers which file had which content."""
 
     def enqueue(
         self,
@@ -38,13 +38,13 @@ class Intake(Reading):
         refused: tuple[str, str] | None = None,
         replace: bool = False,
     ) -> Document:
-        """Take a content under a name: new ones are queued, known ones get the name added.
+        """Add a content under a name: a new one is queued, a known one gets the additional name.
 
         `store` is called inside the transaction with the path known so far and returns where the content
-        lies, so that a deletion that ends in the same moment cannot take the new file with it. `source` is
-        the path of a file put there by hand; `refused` is (code, reason) of one that cannot be read.
+        is, so that a deletion that ends at the same moment cannot remove the new file. `source` is the path
+        of a file put there by hand; `refused` is (code, reason) for one that cannot be read.
 
-        What the file at `source` held before, and with `replace` what was uploaded under this name before,
+        The previous content of the file at `source`, and with `replace` the previous upload under this name,
         loses that name once the new content is ready; until then, and if it fails, the old one serves.
         """
         now = self._clock()
@@ -64,7 +64,7 @@ class Intake(Reading):
             else:
                 if row["state"] in ("deleting", "deleted"):
                     db.execute("DELETE FROM names WHERE document_id = ?", (doc,))
-                    # It was deleted: what it was to replace then is not what it replaces now.
+                    # It was deleted before: what it was to replace then no longer applies.
                     db.execute("UPDATE names SET replaced_by = NULL WHERE replaced_by = ?", (doc,))
                     db.execute("UPDATE documents SET created_at = ? WHERE id = ?", (now, doc))
                 db.execute(
@@ -93,7 +93,7 @@ class Intake(Reading):
         return self.get(doc)
 
     def remember(self, path: Path, seen: SeenFile) -> None:
-        """Remember what was seen under a path."""
+        """Remember what was seen at a path."""
         with self._write() as db:
             db.execute(
                 "INSERT OR REPLACE INTO files (path, size, mtime_ns, document_id) VALUES (?, ?, ?, ?)",
@@ -101,12 +101,12 @@ class Intake(Reading):
             )
 
     def watched(self) -> dict[Path, SeenFile]:
-        """Every path the watcher remembers, and what it saw there."""
+        """Return every path that the watcher remembers, and what it saw there."""
         rows = self._read("SELECT path, size, mtime_ns, document_id FROM files")
         return {Path(row["path"]): SeenFile(**{k: row[k] for k in SeenFile.model_fields}) for row in rows}
 
     def file_gone(self, path: Path) -> None:
-        """A file put there by hand was taken away: its name goes, and with the last name the document."""
+        """Remove the name of a file that was removed by hand, and with its last name the document."""
         now = self._clock()
         with self._write() as db:
             db.execute("DELETE FROM files WHERE path = ?", (str(path),))
@@ -117,5 +117,5 @@ class Intake(Reading):
             db.execute("DELETE FROM names WHERE source = ?", (str(path),))
             delete_nameless(db, docs, now)
             if docs:
-                # An answer that is remembered must not go on citing what was taken away.
+                # Cached answers must not go on citing what was removed.
                 bump(db)

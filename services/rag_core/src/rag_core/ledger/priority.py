@@ -11,18 +11,17 @@ from rag_core.ledger.database import Database
 
 T = TypeVar("T")
 
-# A question of a process that was killed delays ingestion for so long at most. Longer than three models
-# (chosen, fallback, large) that each run into the 120 s of OLLAMA_TIMEOUT_SECONDS, or ingestion would go on
-# beside the last.
+# How long a question of a killed process can delay ingestion. Longer than three models (chosen, fallback,
+# large) that each hit the 120 s of OLLAMA_TIMEOUT_SECONDS; otherwise ingestion would resume during the last.
 _ASKING_SECONDS = 480.0
 
 
 class PriorityGate(Database):
-    """Questions that wait for the models now; ingestion pauses while there is one."""
+    """Tracks questions that are waiting for the models; ingestion pauses while there are any."""
 
     @contextmanager
     def asking(self) -> Iterator[None]:
-        """While this is open a person waits for the models, and ingestion lets them go first."""
+        """Mark a question as waiting for the models, so that ingestion lets it go first."""
         token = uuid.uuid4().hex
         with self._write() as db:
             db.execute("INSERT INTO asking VALUES (?, ?)", (token, self._clock() + _ASKING_SECONDS))
@@ -33,12 +32,12 @@ class PriorityGate(Database):
                 db.execute("DELETE FROM asking WHERE token = ? OR until < ?", (token, self._clock()))
 
     def first(self, events: Iterator[T]) -> Iterator[T]:
-        """The same events, with ingestion paused while they come."""
+        """Yield the events, with ingestion paused meanwhile."""
         with self.asking():
             yield from events
 
     def questions(self) -> int:
-        """How many people wait for the models now."""
+        """Return how many questions are waiting for the models."""
         return int(
             self._read("SELECT count(*) AS many FROM asking WHERE until > ?", (self._clock(),))[0]["many"]
         )

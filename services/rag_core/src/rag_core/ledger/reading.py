@@ -1,4 +1,4 @@
-"""What people ask of the ledger and what they tell it to do with a document."""
+"""Queries of the ledger, and what users can do with a document."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from rag_core.models import Document, DocumentState
 
 
 class Reading(Database):
-    """Look up, list, count; delete, retry."""
+    """Looks up, lists, counts, deletes and retries documents."""
 
     def find(self, document_id: str) -> Document | None:
-        """The document, or None when it is unknown or deleted."""
+        """Return the document, or None if it is unknown or deleted."""
         rows = self._read(SELECT + " WHERE d.id = ? AND d.state != 'deleted'", (document_id,))
         return as_document(rows[0]) if rows else None
 
     def get(self, document_id: str) -> Document:
-        """The document; raises DocumentNotFound when it is unknown or deleted."""
+        """Return the document; raises DocumentNotFound if it is unknown or deleted."""
         document = self.find(document_id)
         if document is None:
             raise DocumentNotFound(f"there is no document {document_id!r}; the list shows all ids")
@@ -33,7 +33,7 @@ class Reading(Database):
         limit: int = 1000,
         offset: int = 0,
     ) -> list[Document]:
-        """Documents, newest first; deleted ones are left out."""
+        """Return documents, newest first, without deleted ones."""
         names = [str(s) for s in (states if states is not None else DocumentState)]
         names = [s for s in names if s != DocumentState.DELETED]
         where = f" WHERE d.state IN ({','.join('?' * len(names))})"
@@ -46,13 +46,13 @@ class Reading(Database):
         return [as_document(row) for row in self._read(SELECT + where, (*values, limit, offset))]
 
     def counts(self) -> dict[DocumentState, int]:
-        """How many documents stand in each state; every state is there."""
+        """Return the number of documents in each state, including states with none."""
         rows = self._read("SELECT state, count(*) AS many FROM documents GROUP BY state")
         found = {row["state"]: int(row["many"]) for row in rows}
         return {state: found.get(state.value, 0) for state in DocumentState}
 
     def partly_read(self) -> int:
-        """How many ready documents have a part that could not be read."""
+        """Return how many ready documents have a part that could not be read."""
         rows = self._read(
             "SELECT count(*) AS many FROM documents WHERE state = 'ready'"
             " AND json_array_length(report, '$.unread') > 0"
@@ -60,10 +60,10 @@ class Reading(Database):
         return int(rows[0]["many"])
 
     def visible(self, ids: Collection[str]) -> dict[str, str]:
-        """Of these ids the ones people may see in answers (ready), each with its name.
+        """Return those of these ids that answers may show (ready ones), each with its name.
 
-        Asking at reading time is what makes a replaced document switch in one moment, although
-        OpenSearch itself has no transaction over many chunks.
+        Checking this at query time makes a replaced document switch atomically, although OpenSearch itself
+        has no transactions over many chunks.
         """
         if not ids:
             return {}
@@ -72,15 +72,15 @@ class Reading(Database):
         return {document.id: document.name for document in map(as_document, rows)}
 
     def generation(self) -> int:
-        """A number that grows whenever what can be found changes; for caches of answers."""
+        """Return a number that grows whenever search results may change; used by answer caches."""
         return int(self._read("SELECT value FROM counters WHERE name = 'generation'")[0]["value"])
 
     def check(self) -> str:
-        """SQLite's own word on the file: "ok", or what is broken in it."""
+        """Return the result of SQLite's own check of the file: "ok", or what is corrupt."""
         return str(self._read("PRAGMA quick_check(1)")[0][0])
 
     def path_of(self, document_id: str) -> Path | None:
-        """The stored file of a document."""
+        """Return the path of a document's stored file."""
         rows = self._read("SELECT path FROM documents WHERE id = ? AND state != 'deleted'", (document_id,))
         return Path(rows[0]["path"]) if rows and rows[0]["path"] else None
 
@@ -98,13 +98,13 @@ class Reading(Database):
         return self.get(document_id)
 
     def retry(self, document_id: str) -> Document:
-        """Give a failed document a new set of attempts; in any other state nothing changes."""
+        """Queue a failed document with new attempts; in any other state nothing changes."""
         with self._write() as db:
             requeue(db, document_id, self._clock(), only="state = 'failed'")
         return self.get(document_id)
 
     def requeue_ready(self) -> int:
-        """Queue every ready document again: the index is new or was lost."""
+        """Queue every ready document again, because the index is new or was lost."""
         with self._write() as db:
             ids = [row["id"] for row in db.execute("SELECT id FROM documents WHERE state = 'ready'")]
             for one in ids:

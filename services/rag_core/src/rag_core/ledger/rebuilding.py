@@ -1,4 +1,4 @@
-"""Ready documents read once more into a new index, while the old one goes on serving them."""
+"""Reads ready documents into a new index while the old one goes on serving them."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ _STALE = "state = 'ready' AND home IS NOT ?"
 
 
 class Rebuilding(Work):
-    """Claim, keep, moved: as for new documents, but the document stays ready throughout."""
+    """Claims and progress as for new documents, but the document stays ready throughout."""
 
     def begin_rebuild(self, target: str) -> None:
-        """An empty index `target` is there to be filled with every ready document."""
+        """Begin to fill the empty index `target` with every ready document."""
         with self._write() as db:
             # A restored index may have had this name before.
             db.execute("UPDATE documents SET home = NULL WHERE home = ?", (target,))
             db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?, ?)", (TARGET, target, self._clock()))
 
     def changed(self) -> None:
-        """Another index answers: what was found before may be found otherwise now."""
+        """Record that another index serves, so that search results may differ."""
         with self._write() as db:
             bump(db)
 
     def stale(self, target: str) -> int:
-        """How many ready documents are not in the index `target` yet."""
+        """Return how many ready documents are not in the index `target` yet."""
         return int(self._read(f"SELECT count(*) AS many FROM documents WHERE {_STALE}", (target,))[0]["many"])  # noqa: S608
 
     def claim_stale(self, owner: str, lease_seconds: float, target: str) -> Job | None:
-        """The next ready document that is not in `target` yet."""
+        """Claim the next ready document that is not in `target` yet."""
         now = self._clock()
         with self._write() as db:
             row = db.execute(
@@ -50,7 +50,7 @@ class Rebuilding(Work):
             return Job(document=as_document(claimed), path=Path(row["path"]))
 
     def keep(self, document_id: str, owner: str, *, lease_seconds: float) -> bool:
-        """Keep the lease; False: a person has deleted the document meanwhile."""
+        """Renew the lease; False: a user has deleted the document meanwhile."""
         return self._held(
             document_id, owner, "lease_until=?", (self._clock() + lease_seconds,), states=("ready",)
         )
@@ -58,7 +58,7 @@ class Rebuilding(Work):
     def moved(
         self, document_id: str, owner: str, *, pages: int, chunks: int, home: str, report: ReadingReport
     ) -> bool:
-        """The document's chunks are all in the index `home`, too."""
+        """Record that all chunks of the document are in the index `home`, too."""
         return self._held(
             document_id,
             owner,
@@ -68,11 +68,11 @@ class Rebuilding(Work):
         )
 
     def unmoved(self, document_id: str, owner: str) -> bool:
-        """Put the document back: the worker stops, or a dependency is away."""
+        """Put the document back, because the worker stops or a dependency is down."""
         return self._held(document_id, owner, "lease_owner=NULL, lease_until=0", (), states=("ready",))
 
     def lost(self, document_id: str, owner: str, *, code: str, reason: str) -> bool:
-        """The stored file can no longer be read: the document is set aside with the reason."""
+        """Mark the document as failed, because its stored file can no longer be read."""
         return self._held(
             document_id,
             owner,

@@ -1,8 +1,8 @@
-"""Tokens that remote models have read and written, by day (UTC), and the limits of them.
+"""Tokens that remote models have read and written, by day (UTC), and their daily limits.
 
-The table stands in the ledger's file (rag_core.ledger.store says why). What a request may cost at most is
-reserved before it is sent, in one transaction, so that no two requests share what is left; what it did cost
-takes its place. What a process reserved that died in between stays reserved until midnight.
+The table is in the ledger's file (see rag_core.ledger.store for why). The most that a request may cost is
+reserved before it is sent, in one transaction, so that two requests cannot use the same remainder; afterwards
+the real cost replaces it. What a process had reserved when it died stays reserved until midnight.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class RemoteTokens(Store):
 
     @contextmanager
     def allowed(self, model: RemoteModel, most: int) -> Iterator[Spent]:
-        """A request that costs `most` tokens at most; what is counted into the given counter is spent.
+        """Allow a request of at most `most` tokens; what is counted in the yielded counter is spent.
 
-        Raises BudgetUsed when so many are not left of the model's day.
+        Raises BudgetUsed if fewer are left today for the model.
         """
         day = self._today()
         self._reserve(day, model, most)
@@ -48,7 +48,7 @@ class RemoteTokens(Store):
             self._settle(day, model.name, most, spent)
 
     def today(self) -> dict[str, int]:
-        """Tokens of each model since midnight, with those reserved for requests in flight."""
+        """Return each model's tokens since midnight, including those reserved for requests in flight."""
         rows = self._read(
             "SELECT model, sum(tokens) AS tokens FROM remote_tokens WHERE day = ? GROUP BY model",
             (self._today(),),
@@ -56,7 +56,7 @@ class RemoteTokens(Store):
         return {row["model"]: int(row["tokens"]) for row in rows}
 
     def totals(self) -> dict[tuple[str, str], int]:
-        """Tokens of each model and kind since the deployment began."""
+        """Return the tokens of each model and kind since the deployment began."""
         rows = self._read(
             "SELECT model, kind, sum(tokens) AS tokens FROM remote_tokens WHERE kind != ?"
             " GROUP BY model, kind ORDER BY model, kind",

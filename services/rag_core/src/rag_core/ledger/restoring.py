@@ -1,7 +1,7 @@
-"""The ledger, changed by a restore while rag-app and rag-worker have it open.
+"""Changes the ledger in a restore while rag-app and rag-worker have it open.
 
-Rows are replaced inside one SQLite transaction, never the file: the services keep their connections and see
-the state before or the state after, and a kill in between leaves the state before. A restore runs this in the
+Rows are replaced in one SQLite transaction, never the file: the services keep their connections and see the
+state before or the state after, and a kill in between leaves the state before. A restore runs this in the
 worker's own image, so the tables are changed by the code that knows them.
 """
 
@@ -17,12 +17,12 @@ from rag_core.ledger import Ledger
 from rag_core.ledger.database import bump
 
 _BUSY_SECONDS = 30.0
-# States in which a document is still a document.
+# States of documents that are not deleted.
 _ALIVE = "('queued', 'processing', 'ready', 'failed')"
-# What running services tell each other about pending work. A backup's names indices of another day: above all
-# the one that a rebuild was filling or about to remove, which may be what a restore keeps.
+# Tables through which running services coordinate pending work. A backup's rows name indexes of another day,
+# above all the one that a rebuild was filling or about to remove, which may be the one that a restore keeps.
 _PASSING = {"asking", "notes", "work"}
-# What was spent is spent: no backup gives it back.
+# Tokens already spent: restoring a backup must not give them back.
 _LASTING = {"remote_tokens"}
 _AGAIN = (
     "state='queued', code=NULL, reason=NULL, attempts=0, crashes=0, not_before=0, pages_done=0,"
@@ -40,10 +40,10 @@ def migrate(path: Path) -> None:
 
 
 def replace(live: Path, other: Path, since: float, *, exact: bool = False) -> int:
-    """Replace the live ledger's content by another's. Documents added since then stay, queued again.
+    """Replace the live ledger's content by another's. Documents added from `since` on stay, queued again.
 
-    Returns how many stayed. The counter that invalidates cached answers only grows. Rows of tables that
-    the other ledger does not know stay, unless it has to be exact.
+    Returns how many stayed. The counter that invalidates cached answers only grows. Rows of tables that the
+    other ledger lacks stay, unless `exact`.
     """
     with _changing(live, other) as db:
         theirs = _columns(db, "other")
@@ -80,7 +80,7 @@ def replace(live: Path, other: Path, since: float, *, exact: bool = False) -> in
             db.execute(f'DELETE FROM main."{table}"')  # noqa: S608 - names of our own tables
             db.execute(f'INSERT INTO main."{table}" ({listed}) SELECT {listed} FROM other."{table}"')  # noqa: S608
         if not exact:
-            # Whatever index a document was being moved to: the restored one serves now.
+            # Forget which index documents were being moved to: the restored one serves now.
             db.execute("UPDATE main.documents SET home = NULL")
         db.execute(f"UPDATE temp.arrived SET {_AGAIN}")  # noqa: S608 - constants
         db.execute("INSERT INTO main.documents SELECT * FROM arrived")
@@ -93,10 +93,10 @@ def replace(live: Path, other: Path, since: float, *, exact: bool = False) -> in
 
 
 def fit_to_index(live: Path, other: Path) -> tuple[int, list[str]]:
-    """The index is now the one that the other ledger describes: record that in the live one.
+    """Adapt the live ledger to an index that now is the one that the other ledger describes.
 
-    A document that the other ledger knows as ready is ready; one that it does not is read again. Returns
-    how many are read again, and the ids whose chunks in the index are obsolete.
+    A document that is ready in the other ledger becomes ready; any other is read again. Returns how many are
+    read again, and the ids whose chunks in the index are obsolete.
     """
     with _changing(live, other) as db:
         db.execute(
@@ -117,9 +117,9 @@ def fit_to_index(live: Path, other: Path) -> tuple[int, list[str]]:
 
 
 def bring_back(live: Path, other: Path, paths: Collection[str] | None = None) -> int:
-    """Queue documents again whose files are back and that the live ledger lost; returns how many.
+    """Queue documents whose files are back but that the live ledger lacks; returns how many.
 
-    `paths` are the files as the ledger names them; None: every document that the other ledger knows.
+    `paths` are the files as the ledger names them; None: every document in the other ledger.
     """
     with _changing(live, other) as db:
         db.execute("CREATE TEMP TABLE wanted (path TEXT PRIMARY KEY)")
@@ -146,7 +146,7 @@ def bring_back(live: Path, other: Path, paths: Collection[str] | None = None) ->
 
 @contextmanager
 def _changing(live: Path, other: Path) -> Iterator[sqlite3.Connection]:
-    """One transaction on a live ledger, with another one attached as `other`."""
+    """Run one transaction on a live ledger, with another one attached as `other`."""
     if not other.is_file():
         raise RestoreRefused(f"there is no ledger at {other}")
     try:
@@ -162,7 +162,7 @@ def _changing(live: Path, other: Path) -> Iterator[sqlite3.Connection]:
                     raise RestoreRefused(f"{broken} rows would point to no document; nothing was changed")
                 bump(db)
             except BaseException:
-                # SQLite has rolled back by itself when the disk is full.
+                # On a full disk SQLite has already rolled back by itself.
                 if db.in_transaction:
                     db.execute("ROLLBACK")
                 raise
@@ -172,7 +172,7 @@ def _changing(live: Path, other: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _columns(db: sqlite3.Connection, schema: str) -> dict[str, list[str]]:
-    """Table -> its columns, for the tables that people made."""
+    """Return table -> columns, without SQLite's internal tables."""
     names = [
         row[0]
         for row in db.execute(
@@ -186,7 +186,7 @@ def _columns(db: sqlite3.Connection, schema: str) -> dict[str, list[str]]:
 
 
 def _adopt(db: sqlite3.Connection, table: str) -> None:
-    """Make a table that only the other ledger has, with its indices: software makes some on first use."""
+    """Create a table that only the other ledger has, with its indexes: some are created on first use."""
     statements = db.execute(
         "SELECT sql FROM other.sqlite_master WHERE tbl_name = ? AND sql IS NOT NULL ORDER BY type = 'index'",
         (table,),

@@ -1,4 +1,4 @@
-"""The ledger's tables, as numbered steps: a database knows which steps it has taken."""
+"""The ledger's tables, as numbered migration steps: a database records which ones it has applied."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ STEPS: tuple[str, ...] = (
 
 
 def migrate(db: sqlite3.Connection) -> None:
-    """Take the steps this database has not taken yet; two processes may call it at once."""
+    """Apply the steps that this database lacks; two processes may call it at once."""
     done = int(db.execute("PRAGMA user_version").fetchone()[0])
     if done >= len(STEPS):
         return

@@ -1,7 +1,7 @@
-"""The SQLite file of the ledger, and tables beside the ledger's own in it.
+"""The SQLite file of the ledger, which also contains tables beside the ledger's own.
 
-A backup of that file holds all of them from the same moment. They are made where they are used; the ledger's
-numbered steps know nothing of them.
+A backup of that file has all of them from the same point in time. They are created where they are used, not
+by the ledger's numbered steps.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _BUSY_SECONDS = 15.0
 
 
 class Store:
-    """One connection, guarded for threads; other processes are met through SQLite's own locks."""
+    """One connection, guarded by a lock for threads; SQLite's own locks guard against other processes."""
 
     tables: ClassVar[str] = ""
 
@@ -50,7 +50,7 @@ class Store:
         return self._db
 
     def _prepare(self, db: sqlite3.Connection) -> None:
-        """Make what is missing; called once for each connection."""
+        """Create missing tables; called once per connection."""
         db.executescript(self.tables)
 
     def _read(self, sql: str, values: Sequence[object] = ()) -> Sequence[sqlite3.Row]:
@@ -66,7 +66,7 @@ class Store:
                 yield db
                 db.execute("COMMIT")
             except BaseException:
-                # SQLite has rolled back by itself when the disk is full.
+                # On a full disk SQLite has already rolled back by itself.
                 if db.in_transaction:
                     db.execute("ROLLBACK")
                 raise

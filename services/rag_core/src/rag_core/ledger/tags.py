@@ -1,4 +1,4 @@
-"""Words that people put on documents to find them again."""
+"""Tags that users put on documents to find them again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CREATE INDEX IF NOT EXISTS tags_by_tag ON tags (tag);
 """
 
     def put(self, document_id: str, tags: Iterable[str]) -> tuple[str, ...]:
-        """Give a document these tags and no others; they are kept in one spelling."""
+        """Set a document's tags, replacing earlier ones; they are stored in normalised spelling."""
         kept = tuple(sorted({clean for tag in tags if (clean := spelled(tag))})[:MOST])
         with self._write() as db:
             db.execute("DELETE FROM tags WHERE document_id = ?", (document_id,))
@@ -28,7 +28,7 @@ CREATE INDEX IF NOT EXISTS tags_by_tag ON tags (tag);
         return kept
 
     def of(self, documents: Collection[str]) -> dict[str, tuple[str, ...]]:
-        """The tags of each of these documents; those without any are left out."""
+        """Return the tags of each of these documents, without those that have none."""
         if not documents:
             return {}
         marks = ",".join("?" * len(documents))
@@ -41,11 +41,11 @@ CREATE INDEX IF NOT EXISTS tags_by_tag ON tags (tag);
         return found
 
     def holding(self, part: str) -> list[str]:
-        """Documents that have a tag with this in it."""
+        """Return the documents that have a tag containing this text."""
         rows = self._read("SELECT DISTINCT document_id FROM tags WHERE instr(tag, ?)", (spelled(part),))
         return [row["document_id"] for row in rows]
 
 
 def spelled(tag: str) -> str:
-    """A tag as it is kept: small letters, one line, not too long."""
+    """Normalise a tag: lower case, one line, not too long."""
     return " ".join(tag.casefold().split())[:LONGEST].strip()

@@ -11,19 +11,19 @@ from rag_core.models import Ingestion
 _STRETCH = 10.0
 _WINDOW = 300.0  # rates are those of the last five minutes
 _KEPT = 3600.0
-# Bytes a chunk takes on average, until this ledger's own documents tell better.
+# Average bytes per chunk, until this ledger's own documents give a better estimate.
 _BYTES_OF_CHUNK = 1200.0
 
-# What the tallies are called.
-WORDS_SEEN = "words_seen"  # words that parsers gave
-WORDS_LOST = "words_lost"  # words of these that stand in no chunk
+# Names of the running totals.
+WORDS_SEEN = "words_seen"  # words that parsers yielded
+WORDS_LOST = "words_lost"  # of these, words in no chunk
 
 
 class Throughput(Notes, PriorityGate):
-    """Work done in the last minutes, work left, and the time that it will take."""
+    """Work done in the last minutes, work left, and the time it will take."""
 
     def worked(self, *, documents: int = 0, pages: int = 0, chunks: int = 0) -> None:
-        """Count work that is done."""
+        """Count completed work."""
         now = self._clock()
         with self._write() as db:
             db.execute(
@@ -50,7 +50,7 @@ class Throughput(Notes, PriorityGate):
         return int(rows[0]["value"]) if rows else 0
 
     def ingestion(self) -> Ingestion:
-        """The progress of the work: what is left, how fast it goes, when it will be done."""
+        """Return the progress: what is left, the rate, and the time left."""
         now = self._clock()
         since = int((now - _WINDOW) / _STRETCH)
         rates = self._read(
@@ -78,7 +78,7 @@ class Throughput(Notes, PriorityGate):
         guess = sum(row["bytes"] / of_kind.get(row["kind"], _BYTES_OF_CHUNK) for row in waiting)
         chunks_left = max(0.0, guess - left["chunks_done"])
         seconds = rates["stretches"] * _STRETCH
-        # Work of long ago says nothing of now.
+        # Rates of long ago are not valid now.
         alive = bool(rates["stretches"]) and now - rates["last"] * _STRETCH < 6 * _STRETCH
         pace = rates["chunks"] / seconds if alive and left["documents"] else 0.0
         target = self.noted(TARGET)

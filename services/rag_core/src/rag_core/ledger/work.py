@@ -1,4 +1,4 @@
-"""The worker's side of the ledger: claim with a lease, progress, and how a claim ends."""
+"""The worker's side of the ledger: claims with a lease, progress, and how a claim ends."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from rag_core.ledger.database import SELECT, as_document, bump, drop_replaced
 from rag_core.ledger.reading import Reading
 from rag_core.models import Document, Frozen, ReadingReport
 
-# A document that was in hand each time the worker was killed is given up after this many kills.
+# A document is given up after the worker was killed this many times while processing it.
 MAX_CRASHES = 10
 BACKOFF_SECONDS = (10.0, 60.0, 300.0)
 
 
 class Job(Frozen):
-    """A document the worker holds, and the file to read."""
+    """A document that the worker has claimed, and the file to read."""
 
     document: Document
     path: Path
-    fresh: bool = False  # no worker ever had it in hand: nothing of it can be in the index
+    fresh: bool = False  # no worker ever claimed it, so nothing of it can be in the index
 
 
 class Work(Reading):
-    """Claim, progress, ready, fail, release, deleted: each only for the owner of the lease."""
+    """Claims and their outcomes; each call only works for the owner of the lease."""
 
     def claim(self, owner: str, lease_seconds: float, *, only_deletions: bool = False) -> Job | None:
-        """The next piece of work: deletions first, then the oldest document that is due."""
+        """Claim the next piece of work: deletions first, then the oldest document that is due."""
         now = self._clock()
         with self._write() as db:
             db.execute(
@@ -67,7 +67,7 @@ class Work(Reading):
         pages_done: int,
         chunks: int,
     ) -> bool:
-        """Say how far the work is and keep the lease; False: the document is no longer this worker's."""
+        """Report progress and renew the lease; False: the document is no longer this worker's."""
         now = self._clock()
         return self._held(
             document_id,
@@ -86,7 +86,7 @@ class Work(Reading):
         home: str | None = None,
         report: ReadingReport | None = None,
     ) -> bool:
-        """The document's chunks are all searchable; what it replaces goes in the same moment."""
+        """Mark the document as ready; what it replaces is removed in the same transaction."""
         now = self._clock()
         return self._held(
             document_id,
@@ -98,7 +98,7 @@ class Work(Reading):
         )
 
     def fail(self, document_id: str, owner: str, *, code: str, reason: str, retryable: bool = False) -> bool:
-        """Set the document aside with its reason, or queue it again later when that may help."""
+        """Mark the document as failed with its reason, or queue it for a later retry if that may help."""
         now = self._clock()
         with self._lock:
             attempts = self.find(document_id)
@@ -114,7 +114,7 @@ class Work(Reading):
             )
 
     def release(self, document_id: str, owner: str) -> bool:
-        """Put the document back as it was: the worker stops, or a dependency is away. Burns no attempt."""
+        """Put the document back, as the worker stops or a dependency is down; uses up no attempt."""
         return self._held(
             document_id,
             owner,
@@ -125,7 +125,7 @@ class Work(Reading):
         )
 
     def take_over(self) -> int:
-        """End every lease. For the one worker at its start: whoever held them is gone."""
+        """End every lease. For the only worker at its start: earlier owners are gone."""
         with self._write() as db:
             return db.execute(
                 "UPDATE documents SET lease_until=0"
@@ -133,7 +133,7 @@ class Work(Reading):
             ).rowcount
 
     def deleted(self, document_id: str, owner: str, remove: Callable[[Sequence[Path]], None]) -> bool:
-        """End a deletion: `remove` is given the files; both happen in one transaction or neither."""
+        """Finish a deletion; `remove` deletes the files in the same transaction, or neither happens."""
         with self._write() as db:
             row = db.execute(
                 "SELECT path FROM documents WHERE id=? AND lease_owner=? AND state='deleting'",
@@ -143,7 +143,7 @@ class Work(Reading):
                 return False
             sources = db.execute("SELECT path FROM files WHERE document_id = ?", (document_id,)).fetchall()
             paths = dict.fromkeys([row["path"], *(s["path"] for s in sources)])
-            # An edited file has the path of the content it replaced: that file is the new content's.
+            # An edited file has the same path as the content it replaced: keep it for the new content.
             remove([Path(p) for p in paths if p and not _used_by_others(db, p, document_id)])
             db.execute("DELETE FROM names WHERE document_id = ?", (document_id,))
             db.execute("DELETE FROM files WHERE document_id = ?", (document_id,))

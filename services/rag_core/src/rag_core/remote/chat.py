@@ -1,4 +1,4 @@
-"""A remote chat model's words as they come, with the promises of `answering.chat`."""
+"""Streams a remote chat model's text, with the same guarantees as `answering.chat`."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class RemoteChat:
 
 
 class _Reading:
-    """What has come of one answer."""
+    """The state of receiving one answer."""
 
     def __init__(self, remote: RemoteModel, counted: prompt.Size, spent: Spent, deadline: float) -> None:
         self._remote = remote
@@ -118,7 +118,7 @@ class _Reading:
         self._asked = time.monotonic()
         self._read_seconds = 0.0
         self.text = ""
-        self.begun = False  # the server has worked on it, so it counts
+        self.begun = False  # the server has worked on it, so its tokens count
 
     def read(self, chunks: Stream[ChatCompletionChunk]) -> Generator[str, None, Ending]:
         """Yield its text; return how it ended."""
@@ -150,22 +150,23 @@ class _Reading:
         )
 
     def _written(self, delta: ChoiceDelta | None) -> None:
-        """With its first word, or its first thought, the model has read the prompt.
+        """Note that the model has read the prompt, at its first word or first reasoning token.
 
-        Servers do not report how long that took. What it waited for there, people wait for too.
+        Servers do not report how long reading took. Time spent in their queue is included, as users wait for
+        it, too.
         """
         if not self._read_seconds and delta and (delta.content or delta.model_extra):
             self._read_seconds = time.monotonic() - self._asked
 
     def _read_tokens(self) -> int:
-        """Those of the prompt that the server did not still know from another."""
+        """Return the prompt's tokens that the server had not cached."""
         if self._usage is None:
             return 0
         details = self._usage.prompt_tokens_details
         return self._usage.prompt_tokens - (details.cached_tokens or 0 if details else 0)
 
     def count(self) -> None:
-        """Count its tokens: as the server did, or by a safe estimate when it did not come to that."""
+        """Count its tokens: as the server reported them, or by a safe estimate if it did not."""
         if not self.begun:
             return
         usage = self._usage
@@ -174,6 +175,6 @@ class _Reading:
 
 
 def _without(options: dict[str, float], unwanted: str) -> dict[str, Any]:
-    """The options without one that the model does not know, or knows by its newer name."""
+    """Return the options without one that the model does not accept, or with its newer name."""
     kept = {name: value for name, value in options.items() if name != unwanted}
     return {**kept, "max_completion_tokens": options[unwanted]} if unwanted == "max_tokens" else kept

@@ -1,7 +1,7 @@
-"""The openai client as it is used here, and its errors in our own words.
+"""The openai client as it is used here, and the translation of its errors.
 
-An error names the model and its host. It repeats nothing that the server said, since that may quote the text
-it was sent.
+An error names the model and its host. It repeats nothing from the server's response, which may quote the text
+that was sent.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from rag_core.errors import (
 )
 from rag_core.remote.model import RemoteModel
 
-# What the client can raise: its own errors, and those of Python when an answer is not what the API says.
+# What the client can raise: its own errors, and Python's if a response does not conform to the API.
 CLIENT_ERRORS = (openai.OpenAIError, ValueError, TypeError, AttributeError)
 
 _LARGEST_REPLY = 64 * 2**20
 _NOBODY_BEHIND = (502, 504)
 _DEADLINE = "ragdock_deadline"
-# Headers in which the client tells of this machine, and the key that it insists on: the proxy has the key.
+# Headers to remove: those that describe this machine, and the mandatory dummy key (the proxy adds the real).
 _NEEDLESS = re.compile(r"x-stainless-|authorization$", re.I)
 _TOO_LONG = re.compile(
     r"context[ _](length|window|size)|(prompt|input|message|text)s? (is|are) too long"
@@ -44,15 +44,15 @@ _ACCOUNT = re.compile(r"billing|quota|credit|balance", re.I)
 
 
 class RemoteTooSlow(RemoteUnavailable):
-    """The server of a remote model was silent for too long."""
+    """The server of a remote model sent nothing for too long."""
 
 
 class PastDeadline(httpx2.ReadTimeout):
-    """The reply was not whole in time, though something came now and then."""
+    """The reply was not complete in time, though some data kept coming."""
 
 
 class _Bounded(httpx2.SyncByteStream):
-    """A reply that ends with its deadline: a server that only sends signs of life is never silent."""
+    """A reply that ends at its deadline: a server that only sends keepalives never hits the read timeout."""
 
     def __init__(self, stream: httpx2.SyncByteStream, request: httpx2.Request) -> None:
         self._stream = stream
@@ -74,9 +74,9 @@ class _Bounded(httpx2.SyncByteStream):
 def connected(
     address: str, remote: RemoteModel, seconds: float, *, hook: Callable[[Any], None] | None = None
 ) -> openai.OpenAI:
-    """A client of one model that bears so many seconds of silence, and no longer replies.
+    """Build a client for one model whose read timeout and whole reply are limited to `seconds`.
 
-    With a `hook` for requests each has a connection of its own.
+    With a request `hook`, each request has its own connection.
     """
 
     def bare(request: httpx2.Request) -> None:
@@ -102,17 +102,17 @@ def connected(
 
 @cache
 def _authorities() -> ssl.SSLContext:
-    """Read once: it takes longer than the rest of a client."""
+    """Load the CA certificates once: that takes longer than building the rest of a client."""
     return ssl.create_default_context()
 
 
 def reached(error: Exception) -> bool:
-    """Whether the server may have worked on the request before this happened, and counts it."""
+    """Whether the server may have worked on the request before this error, and so charges for it."""
     return not isinstance(error, openai.APIStatusError) and not _unconnected(error)
 
 
 def translated(error: Exception, remote: RemoteModel, address: str) -> RagError:
-    """An error of the client in our own words."""
+    """Translate an error of the client into one of ours."""
     if isinstance(error, openai.APIStatusError):
         return _of_status(error, remote)
     if _unconnected(error):

@@ -1,4 +1,4 @@
-"""Texts to vectors by a server that speaks the OpenAI API."""
+"""Texts to vectors by a server with the OpenAI API."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from rag_core.text import tokens
 _PROBE = "dimension"
 _TRIES = 3
 _TRIES_OF_BUSY = 5
-_LONGEST_WAIT = 20.0  # seconds; the lease of a document and the worker's heartbeat bear some of them
-# Tokens of a word piece, at most: models of other vocabularies cut finer.
+_LONGEST_WAIT = 20.0  # seconds; several fit into a document's lease and the worker's heartbeat
+# Most tokens per word piece: models with other vocabularies split text finer.
 _TOKENS_PER_PIECE = 2
 
 
 def contract(remote: RemoteModel, dimension: int, chunk_tokens: int) -> Contract:
-    """What the vectors of a remote model are; nobody is asked."""
+    """Return the contract of a remote model's vectors, without a request."""
     return Contract(
         model=remote.name,
         digest=remote.identity,
@@ -43,7 +43,7 @@ def contract(remote: RemoteModel, dimension: int, chunk_tokens: int) -> Contract
 
 
 class RemoteEmbedder:
-    """An embedder of one remote model; safe to share between threads."""
+    """An embedder for one remote model; safe to share between threads."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class RemoteEmbedder:
         return batched(texts, self._request, size=self._batch, patient=self._patient, before=before)
 
     def contract(self, model: str | None = None) -> Contract:
-        """Model, host and dimension; the dimension is asked once, by a request of one word."""
+        """Return model, host and dimension; the dimension is found once, by embedding one word."""
         self._own(model)
         if self._dimension is None:
             self._dimension = len(self._request([_PROBE])[0])
@@ -86,7 +86,7 @@ class RemoteEmbedder:
 
     @contextmanager
     def within(self, seconds: float | None) -> Iterator[RemoteEmbedder]:
-        """Bears no more than this silence (never more than its own), and waits for no busy server."""
+        """Use this timeout (never more than its own), without waiting for a busy server."""
         hasty = copy.copy(self)
         hasty._patient = False
         if seconds is None or seconds >= self._timeout:
@@ -99,7 +99,7 @@ class RemoteEmbedder:
             hasty._client.close()
 
     def forget(self) -> None:
-        """Ask anew; whoever waits for the server to be back learns by it that it is."""
+        """Query the model again on next use, which also shows whether the server is back."""
         self._dimension = None
 
     def close(self) -> None:
@@ -126,7 +126,7 @@ class RemoteEmbedder:
         try:
             return self._sent(texts)
         except RemoteRefused as refused:
-            # A document is set aside for its own text only, not when the server refuses whatever it is given.
+            # A document only fails because of its own text, not if the server refuses every request.
             if texts == [_PROBE] or self._refuses([_PROBE]):
                 raise RemoteDenied(refused.message) from refused
             raise
@@ -164,7 +164,7 @@ class RemoteEmbedder:
         return vectors
 
     def _passes(self, error: BaseException) -> bool:
-        """Whether trying again soon may help."""
+        """Whether a retry soon may help."""
         if isinstance(error, RemoteBusy):
             return self._patient
         return isinstance(error, RemoteUnavailable) and not isinstance(

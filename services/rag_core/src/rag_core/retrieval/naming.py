@@ -1,4 +1,4 @@
-"""Which documents a question names by their file's name, and what else it asks."""
+"""Finds which documents a question names by their file name, and what else it asks."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from rag_core.text.words import STOP, folded
 
 _HUMP = re.compile(r"(?<=[^\W\d_])(?<![A-Z])(?=[A-Z])")
 _PART = re.compile(r"[^\W_]+")
-# The name goes on: `my-report.pdf`, `report.pdf.gz`; letters of scripts without blanks do not join.
+# The name continues: `my-report.pdf`, `report.pdf.gz`; letters of scripts without blanks do not join.
 _JOINED_BEFORE = re.compile(r"[\w.\-]", re.ASCII)
 _JOINED_AFTER = re.compile(r"\w|[.\-]\w", re.ASCII)
-# What is asked of a document as a whole.
+# Words of questions about a document as a whole.
 _WHOLE = frozenset(
     """
     summarize summarise summary summarized sum up overview content contents outline gist file pdf paper show
@@ -26,14 +26,14 @@ _WHOLE = frozenset(
 class Naming(Frozen):
     """A question that names documents."""
 
-    certain: tuple[str, ...] = ()  # named with their ending, or nothing else is asked
-    likely: tuple[str, ...] = ()  # the words of their names stand in the question
+    certain: tuple[str, ...] = ()  # named with their extension, or nothing else is asked
+    likely: tuple[str, ...] = ()  # the words of their names are in the question
     rest: str = ""  # the question without the names
-    whole: bool = False  # nothing is asked but the documents themselves
+    whole: bool = False  # the question is about the documents as a whole
 
 
 def naming(question: str, names: Mapping[str, str]) -> Naming:
-    """`names` are documents whose name shares words with the question, by id."""
+    """Find the named documents; `names` are those whose name shares words with the question, by id."""
     full = {identity: name for identity, name in names.items() if written(question, name)}
     named = {identity: name for identity, name in names.items() if identity not in full}
     likely = {identity: name for identity, name in named.items() if _spoken(question, name)}
@@ -48,7 +48,7 @@ def naming(question: str, names: Mapping[str, str]) -> Naming:
 
 
 def written(question: str, name: str) -> bool:
-    """Whether the question holds the whole name, ending and all, as a word of its own."""
+    """Whether the question contains the whole name, with its extension, as a separate word."""
     asked, called = folded(question), folded(name)
     place = asked.find(called)
     while place >= 0:
@@ -60,12 +60,12 @@ def written(question: str, name: str) -> bool:
 
 
 def parts(text: str) -> list[str]:
-    """The words of a name or a question: cut at signs and where a capital begins one."""
+    """Split a name or a question into words, at symbols and where a capital begins one."""
     return [folded(part) for part in _PART.findall(_HUMP.sub(" ", text))]
 
 
 def _spoken(question: str, name: str) -> bool:
-    """Whether the name without its ending is in the question: several words, or one with a number."""
+    """Whether the question contains the name without extension: several words, or one with a number."""
     called, asked = parts(PurePath(name).stem), parts(question)
     if len(called) < 2 and not (called and any(c.isdigit() for c in called[0]) and len(called[0]) > 2):
         return False
@@ -74,7 +74,7 @@ def _spoken(question: str, name: str) -> bool:
 
 
 def _without(question: str, names: Sequence[str]) -> str:
-    """The question less the words of these names."""
+    """Return the question without the words of these names."""
     gone = {part for name in names for part in parts(name)}
     kept = [word for word in question.split() if not (found := parts(word)) or not gone.issuperset(found)]
     return " ".join(kept)

@@ -1,8 +1,8 @@
-"""Whether the documents hold anything on a question: by nearness, by words, and by words nobody wrote.
+"""Decides whether the documents hold anything on a question: by cosine, by words, and by unknown words.
 
-A sentence embedding places nonsense near whatever looks as odd as it, pages of program code above all. So
-a question must come the nearer, the more of its words stand in no document. The figures behind the numbers:
-docs/decisions/0055-relevance.md.
+A sentence embedding places nonsense near anything that looks as odd, above all pages of program code. So the
+more words of a question are in no document, the nearer a passage must be. For the figures behind the numbers,
+see docs/decisions/0055-relevance.md.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from rag_core.models import Frozen, Passage
 from rag_core.retrieval.naming import naming
 from rag_core.text.words import content, words
 
-_SPELLED = 5  # letters from which on a word is known by its spelling
-# Cut by a dictionary in the index and by pairs here, so its words cannot be counted.
+_SPELLED = 5  # least letters of a word that may match with one typing error
+# Thai is split by a dictionary in the index but by pairs here, so its words cannot be counted.
 _THAI = re.compile("[\u0e00-\u0e7f]")
-# Share of a question's content words that one passage must hold to count without being near.
+# Share of a question's content words that a passage must contain to count without being near.
 _SAID = 0.6
-# Share of the nearest passage's cosine below which a passage speaks of something else.
+# Below this share of the nearest passage's cosine, a passage is about something else.
 _FAR = 0.5
-_COUNTED = 48  # words of a question looked up; the longest question is a page of text
+_COUNTED = 48  # most words of a question looked up; the longest question is a page of text
 
 
 class Verdict(Frozen):
-    """Whether the passages bear on the question, and by what."""
+    """Whether the passages bear on the question, and why."""
 
     relevant: bool
-    needed: float  # cosine asked of the nearest passage
+    needed: float  # cosine required of the nearest passage
     nearest: float | None  # cosine of the nearest passage
-    unknown: tuple[str, ...]  # words of the question that stand in no document
+    unknown: tuple[str, ...]  # words of the question that are in no document
 
 
 def telling(question: str) -> list[str]:
-    """The question's words that can be known or unknown: no single letters, no numbers."""
+    """Return the question's words that count as known or unknown: no single letters, no numbers."""
     found = [
         word
         for word in content(question)
@@ -51,12 +51,12 @@ def judge(
     threshold: float,
     unknown_raise: float,
 ) -> Verdict:
-    """`held` counts the chunks that hold each telling word of the question."""
+    """Judge the passages; `held` counts the chunks that contain each telling word of the question."""
     unknown = tuple(word for word, chunks in held.items() if chunks == 0)
     needed = threshold + unknown_raise * (len(unknown) / len(held) if held else 0.0)
     nearest = _nearest(passages)
     if all(p.vector_rank is None for p in passages):
-        relevant = bool(passages)  # the embedder is away: nothing to judge by, so nothing is withheld
+        relevant = bool(passages)  # the embedder is down: without cosines nothing is withheld
     else:
         near = nearest is not None and nearest >= needed
         relevant = near or any(mentions(passage, question) for passage in passages)
@@ -64,11 +64,11 @@ def judge(
 
 
 def bearing(question: str, passages: Sequence[Passage]) -> list[Passage]:
-    """The passages that bear on the question, best first: what a search found only to fill its number goes.
+    """Return the passages that bear on the question, best first, without mere fillers of the result list.
 
-    A small model tells of whatever it is given, and each passage costs time before the first word. Kept are
-    passages at least half as near as the nearest, and those that say the question's words. When none was
-    judged by nearness, all are kept.
+    A small model writes about whatever it is given, and each passage costs time before the first word. Kept
+    are passages at least half as near as the nearest, and those that contain the question's words. If none
+    has a cosine, all are kept.
     """
     nearest = _nearest(passages)
     if nearest is None:
@@ -81,12 +81,12 @@ def bearing(question: str, passages: Sequence[Passage]) -> list[Passage]:
 
 
 def _nearest(passages: Sequence[Passage]) -> float | None:
-    """Cosine of the nearest passage; None when none was judged by nearness."""
+    """Return the cosine of the nearest passage; None if none has one."""
     return max((p.similarity for p in passages if p.similarity is not None), default=None)
 
 
 def mentions(passage: Passage, question: str) -> bool:
-    """Whether the passage holds most content words of the question: several, one identifier, the only one."""
+    """Whether the passage has most content words of the question: several, an identifier, or the only one."""
     if naming(question, {passage.document_id: passage.document}).certain:
         return True
     asked = {word for word in words(question) if not _slight(word)}
@@ -100,13 +100,13 @@ def mentions(passage: Passage, question: str) -> bool:
 
 
 def _says_signs(passage: Passage, question: str) -> bool:
-    """A question of signs alone, as an operator of a language is written."""
+    """Whether a question of symbols alone, such as a language's operator, is in the passage."""
     signs = [sign for sign in question.split() if len(set(sign)) > 1 and not any(c.isalnum() for c in sign)]
     return bool(signs) and all(sign in passage.text for sign in signs)
 
 
 def _akin(word: str, other: str) -> bool:
-    """Whether a word is the other with one typing error, or a part of it: the index finds both."""
+    """Whether a word is the other with one typing error, or a part of it, as the index finds both."""
     if not (len(word) >= _SPELLED and word.isalpha() and other.isalpha()):
         return False
     if len(word) > _SPELLED and len(other) > len(word) + 2:
@@ -115,7 +115,7 @@ def _akin(word: str, other: str) -> bool:
 
 
 def _one_error(word: str, other: str) -> bool:
-    """Whether one letter put in, left out, changed, or two changed places make them the same."""
+    """Whether one insertion, deletion, substitution or transposition of letters makes them equal."""
     start = next((n for n, (a, b) in enumerate(zip(word, other, strict=False)) if a != b), None)
     if start is None:
         return True
@@ -125,7 +125,7 @@ def _one_error(word: str, other: str) -> bool:
 
 
 def _slight(word: str) -> bool:
-    """Letters and small numbers stand everywhere."""
+    """Whether it is a single letter or a small number, which are everywhere."""
     return (len(word) == 1 and word.isascii()) or (len(word) < 3 and word.isdigit())
 
 

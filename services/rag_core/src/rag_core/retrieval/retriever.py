@@ -1,4 +1,4 @@
-"""A question to passages: hybrid search, hidden documents left out, neighbours merged, repeats collapsed."""
+"""Question to passages: hybrid search without hidden documents, neighbours merged, repeats collapsed."""
 
 from __future__ import annotations
 
@@ -30,35 +30,35 @@ from rag_core.models import DocumentState, Filters, Frozen, Passage
 from rag_core.retrieval import naming, relevance
 from rag_core.text import tokens
 
-# Chunks that each search is asked for: enough that hidden ones and repeats leave plenty, and that most of
-# what one search puts first has a score in the others.
+# Chunks requested from each search: enough that plenty are left without hidden ones and repeats, and that
+# most top hits of one search also have a score in the others.
 _CANDIDATES = 60
-# Searches of one question while documents change under it.
+# Most searches for one question if documents change meanwhile.
 _TRIES = 4
 _MAX_MERGED = 3
-# The best hits, among which neighbours become one passage. A later one would only push better ones down.
+# Neighbours are merged into one passage among these best hits. A later one would only displace better hits.
 _JOINED = 5
 _QUERY_PIECES = 256
 _ALL = 1_000_000
-# Signs around a word that say nothing; not those of a number ("-5", "5 %").
+# Meaningless symbols around a word; not those of a number ("-5", "5 %").
 _AROUND = ".,;:!?\"'`*_()[]{}<>\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
-# Characters that chunks may share.
+# Most characters that adjacent chunks may share.
 _MOST_SHARED = 400
 _LEAST_SHARED = 20
 
 
 @dataclass(slots=True)
 class Group:
-    """Chunks of one document that follow each other, best rank first come."""
+    """Adjacent chunks of one document; the best hit comes first."""
 
     hits: list[Hit] = field(default_factory=list)
 
     def takes(self, hit: Hit) -> bool:
-        """Whether the chunk is just before or after them."""
+        """Whether the chunk is directly before or after them."""
         return self.follows(Group([hit]))
 
     def follows(self, other: Group) -> bool:
-        """Whether the two are one run of chunks, and no longer than a passage may be."""
+        """Whether the two are adjacent, and together no longer than a passage may be."""
         mine, others = ([hit.ordinal for hit in group.hits] for group in (self, other))
         return (
             len(mine) + len(others) <= _MAX_MERGED
@@ -68,18 +68,18 @@ class Group:
 
 
 class Found(Frozen):
-    """Passages, best first, and in how many chunks each telling word of the question is."""
+    """Passages, best first, and the number of chunks that contain each telling word of the question."""
 
     passages: tuple[Passage, ...] = ()
     words: dict[str, int] = Field(default_factory=dict)
-    by_meaning: bool = True  # False when the embedder was away
-    remark: str = ""  # why a remote embedder gave no vector
+    by_meaning: bool = True  # False when the embedder was down
+    remark: str = ""  # why a remote embedder returned no vector
     embed_seconds: float = 0.0
     search_seconds: float = 0.0
 
 
 class Retriever:
-    """Finds passages in the documents that people may see now; the ledger knows which."""
+    """Finds passages in the documents that are visible now, according to the ledger."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class Retriever:
         documents: Collection[str] | None = None,
         filters: Filters | None = None,
     ) -> list[Passage]:
-        """The best passages, best first; an index without documents gives none."""
+        """Return the best passages, best first; none if there is no document."""
         if documents is not None:
             filters = (filters or Filters()).model_copy(update={"documents": tuple(documents)})
         return list(self.find(query, top_k, filters=filters).passages)
@@ -119,9 +119,9 @@ class Retriever:
         filters: Filters | None = None,
         timeout: float | None = None,
     ) -> Found:
-        """The best passages, and which of the question's words the documents hold at all.
+        """Return the best passages, and which of the question's words the documents contain at all.
 
-        An embedder that is silent for `timeout` seconds (or for its own limit) is done without.
+        If the embedder does not answer within `timeout` seconds (or its own limit), only words are searched.
         """
         query = self.checked(query)
         if self._index.stored_contract() is None:
@@ -129,7 +129,7 @@ class Retriever:
         try:
             return self._found(query, top_k or self._top_k, filters, timeout)
         except OpenSearchRefused:
-            # Another index may have taken this one's place since its contract was read.
+            # Another index may have replaced this one since its contract was read.
             self._index.forget()
             return self._found(query, top_k or self._top_k, filters, timeout)
 
@@ -152,10 +152,10 @@ class Retriever:
     def _of_one_moment(
         self, query: str, vector: list[float] | None, size: int, filters: Filters | None
     ) -> tuple[Findings, dict[str, str]]:
-        """What the index holds and which of it people may see, without a change between the two.
+        """Return search results and the visible documents, without a change between the two queries.
 
-        A search before a document's new version came, shown by a ledger that has switched to it already,
-        would have neither version.
+        A search from before a document's new version was indexed, filtered by a ledger that has already
+        switched to it, would show neither version.
         """
         for _ in range(_TRIES):
             generation = self._ledger.generation()
@@ -171,7 +171,7 @@ class Retriever:
     def _led(
         self, query: str, vector: list[float] | None, size: int, only: Collection[str] | None
     ) -> Findings:
-        """What the index holds, led by the documents that the question names."""
+        """Return the search results, with documents that the question names first."""
         found = self._index.search(query, vector, size=size, only=only, words=relevance.telling(query))
         called = naming.naming(query, found.names)
         meant = called.certain or called.likely
@@ -184,12 +184,12 @@ class Retriever:
         return found.model_copy(update={"hits": hits.led(first, found.hits, certain=bool(called.certain))})
 
     def generation(self) -> str:
-        """Another value whenever the same question might find something else."""
+        """Return a value that changes whenever the same question might find something else."""
         contract = self._index.stored_contract()
         return f"{self._ledger.generation()} {contract.model_dump_json() if contract else ''}"
 
     def _matching(self, filters: Filters) -> list[str]:
-        """The documents that meet the filters."""
+        """Return the documents that match the filters."""
         ready = self._ledger.list(states=(DocumentState.READY,), limit=_ALL)
         documents = None if filters.documents is None else set(filters.documents)
         asked = {spelled(tag) for tag in filters.tags}
@@ -205,13 +205,13 @@ class Retriever:
         ]
 
     def _vector(self, query: str, timeout: float | None) -> tuple[list[float] | None, str]:
-        """The question's vector; None when the embedder is away: words alone still find much."""
+        """Return the question's vector; None when the embedder is down, as words alone still find much."""
         stored = self._index.stored_contract()
         if stored is None:
             return None, ""
         text = tokens.cut(tokens.broken(query), _QUERY_PIECES)
         try:
-            # The index's own model, not the settings': they differ while a new index is made.
+            # Use the index's model, not that of the settings: they differ while a new index is built.
             with self._ledger.asking(), self._embedder.within(timeout) as embedder:
                 self._index.demand(embedder.contract(stored.model))
                 return embedder.embed([text], model=stored.model)[0], ""
@@ -226,7 +226,7 @@ class Retriever:
         self._embedder.close()
 
     def checked(self, query: str) -> str:
-        """The query as it is searched; raises QuestionRefused."""
+        """Check and normalise the query; raises QuestionRefused."""
         query = re.sub(r"\s+", " ", query.encode("utf-8", "replace").decode()).strip()
         if not query:
             raise QuestionRefused("the question is empty; write what you want to know", code="question_empty")
@@ -239,9 +239,9 @@ class Retriever:
 
 
 def without_repeats(hits: Sequence[Hit]) -> tuple[list[Hit], dict[str, tuple[str, ...]]]:
-    """Hits whose text a better one has word for word are left out; which documents had it, by its chunk.
+    """Drop hits whose text a better hit has word for word; also return the other documents, by its chunk.
 
-    A single word makes another statement: a name, a number, a "not".
+    Texts that differ in a single word are kept: it may be a name, a number, a "not".
     """
     kept: dict[str, Hit] = {}
     copies: dict[str, list[str]] = {}
@@ -254,13 +254,13 @@ def without_repeats(hits: Sequence[Hit]) -> tuple[list[Hit], dict[str, tuple[str
 
 
 def _wording(hit: Hit) -> str:
-    """Headings and text by their words in their order; only case, blanks and signs around words differ."""
+    """Normalise headings and text to compare wording: ignores case, blanks and symbols around words."""
     text = unicodedata.normalize("NFKC", f"{hit.title}\n{hit.text}").casefold()
     return " ".join(bare for word in text.split() if (bare := word.strip(_AROUND) or word))
 
 
 def grouped(hits: list[Hit], top_k: int) -> list[Group]:
-    """The best hits as `top_k` passages at most; neighbours among the very best become one."""
+    """Group the best hits into at most `top_k` passages; neighbours among the very best are merged."""
     groups: list[Group] = []
     for place, hit in enumerate(hits[: top_k + _JOINED]):
         home = next((group for group in groups if group.takes(hit)), None)
@@ -273,7 +273,7 @@ def grouped(hits: list[Hit], top_k: int) -> list[Group]:
 
 
 def _join(groups: list[Group], grown: Group) -> None:
-    """Two groups between which a later hit has closed the gap become one, in the better one's place."""
+    """Merge two groups between which a later hit has closed the gap, at the better one's rank."""
     for other in groups:
         if other is not grown and other.follows(grown):
             better, worse = sorted((other, grown), key=groups.index)
@@ -283,7 +283,7 @@ def _join(groups: list[Group], grown: Group) -> None:
 
 
 def _overlap(before: str, after: str) -> int:
-    """How much of a chunk's beginning its neighbour said already: text without a boundary is cut so."""
+    """Return how much of a chunk's beginning repeats its neighbour, as in text without boundaries."""
     most = min(len(before), len(after), _MOST_SHARED)
     return next((n for n in range(most, _LEAST_SHARED, -1) if before.endswith(after[:n])), 0)
 
@@ -291,7 +291,7 @@ def _overlap(before: str, after: str) -> int:
 def passage(
     group: Group, names: Mapping[str, str], copies: Mapping[str, Sequence[str]] = MappingProxyType({})
 ) -> Passage:
-    """The group's chunks as one text; `copies` are the documents that hold a chunk word for word."""
+    """Join the group's chunks; `copies` are the documents that contain a chunk word for word."""
     best = group.hits[0]
     text = ""
     marks: list[tuple[int, int]] = []

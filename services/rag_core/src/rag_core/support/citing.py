@@ -1,4 +1,4 @@
-"""Which passage supports which sentence of an answer: decided by comparing texts, not by a chat model."""
+"""Finds which passage supports which sentence of an answer by comparing texts, without a chat model."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from rag_core.support.stretches import Stretch
 from rag_core.text import sentences
 from rag_core.text.words import tokens
 
-# Share of a sentence's content words, numbers apart, found in one stretch of a passage: enough for support.
+# Share of a sentence's content words, without numbers, that one stretch of a passage must have to support it.
 LEXICAL = 0.6
-# Cosine of sentence and stretch that counts as support when the words differ; some must still be shared.
+# Cosine of sentence and stretch that counts as support if the words differ; some must still be shared.
 SEMANTIC = 0.72
 _SEMANTIC_WORDS = 0.25
 _STRETCH = 3  # sentences of a passage compared together
-# A sentence with one content word is supported by it when it is hardly longer: "1874.", "In Paris."
+# A sentence with one content word is supported by that word if it is hardly longer: "1874.", "In Paris."
 _SHORT = 3
 _ITEM = re.compile(r"(?<!\s)\s*(?:[-*+\u2022]\s+)?\d{1,3}[.)]\s+(?=\S)")
 _MARKS = re.compile(r"(?<!\s)\s*\[(?:\d+(?:\s*[,;]\s*\d+)*)\]")
@@ -37,7 +37,7 @@ class Cited:
 def cite(
     answer: str, passages: Sequence[Passage], embed: Callable[[list[str]], list[list[float]]] | None
 ) -> Cited:
-    """Attach citations. Marks that the model wrote itself are dropped: only checked ones stay."""
+    """Attach citations. Marks written by the model are dropped: only checked ones are shown."""
     lines = [_MARKS.sub("", line).rstrip() for line in answer.strip().splitlines()]
     runs = [stretch for passage in passages for stretch in stretches.of(passage, _STRETCH)]
     said: set[str] = set()
@@ -66,20 +66,20 @@ def cite(
 
 
 def _parts(line: str) -> list[str]:
-    """The sentences of a line; the number of a list's item is no sentence."""
+    """Return the sentences of a line; a list item's number is not a sentence."""
     item = _ITEM.match(line)
     parts = sentences.split(line[item.end() :] if item else line)
     return [f"{item[0].lstrip()}{parts[0]}", *parts[1:]] if item and parts else parts
 
 
 def _unnumbered(sentence: str) -> str:
-    """The sentence without the number of a list's item before it."""
+    """Return the sentence without the list item's number before it."""
     item = _ITEM.match(sentence)
     return sentence[item.end() :] if item else sentence
 
 
 def _new(sentence: str, said: set[str]) -> bool:
-    """Small models repeat themselves; a sentence is kept once."""
+    """Whether the sentence is new: small models repeat themselves, and each sentence is kept once."""
     key = re.sub(r"\W+", "", _unnumbered(sentence).lower())
     if key in said:
         return False
@@ -88,7 +88,7 @@ def _new(sentence: str, said: set[str]) -> bool:
 
 
 def whole(passages: Sequence[Passage]) -> tuple[Citation, ...]:
-    """Each passage as a citation of its own: for the answer that is the passages."""
+    """Return each passage as a citation of its own, for an extractive answer."""
     return tuple(
         _citation(number, passage, passage.page_start, passage.page_end)
         for number, passage in enumerate(passages, 1)
@@ -106,7 +106,7 @@ def _supported(
         claim = _unnumbered(sentence)
         content, numbers = clauses.content(claim), claims.numbers(claim)
         best, share = _nearest(claim, content, runs)
-        # One shared word of many proves nothing.
+        # A single shared word of many is no evidence.
         tells = len(content) + numbers >= 2 or sum(1 for _ in tokens(claim)) <= _SHORT
         enough = tells and share >= LEXICAL
         chosen.append(best if enough else None)
@@ -128,9 +128,9 @@ def _joined(
     single: list[Stretch],
     embed: Callable[[list[str]], list[list[float]]] | None,
 ) -> list[tuple[Stretch, ...]]:
-    """The sources of each sentence; none when one of the clauses that it joins has none.
+    """Return the sources of each sentence; none if one of its clauses has none.
 
-    A clause may stand in another passage than the rest: both are cited then.
+    If a clause is in another passage than the rest, both are cited.
     """
     sources: list[tuple[Stretch, ...]] = [(one,) if one is not None else () for one in chosen]
     said = [one.words for one in single]
@@ -143,7 +143,7 @@ def _joined(
             sources[place] += () if single[best].text in stretch.text else (single[best],)
             if not clauses.sure(share, clause):
                 doubtful.append((place, clause, single[best], share))
-    # Without the embedder the words alone tell, and tell nearly as much.
+    # Without the embedder only words are compared, which is nearly as reliable.
     likeness = [share for _, _, _, share in doubtful]
     if doubtful and embed is not None:
         vectors = embed([clause for _, clause, _, _ in doubtful] + [one.text for _, _, one, _ in doubtful])
@@ -156,9 +156,9 @@ def _joined(
 
 
 def _nearest(claim: str, content: frozenset[str], runs: list[Stretch]) -> tuple[Stretch | None, float]:
-    """The stretch that has most of the claim's words and does not gainsay it, and the share it has."""
+    """Return the stretch with most of the claim's words that does not contradict it, and their share."""
     best, share = None, 0.0
-    alone = 1.0 if claims.numbers(claim) else 0.0  # of a claim that is a number and nothing else
+    alone = 1.0 if claims.numbers(claim) else 0.0  # for a claim that is only a number
     for stretch in runs:
         shared = len(content & stretch.words) / len(content) if content else alone
         if shared > share and claims.supported(claim, f"{stretch.passage.title}\n{stretch.text}"):

@@ -1,7 +1,7 @@
-"""What a sentence claims beyond its words: its numbers, and that something is not so.
+"""Checks what a sentence claims beyond its words: numbers and negations.
 
-Two sentences that share all words may still say the opposite. A number or a negation that the source lacks
-makes a claim of its own, and so does its silence on a negation that the source has.
+Two sentences that share all words may still say the opposite. A number or a negation that the source lacks is
+a claim of its own, and so is the omission of a negation that the source has.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from rag_core.text import sentences
 from rag_core.text.words import words
 
-# Not a digit inside an identifier (`utf8`, `sha-256`); a unit may follow at once (`40bar`).
+# Not a digit inside an identifier (`utf8`, `sha-256`); a unit may follow directly (`40bar`).
 _NUMBER = re.compile(
     r"(?<![^\W_])(?<![^\W\d_]-)[vV]?"
     r"(\d{1,3}(?:[\u0020\u00a0\u202f'\u2019]\d{3})+(?:[.,]\d+)?(?!\d)|\d+(?:[.,]\d+)*)"
@@ -26,7 +26,7 @@ _TENS = "twenty thirty forty fifty sixty seventy eighty ninety hundred"
 _NAMED = {word: n for n, word in enumerate(_SMALL.split())}
 _NAMED |= {word: 10 * n for n, word in enumerate(_TENS.split(), 2)}
 _NAMED |= {"thousand": 1000}
-# These may mean something else ("one can", "a second"): a source's are taken for numbers, a claim's are not.
+# These may mean something else ("one can", "a second"): they count as numbers in a source, not in a claim.
 _AMBIGUOUS = {"one": 1, "first": 1, "second": 2, "third": 3, "both": 2, "twice": 2}
 _NAME = rf"(?:{'|'.join(_NAMED)})"
 _NAMES = re.compile(rf"\b{_NAME}(?:(?:\s+and\s+|\s+|-){_NAME})*\b", re.I)
@@ -38,7 +38,7 @@ _NEGATION = re.compile(
     r"|n['\u2019]t\b|[\u4e0d\u6ca1\u6c92\u7121\u65e0\u672a]|\u306a\u3044|\uc54a",
     re.I,
 )
-# "No, ..." answers a question, "no more than 40" and "not only" deny nothing, "No. 5" is a number; the
+# "No, ..." answers a question, "no more than 40" and "not only" negate nothing, "No. 5" is a number; the
 # Chinese ones mean different, but, only, future.
 _NO_NEGATION = re.compile(
     r"^\W*(?:no|nein|non)\s*[,.:;!\u2013\u2014-]|\bno\.\s*\d|\bor not\b|\bnot (?:only|just)\b"
@@ -46,7 +46,7 @@ _NO_NEGATION = re.compile(
     r"|\u4e0d(?:\u540c|\u4ec5|\u50c5|\u4f46|\u8fc7|\u904e|\u65ad)|\u672a[\u6765\u4f86]",
     re.I,
 )
-# Other words for "not": who uses one of the first says that a thing must not or cannot be.
+# Other words for "not"; the first ones say that something must not or cannot be.
 _FORBIDS = r"forb[ia]d\w*|prohibit\w*|banned|impossible|refus\w+|avoid(?:s|ed|ing)?"
 _DENIES = (
     r"den(?:y|ies|ied)|reject\w*|fail(?:s|ed|ing|ure)?|lack(?:s|ed|ing)?|absent|missing|prevent\w*|disabl\w+"
@@ -64,7 +64,7 @@ _CLAUSE = re.compile(
 
 
 def supported(sentence: str, source: str) -> bool:
-    """Whether the source has every number of the sentence, and denies where it denies and nowhere else."""
+    """Whether the source has every number of the sentence, and the same negations."""
     held = _held(source)
     if not all(ways & held for ways in _claimed(sentence)):
         return False
@@ -79,17 +79,17 @@ def supported(sentence: str, source: str) -> bool:
 
 
 def numbers(sentence: str) -> int:
-    """How many numbers a sentence claims."""
+    """Return how many numbers a sentence claims."""
     return sum(1 for _ in _claimed(sentence))
 
 
 def without_numbers(text: str) -> str:
-    """The rest: numbers are compared by what they mean, not by how they are written."""
+    """Return the text without numbers, which are compared by value and not by spelling."""
     return _NAMES.sub(lambda found: " " if _surely(found) else found[0], _NUMBER.sub(" ", text))
 
 
 def _agree(clause: str, source: str, meant: frozenset[str]) -> bool:
-    """Whether both deny or both affirm; a negated denial ("not forbidden") affirms."""
+    """Whether both negate or both affirm; a double negation ("not forbidden") affirms."""
     denies, source_denies = bool(_DENYING.search(clause)), bool(_DENYING.search(source))
     source_negated = _negated(source, meant)
     if _negated(clause):
@@ -100,9 +100,10 @@ def _agree(clause: str, source: str, meant: frozenset[str]) -> bool:
 
 
 def _negated(clause: str, meant: frozenset[str] = frozenset()) -> bool:
-    """Whether it says that something is not so: of the words meant, if any.
+    """Whether the clause negates something: one of the words meant, if any are given.
 
-    A negation is of what follows: "rewrites the table with no extra space" denies the space, not the table.
+    A negation applies to what follows: "rewrites the table with no extra space" negates the space, not the
+    table.
     """
     clause = _NO_NEGATION.sub(" ", clause)
     found = _NEGATION.search(clause)
@@ -122,7 +123,7 @@ def _clauses(text: str) -> list[str]:
 
 
 def _claimed(sentence: str) -> Iterator[set[str]]:
-    """Each number of a claim, in the ways it can be read."""
+    """Yield each number of a claim, as the set of its possible readings."""
     for digits in _NUMBER.finditer(sentence):
         yield _read(digits[1])
     for named in _NAMES.finditer(sentence):
@@ -131,7 +132,7 @@ def _claimed(sentence: str) -> Iterator[set[str]]:
 
 
 def _held(text: str) -> set[str]:
-    """Each number of a source in every way it can be read; `1 000` may be two numbers."""
+    """Return all possible readings of a source's numbers; `1 000` may be two numbers."""
     found = {
         reading
         for digits in _NUMBER.finditer(text)
@@ -147,7 +148,7 @@ def _surely(named: re.Match[str]) -> bool:
 
 
 def _value(named: re.Match[str]) -> str:
-    """`two hundred and five` as 205."""
+    """Convert `two hundred and five` to 205."""
     total = current = 0
     for name in re.findall(r"[a-z]+", named[0].lower()):
         value = _NAMED.get(name, 0)
@@ -161,11 +162,11 @@ def _value(named: re.Match[str]) -> str:
 
 
 def _read(number: str) -> set[str]:
-    """The ways a number can be read: `1.000` is a thousand to some and one to others."""
+    """Return the possible readings of a number: `1.000` is a thousand in some locales and one in others."""
     ways = {_plain(number.replace(",", "."))}
     if _THOUSANDS.fullmatch(number):
         ways.add(_plain(re.sub(r"\D", "", number)))
-    # A group of thousands and a fraction: `1,234.5`, `1.234,5`.
+    # Thousands separators and a fraction: `1,234.5`, `1.234,5`.
     mixed = re.fullmatch(r"(\d{1,3}(?:[\s.,'\u2019]\d{3})+)([.,])(\d+)", number)
     if mixed and mixed[2] not in mixed[1]:
         ways.add(_plain(re.sub(r"\D", "", mixed[1]) + "." + mixed[3]))
@@ -173,7 +174,7 @@ def _read(number: str) -> set[str]:
 
 
 def _plain(number: str) -> str:
-    """Without zeros that say nothing."""
+    """Drop insignificant zeros."""
     whole, dot, part = number.partition(".")
     part = part if "." in part else part.rstrip("0")
     return f"{whole.lstrip('0') or '0'}{dot if part else ''}{part}"

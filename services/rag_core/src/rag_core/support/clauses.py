@@ -1,6 +1,6 @@
-"""A sentence may join what a passage says with what nobody said: each clause is looked for by itself.
+"""Checks each clause by itself: a sentence may join what a passage says with something it does not.
 
-The figures behind each number: decision 0081.
+For the figures behind each number, see decision 0081.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from collections.abc import Sequence
 from rag_core.support import claims
 from rag_core.text.words import words
 
-# Narrow on purpose: what is behind a comma, "if" or "because" says too little by itself.
+# Narrow on purpose: what follows a comma, "if" or "because" says too little by itself.
 _JOINT = re.compile(r";(?=\s)|\uff1b|\s(?:and|but|while|whereas)\b", re.I)
-_LEAST = 3  # content words; a shorter piece belongs to the one after it
-_LONG = 5  # content words from which a clause differs from its neighbours
-# Mean of the share of a clause's words in one sentence of a passage and of how near both are.
+_LEAST = 3  # content words; a shorter piece is joined to the next one
+_LONG = 5  # least content words of a long clause, which differs enough from its neighbours
+# Least mean of the share of a clause's words in one sentence of a passage and of their cosine.
 _ENOUGH = 0.5
 _ENOUGH_SHORT = 0.2
 
 
 def clauses(claim: str) -> list[str]:
-    """The clauses that a sentence joins; none when it is of one piece."""
+    """Return the clauses that a sentence joins; none if it is a single one."""
     found: list[str] = []
     pieces: list[str] = []
     meant: set[str] = set()
@@ -41,7 +41,7 @@ def _together(pieces: list[str]) -> str:
 
 
 def nearest(clause: str, others: Sequence[frozenset[str]]) -> tuple[int, float]:
-    """Which sentence has most of the clause's words, and the share it has."""
+    """Return the index of the sentence with most of the clause's words, and their share."""
     meant = content(clause)
     shares = [len(meant & one) / len(meant) for one in others]
     best = max(range(len(others)), key=shares.__getitem__)
@@ -49,17 +49,17 @@ def nearest(clause: str, others: Sequence[frozenset[str]]) -> tuple[int, float]:
 
 
 def holds(clause: str, share: float, likeness: float) -> bool:
-    """Whether so many shared words and so much likeness are enough for a clause."""
+    """Whether this share of words and this cosine are enough to support a clause."""
     return (share + likeness) / 2 >= _least(clause)
 
 
 def sure(share: float, clause: str) -> bool:
-    """Whether the words are enough, however unlike the embedder finds both."""
+    """Whether the words alone are enough, whatever the cosine."""
     return holds(clause, share, 0.0)
 
 
 def content(text: str) -> frozenset[str]:
-    """What is compared: numbers are judged elsewhere (claims)."""
+    """Return the words to compare; numbers are checked elsewhere (claims)."""
     return words(claims.without_numbers(text))
 
 

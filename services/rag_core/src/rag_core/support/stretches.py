@@ -1,4 +1,4 @@
-"""Runs of sentences of a passage, each with the pages it is on."""
+"""Runs of sentences in a passage, each with its pages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rag_core.text import sentences
 
 @dataclass(frozen=True)
 class Stretch:
-    """Sentences of a passage that follow each other."""
+    """Consecutive sentences of a passage."""
 
     passage: Passage
     text: str
@@ -26,7 +26,7 @@ class Stretch:
 
 
 def of(passage: Passage, most: int) -> list[Stretch]:
-    """Every run of `most` sentences; of a shorter passage all of it."""
+    """Return every run of `most` sentences; a shorter passage is one run."""
     found = located(passage.text)
     runs = []
     for first in range(max(1, len(found) - most + 1)):
@@ -39,7 +39,7 @@ def of(passage: Passage, most: int) -> list[Stretch]:
 
 
 def located(text: str) -> list[tuple[int, int, str]]:
-    """Each sentence, with where it begins and ends."""
+    """Return each sentence with its beginning and end."""
     found: list[tuple[int, int, str]] = []
     at = 0
     for sentence in sentences.split(text):

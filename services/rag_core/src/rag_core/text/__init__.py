@@ -1,1 +1,1 @@
-"""What all floors know of text: sentences, words that carry meaning, and the embedder's word pieces."""
+"""Text functions for all parts: sentences, content words, and the embedder's word pieces."""

@@ -1,4 +1,4 @@
-"""Text to sentences, for chunks that must break and for answers that must be supported."""
+"""Splits text into sentences, for chunk boundaries and for citations."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|cf|vs|etc|Fig|Eq|Dr|Mr|Mrs|Ms|Prof|No|pp?|ch|sec)\.|\b[A-Z]\.)$", re.I
 )
 
-_LONGEST_ABBREVIATION = 8  # with what is before it
+_LONGEST_ABBREVIATION = 8  # characters, including what precedes it
 
 
 def split(text: str) -> list[str]:
-    """The sentences in order, blank ones left out; joined by spaces they give the text again."""
+    """Return the sentences in order, without blank ones; joined by spaces they restore the text."""
     found: list[str] = []
     start = 0
     for end in _END.finditer(text):
-        # Only the last word tells: "A. A. A. ..." would be read again and again from its beginning.
+        # Check only the last word: else "A. A. A. ..." would be read again and again from its beginning.
         before = text[max(start, end.start() - _LONGEST_ABBREVIATION) : end.end()]
         if "\n" not in end.group() and _ABBREVIATION.search(before.rstrip()):
             continue

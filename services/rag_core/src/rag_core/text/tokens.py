@@ -1,8 +1,8 @@
-"""Text measured in the embedder's own word pieces (BERT uncased, as all-MiniLM uses it), and in bytes.
+"""Measures text in the embedder's own word pieces (BERT uncased, as in all-MiniLM), and in bytes.
 
-A word that the vocabulary does not know is one piece however long it is, and signs that the tokenizer drops
-are none. So no text counts as less than a piece for each BYTES_OF_PIECE bytes: whatever is limited in pieces
-is limited in bytes and characters as well, be it a chunk, a passage, an answer of a search or a prompt.
+An unknown word is one piece however long it is, and characters that the tokenizer drops are none. So each
+BYTES_OF_PIECE bytes count as at least one piece: whatever is limited in pieces is then limited in bytes and
+characters as well, be it a chunk, a passage, a search result or a prompt.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from importlib.resources import as_file, files
 
 from tokenizers import BertWordPieceTokenizer
 
-# A longer word counts as one unknown piece to the tokenizer library, but not to Ollama. Breaking such words
-# (keys, base64) before counting and embedding makes both see the same.
+# A longer word is one unknown piece for the tokenizer library, but not for Ollama. Breaking such words (keys,
+# base64) before counting and embedding makes both count the same.
 MAX_WORD = 100
 _LONG_WORD = re.compile(r"(?<!\S)\S{101,}")
-# English prose has 5 bytes a piece with its blanks, the longest words of the vocabulary 18.
+# English prose has 5 bytes per piece including blanks; the longest words of the vocabulary have 18.
 BYTES_OF_PIECE = 8
-# [CLS] and [SEP] go round every text.
+# [CLS] and [SEP] around every text.
 WRAPPING = 2
 
 
@@ -30,7 +30,7 @@ def _tokenizer() -> BertWordPieceTokenizer:
 
 
 def broken(text: str) -> str:
-    """The text with over-long words broken, as it is counted and embedded."""
+    """Break over-long words, as the text is counted and embedded."""
     return _LONG_WORD.sub(_break, text)
 
 
@@ -40,26 +40,26 @@ def _break(word: re.Match[str]) -> str:
 
 
 def count(text: str) -> int:
-    """The size of the text without the wrapping: its word pieces, more when they are few for its bytes.
+    """Return the size of the text without [CLS] and [SEP]: its word pieces, or more if it has many bytes.
 
-    Parts joined by single signs are never larger together than the sum of their sizes.
+    Parts joined by single characters are never larger together than the sum of their sizes.
     """
     return counts([text])[0]
 
 
 def counts(texts: list[str]) -> list[int]:
-    """The size of each text."""
+    """Return the size of each text."""
     return [_size(found, _weight(text)) for found, text in zip(pieces(texts), texts, strict=True)]
 
 
 def pieces(texts: list[str]) -> list[int]:
-    """The word pieces of each text, whatever its bytes."""
+    """Return the word pieces of each text, regardless of its bytes."""
     found = _tokenizer().encode_batch([broken(text) for text in texts], add_special_tokens=False)
     return [len(one.ids) for one in found]
 
 
 def cut(text: str, most: int) -> str:
-    """The longest beginning of the text, ending between words, of at most this size."""
+    """Return the longest beginning of the text of at most this size that ends between words."""
     if count(text) <= most:
         return text
     spans = _spans(text)
@@ -73,7 +73,7 @@ def cut(text: str, most: int) -> str:
 
 
 def windows(text: str, most: int, overlap: int) -> list[str]:
-    """Stretches of at most this size, each sharing `overlap` with the one before.
+    """Split a text into stretches of at most this size, each sharing `overlap` with the previous one.
 
     For text without any boundary to cut at; it never splits a word of up to MAX_WORD characters.
     """
@@ -106,12 +106,12 @@ def _size(found: int, weight: int) -> int:
 
 
 def _weight(text: str) -> int:
-    """The bytes of a text with the sign that joins it to the next."""
+    """Return the bytes of a text including the character that joins it to the next one."""
     return len(text.encode()) + 1 if text else 0
 
 
 def _measured(text: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Pieces and weight of each stretch; blanks after it are its own."""
+    """Return pieces and weight of each stretch, including the blanks after it."""
     found = pieces([text[start:end] for start, end in spans])
     ends = [*(start for start, _ in spans[1:]), len(text)] if spans else []
     return [
@@ -121,7 +121,7 @@ def _measured(text: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _spans(text: str) -> list[tuple[int, int]]:
-    """Words as (start, end); over-long ones in parts."""
+    """Return words as (start, end); over-long ones are split."""
     return [
         (start, min(start + MAX_WORD, word.end()))
         for word in re.finditer(r"\S+", text)

@@ -1,4 +1,4 @@
-"""Words that carry meaning: which a text has, which a question asks for."""
+"""Content words: those that a text has, and those that a question asks for."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from functools import lru_cache
 # Letters and the marks on them: vowels of Arabic and Thai, accents written apart.
 _LETTERS = "(?:[^\\W_]|[\u0300-\u036f\u064b-\u065f\u0670\u0e31\u0e34-\u0e3a\u0e47-\u0e4e])+"
 _WORD = re.compile(f"{_LETTERS}(?:[._\\-/]{_LETTERS})*", re.UNICODE)
-# What ends an identifier in running text; the index cuts at the same signs (search_schema).
+# What ends an identifier in running text; the index splits at the same characters (index.schema).
 _CUT = re.compile("[\\s,;(){}\\[\\]<>\"'`\u2018\u2019\u201c\u201d|]+")
 _ODD = re.compile(r"[^\W\d_](?=[A-Z])|^[A-Z]{3,}$|[\W\d_]")
 _CALLED = re.compile(r"(?<![\w.])([\w.]+)\(")
-# Scripts that put no blank between words, and Korean, whose particles stand at the word: taken by pairs.
+# Scripts without blanks between words, and Korean, whose particles are attached: split into pairs.
 _CJK = re.compile(
     "[\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\uff66-\uff9f\u0e00-\u0e7f]+"
 )
@@ -33,7 +33,7 @@ _ONE_SPELLING = str.maketrans(
         "\u06a9": "\u0643",
     }
 )
-# The same words come again and again; very long ones do not.
+# Cache size: the same words occur again and again, except very long ones.
 _WORDS_KEPT = 1 << 15
 _LONGEST_KEPT = 40
 STOP = frozenset(
@@ -48,17 +48,17 @@ STOP = frozenset(
 
 
 def words(text: str) -> frozenset[str]:
-    """Content words, cut to their stems roughly, so that plurals and tenses still meet."""
+    """Return the content words, roughly stemmed, so that plurals and tenses match."""
     return frozenset(_root(word) for word in content(unicodedata.normalize("NFKC", text)))
 
 
 def content(text: str) -> list[str]:
-    """Content words as they are written, each once, in their order."""
+    """Return the content words as written, each once, in order."""
     return list(dict.fromkeys(word for word, _, _ in tokens(text) if word.lower() not in STOP))
 
 
 def tokens(text: str) -> Iterator[tuple[str, int, int]]:
-    """Every word with its place; Chinese, Japanese and Korean by pairs of characters."""
+    """Yield every word with its place; Chinese, Japanese and Korean as pairs of characters."""
     for found in _WORD.finditer(text):
         if found[0].isascii():
             yield found[0], *found.span()
@@ -79,9 +79,10 @@ def _other(text: str, start: int, end: int) -> Iterator[tuple[str, int, int]]:
 
 
 def folded(text: str) -> str:
-    """Small letters without marks, one spelling for one word, as the index folds it (search_analysis).
+    """Fold to lower case without marks, one spelling per word, as the index does (index.analysis).
 
-    Umlauts meet their two letters (`Ueberpruefung`), half a width its whole, Arabic words their bare letters.
+    Umlauts equal their two letters (`Ueberpruefung`), half-width characters their full-width ones, and Arabic
+    words their bare letters.
     """
     text = unicodedata.normalize("NFKD", text).casefold()
     if text.isascii():
@@ -93,20 +94,20 @@ def folded(text: str) -> str:
 
 
 def topics(text: str) -> int:
-    """How many content words a text has; two characters of a script without blanks are one."""
+    """Count a text's content words; two characters of a script without blanks count as one."""
     found = content(text)
     pairs = sum(1 for word in found if _CJK.match(word))
     return len(found) - pairs + (pairs + 1) // 2
 
 
 def without_stop_words(question: str) -> str:
-    """The question for a search by words; itself when it has nothing but stop words."""
+    """Return the question for a search by words; unchanged if it has only stop words."""
     kept = [token for token in question.split() if token.lower().strip("?!.,:;") not in STOP]
     return " ".join(kept) or question
 
 
 def identifiers(question: str) -> list[str]:
-    """What is meant as it is written: `read.table`, `--no-ff`, `work_mem`, `ORIG_HEAD`, a lone word."""
+    """Return the terms to match as written: `read.table`, `--no-ff`, `work_mem`, `ORIG_HEAD`, a lone word."""
     apart = _CJK.sub(" ", question).translate(dict.fromkeys(map(ord, _CJK_ENDS), " "))
     cut = [token.rstrip(".:!?=").lstrip(":!?=") for token in _CUT.split(apart)]
     found = [token for token in cut if token]
@@ -116,7 +117,7 @@ def identifiers(question: str) -> list[str]:
 
 
 def spans(text: str, question: str) -> list[tuple[int, int]]:
-    """Where words of the question stand in a text, for highlighting; pairs that overlap are one stretch."""
+    """Return where words of the question are in a text, for highlighting; overlapping pairs are merged."""
     asked = words(question)
     found: list[tuple[int, int]] = []
     for word, start, end in tokens(text):

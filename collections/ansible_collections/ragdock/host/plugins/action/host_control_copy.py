@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-# Left by Python, by editors and by ansible-test; no part of the deployer.
+# Files that Python, editors and ansible-test leave behind; they are not part of the control copy.
 PASSED_OVER = ("__pycache__", ".pyc", ".swp", "~", "ragdock/host/tests/")
 
 
@@ -28,13 +28,13 @@ def gathered(checkout: Path, names: list[str], texts: dict[str, str]) -> dict[st
 
 
 def digest_of(files: dict[str, bytes]) -> str:
-    """Hash over all names and contents; the module reckons alike."""
+    """Hash all names and contents, in the same way as the module does on the host."""
     lines = (f"{path} {hashlib.sha256(content).hexdigest()}\n" for path, content in files.items())
     return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
 
 
 def pack(files: dict[str, bytes], to: Path) -> None:
-    """An archive of them."""
+    """Write the files to an archive."""
     with tarfile.open(to, "w:gz", compresslevel=6) as tar:
         for path, content in files.items():
             member = tarfile.TarInfo(path)
@@ -43,12 +43,12 @@ def pack(files: dict[str, bytes], to: Path) -> None:
 
 
 class ActionModule(ActionBase):
-    """Compare with the host's copy, and send when they differ."""
+    """Compares this checkout with the host's copy and sends the files when they differ."""
 
     TRANSFERS_FILES = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """One call of the module when nothing differs, two when something does."""
+        """Call the module once if nothing differs, twice if something does."""
         super().run(tmp, task_vars)
         given = self._task.args
         texts = {str(path): str(text) for path, text in given.get("texts", {}).items()}

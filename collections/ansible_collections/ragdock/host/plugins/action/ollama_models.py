@@ -1,6 +1,6 @@
 """Action: hashes the operator's model files, asks the host what is missing, and sends only that.
 
-A model file has hundreds of megabytes; a second run must not send a byte.
+Model files have hundreds of megabytes, so an unchanged file must not be sent again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def tree_of(model: dict[str, Any]) -> dict[str, Path]:
         path = Path(given).expanduser().absolute()
         if path.is_dir():
             inside = (one.relative_to(path) for one in sorted(path.rglob("*")) if one.is_file())
-            # .gitattributes and the like are no part of a model.
+            # .gitattributes and the like are not part of a model.
             found.update({str(one): path / one for one in inside if not str(one).startswith(".")})
         elif path.is_file():
             found[path.name] = path
@@ -46,7 +46,7 @@ def tree_of(model: dict[str, Any]) -> dict[str, Path]:
 
 
 class ActionModule(ActionBase):
-    """Plan on the host, send what it needs, make."""
+    """Plans on the host, sends the files that it lacks, then makes the models."""
 
     TRANSFERS_FILES = True
 

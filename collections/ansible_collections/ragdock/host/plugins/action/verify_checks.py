@@ -42,13 +42,14 @@ def asked_from_here(name: str, ca: str) -> dict[str, Any]:
 
 
 class ActionModule(ActionBase):
-    """Run the module, add one row."""
+    """Runs the module and adds one row."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The operator's row, then the host's."""
+        """Return the operator's row, then the host's."""
         super().run(tmp, task_vars)
         found: dict[str, Any] = self._execute_module(task_vars=task_vars)
-        # Not on the host itself: that is no check from outside, and its address may not lead back to it.
+        # Not when this runs on the host itself: that is no check from outside, and the host may not reach
+        # its own public address.
         if not found.get("failed") and self._connection.transport != "local":
             found["rows"].insert(0, asked_from_here(self._task.args["name"], found["ca"]))
         return found

@@ -1,8 +1,8 @@
-"""Ctrl-C always ends a run.
+"""Makes sure that Ctrl-C ends a run.
 
-Ansible tells its workers to stop, too, and one that is stopped while it hands over a result keeps the lock
-of the results' queue: the main process then waits for that lock for ever. So the first Ctrl-C also sets the
-kernel's alarm, which needs no lock.
+Ansible also stops its workers, and a worker that is stopped while it passes on a result keeps the lock of the
+result queue: the main process then waits for that lock forever. So the first Ctrl-C also sets a kernel alarm,
+which needs no lock.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ GRACE_SECONDS = 20
 
 
 class CallbackModule(CallbackBase):
-    """An alarm that Ctrl-C sets."""
+    """On Ctrl-C, sets an alarm that ends the run."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "notification"
@@ -46,7 +46,7 @@ class CallbackModule(CallbackBase):
     def _interrupted(self, number: int, frame: Any) -> None:
         del number, frame
         if os.getpid() != self._main:
-            # A worker that has not installed its own handler yet has started nothing.
+            # A worker that has not installed its own handler yet has not started anything.
             os._exit(1)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(self._grace)

@@ -1,8 +1,7 @@
 """Shows which stage runs and for how long, so that no run is silent.
 
-A play is a stage. While one task takes long, a line is printed every few seconds
-which task it is and since when; at the end a table gives the seconds of each
-stage, and the slowest tasks.
+A play is a stage. During a long task, a line every few seconds names the task and how
+long it has run. At the end, a table shows the seconds of each stage and the slowest tasks.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ SLOWEST_TASKS = 3
 
 
 class CallbackModule(CallbackBase):
-    """Heartbeat and timing; it reads names and clocks only, never results."""
+    """Prints a heartbeat and timings; reads only names and clocks, never results."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "notification"
@@ -76,7 +75,7 @@ class CallbackModule(CallbackBase):
         self._stage = None
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
-        """Close the stage before and open this one."""
+        """Close the previous stage and open this one."""
         self._end_stage()
         self._stage = (play.get_name(), time.monotonic())
 
@@ -89,11 +88,11 @@ class CallbackModule(CallbackBase):
         self._tasks_run += 1
 
     def v2_playbook_on_handler_task_start(self, task: Any) -> None:
-        """Treat a handler as any task."""
+        """Treat a handler like any task."""
         self.v2_playbook_on_task_start(task, False)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
-        """Say what an operator can do. The message above is SSH's."""
+        """Print what the operator can do; the message above it is SSH's."""
         if result.task.ignore_unreachable:
             return
         self._display.display(

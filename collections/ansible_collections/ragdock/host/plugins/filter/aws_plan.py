@@ -1,4 +1,4 @@
-"""What site.yml would make or change in AWS, who may reach it, and what a month of it costs, as tables."""
+"""Tables that show what site.yml would make or change in AWS, who may reach it, and its monthly cost."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def aws_plan(wanted: Mapping[str, Any], differs: Mapping[str, list[str]]) -> lis
 
 
 def aws_reach(ranges: list[str], authority: str, domain: str) -> list[str]:
-    """Who may reach the endpoint and who issues its certificate; AUTHORITY is empty for the own CA."""
+    """Who may reach the endpoint and who issues its certificate; AUTHORITY is empty for our own CA."""
     if EVERYBODY in ranges:
         reach = "everybody (ragdock_allowed_cidrs): only the login keeps others out"
     else:
@@ -83,7 +83,7 @@ def aws_costs(prices: Mapping[str, Any], host: Mapping[str, Any]) -> list[str]:
 
 
 def _model_host(prices: Mapping[str, Any], host: Mapping[str, Any]) -> list[tuple[str, float | None]]:
-    """The model host's items: it is paid while it runs, its disk always."""
+    """The model host's items: its instance costs only while it runs, its disk always."""
     if not host:
         return []
     hourly, weekly = prices["instance_hour"].get(host["type"]), host["hours_a_week"]

@@ -1,4 +1,4 @@
-"""What is made of the settings of the model host: its address, its hours, and which models it serves."""
+"""Derives values from the model host's settings: its address, its hours, and the models it serves."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from ansible_collections.ragdock.host.plugins.module_utils.model_hours import parse
 
-# The last address that AWS gives out in a subnet: one that it chooses itself is rarely this one.
+# The last usable address of a subnet: AWS rarely assigns it to another host by itself.
 LAST = -2
 FLAG = "model_host"
 
@@ -18,7 +18,7 @@ def model_host_address(subnet: str) -> str:
 
 
 def model_host_hours(text: str) -> dict[str, Any]:
-    """The expressions `start` and `stop`, the time zone, and the hours a week; of no text all hours."""
+    """The expressions `start` and `stop`, the time zone and the hours per week; empty text: always on."""
     return parse(text)._asdict() if text else {"start": "", "stop": "", "timezone": "", "weekly": 0}
 
 
@@ -30,7 +30,7 @@ def model_host_models(models: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def model_host_remote(models: list[dict[str, Any]], address: dict[str, Any]) -> list[dict[str, Any]]:
-    """All models, as the main host knows them: those of the model host are remote ones, at this ADDRESS."""
+    """All models as the main host sees them: those on the model host become remote models at ADDRESS."""
     return [
         {"name": model["name"], "use": model["use"], "source": "openai", FLAG: True, **address}
         if model.get(FLAG)

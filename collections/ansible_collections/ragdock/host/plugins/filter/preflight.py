@@ -12,14 +12,14 @@ from typing import Any
 
 from ansible_collections.ragdock.host.plugins.module_utils.model_hours import parse
 
-# What only lists the filters does without; so does the host, to which only checked settings come.
+# Optional: tools that only list the filters do not need it, and the host only gets settings already checked.
 with suppress(ImportError):
     from jsonschema import Draft202012Validator, FormatChecker, ValidationError
     from jsonschema.validators import extend
 
-# What ends a line or cannot be seen: control characters, line and paragraph separators, halves of characters.
+# Unicode categories that end a line or are invisible: controls, line and paragraph separators, surrogates.
 UNSEEN = {"Cc", "Zl", "Zp", "Cs"}
-# What turns the direction of writing, so that a value reads as another one.
+# Characters that change the writing direction, so that a value is displayed as another one.
 TURNING = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 TYPE_NAMES = {
     "string": "text",
@@ -31,7 +31,7 @@ TYPE_NAMES = {
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Every text of a value, however deep, the keys of mappings too."""
+    """Yield every string in a value, at any depth, including the keys of mappings."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
@@ -44,7 +44,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _control(value: Any) -> str:
-    """The first control character of a value and where it is; empty without one."""
+    """Describe the first control character of a value and its position; empty if there is none."""
     for text in _texts(value):
         for at, one in enumerate(text):
             if unicodedata.category(one) in UNSEEN or one in TURNING:
@@ -53,7 +53,7 @@ def _control(value: Any) -> str:
 
 
 def meant(value: Any, kind: str) -> Any:
-    """What a value stands for: -e name=value gives text, which may be a number or a boolean."""
+    """Convert text from -e name=value to the number or boolean that it stands for."""
     if isinstance(value, str) and kind == "integer" and re.fullmatch(r"-?[0-9]+", value):
         return int(value)
     if isinstance(value, str) and kind == "boolean" and value.lower() in ("true", "false"):
@@ -62,7 +62,7 @@ def meant(value: Any, kind: str) -> Any:
 
 
 def says(one: Mapping[str, Any]) -> str:
-    """What a setting may be, to complete the sentence "it must be"."""
+    """Describe the allowed values of a setting, to complete the sentence "it must be"."""
     if "x-says" in one:
         return str(one["x-says"])
     if "enum" in one:
@@ -74,7 +74,7 @@ def says(one: Mapping[str, Any]) -> str:
 
 
 def _network(value: Any) -> ipaddress.IPv4Network | None:
-    """A private range that AWS takes for a network; None for anything else."""
+    """Parse a private range that AWS accepts for a network; None for anything else."""
     try:
         network = ipaddress.IPv4Network(value)
     except ValueError:
@@ -83,7 +83,7 @@ def _network(value: Any) -> ipaddress.IPv4Network | None:
 
 
 def _is_range(value: Any) -> bool:
-    """An address range as AWS writes it back: written otherwise, every run would find it changed."""
+    """Whether a range is in the form that AWS returns; in any other form, every run would see a change."""
     try:
         return isinstance(value, str) and str(ipaddress.ip_network(value)) == value
     except ValueError:
@@ -91,7 +91,7 @@ def _is_range(value: Any) -> bool:
 
 
 def _are_hours(value: Any) -> bool:
-    """Hours of the model host, or none."""
+    """Whether the value is valid hours of the model host, or empty."""
     try:
         return isinstance(value, str) and (not value or bool(parse(value)))
     except ValueError:
@@ -99,12 +99,12 @@ def _are_hours(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    """A whole number; a boolean and 2.0 are none."""
+    """Whether the value is a whole number; a boolean and 2.0 are not."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _whole(_validator: Any, pattern: str, value: Any, _schema: Any) -> Iterator[ValidationError]:
-    """`pattern`, of the whole value: `$` alone lets a line break at the end through."""
+    """`pattern`: must match the whole value, because `$` alone allows a line break at the end."""
     if isinstance(value, str) and not re.fullmatch(pattern, value):
         yield ValidationError("does not match")
 
@@ -112,7 +112,7 @@ def _whole(_validator: Any, pattern: str, value: Any, _schema: Any) -> Iterator[
 def _inside(
     _validator: Any, pairs: Mapping[str, str], values: Any, _schema: Any
 ) -> Iterator[ValidationError]:
-    """`x-inside`: a network is inside another one; one that is wrong by itself has its own message."""
+    """`x-inside`: a network is inside another one. An invalid network gets its own message elsewhere."""
     for name, outer in pairs.items():
         inside, around = _network(values.get(name)), _network(values.get(outer))
         if inside and around and not inside.subnet_of(around):
@@ -122,7 +122,7 @@ def _inside(
 def _less_than(
     _validator: Any, pairs: Mapping[str, Any], values: Any, _schema: Any
 ) -> Iterator[ValidationError]:
-    """`x-less-than`: a number is less than another one, `times` so much."""
+    """`x-less-than`: a number is less than `times` another one."""
     for name, limit in pairs.items():
         value, other = values.get(name), values.get(limit["setting"])
         if _is_number(value) and _is_number(other) and value >= other * limit["times"]:
@@ -137,7 +137,7 @@ def _unique(_validator: Any, key: str, values: Any, _schema: Any) -> Iterator[Va
 
 
 def _wrong(values: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, str]:
-    """Name -> why another setting asks for it (or nothing), of each setting that breaks the schema."""
+    """Settings that break the schema: name -> the reason another setting gives, or an empty string."""
     formats = FormatChecker(formats=())
     formats.checks("private-network")(lambda value: _network(value) is not None)
     formats.checks("network")(_is_range)

@@ -15,17 +15,17 @@ from ansible.errors import AnsibleFilterError
 
 SOURCE = "openai"
 BEDROCK = "bedrock"
-# Tokens of a context where a model names none: as many as a local model is given (OLLAMA_NUM_CTX).
+# Default context size in tokens, the same as for a local model (OLLAMA_NUM_CTX).
 WINDOW = 4096
 MEMORY_MIB = 64
 LIBRARY = "aws_bedrock_token_generator"
 SERVICE = "remote"
-# What the services are told of a model. It has no key, and nothing with which to get one.
+# The fields of a model that services receive: neither its key nor anything that leads to it.
 TOLD = ("name", "slug", "model", "host", "tokens_per_day", "window")
 
 
 def remote_slug(name: str) -> str:
-    """A model's name as it is in a path and in the name of a file; no two names have the same."""
+    """Convert a model's name to a form for paths and file names, unique for each name."""
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
 
@@ -47,7 +47,7 @@ def _described(model: Mapping[str, Any]) -> dict[str, Any]:
         "name": str(model["name"]),
         "slug": remote_slug(str(model["name"])),
         "model": str(model.get("model") or model["name"]),
-        # As people know it, and as the server is called in a request.
+        # The server's name, both for people and in requests.
         "host": address.netloc,
         "path": address.path.rstrip("/"),
         "chat": any(use != "embed" for use in model["use"]),
@@ -56,7 +56,7 @@ def _described(model: Mapping[str, Any]) -> dict[str, Any]:
         "bedrock": address.netloc.split(".")[1] if key == BEDROCK else "",
         "has_key": key != "none",
         "ca_file": str(model.get("ca_file") or ""),
-        # Of the deployment's own model host, which may be stopped: the secret that is its authority.
+        # For our own model host, which may be stopped: the secret that has its certificate authority.
         "ca": str(model.get("ca") or ""),
         "model_host": bool(model.get("model_host")),
         "tokens_per_day": int(model.get("tokens_per_day") or 0),
@@ -65,18 +65,18 @@ def _described(model: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def remote_variable(models: list[dict[str, Any]]) -> str:
-    """The variable from which the services know the models that run elsewhere."""
+    """The value of the variable that lists the models that run elsewhere for the services."""
     return json.dumps([{key: one[key] for key in TOLD} for one in remote_models(models)])
 
 
 def remote_memory(limits: Mapping[str, Any], models: list[dict[str, Any]]) -> dict[str, Any]:
-    """The memory limits of the containers that there are: the proxy only with a model elsewhere."""
+    """The memory limits of the containers; the proxy's only if a model runs elsewhere."""
     others = {service: size for service, size in limits.items() if service != SERVICE}
     return others | ({SERVICE: limits.get(SERVICE, MEMORY_MIB)} if remote_models(models) else {})
 
 
 def remote_missing(models: list[dict[str, Any]], secrets: Mapping[str, str], path: str) -> list[str]:
-    """What to type for each key that is not in the parameter store."""
+    """The command to run for each key that is missing from the Parameter Store."""
     return [
         f"The model {one['name']} asks {one['host']} with the key in {path}{one['parameter']}, which is not "
         f"in the parameter store. Put it there: aws ssm put-parameter --type SecureString --name "
@@ -87,7 +87,7 @@ def remote_missing(models: list[dict[str, Any]], secrets: Mapping[str, str], pat
 
 
 def remote_minted(models: list[dict[str, Any]]) -> list[dict[str, str]]:
-    """The keys that the host makes itself, of models on Bedrock: file below secrets/ and region."""
+    """The keys for models on Bedrock, which the host makes itself: file below secrets/ and region."""
     return [
         {"path": f"{SERVICE}/{one['slug']}", "region": one["bedrock"]}
         for one in remote_models(models)
@@ -96,7 +96,7 @@ def remote_minted(models: list[dict[str, Any]]) -> list[dict[str, str]]:
 
 
 def remote_library(models: list[dict[str, Any]], folder: str) -> dict[str, str]:
-    """AWS's library that makes those keys: path -> text. The host has no Python packages but Debian's."""
+    """AWS's library that makes those keys, as path -> text; the host has only Debian's Python packages."""
     if not remote_minted(models):
         return {}
     found = importlib.util.find_spec(LIBRARY)
@@ -110,7 +110,7 @@ def remote_library(models: list[dict[str, Any]], folder: str) -> dict[str, str]:
 
 
 def remote_notice(models: list[dict[str, Any]]) -> str:
-    """What leaves the host, and to where."""
+    """Describe which text leaves the host, and where it goes."""
     uses = {"chat": "questions and the passages found for them", "embed": "the text of every document"}
     lines = [
         f"{' and '.join(text for use, text in uses.items() if one[use])} to "

@@ -13,13 +13,13 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-# What only lists the filters needs none of these.
+# Optional: tools that only list the filters do not need these.
 with suppress(ImportError):
     import bcrypt
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
 
-# Passwords here are long and random: what a higher cost defends, short ones, does not exist.
+# A higher cost protects short passwords; the ones here are long and random.
 BCRYPT_COST = 10
 PEM = "-----BEGIN"
 _STANDARD = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
@@ -43,26 +43,26 @@ def stack_subject(certificate: str) -> str:
 
 
 def stack_fingerprint(certificate: str) -> str:
-    """A short name of a certificate that no other has."""
+    """A short name of a certificate, different for each one."""
     return x509.load_pem_x509_certificate(certificate.encode()).fingerprint(hashes.SHA256()).hex()[:12]
 
 
 def stack_issuer(certificate: str, cross: str) -> str:
-    """What an authority shows of itself: its certificate, countersigned by the one before it."""
+    """The certificate that an authority presents: CROSS, if it is for the same key, else its own."""
     if not cross:
         return certificate
     own, other = (x509.load_pem_x509_certificate(one.encode()) for one in (certificate, cross))
     return cross if own.public_key() == other.public_key() else certificate
 
 
-# What an env file, Compose and a shell all read as it is written.
+# Characters that an env file, Compose and a shell all read literally.
 _PLAIN = re.compile(r"[A-Za-z0-9._:/@+-]*\Z")
-# Within single quotes they read everything as it is written but these.
+# Within single quotes they read everything literally except these.
 _NEVER_QUOTED = re.compile(r"[\x00-\x1f\x7f'\\]")
 
 
 def stack_env(value: Any, name: str) -> str:
-    """A value as it is written in an env file: one line, read back as it was."""
+    """Format a value for an env file: one line that is read back unchanged."""
     text = str(value)
     if _NEVER_QUOTED.search(text):
         raise AnsibleFilterError(
@@ -98,9 +98,9 @@ def stack_model(models: list[dict[str, Any]], use: str, instead: str = "") -> st
 
 
 def stack_with_both(values: dict[str, str]) -> dict[str, str]:
-    """The secrets that are being rotated, as services read them: the old value and the new, a line each.
+    """The secrets that are being rotated, as services read them: the old and the new value, one per line.
 
-    Not the halves of certificates: a reader of secrets has settled these (role aws_secrets).
+    Keys and certificates are left out: the lookup that reads the secrets has settled them (role aws_secrets).
     """
     return {
         name: f"{values[name]}\n{new}"
@@ -112,10 +112,10 @@ def stack_with_both(values: dict[str, str]) -> dict[str, str]:
 def stack_config_hash(
     service: str, secrets: list[dict[str, Any]], values: dict[str, str], config: dict[str, str]
 ) -> str:
-    """Hash of what a service reads at start: its secrets and its configuration. A new hash starts it again.
+    """Hash of what a service reads at start: its secrets and its configuration. A new hash restarts it.
 
-    The edge's configuration is left out: it is reloaded. So are secrets that are live (read while it runs),
-    and those without a value here, which are read at no start.
+    Left out are the edge's configuration, which is reloaded, live secrets, which are read at run time, and
+    secrets without a value here, which are not read at start.
     """
     mine = {
         one["path"]: values[one["from"]]

@@ -27,8 +27,8 @@ def verify_broken(rows: Sequence[dict[str, Any]]) -> str:
 
 
 class FilterModule:
-    """Names of the filters."""
+    """The class that Ansible loads."""
 
     def filters(self) -> dict[str, Callable[..., str]]:
-        """For Ansible."""
+        """The filters of this file by name."""
         return {"plain_table": table, "verify_table": verify_table, "verify_broken": verify_broken}

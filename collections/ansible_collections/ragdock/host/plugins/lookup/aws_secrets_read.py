@@ -38,9 +38,9 @@ TRUSTED_TOGETHER = ("opensearch_ca", "model_host_ca")
 
 
 def settled(values: dict[str, str]) -> dict[str, str]:
-    """The values as they may be used together while some are being rotated.
+    """Return values that can be used together while some are being rotated.
 
-    A pair is promoted key first: between its two halves the successor's certificate is the one that fits.
+    A pair is promoted key first: until its certificate follows, only the new certificate matches the key.
     """
     found = dict(values)
     for name in (key.removesuffix("_cert" + NEXT) for key in values if key.endswith("_cert" + NEXT)):
@@ -58,7 +58,7 @@ class LookupModule(LookupBase):
     """The class that Ansible loads."""
 
     def run(self, terms: list[str], variables: Any = None, **kwargs: Any) -> list[dict[str, str]]:
-        """The secrets of the first term's path."""
+        """Read the secrets below the path in the first term."""
         self.set_options(var_options=variables, direct=kwargs)
         path = terms[0].rstrip("/") + "/"
         try:

@@ -1,4 +1,4 @@
-"""apt-get without questions, which waits for another apt and tries an update again."""
+"""Runs apt-get without prompts, waits for another apt, and retries updates."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import time
 from collections.abc import Callable, Sequence
 
 Run = Callable[[Sequence[str]], tuple[int, str]]
-# apt waits for dpkg's locks by itself; for those of the package lists and of the archive it does not.
+# apt waits for dpkg's locks by itself, but not for those of the package lists and the archive.
 HELD = "Could not get lock"
 PAUSE_SECONDS = 5.0
 UPDATES = 3
 
 
 class AptError(RuntimeError):
-    """apt-get ended with an error; the text has its last lines and what to do."""
+    """apt-get failed. The text has its last lines and says what to do."""
 
 
 def _run(argv: Sequence[str]) -> tuple[int, str]:
-    """Exit code and error output (output without any) of a command."""
+    """Run a command; return its exit code and error output, or its output if there are no errors."""
     done = subprocess.run(
         argv,
         capture_output=True,
@@ -33,7 +33,7 @@ def _run(argv: Sequence[str]) -> tuple[int, str]:
 def apt_get(
     words: Sequence[str], lock_timeout: float, run: Run = _run, pause: Callable[[float], None] = time.sleep
 ) -> None:
-    """Run apt-get. While another apt is at work it waits, LOCK_TIMEOUT at most."""
+    """Run apt-get; wait up to LOCK_TIMEOUT seconds while another apt runs."""
     options = ["-o", f"DPkg::Lock::Timeout={lock_timeout:.0f}", "-o", "Acquire::Retries=3"]
     options += ["-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"]
     end = time.monotonic() + lock_timeout
@@ -60,10 +60,10 @@ def apt_get(
 
 
 def update(lock_timeout: float, run: Run = _run, pause: Callable[[float], None] = time.sleep) -> None:
-    """Fetch the package lists; a mirror that does not answer is asked again."""
+    """Fetch the package lists; try again if a mirror does not answer."""
     for left in reversed(range(UPDATES)):
         try:
-            # Without it, apt calls an update done that fetched nothing.
+            # Without it, apt reports success even if it fetched nothing.
             return apt_get(["update", "--error-on=any"], lock_timeout, run, pause)
         except AptError as error:
             if not left or HELD in str(error):

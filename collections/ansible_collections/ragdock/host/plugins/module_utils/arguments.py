@@ -1,4 +1,4 @@
-"""Arguments that several modules take. Each group has a doc fragment and an action group of its name."""
+"""Arguments that several modules take. Each group has a doc fragment and an action group of the same name."""
 
 from __future__ import annotations
 

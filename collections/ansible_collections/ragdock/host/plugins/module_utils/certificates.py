@@ -1,4 +1,4 @@
-"""Key pairs and certificates: how they are made, and when they end."""
+"""Makes key pairs and certificates, and reads when they expire."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Pair(NamedTuple):
 
 
 def alternative(name: str) -> x509.GeneralName:
-    """A name or an address for the certificate."""
+    """A name or an address as a subject alternative name."""
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
@@ -65,7 +65,7 @@ def issue(
     issuer: Pair | None,
     key: ec.EllipticCurvePrivateKey | None = None,
 ) -> Pair:
-    """A new key pair, or a certificate for a key; its own authority when there is no issuer."""
+    """Make a key pair, or a certificate for KEY; without an issuer it is an authority that signs itself."""
     key = key or ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name(
         [
@@ -75,7 +75,7 @@ def issue(
     )
     signer = issuer.key if issuer else key
     now = datetime.now(UTC)
-    # A leaf that outlived its authority would seem valid and be refused.
+    # A leaf that outlives its authority looks valid but is refused.
     ends = min(now + LEAF_LIFE, issuer.certificate.not_valid_after_utc) if issuer else now + CA_LIFE
     builder = (
         x509.CertificateBuilder()
@@ -104,7 +104,7 @@ def issue(
 def countersign(renewed: Pair, old: Pair) -> str:
     """An authority's certificate signed by the old one: a client that trusts the old one accepts the new one.
 
-    It may be shown for as long as the new one lives: when the old one has ended it is of no use, and no harm.
+    It may be presented for the whole life of the new one: once the old one expires, it has no effect.
     """
     mine = renewed.certificate
     builder = (
@@ -126,7 +126,7 @@ def countersign(renewed: Pair, old: Pair) -> str:
 
 
 def key_of(text: bytes) -> ec.EllipticCurvePrivateKey | None:
-    """A private key; none when it is of a kind that Ragdock does not make."""
+    """Parse a private key; None for a kind that Ragdock does not make."""
     key = load_pem_private_key(text, password=None)
     return key if isinstance(key, ec.EllipticCurvePrivateKey) else None
 
@@ -137,10 +137,10 @@ def certificate_of(text: bytes) -> x509.Certificate:
 
 
 def der_of(text: bytes) -> bytes:
-    """The same, as it goes over the wire."""
+    """The first certificate of a PEM text in DER, as TLS sends it."""
     return certificate_of(text).public_bytes(Encoding.DER)
 
 
 def first_end(text: bytes) -> datetime:
-    """When the first of a text's certificates ends."""
+    """The earliest expiry of the certificates in a PEM text."""
     return min(one.not_valid_after_utc for one in x509.load_pem_x509_certificates(text))

@@ -1,4 +1,4 @@
-"""Commands of the machine on which a module runs, as AnsibleModule gives them."""
+"""Interfaces for running commands on a module's machine, as AnsibleModule provides them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Commands(Protocol):
-    """What runs commands."""
+    """Runs commands."""
 
     @property
     def run_command(self) -> Callable[..., tuple[int, str, str]]:
@@ -15,7 +15,7 @@ class Commands(Protocol):
 
 
 class Changes(Commands, Protocol):
-    """What runs commands, and knows whether they may change anything."""
+    """Runs commands, and knows whether they may change anything."""
 
     @property
     def check_mode(self) -> bool:

@@ -47,7 +47,7 @@ class Container:
         return self.state == "running" and self.health in ("healthy", "none")
 
     def hopeless(self, restarts_before: int) -> bool:
-        """It will not become healthy by waiting: it ended, was found unhealthy or ends again and again."""
+        """Whether waiting will not help: it ended, is unhealthy or keeps restarting."""
         return (
             self.state in ("exited", "dead")
             or self.health == "unhealthy"
@@ -90,7 +90,7 @@ def last_lines(text: str, count: int = 12) -> str:
 
 
 def docker(run: Run, *words: str) -> str:
-    """What a docker command answers; one that fails is an error."""
+    """Run a docker command and return its output; raise if it fails."""
     code, out, err = run(["docker", *words])
     if code:
         raise EngineError(failed(words, code, err or out))
@@ -98,7 +98,7 @@ def docker(run: Run, *words: str) -> str:
 
 
 def failed(words: Sequence[str], code: int, text: str) -> str:
-    """A failed docker command in words."""
+    """Describe a failed docker command."""
     return f"`docker {' '.join(words[:6])}` ended with {code}: {last_lines(text)}"
 
 
@@ -152,7 +152,7 @@ class Engine:
         self.environment = dict(environment) if environment is not None else None
 
     def run(self, *args: str, timeout: float = 60, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """One docker command."""
+        """Run a docker command."""
         try:
             done = subprocess.run(
                 ["docker", *args],
@@ -179,7 +179,7 @@ class Engine:
     def throwaway(
         self, purpose: str, image: str, words: Sequence[str], options: Sequence[str] = (), *, timeout: float
     ) -> subprocess.CompletedProcess[str]:
-        """Run a program of an image to its end, in a container without a network and without rights."""
+        """Run a program of an image to completion, in a container without network and capabilities."""
         program, *arguments = words
         return self.run(
             "run", "--rm", "--pull=never", "--network=none", "--read-only", "--tmpfs=/tmp", "--cap-drop=ALL",
@@ -189,7 +189,7 @@ class Engine:
         )  # fmt: skip
 
     def answer(self, words: list[str], timeout: float = 60) -> tuple[int, str, str]:
-        """Exit code, output and error output; what did not start or end is a failure in words."""
+        """Return exit code, output and error output; a command that cannot start or end fails with a text."""
         try:
             done = self.run(*words, timeout=timeout, check=False)
         except EngineError as error:
@@ -199,7 +199,7 @@ class Engine:
     def compose(
         self, release: Path, *args: str, timeout: float = 120, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
-        """One compose command on a release's own file."""
+        """Run a compose command on a release's own file."""
         return self.run(
             "compose", "--project-name", self.project, "--project-directory", str(release),
             "--progress", "plain", *args,
@@ -218,7 +218,7 @@ class Engine:
         ).stdout.split()  # fmt: skip
         if not ids:
             return []
-        # A container may go between the two calls: what is left is still listed.
+        # A container may disappear between the two calls; the others are still listed.
         found = json.loads(self.run("container", "inspect", *ids, check=False).stdout or "[]")
         return sorted((parse_container(one) for one in found), key=lambda one: one.created, reverse=True)
 
@@ -228,7 +228,7 @@ class Engine:
         return [ref for ref in dict.fromkeys(refs) if ref not in have]
 
     def wait(self, container_id: str, seconds: float) -> Container:
-        """Wait until a container is healthy; an error as soon as it will not become so."""
+        """Wait until a container is healthy; raise as soon as waiting cannot help."""
         until = time.monotonic() + seconds
         before: int | None = None
         while True:
@@ -247,5 +247,5 @@ class Engine:
     def log(self, container: str) -> str:
         """The end of a container's log."""
         done = self.run("logs", "--tail", str(LOG_LINES), "--timestamps", container, check=False)
-        # Two streams of one container: its own time stamps put them in order.
+        # Merge the container's two streams by their time stamps.
         return "\n".join(sorted((done.stdout + done.stderr).splitlines())) + "\n"

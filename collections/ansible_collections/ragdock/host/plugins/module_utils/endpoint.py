@@ -37,7 +37,7 @@ OWN_CA = "Ragdock edge CA"
 
 @dataclass(frozen=True)
 class Certificate:
-    """What the endpoint shows of itself."""
+    """The certificate that the endpoint presents."""
 
     issuer: str
     begins: datetime
@@ -54,7 +54,7 @@ class Certificate:
         return self.ends - now
 
     def enough(self, now: datetime) -> bool:
-        """Whether it was renewed in time: the edge does it when a third of the lifetime is left."""
+        """Whether it was renewed in time: the edge renews it when a third of the lifetime is left."""
         return self.left(now) > (self.ends - self.begins) / 7
 
     def __str__(self) -> str:
@@ -67,7 +67,7 @@ class Certificate:
 class PublicEndpoint:
     """The public endpoint. Every request has a timeout.
 
-    Who is asked is trusted as by people's browsers: the system's authorities, and those of CA_PEM.
+    Its certificate is verified as a browser does, with the system's authorities and those of CA_PEM.
     """
 
     def __init__(self, name: str, address: str, port: int, ca_pem: str, token: str) -> None:
@@ -76,7 +76,7 @@ class PublicEndpoint:
         self._token = token
 
     def certificate(self, timeout: float) -> Certificate:
-        """The certificate, once it is verified."""
+        """Connect and return the verified certificate."""
         at = self._endpoint
         with (
             socket.create_connection((at.address, at.port), timeout) as plain,
@@ -91,7 +91,7 @@ class PublicEndpoint:
         )
         name = issuer.get("commonName", "")
         if name != OWN_CA:
-            # An intermediate has a number for a name (of Let's Encrypt: YE1).
+            # The name of an intermediate is only a number (Let's Encrypt: YE1).
             name = " ".join(filter(None, (issuer.get("organizationName", ""), name)))
         return Certificate(name, begins, ends, version)
 
@@ -109,7 +109,7 @@ class PublicEndpoint:
         content_type: str = "application/json",
         token: str | None = None,
     ) -> Reply:
-        """One request; `token` replaces the endpoint's own ("" sends none)."""
+        """Send one request; `token` replaces the endpoint's own ("" sends none)."""
         headers = {"Accept": "application/json, text/html;q=0.9", "User-Agent": "ragdock-smoke-test"}
         if body is not None:
             headers["Content-Type"] = content_type
@@ -120,7 +120,7 @@ class PublicEndpoint:
 
 
 class Stopwatch:
-    """Seconds of each step, by its name."""
+    """Measures the seconds of each step, by name."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}

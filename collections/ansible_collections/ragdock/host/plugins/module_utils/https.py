@@ -21,7 +21,7 @@ class Reply:
     body: bytes
 
     def json(self) -> Json:
-        """The body as a JSON object; an empty one when it is anything else."""
+        """Parse the body as a JSON object; empty if it is anything else."""
         try:
             value = json.loads(self.body)
         except ValueError:
@@ -49,7 +49,7 @@ class _PinnedConnection(http.client.HTTPSConnection):
 
 
 def trust(ca_pem: str, *, system: bool = False) -> ssl.SSLContext:
-    """A context that verifies: by the given authorities, by the system's too if SYSTEM or none is given."""
+    """A context that trusts the given authorities; the system's as well if SYSTEM, or if none is given."""
     context = ssl.create_default_context(cadata=ca_pem) if ca_pem.strip() else ssl.create_default_context()
     if system:
         context.load_default_certs()

@@ -1,8 +1,8 @@
-"""How a job went: its state file, its history and its metrics.
+"""Records how a job ended: its state file, its history and its metrics.
 
 state/<job>.json is the last run, replaced by rename; state/history/<job>.jsonl
-has a line for each run, oldest first. The runner of the schedule reads and
-writes them through this file too.
+has a line for each run, oldest first. The runner of the schedule also
+reads and writes them with this module.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def read_state(root: Path, job: str) -> dict[str, Any]:
 
 
 def read_history(root: Path, job: str) -> list[dict[str, Any]]:
-    """Every run on record, oldest first; a line that a power cut left unfinished is passed over."""
+    """Every run on record, oldest first; a line that a power cut left unfinished is skipped."""
     path = root / "state" / "history" / f"{job}.jsonl"
     entries = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
@@ -65,7 +65,7 @@ def read_history(root: Path, job: str) -> list[dict[str, Any]]:
 
 
 def entry_of(root: Path, outcome: Outcome) -> dict[str, Any]:
-    """A run as it is written down."""
+    """A run in the form of a record."""
     current = root / "current"
     before = read_state(root, outcome.job).get("last_success")
     return {
@@ -93,7 +93,7 @@ def replace(path: Path, text: str) -> None:
 
 
 def write_record(root: Path, outcome: Outcome, keep: int = LINES_KEPT) -> dict[str, Any]:
-    """Put a run on record; the oldest lines of its history go beyond the count."""
+    """Record a run; remove the oldest lines of the job's history beyond KEEP."""
     history = root / "state" / "history" / f"{outcome.job}.jsonl"
     history.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     # A separate lock, since the history is replaced by rename.
@@ -131,8 +131,8 @@ def metrics_of(entry: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def put_metrics(entry: Mapping[str, Any], namespace: str, region: str, endpoint_url: str = "") -> str:
-    """Send the metrics to CloudWatch. Returns the error or an empty string; it does not fail the job."""
-    # Here, since the state file must be written even where boto3 is broken.
+    """Send the metrics to CloudWatch; return the error or an empty string. An error does not fail the job."""
+    # Imported here, since the state file must be written even where boto3 is broken.
     try:
         import boto3
         from botocore.config import Config

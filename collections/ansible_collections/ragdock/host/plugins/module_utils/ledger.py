@@ -29,7 +29,7 @@ def version(path: Path) -> int:
 
 
 def facts(path: Path) -> Facts:
-    """Its version and count; an error when the file is damaged."""
+    """Read its version and count; raise if the file is damaged."""
     try:
         with closing(_opened(path)) as db:
             _check(path, db)
@@ -40,12 +40,12 @@ def facts(path: Path) -> Facts:
 
 
 def copy(source: Path, target: Path) -> None:
-    """A whole copy of a database that may be in use, by SQLite's own means, checked."""
+    """Copy a database that may be in use, with SQLite's backup API, and check the copy."""
     target.unlink(missing_ok=True)
     try:
         with closing(_opened(source)) as live, closing(sqlite3.connect(target)) as kept:
             live.backup(kept)
-            # One file, independent of who opens it next.
+            # Keep the copy in one file: no WAL file beside it, whoever opens it next.
             kept.execute("PRAGMA journal_mode = DELETE")
             _check(source, kept)
     except sqlite3.Error as error:

@@ -1,4 +1,4 @@
-"""A lock on a file that the kernel frees with its holder, however that ends."""
+"""A file lock that the kernel frees when its holder ends, even if it is killed."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class Hours(NamedTuple):
 
 
 def parse(text: str) -> Hours:
-    """The hours of a text. Raises ValueError for one that is none."""
+    """Parse the hours. Raises ValueError for invalid text."""
     found = HOURS.fullmatch(text)
     if found is None:
         raise ValueError(f"{text!r} is not of the form 'Mon-Fri 07:00-19:00 Europe/Berlin'")
@@ -39,7 +39,7 @@ def parse(text: str) -> Hours:
         raise ValueError(f"{zone!r} is no time zone") from error
     begin = DAYS.index(first)
     number = (DAYS.index(last) - begin) % 7 + 1
-    # Each by its name: AWS counts from Sunday, and a range over its week's end is none.
+    # List each day by name: AWS's week starts on Sunday, and a range across its end is invalid.
     days = ",".join(DAYS[(begin + at) % 7].upper() for at in range(number))
     return Hours(
         f"cron({begin_minute} {begin_hour} ? * {days} *)",

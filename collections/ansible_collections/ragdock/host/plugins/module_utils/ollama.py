@@ -16,7 +16,7 @@ PORT = 11434
 QUICK_SECONDS = 15.0
 # Making a model from a safetensors tree converts it; a large one takes minutes.
 CREATE_SECONDS = 900.0
-# Between two lines of progress of a pull, not for the whole of it.
+# Timeout between two progress lines of a pull, not for the whole pull.
 SILENCE_SECONDS = 120.0
 START_SECONDS = 30.0
 WEIGHTS = re.compile(r"^FROM .*sha256[-:]([0-9a-f]{64})\s*$", re.MULTILINE)
@@ -32,7 +32,7 @@ def full_name(name: str) -> str:
 
 
 class _Names(dict[str, Any]):
-    """What is known by a model's name; found with and without the default tag."""
+    """A mapping by model name; `get` finds a name with or without the default tag."""
 
     def get(self, name: str, default: Any = None) -> Any:
         return super().get(full_name(name), default)
@@ -71,7 +71,7 @@ class Ollama:
         return _Names({one["name"]: one["digest"] for one in json.loads(body).get("models") or []})
 
     def ask(self, method: str, path: str, body: str | None, seconds: float) -> Any:
-        """What the server answers, which must be JSON."""
+        """Send a request and return the answer, which must be JSON."""
         status, found = self._send(method, path, body, seconds, lambda a: (a.status, a.read()))
         if status != 200:
             raise OllamaError(f"{method} {path} answered {status} {found[:200]!r}")
@@ -150,7 +150,7 @@ class Ollama:
 
 
 class Puller:
-    """A container like the serving one, on a network with a way out, for as long as a pull takes."""
+    """A container like the serving one, on a network with a way out, which exists only during a pull."""
 
     NAME = "ragdock-ollama-pull"
 
@@ -170,14 +170,14 @@ class Puller:
             if mount["Type"] in ("bind", "volume"):
                 source = mount["Source"] if mount["Type"] == "bind" else mount["Name"]
                 command += ["--volume", f"{source}:{mount['Destination']}"]
-        # Its start must not clear away what the serving one is using.
+        # Its start must not remove what the serving container is using.
         for setting in [*(config.get("Env") or []), "OLLAMA_NOPRUNE=1"]:
             command += ["--env", setting]
         return [*command, self._serving["Image"]]
 
     def pull(self, name: str) -> None:
         """Pull one model into the directory that the serving container reads."""
-        # Left over when an earlier run was killed.
+        # Left by an earlier run that was killed.
         self._run(["docker", "rm", "--force", self.NAME])
         code, _unused, err = self._run(self.command())
         if code != 0:

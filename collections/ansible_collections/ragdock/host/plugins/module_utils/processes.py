@@ -15,18 +15,18 @@ PR_SET_CHILD_SUBREAPER = 36
 
 
 def adopt_orphans() -> None:
-    """Processes below this one whose parents end become its own children, so that none escapes it."""
+    """Become the parent of descendants whose own parent ends, so that none escapes (subreaper)."""
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def boot() -> str:
-    """Names this boot: the kernel's own id, and when its first process started (a container keeps the id)."""
+    """Identify this boot: the kernel's boot id, which a container keeps, and the start time of process 1."""
     first = Path("/proc/1/stat").read_text(encoding="ascii").rpartition(")")[2].split()[19]
     return f"{Path('/proc/sys/kernel/random/boot_id').read_text(encoding='ascii').strip()}/{first}"
 
 
 def offspring() -> list[int]:
-    """Every process below this one; as their subreaper it also has those whose parents ended."""
+    """List all descendants of this process; as a subreaper it also has those whose parents ended."""
     parents: dict[int, list[int]] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""ECR: a token by the rights of the host's role, and docker logged in without a trace.
+"""Gets an ECR token with the rights of the host's role, and logs docker in without leaving a trace.
 
 The token is handed to docker through a credential helper that reads it from
 the environment of that one docker process: it is in no file and in no
@@ -56,7 +56,7 @@ def token_of(answer: Mapping[str, Any]) -> str:
 
 
 def ecr_token(region: str, endpoint_url: str) -> str:
-    """A registry password, good for twelve hours, had with the rights of the host's role."""
+    """Get a registry password, valid for twelve hours, with the rights of the host's role."""
     try:
         ecr = host_client("ecr", region, endpoint_url, quick())
         return token_of(ecr.get_authorization_token())

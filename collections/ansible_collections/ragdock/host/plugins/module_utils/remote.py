@@ -1,4 +1,4 @@
-"""The proxy of models that run elsewhere, asked from its host."""
+"""Client for the proxy of models that run elsewhere, used on the proxy's host."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NAME = "remote"
 CHAT, EMBED = "/chat/completions", "/embeddings"
 QUESTION = "Say OK."
 LONGEST_TEXT = 300
-# What each answer of a server means for who reads about it.
+# What a server's HTTP status means, for messages.
 MEANINGS = {
     401: "The server refuses the key. Put the right one into the parameter store and deploy again",
     403: "The key may not use this model, or the model is not enabled for this account",
@@ -25,7 +25,7 @@ MEANINGS = {
 
 
 def identities(models: list[dict[str, Any]]) -> dict[str, str]:
-    """Model -> what stands in an index in the place of its weights, of those in REMOTE_MODELS."""
+    """Model -> the identity that an index records in place of its weights, for those in REMOTE_MODELS."""
     return {one["name"]: f"{one['model']}@{one['host']}" for one in models}
 
 
@@ -41,12 +41,12 @@ class Remote:
     seconds: float
 
     def status(self, method: str, target: str, host: str = f"{NAME}:{PORT}") -> int:
-        """What the proxy answers to a request without a body, written as it is given here."""
+        """Send a request without a body and with METHOD and TARGET unchanged; return the status."""
         connection = http.client.HTTPConnection(self.at, PORT, timeout=self.seconds)
         try:
             connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
             connection.putheader("Host", host)
-            # Without it, that would be why it is refused.
+            # Without this header, a refusal could be due to its absence.
             connection.putheader("Content-Length", "0")
             connection.endheaders()
             return connection.getresponse().status
@@ -54,7 +54,7 @@ class Remote:
             connection.close()
 
     def ask(self, slug: str, model: str, *, embed: bool) -> str:
-        """That it answers, or the size of its vector. Costs a few tokens: a stream is left after a line."""
+        """Return that a model answers, or its vector size. Costs few tokens: reads one line of a stream."""
         wanted: dict[str, Any] = (
             {"model": model, "input": QUESTION}
             if embed

@@ -83,7 +83,7 @@ def kind_of(code: int, text: str) -> str:
 
 
 def explanation(done: Done) -> str:
-    """The last words of a command that failed, without JSON around them."""
+    """The end of a failed command's output, without the JSON around it."""
     lines = [line.strip() for line in (done.err or done.out).splitlines() if line.strip()]
     reported = []
     for line in lines:
@@ -98,13 +98,13 @@ def explanation(done: Done) -> str:
 
 
 def location(bucket: str, prefix: str, region: str, endpoint_url: str) -> str:
-    """restic's name of a folder in a bucket."""
+    """restic's name for a folder in a bucket."""
     server = endpoint_url.rstrip("/") or f"https://s3.{region}.amazonaws.com"
     return f"s3:{server}/{bucket}/{prefix}"
 
 
 def in_s3(location: str) -> tuple[str, str, str]:
-    """Server, bucket and prefix of such a name; empty for a repository elsewhere."""
+    """Split such a name into server, bucket and prefix; all empty for a repository elsewhere."""
     if not location.startswith("s3:"):
         return "", "", ""
     scheme, _unused, host, bucket, prefix = location.removeprefix("s3:").split("/", 4)
@@ -114,7 +114,7 @@ def in_s3(location: str) -> tuple[str, str, str]:
 def bucket_is_gone(location: str) -> bool:
     """Whether S3 reports that the bucket of this repository does not exist; False for any other answer.
 
-    restic cannot distinguish it from an empty bucket, since a HEAD has no body. S3 answers this to anyone.
+    restic cannot tell this from an empty bucket, since a HEAD response has no body. S3 reports it to anyone.
     """
     server, bucket, _unused = in_s3(location)
     if not server:
@@ -135,7 +135,7 @@ class Repository:
     location: str
     password: str = field(repr=False)
     region: str = ""
-    # On the data volume: restic's default, and that of /tmp, is the root volume.
+    # On the data volume: restic's default and /tmp are on the root volume.
     cache: Path = field(kw_only=True)
     processors: int = 1
     upload_kib: int = 0
@@ -171,15 +171,15 @@ class Repository:
                     process.terminate()
 
     def environment(self, descriptor: int) -> dict[str, str]:
-        """Only what restic needs: no key of an operator may replace the host's role."""
+        """Only what restic needs: an operator's key must not replace the host's role."""
         return {
             "PATH": os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin"),
             "HOME": os.environ.get("HOME", "/root"),
             "RESTIC_REPOSITORY": self.location,
-            # Opened for each reading, so always read from its beginning.
+            # Opened anew for each read, so it is always read from the start.
             "RESTIC_PASSWORD_FILE": f"/proc/self/fd/{descriptor}",
             "RESTIC_CACHE_DIR": str(self.cache),
-            # Packs are put together here before they go out: not on the root volume.
+            # restic assembles packs here before it uploads them: keep them off the root volume.
             "TMPDIR": str(self.cache),
             "RESTIC_PROGRESS_FPS": "0.5",
             "GOMAXPROCS": str(self.processors),
@@ -192,7 +192,7 @@ class Repository:
         good: Sequence[int] = (0,),
         directory: Path | None = None,
     ) -> Done:
-        """A command to its end."""
+        """Run a command to completion."""
         with self._started(words, directory) as process:
             try:
                 out, err = process.communicate(timeout=seconds)
@@ -208,7 +208,7 @@ class Repository:
 
     @staticmethod
     def judged(words: Sequence[str], done: Done, good: Sequence[int] = (0,)) -> Done:
-        """A command that must have ended well."""
+        """Return a finished command; raise ResticError if its exit code is not in GOOD."""
         if done.code not in good:
             kind = "incomplete" if done.code == 3 else kind_of(done.code, done.err + done.out)
             raise ResticError(kind, f"restic {words[0]} ended with {done.code}: {explanation(done)}")
@@ -220,9 +220,10 @@ class Repository:
         done_so_far: Callable[[dict[str, Any]], float],
         begun_with: Sequence[str] = (),
     ) -> list[dict[str, Any]]:
-        """A long command with --json, ended when for `stall_seconds` nothing gets done; its messages.
+        """Run a long command with --json and return its messages.
 
-        restic itself would try a dead connection again for a quarter of an hour, file after file.
+        Ends it after `stall_seconds` without progress: restic itself would retry a dead connection for a
+        quarter of an hour, for one file after another.
         """
         kept: list[dict[str, Any]] = []
         best, stalled = -1.0, threading.Event()
@@ -274,7 +275,7 @@ class Repository:
         return True
 
     def version(self) -> str:
-        """Of restic."""
+        """The version of restic."""
         return (self.run("version").out.split() or ["", ""])[1]
 
     def init(self) -> None:
@@ -298,7 +299,7 @@ class Repository:
         return [str(one["id"]) for one in self._keys()]
 
     def add_key(self, password: str) -> None:
-        """Let another password open the repository too; in memory, as ours."""
+        """Add a password that also opens the repository; it is passed in memory, like ours."""
         descriptor = os.memfd_create("restic-new", 0)
         try:
             os.write(descriptor, password.encode())
@@ -308,17 +309,17 @@ class Repository:
             os.close(descriptor)
 
     def uploads(self) -> list[Backup]:
-        """Everything of ours, oldest first, whether it counts or not; snapshots of others are left out."""
+        """All our snapshots, oldest first, including those that do not count; others' are left out."""
         done = self.run("snapshots", "--json", "--no-lock")
         listed = (parse_backup(one) for one in json.loads(done.out) or [])
         return sorted((one for one in listed if one), key=lambda one: (one.time, one.id))
 
     def backups(self) -> list[Backup]:
-        """All that counts as a backup, oldest first."""
+        """Every snapshot that counts as a backup, oldest first."""
         return [one for one in self.uploads() if one.counts]
 
     def count(self, snapshot: str, name: str) -> str:
-        """An upload that was compared is a backup from now on; its id, which restic changes with its tags."""
+        """Mark a compared upload as a backup; return its id, which restic changes together with the tags."""
         self.run("tag", "--remove", UNPROVEN, snapshot)
         found = [one.snapshot for one in self.backups() if one.id == name]
         if len(found) != 1:

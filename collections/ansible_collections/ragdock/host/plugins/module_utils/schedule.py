@@ -1,4 +1,4 @@
-"""When jobs are due: the five fields of cron, as far as the settings use them."""
+"""When jobs are due: cron's five fields, limited to what the settings use."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-# A job that ends a little late in one week is no reason for alarm in the next.
+# Allows for a job that ended a little later than the week before.
 GRACE_HOURS = 2.0
-# Clocks are corrected by a little all the time.
+# Allows for the small corrections that clocks get all the time.
 CLOCK_SLACK = timedelta(minutes=5)
 
 
@@ -23,7 +23,7 @@ class Times:
 
     @property
     def step(self) -> timedelta:
-        """The least time between two times."""
+        """The shortest time between two runs."""
         return timedelta(hours=1) if self.hour is None else timedelta(days=1)
 
     def at(self, day: datetime) -> datetime | None:
@@ -33,7 +33,7 @@ class Times:
         return due if due.isoweekday() % 7 in self.days else None
 
     def _times(self, moment: datetime, direction: int) -> Iterator[datetime]:
-        """The times around a moment, from there on; a week and a little has each of them."""
+        """Yield due times from a moment on, in one direction, over eight days, which cover every weekday."""
         for count in range(8 * (timedelta(days=1) // self.step) + 1):
             if due := self.at(moment + direction * count * self.step):
                 yield due
@@ -68,12 +68,12 @@ def parse(text: str) -> Times | None:
 
 
 def moment(text: str | None) -> datetime | None:
-    """A time as the state files write it."""
+    """Parse a time from a state file."""
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC) if text else None
 
 
 def past(text: str | None, now: datetime) -> datetime | None:
-    """A time as the state files write it; none when a clock that was ahead wrote one still to come."""
+    """Parse a time from a state file; None if it is in the future because a clock was ahead."""
     written = moment(text)
     return written if written and written <= now + CLOCK_SLACK else None
 

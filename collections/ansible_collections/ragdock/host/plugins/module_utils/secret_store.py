@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ALPHABET = string.ascii_letters + string.digits
 PASSWORD_LENGTH = 40
-# Attempts for each call: many parameters are written one after the other, more than AWS takes at once.
+# Attempts for each call: AWS throttles when many parameters are written one after the other.
 MANY_ATTEMPTS = 6
 
 
@@ -35,7 +35,7 @@ class Store:
         self.tags = [{"Key": key, "Value": value} for key, value in tags.items()]
 
     def names(self) -> set[str]:
-        """What is there."""
+        """The names of the stored parameters."""
         pages = self.ssm.get_paginator("get_parameters_by_path").paginate(
             Path=self.path, WithDecryption=False
         )
@@ -47,7 +47,7 @@ class Store:
         return str(answer["Parameter"]["Value"]).encode()
 
     def add(self, name: str, value: str) -> None:
-        """A new secret; AWS refuses when the name is taken."""
+        """Store a new secret; AWS refuses a name that exists."""
         self.ssm.put_parameter(
             Name=self.path + name, Value=value, Type="SecureString", Overwrite=False, Tags=self.tags
         )
@@ -58,7 +58,7 @@ class Store:
             self.ssm.delete_parameters(Names=[self.path + name for name in names[start : start + 10]])
 
     def replace(self, name: str, value: str) -> None:
-        """Another value for a secret, or its first."""
+        """Store a secret's value, whether or not the secret exists."""
         self.ssm.put_parameter(Name=self.path + name, Value=value, Type="SecureString", Overwrite=True)
 
     def key(self, name: str, suffix: str = "") -> ec.EllipticCurvePrivateKey:

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Ansible module: objects of a versioned bucket become what they were; no version is destroyed."""
+"""Ansible module: restores objects of a versioned bucket to a point in time; no version is destroyed."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ DOCUMENTATION = r"""
 module: aws_bucket_as_of
 short_description: Restores deleted and overwritten objects of a bucket from their versions
 description:
-  - What was deleted since loses its delete marker, what was overwritten is written once more from its old
-    version, newer objects are hidden behind a delete marker. Another time can still be chosen afterwards.
-  - Runs with the operator's rights. A stored version is neither changed nor removed, so a lock is in no way.
+  - An object deleted since loses its delete marker, one overwritten since is written once more from its old
+    version, and a newer one is hidden behind a delete marker. Another time can still be chosen afterwards.
+  - Runs with the operator's rights. No stored version is changed or removed, so a lock does not interfere.
 options:
   bucket: {description: The bucket., type: str, required: true}
   prefix: {description: Objects below this folder., type: str, required: true}
@@ -49,7 +49,7 @@ with suppress(ImportError):
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
-# A lock that restic removed must not come back: it would keep everybody out.
+# A lock that restic removed must not come back: it would lock everybody out.
 PASSING = "locks/"
 # restic names a file after its content.
 NAMED_AFTER_CONTENT = re.compile(r"/[0-9a-f]{64}\Z")
@@ -72,7 +72,7 @@ class Version:
 
 
 def point_in_time(text: str, now: dt.datetime) -> dt.datetime:
-    """The time that was given; one without a zone is UTC."""
+    """Parse the requested time; without a zone it is UTC."""
     try:
         at = dt.datetime.fromisoformat(text)
     except ValueError as error:
@@ -111,7 +111,7 @@ def versions(s3: Any, bucket: str, prefix: str) -> dict[str, list[Version]]:
 
 @dataclass
 class Plan:
-    """What has to be done for a bucket to be as it was."""
+    """What has to be done to restore a bucket."""
 
     markers: list[Version]
     rewrites: list[Version]
@@ -121,7 +121,7 @@ class Plan:
 
 
 def plan(found: dict[str, list[Version]], until: dt.datetime) -> Plan:
-    """For each object, what restores the version that was the newest at that time."""
+    """Plan how to restore each object to the version that was current at that time."""
     made = Plan([], [], [])
     for key, listed in found.items():
         at = next((at for at, one in enumerate(listed) if one.time <= until), len(listed))
@@ -132,7 +132,7 @@ def plan(found: dict[str, list[Version]], until: dt.datetime) -> Plan:
                 made.unchanged += 1
             else:
                 made.newer.append(key)
-        # What an earlier run has written again is the same content in a newer version.
+        # Already restored by an earlier run: the newest version has the same content.
         elif not since or (listed[0].etag == listed[at].etag and not listed[0].marker):
             made.unchanged += 1
         elif all(one.marker for one in since):
@@ -156,7 +156,7 @@ def rewrite(s3: Any, bucket: str, version: Version) -> None:
 
 
 def carry_out(s3: Any, bucket: str, made: Plan) -> None:
-    """Snapshots of restic come back last: until then nothing is listed that cannot be read."""
+    """Carry out the plan. restic's snapshots come last, so that none is listed before it can be read."""
     for version in sorted(made.rewrites, key=_last):
         rewrite(s3, bucket, version)
     for version in sorted(made.markers, key=_last):

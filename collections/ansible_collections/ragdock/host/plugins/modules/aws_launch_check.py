@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 module: aws_launch_check
 short_description: Ask AWS whether it would launch an instance
 description:
-  - Sends the request to launch an instance as a dry run. AWS answers whether rights and arguments would do;
+  - Sends the request to launch an instance as a dry run. AWS answers whether rights and arguments suffice;
     nothing is launched. It does not say whether there is capacity.
 options:
   image: {description: The image., type: str, required: true}
@@ -49,7 +49,7 @@ WOULD_DO = "DryRunOperation"
 
 
 def objection(ec2: Any, params: dict[str, Any]) -> str:
-    """Why AWS would not begin this launch; empty when it would."""
+    """Why AWS would refuse this launch; empty if it would not."""
     tags = [{"Key": key, "Value": value} for key, value in params["tags"].items()]
     try:
         ec2.run_instances(

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Publishes a first value of metrics, from which their alarms count."""
+"""Publishes a first value of metrics, from which their alarms measure silence."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Lists everything in AWS that belongs to one deployment, however it came to be."""
+"""Lists everything in AWS that belongs to one deployment, however it was created."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ EC2_KINDS = (
     Kind("gateway", "describe_internet_gateways", "InternetGateways", "InternetGatewayId"),
     Kind("network", "describe_vpcs", "Vpcs", "VpcId"),
 )
-# Kinds that the tagging API would name a second time, some of them long after they are gone.
+# Kinds that the tagging API would list a second time, some of them long after they are gone.
 ASKED_ABOVE = ("arn:aws:ec2:", "arn:aws:s3:", "arn:aws:ssm:", "arn:aws:sns:", "arn:aws:iam:")
 
 
@@ -133,7 +133,7 @@ def elsewhere(client: Any, name: str, bucket: str) -> list[dict[str, str]]:
 
 
 def tagged(client: Any, name: str) -> list[dict[str, str]]:
-    """What else has the tag: unexpected resources, and ours under another name."""
+    """Other resources with the tag: unexpected ones, and ours under another name."""
     pages = (
         client("resourcegroupstaggingapi")
         .get_paginator("get_resources")
@@ -145,7 +145,7 @@ def tagged(client: Any, name: str) -> list[dict[str, str]]:
 
 
 def named(arn: str) -> dict[str, str]:
-    """A resource by the name that the lists above and the modules know it by."""
+    """A resource with the name that the lists above and the modules use for it."""
     _unused, _unused, service, _unused, _unused, resource = arn.split(":", 5)
     if service == "ecr":
         return owned("repository", resource.removeprefix("repository/"))
@@ -155,7 +155,7 @@ def named(arn: str) -> dict[str, str]:
 
 
 def still_there(client: Any, item: dict[str, str]) -> bool:
-    """Whether the service itself knows it: the tagging API names some for a while after they are gone."""
+    """Whether the service itself has it: the tagging API lists some for a while after they are gone."""
     if item["kind"] == "alarm":
         return bool(client("cloudwatch").describe_alarms(AlarmNames=[item["id"]])["MetricAlarms"])
     if item["kind"] == "repository":

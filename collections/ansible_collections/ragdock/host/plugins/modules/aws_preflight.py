@@ -144,7 +144,7 @@ def hosts_of(ec2: Any, name: str) -> list[dict[str, Any]]:
 
 
 def addressed(host: dict[str, Any]) -> dict[str, Any]:
-    """What the inventory needs of a host."""
+    """What the inventory needs to know of a host."""
     return {
         "instance_id": host["InstanceId"],
         "state": host["State"]["Name"],
@@ -167,7 +167,7 @@ class Checks:
         return self.session.client(service, config=quick(ATTEMPTS))
 
     def hosts(self) -> dict[str, Any]:
-        """The types, the zones that offer each, and room for what is not launched yet in the account."""
+        """The types, the zones that offer them, and the account's room for hosts not launched yet."""
         kind, region, name = self.params["instance_type"], self.params["region"], self.params["name"]
         limits, reserve = self.params["memory_limits"], self.params["reserve_mib"]
         found = type_of(self.ec2, kind, region)
@@ -196,7 +196,7 @@ class Checks:
         return facts
 
     def model_host(self, facts: dict[str, Any]) -> list[dict[str, Any]]:
-        """Add what the model host's type has; its type, if it is not launched yet."""
+        """Add the facts of the model host's type; return the type if the model host is not launched yet."""
         kind, region = self.params["model_host_type"], self.params["region"]
         found = type_of(self.ec2, kind, region, MODEL_HOST)
         facts["model_host_graphics"] = graphics_of(found, MODEL_HOST)
@@ -233,7 +233,7 @@ class Checks:
 
 
 def examine(params: dict[str, Any]) -> dict[str, Any]:
-    """Every check; raises one refusal with all that is wrong."""
+    """Run every check; raise one refusal that lists all problems."""
     with ThreadPoolExecutor() as beside:
         tools = beside.submit(session_tools.problems, params["cli_folder"]) if params["connects"] else None
         try:
@@ -249,7 +249,7 @@ def examine(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def examine_account(params: dict[str, Any]) -> dict[str, Any]:
-    """What is checked against AWS; raises one refusal with all that is wrong."""
+    """Run the checks against AWS; raise one refusal that lists all problems."""
     session = session_of(params["region"])
     account, caller = account_of(session, params["account"])
     facts: dict[str, Any] = {"account": account, "caller": caller}

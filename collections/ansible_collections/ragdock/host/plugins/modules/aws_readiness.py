@@ -72,7 +72,7 @@ def rights(iam: Any, params: dict[str, Any]) -> list[list[str]]:
 
 
 def rows(iam: Any, params: dict[str, Any]) -> list[list[str]]:
-    """Every check with its state. What preflight refuses does not come this far."""
+    """Every check with its state. A run that preflight refuses does not get here."""
     found = params["preflight"]
     plan = found.get("plan", "")
     return [

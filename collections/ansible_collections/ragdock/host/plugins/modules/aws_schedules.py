@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Schedules of EventBridge Scheduler that start and stop one instance; the collections have no module."""
+"""Makes schedules of EventBridge Scheduler that start and stop one instance; AWS's collections cannot."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ from ansible_collections.ragdock.host.plugins.module_utils.libraries import requ
 with suppress(ImportError):
     from botocore.exceptions import BotoCoreError, ClientError
 
-# A start that fails (no capacity) is tried again for an hour; later it would be a surprise.
+# A start that fails (no capacity) is retried for an hour; a later start would be a surprise.
 RETRIES = {"MaximumEventAgeInSeconds": 3600, "MaximumRetryAttempts": 12}
 
 
 def request(one: dict[str, str], params: dict[str, Any]) -> dict[str, Any]:
-    """What makes or changes a schedule."""
+    """The arguments of the call that makes or changes a schedule."""
     return {
         "Name": one["name"],
         "ScheduleExpression": one["expression"],
@@ -80,7 +80,7 @@ def present(scheduler: Any, wanted: dict[str, Any]) -> None:
 
 
 def absent(scheduler: Any, name: str) -> None:
-    """Remove a schedule; one that is gone already is no fault."""
+    """Remove a schedule; a missing one is not an error."""
     try:
         scheduler.delete_schedule(Name=name)
     except ClientError as error:

@@ -1,7 +1,7 @@
 #!/usr/bin/python
 """Makes a deployment's missing secrets and stores them; never reads, changes or returns one that exists.
 
-The values are born and stored in this one process: no task argument, no result and no temporary
+The values are made and stored in this one process: no task argument, no result and no temporary
 file contains them. A CA's own key is read back only to sign a missing leaf.
 """
 
@@ -61,7 +61,7 @@ with suppress(ImportError):
 
 
 def make(store: Store, params: dict[str, Any], dry: bool) -> list[str]:
-    """The names of the secrets that were missing, made unless DRY."""
+    """Make the missing secrets unless DRY; return their names."""
     present = store.names()
     missing = [name for name in params["passwords"] if name not in present]
     for name in missing if not dry else ():
@@ -79,7 +79,7 @@ def make(store: Store, params: dict[str, Any], dry: bool) -> list[str]:
         missing += sorted(halves - present)
         if dry:
             continue
-        # The key is stored first: a run that was interrupted between the two left it, good for a certificate.
+        # The key is stored first, so an interrupted run may have left one: make the certificate for it.
         found = store.key(name) if f"{name}_key" in present else None
         signer = (fresh.get(issuer) or store.pair(issuer)) if issuer else None
         fresh[name] = issue(wanted, params["deployment"], signer, found)

@@ -67,7 +67,7 @@ with suppress(ImportError):
 
 
 def read(params: dict[str, Any]) -> dict[str, Any]:
-    """Every resource of the deployment, by name; the services are asked at once."""
+    """Every resource of the deployment, by name; the services are queried in parallel."""
     client, name = clients(), params["name"]
     found: dict[str, Any] = {}
     with ThreadPoolExecutor() as threads:

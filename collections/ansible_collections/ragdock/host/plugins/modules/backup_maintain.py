@@ -65,9 +65,10 @@ PACK = re.compile(r"\b[0-9a-f]{64}\b")
 
 
 def complete(read: Mapping[str, float], parts: int, now: float) -> dict[str, float]:
-    """When each part was read. A part that was never read counts as read in an earlier round.
+    """When each part was read. A part that was never read gets a time in an earlier round.
 
-    To be written down: so it gets older like the others. A repository is not read through on its first night.
+    The result must be saved, so that such a part ages like the others. This spreads the first reads of a
+    repository over many nights.
     """
     known = {
         str(part): float(read.get(str(part), now - (parts - part + 1) * DAY)) for part in range(1, parts + 1)
@@ -96,7 +97,7 @@ def forget_words(
 
 
 class Maintenance:
-    """The steps."""
+    """The steps of the maintenance."""
 
     def __init__(self, settings: Settings, repository: Repository) -> None:
         self.settings = settings
@@ -105,7 +106,7 @@ class Maintenance:
         self.figures: dict[str, Any] = {}
 
     def forget(self, name: str) -> None:
-        """Keep by policy, and besides what was just made and what a drill verified last."""
+        """Apply the policy, and also keep the backup just made and the one that a drill verified last."""
         before = self.repository.backups()
         known = {one.id for one in before}
         proven = [one for one in last_drills(read_history(self.settings.root, "drill")) if one in known]
@@ -143,7 +144,7 @@ class Maintenance:
         return sorted(set(damaged))
 
     def lost(self) -> list[str]:
-        """Backups in which something cannot be had any more."""
+        """Backups in which something can no longer be read."""
         done = self.repository.run("repair", "snapshots", "--dry-run", good=(0, 1))
         ids, current = set(), ""
         for line in done.out.splitlines():
@@ -156,7 +157,7 @@ class Maintenance:
 
 
 def main() -> None:
-    """Tend it."""
+    """Maintain the repository."""
     module = AnsibleModule(
         argument_spec=arguments("backup")
         | {

@@ -99,7 +99,7 @@ class Making:
     # --- point in time --------------------------------------------------------------------------
 
     def view(self, indices: dict[str, list[str]], hold: bool) -> dict[str, str]:
-        """Copy the ledger, link the documents, freeze the views, start the snapshot, without a write."""
+        """Copy the ledger, link the documents, freeze the views, start the snapshot, while nothing writes."""
         pause = (
             quiesce.held(self.run, self.settings.project, self.settings.hold_seconds)
             if hold
@@ -163,7 +163,7 @@ class Making:
         return found
 
     def manifest(self, indices: dict[str, list[str]], views: dict[str, str]) -> Files:
-        """Everything is read once and written down; the files it names."""
+        """Read everything once and write the manifest; return the files that it names."""
         entries, hashes = {}, {}
         for name, aliases in indices.items():
             entries[name], hashes[name] = self.index(name, aliases, views[name])
@@ -202,7 +202,7 @@ class Making:
     # --- all of it -------------------------------------------------------------------------------
 
     def serving(self) -> dict[str, list[str]]:
-        """Indices that a backup contains; none on a stack that has never read a document."""
+        """Indices that a backup contains; none on a stack that has not ingested a document yet."""
         found: dict[str, list[str]] = self.search.serving(self.settings.pattern)
         others = [] if found else list(self.search.indices(self.settings.pattern))
         if others:
@@ -214,7 +214,7 @@ class Making:
         return found
 
     def replaced(self, indices: dict[str, list[str]]) -> bool:
-        """Whether other indices serve by now."""
+        """Whether other indices serve now."""
         with contextlib.suppress(*FAILURES):
             return bool(self.search.serving(self.settings.pattern) != indices)
         return False
@@ -255,7 +255,7 @@ class Making:
         return counted
 
     def upload(self, full: bool) -> str:
-        """To the repository; restic's id of what arrived."""
+        """Upload to the repository; return restic's id of the upload."""
         release = manifests.read((self.paths.work / "manifest.json").read_text())["release"]
         snapshot, figures = upload.upload(self.repository, self.settings, self.id, release, full)
         self.figures |= figures
@@ -288,7 +288,7 @@ class Making:
 
 
 def main() -> None:
-    """Make it."""
+    """Make the backup."""
     module = AnsibleModule(
         argument_spec=arguments("backup")
         | {"id": {"type": "str", "required": True}, "full": {"type": "bool", "default": False}},

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Ansible module: a backup may begin: room, repository, OpenSearch, and nothing half made."""
+"""Ansible module: makes sure that a backup may begin: room, repository, OpenSearch, and no leftovers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 module: backup_prepare
 short_description: Makes sure that a backup may begin
 description:
-  - Refuses early when the disk has no room, the repository is not to be used or OpenSearch is not well.
+  - Refuses early when the disk has no room, the repository cannot be used or OpenSearch is not healthy.
   - Removes what a killed run left, and repairs a repository in which damage was found.
 options:
   new_repository: {description: Begin anew where the repository is gone., type: bool, default: false}
@@ -89,7 +89,7 @@ class Preparation:
         self.known: set[str] = set()
 
     def room(self, search: Search) -> None:
-        """A full disk is found before anything is written to it."""
+        """Refuse a full disk before anything is written to it."""
         known = self.memory.values.get("segments", {})
         new = 0
         for index in search.serving(self.settings.pattern):
@@ -123,7 +123,7 @@ class Preparation:
                 collect.clear_work(self.paths)
 
     def open(self, begin_anew: bool) -> None:
-        """The repository can be used; the first backup makes it."""
+        """Make sure that the repository can be used; the first backup makes it."""
         folder = Path(self.settings.location).parent
         if self.settings.location.startswith("/") and not folder.is_dir():
             raise BackupError(
@@ -148,9 +148,9 @@ class Preparation:
                     self.repository.run("forget", one.snapshot)
 
     def begin(self, begin_anew: bool) -> None:
-        """The first backup makes the repository; a later one only with the setting that says it was lost.
+        """Make the repository for the first backup; later only with the setting that says it was lost.
 
-        Never the bucket, which restic would make without versions and without our policy.
+        Never make the bucket: restic would make it without versions and without our policy.
         """
         if bucket_is_gone(self.settings.location):
             raise ResticError("bucket", "S3 knows no such bucket")
@@ -162,7 +162,7 @@ class Preparation:
             self.memory.save(location=self.settings.location, damaged=[], read={})
 
     def heal(self) -> None:
-        """Take damaged files out of the repository, but for what is whole in them; the upload fills gaps."""
+        """Remove damaged files from the repository but keep their intact parts; the upload fills the gaps."""
         damaged = self.memory.values.get("damaged", [])
         if not damaged or self.dry:
             return
@@ -175,7 +175,7 @@ class Preparation:
         self.healed = damaged
 
     def name(self, search: Search) -> str:
-        """An id that nothing has, even after the clock was set back."""
+        """An id that is not used yet, even after the clock was set back."""
         taken = self.known | set(search.snapshots())
         now = dt.datetime.now(dt.UTC)
         while snapshot_name(f"{now:%Y%m%dT%H%M%SZ}") in taken:
@@ -184,7 +184,7 @@ class Preparation:
 
 
 def main() -> None:
-    """Prepare."""
+    """Prepare the backup."""
     module = AnsibleModule(
         argument_spec=arguments("backup") | {"new_repository": {"type": "bool", "default": False}},
         supports_check_mode=True,

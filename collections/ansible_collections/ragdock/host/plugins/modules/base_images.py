@@ -108,7 +108,7 @@ def row(docker: Docker, base: Base, lock: Lock, now: dt.datetime) -> list[str]:
         created = same.created if same else ""
         if not created and newest:
             created = created_in(asked(docker, f"{base.name}@{digest}" if digest else base.name, "Image"))
-    # In full: it is what a Dockerfile is given to take the newer image.
+    # In full, so that it can be copied into a Dockerfile to use the newer image.
     reported = SILENT if not newest else "the same" if newest == digest else newest
     return [base.name, held, age(created, now) if created else "unknown here", reported]
 

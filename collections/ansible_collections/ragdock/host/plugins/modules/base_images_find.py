@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Ansible module: every base image of the services can be had, and is its makers'; read-only."""
+"""Ansible module: checks that each base image exists and is not a stand-in; read-only."""
 
 from __future__ import annotations
 

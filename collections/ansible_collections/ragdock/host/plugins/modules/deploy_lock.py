@@ -10,8 +10,8 @@ description:
   - The lock is a parameter; creating it without overwriting is the atomic act. It names its holder.
   - The lock of a holder on this machine whose process has ended is taken over. A holder on
     another machine cannot be checked from here, so the run is refused unless forced.
-  - However the run ends (well, with a failure, by Ctrl-C or killed), a small process that outlives
-    it frees the lock then. A machine that is switched off leaves a lock that must be broken.
+  - However the run ends (with success, with a failure, by Ctrl-C or killed), a small process that
+    outlives it then frees the lock. A machine that is switched off leaves a lock that must be broken.
 options:
   parameter: {description: Name of the parameter., type: str, required: true}
   verb: {description: What the run does., type: str, required: true}

@@ -1,15 +1,15 @@
 #!/usr/bin/python
-"""Ansible module: the host's own copy of the playbooks is exactly that of this checkout."""
+"""Ansible module: makes the host's control copy of the playbooks match this checkout exactly."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
 module: host_control_copy
-short_description: The host's own copy of the playbooks is exactly that of this checkout
+short_description: Makes the host's control copy of the playbooks match this checkout
 description:
   - The action plugin of the same name gathers the files, and sends them only when the host's differ.
-  - Each file is replaced by rename; what is no longer in the checkout goes.
+  - Each file is replaced by rename; what is no longer in the checkout is removed.
 options:
   path: {description: Directory on the host., type: path, required: true}
   digest: {description: Hash of all files; the action plugin sets it., type: str, required: true}
@@ -42,12 +42,12 @@ CACHE = "__pycache__"
 
 
 def present(root: Path) -> Iterator[Path]:
-    """Every file below the directory but what Python compiled."""
+    """Every file below the directory except Python's bytecode."""
     return (path for path in sorted(root.rglob("*")) if path.is_file() and CACHE not in path.parts)
 
 
 def digest_of(root: Path) -> str:
-    """Hash over all names and contents; the action plugin reckons alike."""
+    """Hash all names and contents, in the same way as the action plugin does on the operator's machine."""
     lines = (
         f"{path.relative_to(root)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n"
         for path in present(root)
@@ -78,7 +78,7 @@ def put(root: Path, archive: Path) -> list[str]:
 
 
 def main() -> None:
-    """Compare, and put in place what was sent."""
+    """Compare, and install what was sent."""
     module = AnsibleModule(
         argument_spec={
             "path": {"type": "path", "required": True},

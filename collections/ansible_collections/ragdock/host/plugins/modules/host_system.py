@@ -167,7 +167,7 @@ class HostSystem:
         self.diffs: list[str] = []
 
     def run(self, params: dict[str, Any]) -> None:
-        """All of it, in order. Raises HostError, AptError or OSError; `actions` has what was done before."""
+        """Apply all in order. Raises HostError, AptError or OSError; `actions` has what was done before."""
         self.actions += packages.install(self.module, params["packages"])
         if params["volume"]:
             DataVolume(self.module, **params["volume"], actions=self.actions).run()

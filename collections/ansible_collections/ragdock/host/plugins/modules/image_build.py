@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Ansible module: every image of a list is in the registry, built only when its inputs changed."""
+"""Ansible module: makes sure that listed images are in the registry; builds those whose inputs changed."""
 
 from __future__ import annotations
 
@@ -240,7 +240,7 @@ def own_arguments(image: dict[str, Any]) -> list[str]:
 
 
 def build(params: dict[str, Any], *, check: bool) -> dict[str, Any]:
-    """Do all of it; the result for Ansible."""
+    """Do all of it and return the result for Ansible."""
     began = time.monotonic()
     images: dict[str, dict[str, Any]] = params["images"]
     prefix = params["repository_prefix"]

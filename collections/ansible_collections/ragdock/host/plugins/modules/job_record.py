@@ -1,12 +1,12 @@
 #!/usr/bin/python
-"""Ansible module: puts on record how a job of this host went."""
+"""Ansible module: records how a job of this host ended."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
 module: job_record
-short_description: Puts on record how a job of this host went
+short_description: Records how a job of this host ended
 description:
   - Replaces state/<job>.json, adds a line to state/history/<job>.jsonl and sends metrics to CloudWatch.
   - A metric that cannot be sent is reported in the result and does not fail the job.
@@ -20,7 +20,7 @@ options:
   ok: {description: Whether it did what it is for., type: bool, required: true}
   started: {description: When it began (seconds since the epoch); 0 is unknown., type: float, default: 0}
   reason: {description: "Why it failed, or a remark.", type: str, default: ""}
-  figures: {description: "What it proved or moved; numbers become metrics.", type: dict, default: {}}
+  figures: {description: "Results of the job; numbers become metrics.", type: dict, default: {}}
   namespace: {description: CloudWatch namespace; empty to send nothing., type: str, default: ""}
   region: {description: AWS region., type: str, default: ""}
   endpoint_url: {description: Address of the AWS API; empty for AWS itself., type: str, default: ""}
@@ -62,7 +62,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.jobs import (
 
 
 def main() -> None:
-    """Write it down."""
+    """Write the record."""
     module = AnsibleModule(
         argument_spec=arguments("root")
         | {

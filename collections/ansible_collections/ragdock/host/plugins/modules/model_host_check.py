@@ -8,8 +8,8 @@ DOCUMENTATION = r"""
 module: model_host_check
 short_description: Check the model host
 description:
-  - Checks on the model host its containers, its certificate, whom its proxy answers and what, the models,
-    where their layers are, and its disk. A model that is not loaded is loaded for it. Changes nothing.
+  - Checks on the model host its containers, its certificate, which requests its proxy answers, the models,
+    where their layers are, and its disk. A model that is not loaded is loaded first. Changes nothing.
 options:
   folder: {description: Where its configuration is., type: path, required: true}
   address: {description: Address at which it serves., type: str, required: true}
@@ -67,7 +67,7 @@ DRIVER = (
 
 
 def containers(engine: Engine) -> Row:
-    """Both run and are healthy."""
+    """Check that both containers run and are healthy."""
     found = {one.service: one for one in engine.containers()}
     broken = [
         found[name].summary() if name in found else f"{name} is missing"
@@ -78,7 +78,7 @@ def containers(engine: Engine) -> Row:
 
 
 def proxy(params: dict[str, Any], seconds: float = SECONDS) -> Iterator[Row]:
-    """Whom the proxy answers, and what: by its certificate, its key, and two paths alone."""
+    """Check the proxy: its certificate, that it requires the key, and that it serves only two paths."""
     secrets = Path(params["folder"]) / "secrets"
     context = trust((secrets / "ca.pem").read_text(encoding="ascii"))
     endpoint = Endpoint(params["address"], params["address"], params["port"], context)
@@ -91,7 +91,7 @@ def proxy(params: dict[str, Any], seconds: float = SECONDS) -> Iterator[Row]:
         return endpoint.send(method, path, timeout=seconds, headers=headers, body=b"{}").status
 
     chat = "/v1/chat/completions"
-    # Ollama itself refuses an empty request: so it was asked.
+    # Ollama itself refuses an empty request, which shows that the request reached it.
     reached = answer(chat, key)
     yield Row(AREA, "its key opens it", reached == 400, str(reached), LOGS)
     strangers = [answer(chat, one) for one in ("", "x" * len(key), key[:-1])]
@@ -106,14 +106,14 @@ def proxy(params: dict[str, Any], seconds: float = SECONDS) -> Iterator[Row]:
 
 
 def load(ollama: Ollama, model: dict[str, Any], seconds: float) -> None:
-    """Have a model loaded, as its first question would."""
+    """Load a model, as its first question would."""
     path = "/api/embed" if model["use"] == ["embed"] else "/api/generate"
     wanted = {"model": model["name"], "input": "x"} if path == "/api/embed" else {"model": model["name"]}
     ollama.ask("POST", path, json.dumps(wanted), seconds)
 
 
 def layers(ollama: Ollama, params: dict[str, Any]) -> Iterator[Row]:
-    """Each model is there, and runs where it should."""
+    """Check that each model exists and runs where it should."""
     served = ollama.served()
     for model in params["models"]:
         name = model["name"]
@@ -135,7 +135,7 @@ def placed(name: str, loaded: dict[str, tuple[int, int]], graphics: str) -> Row:
 
 
 def room() -> Row:
-    """Disk that is left."""
+    """Check the free disk space."""
     usage = shutil.disk_usage("/")
     figure = f"{usage.used / usage.total:.0%} of {usage.total / GIB:.0f} GiB"
     hint = "Name fewer models, or make the model host anew with more ragdock_model_host_volume_gib."
@@ -143,7 +143,7 @@ def room() -> Row:
 
 
 def rows(module: AnsibleModule) -> Iterator[Row]:
-    """Every check; one that cannot be made fails and ends none of the others."""
+    """Run every check; one that cannot be completed fails and does not stop the others."""
     params = module.params
     yield containers(Engine(params["project"]))
     try:

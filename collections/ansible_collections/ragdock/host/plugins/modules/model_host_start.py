@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Ansible module: the containers of a compose file run, with images of the deployment's registry."""
+"""Ansible module: starts the containers of a compose file, with images of the deployment's registry."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def stale(specs: dict[str, str], containers: list[Container]) -> list[str]:
 
 
 def start(params: dict[str, Any], *, check: bool) -> dict[str, Any]:
-    """Do all of it; the result for Ansible."""
+    """Do all of it and return the result for Ansible."""
     engine, folder = Engine(params["project"]), Path(params["folder"])
     missing = engine.missing_images(params["images"])
     if check and not (folder / "compose.yaml").exists():
@@ -67,7 +67,7 @@ def start(params: dict[str, Any], *, check: bool) -> dict[str, Any]:
         for one in engine.containers():
             engine.wait(one.id, params["timeout"])
     if (missing or services) and not check:
-        # Those of the versions before, of several GB each; the registry has them.
+        # Images of earlier versions, several GB each; the registry still has them.
         engine.run("image", "prune", "--all", "--force", timeout=UP_SECONDS)
     return {"changed": bool(missing or services), "pulled": missing, "started": services}
 

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Ansible module: the models of a list are present in the host's Ollama.
+"""Ansible module: makes sure that the listed models are present in the host's Ollama.
 
 The action plugin of the same name runs first, on the operator's machine: it
 hashes the files, calls this module in `plan` mode to learn what is missing, and sends
@@ -80,7 +80,7 @@ class Record:
             self.entries = json.loads(self._path.read_text(encoding="utf-8"))
 
     def holds(self, model: dict[str, Any], digest: str) -> bool:
-        """Whether the model was made from exactly this and is still what was made."""
+        """Whether the model was made from exactly this and has not changed since."""
         entry = self.entries.get(model["name"], {})
         return bool(entry.get("made_from") == fingerprint(model) and entry.get("digest") == digest)
 
@@ -115,7 +115,7 @@ def needed_files(ollama: Ollama, missing: list[dict[str, Any]]) -> list[str]:
 
 
 def make(ollama: Ollama, puller: Puller, model: dict[str, Any], staged: dict[str, str]) -> str:
-    """Make one model; answer with a line about it."""
+    """Make one model; return a line about it."""
     began = time.monotonic()
     name, parameters = model["name"], model.get("parameters") or {}
     if model["source"] == "library":

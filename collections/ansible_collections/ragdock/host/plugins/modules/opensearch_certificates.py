@@ -1,18 +1,19 @@
 #!/usr/bin/python
-"""Ansible module: OpenSearch's secret files are as wanted, and it takes them while it runs."""
+"""Ansible module: writes OpenSearch's secret files, and makes the running node load them."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
 module: opensearch_certificates
-short_description: Brings OpenSearch's certificates to its files, and its files to the node that runs
+short_description: Writes OpenSearch's certificate files and makes the running node load them
 description:
-  - Writes the secret files that are given; those that are as wanted stay.
-  - Asks the running node to take what its files hold; one that has it already changes nothing.
+  - Writes the given secret files that differ.
+  - Makes the running node reload its files; a node that already has their content does not change.
   - A node that does not trust the admin certificate, or that we do not trust, is restarted.
-  - A node that does not run, or that runs as an older release made it, is left to the release's start.
-  - With a certificate that has ended nothing is asked; the rotation goes on to a new one.
+  - A node that does not run, or that an older release started, is not touched; the start of the release
+    handles it.
+  - If a certificate has expired, the node is not asked; the rotation goes on to a new certificate.
 options:
   server_name: {description: Name in the node's certificate., type: str, default: opensearch}
   admin_cert: {description: PEM of the admin client certificate., type: str, required: true}
@@ -78,7 +79,7 @@ START_SECONDS = 150
 
 
 def served(host: str, port: int = PORT) -> bytes:
-    """The certificate that a node shows, in DER; empty while nothing answers."""
+    """The certificate that a node presents, in DER; empty while nothing answers."""
     anybody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     anybody.check_hostname = False
     anybody.verify_mode = ssl.CERT_NONE
@@ -93,7 +94,7 @@ def served(host: str, port: int = PORT) -> bytes:
 
 
 def mounts(container: dict[str, Any], directory: Path) -> bool:
-    """Whether a container has the directory, and so sees a file that was replaced."""
+    """Whether a container mounts the directory, and so sees a file that was replaced."""
     return any(one.get("Source") == str(directory) for one in container.get("Mounts") or [])
 
 
@@ -108,24 +109,24 @@ class Node:
         self.restarted = False
 
     def runs(self) -> bool:
-        """It is there, and sees a file that was replaced; one of an older release will start again."""
+        """Whether it runs and sees replaced files. One of an older release does not: it is replaced later."""
         try:
             return mounts(self.find(), self.files)
         except EngineError:
             return False
 
     def ended(self) -> bool:
-        """A certificate with which it would be asked has ended: first there must be a new one."""
+        """Whether a certificate that the connection needs has expired; then a new one must be made first."""
         texts = (self.params["admin_cert"].encode(), (self.files / "node.pem").read_bytes())
         ends = [certificate_of(text).not_valid_after_utc for text in texts]
         return min(ends) < datetime.now(UTC)
 
     def bring(self) -> bool:
-        """Let it serve what its files hold; says whether it showed another certificate or was restarted."""
+        """Make it use the certificates in its files; return whether it shows a new one or was restarted."""
         container = self.find()
         before = self.seen(address(container))
         if not self.reload():
-            # Neither end trusts the other any more: anyone who asks it is refused already.
+            # Neither end trusts the other any more: clients are already refused, so a restart does no harm.
             self.restart(container["Id"])
             if not self.reload():
                 raise SearchError(
@@ -134,7 +135,7 @@ class Node:
         return self.settle() != before or self.restarted
 
     def seen(self, host: str) -> bytes:
-        """What it shows; it may just be starting."""
+        """The certificate that it presents; waits, since it may still be starting."""
         until = time.monotonic() + self.params["timeout"]
         while not (shown := served(host)):
             if time.monotonic() > until:
@@ -143,7 +144,7 @@ class Node:
         return shown
 
     def reload(self) -> bool:
-        """As the admin, ask it to read its files; says whether the two trust each other."""
+        """Make it reload its files, as the administrator; return whether both ends trust each other."""
         admin = (self.params["admin_cert"], self.params["admin_key"])
         ca = (self.files / "ca.pem").read_text(encoding="utf-8")
         until = time.monotonic() + self.params["timeout"]
@@ -155,13 +156,13 @@ class Node:
             except SearchError as error:
                 if error.distrusted:
                     return False
-                # It may just be starting; what it refuses then, it takes a moment later.
+                # It may still be starting, and accept a moment later what it refuses now.
                 if time.monotonic() > until:
                     raise
             time.sleep(1)
 
     def restart(self, container: str) -> None:
-        """Start it again: it reads its files then."""
+        """Restart it, so that it reads its files."""
         docker(self.run, "restart", "--time", "60", container)
         self.restarted = True
         until = time.monotonic() + START_SECONDS
@@ -174,7 +175,7 @@ class Node:
             time.sleep(1)
 
     def settle(self) -> bytes:
-        """It shows what its file holds."""
+        """Wait until it presents the certificate in its file; return that certificate."""
         until = time.monotonic() + SERVE_SECONDS
         expected = der_of((self.files / "node.pem").read_bytes())
         while served(address(self.find())) != expected:
@@ -189,7 +190,7 @@ class Node:
 
 
 def bring(run: Run, params: dict[str, Any], *, check: bool) -> dict[str, Any]:
-    """Do all of it; the result for Ansible."""
+    """Do all of it and return the result for Ansible."""
     root = Path(params["root"])
     written = [
         one["path"]

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Ansible module: OpenSearch's users and their rights are as written down; only drift is repaired."""
+"""Ansible module: keeps OpenSearch's users and their rights as defined; repairs only drift."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ DOCUMENTATION = r"""
 module: opensearch_users
 short_description: Keeps OpenSearch's internal users, roles and mappings as defined
 description:
-  - Looks at the real state first; does each user log in with its password and hold its role alone.
-  - Repairs what drifted over the security plugin's REST API, with the admin client certificate.
+  - Reads the real state first, and whether each user can log in with its password and holds only its role.
+  - Repairs drift through the security plugin's REST API, with the admin client certificate.
   - What is not named is left alone, except that no other role may be mapped to a named user.
 options:
   server_name: {description: Name in the node's certificate., type: str, default: opensearch}
@@ -54,12 +54,12 @@ DESCRIPTION = "made by Ragdock's deploy"
 
 
 HOLDS: dict[str, Any] = {"backend_roles": [], "opendistro_security_roles": [], "attributes": {}}
-# What the API shows of a role besides its rights.
+# The fields of a role, as the API returns it, that hold its rights.
 ROLE_RIGHTS = ("cluster_permissions", "index_permissions", "tenant_permissions")
 
 
 def rights(role: dict[str, Any]) -> dict[str, Any]:
-    """A role without what does not matter: order, defaults, labels."""
+    """The rights of a role, without what does not matter: order, defaults, labels."""
     return {
         "cluster": sorted(role.get("cluster_permissions") or []),
         "tenants": role.get("tenant_permissions") or [],
@@ -87,7 +87,7 @@ def same_mapping(found: dict[str, Any], expected: dict[str, Any]) -> bool:
 
 
 class Reconciler:
-    """Compares the cluster with what is written down and repairs what drifted."""
+    """Compares the cluster with the definitions and repairs what drifted."""
 
     def __init__(self, cluster: Cluster, roles: dict[str, Any], passwords: dict[str, str], dry: bool) -> None:
         self.cluster = cluster
@@ -102,7 +102,7 @@ class Reconciler:
         self.repaired.append(what)
 
     def run(self) -> dict[str, list[str]]:
-        """Repair; answer with the roles that each user holds now."""
+        """Repair; return the roles that each user holds now."""
         self._roles()
         self._users()
         self._mappings()
@@ -173,7 +173,7 @@ class Reconciler:
 
 
 def main() -> None:
-    """Reconcile."""
+    """Reconcile users, roles and mappings."""
     module = AnsibleModule(
         argument_spec=arguments("project", "opensearch")
         | {

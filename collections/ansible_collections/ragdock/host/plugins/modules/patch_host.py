@@ -1,16 +1,16 @@
 #!/usr/bin/python
-"""Ansible module: the patched host restarts, and comes back well."""
+"""Ansible module: restarts the patched host and waits until its stack is healthy."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
 module: patch_host
-short_description: The patched host restarts, and comes back well
+short_description: Restarts the patched host and waits until its stack is healthy
 description:
   - C(restart) restarts the host some seconds later, so that the calling run can end. With C(notes),
     the host's own ragdock-after-boot service continues after the boot.
-  - C(resume) gives those notes back and forgets them.
+  - C(resume) returns those notes and removes them.
   - C(settle) waits until every container of the stack is healthy, after another boot when one is named.
 options:
   step: {description: What to do., type: str, choices: [restart, resume, settle], required: true}
@@ -71,7 +71,7 @@ def unwell(project: str) -> list[str]:
 
 
 def settle(params: dict[str, Any]) -> None:
-    """Wait; raises with what is not well."""
+    """Wait until every container is healthy; raise with those that are not."""
     until = time.monotonic() + params["timeout"]
     while True:
         trouble = (

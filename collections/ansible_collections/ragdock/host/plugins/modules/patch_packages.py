@@ -49,7 +49,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ragdock.host.plugins.module_utils.apt import apt_get, update
 
 ENGINE = ("docker", "containerd", "runc")
-# What keeps running in memory until the host restarts, whatever is restarted by itself.
+# Packages whose old version stays in memory until the host restarts, even if services restart.
 NEEDS_RESTART = re.compile(r"^(linux-image-|libc6$|systemd$|libsystemd0$|dbus$|libssl3|libgnutls30)")
 SECURITY = "Debian-Security"
 REQUIRED = Path("/var/run/reboot-required")
@@ -63,7 +63,7 @@ class Newer:
     old: str
     new: str
     labels: frozenset[str]
-    # Archives still have the old version, so apt can go back to it.
+    # Whether archives still have the old version, so that apt can go back to it.
     reversible: bool
 
     @property
@@ -73,7 +73,7 @@ class Newer:
 
 
 def chosen(newer: Iterable[Newer], kind: str, scope: str) -> list[Newer]:
-    """Those of the kind that the scope allows."""
+    """The packages of the kind that the scope allows."""
     return sorted(
         (
             one
@@ -91,8 +91,8 @@ def restart_reasons(upgraded: Iterable[Newer], required: bool) -> list[str]:
 
 
 def known() -> list[Newer]:
-    """Every installed package that apt knows a newer version of; one on hold stays as it is."""
-    # Debian's own, for the host's Python.
+    """Every installed package for which apt knows a newer version; packages on hold are left out."""
+    # Debian's package, which exists only for the host's Python.
     apt = importlib.import_module("apt")
     found = []
     for package in apt.Cache():
@@ -113,7 +113,7 @@ def known() -> list[Newer]:
 
 
 def main() -> None:
-    """Upgrade."""
+    """Upgrade the packages."""
     module = AnsibleModule(
         argument_spec={
             "kind": {"type": "str", "choices": ["system", "engine"], "required": True},
@@ -138,7 +138,7 @@ def main() -> None:
 
 
 def report(newer: Iterable[Newer]) -> list[dict[str, Any]]:
-    """For Ansible."""
+    """The packages as a result for Ansible."""
     return [{"name": one.name, "old": one.old, "new": one.new, "reversible": one.reversible} for one in newer]
 
 

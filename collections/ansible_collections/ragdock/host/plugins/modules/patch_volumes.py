@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Ansible module: snapshots of the host's volumes, waited for, and old ones of the same kind removed."""
+"""Ansible module: takes snapshots of the host's volumes, waits for them, and removes its old ones."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def volumes(ec2: Any, instance: str) -> list[dict[str, str]]:
 
 
 def take(ec2: Any, one: dict[str, str], params: dict[str, Any]) -> str:
-    """Begin a snapshot; its id."""
+    """Start a snapshot; return its id."""
     tags = {
         "Name": f"ragdock-{params['name']}-{PURPOSE}",
         "ragdock:name": params["name"],
@@ -90,7 +90,7 @@ def take(ec2: Any, one: dict[str, str], params: dict[str, Any]) -> str:
 
 
 def wait(ec2: Any, ids: list[str], timeout: float) -> None:
-    """Until all are complete."""
+    """Wait until all are complete."""
     until = time.monotonic() + timeout
     while True:
         states = {
@@ -109,7 +109,7 @@ def wait(ec2: Any, ids: list[str], timeout: float) -> None:
 
 
 def doomed(snapshots: list[dict[str, Any]], keep: int) -> list[str]:
-    """Beyond the newest KEEP of each volume."""
+    """The snapshots beyond the newest KEEP of each volume."""
     newest_first = sorted(snapshots, key=lambda one: one["StartTime"], reverse=True)
     seen: dict[str, int] = {}
     found = []
@@ -121,12 +121,12 @@ def doomed(snapshots: list[dict[str, Any]], keep: int) -> list[str]:
 
 
 def work(params: dict[str, Any]) -> dict[str, Any]:
-    """All of it."""
+    """Take the snapshots and remove old ones; return the result for Ansible."""
     ec2 = host_client("ec2", params["region"], params["endpoint_url"], quick(ATTEMPTS))
     began, found = time.monotonic(), volumes(ec2, params["instance"])
     if not found:
         raise RuntimeError(f"no volume is attached to {params['instance']}")
-    # What the system has not yet written would be missing from them.
+    # Data that the system has not written yet would be missing from the snapshots.
     os.sync()
     made = [{**one, "snapshot": take(ec2, one, params)} for one in found]
     wait(ec2, [one["snapshot"] for one in made], params["timeout"])
@@ -139,7 +139,7 @@ def work(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Take them."""
+    """Take the snapshots."""
     module = AnsibleModule(
         argument_spec={
             "instance": {"type": "str", "required": True},

@@ -1,15 +1,15 @@
 #!/usr/bin/python
-"""Ansible module: old releases and images go; what serves, what served before and what backups need stays."""
+"""Ansible module: removes old releases and images, but none that serves, served last or backups need."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
 module: release_prune
-short_description: Old releases and images go
+short_description: Removes old releases and images
 description:
-  - Never the current release, the one before it, or one that a kept backup was made of; nor their images.
-  - Of images, only those of this deployment's own repositories, and layers that no image names any more.
+  - Keeps the current release, the one before it, and those that kept backups were made of, with their images.
+  - Removes images only of this deployment's own repositories, and layers that no image names any more.
 options:
   keep: {description: How many releases stay., type: int, required: true}
   repository: {description: Where the backups are; those of no backup are not needed., type: str, default: ""}
@@ -49,7 +49,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.restic import Reposit
 
 
 def of_backups(params: dict[str, Any]) -> set[str]:
-    """Releases that backups were made of. Backups that cannot be read are an error: then nothing goes."""
+    """Releases that backups were made of. If backups cannot be read, raises, so that nothing is removed."""
     if not params["repository"]:
         return set()
     cache = Path(params["root"]) / "backup" / "cache"
@@ -75,7 +75,7 @@ def work(params: dict[str, Any], *, check: bool) -> dict[str, Any]:
     before = shutil.disk_usage(root).free
     with store.locked():
         gone = prune(store, engine, params["keep"], needed)
-        # Left by pulls and builds; nothing can name them.
+        # Untagged images that pulls and builds left.
         engine.run("image", "prune", "--force", timeout=600)
     images = [name for name in gone if "@" in name]
     freed = max(0, shutil.disk_usage(root).free - before)
@@ -89,7 +89,7 @@ def work(params: dict[str, Any], *, check: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Prune."""
+    """Prune releases and images."""
     module = AnsibleModule(
         argument_spec=arguments("root", "project")
         | {

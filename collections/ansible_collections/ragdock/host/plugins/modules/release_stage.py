@@ -144,7 +144,7 @@ def ensure_directory(path: Path, uid: int, mode: int, *, check: bool) -> bool:
 def secrets_drift(
     root: Path, secrets: list[dict[str, Any]], kept: Sequence[str] = (), *, check: bool
 ) -> list[str]:
-    """Write the secret files, remove what is neither one nor KEPT; returns the paths that changed."""
+    """Write the secret files and remove all others except those in KEPT; returns the paths that changed."""
     drift = []
     for one in secrets:
         path, content = root / one["path"], base64.b64decode(one["content_base64"]).decode()
@@ -177,7 +177,7 @@ def diff(before: dict[str, str], after: dict[str, str], name: str) -> list[dict[
 
 
 def check_compose(engine: Engine, where: Path) -> None:
-    """Compose accepts the file."""
+    """Check that Compose accepts the file."""
     done = engine.compose(where, "config", "--quiet", check=False)
     if done.returncode != 0:
         raise ReleaseError(
@@ -187,7 +187,7 @@ def check_compose(engine: Engine, where: Path) -> None:
 
 
 def refuse_when_it_does_not_fit(engine: Engine, params: dict[str, Any]) -> None:
-    """Memory and disk of this host carry the release."""
+    """Refuse a release for which this host lacks memory or disk space."""
     found = re.search(r"^MemTotal:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
     limits = {name: int(size) for name, size in params["memory_limits"].items()}
     refusal = memory_refusal(limits, params["memory_reserve"], int(found.group(1)) if found else 0)
@@ -200,7 +200,7 @@ def refuse_when_it_does_not_fit(engine: Engine, params: dict[str, Any]) -> None:
 
 
 def stage(params: dict[str, Any], *, check: bool) -> dict[str, Any]:
-    """Do all of it; the result for Ansible."""
+    """Do all of it and return the result for Ansible."""
     root = Path(params["root"])
     store, engine = Store(root), Engine(params["project"])
     made = [

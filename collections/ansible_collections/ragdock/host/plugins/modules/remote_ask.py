@@ -51,14 +51,14 @@ DEFINING = ("model", "host", "path", "chat", "embed", "ca_file", "ca")
 
 
 def made_of(root: Path, model: dict[str, Any]) -> dict[str, Any]:
-    """What an answer depends on. Of a key the time of its file; the hourly ones of Bedrock are no change."""
+    """What an answer depends on: of a key, the time of its file; Bedrock's hourly keys do not count."""
     key = root / "secrets" / NAME / model["slug"]
     since = 0 if model["bedrock"] or not key.is_file() else key.stat().st_mtime_ns
     return {**{name: model[name] for name in DEFINING}, "key_since": since}
 
 
 def main() -> None:
-    """Ask those that changed."""
+    """Ask the models that changed."""
     module = AnsibleModule(
         argument_spec=arguments("root", "project")
         | {
@@ -72,7 +72,7 @@ def main() -> None:
     root = Path(params["root"])
     record = root / RECORD
     known = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
-    # The fallback answers for a model host that is stopped: its models are asked when it runs.
+    # While the model host is stopped, the fallback model answers; its own models are asked when it runs.
     awake = [one for one in params["models"] if params["model_host_runs"] or not one["model_host"]]
     names = {one["name"] for one in params["models"]}
     wanted = {name: one for name, one in known.items() if name in names} | {

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Ansible module: makes the short-term keys with which models on Amazon Bedrock are asked."""
+"""Ansible module: makes the short-term keys for models on Amazon Bedrock."""
 
 from __future__ import annotations
 
@@ -56,20 +56,20 @@ LONGEST_MINUTES = 12 * 60
 
 
 def minutes_left(credentials: Any, now: datetime) -> int:
-    """How long a key is valid that these credentials sign now."""
+    """Minutes for which a key is valid that these credentials sign now."""
     until = getattr(credentials, "_expiry_time", None)
     left = LONGEST_MINUTES if until is None else int((until - now).total_seconds() // 60)
     return min(left, LONGEST_MINUTES)
 
 
 def make(root: Path, keys: list[dict[str, str]], uid: int, session: Any, provide: Any) -> int:
-    """Write a key for each model; the minutes for which they are valid."""
+    """Write a key for each model; return the minutes for which they are valid."""
     credentials = session.get_credentials()
     if credentials is None:
         raise LookupError("the instance metadata has no credentials of the host's role")
 
     class Found:
-        """The credentials at hand, as the library asks for them."""
+        """Passes the given credentials to the library in the form that it expects."""
 
         @staticmethod
         def load() -> Any:
@@ -82,7 +82,7 @@ def make(root: Path, keys: list[dict[str, str]], uid: int, session: Any, provide
 
 
 def main() -> None:
-    """Make them."""
+    """Make the keys."""
     module = AnsibleModule(
         argument_spec=arguments("root")
         | {
@@ -102,7 +102,7 @@ def main() -> None:
     root = Path(params["root"])
     sys.path.insert(0, str(root / PACKAGE))
     try:
-        # Only on a host that was configured for it.
+        # Installed only on a host that was configured for it.
         from aws_bedrock_token_generator import provide_token
         from botocore.exceptions import BotoCoreError
         from botocore.session import Session
@@ -118,7 +118,7 @@ def main() -> None:
             msg=f"The keys of models on Bedrock could not be made: {error}. Until they are, the local model "
             "answers. Run playbooks/provision.yml, which gives the host its role, then playbooks/keys.yml."
         )
-    # Another key each time is what is wanted: no release is touched by it.
+    # A new key on each run is intended and does not affect any release.
     module.exit_json(
         changed=False, began=began, figures={"keys": len(params["keys"]), "valid_minutes": minutes}
     )

@@ -108,7 +108,7 @@ class Drill:
         )
 
     def choose(self) -> parts.Content:
-        """The backup that is meant; an error when the drill may not start."""
+        """The requested backup; raises if the drill may not start."""
         refusal = memory_refusal(
             self.node.memory_mib, available_mib(Path("/proc/meminfo").read_text(encoding="ascii"))
         )
@@ -120,7 +120,7 @@ class Drill:
         return parts.load(self.repository, backup)
 
     def run(self) -> None:
-        """All of it; cleans up however it ends."""
+        """Run the whole drill; clean up however it ends."""
         self.swept = self.node.sweep()
         try:
             began = time.monotonic()
@@ -140,7 +140,7 @@ class Drill:
             self.node.sweep()
 
     def _records(self, content: parts.Content, staged: Path) -> None:
-        """Ledger, release and the names of secrets are such that a deployment can be made of them."""
+        """Check that ledger, release and names of secrets suffice to rebuild a deployment."""
         work = staged / parts.WORK.lstrip("/")
         ledger = facts(parts.ledger_of(staged))
         missing = [name for name in RELEASE_FILES if not (work / "release" / name).is_file()]
@@ -161,7 +161,7 @@ class Drill:
         }
 
     def _indices(self, content: parts.Content, staged: Path) -> None:
-        """Every document of every index, and the golden queries."""
+        """Check every document of every index, and the golden queries."""
         self.figures |= {"indices": len(content.indices), "chunks": 0, "golden": 0}
         if not content.indices:
             return
@@ -189,12 +189,12 @@ class Drill:
 
 
 def ended(_number: int, _frame: FrameType | None) -> None:
-    """A drill that is asked to end cleans up first."""
+    """Handle a signal by an exception, so that the drill cleans up before it ends."""
     raise EndedError
 
 
 def main() -> None:
-    """Drill."""
+    """Run the drill."""
     module = AnsibleModule(
         argument_spec=arguments("root", "project", "repository")
         | {

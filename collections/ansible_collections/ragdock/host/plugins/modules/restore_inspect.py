@@ -91,7 +91,7 @@ class Inspection:
         )
 
     def all(self) -> dict[str, Any]:
-        """The answer."""
+        """The result of all parts."""
         known = backups_of(self.repository)
         table = rows(known, last_drills(read_history(self.root, "drill")))
         if not self.params["scope"]:
@@ -129,7 +129,7 @@ class Inspection:
         }
 
     def refusals(self, content: parts.Content, scope: str, file: str) -> list[str]:
-        """Why not; each complete with what to do."""
+        """The reasons against the restore, each with what to do."""
         content.files(scope, file)
         if Store(self.root).current() is None:
             return [
@@ -189,7 +189,7 @@ class Inspection:
 
 
 def main() -> None:
-    """Inspect."""
+    """Run the inspection."""
     module = AnsibleModule(
         argument_spec=arguments("root", "project", "repository", "opensearch")
         | {

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Ansible module: one step of a restore; each leaves the host in a state that the next run understands."""
+"""Ansible module: runs one step of a restore; after each, the next run can continue or undo it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ description:
   - C(finish) keeps it; C(undo) rolls back. Both end the restore.
 options:
   step:
-    description: Which.
+    description: Which step.
     type: str
     choices: [settle, prepare, switch, finish, undo]
     required: true
@@ -77,7 +77,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.restore.transaction i
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:
-    """Do the step; the result for Ansible."""
+    """Do the step and return the result for Ansible."""
     params = module.params
     workspace = RestoreWorkspace(Path(params["root"]))
     keys = (params[key] for key in ("ca", "admin_cert", "admin_key"))

@@ -54,7 +54,7 @@ def opens(repository: Repository) -> str:
 
 
 def change(params: dict[str, Any]) -> dict[str, Any]:
-    """Do it; the result for Ansible."""
+    """Do it and return the result for Ansible."""
     cache = Path(params["root"]) / "backup" / "cache"
     repository = Repository(params["location"], params["password"], params["region"], cache=cache)
     try:
@@ -62,7 +62,7 @@ def change(params: dict[str, Any]) -> dict[str, Any]:
     except ResticError as error:
         if error.kind != "absent":
             raise
-        # No backup was made yet: the first one begins with the new password.
+        # No backup was made yet: the first one will use the new password.
         return {"changed": False, "key": ""}
     changed = False
     new = params["new_password"]

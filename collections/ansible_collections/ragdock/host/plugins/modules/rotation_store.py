@@ -1,9 +1,9 @@
 #!/usr/bin/python
-"""Ansible module: how far each secret's rotation is, and its next step, in the Parameter Store.
+"""Ansible module: reads each secret's phase of rotation in the Parameter Store, and takes the next step.
 
-`<name>_next` beside `<name>` is the whole memory of a rotation. While the two differ it has begun: both
-are accepted. When they are equal the new value is in use, and only the removal of the old one is left.
-For a certificate's pair the certificate decides; its key is written first each time.
+`<name>_next` beside `<name>` is the whole state of a rotation. While the two differ, the rotation has begun
+and both are accepted. When they are equal, the new value is in use and only `<name>_next` is left to remove.
+For a key pair, the certificate decides; its key is written first each time.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ DOCUMENTATION = r"""
 module: rotation_store
 short_description: A step of a rotation in the Parameter Store
 description:
-  - C(begin) makes the new value of each chosen secret beside the old; what an earlier run began goes on.
-  - C(promote) makes the new value the deployment's. C(finish) removes what was beside it.
-  - An authority takes with it what it signed, so that one run leaves nothing of the old one.
-  - No value is an argument or a result.
+  - C(begin) makes the new value of each chosen secret beside the old one, and completes what an earlier run
+    began. C(promote) makes the new value the deployment's. C(finish) removes the copy beside it.
+  - With an authority, everything that it signed is rotated, so that one run leaves nothing of the old one.
+  - No argument and no result contains a value.
 options:
   path: {description: Parameter path that ends with a slash., type: str, required: true}
   step: {description: What to do., type: str, choices: [begin, promote, finish], required: true}
@@ -28,7 +28,7 @@ options:
   apart: {description: Secrets that must not be half-way., type: list, elements: str, default: []}
   certificates: {description: Pairs as role aws_secrets names them., type: list, elements: dict, default: []}
   crossed:
-    description: Authorities of people. The new one is countersigned by the old one, as C(<name>_cross).
+    description: Authorities that people install. The old one countersigns the new one, as C(<name>_cross).
     type: list
     elements: str
     default: []
@@ -79,7 +79,7 @@ DUE = "due"
 
 
 class Secrets:
-    """The store, and what of it can be rotated."""
+    """The store, and which of its secrets can be rotated."""
 
     def __init__(self, store: Store, params: Mapping[str, Any]) -> None:
         self.store = store
@@ -118,7 +118,7 @@ class Secrets:
         return [leaf for leaf in self.names if self.pairs.get(leaf, {}).get("issuer") == name]
 
     def ends(self) -> dict[str, int]:
-        """Days until each certificate of the deployment ends."""
+        """Days until each certificate of the deployment expires."""
         now = datetime.now(UTC)
         return {
             name: (certificate_of(self.store.value(f"{name}_cert")).not_valid_after_utc - now).days
@@ -127,7 +127,10 @@ class Secrets:
         }
 
     def due(self, ends: Mapping[str, int], days: int) -> list[str]:
-        """Certificates that end soon. Under an authority that ends itself, a new one would end with it."""
+        """Certificates that expire soon and can be renewed.
+
+        Left out are those whose authority expires soon but cannot be rotated: a new one would expire with it.
+        """
         ending = [name for name in ends if ends[name] < days]
         return [
             name
@@ -173,24 +176,24 @@ class Secrets:
         self.add(cert, pair.pem()[1])
 
     def add(self, name: str, value: str) -> None:
-        """One parameter more."""
+        """Add a parameter."""
         self.store.add(name, value)
         self.present.add(name)
 
     def put(self, name: str, value: str) -> None:
-        """A parameter has this value, whether it was there or not."""
+        """Set a parameter, whether or not it exists."""
         if name in self.present:
             self.store.replace(name, value)
         else:
             self.add(name, value)
 
     def promote(self, name: str) -> None:
-        """Promote the new value. The key first: a reader in between takes the pair beside it."""
+        """Promote the new value. The key comes first: a reader in between then uses the new certificate."""
         for half in self.halves(name):
             self.put(half, self.store.value(half + NEXT).decode())
 
     def finish(self, name: str) -> None:
-        """Remove the value beside it. The half that shows the phase goes last."""
+        """Remove `<name>_next`. The parameter that shows the phase is removed last."""
         for half in self.halves(name):
             self.store.remove([half + NEXT])
 
@@ -211,7 +214,7 @@ def chosen(requested: str, names: list[str], alone: list[str], due: list[str]) -
 
 
 def step(store: Store, params: Mapping[str, Any], *, dry: bool) -> dict[str, Any]:
-    """Do one step; the result for Ansible."""
+    """Do one step and return the result for Ansible."""
     known = Secrets(store, params)
     names = known.names
     begun, promoted = known.phases()
@@ -239,7 +242,7 @@ def step(store: Store, params: Mapping[str, Any], *, dry: bool) -> dict[str, Any
         changed, promoted, begun = bool(begun), [*promoted, *begun], []
     elif params["step"] == "finish" and not dry:
         kept = [name + NOTE for name in names if name + NOTE in known.present]
-        # The value last: while it is there, the next run knows that something is left.
+        # The value is removed last: while it exists, the next run knows that something is left.
         store.remove(kept)
         for name in promoted:
             known.finish(name)

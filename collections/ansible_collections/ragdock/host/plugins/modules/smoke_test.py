@@ -126,13 +126,13 @@ class SmokeTest:
         return reply
 
     def _certificate(self) -> None:
-        """The endpoint shows one; until the first is issued, the edge ends each handshake."""
+        """Wait for the endpoint's certificate; until the first is issued, the edge ends each handshake."""
         until = time.monotonic() + self.timeout
         while self.shown is None:
             try:
                 self.shown = self.endpoint.certificate(REQUEST_SECONDS)
             except ssl.SSLCertVerificationError:
-                # The first request says so.
+                # The first request will report this.
                 return
             except ssl.SSLError as error:
                 if time.monotonic() > until:

@@ -58,7 +58,7 @@ NO_BACKUP = "none yet: playbooks/backup.yml makes one"
 
 
 def ago(when: str) -> str:
-    """How long ago a time of Docker's or ours was, in one unit."""
+    """How long ago a time was that Docker or Ragdock wrote, in one unit."""
     # Docker writes nanoseconds, Python reads microseconds.
     moment = datetime.fromisoformat(when[:19]).replace(tzinfo=UTC)
     seconds = (datetime.now(UTC) - moment).total_seconds()
@@ -145,7 +145,7 @@ def last_backup(root: Path) -> str:
 
 
 def main() -> None:
-    """Read."""
+    """Read and report."""
     module = AnsibleModule(
         argument_spec=arguments("root", "project")
         | {

@@ -1,4 +1,4 @@
-// Ask again for a remembered answer; a question that is being answered goes first.
+// Asks again for a remembered answer, unless another question is being answered.
 document.addEventListener("rd-again", (event) => {
   if (!document.querySelector("#rd-question .stop-button")) trigger("click", { exchange: event.detail });
 });

@@ -1,5 +1,5 @@
 (() => {
-  // A session that ended while the page was open leads to the login page, not to a row of errors.
+  // If the session ended while the page was open, go to the login page instead of showing errors.
   const ask = window.fetch.bind(window);
   // The badge must not show a healthy state when the server no longer answers.
   const offline = (is) => document.body?.classList.toggle("rd-offline", is);
@@ -17,7 +17,7 @@
     }
     return response;
   };
-  // A mark in an answer opens the passage on its page, beside the chat; the source below it opens, too.
+  // A citation mark opens the passage on its page beside the chat, and the source below the answer.
   const messageOf = (part) => part.closest(".message") ?? part.closest("[data-testid]") ?? document;
   const read = (source) => {
     const [id, first, last] = source.querySelector(".rd-open").value.split("/");
@@ -51,18 +51,18 @@
   const PARTS = "#rd-chat .message :is(p,li,blockquote,h1,h2,h3,h4,td,.rd-where,.rd-heading,.rd-also)";
   const SAID = '[data-testid="bot"][aria-label*="message"],[data-testid="user"][aria-label*="message"]';
   new MutationObserver(() => {
-    // Each paragraph of a message has the direction of its own script; Gradio's sanitiser drops the attribute.
+    // Each paragraph gets the text direction of its own script: Gradio's sanitiser drops the attribute.
     for (const part of document.querySelectorAll(`${PARTS}:not([dir])`)) part.dir = "auto";
-    // Gradio names a message by its raw text, tags and all; screen readers get its role instead.
+    // Gradio's accessible name of a message is its raw text with tags; use its role instead.
     for (const said of document.querySelectorAll(SAID)) {
       said.setAttribute("aria-label", said.dataset.testid === "bot" ? "Answer" : "Question");
     }
-    // Gradio does not name the button beside a date field.
+    // Gradio gives the button beside a date field no accessible name.
     for (const button of document.querySelectorAll(".timebox .calendar:not([aria-label])")) {
       button.setAttribute("aria-label", "Choose a day");
     }
   }).observe(document.documentElement, { childList: true, subtree: true });
-  // Gradio reloads the page when a lost server is back: users stay on their tab.
+  // Gradio reloads the page when the server is back: reopen the tab that the user was on.
   const place = "ragdock-tab";
   const before = sessionStorage.getItem(place);
   const returning = new MutationObserver(() => {
@@ -79,7 +79,7 @@
     if (button?.matches(".rd-cite")) cite(button);
     else if (button?.matches(".rd-open")) read(button.closest(".rd-source,.rd-quote"));
     else if (button?.matches(".rd-copy")) copy(button);
-    // What opens does so below the edge of most windows.
+    // The filters open below the visible part of most windows.
     else if (button?.matches("#rd-filter .label-wrap")) setTimeout(() => button.parentElement.scrollIntoView({ block: "nearest" }), 100);
     else if (button?.matches(".rd-again")) document.dispatchEvent(new CustomEvent("rd-again", { detail: button.value }));
   });

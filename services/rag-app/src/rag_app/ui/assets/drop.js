@@ -1,5 +1,5 @@
-// Files are sent one by one to the endpoint that programs use, so each has its own progress, its own refusal
-// and its own second try. Nothing waits for ever: a file that makes no progress is tried again, then reported.
+// Each file is sent in its own request to the public API, so each has its own progress, its own error
+// and its own retries. Nothing waits forever: a file that makes no progress is retried, then reported.
 const AT_ONCE = 3;
 const TRIES = 3;
 const TURNS = 60;
@@ -56,7 +56,7 @@ const show = () => {
 };
 const fail = (job, reason, again) => Object.assign(job, { state: "failed", reason, again });
 
-// As many uploads are under way as the server takes: our turn comes, so this is no failed try.
+// The server is receiving its maximum of uploads: wait for a slot, without counting a failed try.
 const busy = (job, seconds) => {
   Object.assign(job, { state: "pausing", turns: (job.turns ?? 0) + 1 });
   setTimeout(() => { job.state = "waiting"; next(); }, 1000 * seconds);
@@ -88,7 +88,7 @@ const send = (job) => {
       return next();
     }
     let reason = "The connection was lost.";
-    try { reason = JSON.parse(request.responseText).error.message; } catch { /* not from our app: the edge, or nobody */ }
+    try { reason = JSON.parse(request.responseText).error.message; } catch { /* not from our app: sent by the edge, or no response */ }
     if (request.status >= 400 && request.status < 500) {
       fail(job, reason, false);
       return next();
@@ -107,13 +107,13 @@ const next = () => {
   }
   show();
 };
-// The names of files in different folders repeat: such a file must not replace another.
+// Files in different folders may have the same name: such a file must not replace another.
 const take = (chosen, inFolder = false) => {
   if (!jobs.some((job) => ["waiting", "pausing", "sending"].includes(job.state))) jobs = [];
   jobs.push(...[...chosen].map((file) => ({ file, inFolder, state: "waiting", tries: 0, percent: 0 })));
   next();
 };
-// A dropped folder means all files in it.
+// A dropped folder stands for all files in it.
 const filesOf = async (entry) => {
   if (entry.isFile) return [await new Promise((good, bad) => entry.file(good, bad))];
   const reader = entry.createReader();

@@ -1,6 +1,6 @@
 (() => {
-  // A part of the page that fails to load (the network changed, a new release came in between) leaves
-  // Gradio at "Loading..." for ever: try the whole page again, at most every 15 seconds.
+  // If a part of the page fails to load (the network changed, a new release was deployed), Gradio stays
+  // at "Loading..." forever: reload the whole page, at most every 15 seconds.
   const tried = "ragdock-reloaded";
   let reloading = false;
   const startOver = () => {

@@ -13,7 +13,7 @@ element.addEventListener("click", (event) => {
   const tags = action === "tag" ? window.prompt(`Tags of ${name}, with commas between them:`, before) : "";
   if (tags === null) return;
   button.disabled = true;
-  // A refusal may leave the table, and so this button, as they were.
+  // After a refusal the table, and so this button, may stay the same: enable it again.
   setTimeout(() => { button.disabled = false; }, 2000);
   trigger("click", { action, tags, document: button.closest("[data-document]").dataset.document });
 });

@@ -1,4 +1,4 @@
-// The panel shows what a citation names. A citation in the chat sends the event "rd-read".
+// The panel shows the cited passage. A citation in the chat sends the event "rd-read".
 const body = document.body;
 let back = null;
 let passage = "";

@@ -1,4 +1,4 @@
-// The list of conversations: on a narrow screen it is closed until opened.
+// The list of conversations: closed by default on a narrow screen.
 const wide = matchMedia("(min-width: 60rem)");
 const settle = () => {
   const list = element.querySelector("details");

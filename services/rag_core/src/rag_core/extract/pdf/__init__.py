@@ -1,4 +1,4 @@
-"""PDF by pypdfium2: pages of text, headings, ruled tables; running headers and footers left out."""
+"""PDF by pypdfium2: pages of text, headings, ruled tables, without running headers and footers."""
 
 from rag_core.extract.pdf.document import parse
 

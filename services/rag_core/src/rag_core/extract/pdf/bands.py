@@ -1,4 +1,4 @@
-"""Rows of a table whose rows no line parts: a band between two lines may hold one row, or all of them."""
+"""Rows of a table without lines between them: a band between two lines may hold one row or all of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rag_core.extract.pdf.line import whole
 
-SAME_LINE = 3.0  # points; a raised footnote mark is no line of its own
+SAME_LINE = 3.0  # points; a raised footnote mark is not a line of its own
 _LEAST_ALIKE = 3
 
 Band = Sequence[Sequence["CellLine"]]
@@ -22,15 +22,15 @@ class CellLine:
 
 
 def cell_text(lines: Sequence[CellLine]) -> str:
-    """A cell's text in one line."""
+    """Return a cell's text on one line."""
     return " ".join(whole("\n".join(line.text.rstrip() for line in lines)).split())
 
 
 def rows_of(bands: Sequence[Band]) -> list[tuple[str, ...]]:
-    """The rows of a table's bands, each band given as the lines of its cells from left to right.
+    """Return the rows of a table's bands, each band given as the lines of its cells from left to right.
 
-    A band under the only inner line is a table's body: each line in the first column begins a row there.
-    Elsewhere a band is one row, unless all its cells have the same three lines or more.
+    The band below the only inner line is the table's body: each line in its first column begins a row.
+    Elsewhere a band is one row, unless all its cells have lines at the same heights, at least three.
     """
     rows: list[tuple[str, ...]] = []
     for number, band in enumerate(bands):
@@ -51,7 +51,7 @@ def _alike(band: Band) -> bool:
 
 
 def _parted(band: Band, starts: Sequence[float]) -> list[tuple[str, ...]]:
-    """The band's rows; what is over the first start is in the first row."""
+    """Split a band into rows; anything above the first start is in the first row."""
     count = max(1, len(starts))
     rows: list[list[list[CellLine]]] = [[[] for _ in band] for _ in range(count)]
     for column, cell in enumerate(band):

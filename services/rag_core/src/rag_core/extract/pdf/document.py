@@ -20,15 +20,15 @@ from rag_core.extract.pdf.scale import Scale, sampled
 from rag_core.extract.pictures import Recognition
 
 _WINDOW = 40  # pages compared together for running headers
-_SCANNED_WINDOW = 8  # a scanned page takes seconds: fewer are waited for
+_SCANNED_WINDOW = 8  # a scanned page takes seconds, so fewer are read before the first result
 
 
 def parse(
     path: Path, max_pages: int, recognition: Recognition, attached: FileReader | None = None
 ) -> Iterator[Item]:
-    """Head, blocks and notes of a PDF; pages without usable text are read from their picture.
+    """Head, blocks and notes of a PDF; pages without usable text are read by OCR.
 
-    `attached` reads the files inside; without it they are named as unread.
+    `attached` reads embedded files; without it they are reported as unread.
     """
     document = failures.opened(path)
     try:
@@ -41,7 +41,7 @@ def parse(
 
 
 class _Reading:
-    """One document while it is read."""
+    """The state of reading one document."""
 
     def __init__(self, document: pdfium.PdfDocument, pages: int, recognition: Recognition) -> None:
         self._document, self._pages = document, pages
@@ -49,7 +49,7 @@ class _Reading:
         self._running = Running(pages)
         self._titles = headings.outline(document)
         self._scale: Scale | None = None
-        self._above: Line | None = None  # the last on the page before
+        self._above: Line | None = None  # the last line of the previous page
         self._readable = self._unreadable = 0
         self._tables = self._fields = self._comments = 0
         self._pinned: list[tuple[int, int]] = []
@@ -57,9 +57,9 @@ class _Reading:
         self._played: list[int] = []
 
     def items(self, attached: FileReader | None) -> Iterator[Item]:
-        """All but the head."""
+        """Yield everything but the head."""
         form = failures.form(self._document)
-        # Bookmarks on one page name the document or where it came from; they are no outline of it.
+        # Bookmarks on a single page name the document or its source; they are not an outline.
         self._scale = None if len(self._titles) > 1 else (yield from sampled(self._document))
         reader = Reader(self._document, self._pictures, self._scale)
         start = 0

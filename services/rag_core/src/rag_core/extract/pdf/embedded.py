@@ -1,4 +1,4 @@
-"""Files inside a PDF: those of the document, a portfolio's, and those pinned to a page."""
+"""Files inside a PDF: those of the document or portfolio, and those attached to a page."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from rag_core.extract.blocks import Item, Note, Part, Pulse, clean
 from rag_core.extract.pdf.fields import wide
 
 _SECONDS = 30.0
-_FOLDER = re.compile(r"^<\d+>")  # a portfolio's folder, before the name
+_FOLDER = re.compile(r"^<\d+>")  # the prefix for a portfolio's folder
 
 
 def files(
     document: pdfium.PdfDocument, pinned: Sequence[tuple[int, int]], read: Reader | None
 ) -> Iterator[Item]:
-    """Blocks and notes of every embedded file; `pinned` are (page, annotation), both counted from 0."""
+    """Yield blocks and notes of each embedded file; `pinned` are (page, annotation), both counted from 0."""
     met: set[bytes] = set()
     count = 0
     for page, attachment in _attachments(document, pinned):
@@ -37,7 +37,7 @@ def files(
         if read is None:
             yield from unread(name, "it is too deep inside other files; add it by itself", page)
             continue
-        # A file of a few bytes may unpack to gigabytes: it is unpacked where that does no harm.
+        # A file of a few bytes may unpack to gigabytes: unpack it in a process where that does no harm.
         data = apart(partial(_bytes, attachment), _SECONDS, MAX_BYTES)
         if data is None:
             yield from unread(
@@ -55,7 +55,7 @@ def files(
 def _attachments(
     document: pdfium.PdfDocument, pinned: Sequence[tuple[int, int]]
 ) -> Iterator[tuple[int, Any]]:
-    """Each embedded file with the page it belongs to, counted from 1."""
+    """Yield each embedded file with its page, counted from 1."""
     for i in range(pdfium_c.FPDFDoc_GetAttachmentCount(document.raw)):
         if attachment := pdfium_c.FPDFDoc_GetAttachment(document.raw, i):
             yield 1, attachment
@@ -71,7 +71,7 @@ def _attachments(
 
 
 def _bytes(attachment: Any) -> bytes:
-    """An embedded file's content. Raises ValueError when there is none, or too much."""
+    """Return an embedded file's content. Raises ValueError if there is none or too much."""
     size = ctypes.c_ulong()
     if not pdfium_c.FPDFAttachment_GetFile(attachment, None, 0, size) or size.value > MAX_BYTES:
         raise ValueError

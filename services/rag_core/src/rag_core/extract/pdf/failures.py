@@ -1,4 +1,4 @@
-"""Why a PDF cannot be read: the right reason, and what its owner can do."""
+"""Finds why a PDF cannot be read, and what its owner can do."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _PROBED = 20  # pages of an XFA form
 
 
 def opened(path: Path) -> pdfium.PdfDocument:
-    """The PDF. Raises Unreadable."""
+    """Open the PDF. Raises Unreadable."""
     try:
         return pdfium.PdfDocument(path)
     except pdfium.PdfiumError as error:
         data = path.read_bytes()
         text = str(error).lower()
-        # Pdfium tells of the failure before where it knows no reason for this one.
+        # Pdfium reports the previous failure where it knows no reason for this one.
         if ("password" in text or "security" in text) and b"/Encrypt" in data:
             if any(mark in data for mark in _RIGHTS):
                 raise Unreadable(
@@ -48,7 +48,7 @@ def opened(path: Path) -> pdfium.PdfDocument:
 
 
 def checked(document: pdfium.PdfDocument, most: int) -> int:
-    """How many pages it has. Raises Unreadable unless that is between one and the most allowed."""
+    """Return the number of pages. Raises Unreadable unless it is between 1 and `most`."""
     pages = len(document)
     if pages == 0:
         raise Unreadable("no_pages", "the PDF has no pages")
@@ -60,14 +60,14 @@ def checked(document: pdfium.PdfDocument, most: int) -> int:
 
 
 def form(document: pdfium.PdfDocument) -> int:
-    """Which kind of form it is, made ready to be read.
+    """Initialise the document's form and return its kind.
 
-    Raises Unreadable for one that only Adobe's programs show.
+    Raises Unreadable for a form that only Adobe's programs show.
     """
     kind = int(pdfium_c.FPDF_GetFormType(document.raw))
     if kind == pdfium_c.FORMTYPE_NONE:
         return kind
-    # It says that forms of this kind are not shown, which is dealt with here.
+    # It warns that forms of this kind are not shown, which is handled here.
     logging.getLogger("pypdfium2").setLevel(logging.CRITICAL)
     document.init_forms()
     probed = range(min(_PROBED, len(document)))
@@ -95,7 +95,7 @@ def _has_field(document: pdfium.PdfDocument, index: int) -> bool:
 
 
 def nothing(pages: int, readable: int, unreadable: int, pictures: Pictures) -> Unreadable:
-    """The reason why a PDF gave no text."""
+    """Return the reason why a PDF has no text."""
     why = f" ({pictures.missing})" if pictures.missing and pictures.seen else ""
     if unreadable > readable:
         return Unreadable(
@@ -120,7 +120,7 @@ def nothing(pages: int, readable: int, unreadable: int, pictures: Pictures) -> U
 
 
 def _damage(data: bytes) -> Unreadable:
-    """Pdfium says "data format error" for all of these; people need to know which."""
+    """Tell apart the kinds of damage that pdfium all reports as "data format error"."""
     found = {name: rule.search(data) for name, rule in _TREE.items()}
     if found["pages"] and found["none"] and not found["page"]:
         return Unreadable("no_pages", "the PDF has no pages")

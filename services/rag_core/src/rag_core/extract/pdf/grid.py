@@ -1,4 +1,4 @@
-"""Ruled grids among the lines of a page: geometry only, in points."""
+"""Finds ruled grids among the lines of a page: geometry only, in points."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from operator import neg
 
 from rag_core.extract.pdf.rules import Rule, Rules
 
-_SNAP = 3.0  # lines nearer than this are one: no cell is so small
-_MAX_RULES = 400  # in one direction; more are squared paper
+_SNAP = 3.0  # lines closer than this are one: no cell is so small
+_MAX_RULES = 400  # in one direction; more mean squared paper
 _MAX_CELLS = 5_000
 
 Cell = tuple[int, int]
@@ -18,9 +18,9 @@ Cell = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Columns' borders from left to right, rows' borders from top to bottom, and which cells are one.
+    """Column borders from left to right, row borders from top to bottom, and merged cells.
 
-    `owner` has the first (row, column) of the cells that no line parts, for each that is not its own.
+    `owner` maps each cell merged into another one to the first (row, column) of the merged cell.
     """
 
     xs: tuple[float, ...]
@@ -38,7 +38,7 @@ class Grid:
         return len(self.xs) - 1
 
     def cell(self, x: float, y: float) -> Cell | None:
-        """The (row, column) of the cell a point is in, the first of those that are one; None outside."""
+        """Return the (row, column) of the cell at a point, the first one of a merged cell; None outside."""
         column = bisect_right(self.xs, x) - 1
         row = bisect_right(self.ys, -y, key=neg) - 1
         if not (0 <= column < self.columns and 0 <= row < self.rows):
@@ -46,16 +46,16 @@ class Grid:
         return self.owner.get((row, column), (row, column))
 
     def spanning(self) -> set[Cell]:
-        """The first cells of those that are one over several columns."""
+        """Return the first cell of each cell merged over several columns."""
         return {first for cell, first in self.owner.items() if cell[1] != first[1]}
 
     def wide(self, row: int) -> bool:
-        """Whether a row is one cell from the left to the right."""
+        """Whether a row is one cell over the whole width."""
         return all(self.owner.get((row, c), (row, c)) == (row, 0) for c in range(self.columns))
 
 
 def grids(found: Rules) -> list[Grid]:
-    """Every grid of at least two rows and two columns, from the top of the page to its foot."""
+    """Return every grid of at least two rows and two columns, from top to bottom."""
     across, down = _merged(found.across), _merged(found.down)
     if max(len(across), len(down)) > _MAX_RULES:
         return []
@@ -64,7 +64,7 @@ def grids(found: Rules) -> list[Grid]:
 
 
 def _merged(found: Iterable[Rule]) -> list[Rule]:
-    """Pieces of one line put together: cell borders are often drawn cell by cell, and twice."""
+    """Merge the pieces of each line: cell borders are often drawn cell by cell, and twice."""
     lines: list[list[Rule]] = []
     for rule in sorted(found):
         if lines and rule.at - lines[-1][0].at <= _SNAP:
@@ -85,7 +85,7 @@ def _merged(found: Iterable[Rule]) -> list[Rule]:
 
 
 def _connected(across: list[Rule], down: list[Rule]) -> list[tuple[list[Rule], list[Rule]]]:
-    """Lines that touch each other, directly or by others."""
+    """Group the lines that touch each other, directly or through others."""
     left = set(range(len(down)))
     waiting = set(range(len(across)))
     parts = []
@@ -113,7 +113,7 @@ def _touch(across: Rule, down: Rule) -> bool:
 def _grid(across: list[Rule], down: list[Rule]) -> Grid | None:
     if len(across) + len(down) < 3:
         return None  # a cross: two axes
-    # A table without a frame goes as far as its lines do.
+    # A table without a frame extends as far as its lines do.
     xs = _snapped([r.at for r in down] + [min(r.start for r in across), max(r.end for r in across)])
     ys = _snapped([r.at for r in across] + [min(r.start for r in down), max(r.end for r in down)])[::-1]
     rows, columns = len(ys) - 1, len(xs) - 1

@@ -1,4 +1,4 @@
-"""Which lines head what follows: by the outline when the document has one, else by their type."""
+"""Finds headings: by the outline when the document has one, else by their size and weight of type."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NUMBERING = re.compile(
     r"^(?:chapter\s+|appendix\s+)?(?:\d+|[A-Z]\.\d+)(?:\.\d+)*[.:]?\s+|^appendix\s+[A-Z]\s+", re.I
 )
 _LETTERED = re.compile(r"^[A-Z]\s")
-_MOST_LINES = 3  # more lines in one large type are a cover's or a poster's text
+_MOST_LINES = 3  # more lines of large type are the text of a cover or a poster
 _NUMBER = re.compile(r"(?<![\w.])(?:[A-Z]|\d{1,3})(?:\.\d{1,3})+\.?(?=\s)")
 _NEAR = 1.6  # times the usual distance between lines, or the size of type
 _APART = 1.25  # of the usual distance between lines
@@ -40,12 +40,12 @@ def outline(document: pdfium.PdfDocument) -> dict[int, list[tuple[int, str]]]:
 
 
 def key(text: str) -> str:
-    """What an outline's title and the line on its page have in common."""
+    """Normalise a text so that an outline's title and the line on its page are equal."""
     return re.sub(r"[\W_]+", "", _NUMBERING.sub("", text.strip()).lower())
 
 
 def by_outline(lines: list[Line], titles: Sequence[tuple[int, str]]) -> list[Line]:
-    """The page's lines, those that the outline names as headings; what is not one line heads the page.
+    """Return the page's lines with those in the outline as headings; a title that is no line heads the page.
 
     Where an outline says "A Sources", the page may have "Appendix A Sources".
     """
@@ -59,7 +59,7 @@ def by_outline(lines: list[Line], titles: Sequence[tuple[int, str]]) -> list[Lin
 
 
 def learnt(scale: Scale, window: Sequence[list[Line]], start: int) -> Scale:
-    """The scale with the sizes met in a window of pages, of which the first is `start`, counted from 0."""
+    """Return the scale with the sizes in a window of pages; `start` is its first page, counted from 0."""
     return scale.also(
         line.face.size
         for index, lines in enumerate(window, start)
@@ -69,14 +69,14 @@ def learnt(scale: Scale, window: Sequence[list[Line]], start: int) -> Scale:
 
 
 def likely(line: Line, titles: Sequence[tuple[int, str]], scale: Scale | None) -> bool:
-    """Whether a line looks like a heading by itself, wherever it is."""
+    """Whether a line looks like a heading on its own, wherever it is."""
     if scale is not None and line.face is not None and scale.larger(line.face):
         return bool(WORD.search(line.text))
     return bool(titles) and key(line.text) in {key(title) for _, title in titles}
 
 
 def by_type(lines: list[Line], scale: Scale) -> list[Line]:
-    """The page's lines, headings known by size and weight; one over several lines is put together."""
+    """Return the page's lines with headings found by size and weight; one over several lines is joined."""
     usual = _leading(lines)
     found: list[Line] = []
     for run in _runs(lines, scale, usual):
@@ -103,20 +103,20 @@ def _heads(run: list[Line], before: list[Line], scale: Scale, usual: float) -> b
         return False
     if scale.larger(face):
         return True
-    # Bold and no larger: so are terms, ends of declarations and lines of a table. A heading has air above it.
+    # Bold but no larger: so are terms, ends of declarations and table lines. A heading has space above it.
     apart = not before or before[-1].level > 0 or before[-1].y - run[0].y > _APART * usual
     small = next(filter(str.isalpha, text), "").islower()
     return apart and len(run) == 1 and not small and not _NO_TITLE.search(text)
 
 
 def _numbered(text: str) -> int:
-    """How deep the heading's own number says that it is: 2 for "3.1", 0 when it has none."""
+    """Return a heading's depth by its number: 2 for "3.1", 0 when it has none."""
     number = _NUMBER.match(text)
     return min(number.group().rstrip(".").count(".") + 1, MAX_LEVEL) if number else 0
 
 
 def _runs(lines: list[Line], scale: Scale, usual: float) -> Iterator[list[Line]]:
-    """Lines set alike that stand out are one run; any other line is one by itself."""
+    """Group prominent lines of the same type into runs; any other line is a run by itself."""
     run: list[Line] = []
     for line in lines:
         if run and not _goes_on(run[-1], line, scale, usual):
@@ -136,6 +136,6 @@ def _goes_on(above: Line, line: Line, scale: Scale, usual: float) -> bool:
 
 
 def _leading(lines: list[Line]) -> float:
-    """The usual distance from line to line in points; 0 when there is none."""
+    """Return the usual distance between lines in points; 0 when there is none."""
     steps = [a.y - b.y for a, b in pairwise(lines) if a.y > b.y and not b.rows]
     return statistics.median(steps) if steps else 0.0

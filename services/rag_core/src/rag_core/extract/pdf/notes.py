@@ -1,4 +1,4 @@
-"""What is on a page beside its text: fields of forms with their values, and what readers wrote on it."""
+"""What a page has beside its text: form fields with their values, and readers' annotations."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _MARKS = {pdfium_c.FPDF_ANNOT_HIGHLIGHT, pdfium_c.FPDF_ANNOT_UNDERLINE, pdfium_c
 
 @dataclass(slots=True)
 class Beside:
-    """What was found beside a page's text; `files` are the places of annotations with a file."""
+    """What was found beside a page's text; `files` are the indexes of annotations with a file."""
 
     fields: list[str] = field(default_factory=list)
     comments: list[str] = field(default_factory=list)
@@ -56,7 +56,7 @@ class Beside:
 
 
 def beside(page: pdfium.PdfPage, textpage: pdfium.PdfTextPage, form: Any) -> Beside:
-    """All that is beside the text of a page; `form` is pdfium's handle of the form, None without one."""
+    """Return everything beside a page's text; `form` is pdfium's handle of the form, None without one."""
     found = Beside()
     widgets: list[fields.Widget] = []
     for i in range(min(_MOST, pdfium_c.FPDFPage_GetAnnotCount(page.raw))):
@@ -98,7 +98,7 @@ def _comment(annotation: Any, kind: int, textpage: pdfium.PdfTextPage) -> Iterat
 
 
 def _marked(annotation: Any, textpage: pdfium.PdfTextPage) -> str:
-    """The words that are marked."""
+    """Return the highlighted words."""
     corners = pdfium_c.FS_QUADPOINTSF()
     words = []
     for i in range(min(50, pdfium_c.FPDFAnnot_CountAttachmentPoints(annotation))):
@@ -110,7 +110,7 @@ def _marked(annotation: Any, textpage: pdfium.PdfTextPage) -> str:
 
 
 def _drawn(annotation: Any, textpage: pdfium.PdfTextPage) -> str:
-    """The text that an annotation's own drawing shows."""
+    """Return the text in an annotation's own appearance."""
     words = []
     for i in range(min(200, pdfium_c.FPDFAnnot_GetObjectCount(annotation))):
         thing = pdfium_c.FPDFAnnot_GetObject(annotation, i)
@@ -120,5 +120,5 @@ def _drawn(annotation: Any, textpage: pdfium.PdfTextPage) -> str:
 
 
 def value(annotation: Any, key: bytes) -> str:
-    """A string of an annotation's dictionary; empty when there is none."""
+    """Return a string from an annotation's dictionary; empty when there is none."""
     return wide(partial(pdfium_c.FPDFAnnot_GetStringValue, annotation, key))

@@ -1,8 +1,8 @@
-"""Columns that a page draws row by row: their text is read column after column.
+"""Reads columns that a page draws row by row in the right order, column after column.
 
-Most pages draw their text as it is read, and are left alone. Where neighbouring pieces of text keep jumping
-over one gutter, and both its sides are running text, the page is read by where its letters stand.
-A table without lines jumps as well; its cells are short, and begin where a sentence does.
+Most pages draw their text in reading order and are left alone. Where consecutive pieces of text keep jumping
+across one gutter, and both sides are running text, the page is read by the positions of its text. A table
+without lines jumps as well, but its cells are short and rarely begin in the middle of a sentence.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ import pypdfium2.raw as pdfium_c
 from rag_core.extract.pdf.rules import turned
 
 _LEAST = 4  # lines on each side of a gutter
-_GAP = 0.8  # of the height of type; no blank between two words is so wide
+_GAP = 0.8  # of the type's height; no blank between words is so wide
 _NARROW = 9.0  # points; no gutter is narrower
-_SHORT = 40.0  # points; a bullet or a number, no line of a column
-_CROSSING = 0.35  # of a page's pieces; more of them over a gutter, and it is none
-_JUMPS = 0.3  # of the pieces beside a gutter
-_GOING_ON = 0.3  # of a column's lines begin with a small letter
-_LETTERS = 12  # in the middle one of a column's lines
-_AIR = 2.5  # times the usual step from line to line: what is below is another part of the page
+_SHORT = 40.0  # points; a shorter piece is a bullet or a number, not a line of a column
+_CROSSING = 0.35  # of a page's pieces; if more of them cross a gutter, it is none
+_JUMPS = 0.3  # least share of jumps among the pieces beside a gutter
+_GOING_ON = 0.3  # least share of a column's lines that begin with a small letter
+_LETTERS = 12  # in a column's line of median length
+_AIR = 2.5  # times the usual line distance; a larger gap begins another part of the page
 _HYPHENS = "-\u2010\u2011\u00ad\x02\ufffe"
-_MOST_PIECES = 2_000  # on a page; a drawing's labels, not columns
+_MOST_PIECES = 2_000  # on a page; more are the labels of a drawing, not columns
 
 
 @dataclass(slots=True)
 class Piece:
-    """A stretch of text on one line, its place in the page's text, and where it is shown."""
+    """A stretch of text on one line: its place in the page's text, and its position on the page."""
 
     place: int
     text: str
@@ -46,17 +46,17 @@ class Piece:
 
     @property
     def middle(self) -> float:
-        """Half its height."""
+        """The height of its middle on the page."""
         return (self.bottom + self.top) / 2
 
 
 def jumping(textpage: pdfium.PdfTextPage, rotation: int) -> bool:
-    """Whether the text often jumps to the right over a wide blank; cheap, for it is asked of every page."""
+    """Whether the text often jumps to the right over a wide blank; fast, since every page is checked."""
     raw, get = textpage.raw, pdfium_c.FPDFText_GetRect
     left, top, right, bottom = (ctypes.c_double() for _ in range(4))
     jumps = 0
     jumped = False
-    begin = before = math.inf  # where the pieces before begin, without a wide blank, and where they end
+    begin = before = math.inf  # where the current run without a wide blank begins and ends
     sideways, mirrored = rotation in (90, 270), rotation in (90, 180)
     for i in range(pdfium_c.FPDFText_CountRects(raw, 0, -1)):
         get(raw, i, left, top, right, bottom)
@@ -77,7 +77,7 @@ def jumping(textpage: pdfium.PdfTextPage, rotation: int) -> bool:
 
 
 def by_columns(textpage: pdfium.PdfTextPage, text: str, rotation: int) -> list[tuple[int, str]] | None:
-    """The page's lines with their places, column after column; None where the page's own order stands."""
+    """Return the page's lines with their places, column after column; None to keep the page's own order."""
     pieces = _pieces(textpage, text, rotation)
     if len(pieces) > _MOST_PIECES or (parted := _parted(pieces)) is None:
         return None
@@ -94,7 +94,7 @@ def _pieces(textpage: pdfium.PdfTextPage, text: str, rotation: int) -> list[Piec
             continue
         index = pdfium_c.FPDFText_GetCharIndexFromTextIndex(raw, place)
         if not pdfium_c.FPDFText_GetLooseCharBox(raw, index, box):
-            continue  # a mark that pdfium put in
+            continue  # a mark that pdfium inserted
         x1, y1 = turned(rotation, box.left, box.bottom)
         x2, y2 = turned(rotation, box.right, box.top)
         (left, right), (bottom, top) = sorted((x1, x2)), sorted((y1, y2))
@@ -110,7 +110,7 @@ def _pieces(textpage: pdfium.PdfTextPage, text: str, rotation: int) -> list[Piec
 
 
 def _parted(pieces: list[Piece]) -> list[list[Piece]] | None:
-    """The parts of a page in reading order; None when it has no columns drawn row by row."""
+    """Return the parts of a page in reading order; None if it has no columns drawn row by row."""
     gutter = _gutter(pieces)
     if gutter is None:
         return None
@@ -127,7 +127,7 @@ def _parted(pieces: list[Piece]) -> list[list[Piece]] | None:
 
 
 def _gutter(pieces: Sequence[Piece]) -> float | None:
-    """Where the columns part: the place with most lines of running text on its thinner side."""
+    """Return the x of the gutter with most lines of running text on its smaller side."""
     best: tuple[int, float] | None = None
     for x in sorted({round(piece.left) - 0.5 for piece in pieces}):
         left = [p for p in pieces if p.right <= x]
@@ -160,7 +160,7 @@ def _jumps(left: Sequence[Piece], right: Sequence[Piece]) -> bool:
 
 
 def _zones(pieces: Sequence[Piece], gutter: float) -> Iterator[list[Piece]]:
-    """The page from its top to its foot: lines over the whole width, and the columns between them."""
+    """Yield the parts of a page from top to bottom: lines over the whole width, or columns."""
     ordered = sorted(pieces, key=lambda piece: -piece.middle)
     steps = [a.middle - b.middle for a, b in pairwise(ordered) if a.middle - b.middle > 1]
     usual = statistics.median(steps) if steps else 0.0
@@ -178,7 +178,7 @@ def _zones(pieces: Sequence[Piece], gutter: float) -> Iterator[list[Piece]]:
 
 
 def _rows(part: Sequence[Piece]) -> Iterator[list[Piece]]:
-    """A part's pieces line by line, as they follow each other in the page's text."""
+    """Yield a part's pieces line by line, each line in the order of the page's text."""
     row: list[Piece] = []
     for piece in sorted(part, key=lambda piece: -piece.middle):
         if row and row[0].middle - piece.middle > 0.5 * (row[0].top - row[0].bottom):
@@ -190,7 +190,7 @@ def _rows(part: Sequence[Piece]) -> Iterator[list[Piece]]:
 
 
 def _joined(lines: Sequence[list[Piece]]) -> Iterator[tuple[int, str]]:
-    """Place and text of each line; one that ends within a word goes on, parted by pdfium's mark of that."""
+    """Yield place and text of each line; a line ending in a hyphen is joined to the next by pdfium's mark."""
     place, text = -1, ""
     for line in lines:
         here = " ".join(piece.text for piece in line)
@@ -205,7 +205,7 @@ def _joined(lines: Sequence[list[Piece]]) -> Iterator[tuple[int, str]]:
 
 
 def _goes_on(piece: Piece) -> bool:
-    """Whether a line may go on with a sentence: it begins with a small letter, or one that has no size."""
+    """Whether a line may continue a sentence: its first letter is small, or of a script without case."""
     return piece.text[0].islower() or unicodedata.category(piece.text[0]) == "Lo"
 
 

@@ -1,4 +1,4 @@
-"""Lines of a page to blocks: headings, tables, and paragraphs put together again."""
+"""Lines of a page to blocks: headings, tables, and joined paragraphs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _BULLET = re.compile(r"^\s*(?:[\u2022\u25cf\u25aa\u2013*-]|\(?\d{1,3}[.)])\s")
 
 
 def page_blocks(lines: list[Line], number: int) -> Iterator[Block]:
-    """Blocks of the page `number`, whose headings are marked."""
+    """Yield the blocks of page `number`, whose headings are already marked."""
     lengths = [len(line.text) for line in lines if not line.rows]
     full = statistics.quantiles(lengths, n=10)[-1] if len(lengths) > 1 else 80.0
     held: list[str] = []
@@ -31,12 +31,12 @@ def page_blocks(lines: list[Line], number: int) -> Iterator[Block]:
 
 
 def _begins(line: str, above: str, full: float) -> bool:
-    """Whether a paragraph begins with the line."""
+    """Whether the line begins a paragraph."""
     return bool(_BULLET.match(line)) or (len(above) < 0.8 * full and above.endswith((".", "!", "?", ":")))
 
 
 def _joined(lines: list[str], full: float) -> str:
-    """Lines of a paragraph run on; short ones (listings, tables) keep their breaks."""
+    """Join the lines of a paragraph; short ones (listings, tables) keep their line breaks."""
     text = ""
     for i, line in enumerate(lines):
         text += line

@@ -1,4 +1,4 @@
-"""Pages whose text is in pictures: which part of a page is read from how it looks, and what became of it."""
+"""Pages whose text is in pictures: which part of a page is read by OCR, and the outcome."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from rag_core.extract.pictures import (
 )
 
 _FEW_LETTERS = 20
-_STAMP_LETTERS = 250  # what a library or a shop stamps on each scanned page
+_STAMP_LETTERS = 250  # letters that a library or a shop stamps on each scanned page
 _OUTLINES = 30
-_LEAST_SHARE = 0.04  # of the page; a smaller picture is a logo or a sign
+_LEAST_SHARE = 0.04  # of the page; a smaller picture is a logo or an icon
 _MOST_ON_A_PAGE = 8
 
 
 class Pictures:
-    """Reads what pages show in pictures, unless nothing here can, and notes what was not read."""
+    """Reads text in a page's pictures if OCR is available, and records what was not read."""
 
     def __init__(self, recognition: Recognition) -> None:
         self._recognition = recognition
@@ -52,7 +52,7 @@ class Pictures:
         legible: tuple[int, int],
         number: int,
     ) -> list[Line]:
-        """The page's own lines, those in its picture when these are no use, or both in their order."""
+        """Return the page's own lines, those of its picture if its own are unusable, or both in order."""
         images, forms = drawn.get(pdfium_c.FPDF_PAGEOBJ_IMAGE, ()), drawn.get(pdfium_c.FPDF_PAGEOBJ_FORM, ())
         good, bad = legible
         if not images and not forms and bad <= good and good >= _FEW_LETTERS:
@@ -90,16 +90,16 @@ class Pictures:
 
     @property
     def missing(self) -> str:
-        """Why no picture is read; empty when they are."""
+        """Why no picture is read; empty if they are."""
         return self._recognition.missing
 
     @property
     def too_much(self) -> str:
-        """Why a picture was not read that may well show text; empty when there is none."""
+        """Why a picture that probably shows text was not read; empty if there is none."""
         return "" if self.missing else self._outcomes.first(but=WITHOUT_TEXT)
 
     def notes(self) -> Iterator[Note]:
-        """What was read from pictures, and what was not and why."""
+        """Yield what was read from pictures, and what was not and why."""
         yield from self._outcomes.notes()
 
     def _beside(
@@ -110,7 +110,7 @@ class Pictures:
         parts: list[Box],
         number: int,
     ) -> list[Line]:
-        """The page's lines, and among them those in its pictures, each where it is."""
+        """Return the page's lines, with those in its pictures inserted at their places."""
         self.seen += 1
         heights = [height(page, textpage, line) for line in own]
         until = time.monotonic() + self._recognition.page_seconds
@@ -130,7 +130,7 @@ class Pictures:
         return lines
 
     def _seen(self, page: pdfium.PdfPage, number: int, until: float, part: Box | None = None) -> list[Line]:
-        """The lines in the picture of a page, or of a part of it."""
+        """Recognise the lines in the rendered page, or in a part of it."""
         reader = self._recognition.reader
         if reader is None:
             self._outcomes.unread(self._recognition.off, number)
@@ -155,7 +155,7 @@ class Pictures:
         self._outcomes.unread(too_large(*picture.pixels), number)
 
     def _new(self, picture: Picture) -> bool:
-        """Whether a picture is met for the first time; what is on page after page is a letterhead's."""
+        """Whether a picture is new; one repeated on page after page belongs to a letterhead."""
         data = hashlib.sha256()
         for image in picture.images:
             size = pdfium_c.FPDFImageObj_GetImageDataRaw(image, None, 0)
@@ -170,7 +170,7 @@ class Pictures:
 
 
 def legibility(lines: Iterable[Line]) -> tuple[int, int]:
-    """How many characters can be read, and how many a font hides."""
+    """Return how many characters are readable, and how many are not because of their font."""
     good = bad = 0
     for c, times in Counter("".join(line.text for line in lines)).items():
         if c == "\ufffd" or unicodedata.category(c) in {"Co", "Cn", "Cc"}:

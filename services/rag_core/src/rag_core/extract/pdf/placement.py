@@ -1,4 +1,4 @@
-"""Where pictures lie on a page, as it is shown, and which of their parts no text covers."""
+"""Where pictures are on a page as shown, and which of their parts no text covers."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class Picture(NamedTuple):
 
     box: Box
     pixels: tuple[int, int]
-    images: tuple[Any, ...]  # pdfium's; a scan is often cut into strips
+    images: tuple[Any, ...]  # pdfium's objects; a scan is often divided into strips
 
 
 def pictures(page: pdfium.PdfPage, images: Sequence[Any], forms: Sequence[Any]) -> Iterator[Picture]:
-    """The pictures on a page itself, and in the forms placed on it."""
+    """Yield the pictures on a page itself, and in the form objects on it."""
     left_over = [_MOST_OBJECTS]
     for image in images[:_MOST_OBJECTS]:
         yield from _picture(page, image, [])
@@ -50,7 +50,7 @@ def pictures(page: pdfium.PdfPage, images: Sequence[Any], forms: Sequence[Any]) 
 
 
 def merged(found: Sequence[Picture]) -> list[Picture]:
-    """The pictures, strips of the same width that touch each other put together."""
+    """Return the pictures, with adjacent strips of the same width merged."""
     made: list[Picture] = []
     for one in sorted(found, key=lambda p: (round(p.box.left), round(p.box.right), -p.box.top)):
         last = made[-1] if made else None
@@ -84,7 +84,7 @@ def _in_form(page: pdfium.PdfPage, form: Any, matrices: list[Any], left_over: li
 
 
 def _picture(page: pdfium.PdfPage, image: Any, matrices: Sequence[Any]) -> Iterator[Picture]:
-    """The picture, unless nothing of it is on the page."""
+    """Yield the picture, unless it is entirely off the page."""
     left, bottom, right, top = (ctypes.c_float() for _ in range(4))
     if not pdfium_c.FPDFPageObj_GetBounds(image, left, bottom, right, top):
         return
@@ -99,9 +99,9 @@ def _picture(page: pdfium.PdfPage, image: Any, matrices: Sequence[Any]) -> Itera
 
 
 def _shown(page: pdfium.PdfPage, xs: Sequence[float], ys: Sequence[float]) -> Box:
-    """A part of the page where it is shown, cut at the page's edges."""
+    """Return a part of the page as shown, clipped at the page's edges."""
     width, height = page.get_size()
-    fine = 16 if max(width, height) < 100_000 else 1  # pdfium gives whole numbers
+    fine = 16 if max(width, height) < 100_000 else 1  # pdfium returns whole numbers
     x, y = ctypes.c_int(), ctypes.c_int()
     points = []
     for one, other in ((min(xs), min(ys)), (max(xs), max(ys))):
@@ -116,7 +116,7 @@ def _shown(page: pdfium.PdfPage, xs: Sequence[float], ys: Sequence[float]) -> Bo
 
 
 def uncovered(page: pdfium.PdfPage, textpage: pdfium.PdfTextPage, box: Box) -> Iterator[Box]:
-    """The strips of a picture, from its top to its foot, over which there is no line of text."""
+    """Yield the strips of a picture, from top to bottom, that no line of text covers."""
     least = _LEAST_STRIP * page.get_size()[1]
     covered = sorted(
         ((line.bottom, line.top) for line in _texts(page, textpage) if _meet(line, box)), reverse=True
@@ -148,7 +148,7 @@ def _meet(one: Box, other: Box) -> bool:
 
 
 def share(page: pdfium.PdfPage, textpage: pdfium.PdfTextPage, line: Line) -> float:
-    """How high a line of the page's own text stands on the page as it is shown, from 0 to 1."""
+    """Return the height of a line of the page's own text on the page as shown, from 0 to 1."""
     index = pdfium_c.FPDFText_GetCharIndexFromTextIndex(textpage.raw, line.place)
     left, base = ctypes.c_double(), ctypes.c_double()
     pdfium_c.FPDFText_GetCharOrigin(textpage.raw, index, left, base)
@@ -158,7 +158,7 @@ def share(page: pdfium.PdfPage, textpage: pdfium.PdfTextPage, line: Line) -> flo
 
 
 def height(page: pdfium.PdfPage, textpage: pdfium.PdfTextPage, line: Line) -> float | None:
-    """Where a line of the page's own text is, as the page is shown."""
+    """Return the height of a line of the page's own text, in points of the page as shown."""
     if line.place < 0:
         return None
     index = pdfium_c.FPDFText_GetCharIndexFromTextIndex(textpage.raw, line.place)

@@ -1,4 +1,4 @@
-"""One page's lines in reading order, whether from its text or its pictures, and what is beside them."""
+"""Reads one page: its lines in reading order, from its text or its pictures, and what is beside them."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from rag_core.extract.pdf.placement import share
 from rag_core.extract.pdf.rules import objects
 from rag_core.extract.pdf.scale import Scale
 
-_RIM = 3  # lines at the top of a page, and at its foot, where a page number may stand
+_RIM = 3  # lines at the top and at the bottom of a page that may hold a page number
 _RIM_NUMBER = re.compile(r"^(\d{1,5})\s|\s(\d{1,5})$")
-_SAMPLED = 40  # letters on a page; with fewer it is not asked how they are turned
-_WIDE = 1.5  # times the height of a digit; more than a blank between words
+_SAMPLED = 40  # letters on a page; with fewer its rotation is not checked
+_WIDE = 1.5  # times the height of a digit; wider than a blank between words
 _LEADER = re.compile(
     r"[ \u00a0]?(?:\.[ \u00a0]?){5,}|(?: \.){2,} (?=(?:\d{1,5}|[ivxlc]{1,7})$)|[ \u00a0]?\u2026{2,}[ \u00a0]?"
 )
@@ -31,16 +31,16 @@ _LEADER = re.compile(
 
 @dataclass(slots=True)
 class Page:
-    """A page as it was read."""
+    """The result of reading a page."""
 
     lines: list[Line] = field(default_factory=list)
     beside: Beside = field(default_factory=Beside)
-    legible: tuple[int, int] = (0, 0)  # characters that can be read, and that cannot
+    legible: tuple[int, int] = (0, 0)  # readable characters, unreadable ones
     broken: bool = False
 
 
 class Reader:
-    """Reads the pages of a document one by one, and learns its words with a hyphen on the way."""
+    """Reads the pages of a document one by one, and collects its words with a hyphen on the way."""
 
     def __init__(self, document: pdfium.PdfDocument, pictures: Pictures, scale: Scale | None) -> None:
         self._document = document
@@ -50,11 +50,11 @@ class Reader:
         self._form: Any = document.formenv.raw if document.formenv else None
 
     def page(self, index: int) -> Page:
-        """The page counted from 0; with a scale, its lines say how each is set."""
+        """Read the page with this index, from 0; with a scale, its lines have their type."""
         try:
             page = self._document[index]
         except pdfium.PdfiumError:
-            return Page(broken=True)  # the others are still worth having
+            return Page(broken=True)  # the other pages are still useful
         with closing(page), closing(_upright(page)) as textpage:
             drawn = objects(page)
             own = self._own(page, textpage, drawn)
@@ -94,7 +94,7 @@ class Reader:
 
 
 def _upright(page: pdfium.PdfPage) -> pdfium.PdfTextPage:
-    """The page's text, after the page was turned to have it upright: pdfium takes its lines from the left."""
+    """Turn the page so that its text is upright (pdfium reads lines from the left); return the text."""
     textpage = page.get_textpage()
     count = textpage.count_chars()
     sample = {count // 4, count // 2, 3 * count // 4} if count >= _SAMPLED else ()
@@ -107,14 +107,14 @@ def _upright(page: pdfium.PdfPage) -> pdfium.PdfTextPage:
 
 
 def _led(text: str) -> str:
-    """The line with three dots in place of those that lead to its number, which may be a hundred."""
+    """Shorten the dots that lead to a line's number, up to a hundred, to three."""
     if ". ." not in text and "...." not in text and "\u2026" not in text:
         return text
     return _LEADER.sub(" ... ", text).strip()
 
 
 def _apart(line: Line, textpage: pdfium.PdfTextPage) -> tuple[str, ...]:
-    """The numbers at a line's ends that wide blanks part from its words."""
+    """Return the numbers at a line's ends that wide blanks separate from its words."""
     if line.rows:
         return ()
     return tuple(
@@ -125,7 +125,7 @@ def _apart(line: Line, textpage: pdfium.PdfTextPage) -> tuple[str, ...]:
 
 
 def _gap(textpage: pdfium.PdfTextPage, first: int, last: int) -> bool:
-    """Whether a wide blank is between two places of the text: a number, and the word beside it."""
+    """Whether a wide blank is between two places in the text: a number and the word beside it."""
     raw, box = textpage.raw, pdfium_c.FS_RECTF()
     spans: list[tuple[float, float, float]] = []
     for place in range(max(0, first - 1), last + 2):

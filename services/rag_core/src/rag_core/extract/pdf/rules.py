@@ -1,6 +1,6 @@
-"""The straight lines drawn on a page: strokes along its axes, and rectangles so thin that they are lines.
+"""The straight lines drawn on a page: strokes along its axes, and rectangles thin enough to be lines.
 
-Coordinates are points of the page as it is shown, x to the right and y upwards, whatever its /Rotate says.
+Coordinates are points of the page as shown (after its /Rotate), x to the right and y upwards.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
-# A page over these is a map or a drawing: nothing on it is looked for.
+# A page with more is a map or a drawing, and is not searched.
 _MAX_OBJECTS = 20_000
 _MAX_SEGMENTS = 20_000
 _LEAST_PATHS = 3
@@ -24,7 +24,7 @@ Point = tuple[float, float]
 
 
 class Rule(NamedTuple):
-    """A line along an axis: at which y (x for a vertical one), from which x (y) to which."""
+    """A line along an axis: its y (x if vertical), and the x (y) where it starts and ends."""
 
     at: float
     start: float
@@ -39,7 +39,7 @@ class Rules(NamedTuple):
 
 
 def turned(rotation: int, x: float, y: float) -> Point:
-    """Where a point is when its page is turned clockwise by 0, 90, 180 or 270 degrees."""
+    """Return where a point is after its page is rotated clockwise by 0, 90, 180 or 270 degrees."""
     match rotation:
         case 90:
             return y, -x
@@ -52,7 +52,7 @@ def turned(rotation: int, x: float, y: float) -> Point:
 
 
 def objects(page: pdfium.PdfPage) -> dict[int, list[Any]]:
-    """What is drawn on the page, by pdfium's kinds; what is in a form is not looked for."""
+    """Return the objects drawn on the page by pdfium's types, without those in form objects."""
     raw = page.raw
     found: dict[int, list[Any]] = {}
     for i in range(pdfium_c.FPDFPage_CountObjects(raw)):
@@ -62,7 +62,7 @@ def objects(page: pdfium.PdfPage) -> dict[int, list[Any]]:
 
 
 def rules(page: pdfium.PdfPage, drawn: Mapping[int, Sequence[Any]]) -> Rules:
-    """The lines drawn on the page itself; those in forms placed on it are not looked for."""
+    """Return the lines drawn on the page itself, without those in form objects."""
     found = Rules([], [])
     if sum(map(len, drawn.values())) > _MAX_OBJECTS:
         return found
@@ -98,7 +98,7 @@ def _add(found: Rules, start: Point, end: Point) -> None:
 
 
 def _outlines(path: Any, rotation: int) -> Iterator[list[Point]]:
-    """The corners of each part of a path; a curve counts as its end, so that round corners do no harm."""
+    """Yield the corners of each part of a path; a curve counts as its end, so round corners do no harm."""
     matrix = pdfium_c.FS_MATRIX()
     pdfium_c.FPDFPageObj_GetMatrix(path, matrix)
     corners: list[Point] = []

@@ -1,8 +1,8 @@
-"""Running headers, footers and printed page numbers: what stands at the rim of page after page.
+"""Running headers, footers and printed page numbers, which repeat at the top or bottom of page after page.
 
-Only two things run: a line whose very text comes again on neighbouring pages, and a line in which nothing
-changes but a page number that counts along with the pages. Everything else at a page's rim is the page's own:
-totals, dates, numbers of invoices and exhibits. The first of each kind of running line stays in the document.
+Only two kinds of line are running: one whose exact text repeats on neighbouring pages, and one in which only
+a page number changes along with the pages. Everything else at the top or bottom belongs to the page: totals,
+dates, numbers of invoices and exhibits. The first of each kind of running line stays in the document.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from rag_core.extract.pdf.line import Line
 
 _REPEATS = 3
 _HEADER_ROWS = 3  # of a table that is a page's header
-_LEAST_LINES = 5  # on a page; a shorter one has no rim
+_LEAST_LINES = 5  # on a page; a shorter one is not searched
 _LONGEST = 300  # characters of a running line
-_PLACES = 200  # down the page
-_MARGIN = 0.15  # of the page
-_DENSE = 0.75  # of the pages from the first to the last, or of every second one
+_PLACES = 200  # steps from the top of a page to its bottom
+_MARGIN = 0.15  # of the page's height
+_DENSE = 0.75  # least share of the pages from the first to the last, or of every second one
 _WORD = r"(?:page|pages|pg\.?|p\.|sheet|folio|seite|s\.|blatt|p[áa]gina|p[áa]g\.?|strana|стр\.?|第)"
 _ROMAN = re.compile(r"m{0,3}(?:c[md]|d?c{0,3})(?:x[cl]|l?x{0,3})(?:i[xv]|v?i{0,3})", re.I)
-# A number where page numbers are: alone, after "page", after a bar or a dash, or before "of 9" and "/9".
+# A number where page numbers are: alone, after "page", after a bar or a dash, before "of 9" or "/9".
 _AFTER_WORD = re.compile(rf"(?:^|(?<=\W)){_WORD}\s{{0,3}}(\d{{1,5}}|[ivxlcdm]{{1,9}})(?![\da-z])", re.I)
 _AFTER_SIGN = re.compile(r"(?:^|[|\u00b7\u2022\u2013\u2014,]|\s-)\s{0,3}(\d{1,5})(?=\s*(?:$|/\s*\d|of\s+\d))")
 _BEFORE_SIGN = re.compile(r"^(\d{1,5})\s{0,3}(?:[|\u00b7\u2022\u2013\u2014]|-\s)")
@@ -35,7 +35,7 @@ _PURE = re.compile(rf"(?:{_WORD.replace('.', '')})?#(?:(?:of|von|de|sur|di|van|�
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The lines of a page that are its own, and running lines that are met for the first time."""
+    """The lines of a page that are its own, and running lines found for the first time."""
 
     lines: list[Line]
     above: list[Line] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Kept:
 
 
 class Running:
-    """What runs through a document of so many pages, learnt from windows of neighbouring pages."""
+    """The running lines of a document of `pages` pages, learnt from windows of neighbouring pages."""
 
     def __init__(self, pages: int) -> None:
         self._pages = pages
@@ -52,7 +52,7 @@ class Running:
         self.left_out = 0
 
     def learn(self, window: Sequence[list[Line]], first: int) -> None:
-        """Find what runs through a window of pages, of which the first has the number `first`."""
+        """Find the running lines of a window of pages; `first` is the number of its first page."""
         met: dict[str, set[int]] = defaultdict(set)
         counted: set[str] = set()
         shapes: dict[str, set[str]] = defaultdict(set)
@@ -69,12 +69,12 @@ class Running:
         often = {key for key, numbers in met.items() if len(numbers) >= _REPEATS}
         self._running = often & counted
         for texts in shapes.values():
-            # Where lines that differ in their numbers do not all repeat, the numbers are what they tell.
+            # If lines that differ only in their numbers do not all repeat, the numbers are content.
             if texts <= often:
                 self._running |= {one for one in texts if _dense(met[one])}
 
     def without(self, lines: list[Line], number: int, heading: Callable[[Line], bool]) -> Kept:
-        """What page `number` keeps; a line that looks like a `heading` runs only if its very text repeats."""
+        """Return what page `number` keeps; a line like a `heading` is only removed if it repeats exactly."""
         drop: dict[int, str] = {}
         for side, i in _rim(lines):
             keys = [] if heading(lines[i]) else list(self._counting(lines[i], side, number))
@@ -93,22 +93,22 @@ class Running:
         return Kept([line for i, line in enumerate(lines) if i not in drop], above, below)
 
     def _counting(self, line: Line, side: str, number: int) -> Iterator[str]:
-        """The line without its page number, for each that may be one, and how far that is from the real."""
+        """Yield, for each possible page number, the line without it and its offset from the real number."""
         text = _text(line)
         for start, end, worded in _labels(line, text):
             printed, sign = _value(text[start:end])
-            # Years and numbers of tickets count along as well, by chance.
+            # Years and ticket numbers may also increase with the pages, by chance.
             if printed and (worded or sign == "i" or printed <= self._pages):
                 yield f"{_place(side, line)}{text[:start]}#{text[end:]}\0{sign}{number - printed}"
 
 
 def _place(side: str, line: Line) -> str:
-    """Where a line is: what runs is at the same place on each page."""
+    """Return a key for the place of a line: a running line is at the same place on each page."""
     return f"{side}{'' if line.share is None else round(line.share * _PLACES)}:"
 
 
 def _at_margin(line: Line) -> bool:
-    """Whether a line is where headers and footers are; what was read from a picture may be anywhere."""
+    """Whether a line is where headers and footers are; for a line read by OCR the place is unknown."""
     return line.share is None or not _MARGIN < line.share < 1 - _MARGIN
 
 
@@ -117,7 +117,7 @@ def _text(line: Line) -> str:
 
 
 def _rim(lines: Sequence[Line]) -> Iterator[tuple[str, int]]:
-    """(side, place) of the lines that a page begins and ends with, at most three each."""
+    """Yield (side, index) of the lines that a page begins and ends with, at most three each."""
     if len(lines) < _LEAST_LINES:
         return
     deep = min(3, (len(lines) - 1) // 2)
@@ -128,7 +128,7 @@ def _rim(lines: Sequence[Line]) -> Iterator[tuple[str, int]]:
 
 
 def _labels(line: Line, text: str) -> Iterator[tuple[int, int, bool]]:
-    """Where the numbers stand that may be page numbers, and whether a word says that they are."""
+    """Yield the start and end of each possible page number, and whether a word such as "page" precedes it."""
     seen: set[int] = set()
     for rule in (_AFTER_WORD, _ALONE, _AFTER_SIGN, _BEFORE_SIGN, _OF_ALL):
         if (found := rule.search(text)) and found.start(1) not in seen:
@@ -141,7 +141,7 @@ def _labels(line: Line, text: str) -> Iterator[tuple[int, int, bool]]:
 
 
 def _value(label: str) -> tuple[int, str]:
-    """What a page number says, and its kind; 0 when it is none."""
+    """Return a page number's value and its kind; 0 when it is none."""
     if label.isdecimal():
         return int(label), "1"
     if not _ROMAN.fullmatch(label):
@@ -152,11 +152,11 @@ def _value(label: str) -> tuple[int, str]:
 
 
 def _page_number(key: str) -> bool:
-    """Whether a running line says nothing but the page's number."""
+    """Whether a running line contains nothing but the page number."""
     return bool(_PURE.fullmatch(re.sub(r"[^\w#]+", "", key.partition("\0")[0])))
 
 
 def _dense(numbers: set[int]) -> bool:
-    """Whether pages follow each other, or every second one does: a word that comes now and then is text."""
+    """Whether the pages are consecutive, or every second one: a line that repeats now and then is text."""
     step = 2 if len({number % 2 for number in numbers}) == 1 else 1
     return len(numbers) >= _DENSE * ((max(numbers) - min(numbers)) // step + 1)

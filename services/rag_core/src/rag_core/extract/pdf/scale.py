@@ -1,7 +1,7 @@
-"""The sizes of type a document is set in: what is running text, and what stands out over it.
+"""The sizes of type in a document: that of running text, and those of headings.
 
-A document without outline is looked through before it is read: some dozens of pages from its beginning to its
-end tell the size of its running text and of its headings, so that headings have their level from the first.
+A document without outline is sampled before it is read: a few dozen pages from beginning to end show the
+sizes of its running text and of its headings, so that each heading's level is known from the first page on.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from rag_core.extract.pdf import typeface
 from rag_core.extract.pdf.line import WORD, Face, places
 
 _SAMPLE = 24  # pages, up to twice as many
-_LARGER = 1.06  # from 10 to 10.6 points: less is the same size set by another program
+_LARGER = 1.06  # 10.6 points against 10: a smaller difference is the same size set by another program
 _SAME = 1.03
 MAX_LEVEL = 6
 _LONGEST = 200  # characters; no heading is longer
-_MOST = 0.85  # of a line's letters; a footnote's mark and a formula in a heading are set otherwise
-_COVER = 3  # times less on it than on a usual page
+_MOST = 0.85  # of a line's letters; a footnote mark or a formula in a heading has another type
+_COVER = 3  # a cover has this many times less text than a usual page
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How running text is set, and the sizes of headings in points, the largest first.
+    """The type of running text, and the sizes of headings in points, the largest first.
 
-    A cover's sizes are its own: a title set once in 24 points does not put all chapters one level down.
+    A cover's sizes do not count: a title set once in 24 points must not put all chapters one level down.
     """
 
     body: Face
@@ -40,7 +40,7 @@ class Scale:
     cover: bool = False  # whether the first page is one
 
     def also(self, sizes: Iterable[float]) -> Scale:
-        """The scale with more sizes of headings; those of running text and below are passed over."""
+        """Return the scale with more sizes of headings; those not larger than running text are ignored."""
         known: list[float] = []
         for size in sorted({*self.sizes, *sizes}, reverse=True):
             if self.larger(Face(size, False)) and (not known or known[-1] > _SAME * size):
@@ -48,21 +48,21 @@ class Scale:
         return replace(self, sizes=tuple(known))
 
     def larger(self, face: Face) -> bool:
-        """Whether letters are visibly larger than running text; never where the sample has no text."""
+        """Whether letters are visibly larger than running text; False if the sample has no text."""
         return 0 < _LARGER * self.body.size <= face.size
 
     def stands_out(self, face: Face) -> bool:
-        """Whether letters are set as a heading may be: larger, or bold where running text is not."""
+        """Whether the type may be a heading's: larger, or bold where running text is not."""
         return self.larger(face) or (face.bold and not self.body.bold and face.size * _SAME >= self.body.size)
 
     def level(self, face: Face) -> int:
-        """A heading's depth from 1; those no larger than running text are below all others."""
+        """Return a heading's depth from 1; headings no larger than running text are below all others."""
         if not self.larger(face):
             return min(len(self.sizes) + 1, MAX_LEVEL)
         return min(sum(size > _SAME * face.size for size in self.sizes) + 1, MAX_LEVEL)
 
     def face(self, textpage: pdfium.PdfTextPage, index: int, raw: str) -> Face:
-        """How a whole line is set that begins at pdfium's `index`; as running text when it is mixed."""
+        """Return the type of the line beginning at pdfium's `index`; that of running text if it is mixed."""
         first = typeface.face(textpage, index)
         if not self.stands_out(first) or len(raw) > _LONGEST:
             return first if len(raw) <= _LONGEST else self.body
@@ -73,7 +73,7 @@ class Scale:
 
 
 def sampled(document: pdfium.PdfDocument) -> Generator[Pulse, None, Scale]:
-    """Looks pages through, with a sign of life for each; returns the document's scale."""
+    """Sample the pages, with a Pulse for each; returns the document's scale."""
     pages = len(document)
     seen: dict[int, Counter[tuple[Face, Face]]] = {}
     for index in range(0, pages, max(1, pages // _SAMPLE)):
@@ -95,7 +95,7 @@ def sampled(document: pdfium.PdfDocument) -> Generator[Pulse, None, Scale]:
 
 
 def _ends(document: pdfium.PdfDocument, index: int) -> Counter[tuple[Face, Face]]:
-    """How many characters of a page are in lines that begin and end how."""
+    """Count the characters of a page by the types that their line begins and ends with."""
     found: Counter[tuple[Face, Face]] = Counter()
     try:
         page = document[index]

@@ -1,4 +1,4 @@
-"""Ruled tables of a page: which cell each letter is in, so that no word is read twice and none is lost."""
+"""Ruled tables of a page: assigns each letter to a cell, so that no word is read twice or lost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rag_core.extract.pdf.line import Line
 from rag_core.extract.pdf.rules import rules, turned
 
 _LEAST_ROWS = 2
-_LEAST_FILLED = 0.3  # of the cells; a chart's grid is empty
+_LEAST_FILLED = 0.3  # of the cells; the grid of a chart is nearly empty
 _LARGEST_CELL = 0.5  # of the page; a larger one is the page's frame
 _TITLE_LINES = 3  # in a cell over several columns
 _SAME_BORDER = 3.0  # points
@@ -24,14 +24,14 @@ _SAME_BORDER = 3.0  # points
 
 @dataclass(slots=True)
 class _Filling:
-    """A grid, the lines of text in its cells, and the places of its letters in the page's text."""
+    """A grid, the lines of text in its cells, and the positions of its letters in the page's text."""
 
     grid: Grid
     cells: dict[Cell, list[CellLine]] = field(default_factory=dict)
     places: list[int] = field(default_factory=list)
 
     def add(self, cell: Cell, letter: str, y: float, *, goes_on: bool) -> None:
-        """Put a letter into a cell; unless it goes on after the last one, it may begin a line there."""
+        """Add a letter to a cell; unless it continues the last one, it may begin a line there."""
         lines = self.cells.setdefault(cell, [])
         if goes_on and lines:
             lines[-1].text += letter
@@ -44,9 +44,9 @@ class _Filling:
 def found(
     page: pdfium.PdfPage, textpage: pdfium.PdfTextPage, text: str, drawn: Mapping[int, Sequence[Any]]
 ) -> tuple[list[tuple[int, Line]], str]:
-    """Tables with the place of their first letter in the page's text, and the text without theirs.
+    """Return tables with the position of their first letter in the page's text, and the text without them.
 
-    The text keeps its length: a letter in a table becomes the end of a line.
+    The text keeps its length: each letter in a table is replaced by a line end.
     """
     size = page.get_size()
     ruled = [grid for grid in grids(rules(page, drawn)) if _largest(grid) < _LARGEST_CELL * size[0] * size[1]]
@@ -64,7 +64,7 @@ def found(
 
 
 def continued(above: Line | None, lines: list[Line]) -> None:
-    """Give a table that goes on from the page before, where `above` is the last line, its head again."""
+    """Repeat the head of a table that continues from the previous page, whose last line is `above`."""
     first = lines[0] if lines else None
     if not (above and first and above.rows and first.rows and len(above.columns) == len(first.columns)):
         return
@@ -87,7 +87,7 @@ def _filled(textpage: pdfium.PdfTextPage, text: str, ruled: Sequence[Grid], rota
     before: tuple[_Filling, Cell] | None = None
     goes_on = False
     for place, letter in enumerate(text):
-        # Blanks and ends of lines, many added by pdfium, lie nowhere: they belong to the letter before.
+        # Blanks and line ends, many added by pdfium, have no position: they belong to the letter before.
         if letter.isspace():
             goes_on = goes_on and letter not in "\r\n"
         else:
@@ -108,7 +108,7 @@ def _filled(textpage: pdfium.PdfTextPage, text: str, ruled: Sequence[Grid], rota
 
 
 def _lines(one: _Filling) -> list[Line]:
-    """The table, after its title when that is a row over its whole width; none when it is no table."""
+    """Return the table, after its title if that is a row over the whole width; empty if it is no table."""
     grid, cells = one.grid, one.cells
     if len({row for row, _ in cells}) < 2 or len({column for _, column in cells}) < 2:
         return []

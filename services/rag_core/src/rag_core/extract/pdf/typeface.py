@@ -1,4 +1,4 @@
-"""How letters are set, asked of pdfium letter by letter; a few letters of a line say enough."""
+"""The type of letters, read from pdfium letter by letter; a few letters of a line suffice."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from rag_core.extract.pdf.line import Face
 _NAME_BYTES = 128
 _FORCED_BOLD = 1 << 18  # a flag of the font's descriptor
 _BOLD_WEIGHT = 650
-# Many fonts say nothing useful about their weight but in their name: Arial-BoldMT, CMBX12, SFBX1095.
+# Many fonts reveal their weight only in their name: Arial-BoldMT, CMBX12, SFBX1095.
 _BOLD_NAME = re.compile(r"bold|black|heavy|demi|(?:^|\+)(?:cm|sf|ec|lm)b|-bd", re.I)
 
 
 def face(textpage: pdfium.PdfTextPage, index: int) -> Face:
-    """How the character at pdfium's `index` is set; size 0 when it does not stand upright, as in a stamp."""
+    """Return the type of the character at pdfium's `index`; size 0 if it is not upright, as in a stamp."""
     raw = textpage.raw
     matrix = pdfium_c.FS_MATRIX()
     if not pdfium_c.FPDFText_GetMatrix(raw, index, matrix) or abs(matrix.c) > abs(matrix.d):
@@ -29,7 +29,7 @@ def face(textpage: pdfium.PdfTextPage, index: int) -> Face:
 
 
 def height(textpage: pdfium.PdfTextPage, index: int) -> float:
-    """The base line of the character at pdfium's `index`, in points over the page's foot."""
+    """Return the base line of the character at pdfium's `index`, in points above the bottom of the page."""
     x, y = ctypes.c_double(), ctypes.c_double()
     pdfium_c.FPDFText_GetCharOrigin(textpage.raw, index, x, y)
     return y.value

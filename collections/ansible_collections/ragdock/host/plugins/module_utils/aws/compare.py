@@ -11,7 +11,7 @@ SURPLUS = "is no longer wanted"
 
 
 def normal(value: Any) -> Any:
-    """One form for what AWS writes in several: order of lists, a list of one, numbers as text."""
+    """Normalize what AWS writes in several forms: order of lists, a list of one, numbers as text."""
     if isinstance(value, Mapping):
         return {str(key): normal(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set)):
@@ -27,13 +27,13 @@ def _say(value: Any) -> str:
 
 
 def differences(have: Mapping[str, Any] | None, want: Mapping[str, Any]) -> list[str]:
-    """What must change for HAVE to be as WANT: one line for each property, none when nothing."""
+    """What must change for HAVE to match WANT, one line per property; empty if nothing must."""
     if have is None:
         return [ABSENT]
     lines = []
     for name, wanted in want.items():
         if name == "names":
-            # Others beside them are not this deployment's to judge.
+            # Additional names do not concern this deployment.
             lacking = sorted(set(wanted) - set(have.get(name) or ()))
             lines += [f"{name}: without {', '.join(lacking)}"] if lacking else []
             continue
@@ -56,5 +56,5 @@ def compare(
 def surplus(
     existing: Mapping[str, Mapping[str, Any] | None], wanted: Mapping[str, Any], optional: Iterable[str]
 ) -> list[str]:
-    """Of what a deployment may have or not: what it has and no longer wants."""
+    """The optional resources that exist and are no longer wanted."""
     return sorted(name for name in optional if existing.get(name) is not None and name not in wanted)

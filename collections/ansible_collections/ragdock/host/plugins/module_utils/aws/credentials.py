@@ -1,4 +1,4 @@
-"""Whose credentials these are, and whether every module can work with them in this region."""
+"""Checks the credentials: whose they are, and whether every module can use them in this region."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ with suppress(ImportError):
 
 ATTEMPTS = 3
 EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
-# What a region answers that the account has not enabled, as it does to wrong credentials.
+# Error codes of a region that the account has not enabled; wrong credentials give the same ones.
 UNKNOWN_THERE = ("AuthFailure", "InvalidClientTokenId", "UnrecognizedClientException")
-# Where every account's region list can be asked for.
+# A region in which every account can list its regions.
 FIRST_REGION = "us-east-1"
 PARTITION = "aws"
 
@@ -40,7 +40,7 @@ def session_of(region: str) -> Any:
 
 
 def _one_kind() -> None:
-    """The collections' modules refuse a profile beside keys; boto3 would silently choose the profile."""
+    """Refuse a profile beside keys, as the collections' modules do; boto3 would silently use the profile."""
     profile = os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE")
     keys = [name for name in ("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY") if os.environ.get(name)]
     if profile and keys:
@@ -53,7 +53,7 @@ def _one_kind() -> None:
 
 
 def _no_code(session: Any) -> None:
-    """A profile that asks for a code of an MFA device would ask in every module, where nobody can answer."""
+    """Refuse a profile that needs an MFA code: every module would ask for it, and nobody could answer."""
     known = session._session.full_config.get("profiles", {})
     name: str | None = session.profile_name
     seen: set[str] = set()
@@ -72,7 +72,7 @@ def _no_code(session: Any) -> None:
 
 
 def _in_partition(session: Any, region: str) -> None:
-    """Is there such a region, and is it one of those that names in policies are written for?"""
+    """Refuse a region that does not exist, or whose partition is not the one in our policies' ARNs."""
     known = {
         name: part
         for part in session.get_available_partitions()
@@ -92,7 +92,7 @@ def _in_partition(session: Any, region: str) -> None:
 
 
 def account_of(session: Any, wanted: str) -> tuple[str, str]:
-    """The account of the credentials, and the name (ARN) of who has them.
+    """The account of the credentials, and the ARN of their user or role.
 
     Raises RefusalError, which says what is wrong.
     """
@@ -132,7 +132,7 @@ def account_of(session: Any, wanted: str) -> tuple[str, str]:
 
 
 def _enabled(session: Any) -> None:
-    """Has the account enabled this region? One that it has not knows none of its credentials."""
+    """Refuse a region that the account has not enabled: it would reject all of the account's credentials."""
     region = session.region_name
     ec2 = session.client("ec2", region_name=FIRST_REGION, config=quick(ATTEMPTS))
     try:

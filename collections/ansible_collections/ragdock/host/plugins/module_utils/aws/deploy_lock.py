@@ -1,4 +1,4 @@
-"""One changing run at a time for each deployment: a lock in the Parameter Store."""
+"""A lock in the Parameter Store, so that only one run at a time changes a deployment."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MOST_FILES = 4096
 
 
 def run_process(start: psutil.Process) -> psutil.Process:
-    """The ansible-playbook that START belongs to: the outermost one above it; itself when there is none."""
+    """The outermost ansible-playbook process above START; START itself if there is none."""
     owner = start
     for process in start.parents():
         if any("ansible-playbook" in word for word in process.cmdline()):
@@ -40,7 +40,7 @@ def run_process(start: psutil.Process) -> psutil.Process:
 
 
 def myself(verb: str) -> dict[str, Any]:
-    """The holder as it is written into the lock."""
+    """This run as a holder, in the form that is written into the lock."""
     process = run_process(psutil.Process())
     return {
         "who": getpass.getuser(),
@@ -53,12 +53,12 @@ def myself(verb: str) -> dict[str, Any]:
 
 
 def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Do two holders name the same run?"""
+    """Whether two holders are the same run."""
     return all(one.get(key) == other.get(key) for key in ("machine", "pid", "started"))
 
 
 def dead(holder: dict[str, Any], machine: str) -> bool:
-    """Whether the holder is a run of this machine whose process has ended (or whose number was reused)."""
+    """Whether the holder is a run on this machine whose process has ended (or whose id was reused)."""
     if holder.get("machine") != machine:
         return False
     try:
@@ -68,14 +68,14 @@ def dead(holder: dict[str, Any], machine: str) -> bool:
 
 
 def describe(holder: dict[str, Any]) -> str:
-    """A holder in words."""
+    """Describe a holder."""
     return "'{verb}' of {who} on {machine} (process {pid}, since {since})".format(
         **{key: holder.get(key, "?") for key in ("verb", "who", "machine", "pid", "since")}
     )
 
 
 def refusal(holder: dict[str, Any], machine: str) -> str:
-    """Why the lock is not given, and what to do."""
+    """Explain why the lock is refused, and what to do."""
     first = f"Another run works on this deployment: {describe(holder)}."
     if holder.get("machine") == machine:
         return f"{first} Wait for it to end, or stop it. Nothing was changed."
@@ -98,7 +98,7 @@ class Lock:
 
     @classmethod
     def connect(cls, name: str, region: str | None = None, endpoint_url: str | None = None) -> Lock:
-        """The lock of this name, by this process's settings where nothing else is given."""
+        """Connect to the lock of this name; defaults come from this process's AWS settings."""
         return cls(clients(region=region, endpoint_url=endpoint_url)("ssm"), name)
 
     def holder(self) -> dict[str, Any] | None:
@@ -131,16 +131,16 @@ class Lock:
 
 
 def may_take(holder: dict[str, Any], me: dict[str, Any], take_from_other: bool) -> bool:
-    """Whether its lock may be taken from a holder: a dead one, or that of another machine when told so."""
+    """Whether the lock may be taken from its holder: a dead one, or on request one on another machine."""
     return dead(holder, me["machine"]) or (take_from_other and holder.get("machine") != me["machine"])
 
 
 def take(lock: Lock, me: dict[str, Any], take_from_other: bool) -> dict[str, Any]:
     """Take the lock, or return the reason why not.
 
-    A lock that cannot be created and is not found either has a name that AWS keeps busy after a deletion, or
-    is so new that it is not found yet. Both pass, so it is tried again; only a lock whose holder was read is
-    ever removed.
+    If a lock can be neither created nor found, AWS still blocks its name after a deletion, or it is so new
+    that it is not visible yet. Both pass, so this tries again; only a lock whose holder was read is ever
+    removed.
     """
     taken: dict[str, Any] = {}
     until = time.monotonic() + BUSY_SECONDS
@@ -148,8 +148,8 @@ def take(lock: Lock, me: dict[str, Any], take_from_other: bool) -> dict[str, Any
         if lock.create(me):
             if not taken:
                 return {"held": True}
-            # Two runs may have found the same dead holder: by now the later one has removed
-            # the earlier one's lock.
+            # Two runs may have found the same dead holder. After this pause, the later one has
+            # removed the earlier one's lock, and the check below sees that.
             time.sleep(SETTLE_SECONDS)
         holder = lock.holder()
         if holder and same(holder, me):
@@ -189,11 +189,11 @@ def free_at_the_end(lock: Lock, me: dict[str, Any]) -> None:
 def watch(lock: Lock, me: dict[str, Any]) -> None:
     """Leave a process behind that frees the lock when the run has ended.
 
-    In a session of its own, so that Ctrl-C and a closed terminal do not reach it, and with none of
-    the run's files open, so nothing waits for it.
+    It has a session of its own, so that Ctrl-C and a closed terminal do not reach it, and none of
+    the run's files open, so that nothing waits for it.
     """
     if child := os.fork():
-        # It ends as soon as its child is detached.
+        # This child ends as soon as its own child is detached.
         os.waitpid(child, 0)
         return
     os.setsid()

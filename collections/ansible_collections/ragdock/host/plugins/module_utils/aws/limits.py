@@ -11,7 +11,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.aws.session import qu
 with suppress(ImportError):
     from botocore.exceptions import BotoCoreError, ClientError
 
-# The free plan is asked about in one region only.
+# The only region that answers questions about the free plan.
 PLAN_REGION = "us-east-1"
 ALIVE = ["pending", "running"]
 # The quota of vCPUs for a type: by the first letter of its family.
@@ -43,7 +43,7 @@ class Quota(NamedTuple):
 
 
 def _limit(quotas: Any, service: str, code: str) -> float | None:
-    """The account's limit; None when AWS does not say, or not to these credentials."""
+    """The account's limit; None if AWS does not report it, or not to these credentials."""
     try:
         return float(quotas.get_service_quota(ServiceCode=service, QuotaCode=code)["Quota"]["Value"])
     except (BotoCoreError, ClientError):
@@ -70,7 +70,7 @@ def _running(ec2: Any, families: str) -> int:
 
 
 def quotas_of(client: Any, name: str, kinds: list[dict[str, Any]]) -> list[Quota]:
-    """What the deployment still takes of each limited kind, and what the account has left of it.
+    """For each limited kind, what the deployment still needs and what the account has left.
 
     KINDS are the types of the hosts that are yet to be launched.
     """
@@ -93,7 +93,7 @@ def quotas_of(client: Any, name: str, kinds: list[dict[str, Any]]) -> list[Quota
 
 
 def assert_room(quotas: list[Quota], region: str) -> None:
-    """Refuse a run that a quota would end half-way."""
+    """Refuse a run that would fail half-way because of a quota."""
     full = [
         f"This account has no room for this deployment in {region}: {one.what}, {one.figure}. Remove one "
         "that is not used, or ask AWS for more: aws service-quotas request-service-quota-increase --region "

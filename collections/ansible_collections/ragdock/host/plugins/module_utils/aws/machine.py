@@ -13,12 +13,12 @@ with suppress(ImportError):
 
 ARCHITECTURE = "x86_64"
 SETTING = "ragdock_instance_type"
-# Whose cards the model host has a driver for.
+# The maker of the graphics cards for which the model host has a driver.
 CARDS = "NVIDIA"
 
 
 def type_of(ec2: Any, kind: str, region: str, setting: str = SETTING) -> dict[str, Any]:
-    """What AWS says of the instance type, which must be x86_64 and show its disks by their ids."""
+    """AWS's description of the instance type, which must be x86_64 and expose its disks by their ids."""
     try:
         answer = ec2.describe_instance_types(InstanceTypes=[kind])["InstanceTypes"]
     except ClientError as error:
@@ -44,7 +44,7 @@ def type_of(ec2: Any, kind: str, region: str, setting: str = SETTING) -> dict[st
 
 
 def needed_mib(limits: dict[str, Any], reserve_mib: int) -> int:
-    """What the stack and the host itself need."""
+    """MiB that the stack and the host itself need."""
     return sum(int(value) for value in limits.values()) + reserve_mib
 
 

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 Found: TypeAlias = "dict[str, Any] | None"
 ALIVE = ["pending", "running", "stopping", "stopped"]
-# The tag that tells the model host, and what belongs to it, from the main host, which has none.
+# Tag of the model host and of what belongs to it; the main host does not have it.
 HOST_TAG = "ragdock:host"
 MODELS = "models"
 
@@ -17,12 +17,12 @@ def tags_of(resource: dict[str, Any], key: str = "Tags") -> dict[str, str]:
 
 
 def of_host(resources: list[dict[str, Any]], which: str = "") -> list[dict[str, Any]]:
-    """Those of the main host, or of another one."""
+    """The resources of the main host, or of the host WHICH."""
     return [one for one in resources if tags_of(one).get(HOST_TAG, "") == which]
 
 
 def only(resources: list[dict[str, Any]], what: str) -> dict[str, Any] | None:
-    """The one resource, or none; two would make every later step a guess."""
+    """The one resource, or None. Refuses several, since every later step would have to guess."""
     if len(resources) > 1:
         ids = ", ".join(
             sorted(str(value) for item in resources for key, value in item.items() if key.endswith("Id"))
@@ -34,7 +34,7 @@ def only(resources: list[dict[str, Any]], what: str) -> dict[str, Any] | None:
 
 
 def _id(resource: Found, key: str) -> str:
-    """The id of what is there; of what is not, a word that no id equals."""
+    """The id of a resource; for a missing one, a word that is never an id."""
     return str(resource[key]) if resource else "absent"
 
 
@@ -131,7 +131,7 @@ def network(ec2: Any, name: str) -> dict[str, Found]:
 
 
 def host(ec2: Any, name: str) -> dict[str, Found]:
-    """Instance, data volume, and the address's way to the instance."""
+    """Instance, data volume, and the association of the address with the instance."""
     mine = [{"Name": "tag:ragdock:name", "Values": [name]}]
     found: dict[str, Found] = dict.fromkeys(("instance", "data_volume", "ingress"))
     instance = found["instance"] = instance_of(ec2, name)
@@ -160,7 +160,7 @@ def host(ec2: Any, name: str) -> dict[str, Found]:
 
 
 def _modification(ec2: Any, volume: str) -> dict[str, Any]:
-    """Whether the last change of the volume is still going on, during which it cannot be changed again."""
+    """Whether the last change of the volume is in progress; until it ends, AWS allows no other change."""
     filters = [{"Name": "volume-id", "Values": [volume]}]
     changes = ec2.describe_volumes_modifications(Filters=filters)["VolumesModifications"]
     going_on = [one for one in changes if one["ModificationState"] in ("modifying", "optimizing")]

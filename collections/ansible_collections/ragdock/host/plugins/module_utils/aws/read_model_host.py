@@ -31,7 +31,7 @@ RESOURCES = (
 def role_names(name: str) -> tuple[str, str]:
     """The role of the model host, and the one that starts and stops it.
 
-    A deployment's name has no underscore, so no deployment's own role is called like this.
+    A deployment's name has no underscore, so these never clash with another deployment's role.
     """
     return f"ragdock-{name}_models-host", f"ragdock-{name}_hours-host"
 
@@ -42,7 +42,7 @@ def schedule_names(name: str) -> dict[str, str]:
 
 
 def model_host(client: Any, name: str, *, wanted: bool) -> dict[str, Found]:
-    """Everything of the model host. Without one that is wanted or there, only EC2 is asked."""
+    """Everything of the model host. If none is wanted and none exists, only EC2 is queried."""
     found: dict[str, Found] = dict.fromkeys(RESOURCES)
     ec2 = client("ec2")
     groups = of_host(ec2.describe_security_groups(Filters=_mine(name))["SecurityGroups"], MODELS)
@@ -62,7 +62,7 @@ def model_host(client: Any, name: str, *, wanted: bool) -> dict[str, Found]:
 
 
 def hours(scheduler: Any, name: str, instance: str) -> dict[str, Found]:
-    """The two schedules, and whether each is this instance's."""
+    """The two schedules, and whether each one is for this instance."""
     found: dict[str, Found] = {}
     for key, called in schedule_names(name).items():
         answer = or_none(scheduler.get_schedule, ("ResourceNotFoundException",), Name=called)
@@ -83,7 +83,7 @@ def _mine(name: str) -> list[dict[str, Any]]:
 
 
 def _names(ec2: Any, group: dict[str, Any]) -> dict[str, str]:
-    """Id -> name of the security groups of the network: rules name them by id, which no setting knows."""
+    """Id -> name of the network's security groups: rules refer to groups by id, which no setting knows."""
     network = [{"Name": "vpc-id", "Values": [group["VpcId"]]}]
     listed = ec2.describe_security_groups(Filters=network)["SecurityGroups"]
     return {one["GroupId"]: one["GroupName"] for one in listed}

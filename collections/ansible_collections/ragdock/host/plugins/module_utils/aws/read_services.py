@@ -15,7 +15,7 @@ Found: TypeAlias = "dict[str, Any] | None"
 
 
 def or_none(call: Any, missing: tuple[str, ...], **arguments: Any) -> Any:
-    """What the call answers, or None when AWS reports that it does not exist."""
+    """The result of the call, or None when AWS reports that the resource does not exist."""
     try:
         return call(**arguments)
     except ClientError as error:
@@ -77,7 +77,7 @@ def registry(ecr: Any, prefix: str, services: list[str]) -> dict[str, Found]:
 
 
 def storage(s3: Any, bucket: str) -> dict[str, Found]:
-    """The backup bucket and the rules by which old versions leave it."""
+    """The backup bucket and its lifecycle rules for old versions."""
     found: dict[str, Found] = {"bucket": None, "bucket_lifecycle": None}
     if not bucket or or_none(s3.head_bucket, ("404", "NoSuchBucket"), Bucket=bucket) is None:
         return found
@@ -159,7 +159,7 @@ def observability(sns: Any, cloudwatch: Any, name: str, instance: str) -> dict[s
 
 
 def alarms_of(found: Mapping[str, Found], name: str) -> list[str]:
-    """The alarms among FOUND that deployment NAME has made: somebody else's may begin with its name too."""
+    """The alarms in FOUND that deployment NAME made; other alarms may begin with its name too."""
     return [
         key
         for key, one in found.items()

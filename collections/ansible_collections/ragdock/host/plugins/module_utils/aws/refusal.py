@@ -1,4 +1,4 @@
-"""Why a run must not start, and AWS's codes of errors."""
+"""Why a run must not start, and AWS's error codes."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ class RefusalError(Exception):
 
 
 def code_of(error: Exception) -> str:
-    """AWS's code of an error, or its class's name."""
+    """AWS's error code, or the name of the exception's class."""
     return str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else type(error).__name__

@@ -13,14 +13,14 @@ with suppress(ImportError):
 
 
 def quick(attempts: int = 4) -> Config:
-    """Not to wait for ever for what answers within a second."""
+    """A configuration with short timeouts, for services that usually answer within a second."""
     return Config(connect_timeout=5, read_timeout=30, retries={"max_attempts": attempts, "mode": "standard"})
 
 
 def clients(
     attempts: int = 4, region: str | None = None, endpoint_url: str | None = None
 ) -> Callable[[str], Any]:
-    """Makes a client of a service; by the settings of this process where nothing else is given."""
+    """Return a function that makes a service's client; defaults come from this process's settings."""
     session = boto3.session.Session(region_name=region)
 
     def client(service: str) -> Any:
@@ -36,7 +36,8 @@ def clients(
 def host_client(service: str, region: str, endpoint_url: str, config: Config | None = None) -> Any:
     """A client with the rights of this host's role."""
     session = botocore.session.Session()
-    # By default the role is requested once, for one second: on a busy host it would seem to be missing.
+    # By default the role is requested once, with a timeout of one second: on a busy host it would seem
+    # to be missing.
     session.set_config_variable("metadata_service_timeout", 10)
     session.set_config_variable("metadata_service_num_attempts", 4)
     return boto3.session.Session(botocore_session=session, region_name=region).client(

@@ -1,4 +1,4 @@
-"""What carries SSH to the host: the AWS CLI and its Session Manager plugin, on the operator's machine."""
+"""Checks the programs that carry SSH to the host: the AWS CLI and its Session Manager plugin."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 CLI = "aws"
 PLUGIN = "session-manager-plugin"
 SECONDS = 60
-# Who has the programs elsewhere says so by a setting.
+# Advice for programs that are installed elsewhere.
 ELSEWHERE = "or set ragdock_aws_cli_folder to the folder that has it"
 CLI_PAGE = "https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html"
 PLUGIN_PAGE = (
@@ -21,7 +21,7 @@ WHY = "The host opens no port for SSH: they carry Ansible's connections."
 
 
 def version(program: str, path: str) -> str:
-    """What a program prints when it is asked for its version; empty when it is missing or does not run."""
+    """The version that a program prints; empty if it is missing or does not run."""
     try:
         done = subprocess.run(
             [program, "--version"],
@@ -37,7 +37,7 @@ def version(program: str, path: str) -> str:
 
 
 def problems(folder: str) -> list[str]:
-    """One sentence for each program of the folder, or else of PATH, that cannot carry a session."""
+    """One sentence for each program, in the folder or else in PATH, that cannot be used for a session."""
     path = os.pathsep.join(filter(None, (folder, os.environ.get("PATH", ""))))
     cli, missing = version(CLI, path), []
     said = re.match(r"aws-cli/(\d+)\.", cli)

@@ -1,4 +1,4 @@
-"""Backups in a repository: what one is, and which one a word means."""
+"""Backups in a repository: how to identify and how to select one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 ID = re.compile(r"^\d{8}T\d{6}Z\Z")
 # A backup dated later than this is from a clock that was wrong.
 CLOCK_SLACK = dt.timedelta(minutes=10)
-# What was uploaded and not yet compared with its source carries this tag, and does not count.
+# Tag of an upload that was not yet compared with its source and does not count.
 UNPROVEN = "state:unproven"
 
 
@@ -29,11 +29,11 @@ class Backup:
 
     @property
     def counts(self) -> bool:
-        """Whether it was compared with its source; a run that was killed before leaves one that was not."""
+        """Whether it was compared with its source. A run killed before that leaves one that was not."""
         return UNPROVEN not in self.tags
 
     def future(self, now: dt.datetime) -> bool:
-        """Whether it was dated by a clock that was wrong."""
+        """Whether its date is in the future, because the clock was wrong."""
         return self.time > now + CLOCK_SLACK
 
 
@@ -70,11 +70,11 @@ def last_drills(drills: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def choose(backups: Sequence[Backup], requested: str, now: dt.datetime) -> Backup | None:
-    """The backup that a word means: `latest`, an id, the beginning of restic's own id, or a time.
+    """Select a backup by `latest`, an id, the beginning of restic's own id, or a time.
 
-    A time means the newest backup that is not later; an id that the policy has removed means none, not
-    the one before. One dated in the future is never the latest: it was made while the clock was wrong,
-    and is had by its id.
+    A time selects the newest backup that is not later. An id that the policy has removed selects none, not
+    the one before. A backup dated in the future is never the latest, since the clock was wrong when it was
+    made; it is selected by its id.
     """
     by_time = sorted(backups, key=lambda one: (one.time, one.id), reverse=True)
     honest = [one for one in by_time if not one.future(now)]

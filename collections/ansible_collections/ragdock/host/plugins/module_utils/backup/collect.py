@@ -32,25 +32,25 @@ Json = dict[str, Any]
 SECURITY = ("roles.yml", "roles_mapping.yml")
 TIMEOUT_SECONDS = 10.0
 MIB = 1 << 20
-# Locks, indices and what pruning rewrites, on a disk that only the repository uses.
+# Room for locks, indices and what pruning rewrites, on a disk that only the repository uses.
 OWN_MIB = 64
 Free = Callable[[Path], int]
 
 
 def state_of(path: Path) -> list[int]:
-    """What changes when a file's content does; not its ctime, which a second name changes too."""
+    """Attributes that change with a file's content; not its ctime, which a hard link changes too."""
     found = path.stat()
     return [found.st_size, found.st_mtime_ns, found.st_ino]
 
 
 def fresh_work(paths: BackupPaths) -> None:
-    """An empty work directory; what a killed run left is gone."""
+    """Create an empty work directory; remove what a killed run left."""
     clear_work(paths)
     paths.work.mkdir(mode=0o700)
 
 
 def clear_work(paths: BackupPaths) -> None:
-    """Nothing of a backup is left but the backup."""
+    """Remove everything that a backup used, except the backup itself."""
     shutil.rmtree(paths.work, ignore_errors=True)
     release(paths)
 
@@ -88,7 +88,7 @@ def _unwritten(path: Path) -> Iterator[None]:
 
 
 def copy_analytics(paths: BackupPaths) -> None:
-    """All CSV files, while the writer cannot rotate them."""
+    """Copy all CSV files while the writer cannot rotate them."""
     target = paths.work / "analytics"
     target.mkdir(mode=0o700)
     with contextlib.ExitStack() as locks:
@@ -99,7 +99,7 @@ def copy_analytics(paths: BackupPaths) -> None:
 
 
 def linked(path: Path) -> BackupError:
-    """A container writes to this directory as itself; by a link, root would read for it."""
+    """The error for a symbolic link in a container's directory, where root would read the target for it."""
     return BackupError(
         f"{path} is a symbolic link to {path.readlink()}. No service makes links there: someone took "
         "the container over, or made it by hand. Nothing was read of it; find out, then remove it."
@@ -107,7 +107,7 @@ def linked(path: Path) -> BackupError:
 
 
 def copy_file(source: Path, target: Path) -> None:
-    """A copy with its times, of the file itself and never of what it links to."""
+    """Copy a file with its times; never follow a link."""
     try:
         descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW)
     except OSError as error:
@@ -122,7 +122,7 @@ def copy_file(source: Path, target: Path) -> None:
 
 
 def copy_release(paths: BackupPaths) -> Release:
-    """The release that serves, with its record; and the rights of OpenSearch's users."""
+    """Copy the current release with its record, and the rights of OpenSearch's users."""
     release = Store(paths.root).current()
     if release is None:
         raise BackupError("No release serves on this host: there is nothing to back up. Run site.yml first.")
@@ -153,7 +153,7 @@ def secret_versions(settings: Settings) -> dict[str, int]:
 
 
 def write_secrets(paths: BackupPaths, versions: Mapping[str, int]) -> None:
-    """Which version each secret had: enough to know whether it was rotated since, of no use to a thief."""
+    """Record each secret's version: enough to see whether it was rotated since, useless to a thief."""
     text = json.dumps(versions, indent=1, sort_keys=True) + "\n"
     (paths.work / "secrets.json").write_text(text, encoding="utf-8")
 
@@ -165,12 +165,12 @@ class Files:
         self._paths = paths
         self._memory = Memory(paths, "files")
         self.entries: list[Json] = []
-        # Path in the backup -> its second name, and its state there.
+        # Path in the backup -> the file that was read (for a document, its hard link), and its state.
         self.held: dict[str, tuple[Path, list[int]]] = {}
         self.read_bytes = 0
 
     def collect(self) -> None:
-        """Hash the copies, and of the documents those that changed since the last backup."""
+        """Hash the copies, and the documents that changed since the last backup."""
         known = self._memory.values
         kept: Json = {}
         for held in documents(self._paths.held):
@@ -227,7 +227,7 @@ def room_needed(paths: BackupPaths, new_segments: int) -> tuple[int, int]:
 
 
 def folder_of(location: str) -> Path | None:
-    """The directory whose disk a repository at a path uses; None for one elsewhere or missing."""
+    """The directory of a repository on a disk of this host; None for one that is elsewhere or missing."""
     path = Path(location)
     found = (one for one in (path, path.parent) if location.startswith("/") and one.is_dir())
     return next(found, None)

@@ -26,7 +26,7 @@ Json = dict[str, Any]
 USER = "ragdock_backup"
 SCOPE_SECONDS = 30.0
 OF_INDEX = "index-"
-# Every failure that a message of ours explains.
+# Every failure that has a message of ours.
 KNOWN = (
     EngineError, LedgerError, ManifestError, OSError, ResticError, SearchError, UnreachableError,
     sqlite3.Error,
@@ -114,7 +114,7 @@ class BackupPaths:
 
     @property
     def held(self) -> Path:
-        """Second names of the documents while a backup is made, on the same file system."""
+        """Hard links to the documents while a backup is made, on the same file system."""
         return self.base / "documents"
 
     @property
@@ -170,19 +170,19 @@ class Memory:
 
     @staticmethod
     def of_index(paths: BackupPaths, identity: str) -> Memory:
-        """What was read of an index, by the identity that OpenSearch gave it."""
+        """What earlier backups read of an index, by the id that OpenSearch gave it."""
         return Memory(paths, f"{OF_INDEX}{identity}")
 
     @staticmethod
     def forget_indices(paths: BackupPaths, but: Iterable[str]) -> None:
-        """Forget other indices: one that was rebuilt or removed never returns under the same identity."""
+        """Forget all other indices: one that was rebuilt or removed never returns with the same id."""
         kept = {f"{OF_INDEX}{identity}.json" for identity in but}
         for path in paths.base.glob(f"{OF_INDEX}*.json"):
             if path.name not in kept:
                 path.unlink()
 
     def save(self, **values: Any) -> None:
-        """Replace some of it, by rename."""
+        """Update some values; the file is replaced by rename."""
         self.values |= values
         beside = self.path.with_suffix(".new")
         with beside.open("w", encoding="utf-8") as out:
@@ -196,8 +196,8 @@ class Memory:
 def gentle(settings: Settings) -> None:
     """Give this process and its children a lower priority than the services that answer questions.
 
-    Niceness counts only among the processes of one control group, and each container has its own: so
-    systemd gives us one too, with the least share of the processors.
+    Niceness counts only among the processes of one control group, and each container has its own. So
+    systemd puts this process into one too, with the smallest share of the processors.
     Raises BackupError when systemd refuses.
     """
     os.nice(settings.niceness)
@@ -251,7 +251,7 @@ HELP = {
 
 
 def advice(error: Exception, settings: Settings) -> str:
-    """What went wrong, and what to do, in an operator's words."""
+    """Explain to an operator what went wrong and what to do."""
     text = str(error)
     if isinstance(error, ResticError):
         what = f"The backup repository {settings.location} cannot be used: {text}."
@@ -267,7 +267,7 @@ def advice(error: Exception, settings: Settings) -> str:
 
 
 def what_stands(memory: Memory, now: float | None = None) -> str:
-    """What an operator still has after a failure."""
+    """Describe what an operator still has after a failure."""
     last = memory.values.get("last")
     if not last:
         return "There is no whole backup yet. The service answers as before."

@@ -1,7 +1,7 @@
-"""Documents at the backup's point in time: each gets a second name, so a later deletion loses nothing.
+"""Documents at the backup's point in time: each gets a hard link, so a later deletion loses nothing.
 
-A second name (hard link) costs almost no space or time, and has the document's own content.
-restic sees these in the place of the documents, so their paths in a backup are those on the host.
+A hard link costs almost no space or time, and has the document's own content. restic sees the
+links in place of the documents, so their paths in a backup are those on the host.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ def _inside(folder: Path) -> _Inside:
 
 
 def release(paths: BackupPaths) -> None:
-    """Remove the second names, and with them documents that were deleted in the meantime."""
+    """Remove the hard links, and with them documents that were deleted in the meantime."""
     shutil.rmtree(paths.held, ignore_errors=True)
 
 
 def hold(paths: BackupPaths) -> None:
-    """Every document that is there now has a second name, and nothing else has one.
+    """Link every document that exists now, and remove all other links.
 
     A second call only reads each directory, so the time without writes is short.
     """
@@ -76,7 +76,7 @@ def _hold(folder: Path, beside: Path) -> None:
             path.unlink()
     for path, inode in expected.files.items():
         if had.files.get(beside / path.name) != inode:
-            # Deleted between the two, so it is not in the backup.
+            # Deleted since the directory was read, so it is not in the backup.
             with contextlib.suppress(FileNotFoundError):
                 os.link(path, beside / path.name)
     for path in expected.folders:
@@ -86,7 +86,7 @@ def _hold(folder: Path, beside: Path) -> None:
 
 
 def _same_rights(expected: os.stat_result, beside: Path) -> None:
-    """A restore gives directories their owner and mode back from here."""
+    """Copy a directory's owner, mode and times, which a restore applies again."""
     found = beside.stat()
     if (found.st_uid, found.st_gid) != (expected.st_uid, expected.st_gid):
         os.chown(beside, expected.st_uid, expected.st_gid)
@@ -97,9 +97,9 @@ def _same_rights(expected: os.stat_result, beside: Path) -> None:
 
 
 def in_their_place(paths: BackupPaths) -> tuple[str, ...]:
-    """The prefix of a command that sees these documents in place of the live ones; no other process does.
+    """A prefix for a command that has to see these links in place of the live documents.
 
-    The mount is in a name space of the command's own and goes with it, however it ends.
+    The mount is in the command's own mount namespace: no other process sees it, and it ends with the command.
     """
     script = 'mount --bind "$0" "$1" && shift && exec "$@"'
     private = ("unshare", "--mount", "--propagation", "private")

@@ -1,8 +1,8 @@
 """What a backup contains, as JSON: made from the source, compared with what was restored.
 
 index checksum   sha256 over the lines "<_id> <sha256 of the document>", sorted
-golden queries   the best hits by number of words found; ties by document and place. Unlike BM25's,
-                 this order depends on the documents alone, not on what else was once in the index.
+golden queries   the best hits by number of words found; ties by document and ordinal. Unlike BM25's,
+                 this order depends only on the documents, not on what else was once in the index.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def checksum(hashes: Mapping[str, str]) -> str:
 
 
 def document_hashes(search: Search, pit: str) -> dict[str, str]:
-    """Id -> content hash of every document of a frozen view, all read."""
+    """Read every document of a frozen view; return id -> content hash."""
     return {hit["_id"]: content_hash(hit["_source"]) for hit in search.documents(pit)}
 
 
@@ -67,10 +67,10 @@ def _read_some(search: Search, pit: str, names: Sequence[str]) -> dict[str, str]
 def remembered_hashes(
     search: Search, pit: str, known: Mapping[str, Known], again: Callable[[str], bool]
 ) -> dict[str, Known]:
-    """The same without reading again what was not written since it was `known`: effort follows change.
+    """Id -> state and content hash of every document; reads only those written since they were `known`.
 
-    What is new is read twice, and of the rest what `again` chooses is read once more: a document that
-    differs although nothing wrote it is a fault of the source, and a backup of it does not count.
+    New documents are read twice, and of the others those that `again` selects are read once more. A document
+    that differs although nothing wrote it is a fault of the source, and a backup of it does not count.
     """
     states = {
         hit["_id"]: (int(hit["_primary_term"]), int(hit["_seq_no"]))
@@ -103,7 +103,7 @@ def describe_index(search: Search, index: str, aliases: Sequence[str], hashes: M
 
 
 def read_index(search: Search, index: str, aliases: Sequence[str] = ()) -> Json:
-    """The same for a restored index, with every document read."""
+    """Describe a restored index; reads every document."""
     search.refresh(index)
     with search.frozen(index) as pit:
         return describe_index(search, index, aliases, document_hashes(search, pit))
@@ -113,7 +113,7 @@ def read_index(search: Search, index: str, aliases: Sequence[str] = ()) -> Json:
 
 
 def golden_body(query: str) -> Json:
-    """The search behind a golden query: each of its words counts one."""
+    """The search body of a golden query: each word found scores one."""
     words = list(dict.fromkeys(query.split()))[: 2 * GOLDEN_WORDS]
     return {
         "size": GOLDEN_HITS,
@@ -225,7 +225,7 @@ def compare_indices(manifest: Mapping[str, Any], found: Mapping[str, Json]) -> l
 
 
 def compare_golden(manifest: Mapping[str, Any], search: Search, index: str) -> list[str]:
-    """Golden queries that find something else now."""
+    """Golden queries whose hits differ now."""
     wrong = []
     for one in manifest["golden"]:
         hits = golden_hits(search, one["query"], index=index)

@@ -1,7 +1,7 @@
 """Pause the worker, so that nothing is written while a view of its work is taken.
 
-A frozen worker must never stay frozen, whatever becomes of us: before it is stopped, a timer of
-systemd is set that resumes it.
+A paused worker must never stay paused, even if this process is killed: before the pause, a systemd
+timer is set that resumes it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def _ids(run: Run, project: str, *filters: str) -> list[str]:
 
 
 def let_go(run: Run, project: str) -> list[str]:
-    """Resume workers that an earlier run left paused; their ids."""
+    """Resume workers that an earlier run left paused; return their ids."""
     stuck = _ids(run, project, "status=paused")
     if stuck:
         code, _unused, err = run(["docker", "unpause", *stuck])

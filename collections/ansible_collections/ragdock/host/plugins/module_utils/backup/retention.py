@@ -1,7 +1,8 @@
 """Object Lock counts from when a file was stored, so locks of files that a kept backup needs are extended.
 
-restic stores the same content once, so the newest backup may need a file of last year. Without this such
-a file could be destroyed, and every backup that needs it, while all that is new is locked.
+restic stores the same content once, so the newest backup may need a file from last year. Without the
+extension, such a file could be destroyed, and with it every backup that needs it, although all new files
+are locked.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ AT_ONCE = 8
 
 
 def in_use(s3: Any, bucket: str, prefix: str) -> dict[str, float]:
-    """Every file of the repository, and when it was stored; locks of restic's come and go."""
+    """Every file of the repository and when it was stored; without restic's own locks, which come and go."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/")
     return {
         one["Key"]: one["LastModified"].timestamp()
@@ -49,7 +50,7 @@ def due(stored: Mapping[str, float], until: Mapping[str, float], days: int, now:
 
 
 def lock(s3: Any, bucket: str, keys: list[str], until: float) -> None:
-    """Lock the present version of each of these for longer."""
+    """Extend the lock of the current version of each of these files."""
     retention = {"Mode": "GOVERNANCE", "RetainUntilDate": dt.datetime.fromtimestamp(until, dt.UTC)}
 
     def one(key: str) -> None:
@@ -60,12 +61,12 @@ def lock(s3: Any, bucket: str, keys: list[str], until: float) -> None:
 
 
 def renew(settings: Settings, now: float, s3: Any = None) -> int:
-    """Extend the locks that are due; the number of files."""
+    """Extend the locks that are due; return the number of files."""
     _unused, bucket, prefix = in_s3(settings.location)
     if not settings.lock_days or not bucket:
         return 0
     memory = Memory(BackupPaths(settings.root), "retention")
-    # With other days than now, what was stored then is locked for less than we would think.
+    # If the setting changed, earlier files may be locked for less time than `due` assumes: extend them all.
     known = memory.values.get("until", {}) if memory.values.get("days") == settings.lock_days else None
     try:
         s3 = s3 or host_client("s3", settings.region, settings.endpoint_url)

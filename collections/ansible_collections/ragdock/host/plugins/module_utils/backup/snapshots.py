@@ -18,7 +18,7 @@ REPOSITORY = "ragdock"
 # Where the container sees /opt/ragdock/snapshots: path.repo of its configuration.
 PLACE = "/snapshots"
 PREFIX = "backup-"
-# A shard before these stages has not started: its content is not fixed yet.
+# A shard in one of these stages has not started: its content is not fixed yet.
 UNDECIDED = ("INIT", "NONE")
 
 
@@ -39,10 +39,10 @@ class Search(OpenSearch):
         return {name: sorted(one.get("aliases", {})) for name, one in sorted(found.items())}
 
     def serving(self, pattern: str) -> dict[str, list[str]]:
-        """The same for indices behind an alias: those that a backup contains.
+        """Index -> its aliases, of the indices that have one: those that a backup contains.
 
-        An index behind no alias is a copy that a restore keeps here for its undoing, or one that the worker
-        is filling and would fill again from the documents.
+        An index without an alias is a copy that a restore keeps so that it can be undone, or one that the
+        worker is filling and can fill again from the documents.
         """
         return {name: aliases for name, aliases in self.indices(pattern).items() if aliases}
 
@@ -52,15 +52,15 @@ class Search(OpenSearch):
         return dict(next(iter(found.values()))["mappings"].get("_meta", {}))
 
     def refresh(self, index: str) -> None:
-        """What was written can be found."""
+        """Make everything written searchable."""
         self.ask("POST", f"/{index}/_refresh", seconds=SLOW_SECONDS)
 
     def identity(self, index: str) -> str:
-        """What a new index of the same name would not have."""
+        """The index's UUID, which differs from that of a new index with the same name."""
         return str(self.ask("GET", f"/{index}/_stats/docs")["indices"][index]["uuid"])
 
     def version(self) -> str:
-        """Of OpenSearch."""
+        """The version of OpenSearch."""
         return str(self.ask("GET", "/")["version"]["number"])
 
     def sequence(self, index: str) -> tuple[int, ...]:
@@ -95,13 +95,13 @@ class Search(OpenSearch):
         try:
             yield str(pit)
         finally:
-            # A view that outlives us costs disk until it ends by itself.
+            # A view that cannot be closed uses disk space until it expires.
             with contextlib.suppress(SearchError):
                 self.ask("DELETE", "/_search/point_in_time", {"pit_id": [pit]})
 
     def hits(self, body: Json, *, pit: str = "", index: str = "") -> list[Json]:
         """The hits of one search, in a frozen view or in an index."""
-        # The index's own pipeline fuses hybrid searches; these are none.
+        # The index's own pipeline fuses hybrid searches; these searches are not hybrid.
         if pit:
             found = self.ask(
                 "POST",
@@ -132,7 +132,7 @@ class Search(OpenSearch):
     # --- snapshots -------------------------------------------------------------------------------
 
     def register(self, repository: str = REPOSITORY, place: str = PLACE, *, dry: bool = False) -> bool:
-        """The repository is there, and the node can write to it; whether it had to be made."""
+        """Make sure that the repository exists and is writable; return whether it had to be made."""
         body = {"type": "fs", "settings": {"location": place, "compress": "true"}}
         found = self.ask("GET", f"/_snapshot/{repository}", absent={}).get(repository, {})
         same = found.get("type") == "fs" and found.get("settings") == body["settings"]
@@ -179,11 +179,11 @@ class Search(OpenSearch):
         return ended or (bool(stages) and not set(stages) & set(UNDECIDED))
 
     def outcome(self, name: str, repository: str = REPOSITORY) -> Json:
-        """What came of a snapshot: state, shards, failures."""
+        """The result of a snapshot: state, shards, failures."""
         return dict(self.ask("GET", f"/_snapshot/{repository}/{name}", seconds=SLOW_SECONDS)["snapshots"][0])
 
     def finished(self, name: str, seconds: float, repository: str = REPOSITORY) -> Json:
-        """Wait for the end of a snapshot; it counts only when it is whole."""
+        """Wait for the end of a snapshot; raise unless it is complete."""
         end = time.monotonic() + seconds
         while (found := self.outcome(name, repository))["state"] == "IN_PROGRESS":
             if time.monotonic() > end:
@@ -198,11 +198,11 @@ class Search(OpenSearch):
         return found
 
     def forget(self, name: str, repository: str = REPOSITORY) -> None:
-        """Delete a snapshot, or stop the one that is being made; nothing to delete is fine."""
+        """Delete a snapshot, or stop the one that is being made; a missing one is not an error."""
         self.ask("DELETE", f"/_snapshot/{repository}/{name}", seconds=SLOW_SECONDS, absent={})
 
     def tidy(self, repository: str = REPOSITORY) -> int:
-        """Remove what no snapshot needs; the bytes that were freed."""
+        """Remove what no snapshot needs; return the number of bytes freed."""
         found = self.ask("POST", f"/_snapshot/{repository}/_cleanup", seconds=SLOW_SECONDS)
         return int(found.get("results", {}).get("deleted_bytes", 0))
 
@@ -233,7 +233,7 @@ class Search(OpenSearch):
 
 
 def until(good: Callable[[], bool], seconds: float, pause: float = 0.1) -> bool:
-    """Wait for something; whether it came."""
+    """Wait until GOOD returns true; return whether it did."""
     end = time.monotonic() + seconds
     while not good():
         if time.monotonic() > end:

@@ -1,4 +1,4 @@
-"""Everything goes to the repository, and what arrived is compared with what was sent."""
+"""Uploads a backup to the repository and compares what arrived with what was sent."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.restic import Reposit
 def upload(
     repository: Repository, settings: Settings, name: str, release: str, full: bool
 ) -> tuple[str, dict[str, Any]]:
-    """Store what becomes a backup after it is compared; restic's id of it, and figures."""
+    """Upload the files, which become a backup once compared; return restic's id and figures."""
     paths = BackupPaths(settings.root)
     tags = ["--tag", f"backup:{name}", "--tag", f"release:{release}", "--tag", UNPROVEN]
     saved = [str(path) for path in (paths.snapshots, paths.raw, paths.work)]
@@ -31,7 +31,7 @@ def upload(
         *tags,
         "--exclude",
         UNFINISHED,
-        # A second name that comes and goes changes it, and nothing else of a document.
+        # Adding or removing a hard link changes only a document's ctime.
         "--ignore-ctime",
         *(["--force"] if full else []),
     ]

@@ -32,7 +32,7 @@ class Ownership:
 
     @classmethod
     def requested(cls, entry: dict[str, Any]) -> Ownership:
-        """Resolve names to numbers; a number needs no account behind it."""
+        """Resolve names to numbers; a number needs no account."""
         owner, group = entry["owner"], entry["group"]
         try:
             uid = int(owner) if owner.isdigit() else pwd.getpwnam(owner).pw_uid
@@ -103,7 +103,7 @@ def replace(path: Path, content: bytes, ownership: Ownership) -> None:
 
 
 def unified(path: Path, before: str, after: str) -> str:
-    """Text for --diff."""
+    """A unified diff for --diff."""
     lines = difflib.unified_diff(
         before.splitlines(True), after.splitlines(True), f"{path} (before)", f"{path} (after)"
     )
@@ -127,7 +127,7 @@ class HostFiles:
         absent: list[str],
         checks: list[list[str]],
     ) -> None:
-        """Make all of it true, then check the whole. Raises FilesError."""
+        """Apply all of it, then run the checks. Raises FilesError."""
         try:
             for entry in directories:
                 self.directory(entry)
@@ -207,7 +207,7 @@ class HostFiles:
             )
 
     def check(self, commands: list[list[str]]) -> None:
-        """Check the whole; roll everything back when that fails."""
+        """Run the checks; roll everything back when one fails."""
         if self.module.check_mode or not self.changed:
             return
         for command in commands:

@@ -6,7 +6,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.apt import apt_get, u
 from ansible_collections.ragdock.host.plugins.module_utils.commands import Changes, Commands
 
 INSTALLED = "installed"
-# For another apt (the first boot's, a nightly upgrade's) to end.
+# Time for another apt (of the first boot or a nightly upgrade) to end.
 LOCK_SECONDS = 300.0
 
 
@@ -17,18 +17,18 @@ def parse_installed(output: str) -> set[str]:
 
 
 def present(module: Commands) -> set[str]:
-    """Every package that dpkg calls installed."""
+    """Every package that dpkg lists as installed."""
     query = ["dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status}\n"]
     _code, out, _err = module.run_command(query)
     return parse_installed(out)
 
 
 def install(module: Changes, names: list[str]) -> list[str]:
-    """Install what is missing and say so; raises AptError.
+    """Install what is missing and return the changes. Raises AptError.
 
-    apt is started only then: dpkg answers within hundredths of a second. The package lists are fetched
-    first, so that the newest security update is what is installed. A package that is there keeps its version;
-    upgrading is another playbook's work.
+    apt runs only if something is missing: dpkg answers within hundredths of a second. The package lists are
+    fetched first, so that the newest security update is installed. An installed package keeps its version;
+    another playbook upgrades packages.
     """
     if not names:
         return []

@@ -88,7 +88,7 @@ class HostServices:
         self.actions = actions
 
     def systemctl(self, *words: str) -> str:
-        """Run systemctl; its failure is this module's."""
+        """Run systemctl; raise ServicesError if it fails."""
         code, out, err = self.module.run_command(["systemctl", *words])
         if code:
             raise ServicesError(f"`systemctl {' '.join(words)}` failed: {(err or out).strip()}.")
@@ -145,7 +145,7 @@ class HostServices:
             self.refresh(entry, unit)
 
     def enable(self, entry: dict[str, Any], unit: Unit) -> None:
-        """Have it started at boot, or not."""
+        """Enable or disable its start at boot."""
         if entry["enabled"] and unit.file not in ENABLED_ENOUGH:
             if unit.file == "masked":
                 self.act("unmask", entry["name"], "it was masked")
@@ -154,7 +154,7 @@ class HostServices:
             self.act("disable", entry["name"], "it must not start at boot")
 
     def refresh(self, entry: dict[str, Any], unit: Unit) -> None:
-        """Have a running unit read what changed since."""
+        """Restart or reload a running unit if what it reads has changed since it started."""
         reason = newer(entry["reads"], unit.since)
         if reason:
             self.act(entry["on_change"], entry["name"], reason)

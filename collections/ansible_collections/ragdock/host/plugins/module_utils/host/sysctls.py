@@ -58,7 +58,7 @@ def render(exact: dict[str, str], at_least: dict[str, str]) -> str:
 
 
 def apply(module: Changes, path: str, exact: dict[str, Any], at_least: dict[str, Any]) -> list[str]:
-    """Change what differs, in the running kernel and in the file for the next boot, and say so.
+    """Change what differs, in the running kernel and in the file for the next boot; return the changes.
 
     The running kernel is compared, not the file. Raises SysctlError.
     """

@@ -126,14 +126,14 @@ class DataVolume:
         self.grow()
 
     def command(self, *argv: str, meaning: str) -> str:
-        """Run a program; its failure is this module's."""
+        """Run a program; raise VolumeError if it fails."""
         code, out, err = self.module.run_command(list(argv))
         if code:
             raise VolumeError(f"{meaning}: `{' '.join(argv)}` failed: {(err or out).strip()}.")
         return str(out)
 
     def act(self, what: str, *argv: str) -> None:
-        """Do it, say it; in check mode only say it."""
+        """Run a program and report it; in check mode only report it."""
         self.actions.append(what)
         if argv and not self.module.check_mode:
             self.command(*argv, meaning=f"Not done: {what}")
@@ -229,7 +229,7 @@ class DataVolume:
             )
 
     def protect(self, *, mounted: bool) -> None:
-        """Make the directory under the mount immutable, where the root file system knows how to."""
+        """Make the directory under the mount immutable, where the root file system supports that."""
         directory = Path(self.path)
         if not directory.is_dir():
             self.actions.append(f"make {self.path}")

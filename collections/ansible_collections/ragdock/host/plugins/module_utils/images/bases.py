@@ -1,8 +1,8 @@
 """Base images: what a Dockerfile starts from, and the digest that each is pinned to.
 
-A Dockerfile names its base in an argument (ARG PYTHON_IMAGE=python:3.13-slim@sha256:...). Where the
-Dockerfile knows no digest, the one of the first build is written to a lock file and used from then on.
-A machine without Docker Hub has an image of that name that was built there: it has no digest to pin.
+A Dockerfile names its base in an argument (ARG PYTHON_IMAGE=python:3.13-slim@sha256:...). If the
+Dockerfile has no digest, the one of the first build is written to a lock file and used from then on.
+On a machine without access to Docker Hub, an image of that name was built there and has no digest to pin.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from ansible_collections.ragdock.host.plugins.module_utils.images.build import B
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import write_atomically
 
 ARGUMENT = re.compile(r"^ARG\s+(\w+_IMAGE)=(\S+)\s*$", re.MULTILINE)
-# Carried by an image that was built from a recipe under an upstream image's name. Engines that keep images in
+# Label of an image that was built from a recipe under an upstream image's name. Engines that keep images in
 # containerd give such an image a digest too, but one that no registry knows.
 RECIPE_LABEL = "ragdock.recipe"
 _SHAPE = (
     f'{{{{json .Created}}}} {{{{json (index .Config.Labels "{RECIPE_LABEL}")}}}} {{{{json .RepoDigests}}}}'
 )
-# How registries say that they do not have it; anything else (no network, no right) leaves it open.
+# Messages of registries that do not have an image; other errors (no network, no permission) prove nothing.
 GONE = re.compile(r"not found|manifest unknown|MANIFEST_UNKNOWN|NAME_UNKNOWN", re.IGNORECASE)
 # Exit code, standard output, standard error of `docker <words>`.
 Docker = Callable[[list[str]], tuple[int, str, str]]
@@ -62,7 +62,7 @@ def bases_of(dockerfiles: Iterable[Path]) -> list[Base]:
 
 @dataclass(frozen=True)
 class Lock:
-    """Digests that first builds met, in a file of the deployment's state."""
+    """Digests that first builds found, in a file of the deployment's state."""
 
     path: Path
 
@@ -71,7 +71,7 @@ class Lock:
         return str(self._read().get(name, {}).get("digest", ""))
 
     def hold(self, name: str, digest: str) -> None:
-        """From now on it is this one."""
+        """Pin an image to this digest from now on."""
         met = f"{dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
         known = self._read() | {name: {"digest": digest, "met": met}}
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,11 +83,11 @@ class Lock:
 
 @dataclass(frozen=True)
 class Here:
-    """An image of this machine: when it was made, and the digest upstream knows it by (empty: built here)."""
+    """An image on this machine: when it was built, and its digests upstream (none: built here)."""
 
     created: str
     digests: tuple[str, ...]
-    # The sandbox built it in the place of upstream's.
+    # The sandbox built it in place of upstream's image.
     standin: bool = False
 
 
@@ -118,7 +118,7 @@ def held(docker: Docker, base: Base, lock: Lock, *, standins: bool) -> str:
 
 
 def refusal(base: Base) -> str:
-    """Why a stand-in is not built from, and what to do."""
+    """Explain why a stand-in is refused as a base, and what to do."""
     return (
         f"The image {base.name} on this machine is a stand-in, which a sandbox built in the place of "
         f"its makers'. A deployment outside the sandbox does not use it. Remove it with "
@@ -128,7 +128,7 @@ def refusal(base: Base) -> str:
 
 @dataclass(frozen=True)
 class Found:
-    """Whether a base image can be had: `problem` says that it cannot, `unknown` that nobody answered."""
+    """Whether a base image is available: `problem` says why not, `unknown` that no registry answered."""
 
     problem: str = ""
     unknown: str = ""

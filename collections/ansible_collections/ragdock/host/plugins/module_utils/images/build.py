@@ -1,6 +1,6 @@
 """What an image is made from: the files its Dockerfile names, and one hash of exactly those.
 
-The hash is the image's tag, and the files are what the builder is sent, so
+The hash is the image's tag, and the builder receives only these files, so
 nothing outside the hash can get into an image.
 """
 
@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-# What the builder is sent the Dockerfile as.
+# Name of the Dockerfile in the context that the builder receives.
 DOCKERFILE = "Dockerfile.build"
 NEVER = (
     "__pycache__",
@@ -84,7 +84,7 @@ def sources(dockerfile: str) -> list[str]:
 
 
 def ignored(name: str) -> bool:
-    """Whether a path has a part that belongs into no image."""
+    """Whether a path has a part that does not belong in an image."""
     return any(fnmatch.fnmatch(part, pattern) for part in Path(name).parts for pattern in NEVER)
 
 

@@ -1,12 +1,12 @@
-"""Why an image did not build, as BuildKit's output tells: the Dockerfile is only one of the reasons."""
+"""Finds in BuildKit's output why an image did not build; the Dockerfile is only one possible reason."""
 
 from __future__ import annotations
 
 import re
 
-# What failed is said last, with the output of the step that failed.
+# The failure comes last, with the output of the step that failed.
 LAST_LINES = 40
-# In this order: a full disk and a missing bridge make a network fail too.
+# The order matters: a full disk and a missing bridge make a network fail too.
 _REASONS = tuple(
     (re.compile(pattern, re.IGNORECASE), reason)
     for pattern, reason in (
@@ -48,7 +48,7 @@ _REASONS = tuple(
 
 
 def reason(output: str, name: str) -> str:
-    """What to do about a build that failed; the Dockerfile when nothing else is named."""
+    """What to do about a failed build: correct the Dockerfile, unless the output has another reason."""
     said = "\n".join(output.strip().splitlines()[-LAST_LINES:])
     for pattern, advice in _REASONS:
         if pattern.search(said):

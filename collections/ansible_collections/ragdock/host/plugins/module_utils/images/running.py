@@ -1,4 +1,4 @@
-"""Builds and pushes as processes: their output in a log, a limit without progress, and another attempt."""
+"""Runs builds and pushes: output goes to a log, time without progress is limited, a stall is retried."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ansible_collections.ragdock.host.plugins.module_utils.images.build import BuildError
 
-# A build that prints nothing for so long does not go on: it is ended and made again, so many times in all.
+# A build that prints nothing for this long has stalled: it is ended and retried, with ATTEMPTS in all.
 SILENCE_SECONDS = 400.0
 ATTEMPTS = 3
 POLL_SECONDS = 0.1
@@ -25,12 +25,12 @@ def push_seconds(size: int) -> float:
 
 
 def run(words: list[str], log: Path, timeout: float, *, environment: dict[str, str] | None = None) -> int:
-    """A docker command whose output goes to the end of a log file."""
+    """Run a docker command and append its output to a log file."""
     return _run(words, log, timeout, timeout, b"", environment)
 
 
 def run_build(words: list[str], log: Path, timeout: float, *, stdin: bytes = b"") -> int:
-    """A build, made again when it stalls: what a connection without an answer holds up is fetched anew."""
+    """Run a build and retry it when it stalls, for example on a download without an answer."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return _run(words, log, timeout, SILENCE_SECONDS, stdin, buildkit())

@@ -46,12 +46,12 @@ class SearchError(Exception):
 
 @dataclass(frozen=True)
 class Plain(Endpoint):
-    """A server without TLS, on a network that leads nowhere."""
+    """A server without TLS, on an isolated network."""
 
     scheme: ClassVar[str] = "http"
 
     def connection(self, timeout: float) -> http.client.HTTPConnection:
-        """One without TLS."""
+        """A connection without TLS."""
         return http.client.HTTPConnection(self.address, self.port, timeout=timeout)
 
 
@@ -71,7 +71,7 @@ class Stack(Endpoint):
         headers: dict[str, str] | None = None,
         body: bytes | None = None,
     ) -> Reply:
-        """One request, one answer."""
+        """Send one request and return the response."""
         try:
             host = address(serving(self.run, self.project, NAME))
         except EngineError as error:
@@ -81,9 +81,9 @@ class Stack(Endpoint):
 
 
 def admin_context(ca: str, cert: str, key: str) -> ssl.SSLContext:
-    """Trusts the authority, and shows the administrator's certificate."""
+    """A context that trusts the authority and presents the administrator's certificate."""
     context = trust(ca)
-    # OpenSSL reads keys from files only: a private directory, gone at once.
+    # OpenSSL reads keys from files only, so they are in a private directory that is removed at once.
     with tempfile.TemporaryDirectory() as private:
         files = Path(private, "cert.pem"), Path(private, "key.pem")
         files[0].write_text(cert, encoding="utf-8")
@@ -123,7 +123,7 @@ class OpenSearch:
         return cls(Plain(NAME, host, PORT, ssl.create_default_context()))
 
     def send(self, method: str, path: str, body: Any = None, *, seconds: float = QUICK_SECONDS) -> Reply:
-        """One request, whatever is answered. Raises UnreachableError."""
+        """Send one request and return the reply, whatever its status. Raises UnreachableError."""
         headers = self.headers | {"Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
         return self.endpoint.send(method, path, timeout=seconds, headers=headers, body=data)
@@ -137,7 +137,7 @@ class OpenSearch:
         seconds: float = QUICK_SECONDS,
         absent: Json | None = None,
     ) -> Json:
-        """One request that must succeed; `absent` answers in place of a 404."""
+        """Send one request that must succeed; `absent` is returned in place of a 404."""
         try:
             reply = self.send(method, path, body, seconds=seconds)
         except UnreachableError as error:

@@ -51,7 +51,7 @@ class Cluster:
             time.sleep(1)
 
     def reload_certificates(self) -> None:
-        """The node takes the certificates and authorities of its files; what it has already stays."""
+        """Make the node load the certificates and authorities in its files; unchanged ones stay in use."""
         for layer in ("http", "transport"):
             self._admin("PUT", f"{API}/ssl/{layer}/reloadcerts")
 
@@ -63,7 +63,7 @@ class Cluster:
         return self._admin("GET", f"{API}/{kind}")
 
     def write(self, kind: str, name: str, value: dict[str, Any] | None) -> None:
-        """Create or replace one entry; remove it for no value."""
+        """Create or replace one entry; remove it if VALUE is None."""
         self._admin("DELETE" if value is None else "PUT", f"{API}/{kind}/{name}", value)
 
     def roles_of(self, user: str, password: str) -> list[str] | None:

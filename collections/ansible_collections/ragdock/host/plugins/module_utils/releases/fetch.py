@@ -16,7 +16,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.releases.store import
 
 
 def edge_check(release: Path, root: Path, image: str) -> list[str]:
-    """The words after `docker` that let Caddy check its configuration, with the rights it will have."""
+    """The arguments of `docker` that make Caddy check its configuration, with the rights it will have."""
     return [
         "run", "--rm", "--network", "none", "--read-only", "--security-opt", "no-new-privileges",
         "--cap-drop", "ALL", "--cap-add", "NET_BIND_SERVICE", "--user", "10003:10003",
@@ -28,7 +28,7 @@ def edge_check(release: Path, root: Path, image: str) -> list[str]:
 
 
 def check_edge(engine: Engine, release: Path, root: Path, image: str) -> None:
-    """Caddy of this release accepts its configuration."""
+    """Check that the release's Caddy accepts its configuration."""
     done = engine.run(*edge_check(release, root, image), check=False)
     if done.returncode != 0:
         raise ReleaseError(
@@ -40,9 +40,9 @@ def check_edge(engine: Engine, release: Path, root: Path, image: str) -> None:
 def fetch(store: Store, engine: Engine, name: str, endpoint_url: str) -> list[str]:
     """Pull the images of a release that are not on this host, and complete it if it is only staged.
 
-    With the credentials of the instance's role; no token stays on disk. The edge's own new image checks the
+    Uses the credentials of the instance's role; no token stays on disk. The edge's own new image checks the
     edge's configuration before the release is complete. Returns the references that were pulled; raises
-    ReleaseError, EngineError or RegistryError. Nothing that runs is touched.
+    ReleaseError, EngineError or RegistryError. Running containers are not touched.
     """
     complete = store.get(name)
     staged = store.releases / f"{name}.tmp"

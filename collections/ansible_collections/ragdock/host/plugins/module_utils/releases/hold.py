@@ -1,4 +1,4 @@
-"""Lets new connections wait while the edge is replaced; they would be refused until the new one listens."""
+"""Makes new connections wait while the edge is replaced; otherwise they are refused until it listens."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from ansible_collections.ragdock.host.plugins.module_utils.docker import EngineError
 
 TABLE = "ragdock_hold"
-# The kernel forgets the ports by itself, so a run that is killed here blocks no one for longer.
+# The kernel drops the ports after this time, so a run that is killed blocks no one for longer.
 SECONDS = 30
-# A first packet that is dropped is sent again by its client after a second; later ones are not touched.
+# A client sends a dropped first packet again after a second; later packets are not dropped.
 RULES = f"""
 table inet {TABLE} {{
   set held {{
@@ -27,7 +27,7 @@ table inet {TABLE} {{
 
 
 def nft(text: str) -> None:
-    """One transaction of the firewall."""
+    """Change the firewall in one transaction."""
     done = subprocess.run(
         ["nft", "--file", "-"], input=text, capture_output=True, text=True, timeout=20, check=False
     )
@@ -40,7 +40,7 @@ def nft(text: str) -> None:
 
 @contextlib.contextmanager
 def connections_wait() -> Iterator[None]:
-    """New connections to the published ports wait; established ones continue."""
+    """Make new connections to the published ports wait; established ones continue."""
     nft(f"table inet {TABLE}\ndelete table inet {TABLE}\n{RULES}")
     try:
         yield

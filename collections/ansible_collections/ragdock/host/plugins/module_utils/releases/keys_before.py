@@ -1,6 +1,6 @@
-"""Keys of models that run elsewhere, kept beside the new ones until the models have answered with those.
+"""Keeps the old keys of models that run elsewhere until the models have answered with the new ones.
 
-A new key is a new file and no new release: going back to the release before would not bring the key before.
+A new key is a new file but not a new release, so a rollback to the previous release would not restore it.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ KEPT = Path("state/remote-keys-before")
 
 
 def keep(root: Path, key: Path) -> None:
-    """Keep a key's file, which is about to be replaced. One that is kept already is the one that worked."""
+    """Keep a key's file that is about to be replaced. If one is already kept, that is the one that worked."""
     beside = root / KEPT / key.name
     if key.parent != root / SECRETS or not key.is_file() or beside.exists():
         return
     beside.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # The same file: it keeps its owner, and its time, by which a key is known to have answered.
+    # A hard link keeps the owner and the time, which identifies a key that has answered (remote_ask).
     os.link(key, beside)
 
 
@@ -35,6 +35,6 @@ def put_back(root: Path) -> list[str]:
 
 
 def forget(root: Path) -> None:
-    """The new keys work."""
+    """Remove the kept keys, which are no longer needed."""
     if (root / KEPT).is_dir():
         shutil.rmtree(root / KEPT)

@@ -1,4 +1,4 @@
-"""Which releases and images of this host may go, and their removal."""
+"""Selects and removes releases and images that this host no longer needs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def unused_images(have: list[str], kept: list[Release]) -> list[str]:
 
 
 def prune(store: Store, engine: Engine, keep: int, needed: Collection[str] = ()) -> list[str]:
-    """Remove what is beyond the count, but nothing that backups need."""
+    """Remove what is beyond the count, except what backups need."""
     doomed = [path for path in store.doomed(keep) if path.name not in needed]
     for path in doomed:
         shutil.rmtree(path)

@@ -1,4 +1,4 @@
-"""Releases on the host's disk: what one is, how it comes to be, which one serves.
+"""Releases on the host's disk: what one contains, how it is written, and which one is live.
 
 A release is a directory below releases/, named <UTC time>-<content hash>:
   <id>.tmp     being written; left by a run that was interrupted, of no value
@@ -60,7 +60,7 @@ def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
 
 
 def ensure_secret(path: Path, content: str, uid: int, *, check: bool) -> bool:
-    """Make a secret file as wanted, never readable by another on the way; returns whether it changed."""
+    """Write a secret file that nobody else can read at any time; returns whether it changed."""
     if path.is_file() and not path.is_symlink():
         now = path.stat()
         if (now.st_uid, now.st_gid, now.st_mode & 0o7777) == (
@@ -99,7 +99,7 @@ class Release:
 
     @property
     def contract(self) -> dict[str, Any]:
-        """What it makes an index with, as its smoke test read it from the services; empty when unknown."""
+        """What it makes an index with, as the smoke test read it from its services; empty if unknown."""
         found: dict[str, Any] = self.record.get("index_contract") or {}
         return found
 
@@ -160,14 +160,14 @@ class Store:
         return self.get(link.readlink().name) if link.is_symlink() else None
 
     def deployed(self) -> list[str]:
-        """Ids in the order in which they went live, newest first, each once; those still here."""
+        """Ids of releases that still exist, the last to go live first, each once."""
         here = {release.id for release in self.all()}
         lines = self.history.read_text().splitlines() if self.history.is_file() else []
         ids = [json.loads(line)["release"] for line in reversed(lines) if line.strip()]
         return [name for name in dict.fromkeys(ids) if name in here]
 
     def serving(self) -> str:
-        """What serves, in words."""
+        """Describe the release that serves."""
         current = self.current()
         return f"release {current.id} serves" if current else "nothing serves yet"
 
@@ -197,7 +197,7 @@ class Store:
         )
 
     def find(self, content: str) -> Release | None:
-        """The newest release with this content: the current one first, so that nothing moves without need."""
+        """The newest release with this content: the current one is preferred, to avoid needless changes."""
         current = self.current()
         candidates = ([current] if current else []) + self.all()
         return next((one for one in candidates if one.record["content"] == content), None)
@@ -238,7 +238,7 @@ class Store:
         return failed
 
     def switch(self, name: str, entry: Mapping[str, Any]) -> None:
-        """Make a release the current one, and write that down."""
+        """Make a release the current one, and add that to the history."""
         beside = self.root / ".current.new"
         beside.unlink(missing_ok=True)
         beside.symlink_to(Path("releases") / name)
@@ -264,7 +264,7 @@ class Store:
 
 
 def contract_warning(target: Release, serving: Release | None) -> str:
-    """The effect of a release on the index; empty when there is none, or when a record is silent."""
+    """The effect of a release on the index; empty if there is none, or if a record has no contract."""
     if serving is None or not target.contract or not serving.contract:
         return ""
     pairs = {name: (serving.contract.get(name), target.contract.get(name))

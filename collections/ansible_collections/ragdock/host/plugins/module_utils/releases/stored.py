@@ -1,4 +1,4 @@
-"""What a release stores and how: whether going to another one calls for a backup first."""
+"""The formats that a release stores, to decide whether changing to another one needs a backup first."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def formats(engine: Engine, serving: Release, coming: Release) -> tuple[dict[str
 
 
 def settings_of(release: Release) -> dict[str, str]:
-    """The formats that the release stores, by its own files."""
+    """The formats that the release stores, from its own files."""
     lines = release.files().get(".env", "").splitlines()
     embedder = next((line.partition("=")[2] for line in lines if line.startswith(f"{EMBEDDER}=")), "")
     return {
         "embedding model": embedder,
-        # A newer OpenSearch rewrites its files as it starts, and an older one does not read them.
+        # A newer OpenSearch rewrites its files when it starts, and an older one cannot read them.
         "OpenSearch image": release.images["opensearch"]["ref"].rpartition(":")[2][:12],
     }
 

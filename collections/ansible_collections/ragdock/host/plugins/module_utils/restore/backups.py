@@ -1,4 +1,4 @@
-"""Which backups there are, which drill verified them, and which one is meant."""
+"""Lists the backups with the drills that verified them, and selects one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SIZES = (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10))
 
 
 class NoSuchBackupError(Exception):
-    """No backup is as wanted; the text lists the valid ones."""
+    """No backup matches the request. The text lists the valid ones."""
 
 
 def backups_of(repository: Repository) -> list[Backup]:
@@ -28,7 +28,7 @@ def backups_of(repository: Repository) -> list[Backup]:
 
 
 def chosen(known: Sequence[Backup], requested: str, now: dt.datetime) -> Backup:
-    """The backup that is meant, or an error that helps to name one."""
+    """The requested backup, or an error that lists the valid ones."""
     if not known:
         raise NoSuchBackupError(
             "There is no backup in the repository yet. playbooks/backup.yml makes one. If there should be "
@@ -49,7 +49,7 @@ def chosen(known: Sequence[Backup], requested: str, now: dt.datetime) -> Backup:
 
 
 def readable(size: int) -> str:
-    """A number of bytes in a unit that fits."""
+    """A number of bytes in a suitable unit."""
     for unit, factor in SIZES:
         if size >= factor:
             return f"{size / factor:.1f} {unit}"

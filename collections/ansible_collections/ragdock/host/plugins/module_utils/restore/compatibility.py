@@ -13,7 +13,7 @@ def numbers(version: str) -> tuple[int, ...]:
 
 
 def version_refusal(backup: str, running: str) -> str:
-    """OpenSearch reads snapshots of its own and of the major version before, never of a newer one."""
+    """OpenSearch reads snapshots of its own and the previous major version, never of a newer one."""
     theirs, ours = numbers(backup), numbers(running)
     if not theirs or not ours:
         return ""

@@ -1,4 +1,4 @@
-"""The content of a backup: the parts of a scope, fetched, compared with the manifest, put in place."""
+"""The content of a backup: fetches the parts of a scope, compares them with the manifest, places them."""
 
 from __future__ import annotations
 
@@ -71,13 +71,13 @@ class Content:
         return {path: entry for path, entry in paths.items() if path.startswith(TOPS[scope])}
 
     def size(self, scope: str, file: str, repository_bytes: int) -> int:
-        """Bytes of disk that restoring takes at most; the index is there twice, as snapshot and as index."""
+        """Bytes of disk that restoring takes at most; the index counts twice, as snapshot and as index."""
         files = sum(int(one["size"]) for one in self.files(scope, file).values())
         return files + (2 * repository_bytes if scope in (ALL, INDEX) else 0)
 
 
 def live_path(path: str) -> str:
-    """Where a file of the backup belongs, below data/; empty for one that has no such place."""
+    """The path below data/ of a file in the backup; empty for a file that does not belong there."""
     for top, place in ((f"{ROOT}/data/", ""), (f"{WORK}/analytics/", "analytics/")):
         if path.startswith(top):
             return place + path.removeprefix(top)
@@ -85,7 +85,7 @@ def live_path(path: str) -> str:
 
 
 def found_file(paths: Mapping[str, Json], name: str) -> str:
-    """The one file that is meant: by its path on the host, its path below data/, or its name."""
+    """Find one file by its path on the host, its path below data/, or its name."""
     known = name.removeprefix(f"{ROOT}/data/").removeprefix("/data/").lstrip("/")
     if known in paths:
         return known
@@ -108,7 +108,7 @@ def load(repository: Repository, backup: Backup) -> Content:
 
 
 def repository(location: str, password: str, region: str, root: Path) -> Repository:
-    """Where backups are; restic's cache is the one of the backup."""
+    """The repository of the backups, with the restic cache that backups use."""
     return Repository(location, password=password, region=region, cache=root / "backup" / "cache")
 
 
@@ -151,7 +151,7 @@ def fetch(repository: Repository, content: Content, staged: Path, scope: str, fi
 
 
 def check(content: Content, staged: Path, scope: str, file: str) -> None:
-    """Every file that was fetched is the one of the manifest."""
+    """Check that every fetched file matches the manifest."""
     entries = content.manifest["files"]
     if scope != ALL:
         chosen = {str(one["path"]) for one in content.files(scope, file).values()}

@@ -1,7 +1,7 @@
 """Replace live files by those of a backup, and undo it.
 
-Each move is found again by looking (what lies staged, what lies aside), so a run that was killed anywhere is
-completed or undone by doing the same once more. All three directories are on one file system.
+Each move depends only on which files exist (live, staged, kept aside), so repeating the moves completes or
+undoes a run that was killed at any point. All three directories are on one file system.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Move:
-    """One file: `new` comes from the backup; without it the file that is there only goes aside."""
+    """One file: with `new`, it comes from the backup; without, the live file is only moved aside."""
 
     path: str
     new: bool
@@ -36,7 +36,7 @@ class RestorePaths:
 
 
 def files_below(root: Path) -> Iterator[str]:
-    """Every regular file, by its path below."""
+    """Every regular file below a directory, as a relative path."""
     if root.is_dir():
         for path in sorted(root.rglob("*")):
             if path.is_file() and not path.is_symlink():
@@ -44,7 +44,7 @@ def files_below(root: Path) -> Iterator[str]:
 
 
 def plan(paths: RestorePaths, files: Mapping[str, bool], *, others: Sequence[str] = ()) -> list[Move]:
-    """The moves that are needed. `wanted`: path -> whether the live file already has this content."""
+    """The moves that are needed. `files`: path -> whether the live file already has this content."""
     moves = [
         Move(path, new=True, old=(paths.live / path).exists()) for path, same in files.items() if not same
     ]
@@ -52,7 +52,7 @@ def plan(paths: RestorePaths, files: Mapping[str, bool], *, others: Sequence[str
 
 
 def _folder(path: Path, like: Path) -> None:
-    """A file's directory, owned as its counterpart is."""
+    """Make a file's missing directories, with the owner and mode of their counterparts."""
     missing = [one for one in (path.parent, *path.parent.parents) if not one.exists()]
     for one, model in zip(
         reversed(missing), reversed([like.parent, *like.parent.parents][: len(missing)]), strict=True
@@ -86,7 +86,7 @@ def forward(paths: RestorePaths, moves: Sequence[Move]) -> None:
             continue
         if live.exists() and not aside.exists():
             _folder(aside, live)
-            # A second name first, so that the file always exists.
+            # A hard link first, so that the file always exists.
             os.link(live, aside)
         _folder(live, staged)
         staged.replace(live)
@@ -102,7 +102,7 @@ def back(paths: RestorePaths, moves: Sequence[Move]) -> None:
         if aside.exists():
             _folder(live, aside)
             if live.exists() and live.samefile(aside):
-                aside.unlink()  # killed between the second name and the replacement
+                aside.unlink()  # killed between the hard link and the replacement
             else:
                 aside.replace(live)
             _fold(aside, paths.aside)

@@ -18,7 +18,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.restore.file_moves im
 from ansible_collections.ragdock.host.plugins.module_utils.restore.ledger import LedgerChanges
 
 LOCK_SECONDS = 60.0
-# Nothing live was touched; the live state is being replaced; it is replaced and in use.
+# Nothing live was touched yet; the live state is being replaced; it was replaced and is in use.
 PREPARING, SWITCHING, SWITCHED = "preparing", "switching", "switched"
 
 
@@ -69,7 +69,7 @@ class RestoreWorkspace:
         return self.root / "data" / "ledger" / "ledger.sqlite3"
 
     def ledger_changes(self, engine: Engine) -> LedgerChanges:
-        """What changes its tables."""
+        """The tool that changes the ledger's tables."""
         return LedgerChanges(engine, self.ledger, self.place / "ledger")
 
     def paths(self, entry: Entry) -> RestorePaths:
@@ -90,7 +90,7 @@ class RestoreWorkspace:
         return Entry(**raw)
 
     def write(self, entry: Entry) -> None:
-        """Make it durable, the directory's entry too."""
+        """Write the journal and sync it to disk, including the directory's entry."""
         write_atomically(self.journal, json.dumps(asdict(entry), indent=1) + "\n", 0o600)
         handle = os.open(self.place, os.O_RDONLY)
         try:

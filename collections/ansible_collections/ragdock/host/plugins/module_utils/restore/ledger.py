@@ -1,4 +1,4 @@
-"""Changes of the ledger's tables, made by the worker's own image: only rag_core knows what they mean."""
+"""Changes the ledger's tables with the worker's own image, since only rag_core knows what they mean."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FILE = "ledger.sqlite3"
 
 @dataclass(frozen=True)
 class LedgerChanges:
-    """One change a call; each is a single transaction."""
+    """Each call makes one change, in a single transaction."""
 
     engine: Engine
     live: Path
@@ -39,17 +39,20 @@ class LedgerChanges:
             ledger.copy(copy, path)
 
     def replace(self, other: Path, since: float, *, exact: bool = False) -> int:
-        """The live ledger gets the other's content; how many documents added since then stay."""
+        """Replace the live ledger's content by the other's; return how many documents added since stay."""
         options = [f"--since={since!r}", *(["--exact"] if exact else [])]
         return int(self._change("replace", other, options)["arrived"])
 
     def fit_to_index(self, other: Path) -> tuple[int, list[str]]:
-        """The other ledger's index serves: how many documents are read again, whose chunks are obsolete."""
+        """Adapt the live ledger to the other ledger's index, which becomes live.
+
+        Returns how many documents are read again, and the documents whose chunks are obsolete.
+        """
         done = self._change("fit-to-index", other)
         return int(done["read_again"]), list(done["orphans"])
 
     def bring_back(self, other: Path, paths: Sequence[str] | None = None) -> int:
-        """Documents that the live ledger lost are queued again, all or those of these paths; how many."""
+        """Queue documents again that the live ledger lost, all or those of PATHS; return how many."""
         return int(self._change("bring-back", other, [f"--path={one}" for one in paths or ()])["read_again"])
 
     def _change(self, step: str, other: Path, options: Sequence[str] = ()) -> dict[str, Any]:
@@ -59,7 +62,7 @@ class LedgerChanges:
     @contextmanager
     def _shared(self, path: Path) -> Iterator[Path]:
         """A copy of a ledger in a directory of the worker's user, for as long as it is needed."""
-        self.engine.run("rm", "--force", NAME, check=False)  # of a run that was killed
+        self.engine.run("rm", "--force", NAME, check=False)  # left by a killed run
         if self.shared.exists():
             shutil.rmtree(self.shared)
         self.shared.mkdir(mode=0o700)

@@ -40,13 +40,13 @@ class Node(Search):
         return any(row.get("index") == index for row in rows.get("value", []))
 
     def behind(self, alias: str) -> list[str]:
-        """Indices that an alias leads to; an index of that very name counts too."""
+        """Indices behind an alias; an index with the alias's own name counts too."""
         found = sorted(self.ask("GET", f"/_alias/{quote(alias)}", absent={}))
         named = [name for name in found if name not in ("error", "status")]
         return named or ([alias] if self.exists(alias) else [])
 
     def delete(self, indices: Iterable[str]) -> None:
-        """Remove indices; those that are not there are fine."""
+        """Remove indices; missing ones are not an error."""
         for index in indices:
             self.ask("DELETE", f"/{quote(index)}", absent={})
 
@@ -60,7 +60,7 @@ class Node(Search):
     def switch(self, alias: str, new: str | None, old: Iterable[str]) -> None:
         """Point an alias at another index, atomically."""
         actions: list[Json] = [
-            # An index in the alias's own place (an automatic creation) goes; its twin was made before.
+            # An index with the alias's own name (created automatically) is removed; its twin already exists.
             {"remove_index": {"index": index}}
             if index == alias
             else {"remove": {"index": index, "alias": alias, "must_exist": False}}
@@ -72,7 +72,7 @@ class Node(Search):
             self.ask("POST", "/_aliases", {"actions": actions})
 
     def twin(self, index: str, name: str) -> None:
-        """The same index under another name too; its segments are linked, so it costs no space."""
+        """Clone an index under another name; the segments are hard-linked, so it costs no space."""
         if self.exists(name):
             return
         self.ask("PUT", f"/{quote(index)}/_settings", {"index.blocks.write": True})
@@ -82,7 +82,7 @@ class Node(Search):
             self.ask("PUT", f"/{quote(one)}/_settings", {"index.blocks.write": None})
 
     def pipeline_of(self, index: str) -> str:
-        """The search pipeline that an index goes through; empty when it is there or none is named."""
+        """The search pipeline that an index names but that does not exist; empty if there is none."""
         found: dict[str, Any] = self.ask("GET", f"/{quote(index)}/_settings")
         settings = next(iter(found.values()))["settings"]["index"]
         name = str(settings.get("search", {}).get("default_pipeline", ""))
@@ -103,7 +103,7 @@ class Node(Search):
         self.ask("DELETE", f"/_snapshot/{REPOSITORY}", absent={}, seconds=120)
 
     def bring(self, snapshot: str, index: str, name: str) -> None:
-        """Restore one index of a snapshot under another name: whole, or an error."""
+        """Restore one index of a snapshot under another name; raise unless it is complete."""
         found = self.restore(snapshot, [index], ("^.+$", name), LONG_SECONDS, REPOSITORY)
         shards = found["shards"]
         if not shards["total"] or shards["successful"] != shards["total"]:

@@ -40,7 +40,7 @@ class Preparation:
     figures: dict[str, int] = field(default_factory=dict)
 
     def run(self, entry: Entry, repository: Repository, content: Content) -> None:
-        """Everything that can fail without anyone noticing."""
+        """Do everything that can fail without an effect on users."""
         clock = time.monotonic()
         free = shutil.disk_usage(self.workspace.root).free
         parts.fetch(repository, content, self.workspace.staged, entry.scope, entry.file, free)
@@ -58,7 +58,8 @@ class Preparation:
     def _fit_ledger(self, entry: Entry) -> None:
         """Migrate the backup's ledger to the running software's version; refuse a newer one.
 
-        One of the same version too: it shows, while nothing live is touched, that the switch can be made.
+        A ledger of the same version is migrated too: that shows, before anything live is touched, that the
+        switch can be made.
         """
         if entry.scope == parts.ANALYTICS:
             return
@@ -110,7 +111,7 @@ class Preparation:
         self.figures["golden"] = len(content.manifest["golden"])
 
     def _moves(self, entry: Entry, content: Content) -> None:
-        """Which files differ from those that live."""
+        """Plan the moves of files that differ from the live ones."""
         files = content.files(entry.scope, entry.file)
         live = self.workspace.root / "data"
         same = {path: not manifests.compare_files([one], live) for path, one in below(files).items()}

@@ -1,7 +1,8 @@
 """A throwaway OpenSearch beside the live one: the same image, an isolated network, the lowest priority.
 
 It runs without the security plugin: only this host's root reaches it, since its network is internal, it
-publishes no port and it lives for minutes. The kernel kills it before any container of the stack.
+publishes no port and it lives for minutes. When memory runs out, the kernel kills it before any container of
+the stack.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ NAME = "ragdock-drill"
 HOME = "/usr/share/opensearch"
 UID = 1000
 START_SECONDS = 600.0
-# It ends by itself when the process that started it is killed.
+# After this time it ends by itself, if the process that started it was killed.
 LONGEST_SECONDS = 4 * 3600
 # Memory that stays free for the stack when the throwaway node has taken all of its own.
 MARGIN_MIB = 512
@@ -87,7 +88,7 @@ class Throwaway:
         data, config = self.place / "data", self.place / "opensearch.yml"
         data.mkdir(mode=0o700)
         shutil.chown(data, UID, UID)
-        # The directory above is closed to others; a mount passes it by.
+        # Other users cannot enter the parent directory, but a mount of this file does not go through it.
         config.write_text(SETTINGS, encoding="utf-8")
         config.chmod(0o644)
         mark = f"{LABEL}={PURPOSE}"
@@ -109,11 +110,11 @@ class Throwaway:
             self.engine.run("rm", "--force", NAME, check=False, timeout=120)
 
     def network(self, mark: str) -> list[str]:
-        """The words of `docker network`: internal is what leads nowhere."""
+        """The arguments of `docker network` for an internal network, which has no way out."""
         return ["network", "create", "--internal", "--label", mark, NAME]
 
     def command(self, data: Path, config: Path, snapshots: Path, mark: str) -> list[str]:
-        """The words of `docker run`."""
+        """The arguments of `docker run`."""
         heap = self.memory_mib // 2
         mounts = {
             f"{data}": f"{HOME}/data",

@@ -4,8 +4,8 @@ preparing   the backup is fetched, checked and restored under new index names; n
 switching   the worker is stopped; files, ledger and alias change; answers come from one or the other
 switched    the restored state is live; the next run keeps it
 
-The journal says which, before it is so. A run that finds one of another run undoes the first two and
-completes the third.
+The journal names each state before it begins. A run that finds the journal of another run undoes the first
+two states and completes the third.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Transaction:
     # --- switch ----------------------------------------------------------------------------------
 
     def switch(self, entry: Entry) -> None:
-        """The restored state becomes the live one."""
+        """Make the restored state the live one."""
         clock = time.monotonic()
         entry.phase = SWITCHING
         aside = self.workspace.aside(entry.moment)
@@ -128,7 +128,7 @@ class Transaction:
     # --- the two ends ----------------------------------------------------------------------------
 
     def finish(self, entry: Entry) -> None:
-        """Keep it: what was fetched goes, safety copies older than this one too."""
+        """Keep the restored state; remove what was fetched, and safety copies older than this one."""
         self._wake(entry)
         if entry.indices:
             self.node.close_copy()
@@ -179,7 +179,7 @@ class Transaction:
         return self.workspace.ledger_changes(self.engine)
 
     def _rest(self, entry: Entry) -> None:
-        """The worker ends what it does; questions are answered all the while."""
+        """Stop the worker once it has finished its work; questions are still answered."""
         for container in entry.stopped:
             self.engine.run("stop", container, timeout=STOP_SECONDS)
 

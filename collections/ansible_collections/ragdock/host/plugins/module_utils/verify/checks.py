@@ -20,7 +20,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.docker import (
 from ansible_collections.ragdock.host.plugins.module_utils.https import UnreachableError
 
 SERVICES = ("edge", "landing", "rag-app", "rag-worker", "opensearch", "models", "ollama")
-# There only with a model that runs elsewhere.
+# Exists only with a model that runs elsewhere.
 REMOTE = "remote"
 
 
@@ -100,7 +100,7 @@ class Deployment:
         raise CheckError(f"service {service} does not run")
 
     def secret(self, service: str, name: str) -> str:
-        """A secret as a service is given it."""
+        """A secret as a service reads it."""
         for mount in self.of(service)["Mounts"]:
             if mount["Destination"] == f"/run/secrets/{name}":
                 return Path(mount["Source"]).read_text(encoding="utf-8").strip()

@@ -49,7 +49,7 @@ def live_config(deployment: Deployment) -> Iterator[Row]:
     offenders = [
         f"{deployment.root / name} differs"
         for name, text in sorted(expected.items())
-        # The pins of a roll are the one thing there that changes while a release serves.
+        # Only the pins of a rolling update change there while a release serves.
         if "/upstreams/" not in name
         and (
             not (deployment.root / name).is_file()

@@ -59,7 +59,7 @@ def sockets(deployment: Deployment) -> Iterator[Row]:
 
 
 def room(deployment: Deployment) -> Iterator[Row]:
-    """Disk and memory that are left."""
+    """Free disk space and memory."""
     for name, path, setting in (
         ("data volume", deployment.root, "ragdock_data_volume_gib"),
         ("root volume", Path("/"), "ragdock_root_volume_gib"),
@@ -95,7 +95,7 @@ def clock(deployment: Deployment) -> Iterator[Row]:
     check = "clock is synchronised"
     _code, inside, _err = deployment.run(["systemd-detect-virt", "--container"])
     if inside.strip() not in ("", "none"):
-        # A container has no own clock, and its time service does not start.
+        # A container has no clock of its own, and its time service does not start.
         yield Row(AREA, check, True, "set by the machine that runs this container")
         return
     _code, out, _err = deployment.run(["timedatectl", "show", "--property=NTPSynchronized", "--value"])
@@ -105,7 +105,7 @@ def clock(deployment: Deployment) -> Iterator[Row]:
 
 
 def releases(deployment: Deployment) -> Iterator[Row]:
-    """What serves, that nothing is half made, and the last deployment."""
+    """The release that serves, unfinished releases, and the last deployment."""
     store = Store(deployment.root)
     current = store.current()
     named = current is not None

@@ -28,7 +28,7 @@ def span(seconds: float) -> str:
 
 
 def proved(job: str, figures: Mapping[str, Any]) -> str:
-    """What a successful run showed, in words."""
+    """Describe what a successful run showed."""
     known = {name: value for name, value in figures.items() if value not in ("", None)}
     if job == "backup" and "bytes" in known:
         new = int(known.get("bytes_added", 0)) / (1 << 20)

@@ -75,7 +75,7 @@ class Layout:
 
     @property
     def alone(self) -> str:
-        """Who alone gets out, in words."""
+        """Describe which services alone have a way out."""
         return "the edge" if len(self.ways_out) == 1 else "edge and remote"
 
 
@@ -140,7 +140,7 @@ def resolves(name: str, server: Address = ENGINE_DNS) -> bool:
 
 
 def outside(url: str) -> tuple[str, Address]:
-    """Host and address of the place outside that no container but the edge may reach."""
+    """Host and address of the outside server that no container but the edge may reach."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)
     try:
@@ -253,8 +253,8 @@ def among_each_other(deployment: Deployment) -> Iterator[Row]:
         probed = [*apart, *(one for one in there if one[0] in needed)]
 
         def probe() -> list[str]:
-            # Refusals are silence: each costs the whole timeout, so all are waited for at once. A thread
-            # is in the network of the one that starts it.
+            # A blocked connection gets no answer and takes the whole timeout, so all are tried at once. A
+            # thread is in the network of the thread that starts it.
             with ThreadPoolExecutor(max_workers=max(len(probed), 1)) as threads:
                 open_to = dict(zip(probed, threads.map(lambda each: connects(each[1]), probed), strict=True))
             strayed = [f"reaches {other} at {at[0]}:{at[1]}" for other, at in apart if open_to[other, at]]

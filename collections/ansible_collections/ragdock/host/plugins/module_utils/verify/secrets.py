@@ -20,13 +20,13 @@ from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import 
 )
 
 AREA = "secrets"
-# Shorter words would be found by chance.
+# Shorter words would match by chance.
 SHORTEST = 16
 LARGEST_FILE = 64 << 20
 CHUNK = 1 << 20
 JOURNAL_LINES = "20000"
 CLEAN = "Find out what wrote it, then change the secret: delete its parameter in SSM and run site.yml."
-# Long enough to act in, and for an alarm that comes on a holiday.
+# Enough time to act, even if the alarm comes on a holiday.
 LEAST_DAYS = 30
 RENEW = (
     "playbooks/rotate.yml -e secrets=due makes new ones without downtime; the host's job `renew` does so by "
@@ -44,7 +44,7 @@ class Needle:
 
 
 def pieces(text: str) -> Iterator[str]:
-    """What to search for: each long word, of a private key a line of its body, of a certificate nothing."""
+    """What to search for: each long word, one line of a private key's body, nothing of a certificate."""
     if "PRIVATE KEY-----" in text:
         body = [line for line in text.splitlines() if not line.startswith("-----")]
         yield from body[1:2] or body[:1]
@@ -71,7 +71,7 @@ def named_in(haystack: bytes, needles: Iterable[Needle]) -> set[str]:
 
 
 def named_in_file(path: Path, searched: list[Needle]) -> set[str]:
-    """The same for a file, by pieces that overlap."""
+    """Names of the secrets that occur in a file, which is read in overlapping blocks."""
     overlap = max(len(needle.value) for needle in searched)
     found: set[str] = set()
     with path.open("rb") as file:
@@ -83,7 +83,7 @@ def named_in_file(path: Path, searched: list[Needle]) -> set[str]:
 
 
 def files_below(*roots: Path) -> Iterator[Path]:
-    """Every readable file of modest size."""
+    """Every file of at most LARGEST_FILE bytes."""
     for root in roots:
         # The link `current` is followed: it is the release that serves.
         paths = [root] if root.is_file() else sorted(root.resolve().rglob("*")) if root.exists() else []
@@ -91,7 +91,7 @@ def files_below(*roots: Path) -> Iterator[Path]:
 
 
 def certificate_days(directory: Path, now: datetime) -> dict[str, int]:
-    """Certificate file -> whole days that it is still valid (negative: expired since)."""
+    """Certificate file -> whole days until it expires (negative: since it expired)."""
     return {
         str(path.relative_to(directory)): (first_end(path.read_bytes()) - now).days
         for path in sorted(directory.rglob("*"))

@@ -48,7 +48,7 @@ REFUSED = (
     ("DELETE", "/api/delete"), ("POST", "/api/generate"), ("POST", "/api/chat/../pull"),
     ("POST", "//api/pull"),
 )  # fmt: skip
-# Other paths of a model's server, other ways to write its own, other servers. None has a body.
+# Other paths on a model's server, other spellings of the allowed path, other servers. None has a body.
 REFUSED_REMOTE = (
     ("GET", "/{slug}/chat/completions"), ("GET", "/{slug}/models"), ("POST", "/{slug}/models"),
     ("POST", "/{slug}/completions"), ("POST", "/{slug}/files"), ("DELETE", "/{slug}/models"), ("POST", "/"),
@@ -140,7 +140,7 @@ class _Search:
         self.index = deployment.env["OPENSEARCH_INDEX"]
 
     def ask(self, method: str, path: str, user: str = "", password: str = "", value: Any = None) -> Reply:
-        """One request; without a user, an anonymous one."""
+        """Send one request; without a user, an anonymous one."""
         node = OpenSearch.as_user(self._host, self._ca, user, password)
         return node.send(method, path, value, seconds=self._limit)
 
@@ -181,7 +181,7 @@ def search_engine(deployment: Deployment) -> Iterator[Row]:
 
 
 def plugins(deployment: Deployment) -> Iterator[Row]:
-    """OpenSearch loads each plugin of its directory, which nothing can write to, and no other."""
+    """OpenSearch loads exactly the plugins in its directory, which nothing can write to."""
     said = docker(deployment.run, "exec", deployment.of("opensearch")["Id"], "ls", PLUGINS_AT)
     loaded = set(said.split())
     wrong = [f"{name} is not wanted" for name in sorted(loaded - PLUGINS)]
@@ -223,7 +223,7 @@ def models(deployment: Deployment) -> Iterator[Row]:
     first: dict[str, Any] = next(iter(mapping.json().values()), {})
     contract = first.get("mappings", {}).get("_meta", {}).get("embedding", {})
     embedder = deployment.env["EMBEDDING_MODEL_NAME"]
-    # The weights of a model elsewhere are its server's affair: its name there is all that can be compared.
+    # The weights of a model elsewhere are unknown: only its name on its server can be compared.
     weights = elsewhere.get(embedder) or ollama.weights(embedder)
     same = contract.get("digest") == weights and contract.get("model") == embedder
     figure = (
