@@ -25,7 +25,7 @@ SHORTEST = 16
 LARGEST_FILE = 64 << 20
 CHUNK = 1 << 20
 JOURNAL_LINES = "20000"
-CLEAN = "Find out what wrote it, then change the secret: delete its parameter in SSM and run site.yml."
+CLEAN = "Find out what wrote it, then change the secret: playbooks/rotate.yml -e secrets=<its name>."
 # Enough time to act, even if the alarm comes on a holiday.
 LEAST_DAYS = 30
 RENEW = (
