@@ -48,8 +48,11 @@ def test_an_address_has_a_certificate_of_the_authority(settings: Path) -> None:
     address = str(urlsplit(value("url")).hostname)
     roots = Path(yaml.safe_load(settings.read_text())["ragdock_acme_ca_file"]).read_text()
     play("site.yml", "-e", f"@{settings}").good()
-    with pytest.raises(ConnectionResetError):
-        socket.create_connection((address, 443), 10, source_address=(ELSEWHERE, 0)).recv(1)
+    with (
+        socket.create_connection((address, 443), 10, source_address=(ELSEWHERE, 0)) as elsewhere,
+        pytest.raises(ConnectionResetError),
+    ):
+        elsewhere.recv(1)
     assert play("site.yml", "-e", f"@{settings}").good().changed == 0
     first = shown(address, roots)
     with Endpoint(f"https://{address}", value("token"), roots).client() as http:
