@@ -58,6 +58,16 @@ def test_a_rare_word_decides_and_a_common_one_does_not() -> None:
     assert "kerosene" in quote.text
 
 
+def test_a_word_that_the_search_does_not_count_decides_nothing() -> None:
+    """The "s" of "crane's" is no word that anyone asks for, and neither is "R" alone."""
+    text = (
+        "The driver's cabin, the fitter's bench and the keeper's desk are heated. "
+        "Seen from the yard they are dark. The crane lifts forty tonnes. It was tested in June."
+    )
+    [quote] = quotes("What is the crane's load?", [passage(text)], {"crane": 40, "load": 15})
+    assert "forty tonnes" in quote.text
+
+
 def test_each_passage_gives_one_quote_at_most_and_poor_ones_give_none() -> None:
     found = [
         passage("Bearings stay below 85 degrees. They are oiled in spring.", document="a.md"),

@@ -64,8 +64,8 @@ def ranked(query: str, passages: Sequence[Passage], held: Mapping[str, int]) -> 
 def _weights(query: str, held: Mapping[str, int]) -> dict[str, float]:
     """Weight each stem of the question: the fewer chunks hold it, the higher its weight."""
     counted = {stem: 1 / math.log2(2 + chunks) for word, chunks in held.items() for stem in words(word)}
-    # A word that the search does not count says little, such as the "s" of "package's".
-    weights = dict.fromkeys(words(query), min(counted.values(), default=1.0)) | counted
+    # Words that the search does not count, such as the "s" of "package's", decide nothing.
+    weights = counted or dict.fromkeys(words(query), 1.0)
     whole = sum(weights.values())
     return {stem: weight / whole for stem, weight in weights.items()}
 
