@@ -17,6 +17,7 @@ import pytest
 
 from ansible_collections.ragdock.host.plugins.module_utils import certificates
 from ansible_collections.ragdock.host.plugins.module_utils.certificates import Pair, issue
+from ansible_collections.ragdock.host.plugins.module_utils.opensearch import node as running
 from ansible_collections.ragdock.host.plugins.module_utils.opensearch import security as cluster
 from ansible_collections.ragdock.host.plugins.module_utils.opensearch.client import SearchError
 from ansible_collections.ragdock.host.plugins.modules import opensearch_certificates as module
@@ -117,7 +118,7 @@ class Engine:
 
     def shows(self) -> bytes:
         """The certificate that the server shows."""
-        found: bytes = module.served("127.0.0.1", self.server.server_address[1])
+        found: bytes = running.served("127.0.0.1", self.server.server_address[1])
         return found
 
 
@@ -135,9 +136,9 @@ def engine(tmp_path: Path, old: Signed, monkeypatch: pytest.MonkeyPatch) -> Iter
     (files / "ca.pem").write_text(old.authority)
     (files / "node.pem").write_text(old.node())
     made = Engine(tmp_path)
-    real = module.served
+    real = running.served
     monkeypatch.setattr(cluster, "PORT", made.server.server_address[1])
-    monkeypatch.setattr(module, "served", lambda host, port=made.server.server_address[1]: real(host, port))
+    monkeypatch.setattr(running, "served", lambda host, port=made.server.server_address[1]: real(host, port))
     yield made
     made.server.shutdown()
     made.server.server_close()

@@ -8,6 +8,7 @@ DOCUMENTATION = r"""
 module: release_start
 short_description: Brings the running stack to a release
 description:
+  - Makes OpenSearch use the certificates in its files, if it runs.
   - Reads what runs (containers, their specification and health, the live configuration).
   - Does the least that is needed.
   - Stateless services are replaced without losing a request; for a new configuration the edge is reloaded.
@@ -16,6 +17,8 @@ description:
 options:
   id: {description: The release., type: str, required: true}
   timeout: {description: Seconds that each service may take to become healthy., type: int, default: 300}
+  admin_cert: {description: PEM of OpenSearch's admin client certificate., type: str, required: true}
+  admin_key: {description: "PEM of its key, in PKCS#8.", type: str, required: true}
 extends_documentation_fragment:
   - ragdock.host.root
   - ragdock.host.project
@@ -27,6 +30,8 @@ EXAMPLES = r"""
   ragdock.host.release_start:
     root: /opt/ragdock
     id: 20260101T000000-0123abcd
+    admin_cert: "{{ stack_secrets.opensearch_admin_cert }}"
+    admin_key: "{{ stack_secrets.opensearch_admin_key }}"
 """
 
 RETURN = r"""
@@ -47,13 +52,16 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
-from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
+from ansible_collections.ragdock.host.plugins.module_utils.arguments import SECRET, TEXT, arguments
+from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError, Run
+from ansible_collections.ragdock.host.plugins.module_utils.libraries import require
+from ansible_collections.ragdock.host.plugins.module_utils.opensearch.client import SearchError
+from ansible_collections.ragdock.host.plugins.module_utils.opensearch.node import Node
 from ansible_collections.ragdock.host.plugins.module_utils.releases.rolling import ROLLED, RollingUpdate
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import ReleaseError, Store
 
 
-def start(params: dict[str, Any], *, check: bool) -> dict[str, Any]:
+def start(run: Run, params: dict[str, Any], *, check: bool) -> dict[str, Any]:
     """Do all of it and return the result for Ansible."""
     began = time.monotonic()
     root = Path(params["root"])
@@ -72,7 +80,10 @@ def start(params: dict[str, Any], *, check: bool) -> dict[str, Any]:
         actions = [f"would start {service}" for service in (*todo.up, *todo.roll)]
         actions += [f"would write config/{path}" for path in update.stale_config()]
         return {"changed": bool(actions or todo.remove), "id": release.id, "actions": actions}
+    node = Node(run, root, params["project"], (params["admin_cert"], params["admin_key"]))
     with store.locked():
+        if node.follow_files():
+            update.did("opensearch uses the certificates in its files")
         update.start()
     return {
         "changed": bool(update.done),
@@ -90,13 +101,19 @@ def main() -> None:
         | {
             "id": {"type": "str", "required": True},
             "timeout": {"type": "int", "default": 300},
+            "admin_cert": TEXT,
+            "admin_key": SECRET,
         },
         supports_check_mode=True,
     )
+    require(module, "cryptography")
     try:
-        module.exit_json(**start(module.params, check=module.check_mode))
+        module.exit_json(**start(module.run_command, module.params, check=module.check_mode))
     except EngineError as error:
         module.fail_json(msg=str(error), service=error.service)
+    except SearchError as error:
+        why = f"OpenSearch did not take the certificates of its files: {error}."
+        module.fail_json(msg=why, service="opensearch")
     except ReleaseError as error:
         module.fail_json(msg=str(error), service="")
 
