@@ -49,8 +49,8 @@ def test_an_address_has_a_certificate_of_the_authority(settings: Path) -> None:
     roots = Path(yaml.safe_load(settings.read_text())["ragdock_acme_ca_file"]).read_text()
     play("site.yml", "-e", f"@{settings}").good()
     with (
-        socket.create_connection((address, 443), 10, source_address=(ELSEWHERE, 0)) as elsewhere,
         pytest.raises(ConnectionResetError),
+        socket.create_connection((address, 443), 10, source_address=(ELSEWHERE, 0)) as elsewhere,
     ):
         elsewhere.recv(1)
     assert play("site.yml", "-e", f"@{settings}").good().changed == 0

@@ -143,7 +143,7 @@ def is_upgraded(api: ApiClient, host: Host, back_up_before: Callable[[], Outcome
     said = exchanges(api, talk)
     assert len(said) == 1
     back_up_before().good()
-    old_backup = state(host, "backup")["id"]
+    old_backup = state(host, "backup")["figures"]["id"]
 
     upgraded = play("site.yml", *FRESH).good()
     assert "TASK [Back up]" in upgraded.output
