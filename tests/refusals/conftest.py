@@ -20,6 +20,11 @@ IMAGE = "/local/debian/13"  # AWS keeps names below /aws for itself
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put one of the two longest tests last: neighbours are given to one process, one after the other."""
+    items.sort(key=lambda item: item.path == Path(__file__).with_name("test_model_host.py"))
+
+
 @dataclass(frozen=True)
 class Deployments(LocalAws):
     """A local AWS that can list what a run has created."""
