@@ -15,7 +15,7 @@ import requests
 from botocore.exceptions import BotoCoreError, ClientError
 from docker.errors import APIError
 
-from sandbox import docker_api, egress, networks, trust
+from sandbox import docker_api, egress, networks, remote, trust
 from sandbox.cloud import AwsApi, Cloud, Instance
 from sandbox.docker_api import SUBNET
 from sandbox.ebs import Store
@@ -192,7 +192,8 @@ class Loop:
                 continue
             network.reload()
             members = {c["Name"] for c in (network.attrs.get("Containers") or {}).values()}
-            if members <= {networks.ROUTER}:
+            # The models elsewhere stay attached to the subnet that they were started for.
+            if members <= {networks.ROUTER, remote.NAME}:
                 networks.remove(network)
                 log.info("network of %s removed", subnet_id)
 
