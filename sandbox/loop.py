@@ -110,6 +110,8 @@ class Loop:
         self._publisher.follow(cloud.live)
         trust.name(self._sandbox, cloud.domains)
         in_use = {instance.subnet_id for instance in cloud.live}
+        # First, since a new network may have the range of an old one.
+        self._remove_networks(in_use)
         bridges = {
             subnet_id: networks.bridge(
                 networks.ensure_subnet(self._client, self._sandbox, cloud.subnets[subnet_id])
@@ -120,7 +122,6 @@ class Loop:
             log.info("%s", line)
         self._follow_hosts(cloud)
         self._release(cloud)
-        self._remove_networks(in_use)
         return forwards(cloud)
 
     def _follow_hosts(self, cloud: Cloud) -> None:
