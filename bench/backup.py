@@ -51,7 +51,7 @@ class Bench:
         """Run measuring/passages.py on the host with these arguments."""
         self.host.run("python3", "-", *words, given=PASSAGES.read_text(), seconds=3600)
 
-    def fresh(self) -> None:
+    def forget_backups(self) -> None:
         """Reset the host to a state in which no backup was ever made."""
         self.host.shell(
             f"rm -rf {REPOSITORY} && mkdir -p {REPOSITORY} && rm -f /opt/ragdock/backup/*.json && "
@@ -75,7 +75,7 @@ class Bench:
     def week(self, size: int) -> None:
         """Back up seven days with one percent of change a day, with the playbook and with tar."""
         self.passages("fill", "0", str(size), "0")
-        self.fresh()
+        self.forget_backups()
         with Searches(self.endpoint) as searches:
             first = self.back_up()
         seconds, added = [], []
@@ -212,7 +212,7 @@ class Bench:
     def keep_backing_up(self, stop: threading.Event) -> None:
         """Run first backups, the heaviest kind, one after another until `stop` is set."""
         while not stop.is_set():
-            self.fresh()
+            self.forget_backups()
             self.back_up()
 
 

@@ -112,7 +112,7 @@ def handler(
                 answer = connection.getresponse()
             except OSError as error:
                 connection.close()
-                self.send_error(http.HTTPStatus.BAD_GATEWAY, f"Ollama does not answer: {error}")
+                self._refuse(http.HTTPStatus.BAD_GATEWAY, f"Ollama does not answer: {error}")
                 return
             try:
                 self.send_response(answer.status)

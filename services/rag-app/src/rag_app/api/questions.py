@@ -185,9 +185,9 @@ async def _stream(question: _Question) -> AsyncIterator[ServerSentEvent]:
 def _as_sse(event: Retrieved | Waiting | Token | Switched) -> ServerSentEvent:
     match event:
         case Retrieved(passages=passages, query=query):
-            reply: dict[str, Any] = event.model_dump(include={"query", "quotes", "reading", "read_seconds"})
-            reply["passages"] = [SearchResult.of(passage, query).model_dump() for passage in passages]
-            return _sse("retrieved", reply)
+            data: dict[str, Any] = event.model_dump(include={"query", "quotes", "reading", "read_seconds"})
+            data["passages"] = [SearchResult.of(passage, query).model_dump() for passage in passages]
+            return _sse("retrieved", data)
         case Waiting(ahead=ahead, seconds=seconds):
             return _sse("waiting", {"ahead": ahead, "seconds": seconds})
         case Token(text=text):

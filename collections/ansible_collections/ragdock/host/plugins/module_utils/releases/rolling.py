@@ -259,17 +259,13 @@ class RollingUpdate:
             newest = next((one for one in serving if one.spec == spec), serving[0])
             self.pin(service, newest.name)
             # One more at most: those that earlier runs left would take its memory.
-            for one in mine:
-                if one not in (newest, found):
-                    self.drain(one)
+            self.drain(*(one for one in mine if one not in (newest, found)))
         new = self.engine.wait((found or self.beside(service, spec)).id, self.timeout)
         if pinned:
             self.pin(service, new.name)
         self.did(f"{service} {'kept' if found else 'started'} as {new.name}")
         if not pinned:
-            for one in mine:
-                if one.id != new.id:
-                    self.drain(one)
+            self.drain(*(one for one in mine if one.id != new.id))
 
     def beside(self, service: str, spec: str) -> Container:
         """Start a new container of a service beside the running ones."""
@@ -286,10 +282,11 @@ class RollingUpdate:
             service,
         )
 
-    def drain(self, old: Container) -> None:
-        """Stop a container that gets no new requests; it finishes those it has (stop_grace_period)."""
-        self.engine.run("stop", old.id, timeout=DRAIN_SECONDS, check=False)
-        self.engine.run("rm", "--force", old.id, check=False)
+    def drain(self, *containers: Container) -> None:
+        """Stop containers that get no new requests; they finish those they have (stop_grace_period)."""
+        for old in containers:
+            self.engine.run("stop", old.id, timeout=DRAIN_SECONDS, check=False)
+            self.engine.run("rm", "--force", old.id, check=False)
 
     def upstream(self, service: str) -> Path:
         """The file with a service's address, which the edge reads for each request."""
