@@ -125,8 +125,12 @@ def judged_aws(policies: Mapping[str, str], organization: Path | None = None) ->
     account = Account(ACCOUNT, REGION, Organization(organization))
     judge = Listening(faults, account, ADMINISTRATOR, log.append)
     judge.asked = set()
-    with _served(judge) as url:
-        yield JudgedAws(url, faults, log, judge.asked)
+    try:
+        with _served(judge) as url:
+            yield JudgedAws(url, faults, log, judge.asked)
+    finally:
+        # The other local AWSs of this process share the state.
+        moto_api_backend.reset()
 
 
 def client(service: str, address: str, keys: Keys = ANYBODY, token: str = "", **more: Any) -> Any:

@@ -53,7 +53,7 @@ def aws() -> Iterator[Deployments]:
 @pytest.fixture
 def playbook(aws: Deployments, tmp_path: Path) -> Run:
     """Runs a playbook with the sandbox's inventory and the test's own settings."""
-    # Set for each test: starting another local AWS in this process resets the state that both share.
+    # Set for each test: another local AWS in this process resets the state that both share.
     aws.client("ssm").put_parameter(Name=IMAGE, Value="ami-12c6146b", Type="String", Overwrite=True)
 
     def run(
