@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from ansible_collections.ragdock.host.plugins.module_utils import registry
+from ansible_collections.ragdock.host.plugins.module_utils.aws import session
 from ansible_collections.ragdock.host.plugins.module_utils.registry import (
     RegistryError,
     ecr_token,
@@ -47,7 +47,7 @@ def test_a_refused_token_names_the_right(monkeypatch: pytest.MonkeyPatch) -> Non
         def get_authorization_token(self) -> None:
             raise ClientError({"Error": {"Message": "not authorized"}}, "GetAuthorizationToken")
 
-    monkeypatch.setattr(registry, "host_client", lambda *_: Refusing())
+    monkeypatch.setattr(session, "host_client", lambda *_: Refusing())
     with pytest.raises(RegistryError, match=r"not authorized.*ecr:GetAuthorizationToken"):
         ecr_token("eu-central-1", "")
 

@@ -16,11 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.ragdock.host.plugins.module_utils.aws.session import host_client, quick
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine
-
-with contextlib.suppress(ImportError):
-    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 PULL_SECONDS = 1800
 TOKEN_VARIABLE = "RAGDOCK_REGISTRY_TOKEN"  # noqa: S105 - a name, not a token
@@ -57,6 +53,11 @@ def token_of(answer: Mapping[str, Any]) -> str:
 
 def ecr_token(region: str, endpoint_url: str) -> str:
     """Get a registry password, valid for twelve hours, with the rights of the host's role."""
+    # Imported here, because boto3 takes longer to load than the rest of a run that pulls nothing.
+    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+    from ansible_collections.ragdock.host.plugins.module_utils.aws.session import host_client, quick
+
     try:
         ecr = host_client("ecr", region, endpoint_url, quick())
         return token_of(ecr.get_authorization_token())
