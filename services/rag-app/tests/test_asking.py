@@ -248,6 +248,34 @@ def quoted(shown: str) -> bool:
     return all(one in shown for one in ("Oil it in &lt;spring&gt;.", "<b>pump.md</b>, page 3", "rd-open"))
 
 
+def test_the_model_waits_for_the_searches_of_others(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model takes every processor, and would delay the quotes that others wait for."""
+    monkeypatch.setattr("rag_app.backend._SEARCHES_FIRST_SECONDS", SOON)
+
+    async def story() -> tuple[list[str], list[str]]:
+        shown: list[str] = []
+
+        async def ask() -> None:
+            async for one, _ in answering(backend, "x", "", CHOSEN):
+                shown.append(one)
+
+        with backend.searches.one():
+            asking = asyncio.create_task(ask())
+            async with asyncio.timeout(SOON):
+                while not any(quoted(one) for one in shown):
+                    await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)
+            before = list(shown)
+        await asking
+        return before, shown
+
+    before, shown = asyncio.run(story())
+    assert quoted(before[-1])
+    assert len(shown) > len(before)
+
+
 def test_what_the_documents_say_is_shown_while_others_are_answered(backend: Backend) -> None:
     """The queue is for the model only: a search does not wait in it."""
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from rag_app.errors import Busy
-from rag_app.gate import ModelGate, Ticket
+from rag_app.gate import ModelGate, Searches, Ticket
 
 
 async def turn(ticket: Ticket) -> None:
@@ -84,3 +84,34 @@ def test_slots_are_held_at_the_same_time() -> None:
         return most
 
     assert asyncio.run(story()) == 2
+
+
+def test_a_model_starts_after_the_searches_of_others() -> None:
+    async def story() -> list[str]:
+        searches, order = Searches(), list[str]()
+
+        async def search(seconds: float) -> None:
+            with searches.one():
+                await asyncio.sleep(seconds)
+                order.append("search")
+
+        async def model() -> None:
+            await searches.over(5.0)
+            order.append("model")
+
+        async with asyncio.TaskGroup() as group:
+            for one in (search(0.02), search(0.05), model()):
+                group.create_task(one)
+        return order
+
+    assert asyncio.run(story()) == ["search", "search", "model"]
+
+
+def test_endless_searches_do_not_keep_a_model_waiting() -> None:
+    async def story() -> None:
+        searches = Searches()
+        with searches.one():
+            async with asyncio.timeout(5.0):
+                await searches.over(0.05)
+
+    asyncio.run(story())

@@ -3,16 +3,16 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, ExitStack, aclosing
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self, TypeVar
 
 import anyio
 import structlog
 from starlette.concurrency import run_in_threadpool
 
-from rag_app.gate import ModelGate, Ticket, Waiting
+from rag_app.gate import ModelGate, Searches, Ticket, Waiting
 from rag_app.monitor import HealthMonitor
 from rag_app.settings import AppSettings
 from rag_core import factory, health
@@ -32,6 +32,8 @@ from rag_core.retrieval.retriever import Retriever
 T = TypeVar("T")
 _WARM_UP_PAUSES = (0.0, 5.0, 15.0, 60.0, 300.0)
 """Seconds before each try to load the models."""
+_SEARCHES_FIRST_SECONDS = 1.0
+"""How long an answer waits at most for the searches of others, whose quotes would be late otherwise."""
 _log = structlog.stdlib.get_logger("rag_app.models")
 
 
@@ -51,6 +53,7 @@ class Backend:
     answerer: Answerer
     monitor: HealthMonitor
     gate: ModelGate
+    searches: Searches = field(default_factory=Searches)
 
     @classmethod
     def of(cls, settings: AppSettings) -> Self:
@@ -100,14 +103,18 @@ class Backend:
         async with AsyncExitStack() as stack:
             events = in_threads(lambda: self.ledger.first(iter(self.answerer.ask(question))))
             await stack.enter_async_context(aclosing(events))
+            search = stack.enter_context(ExitStack())
+            search.enter_context(self.searches.one())
             waited = False
             async for event in events:
+                search.close()
                 yield event
                 if isinstance(event, Retrieved) and event.needs_model and not waited:
                     if ticket is None:
                         ticket = await stack.enter_async_context(self.gate.enter())
                     async for place in ticket.places():
                         yield place
+                    await self.searches.over(_SEARCHES_FIRST_SECONDS)
                     waited = True
 
 

@@ -6,7 +6,8 @@ Used from one event loop only, so plain attributes need no lock.
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -16,6 +17,7 @@ from rag_app.errors import Busy
 
 _FIRST_GUESS_SECONDS = 15.0
 _WEIGHT_OF_NEWEST = 0.3
+_LOOK_SECONDS = 0.01
 
 
 @dataclass(frozen=True)
@@ -99,3 +101,25 @@ class ModelGate:
     def length(self) -> int:
         """How many are being served or waiting."""
         return len(self._line)
+
+
+class Searches:
+    """Counts the searches under way, so that a model can start after them: it takes every processor."""
+
+    def __init__(self) -> None:
+        self._under_way = 0
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Count a search for the duration of the context."""
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+
+    async def over(self, longest: float) -> None:
+        """Wait until none is under way, at most LONGEST seconds."""
+        until = time.monotonic() + longest
+        while self._under_way and time.monotonic() < until:
+            await asyncio.sleep(_LOOK_SECONDS)
