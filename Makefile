@@ -13,8 +13,8 @@ COMPILE := .venv/bin/uv pip compile --universal --generate-hashes --no-emit-inde
 GROUPS := --group sandbox --group test --group services
 SERVICES := rag-app rag-worker landing
 STAGES := lint unit refusals molecule stack browser
-# One process for each processor, for tests that share nothing.
-AT_ONCE := --numprocesses auto
+# For tests that share nothing. More processes than processors, because many tests wait.
+AT_ONCE := --numprocesses $(shell expr $$(nproc) \* 3 / 2)
 SOAK ?= 5
 BENCH ?= noop memory redeploy
 LIBRARIES := $(subst $() ,:,$(patsubst %,services/%/src,rag_core rag-app rag-worker))
