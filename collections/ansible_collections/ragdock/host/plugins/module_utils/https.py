@@ -6,6 +6,8 @@ import http.client
 import json
 import socket
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -55,6 +57,16 @@ def trust(ca_pem: str, *, system: bool = False) -> ssl.SSLContext:
         context.load_default_certs()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
+
+
+@contextmanager
+def unverified(host: str, port: int, seconds: float) -> Iterator[ssl.SSLSocket]:
+    """A TLS connection for inspecting what a server presents: send nothing secret. Raises OSError."""
+    anybody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    anybody.check_hostname = False
+    anybody.verify_mode = ssl.CERT_NONE
+    with socket.create_connection((host, port), seconds) as plain, anybody.wrap_socket(plain) as tls:
+        yield tls
 
 
 @dataclass(frozen=True)

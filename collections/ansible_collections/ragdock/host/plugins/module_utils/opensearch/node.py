@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import ssl
 import time
 from datetime import UTC, datetime
 from functools import partial
@@ -18,6 +16,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.docker import (
     docker,
     serving,
 )
+from ansible_collections.ragdock.host.plugins.module_utils.https import unverified
 from ansible_collections.ragdock.host.plugins.module_utils.opensearch.client import PORT, SearchError
 from ansible_collections.ragdock.host.plugins.module_utils.opensearch.security import Cluster
 
@@ -29,14 +28,8 @@ START_SECONDS = 150
 
 def served(host: str, port: int = PORT) -> bytes:
     """The certificate that a node presents, in DER; empty while nothing answers."""
-    anybody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    anybody.check_hostname = False
-    anybody.verify_mode = ssl.CERT_NONE
     try:
-        with (
-            socket.create_connection((host, port), LOOK_SECONDS) as plain,
-            anybody.wrap_socket(plain) as tls,
-        ):
+        with unverified(host, port, LOOK_SECONDS) as tls:
             return tls.getpeercert(binary_form=True) or b""
     except OSError:
         return b""

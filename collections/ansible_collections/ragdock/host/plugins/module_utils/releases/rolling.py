@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import socket
 import ssl
 import time
 from collections.abc import Callable
@@ -31,6 +30,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.docker import (
     EngineError,
     address,
 )
+from ansible_collections.ragdock.host.plugins.module_utils.https import unverified
 from ansible_collections.ragdock.host.plugins.module_utils.releases.hold import connections_wait
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import (
     Release,
@@ -79,11 +79,8 @@ def plan(specs: dict[str, str], containers: list[Container]) -> Plan:
 
 def refuses_handshakes(host: str = "127.0.0.1", port: int = 443) -> bool:
     """Whether the edge answers but has no certificate to present."""
-    anybody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    anybody.check_hostname = False
-    anybody.verify_mode = ssl.CERT_NONE
     try:
-        with socket.create_connection((host, port), LOOK_SECONDS) as plain, anybody.wrap_socket(plain):
+        with unverified(host, port, LOOK_SECONDS):
             return False
     except ssl.SSLError:
         return True
