@@ -32,8 +32,10 @@ from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import 
 
 AREA = "networks"
 METADATA = ("169.254.169.254", 80)
-# A lost first packet is sent again after a second. A blocked one costs each `verify` this time.
-PROBE_SECONDS = 1.2
+# A lost first packet is sent again after a second.
+PROBE_SECONDS = 1.5
+# The same for an address on this host, which answers at once. A blocked one costs each `verify` this time.
+PROBE_HERE_SECONDS = 1.2
 # A name that no one can own (RFC 6761): even a negative answer comes from outside.
 OUTSIDE_NAME = "ragdock-verify.invalid"
 ENGINE_DNS = ("127.0.0.11", 53)
@@ -116,10 +118,10 @@ def within(container: dict[str, Any], probe: Callable[[], list[str]]) -> list[st
     return found
 
 
-def connects(at: Address) -> bool:
+def connects(at: Address, seconds: float = PROBE_SECONDS) -> bool:
     """Whether a connection is accepted there."""
     try:
-        socket.create_connection(at, PROBE_SECONDS).close()
+        socket.create_connection(at, seconds).close()
     except OSError:
         return False
     return True
@@ -227,7 +229,9 @@ def ways_out(deployment: Deployment) -> Iterator[Row]:
         found = each(deployment, lambda one: leaves(one, at))
         figure = f"{host}:{at[1]} and outside names refused in {kept} of {kept}"
         yield judged_each(check, found, figure, COMPOSE)
-    metadata = each(deployment, lambda _: lambda: ["reached"] if connects(METADATA) else [])
+    metadata = each(
+        deployment, lambda _: lambda: ["reached"] if connects(METADATA, PROBE_HERE_SECONDS) else []
+    )
     yield judged_each(
         "instance metadata cannot be reached", metadata, f"refused in {count} of {count}", FIREWALL
     )
@@ -256,7 +260,8 @@ def among_each_other(deployment: Deployment) -> Iterator[Row]:
             # A blocked connection gets no answer and takes the whole timeout, so all are tried at once. A
             # thread is in the network of the thread that starts it.
             with ThreadPoolExecutor(max_workers=max(len(probed), 1)) as threads:
-                open_to = dict(zip(probed, threads.map(lambda each: connects(each[1]), probed), strict=True))
+                reached = threads.map(lambda each: connects(each[1], PROBE_HERE_SECONDS), probed)
+                open_to = dict(zip(probed, reached, strict=True))
             strayed = [f"reaches {other} at {at[0]}:{at[1]}" for other, at in apart if open_to[other, at]]
             return strayed + [
                 f"does not reach {other}"
