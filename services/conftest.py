@@ -1,9 +1,11 @@
 """Assumes nothing for plain tests. Tests marked `real` talk to a real OpenSearch and a real Ollama.
 
 Addresses in RAGDOCK_TEST_OPENSEARCH and RAGDOCK_TEST_OLLAMA are used when set (that Ollama must hold the two
-models); else two containers are started from the images the stack uses and removed again. Without Docker, the
-images or the model files, a plain run skips these tests with the reason; asked for by `-m real`, as
-`make stack` does, they fail with it: a run that measured nothing must not look like one that passed.
+models); else two containers are started from the images the stack uses and removed again. The processes of
+one run share an OpenSearch, in which each test has an index of its own, but not an Ollama, which remembers
+one prompt. Without Docker, the images or the model files, a plain run skips these tests with the reason;
+asked for by `-m real`, as `make stack` does, they fail with it: a run that measured nothing must not look
+like one that passed.
 """
 
 from __future__ import annotations
@@ -18,9 +20,9 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -35,21 +37,42 @@ OPENSEARCH_OPTIONS = [
     *("-e", "discovery.type=single-node", "-e", "DISABLE_SECURITY_PLUGIN=true"),
     *("-e", "DISABLE_INSTALL_DEMO_CONFIG=true", "-e", "OPENSEARCH_JAVA_OPTS=-Xms512m -Xmx512m"),
 ]
+SHARED: pytest.StashKey[tuple[str, str]] = pytest.StashKey()
+
+
+def pytest_configure_node(node: Any) -> None:
+    """In the process that hands out the tests: start one OpenSearch for the processes that run them."""
+    config = node.config
+    if SHARED not in config.stash and asked_for_real(config) and _has(OPENSEARCH_IMAGE):
+        shared = ExitStack()
+        config.add_cleanup(shared.close)
+        config.stash[SHARED] = shared.enter_context(started(OPENSEARCH_IMAGE, 9200, OPENSEARCH_OPTIONS))
+    node.workerinput["opensearch"] = config.stash.get(SHARED, None)
+
+
+def asked_for_real(config: pytest.Config) -> bool:
+    """Whether the tests marked `real` were asked for by name."""
+    return re.search(r"(?<!not )\breal\b", config.getoption("markexpr")) is not None
 
 
 @pytest.fixture(scope="session")
 def missing(request: pytest.FixtureRequest) -> Missing:
     """Says what is missing: a failure when the tests marked `real` were asked for by name, else a skip."""
-    expected = re.search(r"(?<!not )\breal\b", request.config.getoption("markexpr"))
-    return pytest.fail if expected else pytest.skip
+    return pytest.fail if asked_for_real(request.config) else pytest.skip
 
 
 @pytest.fixture(scope="session")
-def opensearch_address(missing: Missing) -> Iterator[str]:
+def opensearch_address(request: pytest.FixtureRequest, missing: Missing) -> Iterator[str]:
     """An OpenSearch without its security plugin; users, rights and TLS are tested in the whole stack."""
     given = os.environ.get("RAGDOCK_TEST_OPENSEARCH")
     if given:
         yield given
+        return
+    shared = getattr(request.config, "workerinput", {}).get("opensearch")
+    if shared:
+        name, address = shared
+        wait_for(f"{address}/", name)
+        yield address
         return
     with container(OPENSEARCH_IMAGE, 9200, OPENSEARCH_OPTIONS, missing) as address:
         yield address
@@ -87,6 +110,16 @@ def container(
     """A container of `image`, its address, and its end; `published` 0 is any free port, `ready` a path."""
     if not _has(image):
         missing(f"no Docker Engine, or no image {image}; `make up` brings both")
+    with started(image, port, options, name=name, published=published) as (name, address):
+        wait_for(f"{address}{ready}", name)
+        yield address
+
+
+@contextmanager
+def started(
+    image: str, port: int, options: list[str], *, name: str = "", published: int = 0
+) -> Iterator[tuple[str, str]]:
+    """A container as in `container`, which may not answer yet: its name and address."""
     name = name or f"ragdock-test-{uuid.uuid4().hex[:8]}"
     run = ["docker", "run", "-d", "--name", name, "-p", f"127.0.0.1:{published}:{port}", *options, image]
     subprocess.run(run, capture_output=True, check=True, text=True)
@@ -94,9 +127,7 @@ def container(
         found = subprocess.run(
             ["docker", "port", name, str(port)], capture_output=True, check=True, text=True
         ).stdout.split()[0]
-        address = f"http://{found}"
-        wait_for(f"{address}{ready}", name)
-        yield address
+        yield name, f"http://{found}"
     finally:
         subprocess.run(["docker", "rm", "-f", "-v", name], capture_output=True, check=False)
 

@@ -1,8 +1,6 @@
 """Assumes: a deployed stack. Everything here goes through its public endpoint, as a person would."""
 
-import os
 import re
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +9,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.visitor import Stack, chromium, deployed, sign_in, visitor
+from tests.eval import manuals
 
 CHECKOUT = Path(__file__).parents[2]
 PICTURES = CHECKOUT / ".sandbox" / "screenshots"
-MANUAL = "R-intro.pdf"
-"""An introduction to R: 105 pages or more, from Debian's package r-doc-pdf."""
-_PACKAGE = "r-doc-pdf"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -60,19 +56,8 @@ def researcher(page: Page, stack: Stack) -> Page:
 
 @pytest.fixture(scope="session")
 def manual() -> Path:
-    """A real PDF of over 100 pages."""
-    given = os.environ.get("RAGDOCK_CORPUS")
-    corpus = Path(given) if given else CHECKOUT / ".sandbox" / "corpus"
-    found = sorted(path for path in corpus.rglob(MANUAL) if path.is_file()) if corpus.is_dir() else []
-    if found:
-        return found[0]
-    assert not given, f"RAGDOCK_CORPUS={given} holds no {MANUAL}: it is in Debian's package {_PACKAGE}"
-    corpus.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["apt-get", "download", "-q", _PACKAGE], cwd=corpus, check=True)
-    archive = next(corpus.glob(f"{_PACKAGE}_*.deb"))
-    subprocess.run(["dpkg-deb", "-x", archive, corpus], check=True)
-    archive.unlink()
-    return next(path for path in corpus.rglob(MANUAL) if path.is_file())
+    """An introduction to R: 105 pages or more."""
+    return manuals.r_introduction()
 
 
 def open_tab(page: Page, name: str) -> None:

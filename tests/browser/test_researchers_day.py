@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 from pypdf import PdfReader
 
-from tests.browser.conftest import MANUAL, open_tab, take_picture, wait_for_state
+from tests.browser.conftest import open_tab, take_picture, wait_for_state
 from tests.browser.visitor import Stack, sign_in, visitor
 
 QUESTIONS = (
@@ -39,10 +39,10 @@ def manual_is_ready(browser: Browser, stack: Stack, manual: Path) -> None:
     open_tab(page, "Library")
     page.locator("#rd-drop input[type=file]").set_input_files(manual)
     expect(page.locator("#rd-outcome")).to_contain_text("1 file taken", timeout=60_000)
-    row = page.locator("li.rd-doc", has_text=MANUAL)
+    row = page.locator("li.rd-doc", has_text=manual.name)
     expect(row).to_be_visible()
     # The library must get there by itself: nothing is reloaded here.
-    wait_for_state(page, MANUAL, "ready", seconds=600)
+    wait_for_state(page, manual.name, "ready", seconds=600)
     facts = row.inner_text()
     pages = int(_found(r"(\d+) pages", facts))
     chunks = int(_found(r"([\d,]+) chunks", facts).replace(",", ""))
@@ -82,7 +82,7 @@ def test_answer_streams_and_cites_document_and_right_page(
     expect(sources.first).to_be_visible()
     cited = sources.all_inner_texts()
     pages = _pages_cited(answer)
-    assert all(MANUAL in text for text in cited), cited
+    assert all(manual.name in text for text in cited), cited
     assert pages & right, f"cited {pages}; the manual speaks of solve() elsewhere"
 
     answer.locator(".rd-cite").first.click()

@@ -12,6 +12,7 @@ from pypdf import PdfWriter
 from services.rag_core.tests import office
 from tests.eval import manuals
 
+LONG_PAGES = 60
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8
 
 
@@ -23,6 +24,14 @@ def word() -> str:
 def manual() -> bytes:
     """A real PDF of over 100 pages, from a Debian package."""
     return manuals.r_introduction().read_bytes()
+
+
+def long() -> bytes:
+    """The first pages of the manual with a hash of their own: enough for reading them to be interrupted."""
+    writer, content = PdfWriter(), io.BytesIO()
+    writer.append(manuals.r_introduction(), pages=(0, LONG_PAGES))
+    writer.write(content)
+    return as_another(content.getvalue())
 
 
 def as_another(pdf: bytes) -> bytes:

@@ -18,7 +18,7 @@ def test_a_worker_killed_in_mid_document_continues(
     api: ApiClient, host: Host, bin_of_documents: list[str]
 ) -> None:
     """The document is neither lost nor duplicated, and the one behind it is not blocked."""
-    long = api.brought("killed.pdf", papers.as_another(papers.manual()))
+    long = api.brought("killed.pdf", papers.long())
     bin_of_documents.append(long)
     api.until(long, lambda one: one["state"] == "processing", 60)
     time.sleep(3)
@@ -27,7 +27,7 @@ def test_a_worker_killed_in_mid_document_continues(
     keyword = papers.word()
     bin_of_documents.append(api.brought("behind.md", papers.good("md", keyword)))
     document = api.ready(long, seconds=600)
-    assert document["pages"] > 100
+    assert document["pages"] == papers.LONG_PAGES
     api.ready(bin_of_documents[-1], seconds=600)
     after = host.inspect("rag-worker")[0]
     assert after["State"]["Pid"] != before["State"]["Pid"], "the worker was never killed"

@@ -45,7 +45,7 @@ def test_a_backup_made_while_documents_come_in_is_of_one_point_in_time(
     vault: Vault, api: ApiClient, bin_of_documents: list[str]
 ) -> None:
     """The worker is paused for a short time at most, and continues with the document it was reading."""
-    bin_of_documents.append(api.brought("coming.pdf", papers.as_another(papers.manual())))
+    bin_of_documents.append(api.brought("coming.pdf", papers.long()))
     api.until(bin_of_documents[0], lambda one: one["state"] == "processing", 120)
     back_up().good()
     figures = vault.record()["figures"]
