@@ -146,12 +146,13 @@ def authority() -> None:
 @app.command()
 def elsewhere(
     fault: Annotated[str, typer.Option(help="401, 429, 500, cut, slow, or off")] = "",
+    embed: Annotated[bool, typer.Option("--embed", help="settings whose embedder runs there, too")] = False,
 ) -> None:
     """Start servers of models elsewhere and print the settings that use them, or switch a fault of theirs."""
     if fault:
         _run(lambda sandbox: remote.switch(sandbox, fault))
     else:
-        sys.stdout.write(_run(remote.settings_for))
+        sys.stdout.write(_run(lambda sandbox: remote.settings_for(sandbox, embed=embed)))
 
 
 @app.command()

@@ -156,8 +156,11 @@ def switch(sandbox: Sandbox, fault: str) -> None:
         path.write_text(f"{fault}\n")
 
 
-def settings_for(sandbox: Sandbox) -> str:
-    """Start the servers and store the key as an operator would; return the settings to use them, as YAML."""
+def settings_for(sandbox: Sandbox, *, embed: bool = False) -> str:
+    """Start the servers and store the key as an operator would; return the settings to use them, as YAML.
+
+    With `embed`, the embedder runs there, too.
+    """
     up(docker_api.connect(), sandbox)
     name = inventory(sandbox.checkout).get("ragdock_name", sandbox.name)
     AwsApi(sandbox).ssm.put_parameter(
@@ -166,12 +169,17 @@ def settings_for(sandbox: Sandbox) -> str:
         Type="SecureString",
         Overwrite=True,
     )
-    return yaml.safe_dump({"ragdock_models": _models(sandbox)}, sort_keys=False)
+    return yaml.safe_dump({"ragdock_models": _models(sandbox, embed=embed)}, sort_keys=False)
 
 
-def _models(sandbox: Sandbox) -> list[dict[str, Any]]:
-    """Return one model per server, and the local models for fallback and embeddings."""
+def _models(sandbox: Sandbox, *, embed: bool = False) -> list[dict[str, Any]]:
+    """Return one model per server, a local one as fallback, and an embedder: local, or elsewhere."""
     own = f"https://{sandbox.elsewhere_address}:{server.OWN_PORT}/v1"
+    here = {"name": "all-minilm", "use": ["embed"], "source": "files", "files": [str(MODELS / "all-minilm")]}
+    there = {
+        "name": "all-minilm-elsewhere", "use": ["embed"], "source": "openai", "base_url": own,
+        "key": {"parameter": PARAMETER}, "ca_file": _authority(sandbox, "own"),
+    }  # fmt: skip
     bedrock = f"https://{bedrock_name(sandbox)}{server.BEDROCK_PATH}/v1"
     return [
         {
@@ -186,7 +194,7 @@ def _models(sandbox: Sandbox) -> list[dict[str, Any]]:
             "name": "smollm2:135m", "use": ["fallback"], "source": "files",
             "files": [str(MODELS / "smollm2-135m-instruct.gguf")],
         },
-        {"name": "all-minilm", "use": ["embed"], "source": "files", "files": [str(MODELS / "all-minilm")]},
+        there if embed else here,
     ]  # fmt: skip
 
 

@@ -1,30 +1,48 @@
 """Remote models: deployed beside the local ones, asked, made to fail, and their keys searched for in output.
 
 The sandbox serves them: Ollama's own API behind TLS with a key, and the same under Bedrock's name with the
-short-term keys that the host makes. During each fault the local model answers.
+short-term keys that the host makes. During each fault the local model answers. The tests at the end use a
+second deployment, whose embedder is remote, too, and whose chat model has few tokens left for today.
 """
 
 from __future__ import annotations
 
+import datetime as dt
+import shutil
+import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from sandbox import docker_api, networks, pki
 from sandbox import remote as elsewhere
 from sandbox import settings as of_the_sandbox
 from sandbox.cloud import AwsApi
+from sandbox.elsewhere.server import OWN_PORT
 from tests.stack import papers, test_secrets
-from tests.stack.endpoint import CHECKOUT, ApiClient, Json, asking, value
+from tests.stack.endpoint import CHECKOUT, ApiClient, Endpoint, Json, asking, value
 from tests.stack.host import Host
 from tests.stack.plays import Outcome, play
 
 REMOTE, ON_BEDROCK, LOCAL = "smollm2-elsewhere", "gpt-oss-elsewhere", "smollm2:135m"
+EMBEDDER = "all-minilm-elsewhere"
 BACK_SECONDS = 180.0
+REBUILT_SECONDS = 300.0
+# The sandbox's slow server is silent for longer than this; the local model begins its answer sooner.
+SHORT_SECONDS = 15.0
+# Enough for the smoke test, which fails when the fallback answers, and used up after a few more questions.
+SPARE_TOKENS = 2500
+QUESTIONS_AT_MOST = 15
 KEYS = "/opt/ragdock/secrets/remote"
 Deploy = Callable[..., Outcome]
 
@@ -43,6 +61,11 @@ def parameter() -> tuple[Any, str]:
     return AwsApi(of_the_sandbox.load()).ssm, f"/ragdock/{value('name')}/{elsewhere.PARAMETER}"
 
 
+def docker(*words: str) -> None:
+    """Run a command of Docker on this machine."""
+    subprocess.run(["docker", *words], check=True, capture_output=True)
+
+
 def put(key: str) -> None:
     """Store the key as an operator does."""
     ssm, name = parameter()
@@ -55,7 +78,7 @@ def own_key() -> Path:
 
 
 @pytest.fixture(scope="module")
-def deploy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deploy]:
+def deploy(tmp_path_factory: pytest.TempPathFactory, api: ApiClient, host: Host) -> Iterator[Deploy]:
     """Deploy with remote models, and yield a function that runs playbooks so; remove them afterwards."""
     settings = tmp_path_factory.mktemp("elsewhere") / "settings.yml"
     settings.write_text(command("elsewhere"))
@@ -70,6 +93,8 @@ def deploy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deploy]:
     play("site.yml").good()
     ssm, name = parameter()
     ssm.delete_parameter(Name=name)
+    # After the tests of a remote embedder, every document is read again.
+    host.wait("the index is rebuilt", lambda: not rebuilds(api), REBUILT_SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +107,10 @@ def question(api: ApiClient, deploy: Deploy) -> Iterator[str]:
     api.delete(identity)
 
 
-def asked(api: ApiClient, question: str, model: str = "") -> Json:
-    """Ask a question of a named model, or of the first one by default, and return the answer."""
-    reply = api.http.post("/api/ask", json=asking(question) | ({"model": model} if model else {}))
+def asked(api: ApiClient, question: str, model: str = "", **more: object) -> Json:
+    """Ask a question of a named model, or of the first one by default; `more` is added to the request."""
+    words = asking(question) | ({"model": model} if model else {}) | more
+    reply = api.http.post("/api/ask", json=words)
     assert reply.is_success, reply.text
     found: Json = reply.json()
     return found
@@ -98,10 +124,76 @@ def answers_again(api: ApiClient, question: str) -> None:
         time.sleep(5)
 
 
+def tokens(api: ApiClient, model: str) -> int:
+    """Return how many tokens of a remote model are counted for today."""
+    return int(next(one["tokens_today"] for one in api.status()["remote_models"] if one["name"] == model))
+
+
+def rebuilds(api: ApiClient) -> bool:
+    """Return whether documents are being read into a new index, or wait to be read."""
+    status = api.status()["ingestion"]
+    return bool(status["rebuilding"] or status["documents_left"])
+
+
+def said(answer: Json, *words: str) -> bool:
+    """Return whether one of the answer's remarks contains all of these words."""
+    return any(all(word in remark for word in words) for remark in answer["remarks"])
+
+
+def own_host() -> str:
+    """Return the sandbox's server as settings and answers name it."""
+    return f"{of_the_sandbox.load().elsewhere_address}:{OWN_PORT}"
+
+
+def presents(certificate: Path) -> bool:
+    """Return whether the sandbox's server answers, and with this certificate."""
+    address = str(of_the_sandbox.load().elsewhere_address)
+    try:
+        found = ssl.get_server_certificate((address, OWN_PORT), timeout=5)
+    except OSError:
+        return False
+    return ssl.PEM_cert_to_DER_cert(found) == ssl.PEM_cert_to_DER_cert(certificate.read_text())
+
+
+def present(folder: Path, host: Host) -> None:
+    """Let the sandbox's server present the certificate in this folder."""
+    own = elsewhere.folder(of_the_sandbox.load()) / "own"
+    for name in ("tls.crt", "tls.key"):
+        shutil.copy(folder / name, own / name)
+    docker("restart", "--time", "1", elsewhere.NAME)
+    host.wait("the models elsewhere have another certificate", lambda: presents(folder / "tls.crt"), 60)
+
+
+@contextmanager
+def without_bedrocks_name(host: Host) -> Iterator[None]:
+    """Take Bedrock's name away from the sandbox's server, in every subnet.
+
+    Where the machine itself can ask a public DNS server, the name then leads to AWS, whose certificate is of
+    an authority that is not in `ca_file`: that is the same to the services.
+    """
+    sandbox, client = of_the_sandbox.load(), docker_api.connect()
+    certificate = elsewhere.folder(sandbox) / "own" / "tls.crt"
+    subnets = [
+        network
+        for network in client.containers.get(elsewhere.NAME).attrs["NetworkSettings"]["Networks"]
+        if network != networks.aws_network(sandbox)
+    ]
+    # Stopped, it closes its connections: the proxy would go on using an open one, and wait for an answer.
+    docker("stop", "--time", "1", elsewhere.NAME)
+    try:
+        for network in subnets:
+            docker("network", "disconnect", "--force", network, elsewhere.NAME)
+        docker("start", elsewhere.NAME)
+        host.wait("the models elsewhere answer", lambda: presents(certificate), 60)
+        yield
+    finally:
+        elsewhere.up(client, sandbox)
+
+
 def test_a_model_elsewhere_answers_and_the_answer_names_its_host(api: ApiClient, question: str) -> None:
     answer = asked(api, question)
     assert (answer["model"], answer["degraded"]) == (REMOTE, False), answer
-    assert answer["host"] == f"{of_the_sandbox.load().elsewhere_address}:8443"
+    assert answer["host"] == own_host()
 
 
 def test_a_model_on_bedrock_answers_with_a_key_that_the_host_made(api: ApiClient, question: str) -> None:
@@ -137,13 +229,54 @@ def test_the_local_model_answers_when_the_other_does_not(api: ApiClient, questio
 
 
 def test_the_local_model_answers_while_the_server_is_away(api: ApiClient, question: str) -> None:
-    subprocess.run(["docker", "stop", "--time", "1", elsewhere.NAME], check=True, capture_output=True)
+    docker("stop", "--time", "1", elsewhere.NAME)
     try:
         answer = asked(api, question)
         assert (answer["model"], answer["degraded"]) == (LOCAL, True), answer
     finally:
-        subprocess.run(["docker", "start", elsewhere.NAME], check=True, capture_output=True)
+        docker("start", elsewhere.NAME)
     answers_again(api, question)
+
+
+def test_the_local_model_answers_when_the_other_is_silent_for_longer_than_asked(
+    api: ApiClient, question: str
+) -> None:
+    command("elsewhere", "--fault", "slow")
+    try:
+        answer = asked(api, question, timeout=SHORT_SECONDS)
+        assert (answer["model"], answer["degraded"]) == (LOCAL, True), answer
+        assert said(answer, f"{own_host()} is too slow with '{REMOTE}'"), answer
+    finally:
+        command("elsewhere", "--fault", "off")
+    answers_again(api, question)
+
+
+def test_the_local_model_answers_when_another_authority_issued_the_servers_certificate(
+    api: ApiClient, host: Host, question: str, tmp_path: Path
+) -> None:
+    sandbox = of_the_sandbox.load()
+    before, other = tmp_path / "before", tmp_path / "other"
+    shutil.copytree(elsewhere.folder(sandbox) / "own", before)
+    pki.ensure(other, "elsewhere", sandbox.elsewhere_address, dt.datetime.now(dt.UTC))
+    try:
+        present(other, host)
+        answer = asked(api, question)
+        assert (answer["model"], answer["degraded"]) == (LOCAL, True), answer
+        assert said(answer, own_host(), REMOTE, "HTTP 502"), answer
+    finally:
+        present(before, host)
+    answers_again(api, question)
+
+
+def test_the_next_model_answers_when_the_name_of_a_server_is_not_in_dns(
+    api: ApiClient, host: Host, question: str
+) -> None:
+    with without_bedrocks_name(host):
+        answer = asked(api, question, ON_BEDROCK)
+        assert (answer["model"], answer["degraded"]) == (REMOTE, True), answer
+        name = elsewhere.bedrock_name(of_the_sandbox.load())
+        assert said(answer, name, ON_BEDROCK, "HTTP 502"), answer
+    assert asked(api, question, ON_BEDROCK)["model"] == ON_BEDROCK
 
 
 def test_a_new_key_is_used_without_a_restart(
@@ -214,3 +347,134 @@ def test_no_key_is_anywhere_but_in_its_file(deploy: Deploy, host: Host) -> None:
     assert not test_secrets.named_in(images, secrets)
     server = subprocess.run(["docker", "logs", elsewhere.NAME], capture_output=True, text=True, check=True)
     assert not test_secrets.named_in(server.stdout + server.stderr, secrets)
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A deployment whose embedder is remote, and the answers given while its index was rebuilt."""
+
+    tokens_per_day: int  # of the remote chat model
+    meanwhile: list[Json]
+
+
+@contextmanager
+def asking_on(endpoint: Endpoint, question: str) -> Iterator[list[Json]]:
+    """Ask the local model one question after the other inside the block; yield the list of answers."""
+    over = threading.Event()
+    answers: list[Json] = []
+
+    def ask() -> None:
+        api = ApiClient(endpoint)
+        with api.http:
+            while not over.is_set():
+                answers.append(asked(api, question, LOCAL))
+
+    with ThreadPoolExecutor(1) as pool:
+        asker = pool.submit(ask)
+        try:
+            yield answers
+        finally:
+            over.set()
+        asker.result()
+
+
+def embeds_elsewhere(api: ApiClient) -> bool:
+    """Return whether the vector of a query comes from the remote embedder, as those of the index do."""
+    before = tokens(api, EMBEDDER)
+    api.search(papers.word())
+    return tokens(api, EMBEDDER) > before
+
+
+def embeds_again(api: ApiClient) -> None:
+    """Wait until queries are embedded again."""
+    end = time.monotonic() + BACK_SECONDS
+    while not embeds_elsewhere(api):
+        assert time.monotonic() < end, api.status()["remote_models"]
+        time.sleep(1)
+
+
+@pytest.fixture(scope="module")
+def embedded(
+    deploy: Deploy,
+    api: ApiClient,
+    endpoint: Endpoint,
+    host: Host,
+    question: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Embedded:
+    """Deploy with a remote embedder and a limit of tokens; `deploy` removes both at its end."""
+    models = yaml.safe_load(command("elsewhere", "--embed"))
+    limit = tokens(api, REMOTE) + SPARE_TOKENS
+    next(one for one in models["ragdock_models"] if one["name"] == REMOTE)["tokens_per_day"] = limit
+    settings = tmp_path_factory.mktemp("embedder") / "settings.yml"
+    settings.write_text(yaml.safe_dump(models))
+    with asking_on(endpoint, question) as answers:
+        outcome = deploy("site.yml", "-e", f"@{settings}").good()
+        assert "the text of every document" in outcome.output
+        host.wait(
+            "questions are embedded elsewhere",
+            lambda: not rebuilds(api) and embeds_elsewhere(api),
+            REBUILT_SECONDS,
+        )
+    return Embedded(limit, answers)
+
+
+def named(passages: list[Json]) -> set[str]:
+    """Return the names of the documents that these passages are from."""
+    return {one["document"] for one in passages}
+
+
+def document_of(question: str) -> str:
+    """Return the name of the document that answers the question: its last word, which no other has."""
+    return f"{question.rstrip('?').split()[-1]}.md"
+
+
+def test_questions_are_answered_while_the_documents_are_embedded_elsewhere(
+    embedded: Embedded, question: str
+) -> None:
+    assert embedded.meanwhile
+    wrong = [
+        one
+        for one in embedded.meanwhile
+        if one["model"] is None or document_of(question) not in named(one["passages"])
+    ]
+    assert not wrong, f"{len(wrong)} of {len(embedded.meanwhile)}: {wrong[0]}"
+
+
+@pytest.mark.usefixtures("embedded")
+def test_answers_come_from_vectors_that_were_made_elsewhere(api: ApiClient, question: str) -> None:
+    contract = api.status()["index_contract"]
+    assert (contract["model"], contract["digest"]) == (EMBEDDER, f"{EMBEDDER}@{own_host()}")
+    found = api.search(question)
+    assert document_of(question) in named(found)
+    assert any(one["vector_rank"] is not None for one in found), found
+    answer = asked(api, question, LOCAL)
+    assert (answer["degraded"], answer["remarks"]) == (False, []), answer
+    assert document_of(question) in named(answer["passages"])
+
+
+@pytest.mark.usefixtures("embedded")
+def test_questions_are_searched_by_words_while_the_embedder_refuses(api: ApiClient, question: str) -> None:
+    command("elsewhere", "--fault", "500")
+    try:
+        answer = asked(api, question, LOCAL)
+        assert said(answer, "Searched by words alone", own_host(), EMBEDDER, "HTTP 500"), answer
+        assert document_of(question) in named(answer["passages"])
+    finally:
+        command("elsewhere", "--fault", "off")
+    embeds_again(api)
+
+
+def test_the_local_model_answers_once_the_tokens_of_the_day_are_used(
+    embedded: Embedded, api: ApiClient, question: str
+) -> None:
+    for _ in range(QUESTIONS_AT_MOST):
+        answer = asked(api, question)
+        if answer["model"] != REMOTE:
+            break
+    assert (answer["model"], answer["degraded"]) == (LOCAL, True), answer
+    limit = f"of its {embedded.tokens_per_day:,} tokens for today"
+    assert said(answer, f"'{REMOTE}' has used", limit), answer
+    assert tokens(api, REMOTE) <= embedded.tokens_per_day
+    # The limit is of one model: the other remote one still answers.
+    assert asked(api, question, ON_BEDROCK)["model"] == ON_BEDROCK

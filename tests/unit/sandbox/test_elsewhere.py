@@ -115,3 +115,13 @@ def test_the_settings_name_both_servers_and_no_key() -> None:
         "https://bedrock-runtime.us-east-1.amazonaws.com/openai/v1",
     ]
     assert "sk-" not in json.dumps(models)
+
+
+def test_the_embedder_runs_there_on_request_only() -> None:
+    found = {
+        embed: next(one for one in remote._models(Sandbox(), embed=embed) if one["use"] == ["embed"])
+        for embed in (False, True)
+    }
+    assert (found[False]["name"], found[False]["source"]) == ("all-minilm", "files")
+    assert (found[True]["name"], found[True]["source"]) == ("all-minilm-elsewhere", "openai")
+    assert found[True]["name"] in remote.KNOWN
