@@ -2,20 +2,28 @@
 
     make bench BENCH=latency [ARGS="1 4 16"]
 
+    make bench BENCH=latency ARGS=follow-ups
+
 Needs a deployed sandbox. Uploads a manual of over 100 pages, asks questions about it and streams the answers
 while copies of the manual are ingested one after another, then deletes everything it uploaded. A client that
 is refused with Retry-After waits that long and retries. The table is followed by its rows for
 docs/develop/benchmarks.md.
+
+Before that (and nothing else, with `follow-ups`), one person has a conversation on the quiet host: how much
+of each prompt the model had to read, and how long that took. Ollama counts the whole prompt even if a part is
+cached, so the tokens read are those that rag-app logs: the part after the beginning that the prompt shares
+with the one before. The seconds are Ollama's own.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import statistics
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,7 +32,7 @@ from http import HTTPStatus
 from bench.measuring import Figure, console, machine, show
 from bench.measuring.containers import Memory, read_usage
 from tests.stack import papers
-from tests.stack.endpoint import ApiClient, Endpoint, asking, value
+from tests.stack.endpoint import ApiClient, Endpoint, Json, asking, events, value
 from tests.stack.host import Host
 
 USERS = (1, 4, 16)
@@ -43,17 +51,62 @@ QUESTIONS = (
     "What is a factor?",
 )
 
+# Asked one after the other, each with the turns before it.
+CONVERSATION = (
+    "How do I read a table from a file?",
+    "And how do I skip lines of the file with read.table?",
+    "And how are missing values written in such a file?",
+)
+CONVERSATIONS = 3
+
+
+@dataclass
+class Heard:
+    """One answer: seconds to its first cited line, first word and end (0: none), and its prompt's tokens."""
+
+    quoted: float = 0.0
+    first: float = 0.0
+    whole: float = 0.0
+    tokens: int = 0
+
 
 @dataclass
 class Seen:
     """Seconds to the first cited line, the first word and the last word; `away` counts refusals (503)."""
 
-    quoted: list[float] = field(default_factory=list)
+    quoted: list[float] = field(default_factory=list)  # of the answers that cite a line at all
     first: list[float] = field(default_factory=list)
     whole: list[float] = field(default_factory=list)
     tokens: list[int] = field(default_factory=list)  # of the prompts, as the model counted them
     away: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, one: Heard) -> None:
+        """Add one answer."""
+        with self.lock:
+            self.whole.append(one.whole)
+            self.first.append(one.first or one.whole)
+            if one.quoted:
+                self.quoted.append(one.quoted)
+            if one.tokens:
+                self.tokens.append(one.tokens)
+
+
+def heard(answer: Iterable[tuple[str, Json]], since: Callable[[], float]) -> Heard:
+    """Read an answer's events to their end; `since` returns the seconds since its question."""
+    one = Heard()
+    for event, data in answer:
+        if event == "error":
+            raise SystemExit("an answer ended in an error; the app's log says which")
+        # A search may find nothing to quote; then the sources below the answer are the first cited lines.
+        cited = {"retrieved": "quotes", "done": "citations"}.get(event)
+        if cited and data[cited] and not one.quoted:
+            one.quoted = since()
+        if event == "token" and not one.first:
+            one.first = since()
+        if event == "done":
+            one.whole, one.tokens = since(), (data["tokens"] or {}).get("prompt", 0)
+    return one
 
 
 def one_person(endpoint: Endpoint, number: int, times: int, seen: Seen, until: float) -> None:
@@ -61,7 +114,7 @@ def one_person(endpoint: Endpoint, number: int, times: int, seen: Seen, until: f
     with endpoint.client(seconds=LONGEST_SECONDS) as http:
         for turn in range(times):
             body = asking(QUESTIONS[(number + turn) % len(QUESTIONS)])
-            began, quoted, first, tokens = time.monotonic(), 0.0, 0.0, 0
+            began = time.monotonic()
             while time.monotonic() < until:
                 headers = {"Accept": "text/event-stream"}
                 with http.stream("POST", "/api/ask", json=body, headers=headers) as reply:
@@ -72,26 +125,12 @@ def one_person(endpoint: Endpoint, number: int, times: int, seen: Seen, until: f
                         time.sleep(float(reply.headers["Retry-After"]))
                         continue
                     reply.raise_for_status()
-                    event = ""
-                    for line in reply.iter_lines():
-                        if event == "done" and line.startswith("data:"):
-                            told = json.loads(line.removeprefix("data:"))["tokens"]
-                            tokens = told["prompt"] if told else 0
-                            break
-                        event = line.removeprefix("event:").strip() if line.startswith("event:") else ""
-                        if event == "retrieved" and not quoted:
-                            quoted = time.monotonic() - began
-                        if event == "token" and not first:
-                            first = time.monotonic() - began
-                        if event == "error":
-                            raise SystemExit("an answer ended in an error; the app's log says which")
+                    seen.add(heard(events(reply.iter_lines()), partial(_since, began)))
                 break
-            with seen.lock:
-                seen.whole.append(time.monotonic() - began)
-                seen.quoted.append(quoted)
-                seen.first.append(first or seen.whole[-1])
-                if tokens:
-                    seen.tokens.append(tokens)
+
+
+def _since(began: float) -> float:
+    return time.monotonic() - began
 
 
 def crowd(endpoint: Endpoint, people: int) -> Seen:
@@ -156,54 +195,108 @@ def manual_ready(endpoint: Endpoint) -> Iterator[None]:
         api.http.close()
 
 
+def prompt_read(host: Host, since: str) -> Json | None:
+    """Return what rag-app has logged about the latest prompt since a time of the host's clock."""
+    logs = [host.shell(f"docker logs --since {since} {one} 2>&1") for one in host.ids("rag-app")]
+    lines = [line for log in logs for line in log.splitlines() if '"prompt read"' in line]
+    found: Json | None = json.loads(lines[-1]) if lines else None
+    return found
+
+
+def follow_ups(endpoint: Endpoint, host: Host) -> list[Figure]:
+    """Hold a few conversations; for each turn, measure how much of its prompt was read and for how long."""
+    turns: list[list[Json]] = [[] for _ in CONVERSATION]
+    api = ApiClient(endpoint)
+    with api.http:
+        for _ in range(CONVERSATIONS):
+            history: list[dict[str, str]] = []
+            for turn, question in zip(turns, CONVERSATION, strict=True):
+                since = host.shell("date +%s.%N").strip()
+                reply = api.http.post("/api/ask", json=asking(question) | {"history": history})
+                reply.raise_for_status()
+                history.append({"question": question, "answer": reply.json()["answer"]})
+                if found := prompt_read(host, since):
+                    turn.append(found)
+    if not all(turns):
+        raise SystemExit("a turn of the conversation was answered without a model; rag-app's log says why")
+    names = ("first question", "follow-up", "second follow-up")
+    figures: list[Figure] = []
+    for name, turn in zip(names, turns, strict=True):
+        whole, read, seconds = (
+            statistics.median(one[key] for one in turn)
+            for key in ("prompt_tokens", "read_tokens", "read_seconds")
+        )
+        base = figures[0].value if figures else None
+        note = f"{read:.0f} of {whole:.0f} tokens; the others were cached"
+        figures.append(Figure(f"{name}: its prompt read, p50", seconds, "s", base, note=note))
+    return figures
+
+
 def rows(crowds: dict[int, Seen]) -> list[str]:
     """Return the rows of the table in docs/develop/benchmarks.md."""
     return [
         f"| {people} | "
         + " | ".join(
-            f"{statistics.median(values):.2f} s, {p95(values):.2f} s"
-            for values in (seen.quoted, seen.first, seen.whole)
+            f"{p50(values):.2f} s, {p95(values):.2f} s" for values in (seen.quoted, seen.first, seen.whole)
         )
         + f" | {statistics.median(seen.tokens or [0]):.0f} |"
         for people, seen in crowds.items()
     ]
 
 
+def p50(values: list[float]) -> float:
+    """The median; not a number if there are no values."""
+    return statistics.median(values or [math.nan])
+
+
 def p95(values: list[float]) -> float:
-    """The 95th percentile."""
-    return statistics.quantiles(values, n=20, method="inclusive")[-1]
+    """The 95th percentile; not a number if there are too few values."""
+    return statistics.quantiles(values, n=20, method="inclusive")[-1] if len(values) > 1 else math.nan
+
+
+def crowds(endpoint: Endpoint, host: Host, users: list[int]) -> list[Figure]:
+    """Measure each size of crowd while documents are ingested, and print the rows for the documentation."""
+    figures: list[Figure] = []
+    seen_of: dict[int, Seen] = {}
+    alone: dict[str, float] = {}
+    with Memory(partial(read_usage, host.run)) as memory, ingesting(endpoint):
+        for people in users:
+            seen_of[people] = seen = crowd(endpoint, people)
+            figures += figures_of(people, seen, alone)
+    console.print("people | first cited line, p50, p95 | first word | whole answer | tokens of the prompt")
+    console.print("\n".join(rows(seen_of)))
+    return figures + memory.figures()
+
+
+def figures_of(people: int, seen: Seen, alone: dict[str, float]) -> list[Figure]:
+    """Return the figures of one crowd; `alone` keeps those of the first as the base of the others."""
+    figures: list[Figure] = []
+    times = {"first cited line": seen.quoted, "first word": seen.first, "whole answer": seen.whole}
+    for what, values in times.items():
+        for name, measured in (("p50", p50(values)), ("p95", p95(values))):
+            base = alone.setdefault(f"{what} {name}", measured)
+            notes = [f"{seen.away} times sent away"] if name == "p95" and seen.away else []
+            if without := len(seen.whole) - len(values):
+                notes.append(f"{without} of {len(seen.whole)} answers cite none")
+            figures.append(
+                Figure(f"{people} at once: {what}, {name}", measured, "s", base, note="; ".join(notes))
+            )
+    tokens = statistics.median(seen.tokens or [0])
+    return [*figures, Figure(f"{people} at once: tokens of the prompt, p50", tokens, "")]
 
 
 def main(users: list[int]) -> None:
     """Measure and show."""
     about = machine()
     endpoint = Endpoint(value("url").rstrip("/"), value("token"), value("ca"))
-    figures: list[Figure] = []
+    host = Host(value("name"))
     with manual_ready(endpoint):
-        crowds: dict[int, Seen] = {}
-        with Memory(partial(read_usage, Host(value("name")).run)) as memory, ingesting(endpoint):
-            alone: dict[str, float] = {}
-            for people in users:
-                crowds[people] = seen = crowd(endpoint, people)
-                measured_of = {
-                    "first cited line": seen.quoted,
-                    "first word": seen.first,
-                    "whole answer": seen.whole,
-                }
-                for what, values in measured_of.items():
-                    for name, measured in (("p50", statistics.median(values)), ("p95", p95(values))):
-                        base = alone.setdefault(f"{what} {name}", measured)
-                        note = f"{seen.away} times sent away" if name == "p95" and seen.away else ""
-                        figures.append(
-                            Figure(f"{people} at once: {what}, {name}", measured, "s", base, note=note)
-                        )
-                tokens = statistics.median(seen.tokens or [0])
-                figures.append(Figure(f"{people} at once: tokens of the prompt, p50", tokens, ""))
-    figures += memory.figures()
+        figures = follow_ups(endpoint, host)
+        if users:
+            figures += crowds(endpoint, host, users)
     show("latency", "Answers with many people asking (ratio to one person)", figures, about)
-    console.print("people | first cited line, p50, p95 | first word | whole answer | tokens of the prompt")
-    console.print("\n".join(rows(crowds)))
 
 
 if __name__ == "__main__":
-    main([int(word) for word in sys.argv[1:]] or list(USERS))
+    words = sys.argv[1:]
+    main([] if words == ["follow-ups"] else [int(word) for word in words] or list(USERS))

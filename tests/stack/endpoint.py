@@ -8,7 +8,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,16 @@ Json = dict[str, Any]
 def asking(question: str) -> Json:
     """Return a request body that asks for a new answer instead of a cached one."""
     return {"question": question, "fresh": True}
+
+
+def events(lines: Iterable[str]) -> Iterator[tuple[str, Json]]:
+    """Yield the events of a streamed answer, each with its name, as their lines arrive."""
+    event = ""
+    for line in lines:
+        if line.startswith("event:"):
+            event = line.removeprefix("event:").strip()
+        elif line.startswith("data:"):
+            yield event, json.loads(line.removeprefix("data:"))
 
 
 def value(name: str) -> str:
@@ -136,12 +146,7 @@ class ApiClient:
         body, headers = asking(question) | more, {"Accept": "text/event-stream"}
         with self.http.stream("POST", "/api/ask", json=body, headers=headers) as reply:
             assert reply.status_code == httpx.codes.OK, reply.read()
-            event = ""
-            for line in reply.iter_lines():
-                if line.startswith("event:"):
-                    event = line.removeprefix("event:").strip()
-                elif line.startswith("data:"):
-                    yield event, json.loads(line.removeprefix("data:"))
+            yield from events(reply.iter_lines())
 
     def idle(self, seconds: float) -> None:
         """Wait until no question is being answered or queued."""
