@@ -10,14 +10,15 @@ import pytest
 
 from bench.latency import Heard, Seen, figures_of, heard, rows
 
-Events = list[tuple[str, dict[str, Any]]]
-QUOTES, NO_QUOTES = ("retrieved", {"quotes": [{}]}), ("retrieved", {"quotes": []})
-WORD = ("token", {"text": "Yes"})
-CITED = ("done", {"citations": [{}], "tokens": {"prompt": 600, "answer": 9}})
-UNCITED: tuple[str, dict[str, Any]] = ("done", {"citations": [], "tokens": None})
+Event = tuple[str, dict[str, Any]]
+QUOTES: Event = ("retrieved", {"quotes": [{}]})
+NO_QUOTES: Event = ("retrieved", {"quotes": []})
+WORD: Event = ("token", {"text": "Yes"})
+CITED: Event = ("done", {"citations": [{}], "tokens": {"prompt": 600, "answer": 9}})
+UNCITED: Event = ("done", {"citations": [], "tokens": None})
 
 
-def told(events: Events) -> Heard:
+def told(events: list[Event]) -> Heard:
     """Read these events from a clock that advances by a second at each look."""
     clock = itertools.count(1)
     return heard(events, lambda: float(next(clock)))
