@@ -30,7 +30,7 @@ PAGE_HEAD = """# Settings
 
 Write the settings that you change into `inventory/production/group_vars/all/settings.yml`, and run
 `site.yml`. `-e NAME=VALUE` sets one for a single run. A wrong value or a misspelt name is refused before
-anything changes: the message has the name, the value found and what is allowed.
+anything changes: the message gives the name, the value found and what is allowed.
 
 A service reads a setting as a variable of that name in capitals, without `ragdock_`: `ragdock_upload_slots`
 is `UPLOAD_SLOTS`.

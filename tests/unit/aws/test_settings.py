@@ -196,6 +196,11 @@ def test_a_number_out_of_its_range_is_refused_at_both_ends(name: str) -> None:
         assert problems(**{name: wrong}) == [f"'{name}' is {wrong}: it must be {preflight.says(one)}."]
 
 
+def test_the_only_value_that_is_allowed_is_named_as_such() -> None:
+    """A reader of "one of" would look for the others."""
+    assert problems(ragdock_root="/srv") == ["'ragdock_root' is '/srv': it must be /opt/ragdock."]
+
+
 @pytest.mark.parametrize(
     "name", [name for name, one in SETTINGS.items() if one["type"] == "boolean" or "enum" in one]
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,16 @@ def test_what_is_made_of_the_schema_is_current(path: Path) -> None:
 def test_every_setting_is_used(name: str) -> None:
     """A service, role, playbook or template must read it: otherwise it would have no effect, unnoticed."""
     assert "x-services" in SETTINGS[name] or re.search(rf"\b{name}\b", USERS)
+
+
+def test_the_example_for_contributors_is_an_entry_of_the_schema() -> None:
+    """Whoever adds a setting copies the example."""
+    entry = re.search(
+        r"^  ragdock_upload_slots:\n(?:    .*\n)+", (ROOT / "inventory/schema.yml").read_text(), re.MULTILINE
+    )
+    assert entry
+    blocks = re.findall(r"(?:^ {4}.*\n)+", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    assert textwrap.dedent(entry[0]) in map(textwrap.dedent, blocks)
 
 
 def test_the_hosts_own_copy_has_the_schema() -> None:

@@ -66,7 +66,8 @@ def says(one: Mapping[str, Any]) -> str:
     if "x-says" in one:
         return str(one["x-says"])
     if "enum" in one:
-        return "one of " + ", ".join(one["enum"])
+        allowed = ", ".join(one["enum"])
+        return f"one of {allowed}" if len(one["enum"]) > 1 else allowed
     if "minimum" in one:
         unit = f" ({one['x-unit']})" if "x-unit" in one else ""
         return f"a whole number from {one['minimum']} to {one['maximum']}{unit}"
