@@ -110,7 +110,7 @@ def ensure_network(
         )
     except APIError as error:
         raise SandboxError(
-            f"Docker cannot make the network {name} with the range {cidr}: {error.explanation}.",
+            f"Docker cannot create the network {name} with the range {cidr}: {error.explanation}.",
             f"Another network here probably overlaps it: {_overlaps(client, cidr)}.",
             "Remove that network (docker network rm NAME), or choose another range "
             "(ragdock_vpc_cidr, ragdock_subnet_cidr).",

@@ -275,7 +275,9 @@ def test_two_runs_at_once(aws: Deployments, playbook: Run) -> None:
     ssm.put_parameter(Name=name, Value=json.dumps(first | {"verb": "deploy", "since": "now"}), Type="String")
     result = playbook(PROVISION)
     assert_refused(
-        result, f"Another run works on this deployment: 'deploy' of {first['who']}", f"process {os.getpid()}"
+        result,
+        f"Another run is working on this deployment: 'deploy' of {first['who']}",
+        f"process {os.getpid()}",
     )
     assert aws.made() == [name]
     ssm.delete_parameter(Name=name)

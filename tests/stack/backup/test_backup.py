@@ -94,7 +94,7 @@ def test_a_full_disk_is_refused_before_anything_is_begun(vault: Vault, host: Hos
     free = int(host.run("df", "--output=avail", "-B1", "/opt/ragdock").split()[-1])
     host.run("fallocate", "-l", str(free - (1500 << 20)), FILL)
     try:
-        back_up().refused("MiB of the data volume are free", "ragdock_data_volume_gib", STANDS)
+        back_up().refused("MiB of the data volume is free", "ragdock_data_volume_gib", STANDS)
         assert vault.node_snapshots() == before
     finally:
         host.run("rm", FILL)

@@ -100,7 +100,7 @@ def test_a_name_that_stays_busy_is_refused_without_naming_a_run(
         lock.remove()
         result = lock_file.take(lock, me, False)
     assert result["held"] is False
-    assert "AWS does not give its name free yet" in result["refusal"]
+    assert "AWS has not released its name yet" in result["refusal"]
     assert str(me["pid"]) not in result["refusal"]
 
 

@@ -45,7 +45,7 @@ def test_a_lock_that_is_never_released_is_named_with_its_holder() -> None:
     """It is not reported as an unreachable mirror."""
     host = Apt(*[LOCKED] * 50)
     with pytest.raises(
-        apt.AptError, match=r"process 812 \(apt-get\)[\s\S]*Another apt has been at work for 0 s"
+        apt.AptError, match=r"process 812 \(apt-get\)[\s\S]*Another apt process has been running for 0 s"
     ):
         apt.update(0, host.run, host.pause)
     assert len(host.calls) == 1

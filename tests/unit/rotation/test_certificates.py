@@ -171,7 +171,7 @@ def test_a_run_that_is_cut_off_at_any_write_leaves_what_fits_and_is_completed(
 def test_an_authority_waits_for_a_leaf_that_is_half_way(filled: Store) -> None:
     """The leaf's new certificate has the old signature, and would be refused afterwards."""
     step(filled, "begin", "opensearch_node")
-    with pytest.raises(LookupError, match=r"opensearch_node is half-way.*without names"):
+    with pytest.raises(LookupError, match=r"opensearch_node is halfway.*without -e secrets"):
         step(filled, "begin", CA)
     list(rotate(filled))
     list(rotate(filled, CA))
@@ -203,7 +203,7 @@ def test_a_leaf_is_not_due_under_an_authority_that_ends_itself(
 def test_the_hosts_own_job_leaves_alone_what_an_operator_began(filled: Store) -> None:
     """The job cannot make everybody trust the new authority, and would sign with it all the same."""
     step(filled, "begin", CA)
-    with pytest.raises(LookupError, match=r"opensearch_ca is half-way.*rotate\.yml"):
+    with pytest.raises(LookupError, match=r"opensearch_ca is incomplete.*rotate\.yml"):
         step(filled, "begin", "due", names=LEAVES, apart=[CA])
 
 

@@ -150,7 +150,7 @@ def test_only_its_own_models_are_installed(plain: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("loaded", "graphics", "passed", "said"),
     [
-        ({"m": (4 << 30, 4 << 30)}, "1 x L4", True, "100% of 4.0 GiB on the graphics cards (1 x L4)"),
+        ({"m": (4 << 30, 4 << 30)}, "1 x L4", True, "100% of 4.0 GiB on the GPUs (1 x L4)"),
         ({"m": (4 << 30, 3 << 30)}, "1 x L4", False, "75% of 4.0 GiB"),
         ({"m": (4 << 30, 0)}, "1 x L4", False, "0% of 4.0 GiB"),
         ({"m": (4 << 30, 0)}, "", True, "on the processors"),

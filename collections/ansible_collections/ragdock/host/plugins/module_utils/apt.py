@@ -50,7 +50,7 @@ def apt_get(
     raise AptError(
         f"`apt-get {shown}` ended with {code}:\n{last}\n"
         + (
-            f"Another apt has been at work for {lock_timeout:.0f} s: the lines name its process. "
+            f"Another apt process has been running for {lock_timeout:.0f} s: the lines name its process. "
             "When it has ended, run again."
             if held
             else "The host may have no way to Debian's mirrors, or a full disk. Run the command on the host "

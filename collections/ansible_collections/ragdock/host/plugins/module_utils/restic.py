@@ -258,7 +258,7 @@ class Repository:
         if stalled.is_set():
             raise ResticError(
                 "stalled",
-                f"restic {words[0]} got nothing done for {self.stall_seconds:.0f} s: "
+                f"restic {words[0]} made no progress for {self.stall_seconds:.0f} s: "
                 f"{explanation(Done(process.returncode, '', err)) or 'without output'}",
             )
         self.judged(words, Done(process.returncode, "\n".join(map(json.dumps, kept)), err), (0,))

@@ -129,9 +129,9 @@ def placed(name: str, loaded: dict[str, tuple[int, int]], graphics: str) -> Row:
     size, on_cards = loaded.get(name, (0, 0))
     share = on_cards / size if size else 0.0
     if not graphics:
-        return Row(AREA, f"{name} runs", size > 0, "on the processors: the type has no graphics card", LOGS)
-    figure = f"{share:.0%} of {size / GIB:.1f} GiB on the graphics cards ({graphics})"
-    return Row(AREA, f"all layers of {name} are on the graphics cards", share >= 1, figure, DRIVER)
+        return Row(AREA, f"{name} runs", size > 0, "on the processors: the type has no GPU", LOGS)
+    figure = f"{share:.0%} of {size / GIB:.1f} GiB on the GPUs ({graphics})"
+    return Row(AREA, f"all layers of {name} are on the GPUs", share >= 1, figure, DRIVER)
 
 
 def room() -> Row:

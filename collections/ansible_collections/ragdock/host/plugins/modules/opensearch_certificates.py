@@ -106,7 +106,7 @@ def main() -> None:
         with Store(Path(params["root"])).locked():
             result = bring(module.run_command, params, check=False)
     except (EngineError, SearchError) as error:
-        module.fail_json(msg=f"OpenSearch did not take the certificates of its files: {error}.")
+        module.fail_json(msg=f"OpenSearch did not load the certificates from its files: {error}.")
     module.exit_json(**result)
 
 

@@ -112,7 +112,7 @@ def main() -> None:
     except EngineError as error:
         module.fail_json(msg=str(error), service=error.service)
     except SearchError as error:
-        why = f"OpenSearch did not take the certificates of its files: {error}."
+        why = f"OpenSearch did not load the certificates from its files: {error}."
         module.fail_json(msg=why, service="opensearch")
     except ReleaseError as error:
         module.fail_json(msg=str(error), service="")

@@ -25,7 +25,7 @@ options:
     default: ""
   names: {description: Secrets that can be rotated., type: list, elements: str, required: true}
   alone: {description: Names that C(all) leaves out., type: list, elements: str, default: []}
-  apart: {description: Secrets that must not be half-way., type: list, elements: str, default: []}
+  apart: {description: Secrets whose rotation must not be incomplete., type: list, elements: str, default: []}
   certificates: {description: Pairs as role aws_secrets names them., type: list, elements: dict, default: []}
   crossed:
     description: Authorities that people install. The old one countersigns the new one, as C(<name>_cross).
@@ -47,7 +47,7 @@ EXAMPLES = r"""
 RETURN = r"""
 begun: {description: Names whose old value is still the deployment's., type: list, returned: success}
 promoted: {description: Names of which only the old value's end is left., type: list, returned: success}
-resumed: {description: Names that an earlier run left half-way., type: list, returned: success}
+resumed: {description: Names whose rotation an earlier run left incomplete., type: list, returned: success}
 ends: {description: Certificate -> days until it ends., type: dict, returned: success}
 notes: {description: Kept words by name., type: dict, returned: success}
 """
@@ -147,8 +147,9 @@ class Secrets:
         for name in list(fresh):
             if half_way := [leaf for leaf in self.signed_by(name) if leaf in left]:
                 raise LookupError(
-                    f"{', '.join(half_way)} is half-way under the authority that {name} would replace. Run "
-                    f"playbooks/rotate.yml without names, which completes it, then again for {name}"
+                    f"{', '.join(half_way)} is halfway through a rotation under the authority that {name} "
+                    "would replace. Run playbooks/rotate.yml without -e secrets, which completes it, then "
+                    f"again for {name}"
                 )
         for name in self.names:
             if name in fresh or (name in left and self.phase(name) == "begun"):
@@ -223,7 +224,7 @@ def step(store: Store, params: Mapping[str, Any], *, dry: bool) -> dict[str, Any
     if params["step"] == "begin":
         if strangers := [name for name in params["apart"] if known.phase(name)]:
             raise LookupError(
-                f"The rotation of {', '.join(strangers)} is half-way: playbooks/rotate.yml completes it"
+                f"The rotation of {', '.join(strangers)} is incomplete: playbooks/rotate.yml completes it"
             )
         due = known.due(ends, params["due_days"])
         asked = chosen(params["wanted"], names, known.alone, due)

@@ -23,7 +23,7 @@ SETTLE_SECONDS = 1.0
 BUSY_SECONDS = 45.0
 PAUSE_SECONDS = 2.0
 BUSY = (
-    "The lock of a run that ended a moment ago was deleted, and AWS does not give its name free yet. "
+    "The lock of a run that ended a moment ago was deleted, and AWS has not released its name yet. "
     "Run the same command again in a minute. Nothing was changed."
 )
 WATCH_SECONDS = 0.5
@@ -76,7 +76,7 @@ def describe(holder: dict[str, Any]) -> str:
 
 def refusal(holder: dict[str, Any], machine: str) -> str:
     """Explain why the lock is refused, and what to do."""
-    first = f"Another run works on this deployment: {describe(holder)}."
+    first = f"Another run is working on this deployment: {describe(holder)}."
     if holder.get("machine") == machine:
         return f"{first} Wait for it to end, or stop it. Nothing was changed."
     return (

@@ -239,7 +239,7 @@ def enough_room(paths: BackupPaths, needed: int, reserve_mib: int, free: Free) -
     if left - needed >= reserve_mib * MIB:
         return ""
     return (
-        f"Only {left // MIB} MiB of the data volume are free; this backup may write {needed // MIB} MiB and "
+        f"Only {left // MIB} MiB of the data volume is free; this backup may write {needed // MIB} MiB and "
         f"must leave {reserve_mib} MiB, or OpenSearch would stop writing. Nothing was changed. Raise "
         "ragdock_data_volume_gib and run site.yml, or delete documents that are not needed."
     )
@@ -251,7 +251,7 @@ def enough_there(folder: Path, needed: int, free: Free) -> str:
     if left - needed >= OWN_MIB * MIB:
         return ""
     return (
-        f"Only {left // MIB} MiB of the disk of {folder} are free; this backup may store {needed // MIB} MiB "
+        f"Only {left // MIB} MiB of the disk of {folder} is free; this backup may store {needed // MIB} MiB "
         f"there and restic needs {OWN_MIB} MiB for itself. Nothing was changed. Make room on that disk, or "
         "keep fewer backups (ragdock_backup_keep_*)."
     )

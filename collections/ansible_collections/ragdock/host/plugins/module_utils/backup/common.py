@@ -258,9 +258,9 @@ def advice(error: Exception, settings: Settings) -> str:
         return f"{what} {HELP.get(error.kind, '').format(name=settings.name)}".strip()
     if isinstance(error, SearchError | UnreachableError):
         where = "playbooks/status.yml; `docker compose -p ragdock logs opensearch` on the host"
-        return f"OpenSearch does not do its part: {text}. Is it well? {where}."
+        return f"OpenSearch failed: {text}. Is it healthy? {where}."
     if isinstance(error, sqlite3.Error):
-        return f"A database below /opt/ragdock/data/ledger could not be copied: {text}."
+        return f"A database under /opt/ragdock/data/ledger could not be copied: {text}."
     if isinstance(error, ManifestError):
         return f"The backup does not count: {text}."
     return text

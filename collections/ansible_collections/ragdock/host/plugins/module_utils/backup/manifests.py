@@ -87,7 +87,7 @@ def remembered_hashes(
     if wrong:
         raise ManifestError(
             f"{len(wrong)} documents of the index read differently a second time, among them "
-            f"{', '.join(sorted(wrong)[:3])}, although nothing wrote them"
+            f"{', '.join(sorted(wrong)[:3])}, although nothing changed them"
         )
     return found
 

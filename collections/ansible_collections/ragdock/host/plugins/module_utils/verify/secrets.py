@@ -107,7 +107,7 @@ def certificates(deployment: Deployment) -> Iterator[Row]:
     ending = [f"{name} ends in {left} days" for name, left in days.items() if left < LEAST_DAYS]
     first = min(days, key=lambda name: days[name])
     figure = f"{len(days)}, the first ends in {days[first]} days ({first})"
-    yield judged(AREA, f"certificates are valid for {LEAST_DAYS} days and more", ending, figure, RENEW)
+    yield judged(AREA, f"certificates are valid for {LEAST_DAYS} days or more", ending, figure, RENEW)
 
 
 def modes(deployment: Deployment) -> Iterator[Row]:

@@ -176,7 +176,7 @@ def search_engine(deployment: Deployment) -> Iterator[Row]:
     if users.status not in (401, 403):
         wrong.append(f"ragdock_worker may read users ({users.status})")
     yield judged(
-        SEARCH, "each client has its own rights only", wrong, "5 unauthorised requests refused", REPAIR
+        SEARCH, "each client has only its own permissions", wrong, "5 unauthorised requests refused", REPAIR
     )
 
 
