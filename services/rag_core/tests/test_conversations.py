@@ -65,6 +65,11 @@ def test_long_question_makes_a_short_title(conversations: Conversations) -> None
     assert talk.title.endswith("word …")
 
 
+def test_long_question_without_blanks_makes_a_title_that_says_something(conversations: Conversations) -> None:
+    talk = conversations.start("第3章 " + "灯台の灯火" * 30)
+    assert len(talk.title) == 82
+
+
 def test_deleted_conversation_is_gone_with_its_answers(conversations: Conversations) -> None:
     talk = conversations.start("How?")
     message = conversations.add(talk.id, "How?", answer())

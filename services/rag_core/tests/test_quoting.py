@@ -89,6 +89,44 @@ def test_a_quote_is_short_whatever_the_document_calls_a_sentence(text: str) -> N
         assert len(quote.text) <= 410
 
 
+CHAPTER = "第3章 " + "灯台の灯火は海面から四十メートルの高さにあり、" * 30 + "毎晩点灯される。"
+
+
+def test_a_long_sentence_of_a_language_without_blanks_is_quoted_to_its_full_length() -> None:
+    [quote] = quotes("灯台の灯火の高さ", [passage(CHAPTER)], {})
+    assert quote.text.endswith(" …")
+    assert len(quote.text) > 390
+    assert quote.text.removesuffix(" …") in CHAPTER
+
+
+@pytest.mark.parametrize(
+    ("text", "query"),
+    [
+        ("灯台は岬にある。灯火の高さは四十メートルである。霧の日は鐘を鳴らす。", "灯火の高さは何か"),
+        ("灯塔位于海角。灯光高出海面四十米。雾天要敲钟。", "灯光有多高"),
+        ("ประภาคารอยู่บนแหลม\nโคมไฟสูงสี่สิบเมตรเหนือทะเล\nเมื่อมีหมอกให้ตีระฆัง", "โคมไฟสูงเท่าไร"),
+        (
+            "The lamp stands  forty metres high.\n\nIt is lit at dusk. The bell rings in fog.",
+            "How high is the lamp?",
+        ),
+        ("المنارة على الرأس. يرتفع المصباح أربعين مترا فوق البحر. يدق الجرس في الضباب.", "ارتفاع المصباح"),
+    ],
+)
+def test_a_quote_is_verbatim_in_any_language(text: str, query: str) -> None:
+    [quote] = quotes(query, [passage(text)], {})
+    assert " ".join(quote.text.split()) in " ".join(text.split())
+
+
+@pytest.mark.parametrize("answer_first", [True, False])
+def test_the_sentence_that_answers_is_quoted_whole_though_its_neighbour_is_long(answer_first: bool) -> None:
+    answer = "The bearing temperature must stay below 85 degrees Celsius."
+    long = f"The hall has {'cranes, lathes, drills, ' * 30}and a canteen."
+    text = f"{answer} {long}" if answer_first else f"{long} {answer}"
+    [quote] = quotes("How hot may a bearing get, what temperature?", [passage(text, pages=2)], {})
+    assert quote.text == answer
+    assert quote.page_start == (4 if answer_first else 5)
+
+
 def test_other_words_for_the_same_thing_still_give_a_quote() -> None:
     """The passage was found by its vector and shares no word with the question."""
     [quote] = quotes("Whither goest thou?", [passage(HALL)], {})

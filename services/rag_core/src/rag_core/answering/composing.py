@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rag_core.answering import explaining
+from rag_core.answering import explaining, quoting
 from rag_core.answering.quoting import Ranked
 from rag_core.answering.routing import Route
 from rag_core.models import Answer, Frozen, Passage, Question, Timings
 from rag_core.retrieval.relevance import Verdict
 from rag_core.retrieval.retriever import Found
 from rag_core.support import citing
+from rag_core.text import cutting
 
 _NOTHING = "The documents do not hold an answer to this."
 _NEAREST = "The documents do not seem to hold an answer to this. The nearest passages are listed below."
 _NO_MODEL = "No model could write an answer just now. These passages of the documents come closest:"
-_QUOTED = 400
 
 
 class AnswerContext(Frozen):
@@ -119,7 +119,8 @@ def extractive(
 ) -> Answer:
     """Build the extractive answer for when no model answered: the passages themselves."""
     passages = evidence.found.passages
-    quotes = [f"{_quoted(passage.text)} [{n}]" for n, passage in enumerate(passages, 1)]
+    texts = [cutting.shortened(passage.text, quoting.LONGEST) for passage in passages]
+    quotes = [f"{text} [{n}]" for n, text in enumerate(texts, 1)]
     return composed(
         "\n\n".join([_NO_MODEL, *quotes]),
         context,
@@ -143,7 +144,3 @@ def sentence(message: str) -> str:
     """Turn an error's message into a sentence; the name of a host keeps its spelling."""
     begins_with_a_word = message.partition(" ")[0].isalpha()
     return f"{message[:1].upper() if begins_with_a_word else message[:1]}{message[1:]}."
-
-
-def _quoted(text: str) -> str:
-    return text if len(text) <= _QUOTED else text[:_QUOTED].rsplit(" ", 1)[0] + " …"

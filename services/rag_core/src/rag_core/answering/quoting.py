@@ -14,11 +14,12 @@ from typing import NamedTuple
 from rag_core.models import Passage, Quote
 from rag_core.support import stretches
 from rag_core.support.stretches import Stretch
+from rag_core.text import cutting
 from rag_core.text.words import words
 
 _QUOTES = 3
 SENTENCES = 2  # per run: the answer often follows the sentence that has the question's words
-_LONGEST = 400  # characters of one quote
+LONGEST = 400  # characters of one quote
 _LEAST_WORDS = 3  # content words; a shorter sentence is a heading or a label
 # Value of the best sentence of a passage that has none of the question's words.
 _NO_WORD = 0.25
@@ -29,12 +30,12 @@ _ENOUGH = 0.6
 
 
 class Ranked(NamedTuple):
-    """A run of sentences: its value, the rank of its passage, and its number within the passage."""
+    """A run of sentences: its value, the rank of its passage, its number within that, and what to quote."""
 
     value: float
     place: int
     number: int
-    run: Stretch
+    quoted: Stretch
 
 
 def quotes(ranks: Sequence[Ranked]) -> tuple[Quote, ...]:
@@ -43,7 +44,7 @@ def quotes(ranks: Sequence[Ranked]) -> tuple[Quote, ...]:
     for one in ranks:
         best.setdefault(one.place, one)
     first = list(best.values())
-    return tuple(_quote(one.run) for one in first[:_QUOTES] if one.value >= _ENOUGH * first[0].value)
+    return tuple(_quote(one.quoted) for one in first[:_QUOTES] if one.value >= _ENOUGH * first[0].value)
 
 
 def ranked(query: str, passages: Sequence[Passage], held: Mapping[str, int]) -> list[Ranked]:
@@ -55,9 +56,11 @@ def ranked(query: str, passages: Sequence[Passage], held: Mapping[str, int]) -> 
     found = []
     for place, passage in enumerate(passages):
         above = words(passage.title)
+        single = stretches.of(passage, 1)
         for number, run in enumerate(stretches.of(passage, SENTENCES)):
             value = _value(words(run.text), above, weights) / (1 + _PLACE * place)
-            found.append(Ranked(value, place, number, run))
+            quoted = _quotable(run, single[number : number + SENTENCES], above, weights)
+            found.append(Ranked(value, place, number, quoted))
     return sorted(found, key=lambda one: -one.value)
 
 
@@ -79,13 +82,19 @@ def _value(said: frozenset[str], above: frozenset[str], weights: Mapping[str, fl
     return _NO_WORD + shared
 
 
+def _quotable(
+    run: Stretch, alone: Sequence[Stretch], above: frozenset[str], weights: Mapping[str, float]
+) -> Stretch:
+    """Return what to quote of a run: the better sentence if both are too long, as a cut may lose it."""
+    if len(run.text) <= LONGEST:
+        return run
+    return max(alone, key=lambda one: _value(words(one.text), above, weights))
+
+
 def _quote(run: Stretch) -> Quote:
-    text = run.text
-    if len(text) > _LONGEST:
-        text = text[:_LONGEST].rsplit(" ", 1)[0] + " …"
     passage = run.passage
     return Quote(
-        text=text,
+        text=cutting.shortened(run.text, LONGEST),
         document_id=passage.document_id,
         document=passage.document,
         title=passage.title,

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from rag_core.errors import RagError
 from rag_core.ledger.store import Store
 from rag_core.models import Answer, Frozen
+from rag_core.text import cutting
 
 Feedback = Literal["up", "down"]
 
@@ -209,7 +210,7 @@ class Conversations(Store):
 def shortened(title: str) -> str:
     """Shorten a question to a title: one line, cut at a word."""
     line = " ".join(title.split()) or "Untitled"
-    return line if len(line) <= _LONGEST_TITLE else line[:_LONGEST_TITLE].rsplit(" ", 1)[0] + " …"
+    return cutting.shortened(line, _LONGEST_TITLE)
 
 
 def _exchange(row: sqlite3.Row) -> Exchange:

@@ -1,9 +1,11 @@
-"""Runs of sentences in a passage, each with its pages."""
+"""Runs of sentences in a passage, word for word, each with its pages."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 from rag_core.models import Passage
 from rag_core.support import clauses
@@ -32,7 +34,7 @@ def of(passage: Passage, most: int) -> list[Stretch]:
     for first in range(max(1, len(found) - most + 1)):
         run = found[first : first + most]
         if run:
-            text = " ".join(sentence for _, _, sentence in run)
+            text = _joined(run)
             first_page, last_page = _page(passage, run[0][0]), _page(passage, run[-1][1] - 1)
             runs.append(Stretch(passage, text, first_page, last_page))
     return runs
@@ -48,6 +50,17 @@ def located(text: str) -> list[tuple[int, int, str]]:
         at = start + len(sentence)
         found.append((start, at, sentence))
     return found
+
+
+def _joined(run: Sequence[tuple[int, int, str]]) -> str:
+    """Return the sentences as they follow each other; only the white space between is shortened.
+
+    Some languages have none there.
+    """
+    parts = [run[0][2]]
+    for (_, end, _), (start, _, sentence) in pairwise(run):
+        parts += [" " if end < start else "", sentence]
+    return "".join(parts)
 
 
 def _page(passage: Passage, offset: int) -> int:
