@@ -71,27 +71,42 @@ class Handler(BaseHTTPRequestHandler):
         )
 
     def answer(
-        self, pieces: list[str], *, finish: str = "stop", read: int | None = 20, written: int = 3
+        self,
+        pieces: list[str],
+        *,
+        finish: str = "stop",
+        read: int | None = 20,
+        written: int = 3,
+        usage: object = None,
     ) -> None:
-        """Send a complete answer, without token counts if `read` is None."""
+        """Send a complete answer, with `usage` or else these token counts; with none if `read` is None."""
         self.begin()
         for piece in pieces:
             self.piece(piece)
         self.piece("", finish)
         if read is not None:
-            usage = {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
+            counts = {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
+            usage = counts if usage is None else usage
             self.event({"id": "c", "object": "chat.completion.chunk", "choices": [], "usage": usage})
         self.raw("data: [DONE]\n\n")
         self.wfile.write(b"0\r\n\r\n")
 
-    def vectors(self, texts: list[str], *, size: int = 2, read: int | None = None) -> None:
-        """Send a vector for each text, in the wrong order."""
+    def vectors(
+        self,
+        texts: list[str],
+        *,
+        size: int = 2,
+        read: int | None = None,
+        usage: object = None,
+        of: Callable[[str], object] | None = None,
+    ) -> None:
+        """Send a vector for each text, in the wrong order: what `of` makes of it, or one of this size."""
+        of = of or (lambda text: [1.0] + [float(len(text))] * (size - 1))
         data = [
-            {"object": "embedding", "index": place, "embedding": [1.0] + [float(len(text))] * (size - 1)}
-            for place, text in enumerate(texts)
+            {"object": "embedding", "index": place, "embedding": of(text)} for place, text in enumerate(texts)
         ]
         read = sum(len(text.split()) for text in texts) if read is None else read
-        usage = {"prompt_tokens": read, "total_tokens": read}
+        usage = {"prompt_tokens": read, "total_tokens": read} if usage is None else usage
         self.whole(200, {"object": "list", "model": "m", "data": data[::-1], "usage": usage})
 
     def whole(self, status: int, body: Asked | str, headers: dict[str, str] | None = None) -> None:

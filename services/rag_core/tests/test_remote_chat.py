@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -101,11 +102,15 @@ def written(chat: Chat, **options: Any) -> tuple[str, Ending]:
 def test_how_long_the_model_reads_is_measured_until_its_first_word_or_thought(
     thinks: bool, chat: Chat, openai: OpenAi
 ) -> None:
-    """No server reports this time; later prompts are sized to what the model reads in time."""
+    """No server reports this time; later prompts are sized to what the model reads in time.
+
+    Some servers begin at once with a piece that has a field for thoughts, but none in it.
+    """
 
     def slow(handler: Handler, _asked: dict[str, Any]) -> None:
         handler.begin()
-        handler.piece("")
+        nothing = {"role": "assistant", "content": "", "reasoning_content": None}
+        handler.event({"id": "c", "choices": [{"index": 0, "delta": nothing, "finish_reason": None}]})
         time.sleep(READ_SECONDS)
         if thinks:
             delta = {"role": "assistant", "reasoning_content": "Hm."}
@@ -181,6 +186,21 @@ def silent_after_words(handler: Handler, asked: dict[str, Any]) -> None:
     handler.silence()
 
 
+def broken_refusal(handler: Handler, asked: dict[str, Any]) -> None:
+    handler.send_response(500)
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    handler.wfile.write(b'{"error": ')
+    handler.cut()
+
+
+def thinking_for_ever(handler: Handler, asked: dict[str, Any]) -> None:
+    handler.begin()
+    delta = {"role": "assistant", "reasoning_content": "Hm. "}
+    chunk = {"id": "c", "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
+    handler.drip(f"data: {json.dumps(chunk)}\n\n")
+
+
 FAULTS: dict[str, tuple[Reply, type[RagError], str]] = {
     "key refused": (refusing(401), RemoteDenied, "key"),
     "key without the right": (refusing(403), RemoteDenied, "HTTP 403"),
@@ -208,6 +228,16 @@ FAULTS: dict[str, tuple[Reply, type[RagError], str]] = {
         RemoteRefused,
         "content filter",
     ),
+    "nested too deep": (in_stream(f"data: {'[' * 100_000}\n\n"), RemoteUnavailable, "another way"),
+    "broken off within a refusal": (broken_refusal, RemoteUnavailable, "broke off"),
+    "nothing written": (lambda handler, asked: handler.answer([""]), RemoteUnavailable, "empty answer"),
+    "blanks alone": (lambda handler, asked: handler.answer([" \n"]), RemoteUnavailable, "empty answer"),
+    "all tokens spent on thoughts": (
+        lambda handler, asked: handler.answer([], finish="length"),
+        RemoteUnavailable,
+        "used up before the first word",
+    ),
+    "silence with thoughts": (thinking_for_ever, RemoteTooSlow, "too slow"),
     "silence": (lambda handler, asked: handler.silence(), RemoteTooSlow, "too slow"),
     "silence after words": (silent_after_words, RemoteTooSlow, "too slow"),
 }
@@ -276,6 +306,119 @@ def test_a_server_that_counts_nothing_is_counted_by_estimate(
     assert (ending.prompt_tokens, ending.answer_tokens, ending.read_tokens) == (0, 0, 0)
     assert tokens.totals()[NAME, PROMPT] >= len(MESSAGES[0]["content"].split())
     assert chat.miscounts == {}
+
+
+ODD_USAGE = {
+    "empty": {},
+    "null": {"prompt_tokens": None, "completion_tokens": None, "total_tokens": None},
+    "one missing": {"completion_tokens": 3},
+    "no object": "x",
+    "a list": [20, 3],
+    "over what the ledger holds": {"prompt_tokens": 10**20, "completion_tokens": 10**20},
+    "negative": {"prompt_tokens": -20, "completion_tokens": -3},
+    "zero": {"prompt_tokens": 0, "completion_tokens": 0},
+    "a fraction": {"prompt_tokens": 20.5, "completion_tokens": 3.5},
+    "no finite number": {"prompt_tokens": float("inf"), "completion_tokens": float("nan")},
+    "words": {"prompt_tokens": "twenty", "completion_tokens": "three"},
+    "one token": {"prompt_tokens": 1, "completion_tokens": 1},
+    "odd details": {"prompt_tokens": None, "prompt_tokens_details": "x"},
+}
+
+
+@pytest.mark.parametrize("name", ODD_USAGE)
+def test_an_answer_outlasts_whatever_the_server_counts_and_is_never_free(
+    name: str, chat: Chat, openai: OpenAi, tokens: RemoteTokens
+) -> None:
+    openai.reply = lambda handler, asked: handler.answer(["It is high."], usage=ODD_USAGE[name])
+    text, ending = written(chat)
+    assert text == "It is high."
+    assert ending.read_tokens >= 0
+    spent = tokens.totals()
+    assert len(MESSAGES[0]["content"].split()) <= spent[NAME, PROMPT] < 1000
+    assert 3 <= spent[NAME, ANSWER] < 100
+
+
+def test_counts_that_come_with_every_piece_are_those_of_the_whole_answer(
+    chat: Chat, openai: OpenAi, tokens: RemoteTokens
+) -> None:
+    def running(handler: Handler, asked: dict[str, Any]) -> None:
+        handler.begin()
+        for count in (1, 2, 3):
+            choice = {
+                "index": 0,
+                "delta": {"content": "high "},
+                "finish_reason": "stop" if count == 3 else None,
+            }
+            usage = {"prompt_tokens": 20, "completion_tokens": count, "total_tokens": 20 + count}
+            handler.event({"id": "c", "choices": [choice], "usage": usage})
+        handler.event({"id": "c", "choices": [], "usage": {}})
+        handler.raw("data: [DONE]\n\n")
+        handler.wfile.write(b"0\r\n\r\n")
+
+    openai.reply = running
+    ending = written(chat)[1]
+    assert (ending.prompt_tokens, ending.answer_tokens) == (20, 3)
+    assert tokens.totals() == {(NAME, PROMPT): 20, (NAME, ANSWER): 3}
+
+
+def test_thoughts_that_the_server_does_not_count_are_counted(
+    chat: Chat, openai: OpenAi, tokens: RemoteTokens
+) -> None:
+    def thinking(handler: Handler, asked: dict[str, Any]) -> None:
+        handler.begin()
+        delta = {"reasoning_content": "well " * 500}
+        handler.event({"id": "c", "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+        handler.piece("High.", "stop")
+        handler.raw("data: [DONE]\n\n")
+        handler.wfile.write(b"0\r\n\r\n")
+
+    openai.reply = thinking
+    assert written(chat)[0] == "High."
+    assert tokens.totals()[NAME, ANSWER] > 500
+
+
+def test_half_a_character_is_replaced_and_the_rest_of_the_answer_is_kept(
+    chat: Chat, openai: OpenAi, tokens: RemoteTokens
+) -> None:
+    openai.reply = lambda handler, asked: handler.answer(["High \ud800", "up."], read=None)
+    assert written(chat)[0] == "High ?up."
+    assert tokens.totals()[NAME, ANSWER] > 1
+
+
+def test_of_a_piece_in_parts_only_the_text_is_the_answer(chat: Chat, openai: OpenAi) -> None:
+    """Models of Mistral that think send their answers so."""
+
+    def parted(handler: Handler, asked: dict[str, Any]) -> None:
+        handler.begin()
+        thought = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}
+        for part in (thought, {"type": "text", "text": "High."}):
+            delta = {"content": [part]}
+            handler.event({"id": "c", "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+        handler.piece("", "stop")
+        handler.raw("data: [DONE]\n\n")
+        handler.wfile.write(b"0\r\n\r\n")
+
+    openai.reply = parted
+    assert written(chat)[0] == "High."
+
+
+@pytest.mark.parametrize("after", ["", "data: no JSON\n\n", "keepalives"])
+def test_a_fault_behind_the_end_of_an_answer_loses_nothing_of_it(
+    after: str, make_chat: MakeChat, openai: OpenAi, tokens: RemoteTokens
+) -> None:
+    def reply(handler: Handler, asked: dict[str, Any]) -> None:
+        handler.begin()
+        handler.piece("High.", "stop")
+        if after == "keepalives":
+            handler.drip(": still there\n\n")
+        elif after:
+            handler.raw(after)
+        handler.cut()
+
+    openai.reply = reply
+    text, ending = written(make_chat(timeout=0.5))
+    assert (text, ending.cut) == ("High.", None)
+    assert tokens.totals()[NAME, PROMPT] > 15, "by estimate"
 
 
 @pytest.mark.parametrize("after_words", [False, True])
@@ -359,6 +502,92 @@ def test_options_that_a_model_does_not_know_are_left_out_from_then_on(chat: Chat
     assert [written(chat)[0], written(chat)[0]] == ["High.", "High."]
     assert len(openai.asked) == 4
     assert openai.asked[-1]["max_completion_tokens"] == 64
+
+
+def detail(*place: str) -> dict[str, Any]:
+    """A refusal of an unknown field, as FastAPI words it."""
+    return {
+        "detail": [{"type": "extra_forbidden", "loc": list(place), "msg": "Extra inputs are not permitted"}]
+    }
+
+
+REFUSALS: dict[str, tuple[str, int, dict[str, Any]]] = {
+    "LiteLLM": (
+        "temperature",
+        400,
+        {
+            "error": {
+                "message": "litellm.UnsupportedParamsError: gpt-5 models don't support temperature=0.1. Only"
+                " temperature=1 is supported. To drop unsupported params set litellm.drop_params=True",
+                "type": None,
+                "param": None,
+                "code": "400",
+            }
+        },
+    ),
+    "an old server": (
+        "stream_options",
+        400,
+        {"error": {"message": "Unrecognized request argument supplied: stream_options", "param": None}},
+    ),
+    "FastAPI": ("stream_options", 422, detail("body", "stream_options")),
+    "Mistral": ("stream_options", 422, {"object": "error", "message": detail("body", "stream_options")}),
+    "names nothing": ("stream_options", 400, {"error": {"message": "Extra inputs are not permitted"}}),
+    "names nothing, means the next": ("temperature", 400, {"error": "Unknown parameter"}),
+    "by the field alone": (
+        "temperature",
+        400,
+        {"error": {"message": "invalid value", "code": "invalid_value", "param": "temperature"}},
+    ),
+    "Bedrock": ("max_tokens", 400, {"message": "Unsupported: max_tokens, use max_completion_tokens."}),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_an_option_that_is_refused_in_other_words_is_left_out_too(
+    name: str, chat: Chat, openai: OpenAi, tokens: RemoteTokens
+) -> None:
+    option, status, body = REFUSALS[name]
+
+    def picky(handler: Handler, asked: dict[str, Any]) -> None:
+        if option in asked:
+            handler.whole(status, body)
+        else:
+            handler.answer(["High."], read=20 if "stream_options" in asked else None)
+
+    openai.reply = picky
+    assert [written(chat)[0], written(chat)[0]] == ["High.", "High."]
+    assert option not in openai.asked[-1]
+    assert option in openai.asked[0]
+    assert len([asked for asked in openai.asked if option in asked]) <= 2, "it is remembered"
+    assert tokens.totals()[NAME, PROMPT] >= 40
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, {"error": {"message": "no", "param": "messages", "code": "unknown_parameter"}}),
+        (400, {"error": {"message": "This model's maximum context length is 9; reduce max_tokens"}}),
+        (400, {"detail": [{"msg": "Field required", "input": {"temperature": 0.1}}]}),
+        (500, {"error": {"message": "temperature of the graphics card is too high"}}),
+    ],
+)
+def test_a_refusal_for_another_reason_is_not_tried_again(
+    status: int, body: dict[str, Any], chat: Chat, openai: OpenAi
+) -> None:
+    openai.reply = lambda handler, asked: handler.whole(status, body)
+    with pytest.raises(RagError):
+        written(chat)
+    assert len(openai.asked) == 1
+
+
+def test_an_option_is_only_left_out_for_good_when_that_helped(chat: Chat, openai: OpenAi) -> None:
+    openai.reply = refusing(400, "this is about the temperature of the lamp")
+    with pytest.raises(RemoteRefused):
+        written(chat)
+    openai.reply = lambda handler, asked: handler.answer(["High."])
+    written(chat)
+    assert openai.asked[-1]["temperature"] == 0.1
 
 
 def test_a_model_whose_day_is_used_up_is_not_asked(

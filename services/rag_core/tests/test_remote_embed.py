@@ -115,6 +115,14 @@ def refusing(status: int, **more: Any) -> Reply:
     return lambda handler, asked: handler.refuse(status, SECRET, **more)
 
 
+def giving(vector: object) -> Reply:
+    return lambda handler, asked: handler.vectors(asked["input"], of=lambda text: vector)
+
+
+def counting(number: object) -> dict[str, object]:
+    return {"prompt_tokens": number, "total_tokens": number}
+
+
 FAULTS: dict[str, tuple[Reply, type[RagError]]] = {
     "key refused": (refusing(401), RemoteDenied),
     "unknown model": (refusing(404), ModelMissing),
@@ -125,7 +133,97 @@ FAULTS: dict[str, tuple[Reply, type[RagError]]] = {
     "another protocol": (lambda handler, asked: handler.whole(200, SECRET), RemoteUnavailable),
     "nothing in it": (lambda handler, asked: handler.whole(200, {}), RemoteUnavailable),
     "silence": (lambda handler, asked: handler.silence(), RemoteTooSlow),
+    "no number": (giving([float("nan"), 1.0]), RemoteUnavailable),
 }
+# What no index can hold; seen from servers that compute with too few bits or cut a text to nothing.
+USELESS = {
+    "not a number": [float("nan"), 1.0],
+    "infinite": [float("inf"), 1.0],
+    "zero": [0.0, 0.0],
+    "zero as 32-bit floats": [1e-60, 0.0],
+    "infinite as 32-bit floats": [1e300, 0.0],
+    "empty": [],
+    "integers of 400 digits": [10**400, 1],
+    "null": None,
+    "numbers that are null": [None, 1.0],
+    "words": ["high", "low"],
+}
+
+
+@pytest.mark.parametrize("name", USELESS)
+def test_a_vector_that_no_index_can_hold_is_a_fault_and_is_paid_for(
+    name: str, embedder: RemoteEmbedder, openai: OpenAi, tokens: RemoteTokens
+) -> None:
+    openai.reply = giving(USELESS[name])
+    with embedder.within(None) as hasty, pytest.raises(RemoteUnavailable, match=HOST):
+        hasty.embed(["a"])
+    assert tokens.totals()[NAME, EMBED] >= len(openai.asked)
+
+
+@pytest.mark.parametrize(
+    "usage", [{}, {"prompt_tokens": None}, "x", *map(counting, (10**20, -5, 0, 2.5, "2"))]
+)
+def test_vectors_outlast_whatever_the_server_counts_and_are_never_free(
+    usage: object, embedder: RemoteEmbedder, openai: OpenAi, tokens: RemoteTokens
+) -> None:
+    openai.reply = lambda handler, asked: handler.vectors(asked["input"], usage=usage)
+    assert embedder.embed(["a b"]) == [[1.0, 3.0]]
+    assert 2 <= tokens.totals()[NAME, EMBED] < 100
+
+
+def test_vectors_without_numbers_of_their_own_are_in_the_order_of_the_texts(
+    embedder: RemoteEmbedder, openai: OpenAi
+) -> None:
+    openai.reply = lambda handler, asked: handler.whole(
+        200, {"data": [{"embedding": [1.0, float(len(text))]} for text in asked["input"]]}
+    )
+    assert embedder.embed(["a", "bb"]) == [[1.0, 1.0], [1.0, 2.0]]
+
+
+def test_a_format_that_the_server_does_not_know_is_left_out(embedder: RemoteEmbedder, openai: OpenAi) -> None:
+    def picky(handler: Handler, asked: dict[str, Any]) -> None:
+        if "encoding_format" in asked:
+            handler.refuse(400, "UnsupportedParamsError: this model does not support encoding_format")
+        else:
+            embedding(handler, asked)
+
+    openai.reply = picky
+    with embedder.within(None) as hasty:
+        assert hasty.embed(["a"]) == [[1.0, 1.0]]
+    assert embedder.embed(["a"]) == [[1.0, 1.0]]
+    assert len(openai.asked) == 3
+
+
+def test_questions_ask_for_the_dimension_once(embedder: RemoteEmbedder, openai: OpenAi) -> None:
+    for question in ("How high?", "How deep?"):
+        with embedder.within(None) as hasty:
+            assert hasty.contract(NAME).dimension == 2
+            hasty.embed([question])
+    assert [asked["input"] for asked in openai.asked] == [["dimension"], ["How high?"], ["How deep?"]]
+
+
+def test_a_size_that_changes_is_a_fault_once_and_then_another_contract(
+    embedder: RemoteEmbedder, openai: OpenAi
+) -> None:
+    embedder.contract()
+    openai.reply = lambda handler, asked: handler.vectors(asked["input"], size=3)
+    with embedder.within(None) as hasty, pytest.raises(RemoteUnavailable, match="another size"):
+        hasty.embed(["a"])
+    with embedder.within(None) as hasty:
+        assert hasty.contract().dimension == 3
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [("0.5", 0.5), ("-1", 0.0), ("nan", None), ("inf", None), ("1e9", None), ("tomorrow", None)],
+)
+def test_a_wait_that_is_none_is_not_taken_from_the_server(
+    asked: str, seconds: float | None, embedder: RemoteEmbedder, openai: OpenAi
+) -> None:
+    openai.reply = refusing(429, retry_after=asked)
+    with embedder.within(None) as hasty, pytest.raises(RemoteBusy) as caught:
+        hasty.embed(["a"])
+    assert caught.value.retry_after == seconds
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -148,6 +246,8 @@ def test_a_busy_server_is_waited_for_as_long_as_it_asks_by_who_has_time(
 ) -> None:
     def once(handler: Handler, asked: dict[str, Any]) -> None:
         if len(openai.asked) == 1:
+            handler.refuse(429, "slowly", retry_after="-1")
+        elif len(openai.asked) == 2:
             handler.refuse(429, "slowly", retry_after="0.3")
         else:
             embedding(handler, asked)
@@ -326,6 +426,21 @@ def test_a_text_that_the_server_refuses_while_it_takes_others_is_a_dead_letter(
     assert [worker.step().outcome for _ in range(2)] == [Outcome.FAILED, Outcome.READY]
     failed = ledger.get(bad.id)
     assert (failed.code, SECRET in (failed.reason or "")) == (RemoteRefused.code, False)
+    assert ledger.get(good.id).state is DocumentState.READY
+
+
+def test_a_text_without_a_usable_vector_fails_its_document_and_holds_up_no_other(
+    worker: Ingestor, ledger: Ledger, openai: OpenAi, tmp_path: Path
+) -> None:
+    def vector(text: str) -> list[float]:
+        return [0.0, 0.0] if SECRET in text else [1.0, 2.0]
+
+    openai.reply = lambda handler, asked: handler.vectors(asked["input"], of=vector)
+    bad, good = queue(ledger, tmp_path, f"Beware: {SECRET}.", "The lamp is lit at dusk.")
+    worker.prepare()
+    assert [worker.step().outcome for _ in range(2)] == [Outcome.FAILED, Outcome.READY]
+    failed = ledger.get(bad.id)
+    assert (failed.code, "without a direction" in (failed.reason or "")) == (RemoteRefused.code, True)
     assert ledger.get(good.id).state is DocumentState.READY
 
 

@@ -164,6 +164,16 @@ def test_the_local_model_answers_when_the_remote_one_fails_and_the_reason_is_sai
     assert remark.endswith(".")
 
 
+def test_an_empty_answer_of_a_remote_model_is_said(make_answerer: MakeAnswerer, server: Server) -> None:
+    server.remote = lambda handler, slug: handler.answer([], finish="length")
+    [switched], answer = asked(make_answerer())
+    assert (switched.model, answer.model, answer.reason) == ("small", "small", "fallback_model")
+    [remark] = answer.remarks
+    assert remark == (
+        f"{HOST} gave an empty answer for 'big': its tokens were used up before the first word."
+    )
+
+
 def test_an_answer_that_a_remote_model_failed_to_give_is_not_remembered(
     make_answerer: MakeAnswerer, server: Server
 ) -> None:
@@ -193,6 +203,18 @@ def test_with_no_model_left_the_passages_are_the_answer_and_every_reason_is_said
     assert [name in remark for name, remark in zip(("big", "large"), answer.remarks, strict=True)] == [
         True
     ] * 2
+
+
+def test_passages_without_blanks_are_an_answer_too(
+    make_answerer: MakeAnswerer, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "The lamp " + "灯台の灯火は海面から四十メートルの高さにあり、" * 30
+    monkeypatch.setitem(globals(), "LAMP", LAMP.model_copy(update={"text": text}))
+    server.remote = lambda handler, slug: handler.refuse(503, "away")
+    _, answer = asked(make_answerer(ollama_fallback_model="large"))
+    quoted = answer.answer.rpartition("\n\n")[2]
+    assert len(quoted) > 380
+    assert quoted.removesuffix(" … [1]") in text
 
 
 def test_a_model_whose_day_is_used_up_leaves_the_answer_to_the_local_one(

@@ -167,13 +167,13 @@ class ModelRefused(RagError):
 
 
 class OllamaRefused(ModelRefused):
-    """Ollama rejects its input (HTTP 4xx)."""
+    """Ollama rejects its input (HTTP 4xx), or makes no usable vector of it."""
 
     code = "ollama_refused"
 
 
 class RemoteRefused(ModelRefused):
-    """The server of a remote model rejects its input (HTTP 4xx), or withholds its output."""
+    """The server of a remote model rejects its input (HTTP 4xx), withholds its output, or has none of use."""
 
     code = "remote_refused"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -25,6 +26,9 @@ MAPPING_VERSION = 2  # 2: analysers for more languages, parts of words, the file
 _TOGETHER = 2
 # What the proxy in front of Ollama answers while Ollama is down.
 _NOBODY_BEHIND = (502, 504)
+_PROBE = "dimension"
+# Lengths of vectors that the index can compare: it stores 32-bit floats and squares them.
+_SHORTEST, _LONGEST = 1e-15, 1e15
 _WEIGHTS = re.compile(r"^FROM .*sha256[-:]([0-9a-f]{64})\s*$", re.M)
 
 
@@ -157,6 +161,19 @@ def _shortened(text: str, ask: Ask) -> list[float]:
                 raise
 
 
+def flaw(vectors: Sequence[Sequence[float]]) -> str | None:
+    """Return what makes these vectors useless; None if they can be compared."""
+    if len({len(vector) for vector in vectors}) > 1:
+        return "vectors of several sizes"
+    if not all(vectors):
+        return "vectors without numbers"
+    if not all(math.isfinite(number) for vector in vectors for number in vector):
+        return "vectors with numbers that are not finite"
+    if not all(_SHORTEST <= math.hypot(*vector) <= _LONGEST for vector in vectors):
+        return "vectors without a direction: their length is zero, or not one that an index can store"
+    return None
+
+
 class OllamaEmbedder:
     """The embedder for models in Ollama; safe to share between threads."""
 
@@ -190,7 +207,7 @@ class OllamaEmbedder:
             self._contracts[name] = Contract(
                 model=name,
                 digest=self._digest(name),
-                dimension=len(self._request(["dimension"], name)[0]),
+                dimension=len(self._request([_PROBE], name)[0]),
                 chunk_tokens=self._chunk_tokens,
                 mapping=MAPPING_VERSION,
             )
@@ -254,6 +271,10 @@ class OllamaEmbedder:
             raise OllamaUnavailable(
                 f"Ollama gave {len(vectors)} vectors for {len(texts)} texts; its log says why"
             )
+        if wrong := flaw(vectors):
+            # Ingestion waits if the model makes no usable vector at all, else only this document fails.
+            kind = OllamaUnavailable if texts == [_PROBE] else OllamaRefused
+            raise kind(f"Ollama gave {wrong} for {model!r}; its log may say why")
         return vectors
 
 

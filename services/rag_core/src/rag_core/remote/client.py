@@ -6,6 +6,7 @@ that was sent.
 
 from __future__ import annotations
 
+import math
 import re
 import ssl
 import time
@@ -27,8 +28,18 @@ from rag_core.errors import (
 )
 from rag_core.remote.model import RemoteModel
 
-# What the client can raise: its own errors, and Python's if a response does not conform to the API.
-CLIENT_ERRORS = (openai.OpenAIError, ValueError, TypeError, AttributeError)
+# What the client can raise: its own errors, those of HTTP while it reads the body of a refusal, and Python's
+# if a response does not conform to the API.
+CLIENT_ERRORS = (
+    openai.OpenAIError,
+    httpx2.HTTPError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    LookupError,
+    RecursionError,
+)
 
 _LARGEST_REPLY = 64 * 2**20
 _NOBODY_BEHIND = (502, 504)
@@ -41,6 +52,9 @@ _TOO_LONG = re.compile(
     re.I,
 )
 _ACCOUNT = re.compile(r"billing|quota|credit|balance", re.I)
+_DEEPEST = 8  # levels of an error's body that are looked at
+_MOST_TOKENS = 2**53
+_LONGEST_ASKED = 86_400.0  # seconds; a server that asks for more has miscalculated
 
 
 class RemoteTooSlow(RemoteUnavailable):
@@ -120,15 +134,38 @@ def translated(error: Exception, remote: RemoteModel, address: str) -> RagError:
             f"the proxy to remote models does not answer at {address};"
             " playbooks/status.yml shows whether it runs"
         )
-    if isinstance(error, openai.APITimeoutError):
+    if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException):
         return RemoteTooSlow(f"{remote.host} is too slow with {remote.name!r}")
-    if isinstance(error, openai.APIConnectionError):
+    if isinstance(error, openai.APIConnectionError | httpx2.HTTPError):
         return RemoteUnavailable(f"{remote.host} broke off while {remote.name!r} was asked")
     if isinstance(error, openai.APIError):  # reported within a stream
-        if _over_window(error):
+        if over_window(error):
             return _too_long(remote)
         return RemoteUnavailable(f"{remote.host} reported an error of its own while {remote.name!r} answered")
     return RemoteUnavailable(f"{remote.host} answers for {remote.name!r} in another way than the OpenAI API")
+
+
+def over_window(error: openai.APIError) -> bool:
+    """Whether the server says that a text is over the model's window."""
+    return bool(_TOO_LONG.search(f"{error.code or ''} {said(error)}"))
+
+
+def said(error: openai.APIError) -> str:
+    """Return all that an error says; the client's message has only one field of its body."""
+    return f"{error.message} {_texts(error.body, _DEEPEST)}"
+
+
+def reported(tokens: object) -> int:
+    """Return the tokens that a server counted; 0 if what it sent can be no such count."""
+    if not isinstance(tokens, int) or isinstance(tokens, bool):
+        return 0
+    return tokens if 0 < tokens < _MOST_TOKENS else 0
+
+
+def charged(tokens: object, *, least: int, estimate: int) -> int:
+    """Return the tokens to count: as reported but never fewer than possible, else the estimate."""
+    known = reported(tokens)
+    return max(known, least) if known else estimate
 
 
 def _of_status(error: openai.APIStatusError, remote: RemoteModel) -> RagError:
@@ -143,7 +180,7 @@ def _of_status(error: openai.APIStatusError, remote: RemoteModel) -> RagError:
             f"{where} does not know the model {remote.model!r}; correct {name} in ragdock_models and run the"
             " deploy playbook again"
         )
-    if status == 413 or (status in (400, 422) and _over_window(error)):
+    if status == 413 or (status in (400, 422) and over_window(error)):
         return _too_long(remote)
     if status in (400, 422):
         return RemoteRefused(f"{where} refused what {name} was given (HTTP {status})")
@@ -162,8 +199,13 @@ def _too_long(remote: RemoteModel) -> InputTooLong:
     return InputTooLong(f"a text is over the window of {remote.name!r}")
 
 
-def _over_window(error: openai.APIError) -> bool:
-    return bool(_TOO_LONG.search(f"{error.code or ''} {error.message}"))
+def _texts(body: object, depth: int) -> str:
+    """Return the texts of an error's body without `input`, where servers repeat the request."""
+    if isinstance(body, dict):
+        body = [value for key, value in body.items() if key != "input"]
+    if isinstance(body, list):
+        return " ".join(_texts(one, depth - 1) for one in body) if depth else ""
+    return body if isinstance(body, str) else ""
 
 
 def _unconnected(error: Exception) -> bool:
@@ -172,6 +214,7 @@ def _unconnected(error: Exception) -> bool:
 
 def _seconds(given: str | None) -> float | None:
     try:
-        return float(given) if given else None
+        seconds = float(given or "nan")
     except ValueError:  # a date
         return None
+    return max(0.0, seconds) if math.isfinite(seconds) and seconds <= _LONGEST_ASKED else None

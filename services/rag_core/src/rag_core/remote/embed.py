@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
+from openai.types import CreateEmbeddingResponse, Embedding
 from tenacity import RetryCallState, Retrying, retry_if_exception
 
 from rag_core.errors import (
@@ -16,11 +19,12 @@ from rag_core.errors import (
     RemoteRefused,
     RemoteUnavailable,
 )
-from rag_core.index.embed import MAPPING_VERSION, Before, Contract, batched
+from rag_core.index.embed import MAPPING_VERSION, Before, Contract, batched, flaw
 from rag_core.ledger.remote_tokens import EMBED, RemoteTokens
 from rag_core.remote import client as remote_client
 from rag_core.remote.client import CLIENT_ERRORS, RemoteTooSlow
 from rag_core.remote.model import RemoteModel
+from rag_core.remote.options import Options
 from rag_core.text import tokens
 
 _PROBE = "dimension"
@@ -40,6 +44,10 @@ def contract(remote: RemoteModel, dimension: int, chunk_tokens: int) -> Contract
         chunk_tokens=chunk_tokens,
         mapping=MAPPING_VERSION,
     )
+
+
+class _Unusable(RemoteUnavailable):
+    """The server gave vectors that no index can hold."""
 
 
 class RemoteEmbedder:
@@ -63,7 +71,9 @@ class RemoteEmbedder:
         self._tokens = tokens
         self._patient = True
         self._client = remote_client.connected(address, remote, timeout)
-        self._dimension: int | None = None
+        # Shared with the copies of `within`: what one of them finds out is not asked and paid for again.
+        self._dimensions: dict[str, int] = {}
+        self._options = Options({"encoding_format": "float"})
 
     def embed(
         self, texts: Sequence[str], *, model: str | None = None, before: Before | None = None
@@ -75,9 +85,11 @@ class RemoteEmbedder:
     def contract(self, model: str | None = None) -> Contract:
         """Return model, host and dimension; the dimension is found once, by embedding one word."""
         self._own(model)
-        if self._dimension is None:
-            self._dimension = len(self._request([_PROBE])[0])
-        return contract(self._remote, self._dimension, self._chunk_tokens)
+        name = self._remote.name
+        dimension = self._dimensions.get(name)
+        if dimension is None:
+            dimension = self._dimensions[name] = len(self._request([_PROBE])[0])
+        return contract(self._remote, dimension, self._chunk_tokens)
 
     def spent(self, model: str | None = None) -> int:
         """Tokens since midnight (UTC)."""
@@ -100,7 +112,7 @@ class RemoteEmbedder:
 
     def forget(self) -> None:
         """Query the model again on next use, which also shows whether the server is back."""
-        self._dimension = None
+        self._dimensions.clear()
 
     def close(self) -> None:
         """Close the connections."""
@@ -112,6 +124,22 @@ class RemoteEmbedder:
             raise ModelMissing(f"{self._remote.host} is asked for {self._remote.name!r} alone")
 
     def _request(self, texts: list[str]) -> list[list[float]]:
+        try:
+            vectors = self._persistent(texts)
+        except _Unusable as unusable:
+            # While a document is read: if other texts get vectors, only this document fails.
+            if self._patient and texts != [_PROBE] and self._persistent([_PROBE]):
+                raise RemoteRefused(unusable.message) from unusable
+            raise RemoteUnavailable(unusable.message) from unusable
+        known = self._dimensions.get(self._remote.name)
+        if known not in (None, len(vectors[0])):
+            self.forget()  # the next contract names the new size, and a new index is built for it
+            raise RemoteUnavailable(
+                f"{self._remote.host} makes vectors of another size for {self._remote.name!r} than before"
+            )
+        return vectors
+
+    def _persistent(self, texts: list[str]) -> list[list[float]]:
         for attempt in Retrying(
             stop=_enough,
             wait=_pause,
@@ -139,29 +167,29 @@ class RemoteEmbedder:
         return False
 
     def _sent(self, texts: list[str]) -> list[list[float]]:
+        least = sum(len(text.split()) for text in texts)
         most = sum(tokens.count(text) * _TOKENS_PER_PIECE + 2 for text in texts)
         with self._tokens.allowed(self._remote, most) as spent:
             try:
-                reply = self._client.embeddings.create(
-                    model=self._remote.model, input=texts, encoding_format="float"
+                reply = self._options.ask(partial(self._created, texts))
+                spent[EMBED] += remote_client.charged(
+                    getattr(reply.usage, "prompt_tokens", None), least=least, estimate=most
                 )
-                spent[EMBED] += reply.usage.prompt_tokens if reply.usage else most
-                vectors = [
-                    list(map(float, one.embedding)) for one in sorted(reply.data, key=lambda one: one.index)
-                ]
+                vectors = [list(map(float, one.embedding)) for one in _ordered(reply.data)]
             except CLIENT_ERRORS as error:
                 if remote_client.reached(error) and not spent:
                     spent[EMBED] += most
                 raise remote_client.translated(error, self._remote, self._address) from error
-        if len(vectors) != len(texts) or len({len(vector) for vector in vectors}) != 1:
-            raise RemoteUnavailable(
-                f"{self._remote.host} gave {len(vectors)} vectors for {len(texts)} texts, or of several sizes"
-            )
-        if self._dimension is not None and len(vectors[0]) != self._dimension:
-            raise RemoteUnavailable(
-                f"{self._remote.host} makes vectors of another size for {self._remote.name!r} than before"
-            )
+        if len(vectors) != len(texts):
+            raise RemoteUnavailable(f"{self._remote.host} gave {len(vectors)} vectors for {len(texts)} texts")
+        if wrong := flaw(vectors):
+            raise _Unusable(f"{self._remote.host} gave {wrong} for {self._remote.name!r}")
         return vectors
+
+    def _created(self, texts: list[str], options: Mapping[str, Any]) -> CreateEmbeddingResponse:
+        # The client's own method asks for base64 where no format is given.
+        body = {"model": self._remote.model, "input": texts, **options}
+        return self._client.post("/embeddings", cast_to=CreateEmbeddingResponse, body=body)
 
     def _passes(self, error: BaseException) -> bool:
         """Whether a retry soon may help."""
@@ -170,6 +198,13 @@ class RemoteEmbedder:
         return isinstance(error, RemoteUnavailable) and not isinstance(
             error, RemoteDenied | BudgetUsed | RemoteTooSlow
         )
+
+
+def _ordered(found: Sequence[Embedding]) -> Sequence[Embedding]:
+    """Return the vectors in the order of their texts; some servers number none, and send them in order."""
+    if any(one.index is None for one in found):
+        return found
+    return sorted(found, key=lambda one: one.index)
 
 
 def _enough(state: RetryCallState) -> bool:
