@@ -17,7 +17,7 @@ import time
 from bench.measuring import ROOT, Figure, console, machine, show
 
 STAGE = re.compile(r"^\s+(\d+\.\d) s {2}(\S.*)$")
-STANDS = re.compile(r"Sandbox up in (\d+\.\d) s")
+READY = re.compile(r"Sandbox up in (\d+\.\d) s")
 AIM_NOTHING, AIM_CACHED = 20 * 60, 6 * 60
 
 
@@ -48,8 +48,8 @@ def main() -> None:
         Figure(f"make up, base images {'cached' if cached else 'built'}", seconds, "s", aim, f"< {aim} s")
     ]
     figures += [
-        Figure("  sandbox stands", float(found.group(1)), "s", seconds)
-        for found in map(STANDS.search, lines)
+        Figure("  sandbox is ready", float(found.group(1)), "s", seconds)
+        for found in map(READY.search, lines)
         if found
     ]
     times = lines[max(at for at, line in enumerate(lines) if line.startswith("TIME ***")) :]

@@ -55,7 +55,7 @@ def main() -> None:
         Figure(
             "slowest answer", load.tally.slowest["ask"], "s", calm.tally.slowest["ask"], note="ratio to calm"
         ),
-        Figure("rollback to a proven state", rolled.seconds, "s", aim="< 25 s"),
+        Figure("rollback", rolled.seconds, "s", aim="< 25 s"),
         Figure("requests during the rollback", back.tally.total, ""),
         Figure("of them failed ", len(back.tally.failed), "", aim="0"),
     ]

@@ -26,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--ragdock-inventory",
         default=os.environ.get("RAGDOCK_INVENTORY", str(CHECKOUT / "inventory" / "sandbox")),
-        help="Inventory whose host is looked at (default: the sandbox's).",
+        help="Inventory whose host is tested (default: the sandbox's).",
     )
 
 

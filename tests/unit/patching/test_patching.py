@@ -176,6 +176,14 @@ def test_status_shows_each_job_at_a_glance(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("figure", ["passed", "held"])
+def test_status_reads_the_passed_checks_of_new_and_old_records(tmp_path: Path, figure: str) -> None:
+    """A record from before 0.2.0 names them `held`; it stays on the host until the next daily check."""
+    write(tmp_path, "drift", ok=True, at=NOW, **{figure: 57, "broken": 0, "certificate_days": 80})
+    (row,) = status.job_rows(tmp_path, {}, NOW, NOW)
+    assert row[2] == "57 checks passed"
+
+
 def test_drills_are_a_picture(tmp_path: Path) -> None:
     """Restores that take ever longer, or fail, are noticed before one is needed."""
     assert "none yet" in status.picture([])
@@ -183,20 +191,20 @@ def test_drills_are_a_picture(tmp_path: Path) -> None:
         write(tmp_path, "drill", ok=bool(seconds), at=NOW + timedelta(days=day), rto_seconds=seconds)
     text = status.picture(records.read_history(tmp_path, "drill"))
     assert "▃▅✗█" in text
-    assert "3 of 4 proved their backup, restored in 10 to 40 s (2026-11-25 to 2026-11-28)" in text
+    assert "3 of 4 verified their backup, restored in 10 to 40 s (2026-11-25 to 2026-11-28)" in text
     assert text in (ROOT / "docs" / "operate" / "schedule.md").read_text(), "the docs show another picture"
 
 
 @pytest.mark.parametrize(
-    ("newest", "proven", "expected"),
+    ("newest", "drilled", "expected"),
     [
         ("", "", "everything, for there is no backup"),
-        ("20260310T020000Z", "", "the last 10 hours; no drill has proved a backup yet"),
-        ("20260310T020000Z", "20260310T020000Z", "the last 10 hours; a drill has proved that backup"),
-        ("20260310T020000Z", "20260308T120000Z", "the newest backup that a drill proved is 2 days old"),
+        ("20260310T020000Z", "", "the last 10 hours; no drill has verified a backup yet"),
+        ("20260310T020000Z", "20260310T020000Z", "the last 10 hours; a drill has verified that backup"),
+        ("20260310T020000Z", "20260308T120000Z", "the newest backup that a drill verified is 2 days old"),
     ],
 )
-def test_status_shows_what_a_loss_would_cost_now(newest: str, proven: str, expected: str) -> None:
+def test_status_shows_what_a_loss_would_cost_now(newest: str, drilled: str, expected: str) -> None:
     """The recovery point in words, from the time in a backup's id."""
     now = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
-    assert expected in status.loss(newest, proven, now)
+    assert expected in status.loss(newest, drilled, now)

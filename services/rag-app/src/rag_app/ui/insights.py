@@ -16,7 +16,7 @@ _DAYS = 30
 # Each has a contrast of at least 3:1 on both a white and a dark background.
 _GOOD, _LESS, _BAD, _IDLE = "#0d9488", "#d97706", "#dc2626", "#64748b"
 _STATES = {"ready": _GOOD, "processing": _LESS, "queued": _IDLE, "failed": _BAD}
-_ANSWERS = {"fully supported": _GOOD, "not fully": _LESS, "by no model": _IDLE}
+_ANSWERS = {"fully supported": _GOOD, "not fully": _LESS, "without a model": _IDLE}
 _SPEEDS = {"half are faster": _GOOD, "one in 20 is slower": _LESS}
 _THUMBS = {"up": _GOOD, "down": _BAD}
 

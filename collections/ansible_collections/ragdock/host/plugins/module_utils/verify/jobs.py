@@ -27,7 +27,7 @@ def span(seconds: float) -> str:
     return f"{seconds:.0f} seconds"
 
 
-def proved(job: str, figures: Mapping[str, Any]) -> str:
+def verified(job: str, figures: Mapping[str, Any]) -> str:
     """Describe what a successful run showed."""
     known = {name: value for name, value in figures.items() if value not in ("", None)}
     if job == "backup" and "bytes" in known:
@@ -46,8 +46,9 @@ def proved(job: str, figures: Mapping[str, Any]) -> str:
         return f"{known['renewed']} certificates renewed, the first ends in {known['first_end_days']} days"
     if job == "keys" and "valid_minutes" in known:
         return f"{known['keys']} keys made, each valid for {known['valid_minutes']} minutes"
-    if job == "drift" and "held" in known:
-        return f"{known['held']} checks passed"
+    # Records from before 0.2.0 call the figure `held`.
+    if job == "drift" and (passed := known.get("passed", known.get("held"))) is not None:
+        return f"{passed} checks passed"
     return ", ".join(f"{name} {value}" for name, value in list(known.items())[:3])
 
 
@@ -89,7 +90,7 @@ def job_rows(root: Path, plan: Mapping[str, Any], since: datetime, now: datetime
         yield [
             job,
             f"{when} OVERDUE" if late else when,
-            proved(job, last_good(root, job, state)) or "-",
+            verified(job, last_good(root, job, state)) or "-",
             last_run(state, now),
             due,
         ]
@@ -110,7 +111,8 @@ def picture(history: Sequence[Mapping[str, Any]]) -> str:
     )
     first, last = str(shown[0].get("ended", "?"))[:10], str(shown[-1].get("ended", "?"))[:10]
     figures = f"restored in {min(times):.0f} to {max(times):.0f} s" if times else "none restored"
-    return f"drills  {bars}  {len(times)} of {len(shown)} proved their backup, {figures} ({first} to {last})"
+    good = f"{len(times)} of {len(shown)} verified their backup"
+    return f"drills  {bars}  {good}, {figures} ({first} to {last})"
 
 
 def moment_of(backup: object) -> datetime | None:
@@ -121,27 +123,28 @@ def moment_of(backup: object) -> datetime | None:
         return None
 
 
-def loss(newest: object, proven: object, now: datetime) -> str:
+def loss(newest: object, drilled: object, now: datetime) -> str:
     """What a loss of the host would cost now; from ids of the newest backup and the newest drilled one."""
     made = moment_of(newest)
     if made is None:
         return f"{LOST}: everything, for there is no backup: playbooks/backup.yml makes one"
     words = f"{LOST}: what came in the last {span((now - made).total_seconds())}"
-    drilled = moment_of(proven)
-    if drilled is None:
-        return f"{words}; no drill has proved a backup yet: playbooks/drill.yml does"
-    if drilled == made:
-        return f"{words}; a drill has proved that backup"
-    return f"{words}; the newest backup that a drill proved is {span((now - drilled).total_seconds())} old"
+    known_good = moment_of(drilled)
+    if known_good is None:
+        return f"{words}; no drill has verified a backup yet: playbooks/drill.yml does"
+    if known_good == made:
+        return f"{words}; a drill has verified that backup"
+    age = span((now - known_good).total_seconds())
+    return f"{words}; the newest backup that a drill verified is {age} old"
 
 
 def glance(root: Path) -> tuple[list[list[str]], str, str]:
     """Rows, picture, and what a loss would cost now."""
     plan, now = plan_of(), datetime.now(UTC)
     since = datetime.fromtimestamp(SCHEDULE.stat().st_mtime, UTC) if SCHEDULE.is_file() else now
-    newest, proven = (
+    newest, drilled = (
         last_good(root, job, records.read_state(root, job)).get(key)
         for job, key in (("backup", "id"), ("drill", "backup"))
     )
     rows = list(job_rows(root, plan, since, now))
-    return rows, picture(records.read_history(root, "drill")), loss(newest, proven, now)
+    return rows, picture(records.read_history(root, "drill")), loss(newest, drilled, now)
