@@ -93,7 +93,7 @@ ELSEWHERE = {
 }
 # Commands that pages and messages ask the operator to type.
 COMMAND = re.compile(r"\baws (ec2|ecr|s3api|sns|ssm|cloudwatch) ([a-z]+(?:-[a-z]+)+)")
-TOLD = {
+COMMANDS = {
     f"{service}:{''.join(word.capitalize() for word in command.split('-'))}"
     for path in [*ROLES.rglob("*"), *PLUGINS.rglob("*"), *(ROOT / "docs").rglob("*.md")]
     if path.suffix in (".md", ".j2", ".py", ".yml")
@@ -104,5 +104,5 @@ TOLD = {
 
 def without_use(asked: set[str]) -> list[str]:
     """Return the granted rights that are not in ASKED, not needed elsewhere and in no documented command."""
-    used = asked | set().union(*ELSEWHERE.values()) | TOLD
+    used = asked | set().union(*ELSEWHERE.values()) | COMMANDS
     return [one for one in GRANTED if not any(any_of([one]).fullmatch(action) for action in used)]

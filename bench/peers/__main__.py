@@ -51,8 +51,8 @@ def compared(
     ahead = ours < theirs if less else ours > theirs
     place = "ahead" if ahead else "behind"
     aim = "< 1 x" if less else "> 1 x"
-    told = f"Open WebUI {theirs:,.2f}: {place}" + (f"; {note}" if note else "")
-    return Figure(name, ours, unit, theirs, aim, told)
+    remark = f"Open WebUI {theirs:,.2f}: {place}" + (f"; {note}" if note else "")
+    return Figure(name, ours, unit, theirs, aim, remark)
 
 
 def figures(ours: Measured, theirs: Measured, as_installed: Felt, questions: int) -> list[Figure]:

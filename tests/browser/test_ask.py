@@ -147,7 +147,7 @@ def test_settings_hold_for_this_tab_alone(researcher: Page, stack: Stack) -> Non
     answer = ask(researcher, f"{QUESTION} I ask with settings of my own.")
     answer.locator(".rd-why summary").click()
     expect(answer.locator(".rd-why tbody tr")).to_have_count(1)
-    expect(answer.locator(".rd-told", has_text="Model: ")).to_contain_text("chosen")
+    expect(answer.locator(".rd-explanation", has_text="Model: ")).to_contain_text("chosen")
     expect(answer.locator(".rd-steps")).to_contain_text(model)
     open_tab(researcher, "Settings")
     researcher.locator("#rd-reset").click()

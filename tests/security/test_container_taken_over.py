@@ -130,7 +130,7 @@ def probed(inside: Inside, addresses: dict[str, list[str]]) -> dict[str, Probe]:
         return {
             "outside": [at for at in got if at in outside + gateways],
             "others": {name for name, at in there if at in got},
-            "told": inside(service, RESOLVE),
+            "resolved": inside(service, RESOLVE),
         }
 
     with ThreadPoolExecutor(len(NETWORKS)) as threads:
@@ -141,7 +141,7 @@ def probed(inside: Inside, addresses: dict[str, list[str]]) -> dict[str, Probe]:
 def test_no_container_but_the_edge_gets_out(probed: dict[str, Probe], service: str) -> None:
     """Not to the AWS API, the registry, the metadata or the host, and not by a DNS query."""
     assert probed[service]["outside"] == []
-    assert probed[service]["told"] == SERVFAIL
+    assert probed[service]["resolved"] == SERVFAIL
 
 
 def test_the_edge_gets_out_but_not_to_the_metadata_or_the_host(probed: dict[str, Probe]) -> None:
@@ -150,7 +150,7 @@ def test_the_edge_gets_out_but_not_to_the_metadata_or_the_host(probed: dict[str,
     reached = probed[WAY_OUT]["outside"]
     assert [str(here.aws_address), 5000] in reached
     assert [at for at in reached if at[0] == "169.254.169.254" or at[1] == 22] == []
-    assert probed[WAY_OUT]["told"] != SERVFAIL
+    assert probed[WAY_OUT]["resolved"] != SERVFAIL
 
 
 @pytest.mark.parametrize("service", sorted(NETWORKS))

@@ -91,7 +91,7 @@ def test_bad_files_do_not_block_the_next(api: ApiClient, bin_of_documents: list[
         assert api.settled(identity)["state"] in ("ready", "failed")
 
 
-def test_a_pdf_that_hangs_its_parser_can_be_taken_back_at_once(
+def test_a_pdf_that_hangs_its_parser_can_be_deleted_at_once(
     api: ApiClient, bin_of_documents: list[str]
 ) -> None:
     """Deleting the document frees the worker before the minute after which the parser would be killed."""

@@ -129,9 +129,9 @@ def test_an_active_filter_is_shown_in_words(backend: Backend) -> None:
     documents, tags = filters.choices(backend)
     assert ([name for name, _ in documents], tags) == (["a & b.md", "c.md"], ["a", "both", "c"])
     assert filters.summary_html(backend, [[], [], [], None, None]) == ""
-    told = filters.summary_html(backend, [[documents[0][1], "gone"], ["pdf"], ["both"], None, "2026-01-31"])
+    shown = filters.summary_html(backend, [[documents[0][1], "gone"], ["pdf"], ["both"], None, "2026-01-31"])
     for part in ("Answers only from:", "a &amp; b.md", "a deleted document", "PDF", "both", "to 2026-01-31"):
-        assert part in told
+        assert part in shown
 
 
 def test_a_filter_is_recalled_as_far_as_it_is_still_there(backend: Backend) -> None:

@@ -15,7 +15,7 @@ from .conftest import TOKEN, build, visitor
 pytestmark = pytest.mark.real
 
 
-def test_the_contract_told_is_the_one_in_the_index(
+def test_the_contract_in_the_status_is_the_one_of_the_index(
     opensearch_address: str, ollama_address: str, make_settings: Callable[..., AppSettings]
 ) -> None:
     settings = make_settings(

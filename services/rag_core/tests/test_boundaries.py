@@ -70,13 +70,13 @@ def test_everything_can_be_built_with_nothing_running(tmp_path: Path) -> None:
     assert not (tmp_path / "l.sqlite3").exists(), "nothing is opened before it is used"
 
 
-def test_ollama_that_is_away_behind_its_proxy_is_told_as_away() -> None:
+def test_ollama_that_is_down_behind_its_proxy_is_reported_as_down() -> None:
     """The proxy answers in its place; its status means the same as a refused connection."""
-    away, refuses = (
+    down, refuses = (
         embed.translated(ollama.ResponseError("-", status), "m", "http://models:11434")
         for status in (502, 500)
     )
-    assert "does not answer" in away.message
+    assert "does not answer" in down.message
     assert "refused 'm' with HTTP 500" in refuses.message
 
 

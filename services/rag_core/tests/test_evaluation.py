@@ -43,7 +43,7 @@ def test_a_document_that_was_not_found_lowers_the_gain() -> None:
     assert figures["nDCG@10"] == pytest.approx(1 / 1.6309, abs=1e-4)
 
 
-def test_seconds_to_the_first_token_are_told_as_percentiles() -> None:
+def test_seconds_to_the_first_token_are_reported_as_percentiles() -> None:
     case = Case(question="q", kind="own words", documents=("a",), says=("x",))
     figures = Report(
         outcomes=tuple(

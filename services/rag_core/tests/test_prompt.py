@@ -144,7 +144,7 @@ def test_a_long_newest_answer_is_shortened_not_forgotten() -> None:
     assert prompt.tokens(asked) + prompt.tokens(answered) <= 300
 
 
-def test_room_shrinks_with_all_that_is_told() -> None:
+def test_room_shrinks_with_the_question_and_the_conversation() -> None:
     empty = prompt.room("q", [], num_ctx=4096, max_tokens=400)
     assert empty < 4096 - 400
     assert prompt.room("word " * 200, [], num_ctx=4096, max_tokens=400) < empty - 200

@@ -16,13 +16,13 @@ from rag_core.index.embed import OllamaEmbedder
 from rag_core.models import Answer, Done, Filters, Passage, Question, Retrieved
 from rag_core.retrieval.retriever import Found, Retriever
 
-from .test_window import MODEL, Asked, Ollama
+from .test_window import MODEL, Body, Ollama
 from .test_window import ollama as ollama
 from .test_window import ollama_server as ollama_server
 
 SECOND = 1_000_000_000
 ANSWER = "The lamp of the lighthouse stands forty metres above the sea."
-FILLER = " ".join(f"Nothing of note is told in sentence number {n} of the page." for n in range(40))
+FILLER = " ".join(f"Nothing of note is said in sentence number {n} of the page." for n in range(40))
 PASSAGE = Passage(
     document_id="d",
     document="d.pdf",
@@ -78,12 +78,12 @@ def made(ollama: Ollama, ollama_server: str) -> Iterator[Answerer]:
 def reading(ollama: Ollama, tokens_per_second: float) -> None:
     """Make the model read at this speed, without any cached prompt."""
 
-    def reply(asked: Asked) -> tuple[int, Asked]:
+    def reply(asked: Body) -> tuple[int, Body]:
         if "input" in asked:
             return 200, {"embeddings": [[1.0, 0.0] for _ in asked["input"]]}
         size = prompt.size(asked["messages"])
-        told = ollama.answer((size.least + size.most) // 2)[1]
-        return 200, told | {
+        body = ollama.answer((size.least + size.most) // 2)[1]
+        return 200, body | {
             "prompt_eval_duration": int(size.most / tokens_per_second * SECOND),
             "load_duration": SECOND,
         }
@@ -135,7 +135,7 @@ def test_never_less_is_read_than_an_answer_needs(made: Answerer, ollama: Ollama)
     made.warm()
     first, _ = asked(made)
     assert first.read_seconds is not None
-    assert first.read_seconds > 5, "the wait is told as it is"
+    assert first.read_seconds > 5, "the real wait is reported"
     fixed = prompt.size(prompt.messages(QUESTION, [], "c0ffee42")).most
     assert 0.8 * answering._FLOOR < prompt.size(prompted(ollama)).most - fixed <= answering._FLOOR
 

@@ -92,7 +92,7 @@ def test_answer_streams_and_cites_the_page(stack: Stack, manual: Document) -> No
     assert all(c.document_id == manual.id for c in answer.citations)
 
 
-def test_question_beyond_the_documents_is_told_so(stack: Stack, manual: Document) -> None:
+def test_question_beyond_the_documents_is_answered_by_saying_so(stack: Stack, manual: Document) -> None:
     answer = stack.answerer.answer(Question(text="Who won the football world cup in 2014?"))
     assert answer.reason == "no_relevant_passage"
     assert answer.citations == ()

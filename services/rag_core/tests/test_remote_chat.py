@@ -257,7 +257,7 @@ def test_every_fault_is_an_error_of_our_own_that_repeats_nothing_of_what_was_sen
     assert "reserved" not in str(tokens.totals())
 
 
-def test_nobody_at_the_proxy_is_told_as_that(make_chat: MakeChat, tokens: RemoteTokens) -> None:
+def test_a_proxy_that_does_not_answer_is_reported_as_that(make_chat: MakeChat, tokens: RemoteTokens) -> None:
     with pytest.raises(RemoteUnavailable, match="the proxy to remote models does not answer"):
         written(make_chat(address="http://127.0.0.1:9"))
     assert tokens.today() == {}, "what reached nobody costs nothing"

@@ -98,7 +98,7 @@ def test_two_new_versions_in_a_row_never_answer_beside_each_other(ledger: Ledger
     assert served(ledger, second, third) == [third.id]
 
 
-def test_new_version_taken_back_replaces_nothing_later(ledger: Ledger) -> None:
+def test_deleted_new_version_replaces_nothing_later(ledger: Ledger) -> None:
     old = make_ready(ledger, A, NAME)
     new = again(ledger, B)
     ledger.request_delete(new.id)

@@ -184,19 +184,19 @@ def test_pdf_with_a_password_says_so(parser: Parser, tmp_path: Path, algorithm: 
 
 
 WHOLE = drawn(said("The tide tables", 40, 600))
-SPOILT = {
+DAMAGED = {
     "its table of objects is elsewhere": WHOLE.replace(b"startxref\n", b"startxref\n9"),
-    "its objects lie elsewhere": re.sub(rb"\d{10}(?= 00000 n)", lambda m: b"%010d" % (int(m[0]) + 7), WHOLE),
+    "its objects are elsewhere": re.sub(rb"\d{10}(?= 00000 n)", lambda m: b"%010d" % (int(m[0]) + 7), WHOLE),
     "its streams have no length": WHOLE.replace(b"/Length", b"/Lengt"),
     "it begins with something else": b"a line of a web server's log\n" * 20 + WHOLE,
     "it ends with something else": WHOLE + b"<html>a web page</html>" * 50,
 }
 
 
-@pytest.mark.parametrize("what", SPOILT)
-def test_pdf_that_is_spoilt_and_whole_is_read(parser: Parser, tmp_path: Path, what: str) -> None:
-    (tmp_path / "spoilt.pdf").write_bytes(SPOILT[what])
-    assert texts(list(parser.parse(tmp_path / "spoilt.pdf", DocumentKind.PDF))) == [(1, "The tide tables")]
+@pytest.mark.parametrize("what", DAMAGED)
+def test_damaged_pdf_with_all_its_text_is_read(parser: Parser, tmp_path: Path, what: str) -> None:
+    (tmp_path / "damaged.pdf").write_bytes(DAMAGED[what])
+    assert texts(list(parser.parse(tmp_path / "damaged.pdf", DocumentKind.PDF))) == [(1, "The tide tables")]
 
 
 @pytest.mark.parametrize("end", [0.5, 0.8])

@@ -20,7 +20,7 @@ from rag_core.answering.threads import Threads
 from rag_core.errors import InputTooLong, OllamaRefused, QuestionRefused
 from rag_core.models import Passage
 
-Asked = dict[str, Any]
+Body = dict[str, Any]
 MODEL = "small"
 MESSAGES = [{"role": "user", "content": "How high does the lamp of the lighthouse stand above the sea?"}]
 
@@ -35,10 +35,10 @@ class Ollama:
     """Answers each request with the result of `reply`."""
 
     def __init__(self) -> None:
-        self.asked: list[Asked] = []
-        self.reply: Callable[[Asked], tuple[int, Asked]] = lambda asked: self.answer(20)
+        self.asked: list[Body] = []
+        self.reply: Callable[[Body], tuple[int, Body]] = lambda asked: self.answer(20)
 
-    def answer(self, counted: int) -> tuple[int, Asked]:
+    def answer(self, counted: int) -> tuple[int, Body]:
         message = {"role": "assistant", "content": "Forty metres."}
         return 200, {"message": message, "done": True, "prompt_eval_count": counted, "eval_count": 3}
 
@@ -80,7 +80,7 @@ def chat(ollama_server: str) -> Iterator[Chat]:
     one.close()
 
 
-def test_ollama_is_told_to_cut_nothing(chat: Chat, ollama: Ollama) -> None:
+def test_ollama_is_asked_not_to_cut_a_prompt(chat: Chat, ollama: Ollama) -> None:
     assert "".join(chat.stream(MODEL, MESSAGES)) == "Forty metres."
     assert (ollama.asked[0]["truncate"], ollama.asked[0]["shift"]) == (False, False)
     assert chat.miscounts == {}

@@ -117,7 +117,7 @@ def test_content_controls_are_read_wherever_they_stand(parser: Parser, tmp_path:
     ]
 
 
-def test_merged_cells_are_told_once_and_the_columns_stay(parser: Parser, tmp_path: Path) -> None:
+def test_merged_cells_appear_once_and_the_columns_stay(parser: Parser, tmp_path: Path) -> None:
     made = docx.Document()
     table = made.add_table(rows=3, cols=3)
     for number, cell in enumerate(c for row in table.rows for c in row.cells):

@@ -71,7 +71,7 @@ def as_its_hours_do(verb: str) -> None:
     (ec2.start_instances if verb == "start" else ec2.stop_instances)(InstanceIds=[host.id])
 
 
-class Asked:
+class Questions:
     """Questions about one document; each is new, so that no answer comes from the cache."""
 
     def __init__(self, api: ApiClient) -> None:
@@ -89,9 +89,9 @@ class Asked:
 
 
 @pytest.fixture
-def asked(api: ApiClient) -> Iterator[Asked]:
+def asked(api: ApiClient) -> Iterator[Questions]:
     """A document to ask about, which is deleted when the test ends."""
-    questions = Asked(api)
+    questions = Questions(api)
     yield questions
     api.delete(questions.document)
 
@@ -105,7 +105,7 @@ def undone() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("undone")
-def test_a_model_host_from_its_setting_to_its_end(asked: Asked) -> None:
+def test_a_model_host_from_its_setting_to_its_end(asked: Questions) -> None:
     """A single test, because each step starts from the state that the previous one left."""
     assert asked.answered_by() == SMALL
 

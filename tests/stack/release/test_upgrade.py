@@ -118,7 +118,7 @@ def exchanges(api: ApiClient, identity: str) -> list[tuple[str, str]]:
     return [(one["question"], one["answer"]["answer"]) for one in reply.json()["exchanges"]]
 
 
-def test_an_upgrade_loses_nothing_and_can_be_taken_back(version_before: Path) -> None:
+def test_an_upgrade_loses_nothing_and_can_be_rolled_back(version_before: Path) -> None:
     keys = settings.load().credentials
     administrator = {f"ragdock_{name}": value for name, value in keys.items()}
     given = (*FRESH, "-e", json.dumps(AS_ON_AWS | administrator))

@@ -16,8 +16,8 @@ import base64, http.client, json, pathlib, socket, ssl, subprocess, sys, tempfil
 given = json.load(sys.stdin)
 words = ["docker", "ps", "--quiet", "--filter", "label=com.docker.compose.service=opensearch"]
 ids = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
-told = subprocess.run(["docker", "inspect", *ids], capture_output=True, text=True, check=True).stdout
-found = json.loads(told)
+inspected = subprocess.run(["docker", "inspect", *ids], capture_output=True, text=True, check=True).stdout
+found = json.loads(inspected)
 at = next(iter(found[0]["NetworkSettings"]["Networks"].values()))["IPAddress"]
 if given.get("shown"):
     print(json.dumps(ssl.get_server_certificate((at, 9200))))

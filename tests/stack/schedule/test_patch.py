@@ -64,7 +64,7 @@ def bad_package(host: Host) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("bad_package")
-def test_a_package_that_breaks_the_stack_is_taken_back(host: Host) -> None:
+def test_a_package_that_breaks_the_stack_is_rolled_back(host: Host) -> None:
     """The patch stops at a known step; the printed command, run as it is printed, repairs the stack."""
     outcome = play("playbooks/patch.yml", "-e", "patching_stack_timeout=60").refused(
         'stopped at step "packages"', "ragdock-landing-1", "playbooks/restore.yml -e backup="

@@ -154,8 +154,8 @@ def install(
         check=False,
         timeout=60,
     )
-    told = folder / "done"
-    words = [line.split() for line in (told.read_text() if told.exists() else "").splitlines()]
+    record = folder / "done"
+    words = [line.split() for line in (record.read_text() if record.exists() else "").splitlines()]
     # Without options, except those after the verb.
     return done, [
         " ".join(one for one in line if "::" not in one and one not in ("-o", "--quiet=2")) for line in words
@@ -176,35 +176,35 @@ INSTALLED = [
 @needs_gpgv
 def test_a_signed_package_is_installed_though_its_key_has_ended(tmp_path: Path) -> None:
     """The version is fixed, so its signature stays valid although the key has expired."""
-    done, told = install(tmp_path)
+    done, commands = install(tmp_path)
     assert done.returncode == 0, done.stderr
-    assert told == [UPDATE, PACKAGES, *INSTALLED]
+    assert commands == [UPDATE, PACKAGES, *INSTALLED]
 
 
 @needs_gpgv
 def test_a_way_out_that_comes_late_is_waited_for(tmp_path: Path) -> None:
     """A host has no way out until its address is associated, and apt reports an empty update as success."""
-    done, told = install(tmp_path, failures=3)
+    done, commands = install(tmp_path, failures=3)
     assert done.returncode == 0, done.stderr
-    assert told == [*[UPDATE] * 4, PACKAGES, *INSTALLED]
+    assert commands == [*[UPDATE] * 4, PACKAGES, *INSTALLED]
 
 
 def test_a_gpgv_that_never_came_is_named_as_such(tmp_path: Path) -> None:
     """Nothing was checked, so the message must not blame Amazon's key."""
-    done, told = install(tmp_path, failures=10**6, seconds=1)
+    done, commands = install(tmp_path, failures=10**6, seconds=1)
     assert done.returncode == 1
     assert "curl or gpgv, which checks the agent's signature, is missing" in done.stderr
     assert "did not sign" not in done.stderr
-    assert set(told) == {UPDATE}
+    assert set(commands) == {UPDATE}
 
 
 @needs_gpgv
 def test_a_package_that_was_changed_is_not_installed(tmp_path: Path) -> None:
     """No part of it runs, and the console shows why nobody can reach the host."""
-    done, told = install(tmp_path, PACKAGE + b"!")
+    done, commands = install(tmp_path, PACKAGE + b"!")
     assert done.returncode == 1
     assert "holds a package that Amazon's key did not sign. The agent is not installed" in done.stderr
-    assert told == [UPDATE, PACKAGES]
+    assert commands == [UPDATE, PACKAGES]
 
 
 @needs_gpgv
@@ -218,11 +218,11 @@ def test_a_package_of_another_key_is_not_installed(tmp_path: Path) -> None:
 @needs_gpgv
 def test_a_key_that_cannot_be_read_is_not_said_to_have_refused(tmp_path: Path) -> None:
     """The fault is then on this host, not in the package."""
-    done, told = install(tmp_path, gpgv=str(shutil.which("false")))
+    done, commands = install(tmp_path, gpgv=str(shutil.which("false")))
     assert done.returncode == 1
     assert "gpgv could not check the signature" in done.stderr
     assert "did not sign" not in done.stderr
-    assert told == [UPDATE, PACKAGES]
+    assert commands == [UPDATE, PACKAGES]
 
 
 def amazons_key() -> bytes:

@@ -55,8 +55,8 @@ def test_a_living_holder_is_named_and_keeps_its_lock(lock: Any) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         other = holder_of(psutil.Process(process.pid))
         lock.create(other)
-        for told in (False, True):
-            result = lock_file.take(lock, lock_file.myself("destroy"), told)
+        for break_lock in (False, True):
+            result = lock_file.take(lock, lock_file.myself("destroy"), break_lock)
             assert result["held"] is False
             assert (
                 f"'deploy' of {other['who']} on {other['machine']} (process {process.pid}"

@@ -7,14 +7,14 @@ import re
 
 from sandbox.aws.authorization import catalog
 from sandbox.aws.authorization.patterns import any_of
-from tests.granted import ELSEWHERE, GRANTED, POLICIES, STATEMENTS, TOLD
+from tests.granted import COMMANDS, ELSEWHERE, GRANTED, POLICIES, STATEMENTS
 
 LARGEST_MANAGED_POLICY = 6144
 
 
 def test_what_pages_tell_to_type_is_granted() -> None:
     """Somebody who types it is in trouble already and must not be refused."""
-    assert {action for action in TOLD if not any_of(GRANTED).fullmatch(action)} == set()
+    assert {action for action in COMMANDS if not any_of(GRANTED).fullmatch(action)} == set()
 
 
 def test_each_action_is_one_of_awss() -> None:

@@ -88,7 +88,7 @@ NOTES = {
 }
 
 
-def told(tmp_path: Path, notes: dict[str, Any]) -> str:
+def failure(tmp_path: Path, notes: dict[str, Any]) -> str:
     """The message of a patch that stopped, rendered by Ansible itself."""
     known = {
         "__patching_step": "packages", "_patching_steps": ["health", "packages", "verify"],
@@ -99,8 +99,8 @@ def told(tmp_path: Path, notes: dict[str, Any]) -> str:
         "ansible_python_interpreter": sys.executable,
     }  # fmt: skip
     template = ROOT / "roles/patching/templates/failure.txt.j2"
-    copy = {"src": str(template), "dest": str(tmp_path / "told"), "mode": "0644"}
-    tasks = [{"name": "Told", "ansible.builtin.template": copy}]
+    copy = {"src": str(template), "dest": str(tmp_path / "failure"), "mode": "0644"}
+    tasks = [{"name": "Render the message", "ansible.builtin.template": copy}]
     play = [{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]
     (tmp_path / "play.yml").write_text(json.dumps(play))
     (tmp_path / "known.json").write_text(json.dumps(known))
@@ -110,12 +110,12 @@ def told(tmp_path: Path, notes: dict[str, Any]) -> str:
         check=False, capture_output=True, text=True, cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
-    return (tmp_path / "told").read_text()
+    return (tmp_path / "failure").read_text()
 
 
 def test_a_patch_that_stopped_prints_the_exact_ways_back(tmp_path: Path) -> None:
     """At night, nobody should have to look up an id."""
-    text = told(tmp_path, NOTES)
+    text = failure(tmp_path, NOTES)
     for line in (
         'stopped at step "packages"',
         "rag-app is unhealthy",
@@ -132,7 +132,7 @@ def test_a_patch_that_stopped_prints_the_exact_ways_back(tmp_path: Path) -> None
 
 def test_a_patch_that_changed_nothing_says_so(tmp_path: Path) -> None:
     """Nothing has to be undone, so no commands are shown."""
-    text = told(tmp_path, {"packages": [], "snapshots": [], "backup": ""})
+    text = failure(tmp_path, {"packages": [], "snapshots": [], "backup": ""})
     assert "No package was changed." in text
     assert "aws ec2" not in text
 

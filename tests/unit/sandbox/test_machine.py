@@ -223,7 +223,7 @@ def test_name_and_region_come_from_the_inventory(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "told", "wanted"),
+    ("status", "message", "wanted"),
     [
         (400, 'invalid CapDrop: capability not supported by your kernel: "CAP_SYS_RESOURCE"', True),
         (400, "invalid mount config", False),
@@ -231,12 +231,12 @@ def test_name_and_region_come_from_the_inventory(tmp_path: Path) -> None:
     ],
 )
 def test_an_engine_that_lacks_a_dropped_capability_is_recognised(
-    status: int, told: str, *, wanted: bool
+    status: int, message: str, *, wanted: bool
 ) -> None:
     """Docker 29 refuses to drop a capability that it lacks; only that request is repeated without."""
     answer = requests.Response()
     answer.status_code = status
-    assert docker_api.drops_what_is_not_there(APIError("refused", answer, told)) is wanted
+    assert docker_api.drops_what_is_not_there(APIError("refused", answer, message)) is wanted
 
 
 class FakeEngine:

@@ -196,8 +196,8 @@ def test_a_layout_without_the_proxy_is_that_of_every_release_before() -> None:
 
 def test_the_services_that_use_models_learn_of_them(with_remote: Rendered) -> None:
     services = compose(with_remote)["services"]
-    told = {name for name, one in services.items() if "REMOTE_MODELS" in one.get("environment", {})}
-    assert told == {"rag-app", "rag-worker"}
+    informed = {name for name, one in services.items() if "REMOTE_MODELS" in one.get("environment", {})}
+    assert informed == {"rag-app", "rag-worker"}
     env = dotenv_values(stream=StringIO(with_remote["files"][".env"]))
     assert env["REMOTE_BASE_URL"] == "http://remote:11435"
     assert json.loads(env["REMOTE_MODELS"] or "") == json.loads(remote_variable([OPENAI, BEDROCK, VECTORS]))

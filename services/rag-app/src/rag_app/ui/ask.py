@@ -129,7 +129,7 @@ def _chat(hosts: Sequence[str] = ()) -> gr.Chatbot:
         show_label=False,
         container=False,
         layout="bubble",
-        height="calc(100dvh - 15.9rem - var(--rd-outage, 0rem) - var(--rd-told, 0rem))",
+        height="calc(100dvh - 15.9rem - var(--rd-outage, 0rem) - var(--rd-filter, 0rem))",
         min_height=280,
         buttons=[],
         feedback_options=("Like", "Dislike"),
@@ -199,14 +199,14 @@ async def answering(
         return
     try:
         documents = filters.meant(of_what) if of_what else None
-        told = await run_in_threadpool(_told, backend, talk, afresh)
+        history = await run_in_threadpool(_history, backend, talk, afresh)
         events = backend.ask(
             Question(
                 text=question,
                 model=chosen.model,
                 top_k=chosen.top_k,
                 timeout=chosen.timeout,
-                history=tuple(told),
+                history=tuple(history),
                 filters=documents,
                 fresh=bool(afresh),
             )
@@ -233,7 +233,7 @@ def _remember(backend: Backend, talk: str, question: str, answer: Answer) -> tup
     return exchange.conversation_id, exchange.id
 
 
-def _told(backend: Backend, talk: str, until: str = "") -> list[tuple[str, str]]:
+def _history(backend: Backend, talk: str, until: str = "") -> list[tuple[str, str]]:
     """The conversation so far, which a follow-up question refers to.
 
     When a question is asked again, this is the conversation before its first answer.

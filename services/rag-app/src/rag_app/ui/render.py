@@ -22,9 +22,9 @@ REASONS = {
 def reasons(answer: Answer) -> list[str]:
     """Why the answer is incomplete or degraded, unless its text already says so."""
     # The remarks on remote models say more than that another model answered.
-    told = answer.remarks and answer.reason == "fallback_model"
+    explained = answer.remarks and answer.reason == "fallback_model"
     known = REASONS.get(answer.reason or "")
-    return [*answer.remarks, *([known] if known and not told else [])]
+    return [*answer.remarks, *([known] if known and not explained else [])]
 
 
 def model_markdown(written: str) -> str:

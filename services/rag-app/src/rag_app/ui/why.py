@@ -46,7 +46,7 @@ def _explanation(explain: Explain | None) -> str:
     if explain.words:
         words = ", ".join(f"{one_line(word)} in {chunks:,}" for word, chunks in explain.words.items())
         lines.append(f"Words and the chunks that contain them: {words}")
-    return "".join(f'<p class="rd-told">{line}</p>' for line in lines)
+    return "".join(f'<p class="rd-explanation">{line}</p>' for line in lines)
 
 
 def _facts(answer: Answer) -> str:

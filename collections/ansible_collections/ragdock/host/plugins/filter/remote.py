@@ -21,7 +21,7 @@ MEMORY_MIB = 64
 LIBRARY = "aws_bedrock_token_generator"
 SERVICE = "remote"
 # The fields of a model that services receive: neither its key nor anything that leads to it.
-TOLD = ("name", "slug", "model", "host", "tokens_per_day", "window")
+PASSED_ON = ("name", "slug", "model", "host", "tokens_per_day", "window")
 
 
 def remote_slug(name: str) -> str:
@@ -66,7 +66,7 @@ def _described(model: Mapping[str, Any]) -> dict[str, Any]:
 
 def remote_variable(models: list[dict[str, Any]]) -> str:
     """The value of the variable that lists the models that run elsewhere for the services."""
-    return json.dumps([{key: one[key] for key in TOLD} for one in remote_models(models)])
+    return json.dumps([{key: one[key] for key in PASSED_ON} for one in remote_models(models)])
 
 
 def remote_memory(limits: Mapping[str, Any], models: list[dict[str, Any]]) -> dict[str, Any]:

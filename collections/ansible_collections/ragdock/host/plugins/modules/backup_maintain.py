@@ -109,8 +109,8 @@ class Maintenance:
         """Apply the policy, and also keep the backup just made and the one that a drill verified last."""
         before = self.repository.backups()
         known = {one.id for one in before}
-        proven = [one for one in last_drills(read_history(self.settings.root, "drill")) if one in known]
-        words = forget_words(self.settings, [name, *proven[-1:]], before, dt.datetime.now(dt.UTC))
+        verified = [one for one in last_drills(read_history(self.settings.root, "drill")) if one in known]
+        words = forget_words(self.settings, [name, *verified[-1:]], before, dt.datetime.now(dt.UTC))
         self.repository.run(*words, "--prune")
         after = self.repository.backups()
         if name not in {one.id for one in after}:

@@ -101,7 +101,7 @@ class Making:
     def view(self, indices: dict[str, list[str]], hold: bool) -> dict[str, str]:
         """Copy the ledger, link the documents, freeze the views, start the snapshot, while nothing writes."""
         pause = (
-            quiesce.held(self.run, self.settings.project, self.settings.hold_seconds)
+            quiesce.paused(self.run, self.settings.project, self.settings.hold_seconds)
             if hold
             else contextlib.nullcontext()
         )

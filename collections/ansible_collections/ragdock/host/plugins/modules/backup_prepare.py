@@ -110,7 +110,7 @@ class Preparation:
         """Remove what a killed run left unfinished."""
         if not self.dry:
             self.cleared += [
-                f"worker {one} was paused" for one in quiesce.let_go(self.run, self.settings.project)
+                f"worker {one} was paused" for one in quiesce.resume(self.run, self.settings.project)
             ]
         for name, state in search.snapshots().items():
             if name.startswith(PREFIX) and state in HALF_MADE:

@@ -23,7 +23,7 @@ def _ids(run: Run, project: str, *filters: str) -> list[str]:
     return docker(run, "ps", "--quiet", *(word for one in conditions for word in ("--filter", one))).split()
 
 
-def let_go(run: Run, project: str) -> list[str]:
+def resume(run: Run, project: str) -> list[str]:
     """Resume workers that an earlier run left paused; return their ids."""
     stuck = _ids(run, project, "status=paused")
     if stuck:
@@ -34,13 +34,13 @@ def let_go(run: Run, project: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def held(run: Run, project: str, seconds: float) -> Iterator[None]:
+def paused(run: Run, project: str, seconds: float) -> Iterator[None]:
     """Pause the workers for no longer than `seconds`."""
     ids = _ids(run, project, "status=running")
     if not ids:
         yield
         return
-    guard = f"ragdock-let-go-{os.getpid()}"
+    guard = f"ragdock-resume-worker-{os.getpid()}"
     # Without the property a timer may be a minute late.
     words = ["systemd-run", "--quiet", "--collect", "--unit", guard, "--timer-property=AccuracySec=1s"]
     words += [f"--on-active={seconds:.0f}"]
@@ -53,7 +53,7 @@ def held(run: Run, project: str, seconds: float) -> Iterator[None]:
             raise EngineError(f"the worker could not be paused: {err.strip()}")
         yield
     finally:
-        let_go(run, project)
+        resume(run, project)
         run(["systemctl", "stop", f"{guard}.timer"])
 
 

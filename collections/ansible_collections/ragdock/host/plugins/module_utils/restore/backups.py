@@ -56,7 +56,7 @@ def readable(size: int) -> str:
     return f"{size} B"
 
 
-def rows(known: Sequence[Backup], proven: Mapping[str, str]) -> list[list[str]]:
+def rows(known: Sequence[Backup], drills: Mapping[str, str]) -> list[list[str]]:
     """The table of -e list=true, newest first."""
     return [
         [
@@ -64,7 +64,7 @@ def rows(known: Sequence[Backup], proven: Mapping[str, str]) -> list[list[str]]:
             f"{one.time:%Y-%m-%d %H:%M} UTC",
             readable(one.size),
             one.release or "-",
-            f"drill of {proven[one.id][:16].replace('T', ' ')}" if one.id in proven else "no drill yet",
+            f"drill of {drills[one.id][:16].replace('T', ' ')}" if one.id in drills else "no drill yet",
         ]
         for one in reversed(known)
     ]

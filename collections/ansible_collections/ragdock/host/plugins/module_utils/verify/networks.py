@@ -39,7 +39,7 @@ PROBE_HERE_SECONDS = 1.2
 # A name that no one can own (RFC 6761): even a negative answer comes from outside.
 OUTSIDE_NAME = "ragdock-verify.invalid"
 ENGINE_DNS = ("127.0.0.11", 53)
-TOLD_BY_SOMEBODY = (0, 3)
+ANSWERED = (0, 3)
 CLONE_NEWNET = 0x40000000
 WAY_OUT = "edge"
 # Service -> its networks, as compose/compose.yaml.j2 has them.
@@ -138,7 +138,7 @@ def resolves(name: str, server: Address = ENGINE_DNS) -> bool:
             reply = asked.recv(512)
         except OSError:
             return False
-    return len(reply) > 3 and reply[3] & 0x0F in TOLD_BY_SOMEBODY
+    return len(reply) > 3 and reply[3] & 0x0F in ANSWERED
 
 
 def outside(url: str) -> tuple[str, Address]:
