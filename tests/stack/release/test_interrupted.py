@@ -32,7 +32,7 @@ STAGES = {
     "push": "Build and push images",
     "pull": "Stage the release",
     "start": "Start the release",
-    "prove": "Run the smoke test",
+    "smoke test": "Run the smoke test",
     "switch": "Switch to the release",
     "verify": "PLAY [Verify",
 }
