@@ -8,24 +8,37 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from ansible_collections.ragdock.host.plugins.doc_fragments.arguments import ModuleDocFragment
 from ansible_collections.ragdock.host.plugins.module_utils.arguments import GROUPS
-from tests.unit.role_files import CHECKOUT, COLLECTION, COLLECTIONS, PLUGINS, ROLES
+from tests.unit.role_files import CHECKOUT, COLLECTION, COLLECTIONS, MODULES, PLUGINS, ROLES, documented
 
 PROGRAMS = Path(sys.executable).parent
-MODULES = sorted(path.stem for path in (PLUGINS / "modules").glob("*.py"))
+NAMES = [module.stem for module in MODULES]
 GALAXY = yaml.safe_load((COLLECTION / "galaxy.yml").read_text())
 
 
-def groups_of(module: str) -> set[str]:
+def groups_of(module: Path) -> set[str]:
     """The argument groups that a module uses."""
-    tree = ast.parse((PLUGINS / "modules" / f"{module}.py").read_text())
+    tree = ast.parse(module.read_text())
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     named = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "arguments"]
     return {str(word.value) for call in named for word in call.args if isinstance(word, ast.Constant)}
+
+
+def fragments_of(module: Path) -> list[str]:
+    """The doc fragments that a module extends."""
+    return list(documented(module, "DOCUMENTATION").get("extends_documentation_fragment", []))
+
+
+def options_of(group: str) -> dict[str, Any]:
+    """The options that the doc fragment of a group describes."""
+    found: dict[str, Any] = yaml.safe_load(getattr(ModuleDocFragment, group.upper()))["options"]
+    return found
 
 
 def environment(home: Path, collections: Path) -> dict[str, str]:
@@ -56,10 +69,30 @@ def test_a_group_of_arguments_is_an_action_group_and_a_doc_fragment(group: str) 
     """Otherwise a block's default would miss a module of the group, or reach one that does not accept it."""
     runtime = yaml.safe_load((COLLECTION / "meta/runtime.yml").read_text())
     members = [module for module in MODULES if group in groups_of(module)]
-    assert runtime["action_groups"][group] == members
+    assert runtime["action_groups"][group] == [module.stem for module in members]
+    assert set(options_of(group)) == set(GROUPS[group])
     for module in members:
-        text = (PLUGINS / "modules" / f"{module}.py").read_text()
-        assert f"  - ragdock.host.{group}\n" in text, module
+        assert f"ragdock.host.arguments.{group}" in fragments_of(module), module
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.stem)
+def test_an_example_is_complete(module: Path) -> None:
+    """It can be copied: with every argument that is required, and none that does not exist."""
+    groups = [name.rpartition(".")[2] for name in fragments_of(module) if name.startswith("ragdock.host.")]
+    options = dict(documented(module, "DOCUMENTATION")["options"])
+    for group in groups:
+        options |= options_of(group)
+    required = {
+        name
+        for name, option in options.items()
+        if option.get("required") and "Set by the action plugin" not in str(option["description"])
+    }
+    # An action plugin may take arguments that the module does not.
+    known = None if (PLUGINS / "action" / module.name).exists() else set(options)
+    for task in documented(module, "EXAMPLES"):
+        given = set(task[f"ragdock.host.{module.stem}"])
+        assert required <= given, required - given
+        assert known is None or given <= known, given - known
 
 
 def test_a_block_gives_an_argument_to_every_module_of_a_group(tmp_path: Path) -> None:
@@ -115,7 +148,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_archive_installs_elsewhere_and_documents_every_module(installed: Path) -> None:
     """ansible-doc shows options, examples and results from the installed archive alone."""
-    names = [f"ragdock.host.{module}" for module in MODULES]
+    names = [f"ragdock.host.{name}" for name in NAMES]
     words: list[str | Path] = [PROGRAMS / "ansible-doc", "--type", "module", "--json", *names]
     shown = subprocess.run(
         words,

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.unit.role_files import MODULES, documented
+
 ROOT = Path(__file__).parents[3]
 ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
 PLAYBOOKS = [ROOT / "site.yml", *sorted((ROOT / "playbooks").glob("*.yml"))]
@@ -128,10 +130,13 @@ def names(found: object) -> Iterator[str]:
                 yield from names(one.get(part))
 
 
-@pytest.mark.parametrize("path", [*TASK_FILES, *MOLECULE], ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path", [*TASK_FILES, *MOLECULE, *MODULES], ids=lambda path: str(path.relative_to(ROOT))
+)
 def test_names_of_plays_and_tasks_begin_with_a_verb(path: Path) -> None:
     """A name says what the task does, so that of a failed task says what failed."""
-    begins = [name for name in names(yaml.safe_load(path.read_text())) if name]
+    tasks = documented(path, "EXAMPLES") if path in MODULES else yaml.safe_load(path.read_text())
+    begins = [name for name in names(tasks) if name]
     assert [name for name in begins if name.split()[0] not in VERBS] == []
 
 

@@ -106,7 +106,7 @@ class Engine:
     def bring(self, signed: Signed, files: dict[str, str] | None = None, *, check: bool = False) -> Any:
         """Run the module."""
         expected = {
-            "root": str(self.root), "project": "ragdock", "server_name": "opensearch", "timeout": 3,
+            "root": str(self.root), "project": "ragdock", "timeout": 3,
             "admin_cert": signed.admin[1], "admin_key": signed.admin[0],
             "files": [
                 {"path": f"opensearch/{name}", "uid": os.getuid(),

@@ -1,4 +1,7 @@
-"""Arguments that several modules take. Each group has a doc fragment and an action group of the same name."""
+"""Arguments that several modules take.
+
+Each group is described in plugins/doc_fragments/arguments.py, and is an action group in meta/runtime.yml.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from typing import Any
 
 TEXT = {"type": "str", "required": True}
 SECRET = {"type": "str", "required": True, "no_log": True}
+OPENSEARCH_ADMIN = {"admin_cert": TEXT, "admin_key": SECRET}
 GROUPS: dict[str, dict[str, dict[str, Any]]] = {
     "root": {"root": {"type": "path", "default": "/opt/ragdock"}},
     "project": {"project": {"type": "str", "default": "ragdock"}},
@@ -14,7 +18,9 @@ GROUPS: dict[str, dict[str, dict[str, Any]]] = {
         "images": {"type": "dict", "required": True},
         "base_lock": {"type": "path", "required": True},
     },
-    "opensearch": {"ca": TEXT, "admin_cert": TEXT, "admin_key": SECRET},
+    "endpoint": {"endpoint_url": {"type": "str", "default": ""}},
+    "opensearch_admin": OPENSEARCH_ADMIN,
+    "opensearch": {"ca": TEXT} | OPENSEARCH_ADMIN,
     "repository": {"repository": TEXT, "region": {"type": "str", "default": ""}, "password": SECRET},
     "backup": {
         "settings": {"type": "dict", "required": True},

@@ -19,7 +19,7 @@ author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: The repository is as it was
+- name: Restore the versions of that point in time
   ragdock.host.aws_bucket_as_of:
     bucket: ragdock-demo-123456789012
     prefix: backup

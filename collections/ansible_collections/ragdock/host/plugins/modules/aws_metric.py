@@ -18,7 +18,7 @@ author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: Publish a first value
+- name: Write a first value for the alarms that silence raises
   ragdock.host.aws_metric:
     namespace: Ragdock/research
     metrics: [BackupSucceeded]

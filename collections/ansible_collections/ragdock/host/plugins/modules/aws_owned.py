@@ -16,7 +16,7 @@ author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: Everything that belongs to the deployment is known
+- name: List everything that belongs to the deployment
   ragdock.host.aws_owned:
     name: research
 """

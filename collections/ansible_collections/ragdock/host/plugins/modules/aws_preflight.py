@@ -33,7 +33,7 @@ author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: AWS is ready for this deployment
+- name: Check the account, region, instance type, image and name, and the Session Manager plugin
   ragdock.host.aws_preflight:
     name: research
     region: eu-central-1

@@ -23,7 +23,7 @@ author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: Start the model host on weekdays
+- name: Create the schedules that start and stop the model host
   ragdock.host.aws_schedules:
     schedules: [{name: ragdock-research_models-start, action: start, expression: "cron(0 7 ? * MON-FRI *)"}]
     timezone: Europe/Berlin

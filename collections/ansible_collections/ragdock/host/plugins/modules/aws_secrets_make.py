@@ -33,7 +33,7 @@ author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: Every secret exists
+- name: Create missing secrets
   ragdock.host.aws_secrets_make:
     path: /ragdock/research/
     passwords: [app_password]

@@ -23,7 +23,7 @@ author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: What AWS has is known
+- name: Compare what exists in AWS with what is wanted
   ragdock.host.aws_state:
     name: research
     wanted: {vpc: {cidr: 10.20.0.0/16}}

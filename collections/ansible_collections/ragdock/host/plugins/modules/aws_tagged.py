@@ -16,7 +16,7 @@ author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: The repositories are known as the deployment's
+- name: Tag the repositories
   ragdock.host.aws_tagged:
     arns: ["arn:aws:ecr:eu-central-1:123456789012:repository/ragdock/demo/edge"]
     tags: {"ragdock:name": demo}

@@ -18,12 +18,12 @@ options:
   healed: {description: What was repaired before it was made., type: list, elements: str, default: []}
   read_all: {description: Read all data now., type: bool, default: false}
 extends_documentation_fragment:
-  - ragdock.host.backup
+  - ragdock.host.arguments.backup
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: Maintain the repository
+- name: Check the repository and apply the retention policy
   ragdock.host.backup_maintain:
     settings: "{{ _backup_settings }}"
     secrets: "{{ _backup_secrets }}"

@@ -17,12 +17,12 @@ options:
   id: {description: What the backup is called., type: str, required: true}
   full: {description: "Read all files again, not only those that changed.", type: bool, default: false}
 extends_documentation_fragment:
-  - ragdock.host.backup
+  - ragdock.host.arguments.backup
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: The backup is made
+- name: Make the backup
   ragdock.host.backup_make:
     settings: "{{ _backup_settings }}"
     secrets: "{{ _backup_secrets }}"

@@ -13,12 +13,12 @@ description:
 options:
   new_repository: {description: Begin anew where the repository is gone., type: bool, default: false}
 extends_documentation_fragment:
-  - ragdock.host.backup
+  - ragdock.host.arguments.backup
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: A backup may begin
+- name: Prepare the backup
   ragdock.host.backup_prepare:
     settings: "{{ _backup_settings }}"
     secrets: "{{ _backup_secrets }}"

@@ -13,12 +13,12 @@ description:
 options:
   timeout: {description: Seconds that the registry may take., type: int, default: 10}
 extends_documentation_fragment:
-  - ragdock.host.images
+  - ragdock.host.arguments.images
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: The base images are known
+- name: Read the base images and their newest versions
   ragdock.host.base_images:
     checkout: "{{ playbook_dir | dirname }}"
     images: {edge: {context: services/edge, dockerfile: Dockerfile}}

@@ -15,7 +15,7 @@ options:
   standins: {description: Whether a sandbox's stand-ins may be used., type: bool, default: false}
   timeout: {description: Seconds that a registry may take., type: int, default: 20}
 extends_documentation_fragment:
-  - ragdock.host.images
+  - ragdock.host.arguments.images
 author: ["Ragdock (!UNKNOWN)"]
 """
 

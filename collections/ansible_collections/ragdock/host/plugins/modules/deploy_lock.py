@@ -25,7 +25,7 @@ author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: No other run works on this deployment
+- name: Take the deployment's lock
   ragdock.host.deploy_lock:
     parameter: /ragdock/research/lock
     verb: deploy

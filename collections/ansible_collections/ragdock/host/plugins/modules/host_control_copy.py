@@ -8,21 +8,23 @@ DOCUMENTATION = r"""
 module: host_control_copy
 short_description: Makes the host's control copy of the playbooks match this checkout
 description:
-  - The action plugin of the same name gathers the files, and sends them only when the host's differ.
+  - The action plugin of the same name gathers the files, and sends them only when the host's differ. It takes
+    C(path), C(checkout) (a directory here), C(names) (its files and directories that are copied) and
+    C(texts) (path below C(path) -> content).
   - Each file is replaced by rename; what is no longer in the checkout is removed.
 options:
   path: {description: Directory on the host., type: path, required: true}
-  digest: {description: Hash of all files; the action plugin sets it., type: str, required: true}
+  digest: {description: Hash of all files. Set by the action plugin., type: str, required: true}
   archive: {description: The files on the host. Set by the action plugin., type: path, default: ""}
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: The host has its own copy of the playbooks
+- name: Copy the playbooks to the host
   ragdock.host.host_control_copy:
     path: /opt/ragdock/deployer
-    checkout: "{{ playbook_dir }}"
-    directories: [playbooks, roles]
+    checkout: "{{ playbook_dir | dirname }}"
+    names: [site.yml, playbooks, roles]
     texts: {inventory/hosts.yml: "..."}
 """
 

@@ -24,12 +24,12 @@ options:
   standins: {description: Whether a sandbox's stand-ins may be used., type: bool, default: false}
   timeout: {description: Seconds that one build may take., type: int, default: 3600}
 extends_documentation_fragment:
-  - ragdock.host.images
+  - ragdock.host.arguments.images
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: Images are in the registry
+- name: Build and push images
   ragdock.host.image_build:
     checkout: "{{ playbook_dir | dirname }}"
     images:

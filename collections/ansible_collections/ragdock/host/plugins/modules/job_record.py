@@ -23,15 +23,15 @@ options:
   figures: {description: "Results of the job; numbers become metrics.", type: dict, default: {}}
   namespace: {description: CloudWatch namespace; empty to send nothing., type: str, default: ""}
   region: {description: AWS region., type: str, default: ""}
-  endpoint_url: {description: Address of the AWS API; empty for AWS itself., type: str, default: ""}
   keep: {description: Lines of history that stay., type: int, default: 400}
 extends_documentation_fragment:
-  - ragdock.host.root
+  - ragdock.host.arguments.root
+  - ragdock.host.arguments.endpoint
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: The backup is on record
+- name: Record how the job ended
   ragdock.host.job_record:
     job: backup
     ok: true
@@ -64,7 +64,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.jobs import (
 def main() -> None:
     """Write the record."""
     module = AnsibleModule(
-        argument_spec=arguments("root")
+        argument_spec=arguments("root", "endpoint")
         | {
             "job": {"type": "str", "required": True, "choices": list(JOBS)},
             "ok": {"type": "bool", "required": True},
@@ -73,7 +73,6 @@ def main() -> None:
             "figures": {"type": "dict", "default": {}},
             "namespace": {"type": "str", "default": ""},
             "region": {"type": "str", "default": ""},
-            "endpoint_url": {"type": "str", "default": ""},
             "keep": {"type": "int", "default": LINES_KEPT},
         },
         supports_check_mode=True,

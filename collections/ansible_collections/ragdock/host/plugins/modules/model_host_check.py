@@ -18,7 +18,7 @@ options:
   graphics: {description: Its graphics cards in words; empty for none., type: str, default: ""}
   load_timeout: {description: Seconds that a model may take to be loaded., type: int, default: 300}
 extends_documentation_fragment:
-  - ragdock.host.project
+  - ragdock.host.arguments.project
 author: ["Ragdock (!UNKNOWN)"]
 """
 

@@ -15,10 +15,10 @@ description:
 options:
   folder: {description: Where compose.yaml is., type: path, required: true}
   images: {description: References that the file names., type: list, elements: str, required: true}
-  endpoint_url: {description: Address of the AWS API; empty for AWS itself., type: str, default: ""}
   timeout: {description: Seconds that a container may take to become healthy., type: int, default: 300}
 extends_documentation_fragment:
-  - ragdock.host.project
+  - ragdock.host.arguments.project
+  - ragdock.host.arguments.endpoint
 author: ["Ragdock (!UNKNOWN)"]
 """
 
@@ -75,11 +75,10 @@ def start(params: dict[str, Any], *, check: bool) -> dict[str, Any]:
 def main() -> None:
     """Run as an Ansible module."""
     module = AnsibleModule(
-        argument_spec=arguments("project")
+        argument_spec=arguments("project", "endpoint")
         | {
             "folder": {"type": "path", "required": True},
             "images": {"type": "list", "elements": "str", "required": True},
-            "endpoint_url": {"type": "str", "default": ""},
             "timeout": {"type": "int", "default": 300},
         },
         supports_check_mode=True,

@@ -30,12 +30,12 @@ options:
   plan: {description: Only say what is missing. Set by the action plugin., type: bool, default: false}
   staged: {description: SHA-256 -> path on the host. Set by the action plugin., type: dict, default: {}}
 extends_documentation_fragment:
-  - ragdock.host.project
+  - ragdock.host.arguments.project
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: Models are present
+- name: Install models
   ragdock.host.ollama_models:
     models: "{{ ragdock_models }}"
     state_file: /opt/ragdock/state/models.json

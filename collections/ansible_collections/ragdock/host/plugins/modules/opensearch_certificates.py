@@ -15,9 +15,6 @@ description:
     handles it.
   - If a certificate has expired, the node is not asked; the rotation goes on to a new certificate.
 options:
-  server_name: {description: Name in the node's certificate., type: str, default: opensearch}
-  admin_cert: {description: PEM of the admin client certificate., type: str, required: true}
-  admin_key: {description: PEM of its key (PKCS#8)., type: str, required: true}
   files:
     description: Files below root/secrets; empty leaves all as they are.
     type: list
@@ -29,13 +26,14 @@ options:
       content_base64: {description: The secret in base64., type: str, required: true}
   timeout: {description: Seconds to wait until the node answers., type: int, default: 120}
 extends_documentation_fragment:
-  - ragdock.host.root
-  - ragdock.host.project
+  - ragdock.host.arguments.root
+  - ragdock.host.arguments.project
+  - ragdock.host.arguments.opensearch_admin
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: OpenSearch serves the certificates of its files
+- name: Update OpenSearch's certificates and the password of its health check
   ragdock.host.opensearch_certificates:
     root: /opt/ragdock
     admin_cert: "{{ secrets.opensearch_admin_cert }}"
@@ -75,7 +73,7 @@ def bring(run: Run, params: dict[str, Any], *, check: bool) -> dict[str, Any]:
         )
     ]
     admin = (params["admin_cert"], params["admin_key"])
-    node = Node(run, root, params["project"], admin, params["server_name"], params["timeout"])
+    node = Node(run, root, params["project"], admin, params["timeout"])
     changed = not check and node.follow_files()
     return {"written": written, "restarted": node.restarted, "changed": changed or bool(written)}
 
@@ -88,11 +86,8 @@ def main() -> None:
         "content_base64": {"type": "str", "required": True, "no_log": True},
     }
     module = AnsibleModule(
-        argument_spec=arguments("root", "project")
+        argument_spec=arguments("root", "project", "opensearch_admin")
         | {
-            "server_name": {"type": "str", "default": "opensearch"},
-            "admin_cert": {"type": "str", "required": True},
-            "admin_key": {"type": "str", "required": True, "no_log": True},
             "files": {"type": "list", "elements": "dict", "default": [], "options": file},
             "timeout": {"type": "int", "default": 120},
         },

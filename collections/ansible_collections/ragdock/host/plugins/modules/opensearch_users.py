@@ -12,18 +12,17 @@ description:
   - Repairs drift through the security plugin's REST API, with the admin client certificate.
   - What is not named is left alone, except that no other role may be mapped to a named user.
 options:
-  server_name: {description: Name in the node's certificate., type: str, default: opensearch}
   roles: {description: Roles in the security plugin's format., type: dict, required: true}
   passwords: {description: User -> password. Each holds the role of its name., type: dict, required: true}
   timeout: {description: Seconds to wait until the node answers., type: int, default: 120}
 extends_documentation_fragment:
-  - ragdock.host.project
-  - ragdock.host.opensearch
+  - ragdock.host.arguments.project
+  - ragdock.host.arguments.opensearch
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: Each client of OpenSearch has its user and its rights
+- name: Create OpenSearch's users and roles
   ragdock.host.opensearch_users:
     ca: "{{ stack_secrets.opensearch_ca_cert }}"
     admin_cert: "{{ stack_secrets.opensearch_admin_cert }}"
@@ -177,7 +176,6 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=arguments("project", "opensearch")
         | {
-            "server_name": {"type": "str", "default": "opensearch"},
             "roles": {"type": "dict", "required": True},
             "passwords": {"type": "dict", "required": True, "no_log": True},
             "timeout": {"type": "int", "default": 120},
@@ -195,7 +193,7 @@ def main() -> None:
     try:
         host = address(node())
         admin = (params["admin_cert"], params["admin_key"])
-        cluster = Cluster(host, params["server_name"], params["ca"], admin)
+        cluster = Cluster(host, params["ca"], admin)
         cluster.ready(float(params["timeout"]), node)
         reconciler = Reconciler(cluster, params["roles"], params["passwords"], module.check_mode)
         users = reconciler.run()

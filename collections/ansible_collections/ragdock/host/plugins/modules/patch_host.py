@@ -18,8 +18,8 @@ options:
   boot: {description: The boot that must be over., type: str, default: ""}
   timeout: {description: Seconds that the stack may take., type: int, default: 600}
 extends_documentation_fragment:
-  - ragdock.host.root
-  - ragdock.host.project
+  - ragdock.host.arguments.root
+  - ragdock.host.arguments.project
 author: ["Ragdock (!UNKNOWN)"]
 """
 

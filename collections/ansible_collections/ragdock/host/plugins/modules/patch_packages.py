@@ -23,7 +23,7 @@ author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: Packages are patched
+- name: Upgrade system packages
   ragdock.host.patch_packages:
     kind: system
     scope: security

@@ -15,14 +15,15 @@ options:
   name: {description: The deployment's name., type: str, required: true}
   deployment: {description: The deployment's id., type: str, required: true}
   region: {description: AWS region., type: str, required: true}
-  endpoint_url: {description: Address of the AWS API., type: str, default: ""}
   keep: {description: Snapshots of each volume that stay., type: int, required: true}
   timeout: {description: Seconds that snapshots may take., type: int, default: 3600}
+extends_documentation_fragment:
+  - ragdock.host.arguments.endpoint
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: Volumes can be rolled back
+- name: Snapshot the volumes
   ragdock.host.patch_volumes:
     instance: i-0123456789abcdef0
     name: demo
@@ -44,6 +45,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.aws.session import host_client, quick
 from ansible_collections.ragdock.host.plugins.module_utils.libraries import require
 
@@ -141,12 +143,12 @@ def work(params: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Take the snapshots."""
     module = AnsibleModule(
-        argument_spec={
+        argument_spec=arguments("endpoint")
+        | {
             "instance": {"type": "str", "required": True},
             "name": {"type": "str", "required": True},
             "deployment": {"type": "str", "required": True},
             "region": {"type": "str", "required": True},
-            "endpoint_url": {"type": "str", "default": ""},
             "keep": {"type": "int", "required": True},
             "timeout": {"type": "int", "default": 3600},
         },

@@ -14,8 +14,8 @@ description:
 options:
   id: {description: The release that is to go live., type: str, required: true}
 extends_documentation_fragment:
-  - ragdock.host.root
-  - ragdock.host.project
+  - ragdock.host.arguments.root
+  - ragdock.host.arguments.project
 author: ["Ragdock (!UNKNOWN)"]
 """
 

@@ -14,15 +14,15 @@ description:
   - Pulls the images that this host no longer has. Nothing that runs is touched.
 options:
   id: {description: "The release; empty for the one before.", type: str, default: ""}
-  endpoint_url: {description: Address of the AWS API; empty for AWS itself., type: str, default: ""}
 extends_documentation_fragment:
-  - ragdock.host.root
-  - ragdock.host.project
+  - ragdock.host.arguments.root
+  - ragdock.host.arguments.project
+  - ragdock.host.arguments.endpoint
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: The release to go back to is known
+- name: Find the release to roll back to, and pull its images
   ragdock.host.release_find:
     root: /opt/ragdock
 """
@@ -52,8 +52,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.releases.store import
 def main() -> None:
     """Read the arguments, find, pull, report."""
     module = AnsibleModule(
-        argument_spec=arguments("root", "project")
-        | {"id": {"type": "str", "default": ""}, "endpoint_url": {"type": "str", "default": ""}},
+        argument_spec=arguments("root", "project", "endpoint") | {"id": {"type": "str", "default": ""}},
         supports_check_mode=True,
     )
     require(module, "boto3")

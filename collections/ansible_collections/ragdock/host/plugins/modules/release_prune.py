@@ -16,13 +16,13 @@ options:
   region: {description: AWS region., type: str, default: ""}
   password: {description: The repository's password., type: str, default: ""}
 extends_documentation_fragment:
-  - ragdock.host.root
-  - ragdock.host.project
+  - ragdock.host.arguments.root
+  - ragdock.host.arguments.project
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: Old releases are gone
+- name: Remove old releases and images
   ragdock.host.release_prune:
     root: /opt/ragdock
     keep: 3

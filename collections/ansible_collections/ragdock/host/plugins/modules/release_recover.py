@@ -20,13 +20,13 @@ options:
     type: str
   timeout: {description: Seconds that each service may take to become healthy., type: int, default: 300}
 extends_documentation_fragment:
-  - ragdock.host.root
-  - ragdock.host.project
+  - ragdock.host.arguments.root
+  - ragdock.host.arguments.project
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: The release that served before serves again
+- name: Start the previous release
   ragdock.host.release_recover:
     root: /opt/ragdock
     failed: 20260101T000000-0123abcd

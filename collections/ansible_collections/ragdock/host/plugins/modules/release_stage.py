@@ -44,15 +44,15 @@ options:
     default: []
   memory_limits: {description: Service -> MiB., type: dict, required: true}
   memory_reserve: {description: MiB that the host keeps for itself., type: int, required: true}
-  endpoint_url: {description: Address of the AWS API; empty for AWS itself., type: str, default: ""}
 extends_documentation_fragment:
-  - ragdock.host.root
-  - ragdock.host.project
+  - ragdock.host.arguments.root
+  - ragdock.host.arguments.project
+  - ragdock.host.arguments.endpoint
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: Write the release beside the one that serves
+- name: Stage the release and pull its images
   ragdock.host.release_stage:
     root: /opt/ragdock
     files: {compose.yaml: "...", .env: "..."}
@@ -241,7 +241,7 @@ def main() -> None:
     """Read the arguments, do it, report."""
     owned = {"path": {"type": "str", "required": True}, "uid": {"type": "int", "required": True}}
     module = AnsibleModule(
-        argument_spec=arguments("root", "project")
+        argument_spec=arguments("root", "project", "endpoint")
         | {
             "files": {"type": "dict", "required": True},
             "images": {"type": "dict", "required": True},
@@ -257,7 +257,6 @@ def main() -> None:
             "kept_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
             "memory_limits": {"type": "dict", "required": True},
             "memory_reserve": {"type": "int", "required": True},
-            "endpoint_url": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )  # fmt: skip

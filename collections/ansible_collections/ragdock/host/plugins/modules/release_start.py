@@ -17,16 +17,15 @@ description:
 options:
   id: {description: The release., type: str, required: true}
   timeout: {description: Seconds that each service may take to become healthy., type: int, default: 300}
-  admin_cert: {description: PEM of OpenSearch's admin client certificate., type: str, required: true}
-  admin_key: {description: "PEM of its key, in PKCS#8.", type: str, required: true}
 extends_documentation_fragment:
-  - ragdock.host.root
-  - ragdock.host.project
+  - ragdock.host.arguments.root
+  - ragdock.host.arguments.project
+  - ragdock.host.arguments.opensearch_admin
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: The release runs
+- name: Start the release
   ragdock.host.release_start:
     root: /opt/ragdock
     id: 20260101T000000-0123abcd
@@ -52,7 +51,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.ragdock.host.plugins.module_utils.arguments import SECRET, TEXT, arguments
+from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError, Run
 from ansible_collections.ragdock.host.plugins.module_utils.libraries import require
 from ansible_collections.ragdock.host.plugins.module_utils.opensearch.client import SearchError
@@ -97,12 +96,10 @@ def start(run: Run, params: dict[str, Any], *, check: bool) -> dict[str, Any]:
 def main() -> None:
     """Read the arguments, do it, report."""
     module = AnsibleModule(
-        argument_spec=arguments("root", "project")
+        argument_spec=arguments("root", "project", "opensearch_admin")
         | {
             "id": {"type": "str", "required": True},
             "timeout": {"type": "int", "default": 300},
-            "admin_cert": TEXT,
-            "admin_key": SECRET,
         },
         supports_check_mode=True,
     )

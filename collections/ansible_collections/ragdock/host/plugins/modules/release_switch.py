@@ -20,13 +20,13 @@ options:
   entry: {description: What else the line of history says., type: dict, default: {}}
   contract: {description: index_contract of /api/status; empty when nobody asked., type: dict, default: {}}
 extends_documentation_fragment:
-  - ragdock.host.root
-  - ragdock.host.project
+  - ragdock.host.arguments.root
+  - ragdock.host.arguments.project
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: The release is the current one
+- name: Switch to the release
   ragdock.host.release_switch:
     root: /opt/ragdock
     id: 20260101T000000-0123abcd

@@ -19,8 +19,8 @@ options:
   model_host_runs: {description: Whether models of the model host can be asked., type: bool, default: true}
   timeout: {description: Seconds for each answer., type: int, default: 60}
 extends_documentation_fragment:
-  - ragdock.host.root
-  - ragdock.host.project
+  - ragdock.host.arguments.root
+  - ragdock.host.arguments.project
 author: ["Ragdock (!UNKNOWN)"]
 """
 

@@ -24,12 +24,12 @@ options:
       region: {description: Region of Bedrock., type: str, required: true}
   uid: {description: Owner and group of the files., type: int, required: true}
 extends_documentation_fragment:
-  - ragdock.host.root
+  - ragdock.host.arguments.root
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: Make the short-term keys of models on Bedrock
+- name: Make the short-term keys
   ragdock.host.remote_keys:
     keys: [{path: remote/gpt-oss, region: us-east-1}]
     uid: 10005

@@ -20,14 +20,14 @@ options:
     type: bool
     default: false
 extends_documentation_fragment:
-  - ragdock.host.root
-  - ragdock.host.project
-  - ragdock.host.repository
+  - ragdock.host.arguments.root
+  - ragdock.host.arguments.project
+  - ragdock.host.arguments.repository
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: Verify the newest backup
+- name: Restore the backup beside the live stack and compare it
   ragdock.host.restore_drill:
     repository: s3:https://s3.eu-central-1.amazonaws.com/bucket/backup
     password: "{{ secrets.restic_password }}"

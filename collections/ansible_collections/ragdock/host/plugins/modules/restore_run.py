@@ -26,17 +26,19 @@ options:
     choices: [all, index, analytics, documents, file]
   file: {description: The file of scope file., type: str, default: ""}
 extends_documentation_fragment:
-  - ragdock.host.root
-  - ragdock.host.project
-  - ragdock.host.repository
-  - ragdock.host.opensearch
+  - ragdock.host.arguments.root
+  - ragdock.host.arguments.project
+  - ragdock.host.arguments.repository
+  - ragdock.host.arguments.opensearch
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: The restored state is live
+- name: Switch to the restored state
   ragdock.host.restore_run:
     step: switch
+    repository: s3:https://s3.eu-central-1.amazonaws.com/bucket/backup
+    password: "{{ secrets.restic_password }}"
     ca: "{{ secrets.opensearch_ca_cert }}"
     admin_cert: "{{ secrets.opensearch_admin_cert }}"
     admin_key: "{{ secrets.opensearch_admin_key }}"

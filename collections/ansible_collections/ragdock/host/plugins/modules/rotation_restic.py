@@ -17,12 +17,12 @@ options:
   new_password: {description: The one to add; empty adds none., type: str, default: ""}
   remove: {description: The key to remove; empty removes none., type: str, default: ""}
 extends_documentation_fragment:
-  - ragdock.host.root
+  - ragdock.host.arguments.root
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: The repository takes both passwords
+- name: Add the new password to the backup repository
   ragdock.host.rotation_restic: {location: /mnt/backups, password: "{{ old }}", new_password: "{{ new }}"}
 """
 

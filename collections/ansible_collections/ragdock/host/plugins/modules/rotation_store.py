@@ -40,7 +40,7 @@ author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: Store the new values beside the old
+- name: Create the new values beside the old ones
   ragdock.host.rotation_store: {path: /ragdock/research/, step: begin, wanted: api_token, names: [api_token]}
 """
 

@@ -23,12 +23,12 @@ options:
   story: {description: Which test to run., type: str, choices: [light, full], default: full}
   timeout: {description: Seconds that indexing and answering may each take., type: int, default: 180}
 extends_documentation_fragment:
-  - ragdock.host.project
+  - ragdock.host.arguments.project
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: Run the smoke test of the release
+- name: Run the smoke test
   ragdock.host.smoke_test:
     name: "{{ stack_public_address }}"
     ca: "{{ stack_edge_ca }}"

@@ -12,13 +12,13 @@ description:
 options:
   name: {description: Public name or address of the deployment., type: str, required: true}
 extends_documentation_fragment:
-  - ragdock.host.root
-  - ragdock.host.project
+  - ragdock.host.arguments.root
+  - ragdock.host.arguments.project
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: State is read
+- name: Read the state
   ragdock.host.stack_status:
     name: "{{ verify_name }}"
 """

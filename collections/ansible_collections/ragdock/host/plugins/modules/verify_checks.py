@@ -19,13 +19,13 @@ options:
     required: true
   drift: {description: Check also for drift from what was deployed., type: bool, default: false}
 extends_documentation_fragment:
-  - ragdock.host.root
-  - ragdock.host.project
+  - ragdock.host.arguments.root
+  - ragdock.host.arguments.project
 author: ["Ragdock (!UNKNOWN)"]
 """
 
 EXAMPLES = r"""
-- name: Check the deployment
+- name: Run the checks
   ragdock.host.verify_checks:
     name: "{{ verify_name }}"
     outside: "{{ verify_outside }}"

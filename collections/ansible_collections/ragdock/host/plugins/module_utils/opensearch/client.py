@@ -101,11 +101,11 @@ class OpenSearch:
     headers: dict[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def as_user(cls, host: str, ca: str, user: str = "", password: str = "", name: str = NAME) -> Self:
+    def as_user(cls, host: str, ca: str, user: str = "", password: str = "") -> Self:
         """The node at an address, as a user; without one, anonymous."""
         credentials = base64.b64encode(f"{user}:{password}".encode()).decode()
         headers = {"Authorization": f"Basic {credentials}"} if user else {}
-        return cls(Endpoint(name, host, PORT, trust(ca)), headers)
+        return cls(Endpoint(NAME, host, PORT, trust(ca)), headers)
 
     @classmethod
     def live(cls, run: Run, project: str, ca: str, user: str, password: str) -> Self:

@@ -49,12 +49,10 @@ class Node:
         root: Path,
         project: str,
         admin: tuple[str, str],
-        server_name: str = "opensearch",
         timeout: float = 120.0,
     ) -> None:
         self.run = run
         self.admin = admin
-        self.server_name = server_name
         self.timeout = timeout
         self.files = root / HERE
         self.find = partial(serving, run, project, "opensearch")
@@ -104,7 +102,7 @@ class Node:
         ca = (self.files / "ca.pem").read_text(encoding="utf-8")
         until = time.monotonic() + self.timeout
         while True:
-            cluster = Cluster(address(self.find()), self.server_name, ca, self.admin)
+            cluster = Cluster(address(self.find()), ca, self.admin)
             try:
                 cluster.reload_certificates()
                 return True

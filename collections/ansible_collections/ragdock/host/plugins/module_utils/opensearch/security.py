@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible_collections.ragdock.host.plugins.module_utils.https import Endpoint
 from ansible_collections.ragdock.host.plugins.module_utils.opensearch.client import (
+    NAME,
     PORT,
     OpenSearch,
     SearchError,
@@ -23,11 +24,10 @@ AUTHINFO = "/_plugins/_security/authinfo"
 class Cluster:
     """One node, with the admin certificate or as a user."""
 
-    def __init__(self, host: str, server_name: str, ca: str, admin: tuple[str, str]) -> None:
+    def __init__(self, host: str, ca: str, admin: tuple[str, str]) -> None:
         self._host = host
-        self._name = server_name
         self._ca = ca
-        self._as_admin = OpenSearch(Endpoint(server_name, host, PORT, admin_context(ca, *admin)))
+        self._as_admin = OpenSearch(Endpoint(NAME, host, PORT, admin_context(ca, *admin)))
 
     def ready(self, timeout: float, alive: Callable[[], object]) -> None:
         """Wait until the node answers and its security index is loaded; `alive` raises when it will not."""
@@ -68,7 +68,7 @@ class Cluster:
 
     def roles_of(self, user: str, password: str) -> list[str] | None:
         """The roles that a user has; None when its password is refused."""
-        node = OpenSearch.as_user(self._host, self._ca, user, password, self._name)
+        node = OpenSearch.as_user(self._host, self._ca, user, password)
         try:
             return sorted(node.ask("GET", AUTHINFO, seconds=REQUEST_SECONDS).get("roles", []))
         except SearchError as error:
