@@ -1,4 +1,4 @@
-"""Gets an ECR token with the rights of the host's role, and logs docker in without leaving a trace.
+"""The one client for ECR: gets a token, asks what was pushed, and logs docker in without leaving a trace.
 
 The token is handed to docker through a credential helper that reads it from
 the environment of that one docker process: it is in no file and in no
@@ -13,12 +13,27 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine
+from ansible_collections.ragdock.host.plugins.module_utils.https import Endpoint, UnreachableError, trust
 
 PULL_SECONDS = 1800
+ASK_SECONDS = 20.0
+# Where Docker looks for the authority of a registry.
+CERTIFICATES = Path("/etc/docker/certs.d")
+ACCEPT = ", ".join(
+    f"application/vnd.{kind}+json"
+    for kind in (
+        "docker.distribution.manifest.v2",
+        "oci.image.manifest.v1",
+        "docker.distribution.manifest.list.v2",
+        "oci.image.index.v1",
+    )
+)
 TOKEN_VARIABLE = "RAGDOCK_REGISTRY_TOKEN"  # noqa: S105 - a name, not a token
 HELPER = f"""#!/bin/sh
 # Answers docker's question for credentials; anything but `get` is a no-op.
@@ -30,6 +45,14 @@ printf '{{"ServerURL":"%s","Username":"AWS","Secret":"%s"}}' "$server" "${TOKEN_
 
 class RegistryError(Exception):
     """The registry or its credentials are not available. The text says what to do."""
+
+
+@dataclass(frozen=True)
+class Login:
+    """A registry's name, and the password for it."""
+
+    registry: str
+    password: str
 
 
 def registry_of(ref: str) -> str:
@@ -49,6 +72,51 @@ def token_of(answer: Mapping[str, Any]) -> str:
     """The password in ECR's answer to a request for an authorization token."""
     encoded = answer["authorizationData"][0]["authorizationToken"]
     return base64.b64decode(encoded).decode().split(":", 1)[1]
+
+
+def endpoint_of(registry: str) -> Endpoint:
+    """The registry, with the system's authorities and the one that Docker knows for it."""
+    name, _unused, port = registry.partition(":")
+    context = trust("")
+    if (own := CERTIFICATES / registry / "ca.crt").is_file():
+        context.load_verify_locations(own)
+    return Endpoint(name, name, int(port or 443), context)
+
+
+def ask_manifest(by: Login, repository: str, reference: str) -> tuple[str, dict[str, Any]]:
+    """Digest and manifest of a tag; an empty digest when the registry does not have it."""
+    basic = base64.b64encode(f"AWS:{by.password}".encode()).decode()
+    headers = {"Accept": ACCEPT, "Authorization": f"Basic {basic}"}
+    path = f"/v2/{repository}/manifests/{reference}"
+    try:
+        reply = endpoint_of(by.registry).send("GET", path, timeout=ASK_SECONDS, headers=headers)
+    except UnreachableError as error:
+        raise RegistryError(
+            f"The registry {by.registry} does not answer: {error}. Is it reachable from this machine?"
+        ) from error
+    if reply.status == HTTPStatus.NOT_FOUND:
+        return "", {}
+    if reply.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        raise RegistryError(
+            f"The registry {by.registry} refuses this machine's login for {repository}: {reply.status}. The "
+            "AWS credentials of this run need the rights to ECR of docs/policies/operator.json. "
+            "Nothing was pushed, and the running stack is unchanged."
+        )
+    if reply.status != HTTPStatus.OK:
+        raise RegistryError(
+            f"The registry {by.registry} did not answer whether {repository}:{reference} exists: "
+            f"{reply.excerpt()}"
+        )
+    return reply.headers["docker-content-digest"], reply.json()
+
+
+def pushed(by: Login, repository: str, reference: str) -> dict[str, Any] | None:
+    """The image as a release names it, if the registry has it."""
+    digest, manifest = ask_manifest(by, repository, reference)
+    if not digest:
+        return None
+    size = sum(int(layer["size"]) for layer in manifest.get("layers", []))
+    return {"ref": f"{by.registry}/{repository}@{digest}", "tag": reference, "size": size}
 
 
 def ecr_token(region: str, endpoint_url: str) -> str:

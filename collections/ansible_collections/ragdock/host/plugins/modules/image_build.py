@@ -49,10 +49,6 @@ built:
 log: {description: The log of the build that failed., returned: failure, type: str}
 """
 
-import base64
-import http.client
-import json
-import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -89,98 +85,32 @@ from ansible_collections.ragdock.host.plugins.module_utils.images.running import
     tail,
 )
 from ansible_collections.ragdock.host.plugins.module_utils.libraries import require
-from ansible_collections.ragdock.host.plugins.module_utils.registry import logged_in, registry_of, token_of
+from ansible_collections.ragdock.host.plugins.module_utils.registry import (
+    Login,
+    RegistryError,
+    logged_in,
+    pushed,
+    registry_of,
+    token_of,
+)
 
 with suppress(ImportError):
     from botocore.exceptions import BotoCoreError, ClientError
 
-ACCEPT = ", ".join(
-    f"application/vnd.{kind}+json"
-    for kind in (
-        "docker.distribution.manifest.v2",
-        "oci.image.manifest.v1",
-        "docker.distribution.manifest.list.v2",
-        "oci.image.index.v1",
-    )
-)
 PULL_SECONDS = 1800
 
 
-@dataclass(frozen=True)
-class Login:
-    """How to talk to the registry."""
-
-    registry: str
-    password: str
-
-
-def login(prefix: str, name: str) -> tuple[Login, str]:
-    """A registry login, and the registry's name in front of the repositories."""
+def login(repository: str) -> Login:
+    """Log in to the registry that has this ECR repository, with the operator's rights."""
     try:
-        client = clients()("ecr")
-        uri = client.describe_repositories(repositoryNames=[f"{prefix}/{name}"])["repositories"][0][
-            "repositoryUri"
-        ]
-        password = token_of(client.get_authorization_token())
+        ecr = clients()("ecr")
+        [found] = ecr.describe_repositories(repositoryNames=[repository])["repositories"]
+        return Login(registry_of(found["repositoryUri"]), token_of(ecr.get_authorization_token()))
     except (BotoCoreError, ClientError) as error:
-        raise BuildError(
-            f"ECR did not answer for {prefix}/{name}: {error}. "
+        raise RegistryError(
+            f"ECR did not answer for {repository}: {error}. "
             "playbooks/provision.yml makes the repository; your user needs the rights in docs/policies/."
         ) from error
-    registry = registry_of(uri)
-    return Login(registry, password), registry
-
-
-def trust(registry: str) -> ssl.SSLContext:
-    """The system's authorities and the one that Docker knows for this registry (/etc/docker/certs.d)."""
-    context = ssl.create_default_context()
-    own = Path("/etc/docker/certs.d") / registry / "ca.crt"
-    if own.is_file():
-        context.load_verify_locations(own)
-    return context
-
-
-def ask_manifest(by: Login, repository: str, reference: str) -> tuple[str, dict[str, Any]]:
-    """Digest and manifest of a tag; an empty digest when the registry does not have it."""
-    connection = http.client.HTTPSConnection(by.registry, timeout=20, context=trust(by.registry))
-    basic = base64.b64encode(f"AWS:{by.password}".encode()).decode()
-    try:
-        connection.request(
-            "GET",
-            f"/v2/{repository}/manifests/{reference}",
-            headers={"Accept": ACCEPT, "Authorization": f"Basic {basic}"},
-        )
-        answer = connection.getresponse()
-        body = answer.read()
-    except OSError as error:
-        raise BuildError(
-            f"The registry {by.registry} does not answer: {error}. Is it reachable from this machine?"
-        ) from error
-    finally:
-        connection.close()
-    if answer.status == 404:
-        return "", {}
-    if answer.status in (401, 403):
-        raise BuildError(
-            f"The registry {by.registry} refuses this machine's login for {repository}: {answer.status}. The "
-            "AWS credentials of this run need the rights to ECR of docs/policies/operator.json. "
-            "Nothing was pushed, and the running stack is unchanged."
-        )
-    if answer.status != 200:
-        raise BuildError(
-            f"The registry {by.registry} did not answer whether {repository}:{reference} exists: "
-            f"{answer.status} {body[:200]!r}"
-        )
-    return answer.headers["Docker-Content-Digest"], json.loads(body)
-
-
-def pushed(by: Login, repository: str, reference: str) -> dict[str, Any] | None:
-    """The image as a release names it, if the registry has it."""
-    digest, manifest = ask_manifest(by, repository, reference)
-    if not digest:
-        return None
-    size = sum(int(layer["size"]) for layer in manifest.get("layers", []))
-    return {"ref": f"{by.registry}/{repository}@{digest}", "tag": reference, "size": size}
 
 
 @dataclass(frozen=True)
@@ -249,8 +179,8 @@ def build(params: dict[str, Any], *, check: bool) -> dict[str, Any]:
     given = {name: own_arguments(one) for name, one in images.items()}
     tags = {name: tag(files[name], " ".join([params["epoch"], *given[name]]).strip()) for name in images}
     try:
-        by, _unused = login(prefix, next(iter(images)))
-    except BuildError:
+        by = login(f"{prefix}/{next(iter(images))}")
+    except RegistryError:
         if check:
             unbuilt = {
                 name: {"ref": f"{prefix}/{name}:{tags[name]}", "tag": tags[name], "size": 0}
@@ -299,7 +229,7 @@ def main() -> None:
     require(module, "boto3")
     try:
         module.exit_json(**build(module.params, check=module.check_mode))
-    except BuildError as error:
+    except (BuildError, RegistryError) as error:
         module.fail_json(msg=f"{error}\nNothing on the host was touched: what served before still serves.")
 
 
