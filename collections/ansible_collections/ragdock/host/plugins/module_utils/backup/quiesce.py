@@ -48,9 +48,7 @@ def paused(run: Run, project: str, seconds: float) -> Iterator[None]:
     if code != 0:
         raise EngineError(f"the timer that resumes the worker could not be set: {err.strip()}")
     try:
-        code, _unused, err = run(["docker", "pause", *ids])
-        if code != 0:
-            raise EngineError(f"the worker could not be paused: {err.strip()}")
+        docker(run, "pause", *ids)
         yield
     finally:
         resume(run, project)
