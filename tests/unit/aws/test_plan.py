@@ -36,6 +36,27 @@ def test_what_is_as_wanted_is_not_listed() -> None:
     ]
 
 
+def test_a_name_is_shown_whole_before_it_is_destroyed() -> None:
+    """The operator types the deployment's name after reading this list, so nothing in it is cut off."""
+    topic = f"arn:aws:sns:eu-central-1:123456789012:{'x' * 64}"
+    lines = plan.aws_resources(
+        [
+            {"kind": "volume", "id": "vol-1", "detail": "40 GiB"},
+            {"kind": "topic", "id": topic, "detail": ""},
+            {"kind": "parameter", "id": "/ragdock/research/restic_password", "detail": ""},
+        ],
+        ["volume"],
+        "/ragdock/research/restic_password",
+    )
+    assert [line.split() for line in lines] == [
+        ["keep", "volume", "vol-1", "40", "GiB"],
+        ["DESTROY", "topic", topic],
+        ["keep", "parameter", "/ragdock/research/restic_password"],
+    ]
+    assert {line.index(name) for line, name in zip(lines, ("vol-1", topic, "/ragdock"), strict=True)} == {20}
+    assert plan.aws_resources([], []) == []
+
+
 @pytest.mark.parametrize(
     ("change", "total"),
     [

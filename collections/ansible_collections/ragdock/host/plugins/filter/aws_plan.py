@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.ragdock.host.plugins.module_utils.aws.compare import ABSENT, SURPLUS
@@ -27,6 +27,15 @@ def aws_plan(wanted: Mapping[str, Any], differs: Mapping[str, list[str]]) -> lis
         if rows
         else ["Nothing: AWS matches the settings."]
     )
+
+
+def aws_resources(owned: Sequence[Mapping[str, str]], kinds: Collection[str], key: str = "") -> list[str]:
+    """One line for each resource of a deployment; those of KINDS, and the KEY of the backups, are kept."""
+    rows = []
+    for item in owned:
+        kept = item["kind"] in kinds or item["id"] == key
+        rows.append(("keep" if kept else "DESTROY", item["kind"], item["id"], item["detail"]))
+    return columns(rows)
 
 
 def aws_reach(ranges: list[str], authority: str, domain: str) -> list[str]:
@@ -101,4 +110,9 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """The filters of this file by name."""
-        return {"aws_plan": aws_plan, "aws_reach": aws_reach, "aws_costs": aws_costs}
+        return {
+            "aws_plan": aws_plan,
+            "aws_resources": aws_resources,
+            "aws_reach": aws_reach,
+            "aws_costs": aws_costs,
+        }
