@@ -22,6 +22,8 @@ OTHER_FILES = re.compile(r"(?:roles|\.\.)/(\w+)/(?:defaults|vars|tasks|files|tem
 VERBS = frozenset(Path(__file__).with_name("verbs.txt").read_text().split())
 TASK_FILES = sorted({*ROOT.glob("roles/*/tasks/*.yml"), *PLAYBOOKS, *ROOT.glob("playbooks/parts/*.yml")})
 MOLECULE = sorted({*ROOT.glob("molecule/*/*.yml"), *ROOT.glob("molecule/*/tasks/*.yml")})
+# A specification adds a task, and each run of site.yml has these. They read what `main` has checked.
+UNSPECIFIED = {("preflight", "lock"), ("preflight", "unlock"), ("stack", "build")}
 LONGEST_TASK_FILE = 120
 LONGEST_HEADER = 6
 LONGEST_README = 65
@@ -119,6 +121,33 @@ def test_a_role_documents_what_it_takes_and_gives(role: Path) -> None:
     assert table(text, "Inputs") == {name for option in options for name in option}
     assert table(text, "Outputs") == outputs(role)
     assert [name for name in outputs(role) if not re.search(rf"\b{name}\b", specs)] == []
+
+
+def entry_points(found: object) -> Iterator[tuple[str, str]]:
+    """The roles that a playbook or a task file runs, each with its entry point."""
+    for one in found if isinstance(found, list) else []:
+        for action in ("import_role", "include_role"):
+            if role := one.get(f"ansible.builtin.{action}"):
+                yield role["name"], role.get("tasks_from", "main")
+        for part in ("tasks", "block", "rescue", "always"):
+            yield from entry_points(one.get(part))
+
+
+def test_the_entry_points_of_a_role_are_specified_documented_and_used() -> None:
+    """`ansible-doc --type role` shows the specified ones; the README's table is what a reader sees."""
+    files = [*TASK_FILES, *MOLECULE]
+    run = {pair for path in files for pair in entry_points(yaml.safe_load(path.read_text()))}
+    used = {
+        (role, entry) for role, entry in run if role in SPECS
+    }  # A scenario of molecule has templated names.
+    specified = {(role, entry) for role, spec in SPECS.items() for entry in spec}
+    in_readme = set()
+    for role in ROLES:
+        requirements = (role / "README.md").read_text().split("\n## Inputs\n")[0]
+        listed = re.findall(r"(?m)^\| `(\w+)` \|", requirements) or ["main"]
+        in_readme |= {(role.name, entry) for entry in listed}
+    assert in_readme ^ used == set()
+    assert specified ^ used == UNSPECIFIED
 
 
 def names(found: object) -> Iterator[str]:
