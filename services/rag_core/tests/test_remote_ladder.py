@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
@@ -12,68 +14,33 @@ from pydantic import ValidationError
 
 from rag_core import factory, health
 from rag_core.answering.answerer import Answerer
+from rag_core.answering.aside import Aside
 from rag_core.index.embed import Contract
 from rag_core.index.hits import Findings
 from rag_core.index.reader import IndexReader
-from rag_core.models import Answer, AnswerEvent, Done, Passage, Question, Switched
+from rag_core.models import Answer, AnswerEvent, Done, Retrieved, Switched, Token
 from rag_core.remote.model import RemoteModel
-from rag_core.retrieval.retriever import Found, Retriever
+from rag_core.retrieval.retriever import Retriever
 from rag_core.settings import RagSettings
-from services.rag_core.tests.openai_server import Handler, OpenAi, serving
+from services.rag_core.tests.ladder import BIG, HOST, LARGE, QUESTION, Finding, Server
+from services.rag_core.tests.openai_server import Handler, serving
 
-HOST = "models.example.org"
-BIG = RemoteModel(name="big", slug="big", model="gpt-big", host=HOST)
-LARGE = RemoteModel(name="large", slug="large", model="gpt-large", host="other.example.org")
-LAMP = Passage(
-    document_id="d",
-    document="d.pdf",
-    title="Lamp",
-    page_start=1,
-    page_end=1,
-    text="The lamp of the lighthouse stands forty metres above the sea.",
-    score=0.1,
-    similarity=0.9,
-)
-QUESTION = Question(text="How high does the lamp of the lighthouse stand above the sea?")
 MakeAnswerer = Callable[..., Answerer]
 
 
-class Finding:
-    """A retriever that finds one passage."""
+class Clock:
+    """The time, as a test sets it."""
 
-    def __init__(self, remark: str) -> None:
-        self.found = Found(passages=(LAMP,), words={"lamp": 1}, by_meaning=not remark, remark=remark)
+    def __init__(self) -> None:
+        self.now = 1000.0
 
-    def checked(self, text: str) -> str:
-        return text
-
-    def find(self, *_: Any, **__: Any) -> Found:
-        return self.found
-
-    def generation(self) -> str:
-        return "1"
-
-    def close(self) -> None:
-        """Nothing is open."""
+    def __call__(self) -> float:
+        return self.now
 
 
-class Server:
-    """Ollama and the proxy at one address: `remote` answers for remote models, `local` is Ollama's answer."""
-
-    def __init__(self, openai: OpenAi) -> None:
-        self.openai = openai
-        self.local: str | None = "Forty metres [1]."
-        self.remote: Callable[[Handler, str], None] = lambda handler, slug: handler.answer(["Forty metres."])
-        openai.reply = self.reply
-
-    def reply(self, handler: Handler, asked: dict[str, Any]) -> None:
-        if not handler.path.startswith("/api/"):
-            self.remote(handler, handler.path.split("/")[1])
-        elif handler.path == "/api/chat" and self.local is not None:
-            message = {"role": "assistant", "content": self.local}
-            handler.whole(200, {"message": message, "done": True, "prompt_eval_count": 200, "eval_count": 3})
-        else:
-            handler.whole(404, {"error": "model not found"})
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture
@@ -100,13 +67,15 @@ def make_settings(server: Server, tmp_path: Path) -> Callable[..., RagSettings]:
 
 @pytest.fixture
 def make_answerer(
-    make_settings: Callable[..., RagSettings], monkeypatch: pytest.MonkeyPatch
+    make_settings: Callable[..., RagSettings], monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> Iterator[MakeAnswerer]:
     made: list[Answerer] = []
 
     def make(*, remark: str = "", **changed: Any) -> Answerer:
         monkeypatch.setattr(factory, "build_retriever", lambda *_: cast("Retriever", Finding(remark)))
-        made.append(factory.build_answerer(make_settings(**changed)))
+        settings = make_settings(**changed)
+        made.append(factory.build_answerer(settings))
+        made[-1]._aside = Aside(settings.hosts, clock)
         return made[-1]
 
     yield make
@@ -175,12 +144,14 @@ def test_an_empty_answer_of_a_remote_model_is_said(make_answerer: MakeAnswerer, 
 
 
 def test_an_answer_that_a_remote_model_failed_to_give_is_not_remembered(
-    make_answerer: MakeAnswerer, server: Server
+    make_answerer: MakeAnswerer, server: Server, clock: Clock
 ) -> None:
     healthy, server.remote = server.remote, lambda handler, slug: handler.refuse(429, "slow down")
     answerer = make_answerer()
     assert asked(answerer)[1].model == "small"
     server.remote = healthy
+    assert not asked(answerer)[1].cached
+    clock.now += 61
     assert asked(answerer)[1].model == "big"
     assert asked(answerer)[1].cached
 
@@ -241,9 +212,158 @@ def test_one_prompt_fits_every_model_of_the_ladder(make_answerer: MakeAnswerer, 
     assert server.openai.paths[0] == "/big/chat/completions", "it was not too long"
 
 
-def test_a_start_asks_no_remote_model_for_anything(make_answerer: MakeAnswerer, server: Server) -> None:
+def test_a_start_asks_no_remote_model_and_measures_the_local_one_that_stands_in(
+    make_answerer: MakeAnswerer, make_settings: Callable[..., RagSettings], server: Server
+) -> None:
+    """Unmeasured, it would use the fewest threads and be loaded by the first question that needs it."""
     make_answerer(embedding_model_name="large").warm()
+    assert set(server.openai.paths) == {"/api/chat"}
+    assert {one["model"] for one in server.openai.asked} == {"small"}
+    tried = {one["options"]["num_thread"] for one in server.openai.asked}
+    assert tried == set(make_settings().answer_threads)
+
+
+def test_with_remote_models_only_a_start_asks_nobody(make_answerer: MakeAnswerer, server: Server) -> None:
+    make_answerer(embedding_model_name="large", ollama_fallback_model="large").warm()
     assert server.openai.asked == []
+
+
+# --- a model that is away -----------------------------------------------------------------------
+
+
+def first(answerer: Answerer, **more: Any) -> tuple[Retrieved, list[Switched], Answer]:
+    """Ask the question; returns the first event too."""
+    events: list[AnswerEvent] = list(answerer.ask(QUESTION.model_copy(update=more)))
+    found, done = events[0], events[-1]
+    assert isinstance(found, Retrieved)
+    assert isinstance(done, Done)
+    return found, [event for event in events if isinstance(event, Switched)], done.answer
+
+
+def requests(server: Server, slug: str = "big") -> int:
+    """How many answers the remote model was asked for."""
+    return server.openai.paths.count(f"/{slug}/chat/completions")
+
+
+@pytest.mark.parametrize("status", [401, 404, 429, 500, 504])
+def test_a_remote_model_that_fails_is_left_out_for_a_minute_and_then_asked_again(
+    make_answerer: MakeAnswerer, server: Server, clock: Clock, status: int
+) -> None:
+    healthy, server.remote = server.remote, lambda handler, slug: handler.refuse(status, "no")
+    answerer = make_answerer()
+    found, switched, answer = first(answerer)
+    assert (found.model, len(switched), answer.model, requests(server)) == ("big", 1, "small", 1)
+    clock.now += 20
+    found, switched, answer = first(answerer)
+    assert (found.model, switched, answer.model, requests(server)) == ("small", [], "small", 1)
+    assert (answer.degraded, answer.reason) == (True, "fallback_model")
+    assert answer.remarks[0].endswith("; it is asked again in 40 s.")
+    clock.now += 41
+    server.remote = healthy
+    found, switched, answer = first(answerer)
+    assert (found.model, switched, answer.model, answer.remarks) == ("big", [], "big", ())
+
+
+def test_a_prompt_that_a_server_refuses_leaves_the_model_in(
+    make_answerer: MakeAnswerer, server: Server
+) -> None:
+    server.remote = lambda handler, slug: handler.refuse(400, "not this text")
+    answerer = make_answerer()
+    assert [asked(answerer)[1].model for _ in range(2)] == ["small", "small"]
+    assert requests(server) == 2
+
+
+def test_a_server_that_says_when_to_come_back_is_asked_then(
+    make_answerer: MakeAnswerer, server: Server, clock: Clock
+) -> None:
+    server.remote = lambda handler, slug: handler.refuse(429, "slow down", Retry_After="5")
+    answerer = make_answerer()
+    asked(answerer)
+    clock.now += 4
+    asked(answerer)
+    assert requests(server) == 1
+    clock.now += 2
+    asked(answerer)
+    assert requests(server) == 2
+
+
+def test_no_server_keeps_its_model_out_for_longer_than_ten_minutes(
+    make_answerer: MakeAnswerer, server: Server, clock: Clock
+) -> None:
+    server.remote = lambda handler, slug: handler.refuse(429, "slow down", Retry_After="86400")
+    answerer = make_answerer()
+    asked(answerer)
+    clock.now += 601
+    asked(answerer)
+    assert requests(server) == 2
+
+
+def test_a_question_in_a_hurry_says_nothing_about_the_server(
+    make_answerer: MakeAnswerer, server: Server, clock: Clock
+) -> None:
+    def silent(handler: Handler, slug: str) -> None:
+        clock.now += 0.1
+        handler.silence()
+
+    server.remote = silent
+    answerer = make_answerer()
+    assert asked(answerer, timeout=0.1)[1].model == "small"
+    assert first(answerer, timeout=0.1)[0].model == "big"
+
+
+def test_one_question_at_a_time_tries_a_model_again(
+    make_answerer: MakeAnswerer, server: Server, clock: Clock
+) -> None:
+    server.remote = lambda handler, slug: handler.refuse(500, "oops")
+    answerer = make_answerer()
+    asked(answerer)
+    clock.now += 61
+    trying, go_on = threading.Event(), threading.Event()
+
+    def slow(handler: Handler, slug: str) -> None:
+        trying.set()
+        assert go_on.wait(5)
+        handler.answer(["Forty metres."])
+
+    server.remote = slow
+    with ThreadPoolExecutor(1) as other:
+        tries = other.submit(asked, answerer)
+        assert trying.wait(5)
+        switched, answer = asked(answerer)
+        go_on.set()
+        assert tries.result()[1].model == "big"
+    assert (switched, answer.model) == ([], "small")
+    assert answer.remarks[0].endswith("another question is trying it again now.")
+    assert asked(answerer)[1].model == "big"
+
+
+def test_an_answer_that_is_stopped_while_it_tries_a_model_lets_the_next_one_try(
+    make_answerer: MakeAnswerer, server: Server, clock: Clock
+) -> None:
+    healthy, server.remote = server.remote, lambda handler, slug: handler.refuse(500, "oops")
+    answerer = make_answerer()
+    asked(answerer)
+    clock.now += 61
+    server.remote = healthy
+    events = answerer.ask(QUESTION)
+    assert any(isinstance(event, Token) for event in events)
+    events.close()
+    assert first(answerer)[0].model == "big"
+
+
+def test_prompt_and_time_are_those_of_the_model_that_reads(
+    make_answerer: MakeAnswerer, server: Server
+) -> None:
+    server.remote = lambda handler, slug: handler.refuse(500, "oops")
+    answerer = make_answerer(ollama_num_thread=1)
+    for reader, rate in ((("big", 0), 10_000), (("small", 1), 100)):
+        answerer._rates.note(reader, 1000, 1000 / rate)
+    found, [switched], _ = first(answerer)
+    assert found.read_seconds is not None
+    assert switched.read_seconds == pytest.approx(100 * found.read_seconds, rel=0.05)
+    assert switched.reading == found.reading == 1
+    found, _, _ = first(answerer)
+    assert found.read_seconds == pytest.approx(switched.read_seconds, rel=0.05)
 
 
 # --- the search ---------------------------------------------------------------------------------

@@ -249,6 +249,7 @@ class Retrieved(Frozen):
     query: str = ""
     quotes: tuple[Quote, ...] = ()  # best first; empty if the documents do not cover the question
     needs_model: bool = True  # whether a model writes the answer; if not, Done is next
+    model: str | None = None  # the model that is asked first
     reading: int = 0  # number of passages that the model reads
     read_seconds: float | None = None  # estimated time for that; None if this host's rate is unknown
 
@@ -265,6 +266,8 @@ class Switched(Frozen):
     model: str
     reason: str
     host: str | None = None  # as in Answer
+    reading: int = 0  # as in Retrieved, for this model
+    read_seconds: float | None = None
 
 
 class Done(Frozen):

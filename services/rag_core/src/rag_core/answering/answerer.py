@@ -9,9 +9,10 @@ import structlog
 from pydantic import Field
 
 from rag_core.answering import composing, excerpting, followups, prompt, quoting, routing
+from rag_core.answering.aside import Aside
 from rag_core.answering.chat import CUT_BY_LENGTH, Chat, Ending
 from rag_core.answering.composing import AnswerContext, Bearing, Evidence, Stopwatch
-from rag_core.answering.rates import Reader, ReadingRates
+from rag_core.answering.rates import ReadingRates
 from rag_core.answering.remembered import AnswerCache
 from rag_core.errors import (
     InputTooLong,
@@ -74,6 +75,7 @@ class Policy(Frozen):
 class Plan(Frozen):
     """What a model reads: the passages as shown to it, the same passages in full, and the prompt."""
 
+    model: str
     shown: tuple[Passage, ...]
     given: tuple[Passage, ...]
     nonce: str
@@ -95,18 +97,28 @@ class Answerer:
         self._policy = policy
         self._cache = AnswerCache(policy.remembered)
         self._rates = ReadingRates()
+        self._aside = Aside(policy.hosts)
 
     def models(self) -> list[str]:
         """Return the chat models a user may choose: the default first, then its fallbacks."""
         return list(self._policy.models)
 
     def warm(self) -> None:
-        """Load the embedder and the first chat model, and measure how fast it reads; raises RagError."""
+        """Load the embedder and the first chat model of this host, and measure it; raises RagError.
+
+        A remote model is never asked, since that costs money. The one that answers when it fails must be as
+        fast as a first one: an unmeasured model gets the smallest number of threads.
+        """
         if self._policy.warm_embedder:
             self._embedder.embed([_WARM])
-        model = self._policy.models[0]
-        messages = prompt.messages(_WARM, [], secrets.token_hex(4))
-        self._note(model, messages, self._chat.warm(model, messages))
+        model = next((one for one in self._policy.models if one not in self._policy.hosts), None)
+        if model is not None:
+            messages = prompt.messages(_WARM, [], secrets.token_hex(4))
+            self._note(model, messages, self._chat.warm(model, messages))
+
+    def first_model(self, question: Question) -> str:
+        """Return the model that would be asked first now; whether it exists is checked when it is asked."""
+        return self._aside.first(self._route(question).models)
 
     def answer(self, question: Question) -> Answer:
         """Return the whole answer at once."""
@@ -131,7 +143,8 @@ class Answerer:
             evidence = self._evidence(context)
             watch.retrieved = watch.now()
             bearing = self._bearing(context, evidence)
-            plan = self._plan(context, bearing) if evidence.verdict.relevant else None
+            first = self._aside.first(context.route.models)
+            plan = self._plan(context, bearing, first) if evidence.verdict.relevant else None
             yield self._retrieved(context, evidence, bearing, plan)
             # The consumer of the events may wait here until a model is free; that time does not count.
             watch.skip(watch.now() - watch.retrieved)
@@ -139,7 +152,7 @@ class Answerer:
             if not evidence.verdict.relevant or key == searched:
                 break
         if evidence.verdict.relevant:
-            answer = yield from self._written(context, evidence, plan, watch)
+            answer = yield from self._written(context, evidence, bearing, plan, watch)
         else:
             answer = composing.not_covered(context, evidence, watch)
         # An answer with remarks is not cached: a remote model that failed now may work next time.
@@ -174,7 +187,13 @@ class Answerer:
             question=question.model_copy(update={"text": text}),
             query=followups.standalone(text, question.history),
             history=tuple(prompt.remembered(question.history, self._policy.history_tokens)),
-            route=routing.route(text, models=models, large=self._policy.large_model, chosen=question.model),
+            route=self._route(question),
+        )
+
+    def _route(self, question: Question) -> routing.Route:
+        policy = self._policy
+        return routing.route(
+            question.text.strip(), models=policy.models, large=policy.large_model, chosen=question.model
         )
 
     def _key(self, context: AnswerContext) -> Hashable:
@@ -210,12 +229,13 @@ class Answerer:
             query=context.query,
             quotes=quoting.quotes(bearing.ranks),
             needs_model=evidence.verdict.relevant,
+            model=plan.model if plan else None,
             reading=len(plan.shown) if plan else 0,
-            read_seconds=self._rates.seconds_of(self._reader(context), plan.tokens) if plan else None,
+            read_seconds=self._read_seconds(plan) if plan else None,
         )
 
-    def _reader(self, context: AnswerContext) -> Reader:
-        return self._chat.reader(context.route.models[0])
+    def _read_seconds(self, plan: Plan) -> float | None:
+        return self._rates.seconds_of(self._chat.reader(plan.model), plan.tokens)
 
     def _judged(self, query: str, found: Found) -> Verdict:
         return relevance.judge(
@@ -226,8 +246,8 @@ class Answerer:
             unknown_raise=self._policy.unknown_raise,
         )
 
-    def _plan(self, context: AnswerContext, bearing: Bearing) -> Plan | None:
-        """Plan a prompt short enough for the first word to come in time; None: no passage fits."""
+    def _plan(self, context: AnswerContext, bearing: Bearing, model: str) -> Plan | None:
+        """Plan a prompt short enough for the model's first word to come in time; None: no passage fits."""
         policy, question = self._policy, context.question
         history = list(context.history)
         sizes = {"num_ctx": policy.num_ctx, "max_tokens": policy.max_tokens}
@@ -239,52 +259,54 @@ class Answerer:
             return None
         around = policy.num_ctx - policy.max_tokens - room
         seconds = _PLANNED * policy.first_word_seconds
-        in_time = self._rates.tokens_in(self._reader(context), seconds) - around
+        in_time = self._rates.tokens_in(self._chat.reader(model), seconds) - around
         room = int(min(room, max(in_time, _FLOOR)))
         shown, given = excerpting.excerpts(bearing.ranks, bearing.passages, policy.context_tokens, room)
         nonce = secrets.token_hex(4)
         messages = prompt.messages(question.text, shown, nonce, history)
-        return Plan(shown=tuple(shown), given=tuple(given), nonce=nonce, messages=messages)
+        return Plan(model=model, shown=tuple(shown), given=tuple(given), nonce=nonce, messages=messages)
 
     def _written(
-        self, context: AnswerContext, evidence: Evidence, plan: Plan | None, watch: Stopwatch
+        self,
+        context: AnswerContext,
+        evidence: Evidence,
+        bearing: Bearing,
+        plan: Plan | None,
+        watch: Stopwatch,
     ) -> Generator[AnswerEvent, None, Answer]:
-        question = context.question
         if plan is None:
             raise QuestionRefused(
                 "the question fills the model's whole window, no passage fits beside it; shorten it",
                 code="question_too_long",
             )
-        given, nonce, messages = list(plan.given), plan.nonce, plan.messages
-        models, hosts = context.route.models, self._policy.hosts
+        hosts = self._policy.hosts
         remarks = composing.remarks(evidence)
-        for place, model in enumerate(models):
-            text: list[str] = []
-            following = models[place + 1] if place + 1 < len(models) else None
-            try:
-                try:
-                    ending = yield from self._tokens(model, messages, text, question.timeout, watch)
-                except InputTooLong:
-                    # The prompt has more tokens than estimated: retry with one that fits with any tokenizer.
-                    fewer, messages = prompt.surely_fitting(
-                        question.text, plan.shown, nonce, self._policy.num_ctx - self._policy.max_tokens
-                    )
-                    given = given[: len(fewer)]
-                    ending = yield from self._tokens(model, messages, text, question.timeout, watch)
-            except (Unavailable, ModelMissing, ModelRefused, InputTooLong) as error:
-                if model in hosts:
-                    remarks.append(composing.sentence(error.message))
-                if following:
-                    yield Switched(model=following, reason=error.message, host=hosts.get(following))
+        why = ""
+        for place, model in enumerate(context.route.models):
+            if (left_out := self._aside.reason(model)) is not None:
+                remarks.append(composing.sentence(left_out))
+                why = left_out
                 continue
-            written = prompt.without_fences("".join(text), nonce).strip()
+            if model != plan.model:
+                plan = self._plan(context, bearing, model) or plan.model_copy(update={"model": model})
+                switching = watch.now()
+                yield self._switched(plan, why)
+                watch.skip(watch.now() - switching)
+            text: list[str] = []
+            try:
+                with self._aside.asking(model, self._own_limit(context.question)):
+                    ending, given = yield from self._attempted(plan, context.question, text, watch)
+            except (Unavailable, ModelMissing, ModelRefused, InputTooLong) as error:
+                why = error.message
+                if model in hosts:
+                    remarks.append(composing.sentence(why))
+                continue
+            written = prompt.without_fences("".join(text), plan.nonce).strip()
             if not written:
-                if following:
-                    reason = f"{model} gave an empty answer"
-                    yield Switched(model=following, reason=reason, host=hosts.get(following))
+                why = f"{model} gave an empty answer"
                 continue
             watch.generated = watch.now()
-            cited = self._cited(written, given, question.timeout)
+            cited = self._cited(written, given, context.question.timeout)
             return composing.composed(
                 cited.text,
                 context,
@@ -304,7 +326,36 @@ class Answerer:
                 else None,
             )
         watch.generated = watch.now()
-        return composing.extractive(context, evidence, watch, given, remarks)
+        return composing.extractive(context, evidence, watch, plan.given, remarks)
+
+    def _switched(self, plan: Plan, why: str) -> Switched:
+        return Switched(
+            model=plan.model,
+            reason=why or f"{plan.model} can be asked again",
+            host=self._policy.hosts.get(plan.model),
+            reading=len(plan.shown),
+            read_seconds=self._read_seconds(plan),
+        )
+
+    def _own_limit(self, question: Question) -> float | None:
+        """Return the question's own time limit if it is shorter than the deployment's."""
+        limit = question.timeout
+        return limit if limit is not None and limit < self._chat.timeout else None
+
+    def _attempted(
+        self, plan: Plan, question: Question, text: list[str], watch: Stopwatch
+    ) -> Generator[AnswerEvent, None, tuple[Ending, list[Passage]]]:
+        """Have the model write into `text`; return how that ended, and the passages that it was given."""
+        try:
+            ending = yield from self._tokens(plan.model, plan.messages, text, question.timeout, watch)
+        except InputTooLong:
+            # The prompt has more tokens than estimated: retry with one that fits with any tokenizer.
+            fewer, messages = prompt.surely_fitting(
+                question.text, plan.shown, plan.nonce, self._policy.num_ctx - self._policy.max_tokens
+            )
+            ending = yield from self._tokens(plan.model, messages, text, question.timeout, watch)
+            return ending, list(plan.given[: len(fewer)])
+        return ending, list(plan.given)
 
     def _tokens(
         self,

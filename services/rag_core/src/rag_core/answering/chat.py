@@ -102,7 +102,7 @@ class Chat:
         miscounts: Miscounts | None = None,
     ) -> None:
         self._address = address
-        self._timeout = timeout
+        self.timeout = timeout  # seconds for a complete answer
         self.window = num_ctx - max_tokens  # tokens available to a prompt
         self.miscounts = Miscounts() if miscounts is None else miscounts
         self._elsewhere = elsewhere or {}
@@ -129,7 +129,7 @@ class Chat:
         """
         if model in self._elsewhere:
             return (yield from self._elsewhere[model].stream(messages, timeout=timeout))
-        allowed = min(timeout or self._timeout, self._timeout)
+        allowed = min(timeout or self.timeout, self.timeout)
         begun = False
         with self._waiting(allowed) as client:
             threads = self._threads.of(model)
@@ -141,11 +141,11 @@ class Chat:
                     yield piece
             except StopIteration as end:
                 ending = cast("Ending", end.value)
-                if ending.cut == CUT_BY_TIME and allowed == self._timeout:
+                if ending.cut == CUT_BY_TIME and allowed == self.timeout:
                     self._threads.hung(threads)
                 return ending
             except TooSlow:
-                if allowed == self._timeout:
+                if allowed == self.timeout:
                     self._threads.hung(threads)
                     if not begun:
                         self._unload(model)
@@ -172,7 +172,7 @@ class Chat:
         return seen[chosen]
 
     def _warmed(self, model: str, messages: Sequence[dict[str, str]], threads: int) -> Ending:
-        deadline = time.monotonic() + self._timeout
+        deadline = time.monotonic() + self.timeout
         pieces = self._pieces(self._client, model, messages, deadline, threads, {"num_predict": _WARM_TOKENS})
         while True:
             try:
@@ -193,7 +193,7 @@ class Chat:
     @contextmanager
     def _waiting(self, seconds: float) -> Iterator[_Client]:
         """Provide a client with this read timeout."""
-        if seconds == self._timeout:
+        if seconds == self.timeout:
             yield self._client
             return
         client = self._made(seconds)
@@ -268,7 +268,7 @@ class Chat:
         only slot for ever (the stream's goroutine waits for a reader that has gone). Unloading frees the
         slot; a model that is merely slow is only unloaded once its other requests have ended.
         """
-        _log.error("model silent, unloading it", model=model, seconds=self._timeout)
+        _log.error("model silent, unloading it", model=model, seconds=self.timeout)
         client = self._made(_UNLOAD_SECONDS)
         try:
             client.chat(model, messages=[], keep_alive=0)
