@@ -33,6 +33,10 @@ class Noting(Answerer):
 
     asked: list[Question] = field(default_factory=list)
 
+    def first_model(self, question: Question) -> str:
+        """The only one."""
+        return "tiny"
+
     def ask(self, question: Question) -> Generator[AnswerEvent]:
         """One answer."""
         self.asked.append(question)
@@ -240,7 +244,7 @@ def test_a_full_queue_is_reported_and_counted(backend: Backend) -> None:
 def fill(backend: Backend) -> None:
     """Fill the queue with questions."""
     for _ in range(backend.settings.ask_slots + backend.settings.ask_waiting):
-        backend.gate.enter()
+        backend.routes.here.enter()
 
 
 def quoted(shown: str) -> bool:
@@ -280,7 +284,7 @@ def test_what_the_documents_say_is_shown_while_others_are_answered(backend: Back
     """The queue is for the model only: a search does not wait in it."""
 
     async def story() -> list[str]:
-        before = backend.gate.enter()
+        before = backend.routes.here.enter()
         shown: list[str] = []
 
         async def ask() -> None:
@@ -291,7 +295,7 @@ def test_what_the_documents_say_is_shown_while_others_are_answered(backend: Back
         async with asyncio.timeout(SOON):
             while not any("1 question before yours" in one for one in shown):
                 await asyncio.sleep(0.01)
-        backend.gate.leave(before, 1.0)
+        backend.routes.here.leave(before, 1.0)
         await asking
         return shown
 

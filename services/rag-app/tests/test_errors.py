@@ -53,19 +53,19 @@ def test_stream_ends_with_its_error_and_frees_its_place(app: FastAPI, api: TestC
     assert lines[:2] == ["event:", "error"]
     data = response.text.split("data: ", 1)[1].splitlines()[0]
     assert json.loads(data)["code"] == "opensearch_unavailable"
-    assert app.state.backend.gate.length == 0
+    assert app.state.backend.routes.length == 0
 
 
 def test_full_line_is_503_with_a_time_to_return(make_settings: Callable[..., AppSettings]) -> None:
     app = build(make_settings(ask_slots=1, ask_waiting=0))
-    ticket = app.state.backend.gate.enter()
+    ticket = app.state.backend.routes.here.enter()
     program = visitor(app)
     program.headers["Authorization"] = f"Bearer {TOKEN}"
     for accept in ("application/json", "text/event-stream"):
         response = program.post("/api/ask", json={"question": "x"}, headers={"Accept": accept})
         assert (response.status_code, response.json()["error"]["code"]) == (503, "busy")
         assert int(response.headers["retry-after"]) > 0
-    app.state.backend.gate.leave(ticket, None)
+    app.state.backend.routes.here.leave(ticket, None)
     assert (
         program.post("/api/ask", json={"question": "x"}).json()["error"]["code"] == "opensearch_unavailable"
     )

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from rag_app.errors import Busy
-from rag_app.gate import ModelGate, Searches, Ticket
+from rag_app.gate import ModelGate, Routes, Searches, Ticket
 
 
 async def turn(ticket: Ticket) -> None:
@@ -84,6 +84,53 @@ def test_slots_are_held_at_the_same_time() -> None:
         return most
 
     assert asyncio.run(story()) == 2
+
+
+def test_a_ticket_that_moves_frees_its_place_and_joins_the_end_of_the_other_queue() -> None:
+    async def story() -> tuple[list[str], list[int]]:
+        remote, here = ModelGate(slots=2, waiting=5), ModelGate(slots=1, waiting=5)
+        served, ahead = list[str](), list[int]()
+
+        async def ask(name: str) -> None:
+            async with remote.enter() as ticket:
+                await turn(ticket)
+                ticket.move(here)
+                assert not ticket.admitted
+                async for place in ticket.places():
+                    if name == "b":
+                        ahead.append(place.ahead)
+                served.append(name)
+                await asyncio.sleep(0.01)
+
+        async with asyncio.TaskGroup() as group:
+            for name in "abc":
+                group.create_task(ask(name))
+        assert (remote.length, here.length) == (0, 0)
+        return served, ahead
+
+    assert asyncio.run(story()) == (["a", "b", "c"], [1, 0])
+
+
+def test_a_ticket_that_a_full_queue_refuses_keeps_its_place() -> None:
+    async def story() -> int:
+        remote, here = ModelGate(slots=1, waiting=0), ModelGate(slots=1, waiting=0)
+        here.enter()
+        async with remote.enter() as ticket:
+            with pytest.raises(Busy):
+                ticket.move(here)
+            assert (remote.length, here.length) == (1, 1)
+        return remote.length
+
+    assert asyncio.run(story()) == 0
+
+
+def test_each_remote_model_has_a_queue_and_the_models_of_this_host_share_one() -> None:
+    here, big, large = (ModelGate(slots=1, waiting=0) for _ in range(3))
+    routes = Routes(here, {"big": big, "large": large})
+    assert [routes.to(name) for name in ("big", "large", "small", None)] == [big, large, here, here]
+    for gate in (here, big):
+        gate.enter()
+    assert routes.length == 2
 
 
 def test_a_model_starts_after_the_searches_of_others() -> None:

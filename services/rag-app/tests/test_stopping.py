@@ -65,6 +65,10 @@ class Reading(Answerer):
     def __init__(self, address: str) -> None:
         self._chat = Chat(address=address, timeout=120, num_ctx=2048, max_tokens=64, threads=Threads([1]))
 
+    def first_model(self, question: Question) -> str:
+        """The only one."""
+        return "silent"
+
     def ask(self, question: Question) -> Generator[AnswerEvent]:
         """Yield the real chat's stream as events; the question "quick" needs no model."""
         if question.text == "quick":
@@ -115,11 +119,11 @@ def test_a_program_that_hangs_up_frees_the_model(
     headers = {"Authorization": f"Bearer {TOKEN}"}
     with _hanging_up(url, {**headers, "Accept": accept}, "a long one"):
         assert model.asked.wait(SOON)
-        assert backend.gate.length == 1
+        assert backend.routes.length == 1
     assert model.hung_up.wait(SOON)
     reply = httpx.post(f"{url}/api/ask", json={"question": "quick"}, headers=headers, timeout=SOON)
     assert reply.json()["answer"] == ANSWER.answer
-    assert backend.gate.length == 0
+    assert backend.routes.length == 0
 
 
 def test_stop_frees_the_model_and_the_next_question_starts_at_once(

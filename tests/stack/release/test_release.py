@@ -161,7 +161,7 @@ BROKEN = {
     "is healthy but does not answer questions": (
         "services/rag-app/src/rag_app/api/questions.py",
         lambda text: text.replace(
-            "ticket = backend.gate.enter()", "raise __import__('fastapi').HTTPException(503)"
+            "ticket = backend.enter(asked)", "raise __import__('fastapi').HTTPException(503)"
         ),
         ("answer", "rag-app", "serves"),
     ),

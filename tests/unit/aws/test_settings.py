@@ -160,6 +160,8 @@ def test_a_missing_setting_is_named(name: str) -> None:
         ("ragdock_models", [ELSEWHERE | {"model": "a b"}]),
         ("ragdock_models", [ELSEWHERE | {"tokens_per_day": -1}]),
         ("ragdock_models", [ELSEWHERE | {"window": 2048}]),
+        ("ragdock_models", [ELSEWHERE | {"parallel": 0}]),
+        ("ragdock_models", [MODEL | {"parallel": 2}]),
         ("ragdock_models", [ELSEWHERE | {"password": "secret"}]),
         ("ragdock_acme_directory", "http://acme.example.org/directory"),
         ("ragdock_ssh_user", "Admin User"),
@@ -325,6 +327,7 @@ def test_every_language_that_the_image_reads_may_be_named() -> None:
                     "ca_file": "ca.pem",
                     "tokens_per_day": 0,
                     "window": 131072,
+                    "parallel": 64,
                 }
             ],
         ),

@@ -186,7 +186,8 @@ def main_host(secret_values: dict[str, str], tmp_path_factory: pytest.TempPathFa
     """The main host's files for the model host, while the key is rotated."""
     more = {"model_host_key": KEY, "model_host_key_next": "the next one", "model_host_ca_cert": AUTHORITY}
     models = [*MODELS, {"name": "all-minilm", "use": ["embed"], "source": "library"}]
-    settings = {"ragdock_model_host_type": "g6.xlarge", "ragdock_models": models}
+    cards = {"model_host_graphics": "1 x L4, 22888 MiB each"}
+    settings = {"ragdock_model_host_type": "g6.xlarge", "ragdock_models": models, "preflight_aws": cards}
     return rendered(tmp_path_factory.mktemp("main"), secret_values | more, **settings)
 
 
@@ -194,6 +195,7 @@ def test_the_main_host_asks_it_as_a_remote_model(main_host: dict[str, Any]) -> N
     """At its fixed address, with trust in its own authority only, and a key that only the proxy has."""
     (model,) = json.loads(dotenv_values(stream=StringIO(main_host["files"][".env"]))["REMOTE_MODELS"] or "")
     assert (model["name"], model["host"]) == ("llama3.1:8b", f"{ADDRESS}:11443")
+    assert model["parallel"] == 4, "as many answers at a time as its Ollama writes with a graphics card"
     files = main_host["files"]
     assert files[f"config/remote/{model['slug']}.pem"] == AUTHORITY
     assert f"reverse_proxy https://{ADDRESS}:11443" in files["config/remote/Caddyfile"]

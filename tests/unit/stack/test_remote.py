@@ -72,9 +72,9 @@ def test_the_services_learn_what_they_need_and_nothing_of_keys() -> None:
     found = json.loads(remote_variable([HERE, OPENAI, VECTORS]))
     assert found == [
         {"name": "gpt-4o-mini", "slug": "gpt-4o-mini", "model": "gpt-4o-mini", "host": "api.openai.com",
-         "tokens_per_day": 200000, "window": 4096},
+         "tokens_per_day": 200000, "window": 4096, "parallel": 8},
         {"name": "vectors", "slug": "vectors", "model": "BAAI/bge-m3", "host": "gpu.example.org:8443",
-         "tokens_per_day": 0, "window": 8192},
+         "tokens_per_day": 0, "window": 8192, "parallel": 8},
     ]  # fmt: skip
 
 

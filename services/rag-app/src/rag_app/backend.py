@@ -12,7 +12,7 @@ import anyio
 import structlog
 from starlette.concurrency import run_in_threadpool
 
-from rag_app.gate import ModelGate, Searches, Ticket, Waiting
+from rag_app.gate import ModelGate, Routes, Searches, Ticket, Waiting
 from rag_app.monitor import HealthMonitor
 from rag_app.settings import AppSettings
 from rag_core import factory, health
@@ -26,7 +26,7 @@ from rag_core.ledger import Ledger
 from rag_core.ledger.conversations import Conversations
 from rag_core.ledger.remote_tokens import RemoteTokens
 from rag_core.ledger.tags import Tags
-from rag_core.models import AnswerEvent, Question, Retrieved
+from rag_core.models import AnswerEvent, Question, Retrieved, Switched
 from rag_core.retrieval.retriever import Retriever
 
 T = TypeVar("T")
@@ -34,12 +34,13 @@ _WARM_UP_PAUSES = (0.0, 5.0, 15.0, 60.0, 300.0)
 """Seconds before each try to load the models."""
 _SEARCHES_FIRST_SECONDS = 1.0
 """How long an answer waits at most for the searches of others, whose quotes would be late otherwise."""
+_SEARCH_THREADS = 40
 _log = structlog.stdlib.get_logger("rag_app.models")
 
 
 @dataclass(frozen=True)
 class Backend:
-    """rag_core's objects (synchronous: call them in the thread pool) and the queue for the models."""
+    """rag_core's objects (synchronous: call them in the thread pool) and the queues for the models."""
 
     settings: AppSettings
     ledger: Ledger
@@ -52,12 +53,15 @@ class Backend:
     retriever: Retriever
     answerer: Answerer
     monitor: HealthMonitor
-    gate: ModelGate
+    routes: Routes
+    threads: anyio.CapacityLimiter
+    """Those of answers; apart, so that answers waiting for a server leave threads to other requests."""
     searches: Searches = field(default_factory=Searches)
 
     @classmethod
     def of(cls, settings: AppSettings) -> Self:
         """Wire everything; connects to no store yet."""
+        remote = [one for one in map(settings.remote, settings.chat_models) if one is not None]
         return cls(
             settings=settings,
             ledger=(ledger := factory.build_ledger(settings)),
@@ -70,7 +74,11 @@ class Backend:
             retriever=factory.build_retriever(settings, ledger),
             answerer=factory.build_answerer(settings, ledger),
             monitor=HealthMonitor(lambda: health.check(settings)),
-            gate=ModelGate(settings.ask_slots, settings.ask_waiting),
+            routes=Routes(
+                ModelGate(settings.ask_slots, settings.ask_waiting),
+                {one.name: ModelGate(one.parallel, settings.ask_waiting) for one in remote},
+            ),
+            threads=anyio.CapacityLimiter(_SEARCH_THREADS + sum(one.parallel for one in remote)),
         )
 
     def warm(self) -> None:
@@ -97,28 +105,41 @@ class Backend:
     ) -> AsyncGenerator[AnswerEvent | Waiting]:
         """Yield the answer's events, each produced in the thread pool; see Answerer.ask.
 
-        A search does not wait in the queue, which is for the model. Without a `ticket` the question joins
-        the queue after the search; raises Busy when the queue is full at that point.
+        A search does not wait in a queue, which is for a model. Without a `ticket` the question joins the
+        queue of the first model after the search; raises Busy when a queue is full at that point. When
+        another model takes over, it moves on to that one's queue.
         """
         async with AsyncExitStack() as stack:
-            events = in_threads(lambda: self.ledger.first(iter(self.answerer.ask(question))))
+            events = in_threads(lambda: self.ledger.first(iter(self.answerer.ask(question))), self.threads)
             await stack.enter_async_context(aclosing(events))
             search = stack.enter_context(ExitStack())
             search.enter_context(self.searches.one())
-            waited = False
             async for event in events:
                 search.close()
                 yield event
-                if isinstance(event, Retrieved) and event.needs_model and not waited:
+                if isinstance(event, Switched) or (isinstance(event, Retrieved) and event.needs_model):
+                    gate = self.routes.to(event.model)
                     if ticket is None:
-                        ticket = await stack.enter_async_context(self.gate.enter())
-                    async for place in ticket.places():
+                        ticket = await stack.enter_async_context(gate.enter())
+                    async for place in self._turn(ticket, gate):
                         yield place
-                    await self.searches.over(_SEARCHES_FIRST_SECONDS)
-                    waited = True
+
+    async def _turn(self, ticket: Ticket, gate: ModelGate) -> AsyncGenerator[Waiting]:
+        """Wait for a turn in this queue, and yield the places on the way."""
+        ticket.move(gate)
+        if ticket.admitted:
+            return
+        async for place in ticket.places():
+            yield place
+        if gate is self.routes.here:  # a remote model leaves the processors to the searches
+            await self.searches.over(_SEARCHES_FIRST_SECONDS)
+
+    def enter(self, question: Question) -> Ticket:
+        """Join the queue of the model that would be asked first now; raises Busy when it is full."""
+        return self.routes.to(self.answerer.first_model(question)).enter()
 
 
-async def in_threads(start: Callable[[], Iterator[T]]) -> AsyncGenerator[T]:
+async def in_threads(start: Callable[[], Iterator[T]], threads: anyio.CapacityLimiter) -> AsyncGenerator[T]:
     """Iterate a synchronous generator in threads and always close it.
 
     When the consumer goes away, the current step is stopped, even while a model reads its prompt, and
@@ -132,7 +153,9 @@ async def in_threads(start: Callable[[], Iterator[T]]) -> AsyncGenerator[T]:
     try:
         while True:
             # A separate task, so that cancelling the consumer still waits for the thread to end.
-            step = asyncio.create_task(run_in_threadpool(context.run, _next, iterator))
+            step = asyncio.create_task(
+                anyio.to_thread.run_sync(context.run, _next, iterator, limiter=threads)
+            )
             item = await asyncio.shield(step)
             if item is None:
                 break

@@ -25,9 +25,10 @@ class AppSettings(RagSettings):
     """The record of the release being served, shown by /api/status."""
 
     ask_slots: int = Field(default=1, ge=1)
-    """Questions answered at the same time: one answer uses all cores of a small host."""
+    """Questions that this host's models answer at the same time: one answer uses all cores of a small host.
+    A remote model has its own number, `parallel`."""
     ask_waiting: int = Field(default=20, ge=0)
-    """Questions that may wait for a slot; further ones are refused with Retry-After."""
+    """Questions that may wait for a slot of the same model; further ones are refused with Retry-After."""
     upload_slots: int = Field(default=6, ge=1)
     """Uploads received at the same time; further ones are refused with Retry-After."""
     shutdown_seconds: int = Field(default=100, ge=1)

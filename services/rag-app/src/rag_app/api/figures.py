@@ -26,7 +26,7 @@ async def figures(backend: Annotated[Backend, Depends(backend_of)]) -> Response:
     text = metrics.exposition(
         documents=counts,
         partly_read=partly,
-        in_line=backend.gate.length,
+        in_line=backend.routes.length,
         words_seen=seen,
         words_lost=lost,
         miscounts=backend.answerer.miscounts(),

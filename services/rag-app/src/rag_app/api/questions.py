@@ -61,9 +61,9 @@ async def search(body: SearchRequest, backend: Annotated[Backend, Depends(backen
     responses={
         HTTPStatus.OK.value: {
             "description": "With `Accept: text/event-stream`: the events retrieved {query, passages, quotes,"
-            " reading, read_seconds}, waiting {ahead, seconds}, token {text}, switched {model, reason, host},"
-            " then done (the JSON answer) or error {code, message}. Tokens are a preview: done holds the"
-            " checked answer.",
+            " reading, read_seconds}, waiting {ahead, seconds}, token {text}, switched {model, reason, host,"
+            " reading, read_seconds}, then done (the JSON answer) or error {code, message}. Tokens are a"
+            " preview: done holds the checked answer.",
             "content": {"text/event-stream": {}},
         }
     },
@@ -73,9 +73,9 @@ async def ask(
 ) -> Response:
     """Answer a question from the documents, citing document and page."""
     # A deleted conversation and a full queue are reported before an answer starts.
-    history = await run_in_threadpool(_history, body, backend)
-    ticket = backend.gate.enter()
-    question = _Question(body, backend, history, ticket)
+    asked = _question(body, await run_in_threadpool(_history, body, backend))
+    ticket = backend.enter(asked)
+    question = _Question(body, backend, asked, ticket)
     if "text/event-stream" in request.headers.get("accept", ""):
         return _TicketedStream(ticket, _stream(question), ping=15)
     async with ticket:
@@ -85,27 +85,15 @@ async def ask(
 
 @dataclass(frozen=True)
 class _Question:
-    """One question with the conversation before it."""
+    """One question, its request and its place in a queue."""
 
     body: AskRequest
     backend: Backend
-    history: list[tuple[str, str]]
+    asked: Question
     ticket: Ticket
 
     def events(self) -> AsyncGenerator[AnswerEvent | Waiting]:
-        body = self.body
-        return self.backend.ask(
-            Question(
-                text=body.question,
-                model=body.model,
-                top_k=body.top_k,
-                timeout=body.timeout,
-                history=tuple(self.history),
-                filters=body.filters.meant(),
-                fresh=body.fresh,
-            ),
-            self.ticket,
-        )
+        return self.backend.ask(self.asked, self.ticket)
 
     async def reply_for(self, answer: Answer) -> AskAnswer:
         """Log, count and store the answer."""
@@ -116,6 +104,18 @@ class _Question:
             self.backend.conversations.add, self.body.conversation, self.body.question, answer
         )
         return AskAnswer.of(answer, exchange.id)
+
+
+def _question(body: AskRequest, history: list[tuple[str, str]]) -> Question:
+    return Question(
+        text=body.question,
+        model=body.model,
+        top_k=body.top_k,
+        timeout=body.timeout,
+        history=tuple(history),
+        filters=body.filters.meant(),
+        fresh=body.fresh,
+    )
 
 
 def _history(body: AskRequest, backend: Backend) -> list[tuple[str, str]]:
@@ -192,8 +192,8 @@ def _as_sse(event: Retrieved | Waiting | Token | Switched) -> ServerSentEvent:
             return _sse("waiting", {"ahead": ahead, "seconds": seconds})
         case Token(text=text):
             return _sse("token", {"text": text})
-        case Switched(model=model, reason=reason, host=host):
-            return _sse("switched", {"model": model, "reason": reason, "host": host})
+        case Switched():
+            return _sse("switched", event.model_dump())
 
 
 def _sse(event: str, data: dict[str, Any]) -> ServerSentEvent:

@@ -48,7 +48,7 @@ async def status(backend: Annotated[Backend, Depends(backend_of)]) -> Status:
             "models": reading.report.models,
             "remote_models": await run_in_threadpool(_remote, backend, reading),
             "index_contract": await run_in_threadpool(backend.contract) if can_embed else None,
-            "questions_in_line": backend.gate.length,
+            "questions_in_line": backend.routes.length,
         }
     )
 

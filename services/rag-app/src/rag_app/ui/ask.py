@@ -120,7 +120,8 @@ def ask_tab(backend: Backend, controls: Controls, page: gr.Blocks) -> None:
 def _chat(hosts: Sequence[str] = ()) -> gr.Chatbot:
     named_hosts = ", ".join(map(text, hosts))
     remote = (
-        f"<br>Your question and what is found for it go to {named_hosts}, outside this server."
+        f"<br>Your questions, what is found for them and their answers go to {named_hosts}, outside this"
+        " server."
         if hosts
         else ""
     )
@@ -273,7 +274,7 @@ async def _written(
             match event:
                 case Retrieved():
                     quotes = render.quotes(event.quotes, question)
-                    reading = render.note(_reading(event))
+                    reading = render.note(_reading(event.reading or len(event.passages), event.read_seconds))
                     yield render.parts(quotes, reading)
                 case Waiting(ahead=0):  # it is this question's turn
                     yield render.parts(quotes, reading)
@@ -287,8 +288,9 @@ async def _written(
                         shown_at = time.monotonic()
                 case Switched(model=model, host=host):
                     written = ""
-                    failed = render.note(f"The first model did not answer; asking {named(model, host)}…")
-                    yield render.parts(quotes, failed)
+                    failed = f"The first model did not answer; asking {named(model, host)}."
+                    reading = render.note(f"{failed} {_reading(event.reading, event.read_seconds)}")
+                    yield render.parts(quotes, reading)
                 case Done(answer=answer):
                     log_answer(answer)
                     yield answer
@@ -297,8 +299,7 @@ async def _written(
         yield render.parts(quotes, render.note(error.message, warn=True))
 
 
-def _reading(event: Retrieved) -> str:
-    """What the model reads before its first word, and about how long that takes on this host."""
-    what = f"Reading {count(event.reading or len(event.passages), 'passage')}"
-    seconds = event.read_seconds
+def _reading(passages: int, seconds: float | None) -> str:
+    """What the model reads before its first word, and about how long that takes."""
+    what = f"Reading {count(passages, 'passage')}"
     return f"{what}…" if seconds is None else f"{what}, about {max(1, round(seconds))} s…"

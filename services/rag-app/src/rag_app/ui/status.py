@@ -41,7 +41,7 @@ def status_html(backend: Backend, reading: Reading) -> str:
         + (_fact("Way to remote models", _latency(way), reading.remote, way.detail) if way else "")
         + models
         + _fact("Documents", documents)
-        + _fact("Questions in line", str(backend.gate.length))
+        + _fact("Questions in line", str(backend.routes.length))
         + _fact("Version", release.version)
         + _fact("Release", release.id)
         + "</dl>"

@@ -16,6 +16,7 @@ class RemoteModel(Frozen):
     host: str = Field(min_length=1)  # where text is sent, shown to users
     tokens_per_day: int = Field(default=0, ge=0)  # 0: no limit
     window: int = Field(default=4096, ge=1)  # tokens of its context
+    parallel: int = Field(default=8, ge=1, le=64)  # answers at the same time
 
     @property
     def identity(self) -> str:

@@ -17,11 +17,13 @@ SOURCE = "openai"
 BEDROCK = "bedrock"
 # Default context size in tokens, the same as for a local model (OLLAMA_NUM_CTX).
 WINDOW = 4096
+# Answers that a model writes at the same time, unless its entry says otherwise.
+PARALLEL = 8
 MEMORY_MIB = 64
 LIBRARY = "aws_bedrock_token_generator"
 SERVICE = "remote"
 # The fields of a model that services receive: neither its key nor anything that leads to it.
-PASSED_ON = ("name", "slug", "model", "host", "tokens_per_day", "window")
+PASSED_ON = ("name", "slug", "model", "host", "tokens_per_day", "window", "parallel")
 
 
 def remote_slug(name: str) -> str:
@@ -61,6 +63,7 @@ def _described(model: Mapping[str, Any]) -> dict[str, Any]:
         "model_host": bool(model.get("model_host")),
         "tokens_per_day": int(model.get("tokens_per_day") or 0),
         "window": int(model.get("window") or WINDOW),
+        "parallel": int(model.get("parallel") or PARALLEL),
     }
 
 
