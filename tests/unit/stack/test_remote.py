@@ -106,9 +106,13 @@ def test_a_missing_key_is_named_with_the_command_that_puts_it_there(there: dict[
 
 def test_who_reads_it_learns_which_text_goes_where() -> None:
     notice = remote_notice([HERE, OPENAI, VECTORS, OPENAI | {"name": "large", "model_host": True}])
-    assert "questions and the passages found for them to api.openai.com (gpt-4o-mini)" in notice
-    assert "the text of every document to gpu.example.org:8443 (vectors)" in notice
-    assert "found for them to the model host (large)" in notice
+    asked = "questions, the passages found for them and the earlier turns of the conversation to "
+    assert asked + "api.openai.com (gpt-4o-mini)" in notice
+    assert asked + "the model host (large)" in notice
+    assert (
+        "the text of every document, every question, and the sentences of answers and passages that are"
+        " compared to check an answer to gpu.example.org:8443 (vectors)" in notice
+    )
     assert "local" not in notice
 
 

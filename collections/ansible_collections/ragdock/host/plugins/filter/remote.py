@@ -114,9 +114,13 @@ def remote_library(models: list[dict[str, Any]], folder: str) -> dict[str, str]:
 
 def remote_notice(models: list[dict[str, Any]]) -> str:
     """Describe which text leaves the host, and where it goes."""
-    uses = {"chat": "questions and the passages found for them", "embed": "the text of every document"}
+    uses = {
+        "chat": "questions, the passages found for them and the earlier turns of the conversation",
+        "embed": "the text of every document, every question, and the sentences of answers and passages that"
+        " are compared to check an answer",
+    }
     lines = [
-        f"{' and '.join(text for use, text in uses.items() if one[use])} to "
+        f"{', and '.join(text for use, text in uses.items() if one[use])} to "
         f"{'the model host' if one['model_host'] else one['host']} ({one['name']})"
         for one in remote_models(models)
     ]
