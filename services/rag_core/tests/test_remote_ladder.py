@@ -22,6 +22,7 @@ from rag_core.models import Answer, AnswerEvent, Done, Retrieved, Switched, Toke
 from rag_core.remote.model import RemoteModel
 from rag_core.retrieval.retriever import Retriever
 from rag_core.settings import RagSettings
+from services.rag_core.tests import ladder
 from services.rag_core.tests.ladder import BIG, HOST, LARGE, QUESTION, Finding, Server
 from services.rag_core.tests.openai_server import Handler, serving
 
@@ -180,7 +181,7 @@ def test_passages_without_blanks_are_an_answer_too(
     make_answerer: MakeAnswerer, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = "The lamp " + "灯台の灯火は海面から四十メートルの高さにあり、" * 30
-    monkeypatch.setitem(globals(), "LAMP", LAMP.model_copy(update={"text": text}))
+    monkeypatch.setattr(ladder, "LAMP", ladder.LAMP.model_copy(update={"text": text}))
     server.remote = lambda handler, slug: handler.refuse(503, "away")
     _, answer = asked(make_answerer(ollama_fallback_model="large"))
     quoted = answer.answer.rpartition("\n\n")[2]
