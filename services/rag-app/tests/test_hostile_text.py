@@ -120,6 +120,15 @@ def answer(written: str) -> Answer:
     )
 
 
+def export(written: str) -> str:
+    """A conversation with this text as title, question and answer, as Markdown."""
+    now = datetime(2026, 1, 2, tzinfo=UTC)
+    exchange = Exchange(id="e", conversation_id="c", question=written, answer=answer(written), asked_at=now)
+    return markdown(
+        Conversation(id="c", title=written, created_at=now, updated_at=now, exchanges=(exchange,))
+    )
+
+
 @hostile
 def test_the_chat_holds_only_elements_of_ours(written: str) -> None:
     """This also holds after the browser's Markdown renderer."""
@@ -152,10 +161,7 @@ def test_the_chat_shows_all_the_words(written: str) -> None:
 
 @hostile
 def test_an_export_is_inert_in_every_viewer(written: str) -> None:
-    now = datetime(2026, 1, 2, tzinfo=UTC)
-    exchange = Exchange(id="e", conversation_id="c", question=written, answer=answer(written), asked_at=now)
-    talk = Conversation(id="c", title=written, created_at=now, updated_at=now, exchanges=(exchange,))
-    for exported in (markdown(talk), portable.markdown(written), portable.one_line(written)):
+    for exported in (export(written), portable.markdown(written), portable.one_line(written)):
         for viewer in (
             MarkdownIt("commonmark", {"html": True}),
             MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]),
@@ -172,10 +178,13 @@ def test_an_export_is_inert_in_every_viewer(written: str) -> None:
 
 
 def test_an_export_names_the_copies_of_a_passage() -> None:
-    now = datetime(2026, 1, 2, tzinfo=UTC)
-    exchange = Exchange(id="e", conversation_id="c", question="q", answer=answer("So it is."), asked_at=now)
-    talk = Conversation(id="c", title="t", created_at=now, updated_at=now, exchanges=(exchange,))
-    assert "“So it is.” The same passage is also in So it is., `other.txt`." in markdown(talk)
+    assert "“So it is.” The same passage is also in So it is., `other.txt`." in export("So it is.")
+
+
+def test_an_export_shortens_a_passage_without_blanks_near_its_end() -> None:
+    quoted = re.search("“(.+) …”", export("第3章 " + "灯台の灯火は海面から四十メートルの高さにある。" * 40))
+    assert quoted
+    assert 480 < len(quoted[1]) <= 600
 
 
 @hostile

@@ -8,6 +8,7 @@ from rag_app.ui.portable import one_line
 from rag_app.ui.render import reasons
 from rag_core.ledger.conversations import Conversation, Exchange
 from rag_core.models import Citation
+from rag_core.text.cutting import shortened
 
 _LONGEST_QUOTE = 600
 
@@ -47,11 +48,7 @@ def _also(cited: Citation) -> str:
 def _quote(passage: str) -> str:
     line = " ".join(passage.split())
     # Cut before escaping: cutting inside an escape would leave its character unescaped.
-    return f"“{one_line(line) if len(line) <= _LONGEST_QUOTE else one_line(_cut(line)) + ' …'}”"
-
-
-def _cut(line: str) -> str:
-    return line[:_LONGEST_QUOTE].rsplit(" ", 1)[0]
+    return f"“{one_line(shortened(line, _LONGEST_QUOTE))}”"
 
 
 def _when(moment: datetime) -> str:
