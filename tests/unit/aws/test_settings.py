@@ -142,6 +142,14 @@ def test_a_missing_setting_is_named(name: str) -> None:
                 "https://api.openai.com/v1?key=secret",
                 "https://{env.KEY}/v1",
                 "https://",
+                "https://api.openai.com:65536/v1",
+                "https://api.openai.com:99999/v1",
+                "https://api..example/v1",
+                "https://api.example./v1",
+                "https://api-.example/v1",
+                f"https://{'a' * 64}.example/v1",
+                "https://10.0.0.256/v1",
+                "https://1.2.3/v1",
             )
         ),
         *(
@@ -185,7 +193,91 @@ def test_a_wrong_value_is_named_with_what_is_allowed(name: str, value: Any) -> N
     """There is one message for the setting, and none for others."""
     found = problems(**{name: value})
     assert len(found) == 1
-    assert found[0].startswith(f"'{name}' is {'empty' if value == '' else repr(value)}: it must be ")
+    shown = "empty" if value == "" else repr(value)
+    if SETTINGS[name]["type"] in ("array", "object"):
+        assert found[0].startswith(f"'{name}' ")
+        assert isinstance(value, int) or shown not in found[0], "another field may have a secret"
+    else:
+        assert found[0].startswith(f"'{name}' is {shown}: it must be ")
+
+
+SECRETS = ("sk-proj-SECRETSECRET", "ABSK0123456789abcdef==", "0123456789abcdef0123456789abcdef", "hunter2")
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize("wrong", [{}, {"window": 1}, {"source": "none"}, {"source": "library"}])
+def test_a_key_in_a_model_is_never_shown(secret: str, wrong: dict[str, Any]) -> None:
+    """Wherever it was pasted, and whatever else is wrong with the entry: a run's output ends up in logs."""
+    pasted = [
+        {"key": secret},
+        {"key": {"parameter": secret}},
+        {"key": {"parameter": "remote_openai", "value": secret}},
+        {"key": [secret]},
+        {"key": {secret: "remote_openai"}},
+        {"base_url": secret},
+        {"base_url": f"https://me:{secret}@api.example.org/v1"},
+        {"base_url": f"https://{secret}@api.example.org/v1"},
+        {"base_url": f"https://me:{secret}/@x@api.example.org/v1"},
+        {"base_url": f"https:/me:{secret}@api.example.org/v1"},
+        {"base_url": f"https://api.example.org/v1?key={secret}"},
+        {"base_url": [secret]},
+        {"password": secret},
+        {"api_key": {"value": secret}},
+    ]
+    for one in pasted:
+        found = problems(ragdock_models=[MODEL, ELSEWHERE | {"name": "gpt", "use": []} | one | wrong])
+        assert found, one
+        for line in found:
+            assert secret not in line, line
+            assert line.startswith("'ragdock_models' entry 2 ('gpt')"), line
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_settings_as_one_text_and_other_addresses_show_no_secret_either(secret: str) -> None:
+    """`-e` passes every value as text."""
+    for name, value in (
+        ("ragdock_models", f"[{{name: gpt, key: {secret}}}]"),
+        ("ragdock_models", {"gpt": {"key": secret}}),
+        ("ragdock_memory_limits", [{"key": secret}]),
+        ("ragdock_aws_endpoint_url", f"http://me:{secret}@10.0.0.1:x"),
+        ("ragdock_acme_directory", f"https://me:{secret}@acme.example.org/directory"),
+        ("ragdock_backup_repository", f"rest:https://me:{secret}@backup.example.org"),
+    ):
+        (said,) = problems(**{name: value})
+        assert said.startswith(f"'{name}' ")
+        assert secret not in said, said
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ({"base_url": "http://gpu/v1"}, ", field 'base_url' is 'http://gpu/v1': it must be https://host"),
+        ({"base_url": "https://gpu:99999/v1"}, ", field 'base_url' is 'https://gpu:99999/v1': it must be"),
+        ({"base_url": "https://me:x@gpu/v1"}, ", field 'base_url' is 'https://(not shown)@gpu/v1': it must"),
+        ({"window": 12}, ", field 'window' is 12: it must be"),
+        ({"use": ["draw"]}, ", field 'use', item 1 is 'draw': it must be"),
+        ({"key": {"parameter": "remote_a_next"}}, ", field 'key' is "),
+        ({"pasword": "x"}, " has the field 'pasword', which is unknown. 'ragdock_models' must be"),
+        ({"source": "library"}, ", field 'base_url' does not belong here. 'ragdock_models' must be"),
+        ({"source": "files"}, " lacks the field 'files'. 'ragdock_models' must be"),
+    ],
+)
+def test_the_wrong_entry_of_a_list_and_its_field_are_named(model: dict[str, Any], words: str) -> None:
+    found = problems(ragdock_models=[MODEL, ELSEWHERE | {"name": "gpt", "use": []} | model])
+    assert [line for line in found if line.startswith(f"'ragdock_models' entry 2 ('gpt'){words}")], found
+
+
+def test_every_wrong_entry_of_a_setting_is_reported() -> None:
+    limits = GOOD["ragdock_memory_limits"] | {"edge": 8, "landing": "much"}
+    assert sorted(line.partition(":")[0] for line in problems(ragdock_memory_limits=limits)) == [
+        "'ragdock_memory_limits' field 'edge' is 8",
+        "'ragdock_memory_limits' field 'landing' is 'much'",
+    ]
+    (said,) = problems(ragdock_models=[MODEL | {"use": ["chat"]}])
+    assert (
+        said
+        == "'ragdock_models' is a list of 1: it must be a list in which exactly one model has the use embed."
+    )
 
 
 @pytest.mark.parametrize("name", [name for name, one in SETTINGS.items() if "minimum" in one])

@@ -6,9 +6,10 @@ import difflib
 import ipaddress
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 from ansible_collections.ragdock.host.plugins.module_utils.model_hours import parse
 
@@ -21,6 +22,14 @@ with suppress(ImportError):
 UNSEEN = {"Cc", "Zl", "Zp", "Cs"}
 # Characters that change the writing direction, so that a value is displayed as another one.
 TURNING = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# What may be shown of a model's `key`: a parameter's name. Anything else may be the key itself.
+PARAMETER = re.compile(r"remote_[a-z0-9_]{1,60}")
+FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
+# A user and a password in an address, with or without a scheme; and what follows an address.
+USERINFO = re.compile(r"(?s)^(\w+:/{1,2})?(?(1)|(?=[^@]*:)).*@")
+QUERY = re.compile(r"(?s)(://[^?#]*[?#]).*")
+HIDDEN = "(not shown)"
+LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 TYPE_NAMES = {
     "string": "text",
     "boolean": "true or false",
@@ -99,6 +108,26 @@ def _are_hours(value: Any) -> bool:
         return False
 
 
+def _is_server_url(value: Any) -> bool:
+    """Whether an address has a valid host name and port; its other parts have a pattern."""
+    try:
+        address = urlsplit(value)
+        host, port = address.hostname or "", address.port
+    except (AttributeError, TypeError, ValueError):
+        return False
+    if port == 0 or len(host) > 253 or not all(LABEL.fullmatch(one) for one in host.split(".")):
+        return False
+    # Resolvers read a name whose last label is a number as an IPv4 address.
+    return not host.rpartition(".")[2].isdigit() or _is_address(host)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        return bool(ipaddress.IPv4Address(host))
+    except ValueError:
+        return False
+
+
 def _is_number(value: Any) -> bool:
     """Whether the value is a whole number; a boolean and 2.0 are not."""
     return isinstance(value, int) and not isinstance(value, bool)
@@ -137,12 +166,12 @@ def _unique(_validator: Any, key: str, values: Any, _schema: Any) -> Iterator[Va
         yield ValidationError("is there twice")
 
 
-def _wrong(values: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, str]:
-    """Settings that break the schema: name -> the reason another setting gives, or an empty string."""
+def _errors(values: dict[str, Any], schema: Mapping[str, Any]) -> Iterator[ValidationError]:
     formats = FormatChecker(formats=())
     formats.checks("private-network")(lambda value: _network(value) is not None)
     formats.checks("network")(_is_range)
     formats.checks("model-hours")(_are_hours)
+    formats.checks("server-url")(_is_server_url)
     validator = extend(
         Draft202012Validator,
         {"pattern": _whole, "x-inside": _inside, "x-less-than": _less_than, "x-unique": _unique},
@@ -150,16 +179,122 @@ def _wrong(values: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, str]:
             "integer", lambda _checker, one: _is_number(one)
         ),
     )
-    wrong: dict[str, str] = {}
-    for error in validator(schema, format_checker=formats).iter_errors(values):
-        name, at = str(error.absolute_path[0]), list(error.absolute_schema_path)
-        because = schema["allOf"][at[1]].get("x-because", "") if at[0] == "allOf" else ""
-        wrong[name] = wrong.get(name) or because
-    return wrong
+    yield from validator(schema, format_checker=formats).iter_errors(values)
+
+
+def _wrong(values: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, list[ValidationError]]:
+    """The errors of each setting that breaks the schema; at most one for each entry of a list or mapping."""
+    found: dict[str, dict[Any, ValidationError]] = {}
+    for error in sorted(_errors(values, schema), key=_conditional):
+        name, *inside = error.absolute_path
+        found.setdefault(str(name), {}).setdefault(inside[0] if inside else None, error)
+    for name, places in found.items():
+        # What is wrong with a list as a whole may only follow from a wrong entry.
+        if isinstance(values[name], list) and len(places) > 1:
+            places.pop(None, None)
+    return {name: list(places.values()) for name, places in found.items()}
+
+
+def _conditional(error: ValidationError) -> bool:
+    """Whether a rule depends on other fields: one of those may be the cause, and comes first."""
+    return bool({"allOf", "then", "else"} & set(map(str, error.absolute_schema_path)))
+
+
+def _because(error: ValidationError, schema: Mapping[str, Any]) -> str:
+    """The reason that another setting gives, or an empty string."""
+    at = list(error.absolute_schema_path)
+    return str(schema["allOf"][at[1]].get("x-because", "")) if at[0] == "allOf" else ""
+
+
+def _place(setting: Any, path: list[Any]) -> str:
+    """Where in a list or mapping something is wrong: an entry with its name, a field."""
+    words = []
+    for at in path:
+        setting = setting[at]
+        if not isinstance(at, int):
+            words.append(f"field '{at}'")
+        elif words:
+            words.append(f"item {at + 1}")
+        else:
+            name = setting.get("name") if isinstance(setting, Mapping) else None
+            words.append(f"entry {at + 1}" + (f" ('{name}')" if _is_name(name) else ""))
+    return " " + ", ".join(words) if words else ""
+
+
+def _is_name(name: Any) -> bool:
+    return isinstance(name, str) and bool(re.fullmatch(r"[A-Za-z0-9._:/-]{1,80}", name))
+
+
+def _shown(value: Any, path: list[Any]) -> str:
+    """The value of one field, without what may be secret. Lists and mappings are described, never shown."""
+    if "key" in path and not (isinstance(value, str) and PARAMETER.fullmatch(value)):
+        return "a value that is not shown, since it may be a key"
+    if "base_url" in path and not (isinstance(value, str) and re.match("https?://", value)):
+        return "a value that is not shown, since it is no address"
+    if isinstance(value, str):
+        return repr(QUERY.sub(rf"\1{HIDDEN}", USERINFO.sub(rf"\1{HIDDEN}@", value)))
+    if isinstance(value, list):
+        return f"a list of {len(value)}" if value else "an empty list"
+    return "a mapping" if isinstance(value, Mapping) else repr(value)
+
+
+def _fields(names: Iterable[str]) -> str:
+    shown = [f"'{one}'" for one in names]
+    return ("the field " if len(shown) == 1 else "the fields ") + ", ".join(shown)
+
+
+def _unknown(names: Iterable[Any]) -> str:
+    """Fields that do not exist, of which one may be a secret: only what is like a name is shown."""
+    shown = [one if isinstance(one, str) and FIELD.fullmatch(one) else HIDDEN for one in names]
+    return f"has {_fields(shown)}, which {'is' if len(shown) == 1 else 'are'} unknown"
+
+
+def _finding(error: ValidationError) -> str:
+    """What was found at an error's place, to complete a sentence."""
+    path, value, rule = list(error.absolute_path)[1:], error.instance, error.validator
+    if rule == "not" and not error.validator_value:
+        return "does not belong here"
+    if "key" not in path and rule == "required":
+        return f"lacks {_fields(one for one in error.validator_value if one not in value)}"
+    if "key" not in path and rule == "additionalProperties":
+        return _unknown(one for one in value if one not in error.schema["properties"])
+    if "propertyNames" in error.absolute_schema_path:
+        return _unknown([value])
+    if rule == "x-unique":
+        return f"has a '{error.validator_value}' twice"
+    return f"is {_shown(value, path)}"
+
+
+def _rule(error: ValidationError) -> str:
+    """The rule of the wrong field itself; empty if only that of the whole setting says it."""
+    rule = error.schema if isinstance(error.schema, Mapping) else {}
+    own = not _conditional(error) and ("enum" in rule or "maximum" in rule)
+    return says(rule) if own or "x-says" in rule else ""
+
+
+def _sentence(name: str, given: Any, error: ValidationError, schema: Mapping[str, Any]) -> str:
+    """What is wrong with a setting, and what it must be."""
+    setting, path = schema["properties"][name], list(error.absolute_path)[1:]
+    if given in ("", None):
+        because = _because(error, schema)
+        return f"'{name}' is empty{f' (because {because})' if because else ''}: it must be {says(setting)}."
+    if setting.get("writeOnly"):
+        return f"'{name}' is a value that is not shown, since it is secret: it must be {says(setting)}."
+    if setting["type"] not in ("array", "object"):
+        return f"'{name}' is {_shown(given, [])}: it must be {says(setting)}."
+    if isinstance(given, str):
+        return f"'{name}' is text: it must be {says(setting)}."
+    found = f"'{name}'{_place(given, path)} {_finding(error)}"
+    if path and not _rule(error):
+        return f"{found}. '{name}' must be {says(setting)}."
+    return f"{found}: it must be {_rule(error) or says(setting)}."
 
 
 def preflight_problems(values: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
-    """One sentence for each setting that is unknown, missing, or not as the schema wants it."""
+    """One sentence for each setting that is unknown, missing, or not as the schema wants it.
+
+    Of a list or mapping, only the wrong field is shown: another one may have a key that was pasted there.
+    """
     settings, removed = schema["properties"], schema.get("x-removed", {})
     problems = []
     for name in sorted(set(values) - set(settings)):
@@ -178,13 +313,8 @@ def preflight_problems(values: Mapping[str, Any], schema: Mapping[str, Any]) -> 
             problems.append(f"'{name}' is not set: it must be {says(one)}.")
         elif control := _control(values[name]):
             problems.append(f"'{name}' contains {control}: it must be {says(one)}.")
-        elif name in wrong:
-            shown = (
-                "a value that is not shown, since it is secret" if one.get("writeOnly") else repr(given[name])
-            )
-            if given[name] in ("", None):
-                shown = f"empty (because {wrong[name]})" if wrong[name] else "empty"
-            problems.append(f"'{name}' is {shown}: it must be {says(one)}.")
+        else:
+            problems += [_sentence(name, given[name], error, schema) for error in wrong.get(name, [])]
     return problems
 
 
