@@ -67,7 +67,17 @@ class FakeStack:
         if token != TOKEN and self.fault != "any token":
             return 401, {"error": {"code": "not_logged_in"}}
         if path == "/api/status":
-            return 200, {"release": "r1", "documents": {"ready": 0}, "index_contract": CONTRACT}
+            return 200, {
+                "release": "r1",
+                "documents": {"ready": 0},
+                "index_contract": CONTRACT,
+                "ingestion": {
+                    "rebuilding": 7 if self.fault.startswith("rebuild") else None,
+                    "paused": "models.example.org has used up its tokens"
+                    if self.fault == "rebuild paused"
+                    else None,
+                },
+            }
         return self._product(method, path, body)
 
     def _product(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
@@ -76,15 +86,22 @@ class FakeStack:
         if (method, path) == ("GET", "/api/documents"):
             return 200, {"documents": list(self.documents.values())}
         if path == "/api/search":
+            if self.fault == "rebuild without search":
+                return 503, {"error": {"code": "opensearch_unavailable"}}
             return 200, {"results": self._named(body) if self.fault == "finds the deleted" else []}
         if path == "/api/ask":
-            degraded = self.fault == "degraded"
-            cited = [] if self.fault == "no citation" else self._named(body)
+            fallback = self.fault.startswith("fallback")
+            degraded = fallback or self.fault == "degraded"
+            uncited = self.fault in ("no citation", "fallback without citation", "fallback with passage")
+            cited = [] if uncited else self._named(body)
             return 200, {
                 "answer": "In the harbour.",
                 "citations": cited,
                 "degraded": degraded,
-                "reason": "no_model",
+                "reason": "fallback_model" if fallback else "no_model",
+                "model": "small",
+                "remarks": ["models.example.org takes no more requests (HTTP 429)."] if fallback else [],
+                "passages": self._named(body) if self.fault == "fallback with passage" else [],
             }
         identity = path.rsplit("/", 1)[-1]
         if identity not in self.documents:
@@ -94,7 +111,8 @@ class FakeStack:
                 return 500, {"error": {"code": "internal"}}
             del self.documents[identity]
             return 204, None
-        state = {"set aside": "failed", "slow": "queued"}.get(self.fault, "ready")
+        states = {"set aside": "failed", "slow": "queued"}
+        state = "queued" if self.fault.startswith("rebuild") else states.get(self.fault, "ready")
         return 200, self.documents[identity] | {"state": state, "reason": "not readable"}
 
     def _upload(self, body: bytes) -> tuple[int, Any]:

@@ -34,6 +34,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.verify.secrets import
 from ansible_collections.ragdock.host.plugins.module_utils.verify.services import (
     PLUGINS,
     endpoint_ca,
+    index_row,
     plugins,
     refused,
 )
@@ -268,3 +269,25 @@ def test_the_image_of_opensearch_keeps_the_plugins_that_verify_expects() -> None
     dockerfile = (Path(__file__).parents[3] / "services/opensearch/Dockerfile").read_text()
     (kept,) = re.findall(r'^ARG PLUGINS="(.*)"$', dockerfile, re.MULTILINE)
     assert kept.split() == sorted(PLUGINS)
+
+
+OLD = {"model": "all-minilm", "digest": "a" * 64, "dimension": 384}
+
+
+@pytest.mark.parametrize(
+    ("embedder", "weights", "left", "passed", "words"),
+    [
+        ("all-minilm", "a" * 64, None, True, "all-minilm, 384 dimensions, aaaaaaaaaaaa"),
+        ("all-minilm", "b" * 64, None, False, "all-minilm, 384 dimensions, aaaaaaaaaaaa"),
+        ("bge-m3", "b" * 64, None, False, "all-minilm"),
+        ("bge-m3", "b" * 64, 12, True, "being rebuilt for bge-m3, 12 documents left"),
+        ("bge-m3", "b" * 64, 0, True, "being rebuilt for bge-m3, 0 documents left"),
+    ],
+)
+def test_another_embedders_index_passes_only_while_a_new_one_is_built(
+    embedder: str, weights: str, left: int | None, passed: bool, words: str
+) -> None:
+    """A rebuild may take hours: site.yml and the daily check must not fail until it ends."""
+    row = index_row(OLD, embedder, weights, lambda: left)
+    assert row.passed == passed
+    assert words in row.figure

@@ -25,6 +25,8 @@ FAULTS = {
     "slow": ("indexing", "queued"),
     "no citation": ("answer", "does not cite"),
     "degraded": ("answer", "no_model"),
+    "fallback without citation": ("answer", "does not cite"),
+    "rebuild without search": ("search", "503"),
     "cannot delete": ("deletion", "500"),
     "finds the deleted": ("deletion", "still finds"),
 }
@@ -82,6 +84,7 @@ def test_a_good_stack_passes_and_is_left_unchanged(make_test: MakeTest) -> None:
         "answered",
         "deleted",
     }
+    assert story.notes == []
     assert story.status["release"] == "r1"
     assert story.status["index_contract"] == CONTRACT
     assert not endpoint.documents
@@ -97,6 +100,36 @@ def test_the_failed_step_is_named(make_test: MakeTest, fault: str) -> None:
     assert caught.value.step == step
     assert words in str(caught.value)
     assert "docker compose -p ragdock logs" in str(caught.value)
+
+
+def test_an_answer_of_the_fallback_model_passes_and_is_noted(make_test: MakeTest) -> None:
+    """The model host may be stopped, the tokens used up: a rollback would help with neither."""
+    for fault, figure in (("fallback", "answered"), ("fallback with passage", "answered_uncited")):
+        story, endpoint = make_test(fault)
+        run_all(story)
+        assert figure in story.watch.seconds
+        assert story.notes == [
+            "The fallback model small answered. models.example.org takes no more requests (HTTP 429)."
+        ]
+        assert not endpoint.documents
+
+
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    [("rebuild", "(7 documents left). Until"), ("rebuild paused", "It is paused: models.ex")],
+)
+def test_documents_that_wait_for_a_new_index_fail_no_release(
+    make_test: MakeTest, fault: str, why: str
+) -> None:
+    """Rolling back would drop the new index, which may have cost money, and start it again next time."""
+    story, endpoint = make_test(fault)
+    run_all(story)
+    assert "searched" in story.watch.seconds
+    assert "answered" not in story.watch.seconds
+    (note,) = story.notes
+    assert why in note
+    assert "searched by words" in note
+    assert not endpoint.documents
 
 
 @pytest.mark.parametrize("fault", ["set aside", "slow", "no citation", "degraded"])

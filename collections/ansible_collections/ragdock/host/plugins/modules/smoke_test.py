@@ -13,6 +13,8 @@ description:
     certificate.
   - The full test adds a canary document, waits until the worker has indexed it, asks a question that only
     the canary can answer, requires that it is cited, deletes it and checks that it is gone.
+  - It passes with a note when the fallback model answers, or when new documents wait until a new index is
+    built and a search by words answers. A rollback would help with neither.
   - In check mode the light test runs.
 options:
   name: {description: Public name or address; the certificate must be for it., type: str, required: true}
@@ -38,6 +40,7 @@ EXAMPLES = r"""
 RETURN = r"""
 certificate: {description: Who issued the endpoint's certificate., returned: success, type: str}
 figures: {description: Seconds of each step., returned: always, type: dict}
+notes: {description: What the test could not check although it passed., returned: success, type: list}
 own_ca: {description: Whether the deployment's own CA issued it., returned: success, type: bool}
 story: {description: The test that ran., returned: always, type: str}
 status: {description: What /api/status answered., returned: success, type: dict}
@@ -74,6 +77,7 @@ QUESTIONS = (
     "When does the keeper feed {word}?",
 )
 CANARY = re.compile(r"canary[0-9a-f]{16}\.md")
+NO_MODEL = "no_model"
 DELETED = (HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT, HTTPStatus.NOT_FOUND)
 
 
@@ -101,6 +105,7 @@ class SmokeTest:
         self.project = project
         self.watch = Stopwatch()
         self.status: dict[str, Any] = {}
+        self.notes: list[str] = []
         self.canary: str | None = None
         self.shown: Certificate | None = None
 
@@ -175,8 +180,10 @@ class SmokeTest:
         word = f"canary{secrets.token_hex(8)}"
         try:
             self._upload(word)
-            self._indexed()
-            self._answered(word)
+            if self._indexed():
+                self._answered(word)
+            else:
+                self._searched(word)
         except SmokeTestError as error:
             raise SmokeTestError(
                 error.step, f"{error.answered}{self._leave_nothing()}", error.look
@@ -217,7 +224,8 @@ class SmokeTest:
         self.canary = str(identity)
         self.watch.lap("upload")
 
-    def _indexed(self) -> None:
+    def _indexed(self) -> bool:
+        """Wait for the worker; False: it waits itself, until it has built a new index."""
         look = self.logs("rag-worker", "opensearch", "ollama")
         until = time.monotonic() + self.timeout
         seen = "nothing"
@@ -227,36 +235,66 @@ class SmokeTest:
             seen = str(document.get("state"))
             if seen == "ready":
                 self.watch.lap("indexed")
-                return
+                return True
             if seen == "failed":
                 raise SmokeTestError(
                     "indexing", f"the canary was not accepted: {document.get('reason')}", look
                 )
             time.sleep(POLL_SECONDS)
+        if seen == "queued" and self._rebuilding(look):
+            return False
         raise SmokeTestError("indexing", f"the canary was still '{seen}' after {self.timeout:.0f} s", look)
+
+    def _rebuilding(self, look: str) -> bool:
+        """Whether a new index is being built. Without the old one's embedder, new documents wait for it."""
+        now = self._want("indexing", look, "GET", "/api/status", 200).json().get("ingestion") or {}
+        if now.get("rebuilding") is None:
+            return False
+        paused = f" It is paused: {now['paused']}." if now.get("paused") else ""
+        self.notes.append(
+            f"The canary was not read in {self.timeout:.0f} s, because a new index is being built"
+            f" ({now['rebuilding']} documents left).{paused} Until it serves, questions are searched by words"
+            " alone; no model was tested. playbooks/status.yml shows the progress."
+        )
+        return True
+
+    def _searched(self, word: str) -> None:
+        query = json.dumps({"query": word, "top_k": 5}).encode()
+        self._want("search", self.logs("rag-app", "opensearch"), "POST", "/api/search", 200, body=query)
+        self.watch.lap("searched")
 
     def _answered(self, word: str) -> None:
         look = self.logs("rag-app", "ollama", "opensearch")
-        said, given = "", False
+        said = ""
+        given: dict[str, Any] | None = None
         for question in QUESTIONS:
             # Only the best passage, so that a small model does not answer from other documents.
             body = json.dumps({"question": question.format(word=word), "top_k": 1}).encode()
             reply = self._want("answer", look, "POST", "/api/ask", 200, body=body, timeout=self.timeout)
             answer = reply.json()
             cited = names(answer, "citations")
-            if answer.get("degraded"):
+            if answer.get("degraded") and answer.get("reason") == NO_MODEL:
                 said = f"the answer is a degraded one: {answer.get('reason') or reply.excerpt()}"
             elif any(word in name for name in cited):
+                self._note_fallback(answer)
                 self.watch.lap("answered")
                 return
             else:
-                given = given or any(word in name for name in names(answer, "passages"))
+                if any(word in name for name in names(answer, "passages")):
+                    given = answer
                 said = f"the answer does not cite {word}.md but {cited or 'nothing'}: {reply.excerpt()}"
         # A model that answered from the canary's passage, but in words that no sentence of it supports, is a
         # weak model and not a broken release: a rollback would not fix it.
-        if not given:
+        if given is None:
             raise SmokeTestError("answer", said, look)
+        self._note_fallback(given)
         self.watch.lap("answered_uncited")
+
+    def _note_fallback(self, answer: dict[str, Any]) -> None:
+        """Note that not the first model answered: its host is stopped, or its tokens are used up."""
+        if answer.get("degraded"):
+            why = " ".join(answer.get("remarks") or []) or "The first model did not answer in time."
+            self.notes.append(f"The fallback model {answer.get('model') or ''} answered. {why}")
 
     def _delete(self) -> None:
         app = self.logs("rag-app")
@@ -328,11 +366,14 @@ def main() -> None:
             story.full()
     except SmokeTestError as error:
         fail(module, story, mode, error)
+    for note in story.notes:
+        module.warn(note)
     shown = story.shown
     module.exit_json(
         changed=False,
         story=mode,
         figures=story.watch.seconds,
+        notes=story.notes,
         status=story.status,
         certificate=str(shown or ""),
         own_ca=bool(shown and shown.own),

@@ -6,7 +6,7 @@ import http.client
 import json
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,7 @@ REFUSED_REMOTE = (
     ("POST", "https://example.com/v1/chat/completions"), ("GET", "http://169.254.169.254/latest/meta-data/"),
     ("CONNECT", "example.com:443"),
 )  # fmt: skip
+INDEX_FITS = "index holds vectors of the embedder that runs"
 REPAIR = "Run playbooks/deploy.yml: it repairs users, roles and mappings."
 LOGS = "`docker compose -p ragdock logs --tail 50 {}` on the host shows why."
 
@@ -216,21 +217,41 @@ def models(deployment: Deployment) -> Iterator[Row]:
     search = _Search(deployment)
     password = deployment.secret("rag-app", "opensearch_password")
     mapping = search.ask("GET", f"/{search.index}/_mapping", "ragdock_app", password)
-    check = "index holds vectors of the embedder that runs"
     if mapping.status == 404:
-        yield Row(MODELS, check, True, "no index yet: made with the first document")
+        yield Row(MODELS, INDEX_FITS, True, "no index yet: made with the first document")
         return
     first: dict[str, Any] = next(iter(mapping.json().values()), {})
     contract = first.get("mappings", {}).get("_meta", {}).get("embedding", {})
     embedder = deployment.env["EMBEDDING_MODEL_NAME"]
     # The weights of a model elsewhere are unknown: only its name on its server can be compared.
     weights = elsewhere.get(embedder) or ollama.weights(embedder)
-    same = contract.get("digest") == weights and contract.get("model") == embedder
+    yield index_row(contract, embedder, weights, lambda: _rebuilding(deployment))
+
+
+def index_row(
+    contract: dict[str, Any], embedder: str, weights: str, rebuilding: Callable[[], int | None]
+) -> Row:
+    """Compare the serving index with the embedder. Another one's index passes while a new one is built."""
     figure = (
         f"{contract.get('model')}, {contract.get('dimension')} dimensions, {str(contract.get('digest'))[:12]}"
     )
+    if contract.get("digest") == weights and contract.get("model") == embedder:
+        return Row(MODELS, INDEX_FITS, True, figure)
+    left = rebuilding()
+    if left is not None:
+        return Row(MODELS, INDEX_FITS, True, f"{figure}; being rebuilt for {embedder}, {left} documents left")
     hint = f"The embedder is {weights[:12]} now: restore the old model, or ingest into a new index."
-    yield Row(MODELS, check, same, figure, hint)
+    return Row(MODELS, INDEX_FITS, False, figure, hint)
+
+
+def _rebuilding(deployment: Deployment) -> int | None:
+    """Documents that the index being built still lacks; None if none is being built."""
+    token = deployment.secret("rag-app", "api_token")
+    asked = PublicEndpoint(deployment.name, LOCAL, 443, endpoint_ca(deployment), token)
+    left = (asked.ask("GET", "/api/status", timeout=deployment.timeout).json().get("ingestion") or {}).get(
+        "rebuilding"
+    )
+    return None if left is None else int(left)
 
 
 def model_proxy(deployment: Deployment) -> Iterator[Row]:
