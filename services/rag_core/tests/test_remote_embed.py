@@ -461,6 +461,28 @@ def test_another_embedder_reads_every_document_again_beside_the_old_index(
     assert [after.step().outcome for _ in range(2)] == [Outcome.MOVED, Outcome.SWITCHED]
 
 
+@pytest.mark.parametrize("name", ["key refused", "unknown model"])
+def test_an_old_embedder_that_no_longer_answers_does_not_stop_the_new_one(
+    name: str,
+    settings: RagSettings,
+    ledger: Ledger,
+    openai: OpenAi,
+    work_with: Callable[[RagSettings], Ingestor],
+    tmp_path: Path,
+) -> None:
+    """Its key may be revoked already. New documents wait for the new index."""
+    before = work_with(settings)
+    before.prepare()
+    queue(ledger, tmp_path, "The lamp is lit at dusk.")
+    assert before.step().outcome is Outcome.READY
+    openai.reply, _ = FAULTS[name]
+    after = work_with(settings.model_copy(update={"embedding_model_name": "all-minilm"}))
+    after.prepare()
+    queue(ledger, tmp_path, "The lamp is lit at dusk.", "The keeper sleeps at noon.")
+    outcomes = [after.step().outcome for _ in range(3)]
+    assert outcomes == [Outcome.MOVED, Outcome.SWITCHED, Outcome.READY]
+
+
 def test_a_model_in_ollama_is_asked_there(settings: RagSettings, openai: OpenAi) -> None:
     embedder = factory.build_embedder(settings)
     assert embedder.embed(["x"], model="all-minilm") == [[1.0, 0.5]]

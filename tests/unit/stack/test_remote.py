@@ -21,6 +21,7 @@ from ansible_collections.ragdock.host.plugins.filter.remote import (
     remote_models,
     remote_notice,
     remote_slug,
+    remote_unreadable,
     remote_variable,
 )
 from ansible_collections.ragdock.host.plugins.module_utils.remote import identities
@@ -58,6 +59,9 @@ VECTORS = {
     "key": "none",
     "window": 8192,
 }
+
+# An embedder from before, whose index still serves.
+KEPT = VECTORS | {"name": "kept", "use": []}
 
 
 def test_a_slug_is_plain_and_no_two_names_have_the_same() -> None:
@@ -116,6 +120,19 @@ def test_who_reads_it_learns_which_text_goes_where() -> None:
     assert "local" not in notice
 
 
+def test_a_model_without_a_use_may_still_embed(with_remote: Rendered) -> None:
+    """It may have made the index that serves until another embedder's is built."""
+    old = OPENAI | {"name": "old", "use": []}
+    (kept,) = remote_models([HERE, old])
+    assert (kept["embed"], kept["chat"], kept["kept"]) == (True, False, True)
+    assert "questions and new documents, while its index serves, to api.openai.com (old)" in remote_notice(
+        [old]
+    )
+    caddyfile = with_remote["files"]["config/remote/Caddyfile"]
+    assert "orig_uri} /kept/embeddings" in caddyfile
+    assert "orig_uri} /kept/chat" not in caddyfile
+
+
 def test_the_library_that_makes_keys_goes_to_the_host_only_when_there_is_one_to_make() -> None:
     assert remote_library([HERE, OPENAI], "python") == {}
     found = remote_library([BEDROCK], "python")
@@ -145,7 +162,7 @@ def with_remote(
     authority.write_text("the authority's root\n")
     return render(
         secret_values=secret_values | {"remote_openai": "sk-the-key-of-openai"},
-        ragdock_models=[HERE, OPENAI, BEDROCK, VECTORS | {"use": ["embed"], "ca_file": str(authority)}],
+        ragdock_models=[HERE, OPENAI, BEDROCK, VECTORS | {"use": ["embed"], "ca_file": str(authority)}, KEPT],
     )
 
 
@@ -204,10 +221,11 @@ def test_the_services_that_use_models_learn_of_them(with_remote: Rendered) -> No
     assert informed == {"rag-app", "rag-worker"}
     env = dotenv_values(stream=StringIO(with_remote["files"][".env"]))
     assert env["REMOTE_BASE_URL"] == "http://remote:11435"
-    assert json.loads(env["REMOTE_MODELS"] or "") == json.loads(remote_variable([OPENAI, BEDROCK, VECTORS]))
+    models = [OPENAI, BEDROCK, VECTORS, KEPT]
+    assert json.loads(env["REMOTE_MODELS"] or "") == json.loads(remote_variable(models))
     # Parsed as `verify` does on the host.
     assert (
-        len(Deployment(Path(), "", "", env=dict(parse_env(with_remote["files"][".env"]))).remote_models) == 3
+        len(Deployment(Path(), "", "", env=dict(parse_env(with_remote["files"][".env"]))).remote_models) == 4
     )
 
 
@@ -243,3 +261,24 @@ def test_the_services_read_what_a_release_says_of_them(reader: type[RagSettings]
     read = TypeAdapter(tuple[RemoteModel, ...]).validate_json(text)
     assert [one.model_dump() for one in read] == json.loads(text)
     assert {one.name: one.identity for one in read} == identities(json.loads(text))
+
+
+def test_a_file_of_an_authority_that_is_not_there_is_named_before_anything_is_built(tmp_path: Path) -> None:
+    """Otherwise a lookup fails, after minutes and without the setting's name."""
+    good, other = tmp_path / "ca.pem", tmp_path / "key.pem"
+    good.write_text("-----BEGIN CERTIFICATE-----\n")
+    other.write_text("-----BEGIN PRIVATE KEY-----\n")
+
+    def said(ca_file: Path | str) -> list[str]:
+        return remote_unreadable([HERE, OPENAI | {"ca_file": str(ca_file)}], {"ragdock_acme_ca_file": ""})
+
+    assert said(good) == said("") == []
+    field = "'ca_file' of gpt-4o-mini in 'ragdock_models'"
+    missing = tmp_path / "missing.pem"
+    assert said(missing) == [
+        f"{field} is '{missing}': it cannot be read on this machine (No such file or directory)."
+    ]
+    assert said(other) == [f"{field} is '{other}': it has no certificate (PEM, BEGIN CERTIFICATE)."]
+    assert said("ca.pem") == [f"{field} is 'ca.pem': it must be an absolute path."]
+    (of_the_endpoint,) = remote_unreadable([HERE], {"ragdock_acme_ca_file": str(missing)})
+    assert of_the_endpoint.startswith(f"'ragdock_acme_ca_file' is '{missing}'")

@@ -6,7 +6,7 @@ into the new one. The ledger records which documents have been, so a killed work
 
 from __future__ import annotations
 
-from rag_core.errors import ModelMissing, OpenSearchUnavailable
+from rag_core.errors import ModelMissing, OpenSearchUnavailable, RemoteUnavailable
 from rag_core.index.embed import Contract, Embedder
 from rag_core.index.writer import IndexWriter
 from rag_core.ledger import Ledger
@@ -30,7 +30,7 @@ class IndexVersions:
         self._index = index
         self._serving: IndexVersion | None = None
         self.target: IndexVersion | None = None
-        self.can_serve = True  # False: the serving index's embedder is gone, and new documents wait
+        self.can_serve = True  # False: the serving index's embedder does not answer, and new documents wait
 
     @property
     def serving(self) -> IndexVersion:
@@ -115,5 +115,6 @@ class IndexVersions:
     def _can_embed(self, contract: Contract) -> bool:
         try:
             return self._embedder.contract(contract.model).space == contract.space
-        except ModelMissing:
+        except (ModelMissing, RemoteUnavailable):
+            # Without it, new documents wait for the new index, which must not wait in turn.
             return False

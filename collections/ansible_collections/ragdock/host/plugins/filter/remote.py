@@ -53,7 +53,9 @@ def _described(model: Mapping[str, Any]) -> dict[str, Any]:
         "host": address.netloc,
         "path": address.path.rstrip("/"),
         "chat": any(use != "embed" for use in model["use"]),
-        "embed": "embed" in model["use"],
+        # A model without a use may have made the index that serves until another embedder's is built.
+        "embed": "embed" in model["use"] or not model["use"],
+        "kept": not model["use"],
         "parameter": str(key["parameter"]) if isinstance(key, Mapping) else "",
         "bedrock": address.netloc.split(".")[1] if key == BEDROCK else "",
         "has_key": key != "none",
@@ -89,6 +91,30 @@ def remote_missing(models: list[dict[str, Any]], secrets: Mapping[str, str], pat
     ]
 
 
+def remote_unreadable(models: list[dict[str, Any]], other: Mapping[str, str]) -> list[str]:
+    """One sentence for each file of an authority that is not a readable PEM file on this machine.
+
+    `other` are files of other settings, by the setting's name; an empty path stands for none.
+    """
+    files = [
+        (f"'ca_file' of {one['name']} in 'ragdock_models'", one["ca_file"]) for one in remote_models(models)
+    ]
+    files += [(f"'{name}'", path) for name, path in other.items()]
+    return [f"{where} is {path!r}: {why}." for where, path in files if path and (why := _not_pem(path))]
+
+
+def _not_pem(path: str) -> str:
+    """Why a file has no certificate that could be used; empty if it has one."""
+    try:
+        file = Path(path).expanduser()
+        if not file.is_absolute():
+            return "it must be an absolute path"
+        text = file.read_text(encoding="utf-8")
+    except (OSError, RuntimeError, ValueError) as error:
+        return f"it cannot be read on this machine ({getattr(error, 'strerror', '') or 'it is no text'})"
+    return "" if "-----BEGIN CERTIFICATE-----" in text else "it has no certificate (PEM, BEGIN CERTIFICATE)"
+
+
 def remote_minted(models: list[dict[str, Any]]) -> list[dict[str, str]]:
     """The keys for models on Bedrock, which the host makes itself: file below secrets/ and region."""
     return [
@@ -119,8 +145,9 @@ def remote_notice(models: list[dict[str, Any]]) -> str:
         "embed": "the text of every document, every question, and the sentences of answers and passages that"
         " are compared to check an answer",
     }
+    kept = "questions, the sentences compared to check an answer and new documents, while its index serves,"
     lines = [
-        f"{', and '.join(text for use, text in uses.items() if one[use])} to "
+        f"{kept if one['kept'] else ', and '.join(text for use, text in uses.items() if one[use])} to "
         f"{'the model host' if one['model_host'] else one['host']} ({one['name']})"
         for one in remote_models(models)
     ]
@@ -143,5 +170,6 @@ class FilterModule:
             "remote_models": remote_models,
             "remote_notice": remote_notice,
             "remote_slug": remote_slug,
+            "remote_unreadable": remote_unreadable,
             "remote_variable": remote_variable,
         }
