@@ -12,7 +12,7 @@ import pytest
 from aws_bedrock_token_generator import provide_token
 from botocore.credentials import Credentials
 
-from ansible_collections.ragdock.host.plugins.modules.remote_keys import make, minutes_left
+from ansible_collections.ragdock.host.plugins.modules.remote_keys import make, minutes_left, short_lived
 from ansible_collections.ragdock.host.scripts import ragdock_job
 from ansible_collections.ragdock.host.scripts.ragdock_job import Runner
 
@@ -51,6 +51,16 @@ def test_without_a_role_no_key_is_made_and_the_old_one_stays(tmp_path: Path) -> 
 )
 def test_a_key_ends_with_the_credentials_that_signed_it(left: timedelta, minutes: int) -> None:
     assert minutes_left(SimpleNamespace(_expiry_time=NOW + left), NOW) == minutes
+
+
+@pytest.mark.parametrize(("minutes", "least", "fails"), [(64, 65, True), (65, 65, False), (7, 0, False)])
+def test_a_key_that_ends_before_the_next_run_raises_the_alarm(minutes: int, least: int, fails: bool) -> None:
+    """A deployment (least 0) goes on: the job makes new ones."""
+    said = short_lived(minutes, least)
+    assert bool(said) is fails
+    if fails:
+        assert f"valid for {minutes} minutes only" in said
+        assert "playbooks/keys.yml" in said
 
 
 def test_the_job_waits_for_no_other(tmp_path: Path) -> None:

@@ -23,6 +23,10 @@ options:
       path: {description: Below root/secrets., type: str, required: true}
       region: {description: Region of Bedrock., type: str, required: true}
   uid: {description: Owner and group of the files., type: int, required: true}
+  least_minutes:
+    description: The keys are written in any case, but the module fails if they are valid for less than this.
+    type: int
+    default: 0
 extends_documentation_fragment:
   - ragdock.host.arguments.root
 author: ["Ragdock (!UNKNOWN)"]
@@ -33,6 +37,7 @@ EXAMPLES = r"""
   ragdock.host.remote_keys:
     keys: [{path: remote/gpt-oss, region: us-east-1}]
     uid: 10005
+    least_minutes: 65
 """
 
 RETURN = r"""
@@ -81,6 +86,20 @@ def make(root: Path, keys: list[dict[str, str]], uid: int, session: Any, provide
     return minutes_left(credentials, datetime.now(UTC))
 
 
+def short_lived(minutes: int, least: int) -> str:
+    """The message for keys that end before the next run makes new ones; empty if they do not."""
+    if minutes >= least:
+        return ""
+    return (
+        f"The keys of models on Bedrock were made, but are valid for {minutes} minutes only, less than the "
+        f"{least} until the next run has made new ones: the credentials of the host's role end then. AWS "
+        "normally renews those hours before. Until they end, the models answer; afterwards the fallback "
+        "model does. Run playbooks/keys.yml again in some minutes. If it fails again, run "
+        "playbooks/provision.yml, which gives the host its role, and check the "
+        "instance metadata service on the host."
+    )
+
+
 def main() -> None:
     """Make the keys."""
     module = AnsibleModule(
@@ -93,6 +112,7 @@ def main() -> None:
                 },
             },
             "uid": {"type": "int", "required": True},
+            "least_minutes": {"type": "int", "default": 0},
         },
         supports_check_mode=True,
     )  # fmt: skip
@@ -118,6 +138,8 @@ def main() -> None:
             msg=f"The keys of models on Bedrock could not be made: {error}. Until they are, the local model "
             "answers. Run playbooks/provision.yml, which gives the host its role, then playbooks/keys.yml."
         )
+    if problem := short_lived(minutes, params["least_minutes"]):
+        module.fail_json(msg=problem, began=began)
     # A new key on each run is intended and does not affect any release.
     module.exit_json(
         changed=False, began=began, figures={"keys": len(params["keys"]), "valid_minutes": minutes}
