@@ -10,6 +10,7 @@ short_description: Asks each model that runs elsewhere once
 description:
   - Sends one tiny request for each use of a model, through the proxy as the services do. Costs a few tokens.
   - Only when the model, its server or its key changed since the last answer.
+  - If there is none, the module fails; for a model of the model host, it only warns.
 options:
   models:
     description: Models, as the filter remote_models gives them.
@@ -89,16 +90,25 @@ def main() -> None:
             remote = Remote(
                 address(serving(module.run_command, params["project"], NAME)), float(params["timeout"])
             )
-            for use in (use for use in ("chat", "embed") if one[use]):
+            # A model without a use may be of either kind, and nothing depends on its answer.
+            for use in (use for use in ("chat", "embed") if one[use] and not one["kept"]):
                 asked[f"{one['name']} ({use})"] = remote.ask(one["slug"], one["model"], embed=use == "embed")
         except (EngineError, RemoteError) as error:
+            if one["model_host"] and isinstance(error, RemoteError):
+                # The main host does not depend on it. Asked again next time, since nothing is recorded.
+                module.warn(
+                    f"The model {one['name']} on the model host {error}. Until it answers, the fallback "
+                    "model does. playbooks/verify.yml checks the model host."
+                )
+                wanted.pop(one["name"])
+                continue
             module.fail_json(
                 msg=f"The model {one['name']} at {one['host']} {error}. Nothing is lost; "
                 "docs/operate/remote-models.md says what each answer means."
             )
     keys_before.forget(root)
     write_atomically(record, json.dumps(wanted, indent=2, sort_keys=True) + "\n")
-    module.exit_json(changed=True, asked=asked)
+    module.exit_json(changed=bool(asked) or known != wanted, asked=asked)
 
 
 if __name__ == "__main__":
