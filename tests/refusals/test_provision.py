@@ -67,6 +67,10 @@ def assert_refused(result: Any, *texts: str) -> None:
             ],
         ),
         (
+            {"ragdock_acme_ca_file": "/nowhere/ca.pem"},
+            ["'ragdock_acme_ca_file' is '/nowhere/ca.pem': it cannot be read on this machine (No such file"],
+        ),
+        (
             {"ragdock_region": "us-esat-1"},
             ["ragdock_region is 'us-esat-1', which is no AWS region; near it:", "us-east-1"],
         ),

@@ -208,7 +208,7 @@ SECRETS = ("sk-proj-SECRETSECRET", "ABSK0123456789abcdef==", "0123456789abcdef01
 @pytest.mark.parametrize("wrong", [{}, {"window": 1}, {"source": "none"}, {"source": "library"}])
 def test_a_key_in_a_model_is_never_shown(secret: str, wrong: dict[str, Any]) -> None:
     """Wherever it was pasted, and whatever else is wrong with the entry: a run's output ends up in logs."""
-    pasted = [
+    pasted: list[dict[str, Any]] = [
         {"key": secret},
         {"key": {"parameter": secret}},
         {"key": {"parameter": "remote_openai", "value": secret}},

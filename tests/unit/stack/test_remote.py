@@ -221,7 +221,7 @@ def test_the_services_that_use_models_learn_of_them(with_remote: Rendered) -> No
     assert informed == {"rag-app", "rag-worker"}
     env = dotenv_values(stream=StringIO(with_remote["files"][".env"]))
     assert env["REMOTE_BASE_URL"] == "http://remote:11435"
-    models = [OPENAI, BEDROCK, VECTORS, KEPT]
+    models: list[dict[str, Any]] = [OPENAI, BEDROCK, VECTORS, KEPT]
     assert json.loads(env["REMOTE_MODELS"] or "") == json.loads(remote_variable(models))
     # Parsed as `verify` does on the host.
     assert (
