@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -125,6 +126,20 @@ def test_bad_setting(aws: Deployments, playbook: Run, settings: dict[str, Any], 
     """Each message names the value found and what to do."""
     assert_refused(playbook(PROVISION, **settings), *texts, "Nothing was changed")
     assert aws.made() == []
+
+
+def test_a_key_that_was_pasted_into_the_settings_is_nowhere_in_the_output(playbook: Run) -> None:
+    """Ansible itself could print it too, for example with the failed task."""
+    model = {
+        "name": "gpt",
+        "use": ["chat"],
+        "source": "openai",
+        "base_url": "https://me:hunter2@api.example.org/v1",
+    }
+    models = [model | {"key": "sk-proj-SECRET"}, {"name": "e", "use": ["embed"], "source": "library"}]
+    done = playbook(PROVISION, ragdock_models=models)
+    assert_refused(done, "'ragdock_models' entry 1 ('gpt'), field '", "Nothing was changed")
+    assert not re.search("SECRET|hunter2", done.stdout + done.stderr)
 
 
 @pytest.mark.parametrize(
