@@ -125,9 +125,7 @@ def test_a_model_without_a_use_may_still_embed(with_remote: Rendered) -> None:
     old = OPENAI | {"name": "old", "use": []}
     (kept,) = remote_models([HERE, old])
     assert (kept["embed"], kept["chat"], kept["kept"]) == (True, False, True)
-    assert "questions and new documents, while its index serves, to api.openai.com (old)" in remote_notice(
-        [old]
-    )
+    assert "new documents, while its index serves, to api.openai.com (old)" in remote_notice([old])
     caddyfile = with_remote["files"]["config/remote/Caddyfile"]
     assert "orig_uri} /kept/embeddings" in caddyfile
     assert "orig_uri} /kept/chat" not in caddyfile

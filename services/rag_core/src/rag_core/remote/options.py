@@ -12,6 +12,7 @@ from rag_core.remote import client as remote_client
 
 _CODES = ("unsupported_parameter", "unsupported_value")
 _NEWER = {"max_tokens": "max_completion_tokens"}
+_WORD = re.compile(r"\w+")
 # Something in the request is unknown to the server, which does not name it.
 _UNNAMED = re.compile(
     r"extra (inputs|fields)|additional properties"
@@ -57,10 +58,11 @@ def _unwanted(error: openai.APIStatusError, options: Mapping[str, Any]) -> str |
     if error.status_code not in (400, 422) or remote_client.over_window(error):
         return None
     said = remote_client.said(error)
-    for name in options:
-        if name == param or re.search(rf"(?<!\w){name}(?!\w)", said):
-            return name
-    return next(iter(options), None) if not error.param and _UNNAMED.search(said) else None
+    words = {param, *_WORD.findall(said)}
+    named = [name for name in options if name in words]
+    if not named and not error.param and _UNNAMED.search(said):
+        named = list(options)
+    return next(iter(named), None)
 
 
 def _without(options: Mapping[str, Any], unwanted: str) -> Mapping[str, Any]:
