@@ -14,8 +14,9 @@ from botocore.exceptions import ClientError
 from sandbox.cloud import AwsApi, Instance
 from sandbox.settings import ACCOUNT
 
-# Credentials are renewed well before they end, as EC2 does.
-RENEW = dt.timedelta(minutes=20)
+# Credentials last six hours and are renewed long before they end, as EC2 does.
+LASTS = dt.timedelta(hours=6)
+RENEW = dt.timedelta(hours=2)
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -84,7 +85,9 @@ def assume(api: AwsApi, instance: Instance) -> dict[str, Any] | None:
     if not arn:
         return None
     try:
-        given = api.sts.assume_role(RoleArn=arn, RoleSessionName=instance.id)["Credentials"]
+        given = api.sts.assume_role(
+            RoleArn=arn, RoleSessionName=instance.id, DurationSeconds=int(LASTS.total_seconds())
+        )["Credentials"]
     except ClientError as error:
         if error.response["Error"]["Code"] == "AccessDenied":
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 import secrets
 import socket
@@ -11,6 +12,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
+import requests
 import yaml
 
 from sandbox import docker_api, networks, parts, pki
@@ -31,16 +33,12 @@ KNOWN = {
     "all-minilm-elsewhere": "all-minilm",
 }
 SECONDS = 120
-# Starts Ollama and creates the models from the sandbox's files.
-MAKE = """
-ollama serve & pid=$!
-until ollama list >/dev/null 2>&1; do sleep 0.2; done
-for one in smollm2:/models/smollm2-135m-instruct.gguf all-minilm:/models/all-minilm; do
-  echo "FROM ${one#*:}" >/tmp/Modelfile
-  ollama create "${one%%:*}" -f /tmp/Modelfile
-done
-wait $pid
-"""
+# The names of the models in Ollama -> their files.
+FILES = {"smollm2": MODELS / "smollm2-135m-instruct.gguf", "all-minilm": MODELS / "all-minilm"}
+UPLOAD_SECONDS = 300
+# Our own containers are not behind this machine's proxy.
+HTTP = requests.Session()
+HTTP.trust_env = False
 
 
 def bedrock_name(sandbox: Sandbox) -> str:
@@ -61,8 +59,8 @@ def models(sandbox: Sandbox) -> Container:
         network=networks.aws_network(sandbox),
         address=str(sandbox.elsewhere_models_address),
         part="elsewhere",
-        command=("-c", MAKE),
-        options={"entrypoint": ["/bin/sh"], "host": {"binds": [f"{MODELS}:/models:ro"], "init": True}},
+        command=("serve",),
+        options={"host": {"init": True}},
     )
 
 
@@ -97,7 +95,7 @@ def endpoint(sandbox: Sandbox) -> Container:
 
 
 def up(client: Any, sandbox: Sandbox) -> None:
-    """Start both containers, create the key, and give the server Bedrock's host name in each subnet."""
+    """Start both containers, create key and models, and give the server Bedrock's name in each subnet."""
     place, now = folder(sandbox), dt.datetime.now(dt.UTC)
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
     pki.ensure(place / "own", "elsewhere", sandbox.elsewhere_address, now)
@@ -109,6 +107,12 @@ def up(client: Any, sandbox: Sandbox) -> None:
     docker_api.ensure_container(client, sandbox, models(sandbox))
     docker_api.ensure_container(client, sandbox, endpoint(sandbox))
     _name(client, sandbox)
+    serves = docker_api.find(client, MODELS_NAME)
+    docker_api.wait_for(
+        "The Ollama of models elsewhere", lambda: _lists(sandbox) is not None, serves, SECONDS
+    )
+    for name in FILES.keys() - (_lists(sandbox) or set()):
+        _create(sandbox, name)
     running = docker_api.find(client, NAME)
     docker_api.wait_for("The models elsewhere", lambda: _answers(sandbox), running, SECONDS)
 
@@ -126,6 +130,34 @@ def _name(client: Any, sandbox: Sandbox) -> None:
                 # An address near the end of the range: the first ones are for AWS and instances, the last is
                 # for a model host.
                 network.connect(container, ipv4_address=str(cidr[-3]), aliases=[bedrock_name(sandbox)])
+
+
+def _ollama(sandbox: Sandbox) -> str:
+    return f"http://{sandbox.elsewhere_models_address}:11434/api"
+
+
+def _lists(sandbox: Sandbox) -> set[str] | None:
+    """Return the names of the models that Ollama has; None if it does not answer."""
+    try:
+        found = HTTP.get(f"{_ollama(sandbox)}/tags", timeout=5).json()
+    except requests.RequestException:
+        return None
+    return {one["name"].removesuffix(":latest") for one in found["models"]}
+
+
+def _create(sandbox: Sandbox, name: str) -> None:
+    """Create a model as a deployment does, with the path of each file: two of one name may be in it."""
+    source, digests = FILES[name], {}
+    for path in [source] if source.is_file() else sorted(one for one in source.rglob("*") if one.is_file()):
+        data = path.read_bytes()
+        digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        at = f"{_ollama(sandbox)}/blobs/{digest}"
+        # Ollama resets the connection of a second upload of what it has.
+        if not HTTP.head(at, timeout=UPLOAD_SECONDS).ok:
+            HTTP.post(at, data=data, timeout=UPLOAD_SECONDS).raise_for_status()
+        digests[path.name if path == source else str(path.relative_to(source))] = digest
+    body = {"model": name, "files": digests, "stream": False}
+    HTTP.post(f"{_ollama(sandbox)}/create", json=body, timeout=UPLOAD_SECONDS).raise_for_status()
 
 
 def _answers(sandbox: Sandbox) -> bool:

@@ -147,9 +147,9 @@ def test_token_lifetime_has_limits(header: str | None, wanted: int | None) -> No
 def test_credentials_are_renewed_in_time_and_with_the_profile() -> None:
     """A host must never get expired credentials, nor those of a role that it no longer has."""
     with_role = HOST.model_copy(update={"profile_arn": "arn:p"})
-    held = {"arn": "arn:p", "until": (NOW + dt.timedelta(minutes=30)).timestamp()}
+    held = {"arn": "arn:p", "until": (NOW + dt.timedelta(hours=3)).timestamp()}
     assert metadata.fresh(held, with_role, NOW)
-    assert not metadata.fresh(held, with_role, NOW + dt.timedelta(minutes=15))
+    assert not metadata.fresh(held, with_role, NOW + dt.timedelta(hours=2))
     assert not metadata.fresh(held, HOST.model_copy(update={"profile_arn": "arn:q"}), NOW)
     assert not metadata.fresh(None, with_role, NOW)
     assert metadata.fresh(None, HOST, NOW)
