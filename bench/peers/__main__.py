@@ -66,7 +66,7 @@ def figures(ours: Measured, theirs: Measured, as_installed: Felt, questions: int
         )
         for most in ours.within
     ]
-    accelerators = f"{open_webui.accelerators():,.0f} of theirs for graphics cards"
+    accelerators = f"{open_webui.accelerators():,.0f} of theirs for GPUs"
     silent = f"{ours.felt.without} and {theirs.felt.without} answers without a model"
     return [
         compared("PDF pages ingested a minute", ours.pages, theirs.pages),

@@ -569,7 +569,7 @@ def test_an_option_that_is_refused_in_other_words_is_left_out_too(
         (400, {"error": {"message": "no", "param": "messages", "code": "unknown_parameter"}}),
         (400, {"error": {"message": "This model's maximum context length is 9; reduce max_tokens"}}),
         (400, {"detail": [{"msg": "Field required", "input": {"temperature": 0.1}}]}),
-        (500, {"error": {"message": "temperature of the graphics card is too high"}}),
+        (500, {"error": {"message": "temperature of the GPU is too high"}}),
     ],
 )
 def test_a_refusal_for_another_reason_is_not_tried_again(

@@ -58,11 +58,11 @@ def test_models_of_the_model_host_are_remote_to_the_main_host() -> None:
 
 
 def test_only_cards_with_a_driver_are_accepted() -> None:
-    """A host that cannot use its graphics cards is refused before it costs anything."""
+    """A host that cannot use its GPUs is refused before it costs anything."""
     card = {"Name": "L4", "Manufacturer": "NVIDIA", "Count": 1, "MemoryInfo": {"SizeInMiB": 22888}}
     kind = {"InstanceType": "g6.xlarge", "GpuInfo": {"Gpus": [card]}}
     assert machine.graphics_of(kind, "x") == "1 x L4, 22888 MiB each"
     assert machine.graphics_of({"InstanceType": "m6i.large"}, "x") == ""
     kind["GpuInfo"] = {"Gpus": [card | {"Manufacturer": "AMD"}]}
-    with pytest.raises(RefusalError, match=r"x is 'g6.xlarge', whose graphics cards are made by AMD"):
+    with pytest.raises(RefusalError, match=r"x is 'g6.xlarge', whose GPUs are made by AMD"):
         machine.graphics_of(kind, "x")

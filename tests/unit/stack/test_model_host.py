@@ -69,7 +69,7 @@ def render(tmp_path_factory: pytest.TempPathFactory) -> Render:
 
 @pytest.fixture(scope="module")
 def plain(render: Render) -> dict[str, Any]:
-    """The files for an instance type without graphics cards."""
+    """The files for an instance type without GPUs."""
     return render()
 
 
@@ -107,7 +107,7 @@ def test_only_the_proxy_is_reached_and_ollama_reaches_nothing(plain: dict[str, A
 def test_graphics_cards_are_given_to_ollama_alone_and_only_where_there_are_some(
     plain: dict[str, Any], render: Render
 ) -> None:
-    """Without graphics cards, the engine would refuse to start the container."""
+    """Without GPUs, the engine would refuse to start the container."""
     assert not any("deploy" in one for one in compose(plain)["services"].values())
     found = compose(render(model_host_graphics="1 x L4, 22888 MiB each"))["services"]
     (device,) = found["ollama"]["deploy"]["resources"]["reservations"]["devices"]
@@ -195,7 +195,7 @@ def test_the_main_host_asks_it_as_a_remote_model(main_host: dict[str, Any]) -> N
     """At its fixed address, with trust in its own authority only, and a key that only the proxy has."""
     (model,) = json.loads(dotenv_values(stream=StringIO(main_host["files"][".env"]))["REMOTE_MODELS"] or "")
     assert (model["name"], model["host"]) == ("llama3.1:8b", f"{ADDRESS}:11443")
-    assert model["parallel"] == 4, "as many answers at a time as its Ollama writes with a graphics card"
+    assert model["parallel"] == 4, "as many answers at a time as its Ollama writes with a GPU"
     files = main_host["files"]
     assert files[f"config/remote/{model['slug']}.pem"] == AUTHORITY
     assert f"reverse_proxy https://{ADDRESS}:11443" in files["config/remote/Caddyfile"]

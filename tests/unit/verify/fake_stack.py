@@ -71,6 +71,7 @@ class FakeStack:
                 "release": "r1",
                 "documents": {"ready": 0},
                 "index_contract": CONTRACT,
+                "remote_models": [{"name": "big", "host": "models.example.org"}],
                 "ingestion": {
                     "rebuilding": 7 if self.fault.startswith("rebuild") else None,
                     "paused": "models.example.org has used up its tokens"
@@ -100,7 +101,9 @@ class FakeStack:
                 "degraded": degraded,
                 "reason": "fallback_model" if fallback else "no_model",
                 "model": "small",
-                "remarks": ["models.example.org takes no more requests (HTTP 429)."] if fallback else [],
+                "remarks": []
+                if not fallback or self.fault == "fallback for a local model"
+                else ["models.example.org takes no more requests (HTTP 429)."],
                 "passages": self._named(body) if self.fault == "fallback with passage" else [],
             }
         identity = path.rsplit("/", 1)[-1]

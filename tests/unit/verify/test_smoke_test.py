@@ -26,6 +26,7 @@ FAULTS = {
     "no citation": ("answer", "does not cite"),
     "degraded": ("answer", "no_model"),
     "fallback without citation": ("answer", "does not cite"),
+    "fallback for a local model": ("answer", "fallback_model"),
     "rebuild without search": ("search", "503"),
     "cannot delete": ("deletion", "500"),
     "finds the deleted": ("deletion", "still finds"),

@@ -78,7 +78,7 @@ class Ollama:
         return json.loads(found)
 
     def loaded(self) -> dict[str, tuple[int, int]]:
-        """Name -> size of every loaded model, and how much of it is on graphics cards."""
+        """Name -> size of every loaded model, and how much of it is on GPUs."""
         listed = self.ask("GET", "/api/ps", None, QUICK_SECONDS).get("models") or []
         return _Names({one["name"]: (one["size"], one.get("size_vram", 0)) for one in listed})
 

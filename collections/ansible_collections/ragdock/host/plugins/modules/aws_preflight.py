@@ -52,7 +52,7 @@ caller: {description: ARN of who has the credentials., type: str, returned: alwa
 ami_id: {description: The image a new host would get., type: str, returned: always}
 root_device: {description: Name of the image's root device., type: str, returned: always}
 zones: {description: Zones that offer the type of each host., type: list, elements: str, returned: always}
-model_host_graphics: {description: "The model host's graphics cards, in words.", type: str, returned: always}
+model_host_graphics: {description: "The model host's GPUs, in words.", type: str, returned: always}
 quotas: {description: "What a new host takes of the account's limits.", type: list, returned: always}
 plan: {description: "The account's plan; empty when AWS does not say.", type: str, returned: always}
 memory_mib: {description: Memory of the instance type., type: int, returned: always}

@@ -15,7 +15,7 @@ options:
   address: {description: Address at which it serves., type: str, required: true}
   port: {description: Port on which it serves., type: int, required: true}
   models: {description: Models that it must have., type: list, elements: dict, required: true}
-  graphics: {description: Its graphics cards in words; empty for none., type: str, default: ""}
+  graphics: {description: Its GPUs in words; empty for none., type: str, default: ""}
   load_timeout: {description: Seconds that a model may take to be loaded., type: int, default: 300}
 extends_documentation_fragment:
   - ragdock.host.arguments.project
@@ -61,7 +61,7 @@ GIB = 1 << 30
 SECONDS = 20.0
 LOGS = "`docker logs` on the model host shows why; playbooks/deploy.yml starts it again."
 DRIVER = (
-    "The driver or the toolkit does not work, or the model is larger than the cards' memory: `nvidia-smi` "
+    "The driver or the toolkit does not work, or the model is larger than the GPUs' memory: `nvidia-smi` "
     "and `docker logs` of Ollama on the model host show which. docs/operate/model-host.md"
 )
 
@@ -125,7 +125,7 @@ def layers(ollama: Ollama, params: dict[str, Any]) -> Iterator[Row]:
 
 
 def placed(name: str, loaded: dict[str, tuple[int, int]], graphics: str) -> Row:
-    """Where the layers of a model are: all on the graphics cards, if there are any."""
+    """Where the layers of a model are: all on the GPUs, if there are any."""
     size, on_cards = loaded.get(name, (0, 0))
     share = on_cards / size if size else 0.0
     if not graphics:

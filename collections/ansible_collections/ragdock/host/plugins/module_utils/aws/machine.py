@@ -13,7 +13,7 @@ with suppress(ImportError):
 
 ARCHITECTURE = "x86_64"
 SETTING = "ragdock_instance_type"
-# The maker of the graphics cards for which the model host has a driver.
+# The maker of the GPUs for which the model host has a driver.
 CARDS = "NVIDIA"
 
 
@@ -80,12 +80,12 @@ def zones_of(ec2: Any, kind: str, region: str, setting: str = SETTING) -> list[s
 
 
 def graphics_of(found: dict[str, Any], setting: str) -> str:
-    """The graphics cards of an instance type in words, such as "1 x L4, 22888 MiB"; empty without one."""
+    """The GPUs of an instance type in words, such as "1 x L4, 22888 MiB"; empty without one."""
     cards = found.get("GpuInfo", {}).get("Gpus", [])
     makers = sorted({one["Manufacturer"] for one in cards} - {CARDS})
     if makers:
         raise RefusalError(
-            f"{setting} is '{found['InstanceType']}', whose graphics cards are made by {', '.join(makers)}. "
+            f"{setting} is '{found['InstanceType']}', whose GPUs are made by {', '.join(makers)}. "
             f"The host has a driver for {CARDS}'s only. Choose a type such as g6.xlarge, or one without."
         )
     return ", ".join(
