@@ -11,9 +11,8 @@ SANDBOX := $(PYTHON) -m sandbox
 PLAYBOOK := .venv/bin/ansible-playbook -i inventory/sandbox
 COMPILE := .venv/bin/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --quiet
 GROUPS := --group sandbox --group test --group services
-LINTERS := lint-playbooks lint-programs lint-collection
 SERVICES := rag-app rag-worker landing
-STAGES := check molecule stack browser
+STAGES := lint unit refusals molecule stack browser
 # For tests that share nothing. More processes than processors, because many tests wait.
 AT_ONCE := --numprocesses $(shell expr $$(nproc) \* 3 / 2)
 SOAK ?= 5
@@ -66,13 +65,9 @@ test: deps-tests ## Run lint, unit, refusals, molecule, stack and browser tests
 	  SECONDS=0; $(MAKE) $$stage; times="$${times:-}$$(printf '\n%6d s  make %s' $$SECONDS $$stage)"; \
 	done; printf 'Everything passed:%s\n' "$$times"
 
-.PHONY: check
-check: ## Run lint, unit and refusals side by side: all that needs no sandbox
-	@$(MAKE) --jobs=3 --output-sync=target unit refusals $(LINTERS)
-
 .PHONY: lint
 lint: ## Run every linter at its strictest profile
-	@$(MAKE) --jobs=2 --output-sync=target $(LINTERS)
+	@$(MAKE) --jobs=2 --output-sync=target lint-playbooks lint-programs lint-collection
 
 .PHONY: lint-playbooks
 lint-playbooks:

@@ -284,9 +284,10 @@ def test_the_run_that_makes_up_for_one_says_so(bench: Bench) -> None:
     marker = bench.root / "state/running/backup.json"
     marker.parent.mkdir(parents=True)
     marker.write_text(json.dumps(bench.mark()))
+    # The mark names the playbook's process, so it is written after its start.
     bench.playbook(
-        f"import json, pathlib, time\nfor _ in range(300):\n"
-        f"    if json.loads(pathlib.Path({str(marker)!r}).read_text())['again']:\n"
+        f"import json, pathlib, time\nmark = pathlib.Path({str(marker)!r})\nfor _ in range(300):\n"
+        f"    if mark.exists() and json.loads(mark.read_text())['again']:\n"
         f"        break\n    time.sleep(0.1)\nelse:\n    raise SystemExit(3)\n" + bench.good("backup")
     )
     assert bench.run("after-boot") == 0

@@ -32,8 +32,12 @@ options:
   admin_cert: {description: PEM of OpenSearch's admin client certificate., type: str, required: true}
   admin_key: {description: "PEM of its key, in PKCS#8.", type: str, required: true}
 """
-    OPENSEARCH = rf"""{OPENSEARCH_ADMIN}
-  ca: {{description: PEM of the authority that signed the node's certificate., type: str, required: true}}
+    # Not made from the one above: ansible-test reads plain strings only.
+    OPENSEARCH = r"""
+options:
+  admin_cert: {description: PEM of OpenSearch's admin client certificate., type: str, required: true}
+  admin_key: {description: "PEM of its key, in PKCS#8.", type: str, required: true}
+  ca: {description: PEM of the authority that signed the node's certificate., type: str, required: true}
 """
     REPOSITORY = r"""
 options:
