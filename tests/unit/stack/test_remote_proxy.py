@@ -112,7 +112,7 @@ def proxy(
     secret_values: dict[str, str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Proxy]:
-    """Run Caddy with the configuration of a release that has two remote models."""
+    """Run Caddy with the configuration of a release that has remote models, one of them on no server."""
     elsewhere, certificate = server
     here = tmp_path_factory.mktemp("proxy")
     keys, port, health = here / "keys", free_port(), free_port()
@@ -128,6 +128,13 @@ def proxy(
         ragdock_models=[
             {"name": "talker", "use": ["chat"], "key": {"parameter": "remote_talker"}, **of_both},
             {"name": "vectors", "use": ["embed"], "key": "none", **of_both},
+            {
+                "name": "gone",
+                "use": ["chat"],
+                "key": "none",
+                "source": "openai",
+                "base_url": f"https://127.0.0.1:{free_port()}/v1",
+            },
         ],
     )
     for name, text in rendered["files"].items():
@@ -302,6 +309,12 @@ def test_who_looks_whether_the_proxy_runs_asks_no_server_and_fills_no_log(
     assert asked.status("GET", "/", f"remote:{proxy.port}") == 204
     assert elsewhere.seen == []
     assert proxy.log.read_text() == before
+
+
+def test_the_log_says_why_a_server_does_not_answer(asked: Remote, proxy: Proxy) -> None:
+    with pytest.raises(RemoteError, match="answered 502"):
+        asked.ask("gone", "gone", embed=False)
+    assert "connection refused" in proxy.log.read_text()
 
 
 def test_no_key_is_in_the_log(asked: Remote, proxy: Proxy, elsewhere: Elsewhere) -> None:
