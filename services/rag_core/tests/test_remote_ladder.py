@@ -23,25 +23,11 @@ from rag_core.remote.model import RemoteModel
 from rag_core.retrieval.retriever import Retriever
 from rag_core.settings import RagSettings
 from services.rag_core.tests import ladder
+from services.rag_core.tests.conftest import Clock
 from services.rag_core.tests.ladder import BIG, HOST, LARGE, QUESTION, Finding, Server
 from services.rag_core.tests.openai_server import Handler, serving
 
 MakeAnswerer = Callable[..., Answerer]
-
-
-class Clock:
-    """The time, as a test sets it."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
@@ -303,7 +289,7 @@ def test_a_question_in_a_hurry_says_nothing_about_the_server(
     make_answerer: MakeAnswerer, server: Server, clock: Clock
 ) -> None:
     def silent(handler: Handler, slug: str) -> None:
-        clock.now += 0.1
+        clock.now += 0.2
         handler.silence()
 
     server.remote = silent

@@ -52,7 +52,7 @@ _TOO_LONG = re.compile(
     re.I,
 )
 _ACCOUNT = re.compile(r"billing|quota|credit|balance", re.I)
-_DEEPEST = 8  # levels of an error's body that are looked at
+_DEEPEST = 8  # levels of an error's body that are read
 _MOST_TOKENS = 2**53
 _LONGEST_ASKED = 86_400.0  # seconds; a server that asks for more has miscalculated
 
