@@ -34,7 +34,7 @@ from services.rag_core.tests.corpora import ingested
 from tests.eval import manuals
 
 SETS = ("questions", "debian", "kinds")
-BUDGETS = (200, 300, 450, 600, 750, 850, 950, 1000)
+BUDGETS = (300, 450, 600, 750, 850, 950, 1000, 1050)
 BEFORE = 1000  # tokens of the texts alone, without titles and fences: the budget where there is time
 TOP_K = 5
 CANDIDATES = 30

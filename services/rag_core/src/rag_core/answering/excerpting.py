@@ -25,7 +25,7 @@ class _Reading:
     """A passage and the sentences chosen from it."""
 
     passage: Passage
-    around: int  # tokens of title and fences
+    around: int  # tokens of the title and the mark above it
     starts: list[int] = field(default_factory=list)  # where each sentence begins; last, the end of the text
     sizes: list[int] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
@@ -84,7 +84,7 @@ def excerpts(
 ) -> tuple[list[Passage], list[Passage]]:
     """Return the passages as the model reads them, best first, and the same passages in full.
 
-    `ranks` belong to these passages. Their texts have at most `most` tokens in total; with titles and fences
+    `ranks` belong to these passages. Their texts have at most `most` tokens in total; with titles and marks
     they fit into `room`.
     """
     whole = prompt.fitting(passages, most, room)
@@ -107,13 +107,13 @@ def excerpts(
                 continue
             size = sum(reading.sizes[number] for number in new)
             size += 0 if reading.touches(new) else mark
-            with_fences = size + (0 if reading.chosen else reading.around)
-            if size > most or with_fences > room:
+            with_title = size + (0 if reading.chosen else reading.around)
+            if size > most or with_title > room:
                 continue
             reading.chosen.update(new)
             said.update(reading.keys[number] for number in new)
             most -= size
-            room -= with_fences
+            room -= with_title
             break
     given = [reading for reading in readings if reading.chosen]
     if not given:
