@@ -57,7 +57,8 @@ CONVERSATION = (
     "And how do I skip lines of the file with read.table?",
     "And how are missing values written in such a file?",
 )
-CONVERSATIONS = 3
+# Of an answer that is cut because the model repeats itself, nothing is known.
+CONVERSATIONS = 5
 
 
 @dataclass
@@ -218,7 +219,9 @@ def follow_ups(endpoint: Endpoint, host: Host) -> list[Figure]:
                 if found := prompt_read(host, since):
                     turn.append(found)
     if not all(turns):
-        raise SystemExit("a turn of the conversation was answered without a model; rag-app's log says why")
+        raise SystemExit(
+            "a turn of every conversation was answered without a model or cut; rag-app's log says why"
+        )
     names = ("first question", "follow-up", "second follow-up")
     figures: list[Figure] = []
     for name, turn in zip(names, turns, strict=True):
@@ -227,7 +230,7 @@ def follow_ups(endpoint: Endpoint, host: Host) -> list[Figure]:
             for key in ("prompt_tokens", "read_tokens", "read_seconds")
         )
         base = figures[0].value if figures else None
-        note = f"{read:.0f} of {whole:.0f} tokens; the others were cached"
+        note = f"{read:.0f} of {whole:.0f} tokens"
         figures.append(Figure(f"{name}: its prompt read, p50", seconds, "s", base, note=note))
     return figures
 

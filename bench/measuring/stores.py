@@ -67,7 +67,10 @@ def limits(service: str) -> list[str]:
         yaml.safe_load((ROOT / file).read_text())
         for file in ("inventory/defaults.yml", "roles/stack/defaults/main.yml")
     )
-    memory, cpus = inventory["ragdock_memory_limits"][service], role["stack_cpu_limits"][service]
+    memory, cpus = inventory["ragdock_memory_limits"][service], str(role["stack_cpu_limits"][service])
+    # The role computes Ollama's from the processors that preflight found.
+    found = {"localhost": {"preflight_aws": {"processors": os.cpu_count()}}}
+    cpus = jinja2.Environment(autoescape=False).from_string(cpus).render(hostvars=found)  # noqa: S701
     heap = f"-Xms{memory // 2}m -Xmx{memory // 2}m"
     asked = ["-e", f"OPENSEARCH_JAVA_OPTS={heap}"] if service == "opensearch" else []
     return [f"--memory={memory}m", f"--memory-swap={memory}m", f"--cpus={cpus}", *asked]
