@@ -153,7 +153,7 @@ lock: ## Resolve pyproject.toml files into requirements.txt with hashes
 	@$(COMPILE) bench/peers/pyproject.toml --output-file bench/peers/requirements.txt
 
 .PHONY: settings
-settings: ## Write what is made of inventory/schema.yml: the defaults file and the table in docs
+settings: ## Write what is made of inventory/schema.yml: the defaults, the example and the table in docs
 	@PYTHONPATH=.:collections $(PYTHON) -m inventory.generate
 
 .PHONY: help

@@ -1,4 +1,4 @@
-"""Generates inventory/defaults.yml and docs/operate/settings.md from the schema of the settings."""
+"""Generates the defaults, the example file and the page of the settings from their schema."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ansible_collections.ragdock.host.plugins.filter.preflight import says
 HERE = Path(__file__).parent
 SCHEMA = HERE / "schema.yml"
 DEFAULTS = HERE / "defaults.yml"
+EXAMPLE = HERE / "production" / "group_vars" / "all" / "settings.yml.example"
 PAGE = HERE.parent / "docs" / "operate" / "settings.md"
 # From here on defaults.yml is written by hand.
 DERIVED = "# --- Derived from the above; not settings"
@@ -24,6 +25,11 @@ DEFAULTS_HEAD = """---
 # group_vars/all/00-defaults.yml); a settings.yml beside it overrides what differs.
 # Preflight refuses a wrong value, and a name it does not know.
 """
+EXAMPLE_HEAD = """---
+# Copy this file to settings.yml beside it and fill it in. 00-defaults.yml explains
+# every other setting and has its default: add here the ones that you change.
+"""
+OPTIONAL = "# --- As needed: remove the # in front "
 PAGE_HEAD = """# Settings
 
 <!-- Made from inventory/schema.yml by `make settings`: change it there. -->
@@ -81,6 +87,19 @@ def defaults(settings: dict[str, dict[str, Any]], derived: str) -> str:
     return "\n".join(lines) + f"\n\n{derived}"
 
 
+def example(settings: dict[str, dict[str, Any]]) -> str:
+    """Return the text of settings.yml.example: what to fill in, then what many deployments set."""
+    some = {name: one for name, one in settings.items() if "examples" in one}
+    lines = EXAMPLE_HEAD.splitlines()
+    for mark, heading in (("", []), ("# ", ["", OPTIONAL.ljust(WIDTH, "-")])):
+        lines += heading
+        for name, one in some.items():
+            if ("x-fill-in" in one) == (mark == ""):
+                lines += ["", *(f"# {line}" for line in _wrapped(one["description"]))]
+                lines += [f"{mark}{line}" for line in _assigned(name, one["examples"][0])]
+    return "\n".join(lines) + "\n"
+
+
 def page(settings: dict[str, dict[str, Any]]) -> str:
     """Return the text of docs/operate/settings.md."""
     lines = [PAGE_HEAD.rstrip()]
@@ -113,7 +132,11 @@ def texts() -> dict[Path, str]:
     """Return the text of each generated file for the current schema."""
     settings = schema()["properties"]
     _, mark, derived = DEFAULTS.read_text().partition(DERIVED)
-    return {DEFAULTS: defaults(settings, mark + derived), PAGE: page(settings)}
+    return {
+        DEFAULTS: defaults(settings, mark + derived),
+        EXAMPLE: example(settings),
+        PAGE: page(settings),
+    }
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from inventory.generate import schema, texts
+from ansible_collections.ragdock.host.plugins.filter.preflight import preflight_problems
+from inventory.generate import EXAMPLE, schema, texts
 
 ROOT = Path(__file__).parents[3]
 SETTINGS = schema()["properties"]
@@ -45,6 +46,18 @@ def test_what_is_made_of_the_schema_is_current(path: Path) -> None:
 def test_every_setting_is_used(name: str) -> None:
     """A service, role, playbook or template must read it: otherwise it would have no effect, unnoticed."""
     assert "x-services" in SETTINGS[name] or re.search(rf"\b{name}\b", USERS)
+
+
+def test_the_example_file_is_accepted_with_and_without_what_is_optional() -> None:
+    """Also when every # is removed; the defaults alone are refused."""
+    text = EXAMPLE.read_text()
+    filled_in = yaml.safe_load(text)
+    whole = yaml.safe_load(re.sub(r"(?m)^# (?=ragdock_|  - )", "", text))
+    defaults = {name: one["default"] for name, one in SETTINGS.items()}
+    assert {"ragdock_name", "ragdock_region"} <= set(filled_in) < set(whole)
+    assert preflight_problems(defaults, schema()) != []
+    assert preflight_problems(defaults | filled_in, schema()) == []
+    assert preflight_problems(defaults | whole, schema()) == []
 
 
 def test_the_example_for_contributors_is_an_entry_of_the_schema() -> None:
