@@ -20,8 +20,8 @@ from bench.measuring.stores import stores
 from rag_core import factory
 from rag_core.answering import excerpting, prompt
 from rag_core.answering.quoting import Ranked
-from rag_core.evaluation import Case, load, measures
-from rag_core.models import Answer, Passage, Question
+from rag_core.evaluation import Case, load, run
+from rag_core.models import Passage, Question
 from rag_core.settings import RagSettings
 from services.conftest import CHAT_MODEL, MODELS, create_model
 from services.rag_core.tests.corpora import ingested
@@ -29,6 +29,13 @@ from tests.eval import manuals
 
 QUESTIONS = ROOT / "tests" / "eval" / "questions.jsonl"
 NO_LIMIT = 3600.0  # seconds
+COMPARED = (
+    "citation precision",
+    "sentences supported",
+    "answers with a citation",
+    "first token p50",
+    "first token p95",
+)
 
 
 @contextlib.contextmanager
@@ -45,39 +52,22 @@ def whole_passages() -> Iterator[None]:
         yield
 
 
-def answered(settings: RagSettings, cases: Sequence[Case]) -> list[tuple[Case, Answer]]:
-    """Ask every question; the first ones show how fast this host reads."""
+def evaluated(settings: RagSettings, cases: Sequence[Case]) -> dict[str, float]:
+    """Ask every question, after a first one that shows how fast this host reads; return the figures."""
     with (
         contextlib.closing(factory.build_ledger(settings)) as ledger,
+        contextlib.closing(factory.build_retriever(settings, ledger)) as retriever,
         contextlib.closing(factory.build_answerer(settings, ledger)) as answerer,
     ):
         answerer.warm()
-        return [
-            (case, answerer.answer(Question(text=case.question, history=case.history, fresh=True)))
-            for case in cases
-        ]
-
-
-def values(found: Sequence[tuple[Case, Answer]]) -> dict[str, tuple[float, str]]:
-    """Return name -> value and unit; only answers of a model count."""
-    written = [(case, answer) for case, answer in found if answer.model]
-    cited = [
-        float(case.holds(one.document, f"{one.title} {one.passage}"))
-        for case, answer in written
-        for one in answer.citations
-    ]
-    sentences = [float(bool(one.citations)) for _, answer in written for one in answer.sentences]
-    read = [float(answer.tokens.prompt) for _, answer in written if answer.tokens]
-    first = [a.timings.first_token for _, a in written if a.timings.first_token is not None]
-    return {
-        "answers of the model": (float(len(written)), ""),
-        "citation precision": (measures.mean(cited), ""),
-        "answers with a citation": (measures.mean([float(bool(a.citations)) for _, a in written]), ""),
-        "sentences supported": (measures.mean(sentences), ""),
-        "tokens of the prompt, mean": (measures.mean(read), ""),
-        "first word p50": (measures.percentile(first, 0.5), "s"),
-        "first word p95": (measures.percentile(first, 0.95), "s"),
-    }
+        report = run(
+            cases,
+            retriever,
+            judge=answerer.judge,
+            answer=lambda query: answerer.answer(Question(text=query, fresh=True)),
+        )
+    found = report.figures()
+    return {name: found[name] for name in COMPARED if name in found}
 
 
 def main() -> None:
@@ -90,13 +80,14 @@ def main() -> None:
         with ingested(made.opensearch, made.models, Path(home), manuals.evaluated()) as settings:
             unlimited = settings.model_copy(update={"first_word_seconds": NO_LIMIT})
             with whole_passages():
-                before = values(answered(unlimited, cases))
-            after = values(answered(settings, cases))
+                before = evaluated(unlimited, cases)
+            after = evaluated(settings, cases)
     figures = [
-        Figure(name, value, unit, before[name][0], note="compared with whole passages")
-        for name, (value, unit) in after.items()
+        Figure(name, value, "s" if name.startswith("first token") else "", before.get(name))
+        for name, value in after.items()
     ]
-    show("answers", f"Answers of {CHAT_MODEL} to {len(cases)} questions", figures, about)
+    title = f"Answers of {CHAT_MODEL} to {len(cases)} questions (ratio to whole passages)"
+    show("answers", title, figures, about)
 
 
 if __name__ == "__main__":

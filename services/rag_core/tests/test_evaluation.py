@@ -68,7 +68,12 @@ def test_only_what_a_model_wrote_counts_among_answers() -> None:
     figures = Report(
         outcomes=(
             outcome.model_copy(
-                update={"cited": (True, False), "answer_seconds": 8.0, "first_token_seconds": 2.0}
+                update={
+                    "cited": (True, False),
+                    "supported": (True, False, False, False),
+                    "answer_seconds": 8.0,
+                    "first_token_seconds": 2.0,
+                }
             ),
             outcome.model_copy(update={"answer_seconds": 0.2}),
             outcome.model_copy(update={"answer_seconds": 240.0, "without_model": True}),
@@ -76,6 +81,7 @@ def test_only_what_a_model_wrote_counts_among_answers() -> None:
     ).figures()
     assert (figures["answer p50"], figures["answer p95"]) == (8.0, 8.0)
     assert figures["citation precision"] == 0.5
+    assert figures["sentences supported"] == 0.25
     assert figures["answers with a citation"] == pytest.approx(1 / 3)
     assert figures["answered without a model"] == pytest.approx(1 / 3)
     assert "refused, unanswerable" not in figures

@@ -108,7 +108,7 @@ class RagSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _fits_the_context(self) -> RagSettings:
-        # 512 leaves room for instructions, the question and the fences around passages.
+        # 512 leaves room for instructions, the question and the marks of passages.
         need = self.answer_context_tokens + self.answer_max_tokens + 512
         if need > self.ollama_num_ctx:
             raise ValueError(

@@ -28,6 +28,7 @@ class Outcome(Frozen):
     within: tuple[bool, bool] = (False, False)  # the first 600 and 2,000 words hold the answer
     seconds: float
     cited: tuple[bool, ...] = ()
+    supported: tuple[bool, ...] = ()  # each sentence that a model wrote
     answer_seconds: float | None = None
     first_token_seconds: float | None = None
     without_model: bool = False
@@ -69,6 +70,9 @@ class Report(Frozen):
             cited = [float(right) for one in asked for right in one.cited]
             if cited:
                 found["citation precision"] = measures.mean(cited)
+            sentences = [float(one) for outcome in asked for one in outcome.supported]
+            if sentences:
+                found["sentences supported"] = measures.mean(sentences)
             found["answers with a citation"] = _mean(asked, lambda one: float(bool(one.cited)))
             found["answered without a model"] = _mean(written, lambda one: float(one.without_model))
             # A refusal asks no model and takes hardly any time.

@@ -43,7 +43,8 @@ def run(
         verdict = judge(case.question, case.history)
         written = answer(query) if answer is not None else None
         # An extractive answer, given when no model answered, has no model's citations.
-        citations = written.citations if written and written.model else ()
+        by_model = written if written and written.model else None
+        citations = by_model.citations if by_model else ()
         outcomes.append(
             Outcome(
                 case=case,
@@ -52,6 +53,7 @@ def run(
                 within=(case.within(given, WITHIN[0]), case.within(given, WITHIN[1])),
                 seconds=seconds,
                 cited=tuple(case.holds(c.document, f"{c.title} {c.passage}") for c in citations),
+                supported=tuple(bool(one.citations) for one in by_model.sentences) if by_model else (),
                 without_model=written is not None and written.reason == "no_model",
                 answer_seconds=written.timings.total if written else None,
                 first_token_seconds=written.timings.first_token if written else None,
