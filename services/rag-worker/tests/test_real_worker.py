@@ -201,11 +201,12 @@ def test_edited_file_is_found_by_its_new_text_only(
     until("ready", lambda: [d.state for d in ledger.list()] == [DocumentState.READY], log)
     first = only(ledger)
     (raw / "note.txt").write_text("The ferry leaves at eleven.")
-    until(
-        "the change",
-        lambda: [d.state for d in ledger.list()] == [DocumentState.READY] and only(ledger).id != first.id,
-        log,
-    )
+
+    def replaced() -> bool:
+        found = ledger.list()  # read once: both versions are listed until the new one is ready
+        return [d.state for d in found] == [DocumentState.READY] and found[0].id != first.id
+
+    until("the change", replaced, log)
     with closing(factory.build_retriever(settings, ledger)) as retriever:
         found = retriever.search("When does the ferry leave?")
     assert [p.text for p in found] == ["The ferry leaves at eleven."]
