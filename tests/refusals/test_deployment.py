@@ -63,7 +63,7 @@ def test_a_deployment_is_made_and_made_again_and_destroyed_under_faults(
             "ragdock_domain": DOMAIN,
             "ragdock_acme_email": "somebody@example.org",
             # Two are enough: each service has a repository, and all repositories need the same rights.
-            "aws_state_services": ["rag-app", "opensearch"],
+            "aws_registry_services": ["rag-app", "opensearch"],
         }
         return playbook(f"playbooks/{name}.yml", timeout=600, **(ours | settings))
 

@@ -216,7 +216,7 @@ def test_the_life_of_a_model_host(playbook: Run) -> None:
                 "ragdock_aws_endpoint_url": aws.url,
                 "ragdock_ami_ssm_parameter": "/aws/service/debian/release/13/latest/amd64",
                 # One is enough: each service has a repository, and other tests cover those.
-                "aws_state_services": ["rag-app"],
+                "aws_registry_services": ["rag-app"],
             }
             return playbook(f"playbooks/{name}.yml", timeout=600, **(ours | settings))
 

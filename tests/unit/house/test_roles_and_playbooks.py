@@ -111,6 +111,17 @@ def table(text: str, heading: str) -> set[str]:
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_a_role_reads_only_the_outputs_of_others(role: Path) -> None:
+    """Inputs are for whoever runs a role; what several roles read is an output, or in the inventory."""
+    inputs = {name for spec in SPECS.values() for one in spec.values() for name in one.get("options") or {}}
+    shared = set(read(ROOT / "inventory" / "defaults.yml"))
+    own = {name for spec in SPECS[role.name].values() for name in spec.get("options") or {}}
+    files = [path for path in files_of(role) if path.suffix not in (".md", "") and "meta" not in path.parts]
+    code = "\n".join(re.sub(r"(?m)(^|\s)#.*|^\s*(- )?\w+:(?=\s)", "", path.read_text()) for path in files)
+    assert set(re.findall(r"(?<![\w.])[a-z_]\w+", code)) & (inputs - own - shared) == set()
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 def test_a_role_documents_what_it_takes_and_gives(role: Path) -> None:
     """On one page: requirements, inputs, outputs and an example."""
     text = (role / "README.md").read_text()
