@@ -57,6 +57,9 @@ def broken(folder: Path) -> list[str]:
 
 
 def _fetch(folder: Path, progress: Say) -> None:
+    # Here, because importing it takes longer than everything else that a run with complete files does.
+    from sandbox.quantized import convert
+
     # On the same file system, so that each file is moved into place atomically.
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="models-") as name:
         unpacked = Path(name)
@@ -77,7 +80,10 @@ def _fetch(folder: Path, progress: Say) -> None:
         for path in required():
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            if (source := unpacked / source_of(path)).exists():
+            source = unpacked / source_of(path)
+            if source.exists() and source.suffix == ".gguf":
+                convert(source, target)
+            elif source.exists():
                 source.replace(target)
     progress("models are there")
 
