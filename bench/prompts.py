@@ -34,7 +34,8 @@ from services.rag_core.tests.corpora import ingested
 from tests.eval import manuals
 
 SETS = ("questions", "debian", "kinds")
-BUDGETS = (300, 450, 600, 750, 850, 950, 1000, 1050)
+# With titles and fences; at most BEFORE of them are text, as in the app.
+BUDGETS = (300, 450, 600, 750, 850, 950, 1050, 1100, 1150, 1200)
 BEFORE = 1000  # tokens of the texts alone, without titles and fences: the budget where there is time
 TOP_K = 5
 CANDIDATES = 30
@@ -125,10 +126,11 @@ def shares(cases: Sequence[Case], find: Find) -> list[Figure]:
     figures.append(Figure(f"{BEFORE} tokens of text, whole passages", measures.mean(before), ""))
     for budget in BUDGETS:
         whole, chosen, tokens = [], [], []
+        most = min(budget, BEFORE)
         for case, query, bearing, found in given:
-            whole.append(float(holds(case, prompt.fitting(bearing, budget, budget))))
+            whole.append(float(holds(case, prompt.fitting(bearing, most, budget))))
             ranks = quoting.ranked(query, bearing, found.words)
-            read, _ = excerpting.excerpts(ranks, bearing, budget, budget)
+            read, _ = excerpting.excerpts(ranks, bearing, most, budget)
             chosen.append(float(holds(case, read)))
             tokens.append(sum(prompt.tokens(one.text) + prompt.around(one) for one in read))
         base = measures.mean(whole)

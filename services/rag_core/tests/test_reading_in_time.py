@@ -22,14 +22,14 @@ from .test_window import ollama_server as ollama_server
 
 SECOND = 1_000_000_000
 ANSWER = "The lamp of the lighthouse stands forty metres above the sea."
-FILLER = " ".join(f"Nothing of note is said in sentence number {n} of the page." for n in range(40))
+FILLER = [f"Nothing of note is said in sentence number {n} of the page." for n in range(80)]
 PASSAGE = Passage(
     document_id="d",
     document="d.pdf",
     title="Lamp",
     page_start=1,
     page_end=1,
-    text=f"{FILLER} {ANSWER} {FILLER}",
+    text=" ".join([*FILLER[:40], ANSWER, *FILLER[40:]]),
     score=0.1,
 )
 QUESTION = "How high does the lamp of the lighthouse stand above the sea?"
@@ -113,7 +113,7 @@ def test_before_anything_is_measured_the_passages_are_read_whole(made: Answerer,
 
 
 def test_on_a_slow_host_the_sentences_that_answer_are_read(made: Answerer, ollama: Ollama) -> None:
-    reading(ollama, 200)
+    reading(ollama, 600)
     made.warm()
     first, answer = asked(made)
     sent = prompted(ollama)
@@ -121,8 +121,8 @@ def test_on_a_slow_host_the_sentences_that_answer_are_read(made: Answerer, ollam
     assert PASSAGE.text not in sent[-1]["content"]
     assert first.reading == 1
     assert first.read_seconds is not None
-    assert first.read_seconds <= 5
-    assert prompt.size(sent).most <= 5 * 200
+    assert first.read_seconds <= 2.5
+    assert prompt.size(sent).most <= 2.5 * 600
     # A sentence's support and page refer to the whole passage.
     assert answer.passages == (PASSAGE,)
     assert answer.explain is not None

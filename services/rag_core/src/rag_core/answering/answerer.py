@@ -46,7 +46,7 @@ _CHARS_OF_TOKEN = 16  # upper limit of characters per token of an answer
 _LEAST_ROOM = 80  # tokens; no useful passage fits into less
 # Tokens of passages that are always read, however long it takes: fewer hold the answer less often. The
 # figures are in docs/decisions/0098-prompt-fits-a-time.md.
-_FLOOR = 850
+_FLOOR = 1150
 # The share of `first_word_seconds` that a prompt is sized for: on a busy host reading takes up to twice as
 # long.
 _PLANNED = 0.5
