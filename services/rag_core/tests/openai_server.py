@@ -63,12 +63,21 @@ class Handler(BaseHTTPRequestHandler):
         """Send one event of a stream."""
         self.raw(f"data: {json.dumps(data)}\n\n")
 
-    def piece(self, text: str, finish: str | None = None) -> None:
-        """Send a piece of an answer."""
-        choice = {"index": 0, "delta": {"role": "assistant", "content": text}, "finish_reason": finish}
+    def delta(self, finish: str | None = None, **delta: object) -> None:
+        """Send a piece of an answer with these fields."""
+        choice = {"index": 0, "delta": delta, "finish_reason": finish}
         self.event(
             {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
         )
+
+    def piece(self, text: str, finish: str | None = None) -> None:
+        """Send a piece of an answer's text."""
+        self.delta(finish, role="assistant", content=text)
+
+    def end(self) -> None:
+        """End a stream."""
+        self.raw("data: [DONE]\n\n")
+        self.wfile.write(b"0\r\n\r\n")
 
     def answer(
         self,
@@ -88,8 +97,7 @@ class Handler(BaseHTTPRequestHandler):
             counts = {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
             usage = counts if usage is None else usage
             self.event({"id": "c", "object": "chat.completion.chunk", "choices": [], "usage": usage})
-        self.raw("data: [DONE]\n\n")
-        self.wfile.write(b"0\r\n\r\n")
+        self.end()
 
     def vectors(
         self,

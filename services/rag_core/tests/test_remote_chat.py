@@ -109,20 +109,17 @@ def test_how_long_the_model_reads_is_measured_until_its_first_word_or_thought(
 
     def slow(handler: Handler, _asked: dict[str, Any]) -> None:
         handler.begin()
-        nothing = {"role": "assistant", "content": "", "reasoning_content": None}
-        handler.event({"id": "c", "choices": [{"index": 0, "delta": nothing, "finish_reason": None}]})
+        handler.delta(role="assistant", content="", reasoning_content=None)
         time.sleep(READ_SECONDS)
         if thinks:
-            delta = {"role": "assistant", "reasoning_content": "Hm."}
-            handler.event({"id": "c", "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+            handler.delta(role="assistant", reasoning_content="Hm.")
             time.sleep(THOUGHT_SECONDS)
         handler.piece("High.")
         handler.piece("", "stop")
         usage = {"prompt_tokens": 200, "completion_tokens": 3, "total_tokens": 203}
         cached = {"prompt_tokens_details": {"cached_tokens": 50}}
         handler.event({"id": "c", "choices": [], "usage": usage | cached})
-        handler.raw("data: [DONE]\n\n")
-        handler.wfile.write(b"0\r\n\r\n")
+        handler.end()
 
     openai.reply = slow
     text, ending = written(chat)
@@ -352,8 +349,7 @@ def test_counts_that_come_with_every_piece_are_those_of_the_whole_answer(
             usage = {"prompt_tokens": 20, "completion_tokens": count, "total_tokens": 20 + count}
             handler.event({"id": "c", "choices": [choice], "usage": usage})
         handler.event({"id": "c", "choices": [], "usage": {}})
-        handler.raw("data: [DONE]\n\n")
-        handler.wfile.write(b"0\r\n\r\n")
+        handler.end()
 
     openai.reply = running
     ending = written(chat)[1]
@@ -366,11 +362,9 @@ def test_thoughts_that_the_server_does_not_count_are_counted(
 ) -> None:
     def thinking(handler: Handler, asked: dict[str, Any]) -> None:
         handler.begin()
-        delta = {"reasoning_content": "well " * 500}
-        handler.event({"id": "c", "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+        handler.delta(reasoning_content="well " * 500)
         handler.piece("High.", "stop")
-        handler.raw("data: [DONE]\n\n")
-        handler.wfile.write(b"0\r\n\r\n")
+        handler.end()
 
     openai.reply = thinking
     assert written(chat)[0] == "High."
@@ -392,11 +386,9 @@ def test_of_a_piece_in_parts_only_the_text_is_the_answer(chat: Chat, openai: Ope
         handler.begin()
         thought = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}
         for part in (thought, {"type": "text", "text": "High."}):
-            delta = {"content": [part]}
-            handler.event({"id": "c", "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+            handler.delta(content=[part])
         handler.piece("", "stop")
-        handler.raw("data: [DONE]\n\n")
-        handler.wfile.write(b"0\r\n\r\n")
+        handler.end()
 
     openai.reply = parted
     assert written(chat)[0] == "High."
