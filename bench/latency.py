@@ -51,14 +51,35 @@ QUESTIONS = (
     "What is a factor?",
 )
 
-# Asked one after the other, each with the turns before it.
-CONVERSATION = (
-    "How do I read a table from a file?",
-    "And how do I skip lines of the file with read.table?",
-    "And how are missing values written in such a file?",
+# Asked one after the other, each with the turns before it. Several, because an answer that is cut because the
+# model repeats itself has no figures.
+CONVERSATIONS = (
+    (
+        "How do I read a table from a file?",
+        "And how do I skip lines of the file with read.table?",
+        "And how are missing values written in such a file?",
+    ),
+    (
+        "What is a factor?",
+        "And how are the levels of a factor found?",
+        "And how do I make a factor from a vector?",
+    ),
+    (
+        "How is a function defined?",
+        "And how do I give its arguments default values?",
+        "And how do I stop a function with an error?",
+    ),
+    (
+        "How do I draw a histogram?",
+        "And how do I add a title to the plot?",
+        "And how is the plot written to a file?",
+    ),
+    (
+        "What does solve(A, b) compute?",
+        "And how is the inverse of a matrix computed?",
+        "And what are the eigenvalues of a matrix?",
+    ),
 )
-# Of an answer that is cut because the model repeats itself, nothing is known.
-CONVERSATIONS = 5
 
 
 @dataclass
@@ -206,12 +227,12 @@ def prompt_read(host: Host, since: str) -> Json | None:
 
 def follow_ups(endpoint: Endpoint, host: Host) -> list[Figure]:
     """Hold a few conversations; for each turn, measure how much of its prompt was read and for how long."""
-    turns: list[list[Json]] = [[] for _ in CONVERSATION]
+    turns: tuple[list[Json], ...] = ([], [], [])
     api = ApiClient(endpoint)
     with api.http:
-        for _ in range(CONVERSATIONS):
+        for conversation in CONVERSATIONS:
             history: list[dict[str, str]] = []
-            for turn, question in zip(turns, CONVERSATION, strict=True):
+            for turn, question in zip(turns, conversation, strict=True):
                 since = host.shell("date +%s.%N").strip()
                 reply = api.http.post("/api/ask", json=asking(question) | {"history": history})
                 reply.raise_for_status()

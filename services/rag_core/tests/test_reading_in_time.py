@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import structlog
 
 from rag_core.answering import answerer as answering
 from rag_core.answering import prompt
@@ -200,3 +201,21 @@ def test_what_the_model_knew_from_the_prompt_before_is_not_counted_as_read(
     first, again = (made._chat.warm(MODEL, messages) for _ in range(2))
     assert (first.prompt_tokens, first.read_tokens, first.read_seconds) == (40, 40, 1.0)
     assert (again.prompt_tokens, again.read_tokens) == (40, 0)
+
+
+def test_an_answer_that_repeats_itself_is_cut_which_the_log_says(made: Answerer, ollama: Ollama) -> None:
+    """The model is stopped before it reports its times, so this line is all that is known of its prompt."""
+    reading(ollama, 10_000)
+    once = ollama.reply
+    text = "The keeper of the lamp climbs the tower each night and writes down how much oil has burnt. " * 4
+
+    def reply(asked: Body) -> tuple[int, Body]:
+        status, body = once(asked)
+        return status, body | {"message": {"role": "assistant", "content": text}}
+
+    ollama.reply = reply
+    with structlog.testing.capture_logs() as logs:
+        answer = asked(made)[1]
+    assert answer.reason == "cut_by_repetition"
+    assert {"event": "answer cut", "model": MODEL, "cut": "cut_by_repetition", "log_level": "info"} in logs
+    assert "keeper" not in str(logs)

@@ -381,11 +381,17 @@ class Answerer:
                 yield Token(text=piece)
                 # One token may hold many blanks or line ends.
                 if (written := written + len(piece)) > self._policy.max_tokens * _CHARS_OF_TOKEN:
-                    return Ending(cut=CUT_BY_LENGTH)
+                    return self._cut(model, CUT_BY_LENGTH)
                 if prompt.going_round("".join(text)):
-                    return Ending(cut=CUT_BY_REPETITION)
+                    return self._cut(model, CUT_BY_REPETITION)
         finally:
             stream.close()
+
+    @staticmethod
+    def _cut(model: str, cut: str) -> Ending:
+        """End an answer before the model does, which then reports no figures."""
+        _log.info("answer cut", model=model, cut=cut)
+        return Ending(cut=cut)
 
     def _note(self, model: str, messages: list[dict[str, str]], ending: Ending) -> None:
         """Record how fast the model read; a model that was stopped has reported nothing."""
