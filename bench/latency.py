@@ -239,13 +239,12 @@ def follow_ups(endpoint: Endpoint, host: Host) -> list[Figure]:
                 history.append({"question": question, "answer": reply.json()["answer"]})
                 if found := prompt_read(host, since):
                     turn.append(found)
-    if not all(turns):
-        raise SystemExit(
-            "a turn of every conversation was answered without a model or cut; rag-app's log says why"
-        )
     names = ("first question", "follow-up", "second follow-up")
     figures: list[Figure] = []
     for name, turn in zip(names, turns, strict=True):
+        if not turn:  # the small model repeats itself most of all in long conversations
+            console.print(f"{name}: cut in each conversation, so without times")
+            continue
         whole, read, seconds = (
             statistics.median(one[key] for one in turn)
             for key in ("prompt_tokens", "read_tokens", "read_seconds")
