@@ -239,11 +239,13 @@ def follow_ups(endpoint: Endpoint, host: Host) -> list[Figure]:
                 history.append({"question": question, "answer": reply.json()["answer"]})
                 if found := prompt_read(host, since):
                     turn.append(found)
+    if not any(turns):
+        raise SystemExit("no answer of any conversation has times; rag-app's log says why ('answer cut')")
     names = ("first question", "follow-up", "second follow-up")
     figures: list[Figure] = []
     for name, turn in zip(names, turns, strict=True):
         if not turn:  # the small model repeats itself most of all in long conversations
-            console.print(f"{name}: cut in each conversation, so without times")
+            console.print(f"{name}: no answer has times; rag-app's log says why ('answer cut')")
             continue
         whole, read, seconds = (
             statistics.median(one[key] for one in turn)
