@@ -116,7 +116,7 @@ def test_a_role_reads_only_the_outputs_of_others(role: Path) -> None:
     inputs = {name for spec in SPECS.values() for one in spec.values() for name in one.get("options") or {}}
     shared = set(read(ROOT / "inventory" / "defaults.yml"))
     own = {name for spec in SPECS[role.name].values() for name in spec.get("options") or {}}
-    files = [path for path in files_of(role) if path.suffix not in (".md", "") and "meta" not in path.parts]
+    files = [path for path in files_of(role) if path.suffix != ".md" and "meta" not in path.parts]
     code = "\n".join(re.sub(r"(?m)(^|\s)#.*|^\s*(- )?\w+:(?=\s)", "", path.read_text()) for path in files)
     assert set(re.findall(r"(?<![\w.])[a-z_]\w+", code)) & (inputs - own - shared) == set()
 
