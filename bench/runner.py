@@ -4,7 +4,7 @@
 
 Starts one Ollama container for each pair of flash attention and cache type, with the limits of the
 deployment's ollama container. In each, the chat model reads and writes with one thread up to as many as the
-machine has. With `busy` another process keeps a processor busy, as ingestion does. Each figure is a median
+machine has. With `busy` another container keeps a processor busy, as ingestion does. Each figure is a median
 of three.
 """
 
@@ -14,6 +14,7 @@ import os
 import statistics
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -32,16 +33,17 @@ WORDS = "The keeper of lamp {n} climbs the tower each night and writes down how 
 
 @contextmanager
 def busy(*, really: bool) -> Iterator[None]:
-    """Keep a processor busy inside the block if `really` is set."""
+    """Keep a processor busy inside the block if `really` is set; in a container, so that weights apply."""
     if not really:
         yield
         return
-    spinning = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    name = f"bench-busy-{uuid.uuid4().hex[:6]}"
+    spin = ["--entrypoint", "sh", OLLAMA_IMAGE, "-c", "while :; do :; done"]
+    subprocess.run(["docker", "run", "--detach", "--rm", "--name", name, "--cpus=1", *spin], check=True)
     try:
         yield
     finally:
-        spinning.kill()
-        spinning.wait()
+        subprocess.run(["docker", "kill", name], check=True)
 
 
 def asked(client: ollama.Client, threads: int, number: int) -> ollama.GenerateResponse:

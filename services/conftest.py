@@ -37,6 +37,8 @@ OPENSEARCH_OPTIONS = [
     *("-e", "discovery.type=single-node", "-e", "DISABLE_SECURITY_PLUGIN=true"),
     *("-e", "DISABLE_INSTALL_DEMO_CONFIG=true", "-e", "OPENSEARCH_JAVA_OPTS=-Xms512m -Xmx512m"),
 ]
+# As compose/compose.yaml.j2 has it.
+OLLAMA_OPTIONS = ["-e", "OLLAMA_FLASH_ATTENTION=0"]
 SHARED: pytest.StashKey[tuple[str, str]] = pytest.StashKey()
 
 
@@ -88,7 +90,7 @@ def ollama_address(missing: Missing) -> Iterator[str]:
     chat, embed = MODELS / "smollm2-135m-instruct.gguf", MODELS / "all-minilm"
     if not chat.is_file() or not embed.is_dir():
         missing(f"no model files in {MODELS}; `make up` brings them")
-    with container(OLLAMA_IMAGE, 11434, [], missing) as address:
+    with container(OLLAMA_IMAGE, 11434, OLLAMA_OPTIONS, missing) as address:
         create_model(address, CHAT_MODEL, {chat.name: chat})
         create_model(
             address, EMBED_MODEL, {str(f.relative_to(embed)): f for f in embed.rglob("*") if f.is_file()}

@@ -32,6 +32,7 @@ from services.conftest import (
     EMBED_MODEL,
     MODELS,
     OLLAMA_IMAGE,
+    OLLAMA_OPTIONS,
     OPENSEARCH_IMAGE,
     OPENSEARCH_OPTIONS,
     container,
@@ -63,17 +64,24 @@ class Stores:
 
 def limits(service: str) -> list[str]:
     """Return a deployment's resource limits for a service; half of OpenSearch's memory is its heap."""
-    inventory, role = (
+    inventory, role, own = (
         yaml.safe_load((ROOT / file).read_text())
-        for file in ("inventory/defaults.yml", "roles/stack/defaults/main.yml")
+        for file in ("inventory/defaults.yml", "roles/stack/defaults/main.yml", "roles/stack/vars/main.yml")
     )
     memory, cpus = inventory["ragdock_memory_limits"][service], str(role["stack_cpu_limits"][service])
+    shares = own["_stack_cpu_shares"].get(service, 1024)
     # The role computes Ollama's from the processors that preflight found.
     found = {"localhost": {"preflight_aws": {"processors": os.cpu_count()}}}
     cpus = jinja2.Environment(autoescape=False).from_string(cpus).render(hostvars=found)  # noqa: S701
     heap = f"-Xms{memory // 2}m -Xmx{memory // 2}m"
     asked = ["-e", f"OPENSEARCH_JAVA_OPTS={heap}"] if service == "opensearch" else []
-    return [f"--memory={memory}m", f"--memory-swap={memory}m", f"--cpus={cpus}", *asked]
+    return [
+        f"--memory={memory}m",
+        f"--memory-swap={memory}m",
+        f"--cpus={cpus}",
+        f"--cpu-shares={shares}",
+        *asked,
+    ]
 
 
 @contextmanager
@@ -96,7 +104,10 @@ def stores(*, limited: bool = False) -> Iterator[Stores]:
             container(
                 OLLAMA_IMAGE,
                 11434,
-                ["--network", network, "--network-alias", "runner", *(limits("ollama") if limited else [])],
+                [
+                    *("--network", network, "--network-alias", "runner", *OLLAMA_OPTIONS),
+                    *(limits("ollama") if limited else []),
+                ],
                 name=names["ollama"],
                 published=free_port(),
             )

@@ -115,6 +115,14 @@ def test_graphics_cards_are_given_to_ollama_alone_and_only_where_there_are_some(
     assert "deploy" not in found["proxy"]
 
 
+def test_only_processors_read_without_flash_attention(plain: dict[str, Any], render: Render) -> None:
+    """Ollama knows whether a GPU gains by it; on processors its choice is the slower one."""
+    chosen = "OLLAMA_FLASH_ATTENTION"
+    assert compose(plain)["services"]["ollama"]["environment"][chosen] == "0"
+    found = compose(render(model_host_graphics="1 x L4, 22888 MiB each"))["services"]
+    assert chosen not in found["ollama"]["environment"]
+
+
 def test_no_secret_is_in_what_others_may_read(plain: dict[str, Any]) -> None:
     """The key and the authority are files that only the proxy can read."""
     open_texts = "".join(texts(plain).values())

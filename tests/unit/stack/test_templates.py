@@ -110,6 +110,19 @@ def test_every_container_is_hardened(plain: Rendered, service: str) -> None:
     assert not any("docker.sock" in volume for volume in one.get("volumes", []))
 
 
+def test_the_models_may_use_all_processors_and_weigh_more_than_the_others(plain: Rendered) -> None:
+    """Their threads wait for each other, so a busy neighbour costs them far more than its share."""
+    services = compose(plain)["services"]
+    assert services["ollama"]["cpus"] == 2
+    weights = {name: one["cpu_shares"] for name, one in services.items()}
+    assert weights.pop("ollama") == 4 * max(weights.values())
+
+
+def test_the_models_read_without_flash_attention(plain: Rendered) -> None:
+    """Ollama would choose it by itself, and processors read prompts more slowly with it."""
+    assert compose(plain)["services"]["ollama"]["environment"]["OLLAMA_FLASH_ATTENTION"] == "0"
+
+
 def test_only_the_edge_is_published_and_only_on_80_and_443(plain: Rendered) -> None:
     published = {name: one["ports"] for name, one in compose(plain)["services"].items() if "ports" in one}
     assert published == {"edge": ["80:80", "443:443"]}
