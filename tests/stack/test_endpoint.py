@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from tests.stack.endpoint import Endpoint
+from tests.stack.endpoint import ApiClient, Endpoint
 
 STRANGE = "strange.example.org"
 
@@ -24,3 +24,9 @@ def test_plain_http_leads_to_https_for_our_name_only(endpoint: Endpoint) -> None
     with httpx.Client(base_url=plain, trust_env=False, timeout=20) as http:
         assert http.get("/").status_code == httpx.codes.PERMANENT_REDIRECT
         assert http.get("/", headers={"Host": STRANGE}).status_code == 421
+
+
+def test_the_next_request_of_an_http_1_client_is_not_lost_with_a_replaced_edge(api: ApiClient) -> None:
+    """An edge that is replaced during a long answer closes its connection, on which the client may send again."""
+    assert api.http.post("/api/ask", json={}).headers["connection"] == "close"
+    assert "connection" not in api.http.get("/api/health").headers
