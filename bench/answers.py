@@ -2,7 +2,7 @@
 
     make bench BENCH=answers
 
-Asks the questions of `tests/eval/questions.jsonl` twice, with the sandbox's chat model: once with the
+Asks the questions of `bench.prompts` twice, with the sandbox's chat model: once with the
 passages given whole, up to 1,000 tokens of text, and once with the sentences that are chosen to fit a time.
 Needs the images and models of a sandbox that was up once (`make up`); uses containers of its own.
 """
@@ -15,19 +15,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from unittest import mock
 
-from bench.measuring import ROOT, Figure, machine, show
+from bench.measuring import Figure, machine, show
 from bench.measuring.stores import stores
+from bench.prompts import committed
 from rag_core import factory
 from rag_core.answering import excerpting, prompt
 from rag_core.answering.quoting import Ranked
-from rag_core.evaluation import Case, load, run
+from rag_core.evaluation import Case, run
 from rag_core.models import Passage, Question
 from rag_core.settings import RagSettings
 from services.conftest import CHAT_MODEL, MODELS, create_model
 from services.rag_core.tests.corpora import ingested
-from tests.eval import manuals
 
-QUESTIONS = ROOT / "tests" / "eval" / "questions.jsonl"
 NO_LIMIT = 3600.0  # seconds
 COMPARED = (
     "citation precision",
@@ -73,11 +72,11 @@ def evaluated(settings: RagSettings, cases: Sequence[Case]) -> dict[str, float]:
 def main() -> None:
     """Measure and show."""
     about = machine()
-    cases = [case for case in load(QUESTIONS) if case.answerable]
+    cases, files = committed()
     chat = MODELS / "smollm2-135m-instruct.gguf"
     with tempfile.TemporaryDirectory() as home, stores(limited=True) as made:
         create_model(made.ollama, CHAT_MODEL, {chat.name: chat})
-        with ingested(made.opensearch, made.models, Path(home), manuals.evaluated()) as settings:
+        with ingested(made.opensearch, made.models, Path(home), files) as settings:
             unlimited = settings.model_copy(update={"first_word_seconds": NO_LIMIT})
             with whole_passages():
                 before = evaluated(unlimited, cases)

@@ -145,13 +145,17 @@ def holds(case: Case, passages: Sequence[Passage]) -> bool:
     return any(case.holds(one.document, f"{one.title} {one.text}") for one in passages)
 
 
+def committed() -> tuple[list[Case], list[Path]]:
+    """The committed questions that have an answer, and the documents that they are about."""
+    sets = (ROOT / "tests" / "eval" / f"{name}.jsonl" for name in SETS)
+    cases = [case for one in sets for case in load(one) if case.answerable]
+    return cases, [*manuals.evaluated(), *manuals.of_debian(), *manuals.written()]
+
+
 def main(*, by_words: bool) -> None:
     """Measure and show."""
     about = machine()
-    cases = [
-        case for name in SETS for case in load(ROOT / "tests" / "eval" / f"{name}.jsonl") if case.answerable
-    ]
-    files = [*manuals.evaluated(), *manuals.of_debian(), *manuals.written()]
+    cases, files = committed()
     if by_words:
         figures = shares(cases, Words(files).find)
     else:
