@@ -4,7 +4,7 @@
 
 Starts one Ollama container for each pair of flash attention and cache type, with the limits of the
 deployment's ollama container. In each, the chat model reads and writes with one thread up to as many as the
-machine has. With `busy` another container keeps a processor busy, as ingestion does. Each figure is a median
+machine has. With `busy` another container keeps a processor busy, as the worker does. Each figure is a median
 of three.
 """
 
@@ -38,8 +38,8 @@ def busy(*, really: bool) -> Iterator[None]:
         yield
         return
     name = f"bench-busy-{uuid.uuid4().hex[:6]}"
-    spin = ["--entrypoint", "sh", OLLAMA_IMAGE, "-c", "while :; do :; done"]
-    subprocess.run(["docker", "run", "--detach", "--rm", "--name", name, "--cpus=1", *spin], check=True)
+    options = ["--detach", "--rm", "--name", name, *limits("rag-worker"), "--entrypoint", "sh"]
+    subprocess.run(["docker", "run", *options, OLLAMA_IMAGE, "-c", "while :; do :; done"], check=True)
     try:
         yield
     finally:

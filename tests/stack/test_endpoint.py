@@ -27,6 +27,6 @@ def test_plain_http_leads_to_https_for_our_name_only(endpoint: Endpoint) -> None
 
 
 def test_the_next_request_of_an_http_1_client_is_not_lost_with_a_replaced_edge(api: ApiClient) -> None:
-    """An edge that is replaced during a long answer closes its connection, on which the client may send again."""
+    """An edge that is replaced during a long answer closes its connection after it."""
     assert api.http.post("/api/ask", json={}).headers["connection"] == "close"
     assert "connection" not in api.http.get("/api/health").headers
