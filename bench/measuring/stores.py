@@ -69,7 +69,8 @@ def limits(service: str) -> list[str]:
         for file in ("inventory/defaults.yml", "roles/stack/defaults/main.yml", "roles/stack/vars/main.yml")
     )
     memory, cpus = inventory["ragdock_memory_limits"][service], str(role["stack_cpu_limits"][service])
-    shares = own["_stack_cpu_shares"].get(service, 4096)
+    weights = own["_stack_cpu_shares"]
+    shares = weights.get(service, weights["others"])
     # The role computes Ollama's from the processors that preflight found.
     found = {"localhost": {"preflight_aws": {"processors": os.cpu_count()}}}
     cpus = jinja2.Environment(autoescape=False).from_string(cpus).render(hostvars=found)  # noqa: S701
