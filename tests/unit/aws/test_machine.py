@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.ragdock.host.plugins.action import aws_preflight
 from ansible_collections.ragdock.host.plugins.module_utils.aws import limits, machine, read_ec2, read_services
 from ansible_collections.ragdock.host.plugins.module_utils.aws.refusal import RefusalError
-from ansible_collections.ragdock.host.plugins.modules import aws_launch_check, aws_preflight
+from ansible_collections.ragdock.host.plugins.modules import aws_launch_check
 from tests.local_aws import LocalAws
 
 IMAGE = "ami-12c6146b"

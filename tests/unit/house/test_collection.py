@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import tomllib
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,22 @@ import yaml
 
 from ansible_collections.ragdock.host.plugins.doc_fragments.arguments import ModuleDocFragment
 from ansible_collections.ragdock.host.plugins.module_utils.arguments import GROUPS
+from ansible_collections.ragdock.host.plugins.plugin_utils.controller import ControllerAction
 from tests.unit.role_files import CHECKOUT, COLLECTION, COLLECTIONS, MODULES, PLUGINS, ROLES, documented
 
 PROGRAMS = Path(sys.executable).parent
+ACTIONS = sorted((PLUGINS / "action").glob("*.py"))
 NAMES = [module.stem for module in MODULES]
 GALAXY = yaml.safe_load((COLLECTION / "galaxy.yml").read_text())
 
 
 def groups_of(module: Path) -> set[str]:
-    """The argument groups that a module uses."""
-    tree = ast.parse(module.read_text())
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    """The argument groups that a module, or the action that does its work, uses."""
+    action = PLUGINS / "action" / module.name
+    files = [module, action] if action.exists() else [module]
+    calls = [
+        node for file in files for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)
+    ]
     named = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "arguments"]
     return {str(word.value) for call in named for word in call.args if isinstance(word, ast.Constant)}
 
@@ -93,6 +99,30 @@ def test_an_example_is_complete(module: Path) -> None:
         given = set(task[f"ragdock.host.{module.stem}"])
         assert required <= given, required - given
         assert known is None or given <= known, given - known
+
+
+def controller_actions() -> dict[str, type[ControllerAction]]:
+    """The actions that do the work of a module, by name."""
+    prefix = "ansible_collections.ragdock.host.plugins.action"
+    actions = {path.stem: import_module(f"{prefix}.{path.stem}").ActionModule for path in ACTIONS}
+    return {name: action for name, action in actions.items() if issubclass(action, ControllerAction)}
+
+
+@pytest.mark.parametrize(("name", "action"), controller_actions().items())
+def test_an_action_takes_the_arguments_that_its_module_documents(
+    name: str, action: type[ControllerAction]
+) -> None:
+    """ansible-test compares only those of a module that has code."""
+    module = PLUGINS / "modules" / f"{name}.py"
+    options = dict(documented(module, "DOCUMENTATION")["options"])
+    for group in groups_of(module):
+        options |= options_of(group)
+    described = {
+        option: {key: value for key, value in about.items() if key != "description"}
+        for option, about in options.items()
+    }
+    assert described == action.ARGUMENTS
+    assert "AnsibleModule" not in module.read_text(), "the work has two places"
 
 
 def test_a_block_gives_an_argument_to_every_module_of_a_group(tmp_path: Path) -> None:

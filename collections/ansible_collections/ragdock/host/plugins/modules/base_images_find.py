@@ -31,40 +31,4 @@ RETURN = r"""
 images: {description: Names of the base images., returned: success, type: list, elements: str}
 """
 
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from pathlib import Path
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
-from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine
-from ansible_collections.ragdock.host.plugins.module_utils.images.bases import Lock, bases_of, find
-
-
-def main() -> None:
-    """Read the arguments, check, report."""
-    module = AnsibleModule(
-        argument_spec=arguments("images")
-        | {
-            "standins": {"type": "bool", "default": False},
-            "timeout": {"type": "int", "default": 20},
-        },
-        supports_check_mode=True,
-    )
-    params = module.params
-    docker = partial(Engine().answer, timeout=params["timeout"])
-    checkout, lock = Path(params["checkout"]), Lock(Path(params["base_lock"]))
-    bases = bases_of(checkout / one["context"] / one["dockerfile"] for one in params["images"].values())
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        found = list(pool.map(lambda base: find(docker, base, lock, standins=params["standins"]), bases))
-    for one in found:
-        if one.unknown:
-            module.warn(one.unknown)
-    if problems := [one.problem for one in found if one.problem]:
-        module.fail_json(msg="\n".join([*problems, "Nothing was changed."]))
-    module.exit_json(changed=False, images=[base.name for base in bases])
-
-
-if __name__ == "__main__":
-    main()
+# The action plugin of this name does the work, in the task's own process on the operator's machine.
