@@ -129,7 +129,7 @@ def connects(at: Address, seconds: float = PROBE_SECONDS) -> bool:
 
 def connects_here(at: Address) -> bool:
     """Whether an address on this host accepts a connection; a second attempt covers a lost packet."""
-    return any(connects(at, PROBE_HERE_SECONDS) for _ in range(2))
+    return connects(at, PROBE_HERE_SECONDS) or connects(at, PROBE_HERE_SECONDS)
 
 
 def resolves(name: str, server: Address = ENGINE_DNS) -> bool:
@@ -244,20 +244,22 @@ def among_each_other(deployment: Deployment) -> Iterator[Row]:
     """Each service reaches the services it needs, and none with which it shares no network."""
     plan = layout(deployment)
     there = [
-        (service_of(one), (at, plan.ports[service_of(one)]))
+        (service_of(one), network, (at, plan.ports[service_of(one)]))
         for one in running(deployment)
         if service_of(one) in plan.ports
-        for at in networks(one).values()
+        for network, at in networks(one).items()
     ]
 
     def strays(one: dict[str, Any]) -> Callable[[], list[str]]:
         mine = service_of(one)
         apart = [
-            (other, at) for other, at in there
+            (other, at) for other, network, at in there
             if other != mine and not plan.networks.get(mine, set()) & plan.networks[other]
         ]  # fmt: skip
         needed = {other for asker, other in plan.needs if asker == mine}
-        probed = [*apart, *(one for one in there if one[0] in needed)]
+        # A service that is needed has addresses in other networks too, which cannot be reached.
+        near = [(other, at) for other, network, at in there if other in needed and network in networks(one)]
+        probed = [*apart, *near]
 
         def probe() -> list[str]:
             def opens(each: tuple[str, Address]) -> bool:
