@@ -4,24 +4,26 @@
 
 Asks the questions of `bench.prompts` twice, with the sandbox's chat model: once with the
 passages given whole, up to 1,000 tokens of text, and once with the sentences that are chosen to fit a time.
-Needs the images and models of a sandbox that was up once (`make up`); uses containers of its own.
+Needs the images and models of a sandbox that was up once (`make up`); uses containers of its own. Both runs
+are written to bench/results/, question by question.
 """
 
 from __future__ import annotations
 
 import contextlib
+import random
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from unittest import mock
 
-from bench.measuring import Figure, machine, show
+from bench.measuring import RESULTS, Figure, machine, show
 from bench.measuring.stores import stores
 from bench.prompts import committed
 from rag_core import factory
 from rag_core.answering import excerpting, prompt
 from rag_core.answering.quoting import Ranked
-from rag_core.evaluation import Case, run
+from rag_core.evaluation import Case, Report, run
 from rag_core.models import Passage, Question
 from rag_core.settings import RagSettings
 from services.conftest import CHAT_MODEL, MODELS, create_model
@@ -51,22 +53,36 @@ def whole_passages() -> Iterator[None]:
         yield
 
 
-def evaluated(settings: RagSettings, cases: Sequence[Case]) -> dict[str, float]:
-    """Ask every question, after a first one that shows how fast this host reads; return the figures."""
+def evaluated(settings: RagSettings, cases: Sequence[Case]) -> Report:
+    """Ask every question, after a first one that shows how fast this host reads."""
     with (
         contextlib.closing(factory.build_ledger(settings)) as ledger,
         contextlib.closing(factory.build_retriever(settings, ledger)) as retriever,
         contextlib.closing(factory.build_answerer(settings, ledger)) as answerer,
     ):
         answerer.warm()
-        report = run(
+        return run(
             cases,
             retriever,
             judge=answerer.judge,
             answer=lambda query: answerer.answer(Question(text=query, fresh=True)),
         )
-    found = report.figures()
-    return {name: found[name] for name in COMPARED if name in found}
+
+
+def intervals(before: Report, after: Report) -> dict[str, str]:
+    """Return the 95 % bootstrap interval of each difference (2,000 resamples of the questions)."""
+    draw = random.Random(7)  # noqa: S311 - a drawing of questions
+    pairs = list(zip(before.outcomes, after.outcomes, strict=True))
+    gains: dict[str, list[float]] = {name: [] for name in COMPARED}
+    for _ in range(2000):
+        some = draw.choices(pairs, k=len(pairs))
+        old, new = (Report(outcomes=tuple(pair[place] for pair in some)).figures() for place in (0, 1))
+        for name in COMPARED:
+            gains[name].append(new.get(name, 0.0) - old.get(name, 0.0))
+    return {
+        name: f"difference, 95 %: {found[50]:+.3f} to {found[1949]:+.3f}"
+        for name, found in ((name, sorted(gain)) for name, gain in gains.items())
+    }
 
 
 def main() -> None:
@@ -81,9 +97,21 @@ def main() -> None:
             with whole_passages():
                 before = evaluated(unlimited, cases)
             after = evaluated(settings, cases)
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    for name, report in (("whole", before), ("sentences", after)):
+        report.write(RESULTS / f"answers-{name}.json")
+    notes = intervals(before, after)
+    old, new = before.figures(), after.figures()
     figures = [
-        Figure(name, value, "s" if name.startswith("first token") else "", before.get(name))
-        for name, value in after.items()
+        Figure(
+            name,
+            new[name],
+            "s" if name.startswith("first token") else "",
+            old.get(name),
+            note=notes[name],
+        )
+        for name in COMPARED
+        if name in new
     ]
     title = f"Answers of {CHAT_MODEL} to {len(cases)} questions (ratio to whole passages)"
     show("answers", title, figures, about)
