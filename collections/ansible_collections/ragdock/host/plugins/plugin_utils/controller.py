@@ -21,7 +21,6 @@ class ControllerAction(ActionBase, ABC):
 
     ARGUMENTS: ClassVar[dict[str, dict[str, Any]]]
     LIBRARIES: ClassVar[tuple[str, ...]] = ("boto3",)
-    _supports_async = False
 
     @abstractmethod
     def answer(self, params: dict[str, Any]) -> dict[str, Any]:
