@@ -11,13 +11,13 @@ are written to bench/results/, question by question.
 from __future__ import annotations
 
 import contextlib
-import random
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from unittest import mock
 
 from bench.measuring import RESULTS, Figure, machine, show
+from bench.measuring.resampling import interval, resampled
 from bench.measuring.stores import stores
 from bench.prompts import committed
 from rag_core import factory
@@ -70,19 +70,14 @@ def evaluated(settings: RagSettings, cases: Sequence[Case]) -> Report:
 
 
 def intervals(before: Report, after: Report) -> dict[str, str]:
-    """Return the 95 % bootstrap interval of each difference (2,000 resamples of the questions)."""
-    draw = random.Random(7)  # noqa: S311 - a drawing of questions
+    """Return the 95 % bootstrap interval of each difference."""
     pairs = list(zip(before.outcomes, after.outcomes, strict=True))
     gains: dict[str, list[float]] = {name: [] for name in COMPARED}
-    for _ in range(2000):
-        some = draw.choices(pairs, k=len(pairs))
-        old, new = (Report(outcomes=tuple(pair[place] for pair in some)).figures() for place in (0, 1))
+    for some in resampled(pairs):
+        old, new = (Report(outcomes=side).figures() for side in zip(*some, strict=True))
         for name in COMPARED:
             gains[name].append(new.get(name, 0.0) - old.get(name, 0.0))
-    return {
-        name: f"difference, 95 %: {found[50]:+.3f} to {found[1949]:+.3f}"
-        for name, found in ((name, sorted(gain)) for name, gain in gains.items())
-    }
+    return {name: f"difference, {interval(gain)}" for name, gain in gains.items()}
 
 
 def main() -> None:

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import math
-import random
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.measuring import ROOT, Figure, machine, show
 from bench.measuring.plain import Given, PlainIndex
+from bench.measuring.resampling import interval, resampled
 from bench.measuring.stores import stores
 from rag_core import factory
 from rag_core.answering import followups
@@ -86,11 +86,10 @@ def cosine(left: Sequence[float], right: Sequence[float]) -> float:
 
 
 def margin(ours: Sequence[float], theirs: Sequence[float]) -> str:
-    """Return the mean difference and its 95 % bootstrap interval (2,000 resamples of the questions)."""
+    """Return the mean difference and its 95 % bootstrap interval."""
     gains = [a - b for a, b in zip(ours, theirs, strict=True)]
-    draw = random.Random(7)  # noqa: S311 - a drawing of questions
-    means = sorted(measures.mean(draw.choices(gains, k=len(gains))) for _ in range(2000))
-    return f"ours {measures.mean(gains):+.3f} (95 %: {means[50]:+.3f} to {means[1949]:+.3f})"
+    means = [measures.mean(some) for some in resampled(gains)]
+    return f"ours {measures.mean(gains):+.3f} ({interval(means)})"
 
 
 def compare(settings: RagSettings, ledger: Ledger, cases: Sequence[Case]) -> list[Figure]:
