@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import structlog
 
-from rag_core.answering import answerer as answering
-from rag_core.answering import prompt
-from rag_core.answering.answerer import Answerer, Policy
+from rag_core.answering import planning, prompt
+from rag_core.answering.answerer import Answerer
 from rag_core.answering.chat import Chat
+from rag_core.answering.planning import Policy
 from rag_core.answering.threads import Threads
 from rag_core.index.embed import OllamaEmbedder
 from rag_core.models import Answer, Done, Filters, Passage, Question, Retrieved
@@ -138,7 +138,7 @@ def test_never_less_is_read_than_an_answer_needs(made: Answerer, ollama: Ollama)
     assert first.read_seconds is not None
     assert first.read_seconds > 5, "the real wait is reported"
     fixed = prompt.size(prompt.messages(QUESTION, [], "c0ffee42")).most
-    assert 0.8 * answering._FLOOR < prompt.size(prompted(ollama)).most - fixed <= answering._FLOOR
+    assert 0.8 * planning.FLOOR < prompt.size(prompted(ollama)).most - fixed <= planning.FLOOR
 
 
 def test_rules_and_conversation_are_the_same_for_each_question_and_the_mark_is_not(

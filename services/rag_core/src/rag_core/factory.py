@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from rag_core.answering.answerer import Answerer, Policy
+from rag_core.answering.answerer import Answerer
 from rag_core.answering.chat import Chat, ChatModel
 from rag_core.answering.miscounts import Miscounts
+from rag_core.answering.planning import Policy
 from rag_core.answering.threads import Threads
 from rag_core.extract import Limits, Parser
 from rag_core.index.embed import Contract, Embedder, Embedders, OllamaEmbedder

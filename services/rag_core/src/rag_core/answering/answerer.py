@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Generator, Hashable, Mapping, Sequence
+from collections.abc import Generator, Hashable, Sequence
+from functools import partial
 
 import structlog
-from pydantic import Field
 
-from rag_core.answering import composing, excerpting, followups, prompt, quoting, routing
+from rag_core.answering import composing, followups, planning, prompt, quoting, routing
 from rag_core.answering.aside import Aside
-from rag_core.answering.chat import CUT_BY_LENGTH, Chat, Ending
+from rag_core.answering.chat import Chat, Ending
 from rag_core.answering.composing import AnswerContext, Bearing, Evidence, Stopwatch
+from rag_core.answering.planning import Plan, Policy
 from rag_core.answering.rates import ReadingRates
 from rag_core.answering.remembered import AnswerCache
+from rag_core.answering.writing import Writer
 from rag_core.errors import (
     InputTooLong,
     ModelMissing,
@@ -28,12 +30,10 @@ from rag_core.models import (
     AnswerEvent,
     Done,
     Filters,
-    Frozen,
     Passage,
     Question,
     Retrieved,
     Switched,
-    Token,
     Tokens,
 )
 from rag_core.retrieval import relevance
@@ -41,50 +41,9 @@ from rag_core.retrieval.relevance import Verdict
 from rag_core.retrieval.retriever import Found, Retriever
 from rag_core.support import citing
 
-CUT_BY_REPETITION = "cut_by_repetition"
-_CHARS_OF_TOKEN = 16  # upper limit of characters per token of an answer
-_LEAST_ROOM = 80  # tokens; no useful passage fits into less
-# Tokens of passages that are always read, however long it takes: fewer hold the answer less often. The
-# figures are in docs/decisions/0098-prompt-fits-a-time.md.
-_FLOOR = 1150
-# The share of `first_word_seconds` that a prompt is sized for: on a busy host reading takes up to twice as
-# long.
-_PLANNED = 0.5
 _WARM = "The first question is read as fast as any other when the model has been asked before. " * 8
 
 _log = structlog.get_logger()
-
-
-class Policy(Frozen):
-    """How answers are made; see the settings of the same names."""
-
-    models: tuple[str, ...]
-    large_model: str
-    threshold: float
-    unknown_raise: float
-    context_tokens: int
-    first_word_seconds: float
-    history_tokens: int
-    max_tokens: int
-    num_ctx: int
-    remembered: int
-    warm_embedder: bool = True  # False: it runs outside this server, and each request costs
-    hosts: Mapping[str, str] = Field(default_factory=dict)  # model that runs outside this server -> where
-
-
-class Plan(Frozen):
-    """What a model reads: the passages as shown to it, the same passages in full, and the prompt."""
-
-    model: str
-    shown: tuple[Passage, ...]
-    given: tuple[Passage, ...]
-    nonce: str
-    messages: list[dict[str, str]]
-
-    @property
-    def tokens(self) -> int:
-        """The prompt's estimated size in tokens."""
-        return prompt.size(self.messages).most
 
 
 class Answerer:
@@ -247,24 +206,8 @@ class Answerer:
         )
 
     def _plan(self, context: AnswerContext, bearing: Bearing, model: str) -> Plan | None:
-        """Plan a prompt short enough for the model's first word to come in time; None: no passage fits."""
-        policy, question = self._policy, context.question
-        history = list(context.history)
-        sizes = {"num_ctx": policy.num_ctx, "max_tokens": policy.max_tokens}
-        room = prompt.room(question.text, history, **sizes)
-        if room < _LEAST_ROOM and history:
-            history = []
-            room = prompt.room(question.text, history, **sizes)
-        if room < _LEAST_ROOM:
-            return None
-        around = policy.num_ctx - policy.max_tokens - room
-        seconds = _PLANNED * policy.first_word_seconds
-        in_time = self._rates.tokens_in(self._chat.reader(model), seconds) - around
-        room = int(min(room, max(in_time, _FLOOR)))
-        shown, given = excerpting.excerpts(bearing.ranks, bearing.passages, policy.context_tokens, room)
-        nonce = secrets.token_hex(4)
-        messages = prompt.messages(question.text, shown, nonce, history)
-        return Plan(model=model, shown=tuple(shown), given=tuple(given), nonce=nonce, messages=messages)
+        tokens_in = partial(self._rates.tokens_in, self._chat.reader(model))
+        return planning.plan(context, bearing, self._policy, model, tokens_in)
 
     def _written(
         self,
@@ -280,6 +223,7 @@ class Answerer:
                 code="question_too_long",
             )
         hosts = self._policy.hosts
+        writer = Writer(self._chat, self._policy, self._note)
         remarks = composing.remarks(evidence)
         why = ""
         for place, model in enumerate(context.route.models):
@@ -292,37 +236,36 @@ class Answerer:
                 switching = watch.now()
                 yield self._switched(plan, why)
                 watch.skip(watch.now() - switching)
-            text: list[str] = []
             try:
                 with self._aside.asking(model, self._own_limit(context.question)):
-                    ending, given = yield from self._attempted(plan, context.question, text, watch)
+                    draft = yield from writer.draft(plan, context.question, watch)
             except (Unavailable, ModelMissing, ModelRefused, InputTooLong) as error:
                 why = error.message
                 if model in hosts:
                     remarks.append(composing.sentence(why))
                 continue
-            written = prompt.without_fences("".join(text), plan.nonce).strip()
+            written = prompt.without_fences(draft.text, plan.nonce).strip()
             if not written:
                 why = f"{model} gave an empty answer"
                 continue
             watch.generated = watch.now()
-            cited = self._cited(written, given, context.question.timeout)
+            cited = self._cited(written, draft.given, context.question.timeout)
             return composing.composed(
                 cited.text,
                 context,
                 evidence,
                 watch,
-                given=given,
+                given=draft.given,
                 citations=cited.citations,
                 sentences=cited.sentences,
                 model=model,
                 host=hosts.get(model),
                 remarks=tuple(remarks),
                 degraded=bool(place),
-                reason=ending.cut or ("fallback_model" if place else None),
+                reason=draft.ending.cut or ("fallback_model" if place else None),
                 # A model that was stopped has not reported its token counts.
-                tokens=Tokens(prompt=ending.prompt_tokens, answer=ending.answer_tokens)
-                if ending.prompt_tokens
+                tokens=Tokens(prompt=draft.ending.prompt_tokens, answer=draft.ending.answer_tokens)
+                if draft.ending.prompt_tokens
                 else None,
             )
         watch.generated = watch.now()
@@ -342,57 +285,6 @@ class Answerer:
         limit = question.timeout
         return limit if limit is not None and limit < self._chat.timeout else None
 
-    def _attempted(
-        self, plan: Plan, question: Question, text: list[str], watch: Stopwatch
-    ) -> Generator[AnswerEvent, None, tuple[Ending, list[Passage]]]:
-        """Have the model write into `text`; return how that ended, and the passages that it was given."""
-        try:
-            ending = yield from self._tokens(plan.model, plan.messages, text, question.timeout, watch)
-        except InputTooLong:
-            # The prompt has more tokens than estimated: retry with one that fits with any tokenizer.
-            fewer, messages = prompt.surely_fitting(
-                question.text, plan.shown, plan.nonce, self._policy.num_ctx - self._policy.max_tokens
-            )
-            ending = yield from self._tokens(plan.model, messages, text, question.timeout, watch)
-            return ending, list(plan.given[: len(fewer)])
-        return ending, list(plan.given)
-
-    def _tokens(
-        self,
-        model: str,
-        messages: list[dict[str, str]],
-        text: list[str],
-        timeout: float | None,
-        watch: Stopwatch,
-    ) -> Generator[AnswerEvent, None, Ending]:
-        stream = self._chat.stream(model, messages, timeout=timeout)
-        written = 0
-        try:
-            while True:
-                try:
-                    piece = next(stream)
-                except StopIteration as end:
-                    ending: Ending = end.value
-                    self._note(model, messages, ending)
-                    return ending
-                if watch.first_token is None:
-                    watch.first_token = watch.now()
-                text.append(piece)
-                yield Token(text=piece)
-                # One token may hold many blanks or line ends.
-                if (written := written + len(piece)) > self._policy.max_tokens * _CHARS_OF_TOKEN:
-                    return self._cut(model, CUT_BY_LENGTH)
-                if prompt.going_round("".join(text)):
-                    return self._cut(model, CUT_BY_REPETITION)
-        finally:
-            stream.close()
-
-    @staticmethod
-    def _cut(model: str, cut: str) -> Ending:
-        """End an answer before the model does, which then reports no figures."""
-        _log.info("answer cut", model=model, cut=cut)
-        return Ending(cut=cut)
-
     def _note(self, model: str, messages: list[dict[str, str]], ending: Ending) -> None:
         """Record how fast the model read; a model that was stopped has reported nothing."""
         if ending.prompt_tokens:
@@ -401,7 +293,7 @@ class Answerer:
             self._rates.note(reader, prompt.size(messages).most * share, ending.read_seconds)
             _log.info("prompt read", model=model, **ending.model_dump(exclude={"cut"}))
 
-    def _cited(self, text: str, given: list[Passage], timeout: float | None) -> citing.Cited:
+    def _cited(self, text: str, given: Sequence[Passage], timeout: float | None) -> citing.Cited:
         try:
             with self._embedder.within(timeout) as embedder:
                 return citing.cite(text, given, embedder.embed)
