@@ -6,37 +6,11 @@ import re
 from typing import Any
 
 import pytest
-import yaml
 from jsonschema import Draft202012Validator
 
 from ansible_collections.ragdock.host.plugins.filter import preflight
+from tests.unit.aws.settings import ELSEWHERE, GOOD, MODEL, ON_BEDROCK, SCHEMA, SETTINGS, problems
 from tests.unit.role_files import ROLES
-
-SCHEMA = yaml.safe_load((ROLES.parent / "inventory/schema.yml").read_text())
-SETTINGS: dict[str, dict[str, Any]] = SCHEMA["properties"]
-DEFAULTS = yaml.safe_load((ROLES.parent / "inventory/defaults.yml").read_text())
-GOOD = {name: value for name, value in DEFAULTS.items() if name.startswith("ragdock_")} | {
-    "ragdock_name": "research",
-    "ragdock_region": "eu-central-1",
-    "ragdock_acme_email": "ops@example.org",
-}
-MODEL = {"name": "m", "use": ["chat", "embed"], "source": "library"}
-ELSEWHERE = {
-    "name": "m",
-    "use": ["chat", "embed"],
-    "source": "openai",
-    "base_url": "https://api.openai.com/v1",
-    "key": {"parameter": "remote_openai"},
-}
-ON_BEDROCK = ELSEWHERE | {
-    "key": "bedrock",
-    "base_url": "https://bedrock-runtime.eu-west-1.amazonaws.com/openai/v1",
-}
-
-
-def problems(**changes: Any) -> list[str]:
-    """The problems that preflight reports for the defaults with CHANGES."""
-    return list(preflight.preflight_problems(GOOD | changes, SCHEMA))
 
 
 def test_the_defaults_with_name_and_region_are_accepted() -> None:
@@ -201,72 +175,6 @@ def test_a_wrong_value_is_named_with_what_is_allowed(name: str, value: Any) -> N
         assert found[0].startswith(f"'{name}' is {shown}: it must be ")
 
 
-SECRETS = ("sk-proj-SECRETSECRET", "ABSK0123456789abcdef==", "0123456789abcdef0123456789abcdef", "hunter2")
-
-
-@pytest.mark.parametrize("secret", SECRETS)
-@pytest.mark.parametrize("wrong", [{}, {"window": 1}, {"source": "none"}, {"source": "library"}])
-def test_a_key_in_a_model_is_never_shown(secret: str, wrong: dict[str, Any]) -> None:
-    """Wherever it was pasted, and whatever else is wrong with the entry: a run's output ends up in logs."""
-    pasted: list[dict[str, Any]] = [
-        {"key": secret},
-        {"key": {"parameter": secret}},
-        {"key": {"parameter": "remote_openai", "value": secret}},
-        {"key": [secret]},
-        {"key": {secret: "remote_openai"}},
-        {"base_url": secret},
-        {"base_url": f"https://me:{secret}@api.example.org/v1"},
-        {"base_url": f"https://{secret}@api.example.org/v1"},
-        {"base_url": f"https://me:{secret}/@x@api.example.org/v1"},
-        {"base_url": f"https:/me:{secret}@api.example.org/v1"},
-        {"base_url": f"https://api.example.org/v1?key={secret}"},
-        {"base_url": [secret]},
-        {"password": secret},
-        {"api_key": {"value": secret}},
-    ]
-    for one in pasted:
-        found = problems(ragdock_models=[MODEL, ELSEWHERE | {"name": "gpt", "use": []} | one | wrong])
-        assert found, one
-        for line in found:
-            assert secret not in line, line
-            assert line.startswith("'ragdock_models' entry 2 ('gpt')"), line
-
-
-@pytest.mark.parametrize("secret", SECRETS)
-def test_settings_as_one_text_and_other_addresses_show_no_secret_either(secret: str) -> None:
-    """`-e` passes every value as text."""
-    for name, value in (
-        ("ragdock_models", f"[{{name: gpt, key: {secret}}}]"),
-        ("ragdock_models", {"gpt": {"key": secret}}),
-        ("ragdock_memory_limits", [{"key": secret}]),
-        ("ragdock_aws_endpoint_url", f"http://me:{secret}@10.0.0.1:x"),
-        ("ragdock_acme_directory", f"https://me:{secret}@acme.example.org/directory"),
-        ("ragdock_backup_repository", f"rest:https://me:{secret}@backup.example.org"),
-    ):
-        (said,) = problems(**{name: value})
-        assert said.startswith(f"'{name}' ")
-        assert secret not in said, said
-
-
-@pytest.mark.parametrize(
-    ("model", "words"),
-    [
-        ({"base_url": "http://gpu/v1"}, ", field 'base_url' is 'http://gpu/v1': it must be https://host"),
-        ({"base_url": "https://gpu:99999/v1"}, ", field 'base_url' is 'https://gpu:99999/v1': it must be"),
-        ({"base_url": "https://me:x@gpu/v1"}, ", field 'base_url' is 'https://(not shown)@gpu/v1': it must"),
-        ({"window": 12}, ", field 'window' is 12: it must be"),
-        ({"use": ["draw"]}, ", field 'use', item 1 is 'draw': it must be"),
-        ({"key": {"parameter": "remote_a_next"}}, ", field 'key' is "),
-        ({"pasword": "x"}, " has the field 'pasword', which is unknown. 'ragdock_models' must be"),
-        ({"source": "library"}, ", field 'base_url' does not belong here. 'ragdock_models' must be"),
-        ({"source": "files"}, " lacks the field 'files'. 'ragdock_models' must be"),
-    ],
-)
-def test_the_wrong_entry_of_a_list_and_its_field_are_named(model: dict[str, Any], words: str) -> None:
-    found = problems(ragdock_models=[MODEL, ELSEWHERE | {"name": "gpt", "use": []} | model])
-    assert [line for line in found if line.startswith(f"'ragdock_models' entry 2 ('gpt'){words}")], found
-
-
 def test_every_wrong_entry_of_a_setting_is_reported() -> None:
     limits = GOOD["ragdock_memory_limits"] | {"edge": 8, "landing": "much"}
     assert sorted(line.partition(":")[0] for line in problems(ragdock_memory_limits=limits)) == [
@@ -304,56 +212,6 @@ def test_a_choice_that_there_is_not_is_refused(name: str) -> None:
     assert problem.startswith(f"'{name}' is 'perhaps': it must be ")
     for choice in SETTINGS[name].get("enum", []):
         assert choice in problem
-
-
-LOCAL: list[dict[str, Any]] = [
-    {"name": "spare", "use": ["fallback"], "source": "library"},
-    {"name": "vectors", "use": ["embed"], "source": "library"},
-]
-BIG: dict[str, Any] = {"name": "big", "use": ["chat"], "source": "library", "model_host": True}
-MODELLED: list[dict[str, Any]] = [BIG, *LOCAL]
-ON_HOURS = "Mon-Fri 07:00-19:00 Europe/Berlin"
-
-
-def test_a_model_host_with_its_hours_is_accepted() -> None:
-    assert (
-        problems(ragdock_model_host_type="g6.xlarge", ragdock_model_hours=ON_HOURS, ragdock_models=MODELLED)
-        == []
-    )
-
-
-TYPE = {"ragdock_model_host_type": "g6.xlarge"}
-VECTORS = LOCAL[1]
-BOTH = BIG | {"source": "openai", "base_url": "https://a.example.org/v1", "key": "none"}
-ALSO_SPARE = [BIG | {"use": ["chat", "fallback"]}, VECTORS]
-
-
-@pytest.mark.parametrize(
-    ("settings", "named", "because"),
-    [
-        ({"ragdock_models": MODELLED}, "ragdock_model_host_type", "a model of ragdock_models has model_host"),
-        ({"ragdock_model_hours": ON_HOURS}, "ragdock_model_host_type", "ragdock_model_hours is set"),
-        ({"ragdock_model_host_type": "g6"}, "ragdock_model_host_type", "an instance type such as g6.xlarge"),
-        ({"ragdock_model_hours": "at night"}, "ragdock_model_hours", "days, hours and a time zone"),
-        (
-            TYPE | {"ragdock_model_hours": ON_HOURS, "ragdock_models": ALSO_SPARE},
-            "ragdock_models",
-            "another model is the fallback",
-        ),
-        (
-            TYPE | {"ragdock_models": [BIG | {"use": ["chat", "embed"]}]},
-            "ragdock_models",
-            "(not for embed)",
-        ),
-        (TYPE | {"ragdock_models": [BOTH, *LOCAL]}, "ragdock_models", "with model_host true"),
-    ],
-)
-def test_a_model_host_that_would_leave_questions_unanswered_is_refused(
-    settings: dict[str, Any], named: str, because: str
-) -> None:
-    """Outside its hours another model must answer, and every search needs the embedding model."""
-    said = problems(**settings)
-    assert [line for line in said if line.startswith(f"'{named}'") and because in line], said
 
 
 @pytest.mark.parametrize("name", [name for name in SETTINGS if name.startswith("ragdock_schedule_")])
@@ -479,100 +337,3 @@ def test_a_secret_is_not_shown() -> None:
 def test_all_problems_are_reported_at_once() -> None:
     """An operator should not have to fix them one run at a time."""
     assert len(problems(ragdock_name="X", ragdock_region="", ragdock_upload_max_mib=0)) == 3
-
-
-STRINGS = [name for name, one in SETTINGS.items() if one["type"] == "string"]
-FITTING = {
-    "ragdock_domain": "rag.example.org",
-    "ragdock_aws_account_id": "123456789012",
-    "ragdock_aws_endpoint_url": "http://10.99.0.2:5000",
-    "ragdock_aws_profile": "research",
-    "ragdock_permissions_boundary": "arn:aws:iam::123456789012:policy/boundary",
-    "ragdock_aws_access_key_id": "AKIA",
-    "ragdock_aws_secret_access_key": "abc/+",
-    "ragdock_alarm_email": "ops@example.org",
-    "ragdock_ami_id": "ami-0abcdef1234567890",
-    "ragdock_backup_repository": "sftp:user@host:/backups",
-    "ragdock_analytics_id": "docs.example.org",
-    "ragdock_acme_ca_file": "/etc/ssl/root.pem",
-    "ragdock_ssh_private_key_file": "/home/me/.ssh/key",
-}
-ENDS = ["\n", "\r\n", "\x00", "\x0b", "\x1b[2J", "\x85", "\u2028", "\u202e", "\x7f"]
-
-
-@pytest.mark.parametrize("name", STRINGS)
-def test_no_text_may_end_or_go_on_with_a_control_character(name: str) -> None:
-    """In a pattern, `$` lets a line break at the end through, and `[^ ]` one in the middle."""
-    good = FITTING.get(name) or GOOD[name]
-    if good:
-        assert problems(**{name: good}) == []
-    for end in ENDS:
-        for value in (f"{good}{end}", f"{good}{end}OLLAMA_BASE_URL=http://elsewhere", f"{end}{good}"):
-            (said,) = problems(**{name: value})
-            assert said.startswith(f"'{name}' contains a control character (U+"), said
-            assert "it must be" in said
-
-
-@pytest.mark.parametrize("name", [name for name, one in SETTINGS.items() if "pattern" in one])
-def test_a_pattern_is_of_the_whole_value_and_lets_nothing_through_that_a_template_reads(name: str) -> None:
-    """Quotes, braces, dollars and comments have a meaning in Caddy, Compose, cron, YAML and the shell."""
-    good = FITTING.get(name) or GOOD[name]
-    pattern = re.compile(SETTINGS[name]["pattern"])
-    assert pattern.pattern.startswith("^")
-    assert pattern.fullmatch(good)
-    assert not pattern.fullmatch(f"{good}\n")
-    for strange in ("'", '"', "`", "{", "}", "$", "#", ";", "\\", "\t", "<", "|", "&", "{$HOME}", "é"):
-        assert not pattern.fullmatch(f"{good}{strange}"), (name, strange)
-        assert not pattern.fullmatch(f"{strange}{good}"), (name, strange)
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("ragdock_acme_email", "ops@example.org\nacme_ca http://elsewhere"),
-        ("ragdock_acme_email", 'ops"@example.org'),
-        ("ragdock_acme_email", "ops@example.org{$HOME}"),
-        ("ragdock_acme_directory", "https://acme.example.org/{env.HOME}"),
-        ("ragdock_aws_endpoint_url", "http://10.0.0.1:5000\nx"),
-        ("ragdock_backup_repository", "sftp:-oProxyCommand=x@host:/path"),
-        ("ragdock_backup_repository", "/backups'; rm"),
-        ("ragdock_ssh_user", "true"),
-        ("ragdock_ssh_user", "root"),
-        ("ragdock_analytics_id", "G-AB12CD34EF"),  # with the provider set to plausible
-        ("ragdock_schedule_backup", "17 2 * * *\n* * * * * root id"),
-        ("ragdock_models", [MODEL | {"name": "m\nOLLAMA_BASE_URL=http://elsewhere"}]),
-        ("ragdock_models", [MODEL | {"name": "m'"}]),
-        ("ragdock_models", [MODEL | {"name": "m # comment"}]),
-        ("ragdock_models", [MODEL | {"name": "$(id)"}]),
-        ("ragdock_models", [MODEL | {"name": ""}]),
-        ("ragdock_models", [MODEL | {"name": ["m"]}]),
-        ("ragdock_models", [MODEL | {"source": "files", "files": "m.gguf"}]),
-        ("ragdock_models", [MODEL | {"source": "files", "files": ["m.gguf\n"]}]),
-        ("ragdock_models", [MODEL | {"parameters": {"num ctx": 1}}]),
-        ("ragdock_models", [MODEL | {"parameters": {"stop\n": 1}}]),
-        ("ragdock_models", [MODEL | {"parameters": {"stop": ["a\x00"]}}]),
-        ("ragdock_memory_limits", GOOD["ragdock_memory_limits"] | {"edge": "128"}),
-        ("ragdock_backup_golden_queries", ["what?\n"]),
-        ("ragdock_backup_golden_queries", [5]),
-        ("ragdock_root_volume_gib", "20\n"),
-        ("ragdock_root_volume_gib", "\uff12\uff10"),
-        ("ragdock_detailed_monitoring", "true\n"),
-        ("ragdock_patch_reboot", "never\n"),
-    ],
-)
-def test_a_hostile_value_is_refused_by_its_settings_name(name: str, value: Any) -> None:
-    (said,) = problems(**{name: value})
-    assert said.startswith(f"'{name}' ")
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["gemma3:1b", "all-minilm", "hf.co/bartowski/Llama-3.2-1B:Q4_K_M", "registry.example.org/team/m:v1.2"],
-)
-def test_a_models_name_may_be_what_ollama_takes(name: str) -> None:
-    assert problems(ragdock_models=[MODEL | {"name": name}]) == []
-
-
-def test_questions_may_be_asked_in_every_script() -> None:
-    """Persian spelling uses an invisible joiner."""
-    assert problems(ragdock_backup_golden_queries=["می‌خواهم?", "何ですか?", "what's 5 % of {x}?"]) == []
