@@ -12,7 +12,8 @@ PLAYBOOK := .venv/bin/ansible-playbook -i inventory/sandbox
 COMPILE := .venv/bin/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --quiet
 GROUPS := --group sandbox --group test --group services
 SERVICES := rag-app rag-worker landing
-STAGES := lint unit refusals molecule stack browser
+STAGES := lint-refusals unit molecule stack browser
+LINTERS := lint-playbooks lint-programs lint-collection
 # For tests that share nothing. More processes than processors, because many tests wait.
 AT_ONCE := --numprocesses $(shell expr $$(nproc) \* 3 / 2)
 SOAK ?= 5
@@ -60,14 +61,19 @@ url name user password token ca: ## Print just that value, for scripts
 ##@ Test it
 
 .PHONY: test
-test: deps-tests ## Run lint, unit, refusals, molecule, stack and browser tests
+test: deps-tests ## Run lint, refusals, unit, molecule, stack and browser tests
 	@for stage in $(STAGES); do \
 	  SECONDS=0; $(MAKE) $$stage; times="$${times:-}$$(printf '\n%6d s  make %s' $$SECONDS $$stage)"; \
 	done; printf 'Everything passed:%s\n' "$$times"
 
 .PHONY: lint
 lint: ## Run every linter at its strictest profile
-	@$(MAKE) --jobs=2 --output-sync=target lint-playbooks lint-programs lint-collection
+	@$(MAKE) --jobs=2 --output-sync=target $(LINTERS)
+
+# The refusals mostly wait for repeated requests to AWS, so the linters take little from them.
+.PHONY: lint-refusals
+lint-refusals:
+	@$(MAKE) --jobs=3 --output-sync=target $(LINTERS) refusals
 
 .PHONY: lint-playbooks
 lint-playbooks:
@@ -103,8 +109,17 @@ molecule: ## Run every molecule scenario
 
 .PHONY: stack
 stack: ## Test the running sandbox through its public endpoint and on its host
-	@pytest $(AT_ONCE) --dist loadfile tests/unit services -m "restic or real"
+	@pytest $(AT_ONCE) --dist loadfile services -m "real and clock"
+	@$(MAKE) --jobs=2 stack-deployed stack-beside
+
+.PHONY: stack-deployed
+stack-deployed:
 	@pytest tests/host tests/stack tests/security tests/sandbox -m "always or not (release or disaster or rotation or model_host)"
+
+# These need processors, but do not depend on time, so they take what the tests of the deployed stack leave idle.
+.PHONY: stack-beside
+stack-beside:
+	@nice -n 5 pytest --quiet --numprocesses 2 --dist loadfile tests/unit services -m "restic or (real and not clock)"
 
 .PHONY: release
 release: ## Redeploy under load, break a release, roll back, interrupt, run two at once

@@ -17,7 +17,7 @@ from rag_app.ui import ask, render
 
 from .test_hostile_text import HOSTILE, OURS, answer
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.clock]
 
 _LIVE = "#rd-chat .md :is(a,img,form,iframe,input,script,style,object,embed,link,meta,base,video,audio,math)"
 _ELEMENTS = """() => [...document.querySelectorAll('#rd-chat .md *')].map(

@@ -26,7 +26,7 @@ from rag_core.settings import RagSettings
 from services.rag_core.tests import office
 from services.rag_core.tests.pdfs import laborious, unending
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.clock]
 SERVICES = Path(__file__).parents[2]
 TIMEOUT = 300.0
 SETTLED = (DocumentState.READY, DocumentState.FAILED)

@@ -23,6 +23,9 @@ def ingested(opensearch: str, ollama: str, home: Path, files: Sequence[Path]) ->
         ollama_fallback_model="smollm2:135m",
         ollama_timeout_seconds=300,
         embedding_model_name="all-minilm",
+        # Other tests may use most of the processors.
+        embedding_timeout=300,
+        opensearch_timeout=120,
         ingestion_input_dir=home / "raw",
         ledger_path=home / "ledger.sqlite3",
     )

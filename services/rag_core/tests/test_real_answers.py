@@ -22,7 +22,7 @@ from services.rag_core.tests.real_stack import manual as manual
 from services.rag_core.tests.real_stack import settings as settings
 from services.rag_core.tests.real_stack import stack as stack
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.clock]
 STAND_IN = "stand-in"
 
 

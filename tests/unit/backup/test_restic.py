@@ -162,7 +162,7 @@ def test_the_lock_of_a_killed_restic_is_removed(repository: Repository, papers: 
         return [path.name for path in Path(repository.location, "locks").iterdir() if len(path.name) == 64]
 
     with repository._started(["backup", "--stdin-from-command", "sleep", "60"]) as process:
-        end = time.monotonic() + 20
+        end = time.monotonic() + 50
         while not locks():
             assert time.monotonic() < end
             time.sleep(0.1)
