@@ -13,12 +13,23 @@ from fastapi import FastAPI
 from gradio import EventData
 
 from rag_app.backend import Backend
+from rag_app.monitor import HealthMonitor
 from rag_app.ui import filters, render
 from rag_app.ui.ask import _asking, _rate, answering
 from rag_app.ui.choices import Chosen
 from rag_app.ui.talks import Unsaved, messages
 from rag_core.answering.answerer import Answerer
-from rag_core.models import AnswerEvent, DocumentKind, Done, Filters, Question, Quote, Retrieved
+from rag_core.models import (
+    AnswerEvent,
+    ComponentHealth,
+    DocumentKind,
+    Done,
+    Filters,
+    HealthReport,
+    Question,
+    Quote,
+    Retrieved,
+)
 
 from .test_questions_api import ANSWER, PASSAGE, _figures
 
@@ -102,6 +113,15 @@ def test_the_filter_goes_with_the_question(backend: Backend) -> None:
     assert given.added_from == datetime(2026, 1, 1, tzinfo=UTC)
     # The last day is included.
     assert given.added_to == datetime(2026, 2, 1, tzinfo=UTC)
+
+
+def test_an_answer_ends_the_report_that_the_model_does_not_answer(backend: Backend) -> None:
+    well = ComponentHealth(ok=True, latency_ms=5.0)
+    reports = iter([HealthReport(opensearch=well, ollama=one) for one in (ComponentHealth(ok=False), well)])
+    asked_for = replace(backend, monitor=HealthMonitor(lambda: next(reports)))
+    assert asyncio.run(asked_for.monitor.reading()).light == "red"
+    ask(asked_for, "x")
+    assert asyncio.run(asked_for.monitor.reading()).light == "green"
 
 
 def test_an_invalid_date_is_reported_and_nothing_is_asked(backend: Backend) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from rag_app.monitor import HealthMonitor, Reading
-from rag_core.models import ComponentHealth, HealthReport
+from rag_core.models import Answer, ComponentHealth, HealthReport
 
 
 def report(
@@ -81,3 +81,40 @@ def test_what_is_down_is_asked_less_and_less_often() -> None:
         return seen
 
     assert asyncio.run(pauses()) == [10, 20, 40, 60, 60]
+
+
+WRITTEN = Answer(answer="High.", model="small")
+PASSAGES_ALONE = Answer(answer="…", degraded=True, reason="no_model")
+
+
+@pytest.mark.parametrize(
+    ("latency", "answer", "checks"),
+    [
+        (None, WRITTEN, 2),
+        (20.0, PASSAGES_ALONE, 2),
+        (None, PASSAGES_ALONE, 1),
+        (20.0, WRITTEN, 1),
+        (None, WRITTEN.model_copy(update={"cached": True}), 1),
+        (None, WRITTEN.model_copy(update={"host": "models.example.org"}), 1),
+        (20.0, Answer(answer="Not covered.", reason="no_relevant_passage"), 1),
+    ],
+)
+def test_an_answer_that_contradicts_the_badge_makes_it_check_again(
+    latency: float | None, answer: Answer, checks: int
+) -> None:
+    """After a few failures the next check would come a minute later."""
+    asked: list[int] = []
+
+    def check() -> HealthReport:
+        asked.append(1)
+        return report(latency=latency)
+
+    monitor = HealthMonitor(check)
+
+    async def visit() -> None:
+        await monitor.reading()
+        monitor.note(answer)
+        await monitor.reading()
+
+    asyncio.run(visit())
+    assert len(asked) == checks

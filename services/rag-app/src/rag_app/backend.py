@@ -26,7 +26,7 @@ from rag_core.ledger import Ledger
 from rag_core.ledger.conversations import Conversations
 from rag_core.ledger.remote_tokens import RemoteTokens
 from rag_core.ledger.tags import Tags
-from rag_core.models import AnswerEvent, Question, Retrieved, Switched
+from rag_core.models import AnswerEvent, Done, Question, Retrieved, Switched
 from rag_core.retrieval.retriever import Retriever
 
 T = TypeVar("T")
@@ -116,6 +116,8 @@ class Backend:
             search.enter_context(self.searches.one())
             async for event in events:
                 search.close()
+                if isinstance(event, Done):
+                    self.monitor.note(event.answer)
                 yield event
                 if isinstance(event, Switched) or (isinstance(event, Retrieved) and event.needs_model):
                     gate = self.routes.to(event.model)

@@ -15,7 +15,7 @@ from typing import Literal
 
 from starlette.concurrency import run_in_threadpool
 
-from rag_core.models import ComponentHealth, HealthReport
+from rag_core.models import Answer, ComponentHealth, HealthReport
 
 Light = Literal["green", "amber", "red"]
 
@@ -91,6 +91,15 @@ class HealthMonitor:
                 backoff = _FRESH_SECONDS * 2 ** max(0, self._failures - 1)
                 self._next_at = time.monotonic() + min(backoff, _MOST_BACKOFF_SECONDS)
             return self._reading
+
+    def note(self, answer: Answer) -> None:
+        """Let the next reading be a new one if a new answer contradicts the newest one."""
+        if self._reading is None or answer.cached or answer.host is not None:
+            return
+        down = self._reading.ollama == "red"
+        if (answer.model is not None and down) or (answer.reason == "no_model" and not down):
+            self._failures = 0
+            self._next_at = float("-inf")
 
     def _judge(self, report: HealthReport) -> Reading:
         return Reading(
