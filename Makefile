@@ -12,7 +12,7 @@ PLAYBOOK := .venv/bin/ansible-playbook -i inventory/sandbox
 COMPILE := .venv/bin/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --quiet
 GROUPS := --group sandbox --group test --group services
 SERVICES := rag-app rag-worker landing
-STAGES := lint-refusals unit molecule stack browser
+STAGES := lint-images unit refusals molecule stack browser
 LINTERS := lint-playbooks lint-programs lint-collection
 # For tests that share nothing. More processes than processors, because many tests wait.
 AT_ONCE := --numprocesses $(shell expr $$(nproc) \* 3 / 2)
@@ -61,7 +61,7 @@ url name user password token ca: ## Print just that value, for scripts
 ##@ Test it
 
 .PHONY: test
-test: deps-tests ## Run lint, refusals, unit, molecule, stack and browser tests
+test: deps-tests ## Run lint, unit, refusals, molecule, stack and browser tests
 	@for stage in $(STAGES); do \
 	  SECONDS=0; $(MAKE) $$stage; times="$${times:-}$$(printf '\n%6d s  make %s' $$SECONDS $$stage)"; \
 	done; printf 'Everything passed:%s\n' "$$times"
@@ -70,10 +70,10 @@ test: deps-tests ## Run lint, refusals, unit, molecule, stack and browser tests
 lint: ## Run every linter at its strictest profile
 	@$(MAKE) --jobs=2 --output-sync=target $(LINTERS)
 
-# The refusals mostly wait for repeated requests to AWS, so the linters take little from them.
-.PHONY: lint-refusals
-lint-refusals:
-	@$(MAKE) --jobs=3 --output-sync=target $(LINTERS) refusals
+# Building images waits for downloads at first; the linters use the processors meanwhile.
+.PHONY: lint-images
+lint-images:
+	@$(MAKE) --jobs=3 --output-sync=target $(LINTERS) images
 
 .PHONY: lint-playbooks
 lint-playbooks:
@@ -150,6 +150,10 @@ bench: ## Measure a running sandbox (BENCH="noop" for one, ARGS for its argument
 	@for name in $(BENCH); do PYTHONPATH=$(LIBRARIES) $(PYTHON) -m bench.$$name $(ARGS); done
 
 ##@ Maintain it
+
+.PHONY: images
+images: ## Pull or build the sandbox's images, and start nothing
+	@$(SANDBOX) images
 
 .PHONY: deps
 deps: ## Install what is missing: Docker Engine, Python tools

@@ -51,6 +51,12 @@ def up() -> None:
     err.print(f"Sandbox up in {time.monotonic() - progress.began:.1f} s.")
 
 
+@app.command("images")
+def provide() -> None:
+    """Pull or build the images and fetch the models that `up` needs, and start nothing."""
+    _run(lambda _: lifecycle.provide(Progress()))
+
+
 @app.command()
 def down() -> None:
     """Stop the sandbox and keep everything."""

@@ -46,6 +46,14 @@ def need_root() -> None:
         )
 
 
+def provide(progress: Progress) -> None:
+    """Pull or build the images, and fetch the models; what exists already stays as it is."""
+    with progress.stage("Images") as say:
+        images.ensure_all(say)
+    with progress.stage("Models") as say:
+        models.ensure(say)
+
+
 def up(sandbox: Sandbox, progress: Progress) -> None:
     """Bring everything to the state in which a deployment can start, from any state."""
     need_root()
@@ -53,10 +61,7 @@ def up(sandbox: Sandbox, progress: Progress) -> None:
     with progress.stage("Ports and other sandboxes"):
         _check_ports(sandbox)
         _refuse_another(client, sandbox)
-    with progress.stage("Images") as say:
-        images.ensure_all(say)
-    with progress.stage("Models") as say:
-        models.ensure(say)
+    provide(progress)
     with progress.stage("Network 10.99.0.0/24"):
         networks.ensure_aws(client, sandbox)
     with progress.stage(f"AWS APIs at {sandbox.endpoint}") as say:
