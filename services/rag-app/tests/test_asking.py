@@ -28,6 +28,7 @@ from rag_core.models import (
     HealthReport,
     Question,
     Quote,
+    Reading,
     Retrieved,
 )
 
@@ -53,9 +54,9 @@ class Noting(Answerer):
         self.asked.append(question)
         known = question.text == "known"
         seconds = None if question.text == "first" else 3.6
-        yield Retrieved(
-            passages=(PASSAGE,), quotes=(QUOTE,), needs_model=not known, reading=1, read_seconds=seconds
-        )
+        yield Retrieved(passages=(PASSAGE,), quotes=(QUOTE,), needs_model=not known)
+        if not known:
+            yield Reading(model="tiny", passages=1, seconds=seconds)
         yield Done(answer=ANSWER)
 
 
@@ -319,10 +320,10 @@ def test_what_the_documents_say_is_shown_while_others_are_answered(backend: Back
         await asking
         return shown
 
-    searching, reading, waiting, turn, answer = asyncio.run(story())
+    searching, found, waiting, turn, reading, answer = asyncio.run(story())
     assert not quoted(searching)
-    assert all(quoted(shown) for shown in (reading, waiting, turn))
-    assert "Reading 1 passage, about 4 s…" in turn
+    assert all(quoted(shown) for shown in (found, waiting, turn, reading))
+    assert "Reading 1 passage, about 4 s…" in reading
     # The final answer shows them among its sources instead.
     assert not quoted(answer)
 

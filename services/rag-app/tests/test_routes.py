@@ -20,7 +20,7 @@ from rag_app.gate import Waiting
 from rag_app.settings import AppSettings
 from rag_app.ui.ask import _written
 from rag_core import factory
-from rag_core.models import Answer, AnswerEvent, Done, Retrieved, Switched
+from rag_core.models import Answer, AnswerEvent, Done, Reading, Retrieved, Switched
 from rag_core.retrieval.retriever import Retriever
 from services.rag_core.tests.ladder import BIG, QUESTION, Finding, Server
 from services.rag_core.tests.openai_server import Handler, serving
@@ -192,17 +192,19 @@ def test_a_full_queue_refuses_questions_to_its_own_model_only(
 
 def test_the_page_shows_how_long_the_model_that_takes_over_reads() -> None:
     async def events() -> AsyncIterator[Event]:
-        yield Retrieved(passages=(), reading=5, read_seconds=1.0)
-        yield Switched(model="small", reason="away", reading=2, read_seconds=7.2)
+        yield Retrieved(passages=())
+        yield Reading(model="big", passages=5, seconds=1.0)
+        yield Switched(model="small", reason="away")
         yield Waiting(1, 15.0)
         yield Waiting(0, 0.0)
+        yield Reading(model="small", passages=2, seconds=7.2)
 
     async def story() -> list[str]:
         return [str(shown) async for shown in _written(events(), "How high?")]
 
-    _, before, switched, waiting, turn = asyncio.run(story())
+    _, _, before, switched, waiting, turn, reads = asyncio.run(story())
     assert "Reading 5 passages, about 1 s" in before
-    for shown in (switched, turn):
+    for shown in (switched, turn, reads):
         assert "asking small" in shown
-        assert "Reading 2 passages, about 7 s" in shown
     assert "1 question before yours" in waiting
+    assert "Reading 2 passages, about 7 s" in reads

@@ -14,7 +14,7 @@ from rag_core.answering.chat import Chat
 from rag_core.answering.planning import Policy
 from rag_core.answering.threads import Threads
 from rag_core.index.embed import OllamaEmbedder
-from rag_core.models import Answer, Done, Filters, Passage, Question, Retrieved
+from rag_core.models import Answer, Done, Filters, Passage, Question, Reading, Retrieved
 from rag_core.retrieval.retriever import Found, Retriever
 
 from .test_window import MODEL, Body, Ollama
@@ -92,12 +92,12 @@ def reading(ollama: Ollama, tokens_per_second: float) -> None:
     ollama.reply = reply
 
 
-def asked(made: Answerer, question: str = QUESTION, **more: object) -> tuple[Retrieved, Answer]:
-    events = list(made.ask(Question.model_validate({"text": question, **more})))
-    first, last = events[0], events[-1]
+def asked(made: Answerer, question: str = QUESTION, **more: object) -> tuple[Reading, Answer]:
+    first, reads, *_, last = made.ask(Question.model_validate({"text": question, **more}))
     assert isinstance(first, Retrieved)
+    assert isinstance(reads, Reading)
     assert isinstance(last, Done)
-    return first, last.answer
+    return reads, last.answer
 
 
 def prompted(ollama: Ollama) -> list[dict[str, str]]:
@@ -108,21 +108,21 @@ def prompted(ollama: Ollama) -> list[dict[str, str]]:
 
 def test_before_anything_is_measured_the_passages_are_read_whole(made: Answerer, ollama: Ollama) -> None:
     reading(ollama, 10_000)
-    first, _ = asked(made)
-    assert first.read_seconds is None
+    reads, _ = asked(made)
+    assert reads.seconds is None
     assert PASSAGE.text in prompted(ollama)[-1]["content"]
 
 
 def test_on_a_slow_host_the_sentences_that_answer_are_read(made: Answerer, ollama: Ollama) -> None:
     reading(ollama, 600)
     made.warm()
-    first, answer = asked(made)
+    reads, answer = asked(made)
     sent = prompted(ollama)
     assert ANSWER in sent[-1]["content"]
     assert PASSAGE.text not in sent[-1]["content"]
-    assert first.reading == 1
-    assert first.read_seconds is not None
-    assert first.read_seconds <= 2.5
+    assert (reads.model, reads.passages) == (MODEL, 1)
+    assert reads.seconds is not None
+    assert reads.seconds <= 2.5
     assert prompt.size(sent).most <= 2.5 * 600
     # A sentence's support and page refer to the whole passage.
     assert answer.passages == (PASSAGE,)
@@ -134,9 +134,9 @@ def test_on_a_slow_host_the_sentences_that_answer_are_read(made: Answerer, ollam
 def test_never_less_is_read_than_an_answer_needs(made: Answerer, ollama: Ollama) -> None:
     reading(ollama, 10)
     made.warm()
-    first, _ = asked(made)
-    assert first.read_seconds is not None
-    assert first.read_seconds > 5, "the real wait is reported"
+    reads, _ = asked(made)
+    assert reads.seconds is not None
+    assert reads.seconds > 5, "the real wait is reported"
     fixed = prompt.size(prompt.messages(QUESTION, [], "c0ffee42")).most
     assert 0.8 * planning.FLOOR < prompt.size(prompted(ollama)).most - fixed <= planning.FLOOR
 

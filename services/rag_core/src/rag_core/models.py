@@ -250,8 +250,14 @@ class Retrieved(Frozen):
     quotes: tuple[Quote, ...] = ()  # best first; empty if the documents do not cover the question
     needs_model: bool = True  # whether a model writes the answer; if not, Done is next
     model: str | None = None  # the model that is asked first
-    reading: int = 0  # number of passages that the model reads
-    read_seconds: float | None = None  # estimated time for that; None if this host's rate is unknown
+
+
+class Reading(Frozen):
+    """A model begins to read the passages of its prompt."""
+
+    model: str
+    passages: int
+    seconds: float | None = None  # estimated time for that; None if this host's rate is unknown
 
 
 class Token(Frozen):
@@ -266,8 +272,6 @@ class Switched(Frozen):
     model: str
     reason: str
     host: str | None = None  # as in Answer
-    reading: int = 0  # as in Retrieved, for this model
-    read_seconds: float | None = None
 
 
 class Done(Frozen):
@@ -276,7 +280,7 @@ class Done(Frozen):
     answer: Answer
 
 
-AnswerEvent = Retrieved | Token | Switched | Done
+AnswerEvent = Retrieved | Reading | Token | Switched | Done
 
 
 class ComponentHealth(Frozen):

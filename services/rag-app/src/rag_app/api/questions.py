@@ -25,7 +25,7 @@ from rag_app.errors import ClientGone
 from rag_app.gate import Ticket, Waiting
 from rag_app.schemas.questions import AskAnswer, AskRequest, SearchRequest, SearchResult, SearchResults
 from rag_core.errors import RagError
-from rag_core.models import Answer, AnswerEvent, Done, Question, Retrieved, Switched, Token
+from rag_core.models import Answer, AnswerEvent, Done, Question, Reading, Retrieved, Switched, Token
 
 _TURNS = 10
 """Stored turns read for a question; the answerer keeps those that fit the model's context window."""
@@ -60,10 +60,10 @@ async def search(body: SearchRequest, backend: Annotated[Backend, Depends(backen
     response_model=AskAnswer,
     responses={
         HTTPStatus.OK.value: {
-            "description": "With `Accept: text/event-stream`: the events retrieved {query, passages, quotes,"
-            " reading, read_seconds}, waiting {ahead, seconds}, token {text}, switched {model, reason, host,"
-            " reading, read_seconds}, then done (the JSON answer) or error {code, message}. Tokens are a"
-            " preview: done holds the checked answer.",
+            "description": "With `Accept: text/event-stream`: the events retrieved {query, passages, quotes},"
+            " waiting {ahead, seconds}, reading {model, passages, seconds}, token {text}, switched {model,"
+            " reason, host}, then done (the JSON answer) or error {code, message}. Tokens are a preview:"
+            " done holds the checked answer.",
             "content": {"text/event-stream": {}},
         }
     },
@@ -182,16 +182,18 @@ async def _stream(question: _Question) -> AsyncIterator[ServerSentEvent]:
         yield _sse("error", {"code": "internal", "message": "Something went wrong on our side."})
 
 
-def _as_sse(event: Retrieved | Waiting | Token | Switched) -> ServerSentEvent:
+def _as_sse(event: Retrieved | Waiting | Reading | Token | Switched) -> ServerSentEvent:
     match event:
         case Retrieved(passages=passages, query=query):
-            data: dict[str, Any] = event.model_dump(include={"query", "quotes", "reading", "read_seconds"})
+            data: dict[str, Any] = event.model_dump(include={"query", "quotes"})
             data["passages"] = [SearchResult.of(passage, query).model_dump() for passage in passages]
             return _sse("retrieved", data)
         case Waiting(ahead=ahead, seconds=seconds):
             return _sse("waiting", {"ahead": ahead, "seconds": seconds})
         case Token(text=text):
             return _sse("token", {"text": text})
+        case Reading():
+            return _sse("reading", event.model_dump())
         case Switched():
             return _sse("switched", event.model_dump())
 

@@ -22,7 +22,7 @@ from rag_app.ui.formatting import count, named, text
 from rag_app.ui.reader import reader
 from rag_core.errors import RagError
 from rag_core.ledger.conversations import ConversationNotFound, Exchange, Feedback
-from rag_core.models import Answer, AnswerEvent, Done, Question, Retrieved, Switched, Token
+from rag_core.models import Answer, AnswerEvent, Done, Question, Reading, Retrieved, Switched, Token
 
 _SHOW_EVERY_SECONDS = 0.12
 """Minimum between two updates: redrawing the page for each token is slower than the model."""
@@ -268,19 +268,21 @@ async def _written(
 ) -> AsyncIterator[str | Answer]:
     """Yield what to show until the answer is complete: the quotes, then the model's text as it arrives."""
     yield render.note("Searching your documents…")
-    quotes, reading, written, shown_at = "", "", "", 0.0
+    quotes, switched, written, shown_at = "", "", "", 0.0
     try:
         async for event in events:
             match event:
                 case Retrieved():
                     quotes = render.quotes(event.quotes, question)
-                    reading = render.note(_reading(event.reading or len(event.passages), event.read_seconds))
-                    yield render.parts(quotes, reading)
+                    if event.needs_model:
+                        yield render.parts(quotes, render.note("Reading…"))
                 case Waiting(ahead=0):  # it is this question's turn
-                    yield render.parts(quotes, reading)
+                    yield render.parts(quotes, render.note(f"{switched}Reading…"))
                 case Waiting(ahead=ahead, seconds=seconds):
                     before = f"{count(ahead, 'question')} before yours, about {seconds:.0f} s…"
                     yield render.parts(quotes, render.note(before))
+                case Reading(passages=passages, seconds=seconds):
+                    yield render.parts(quotes, render.note(f"{switched}{_reading(passages, seconds)}"))
                 case Token(text=piece):
                     written += piece
                     if time.monotonic() - shown_at > _SHOW_EVERY_SECONDS:
@@ -288,9 +290,8 @@ async def _written(
                         shown_at = time.monotonic()
                 case Switched(model=model, host=host):
                     written = ""
-                    failed = f"The first model did not answer; asking {named(model, host)}."
-                    reading = render.note(f"{failed} {_reading(event.reading, event.read_seconds)}")
-                    yield render.parts(quotes, reading)
+                    switched = f"The first model did not answer; asking {named(model, host)}. "
+                    yield render.parts(quotes, render.note(f"{switched}Reading…"))
                 case Done(answer=answer):
                     log_answer(answer)
                     yield answer

@@ -32,6 +32,7 @@ from rag_core.models import (
     Filters,
     Passage,
     Question,
+    Reading,
     Retrieved,
     Switched,
     Tokens,
@@ -103,15 +104,14 @@ class Answerer:
             watch.retrieved = watch.now()
             bearing = self._bearing(context, evidence)
             first = self._aside.first(context.route.models)
-            plan = self._plan(context, bearing, first) if evidence.verdict.relevant else None
-            yield self._retrieved(context, evidence, bearing, plan)
+            yield self._retrieved(context, evidence, bearing, first)
             # The consumer of the events may wait here until a model is free; that time does not count.
             watch.skip(watch.now() - watch.retrieved)
             searched, key = key, self._key(context)
             if not evidence.verdict.relevant or key == searched:
                 break
         if evidence.verdict.relevant:
-            answer = yield from self._written(context, evidence, bearing, plan, watch)
+            answer = yield from self._written(context, evidence, bearing, first, watch)
         else:
             answer = composing.not_covered(context, evidence, watch)
         # An answer with remarks is not cached: a remote model that failed now may work next time.
@@ -181,20 +181,20 @@ class Answerer:
         return Bearing(tuple(passages), tuple(quoting.ranked(context.query, passages, evidence.found.words)))
 
     def _retrieved(
-        self, context: AnswerContext, evidence: Evidence, bearing: Bearing, plan: Plan | None
+        self, context: AnswerContext, evidence: Evidence, bearing: Bearing, first: str
     ) -> Retrieved:
+        relevant = evidence.verdict.relevant
         return Retrieved(
             passages=evidence.found.passages,
             query=context.query,
             quotes=quoting.quotes(bearing.ranks),
-            needs_model=evidence.verdict.relevant,
-            model=plan.model if plan else None,
-            reading=len(plan.shown) if plan else 0,
-            read_seconds=self._read_seconds(plan) if plan else None,
+            needs_model=relevant,
+            model=first if relevant else None,
         )
 
-    def _read_seconds(self, plan: Plan) -> float | None:
-        return self._rates.seconds_of(self._chat.reader(plan.model), plan.tokens)
+    def _reading(self, plan: Plan) -> Reading:
+        seconds = self._rates.seconds_of(self._chat.reader(plan.model), plan.tokens)
+        return Reading(model=plan.model, passages=len(plan.shown), seconds=seconds)
 
     def _judged(self, query: str, found: Found) -> Verdict:
         return relevance.judge(
@@ -205,23 +205,26 @@ class Answerer:
             unknown_raise=self._policy.unknown_raise,
         )
 
-    def _plan(self, context: AnswerContext, bearing: Bearing, model: str) -> Plan | None:
+    def _plan(self, context: AnswerContext, bearing: Bearing, model: str) -> Plan:
+        """Plan what a model reads, which takes longer than to choose quotes; raises QuestionRefused."""
         tokens_in = partial(self._rates.tokens_in, self._chat.reader(model))
-        return planning.plan(context, bearing, self._policy, model, tokens_in)
+        plan = planning.plan(context, bearing, self._policy, model, tokens_in)
+        if plan is None:
+            raise QuestionRefused(
+                "the question fills the model's whole window, no passage fits beside it; shorten it",
+                code="question_too_long",
+            )
+        return plan
 
     def _written(
         self,
         context: AnswerContext,
         evidence: Evidence,
         bearing: Bearing,
-        plan: Plan | None,
+        first: str,
         watch: Stopwatch,
     ) -> Generator[AnswerEvent, None, Answer]:
-        if plan is None:
-            raise QuestionRefused(
-                "the question fills the model's whole window, no passage fits beside it; shorten it",
-                code="question_too_long",
-            )
+        plan = self._plan(context, bearing, first)
         hosts = self._policy.hosts
         writer = Writer(self._chat, self._policy, self._note)
         remarks = composing.remarks(evidence)
@@ -232,10 +235,13 @@ class Answerer:
                 why = left_out
                 continue
             if model != plan.model:
-                plan = self._plan(context, bearing, model) or plan.model_copy(update={"model": model})
                 switching = watch.now()
-                yield self._switched(plan, why)
+                yield Switched(
+                    model=model, reason=why or f"{model} can be asked again", host=hosts.get(model)
+                )
                 watch.skip(watch.now() - switching)
+                plan = self._plan(context, bearing, model)
+            yield self._reading(plan)
             try:
                 with self._aside.asking(model, self._own_limit(context.question)):
                     draft = yield from writer.draft(plan, context.question, watch)
@@ -270,15 +276,6 @@ class Answerer:
             )
         watch.generated = watch.now()
         return composing.extractive(context, evidence, watch, plan.given, remarks)
-
-    def _switched(self, plan: Plan, why: str) -> Switched:
-        return Switched(
-            model=plan.model,
-            reason=why or f"{plan.model} can be asked again",
-            host=self._policy.hosts.get(plan.model),
-            reading=len(plan.shown),
-            read_seconds=self._read_seconds(plan),
-        )
 
     def _own_limit(self, question: Question) -> float | None:
         """Return the question's own time limit if it is shorter than the deployment's."""
