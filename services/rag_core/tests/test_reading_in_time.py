@@ -113,6 +113,20 @@ def test_before_anything_is_measured_the_passages_are_read_whole(made: Answerer,
     assert PASSAGE.text in prompted(ollama)[-1]["content"]
 
 
+def test_quotes_do_not_wait_for_the_prompt_to_be_made(
+    made: Answerer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unwanted(*_: object) -> None:
+        pytest.fail("the prompt is made before the quotes are given")
+
+    monkeypatch.setattr(planning, "plan", unwanted)
+    events = made.ask(Question(text=QUESTION))
+    found = next(events)
+    events.close()
+    assert isinstance(found, Retrieved)
+    assert ANSWER in found.quotes[0].text
+
+
 def test_on_a_slow_host_the_sentences_that_answer_are_read(made: Answerer, ollama: Ollama) -> None:
     reading(ollama, 600)
     made.warm()
