@@ -109,6 +109,22 @@ def test_a_fence_that_a_small_model_copies_is_no_part_of_its_answer(fence: str) 
 
 
 @pytest.mark.parametrize(
+    ("answer", "left"),
+    [
+        ('The passage "Passage c0ffee42" describes the pump.', "The passage describes the pump."),
+        ("The passage \u201cpassage c0ffee42\u201d describes it.", "The passage describes it."),
+        ("It runs (passage c0ffee42).", "It runs."),
+        ("It runs [C0FFEE42].", "It runs."),
+        ("As passage c0ffee42 says, it runs.", "As passage says, it runs."),
+        ("Passage: c0ffee42\nIt runs.", "Passage:\nIt runs."),
+        ("Passages c0ffee42 and 2 agree.", "Passages and 2 agree."),
+    ],
+)
+def test_the_mark_of_the_fence_is_no_name_of_a_passage(answer: str, left: str) -> None:
+    assert prompt.without_fences(answer, "c0ffee42") == left
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "The passage says 40 bar; passage 2 and passages 3-4 agree.",

@@ -253,9 +253,19 @@ _GARBLED = re.compile(
 )
 
 
+# Stands for the nonce, which is in no document: wherever a model writes it, it means the fence, as in
+# the passage "Passage c0ffee42".
+_NONCE = "\x00"
+_NAMED = re.compile(
+    rf"\s?[\"'(\[\u201c\u2018\u00ab](?:passages?[\W_]?)?{_NONCE}[\"')\]\u201d\u2019\u00bb]|[ _-]?{_NONCE}",
+    re.IGNORECASE,
+)
+
+
 def without_fences(answer: str, nonce: str) -> str:
     """Remove the fences, whole or garbled, that a small model copied into its answer."""
     answer = _GARBLED.sub("", answer).replace(f"passage-{nonce}", "")
+    answer = _NAMED.sub("", answer.replace(nonce, _NONCE).replace(nonce.upper(), _NONCE))
     return re.sub(r"\n{3,}", "\n\n", answer)
 
 
