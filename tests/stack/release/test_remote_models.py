@@ -51,6 +51,8 @@ from tests.stack.host import Host
 from tests.stack.plays import Outcome, play
 
 REBUILT_SECONDS = 300.0
+# Questions go first: asked without a pause, they let a batch of texts through every 10 to 40 seconds only.
+PAUSE_SECONDS = 3.0
 # The sandbox's slow server is silent for longer than this; the local model begins its answer sooner.
 SHORT_SECONDS = 15.0
 # Enough for the smoke test, which fails when the fallback answers, and used up after a few more questions.
@@ -259,14 +261,14 @@ class Embedded:
 
 @contextmanager
 def asking_on(endpoint: Endpoint, question: str) -> Iterator[list[Json]]:
-    """Ask the local model one question after the other inside the block; yield the list of answers."""
+    """Ask the local model a question every few seconds inside the block; yield the list of answers."""
     over = threading.Event()
     answers: list[Json] = []
 
     def ask() -> None:
         api = ApiClient(endpoint)
         with api.http:
-            while not over.is_set():
+            while not over.wait(PAUSE_SECONDS):
                 answers.append(asked(api, question, LOCAL))
 
     with ThreadPoolExecutor(1) as pool:
