@@ -42,10 +42,6 @@ def giving(vector: object) -> Reply:
     return lambda handler, asked: handler.vectors(asked["input"], of=lambda text: vector)
 
 
-def counting(number: object) -> dict[str, object]:
-    return {"prompt_tokens": number, "total_tokens": number}
-
-
 FAULTS: dict[str, tuple[Reply, type[RagError]]] = {
     "key refused": (refusing(401), RemoteDenied),
     "unknown model": (refusing(404), ModelMissing),

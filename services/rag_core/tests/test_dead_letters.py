@@ -11,15 +11,18 @@ from typing import Any
 
 import pytest
 
-from rag_core import factory
 from rag_core.errors import OpenSearchRefused, OpenSearchUnavailable
-from rag_core.extract import Parser
 from rag_core.ingest.ingestor import Ingestor, Outcome
 from rag_core.ledger import Ledger
 from rag_core.ledger.throughput import WORDS_LOST, WORDS_SEEN
-from rag_core.models import Document, DocumentKind, DocumentState
+from rag_core.models import DocumentState
 from rag_core.settings import RagSettings
 from services.rag_core.tests.store_server import Reply, Stores, serving
+
+from .ingestors import parser as parser
+from .ingestors import queue
+from .ingestors import work_with as work_with
+from .ingestors import worker as worker
 
 POISON = "arsenic"
 
@@ -38,46 +41,6 @@ def settings(stores: Stores, tmp_path: Path) -> Iterator[RagSettings]:
             ledger_path=tmp_path / "ledger.sqlite3",
             ingestion_input_dir=tmp_path / "raw",
         )
-
-
-@pytest.fixture(scope="module")
-def parser() -> Iterator[Parser]:
-    with factory.build_parser(RagSettings()) as one:
-        yield one
-
-
-@pytest.fixture
-def worker(settings: RagSettings, ledger: Ledger, parser: Parser) -> Iterator[Ingestor]:
-    embedder, index = factory.build_embedder(settings), factory.build_index_writer(settings)
-    yield Ingestor(
-        ledger=ledger,
-        parser=parser,
-        embedder=embedder,
-        index=index,
-        owner="worker",
-        batch=settings.embedding_batch,
-        uploads_dir=settings.uploads_dir,
-    )
-    embedder.close()
-    index.close()
-
-
-def queue(ledger: Ledger, tmp_path: Path, *texts: str) -> list[Document]:
-    documents = []
-    for number, text in enumerate(texts):
-        path = tmp_path / f"{number}.txt"
-        path.write_text(text)
-        documents.append(
-            ledger.enqueue(
-                # Ids are prefixes of hashes.
-                sha256=f"{number + 1}".ljust(64, "0"),
-                kind=DocumentKind.TEXT,
-                size=len(text),
-                name=path.name,
-                source=path,
-            )
-        )
-    return documents
 
 
 def item(status: int, kind: str) -> Callable[[dict[str, str]], Reply | None]:

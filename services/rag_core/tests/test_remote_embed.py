@@ -13,7 +13,7 @@ from rag_core.ledger.remote_tokens import EMBED, RemoteTokens
 from rag_core.remote.embed import RemoteEmbedder
 from services.rag_core.tests.openai_server import Handler, OpenAi
 
-from .remote_embeds import FAULTS, HOST, NAME, SECRET, counting, embedding, giving, refusing, remote
+from .remote_embeds import FAULTS, HOST, NAME, SECRET, embedding, giving, refusing, remote
 from .remote_embeds import openai as openai
 
 
@@ -69,6 +69,10 @@ def test_another_model_or_host_makes_vectors_of_another_kind(
     make: Callable[..., RemoteEmbedder], other: dict[str, str]
 ) -> None:
     assert make().contract().space != make(**other).contract().space
+
+
+def counting(number: object) -> dict[str, object]:
+    return {"prompt_tokens": number, "total_tokens": number}
 
 
 # What no index can hold; seen from servers that compute with too few bits or cut a text to nothing.

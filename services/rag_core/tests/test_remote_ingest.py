@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ import pytest
 
 from rag_core import factory
 from rag_core.errors import BudgetUsed, RemoteRefused
-from rag_core.extract import Parser
 from rag_core.ingest.ingestor import Ingestor, Outcome
 from rag_core.ledger import Ledger
 from rag_core.ledger.notes import TARGET
@@ -20,8 +19,11 @@ from rag_core.settings import RagSettings
 from services.rag_core.tests import store_server
 from services.rag_core.tests.openai_server import Handler, OpenAi
 from services.rag_core.tests.store_server import Stores
-from services.rag_core.tests.test_dead_letters import queue
 
+from .ingestors import parser as parser
+from .ingestors import queue
+from .ingestors import work_with as work_with
+from .ingestors import worker as worker
 from .remote_embeds import FAULTS, NAME, SECRET, embedding, remote
 from .remote_embeds import openai as openai
 
@@ -38,39 +40,6 @@ def settings(openai: OpenAi, tmp_path: Path) -> Iterator[RagSettings]:
             ledger_path=tmp_path / "ledger" / "ledger.sqlite3",
             ingestion_input_dir=tmp_path / "raw",
         )
-
-
-@pytest.fixture(scope="module")
-def parser() -> Iterator[Parser]:
-    with factory.build_parser(RagSettings()) as one:
-        yield one
-
-
-@pytest.fixture
-def work_with(ledger: Ledger, parser: Parser) -> Iterator[Callable[[RagSettings], Ingestor]]:
-    """Create ingestors with given settings, all on one ledger."""
-    with ExitStack() as stack:
-
-        def make(settings: RagSettings) -> Ingestor:
-            embedder, index = factory.build_embedder(settings), factory.build_index_writer(settings)
-            stack.enter_context(closing(embedder))
-            stack.enter_context(closing(index))
-            return Ingestor(
-                ledger=ledger,
-                parser=parser,
-                embedder=embedder,
-                index=index,
-                owner="worker",
-                batch=16,
-                uploads_dir=settings.uploads_dir,
-            )
-
-        yield make
-
-
-@pytest.fixture
-def worker(work_with: Callable[[RagSettings], Ingestor], settings: RagSettings) -> Ingestor:
-    return work_with(settings)
 
 
 OUTAGES = {name: FAULTS[name] for name in FAULTS if name not in ("unknown model", "silence")}
