@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -43,13 +44,14 @@ class Bench:
             "endpoint_url": endpoint, "lock": "/ragdock/unit/lock",
             "jobs": {job: {"schedule": "", "timeout_minutes": 1} for job in ("backup", "drill", "patch")},
         }  # fmt: skip
+        self.lock = where / "job.lock"
         self.settings = where / "schedule.json"
         self.settings.write_text(json.dumps(settings))
         module = self.collections / "ansible_collections/ragdock/host/scripts/ragdock_job.py"
         text = module.read_text()
         for old, new in (
             ("/etc/ragdock/schedule.json", self.settings),
-            ("/run/lock/ragdock-job.lock", where / "job.lock"),
+            ("/run/lock/ragdock-job.lock", self.lock),
             ("/var/log/ragdock", where / "log"),
         ):
             assert old in text
@@ -103,6 +105,15 @@ class Bench:
         state = self.root / "state/backup.json"
         known = hashlib.sha256(state.read_bytes()).hexdigest() if state.exists() else ""
         return {"job": "backup", "pid": 1, "boot": "another", "began": time.time(), "before": known}
+
+    def is_free(self) -> bool:
+        """No process holds the lock. One that was killed holds it until the kernel has ended it."""
+        with self.lock.open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+        return True
 
     def state(self, job: str) -> dict[str, Any]:
         """The recorded state of a job."""
@@ -217,6 +228,7 @@ def test_a_run_that_died_with_its_playbook_is_put_on_record_by_the_next(bench: B
     first.send_signal(signal.SIGKILL)
     os.killpg(json.loads(marker.read_text())["pid"], signal.SIGKILL)
     first.wait(10)
+    until(bench.is_free)
     bench.playbook(bench.good("backup"))
     assert bench.run("backup") == 0
     message = [

@@ -44,13 +44,18 @@ class FakeOllama:
         ollama = self
 
         class Handler(BaseHTTPRequestHandler):
+            # As Ollama: the end of an answer is not the end of its connection.
+            protocol_version = "HTTP/1.1"
+
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 ollama.seen.append((self.path, dict(self.headers)))
                 # Ollama refuses a request without messages.
+                answer = b'data: {"choices": []}\n\n'
                 self.send_response(400 if body == b"{}" else 200)
+                self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
-                self.wfile.write(b'data: {"choices": []}\n\n')
+                self.wfile.write(answer)
 
             def log_message(self, format: str, *args: Any) -> None:
                 """Log nothing."""
