@@ -204,13 +204,14 @@ def test_the_chat_is_what_the_store_holds(backend: Backend) -> None:
 def test_a_question_that_was_stopped_stays_where_it_was_asked(backend: Backend) -> None:
     _, talk = ask(backend, "first")
     exchanges = backend.conversations.get(talk).exchanges
-    stopped = Unsaved(1, [{"role": "user", "content": "stopped"}, {"role": "assistant", "content": "half"}])
-    before_all = Unsaved(0, [{"role": "user", "content": "failed"}])
+    stopped = Unsaved(1, "stopped", "half")
+    before_all = Unsaved(0, "Does __init__ take <path>?", "failed")
     shown = messages(exchanges, [stopped, before_all])
     assert [one["content"] for one in shown if one["role"] == "user"] == [
-        "failed",
+        # As it was typed: no question is read as Markdown.
+        render.question_markdown("Does __init__ take <path>?"),
         render.question_markdown("first"),
-        "stopped",
+        render.question_markdown("stopped"),
     ]
     ask(backend, "stopped", talk=talk)
     exchanges = backend.conversations.get(talk).exchanges

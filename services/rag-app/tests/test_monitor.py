@@ -11,12 +11,18 @@ from rag_core.models import Answer, ComponentHealth, HealthReport
 
 
 def report(
-    *, index: bool = True, latency: float | None = 20.0, models: dict[str, bool] | None = None
+    *,
+    index: bool = True,
+    latency: float | None = 20.0,
+    models: dict[str, bool] | None = None,
+    remote: bool | None = None,
 ) -> HealthReport:
     return HealthReport(
         opensearch=ComponentHealth(ok=index, latency_ms=5.0 if index else None),
         ollama=ComponentHealth(ok=latency is not None, latency_ms=latency),
         models={"small": True} if models is None else models,
+        remote=None if remote is None else ComponentHealth(ok=remote),
+        can_write=latency is not None or bool(remote),
     )
 
 
@@ -41,6 +47,10 @@ def readings(reports: list[HealthReport]) -> list[Reading]:
         (report(), "green", "All well"),
         (report(index=False), "red", "Index down"),
         (report(latency=None), "red", "Model down"),
+        # A remote model still writes.
+        (report(latency=None, remote=True), "amber", "Local models away"),
+        (report(latency=None, remote=False), "red", "Model down"),
+        (report(models={"small": True, "big": False}, remote=False), "amber", "Remote models away"),
         (report(models={"small": True, "large": False}), "amber", "Model missing"),
         (report(latency=1501.0), "amber", "Slow"),
         (report(latency=1499.0), "green", "All well"),

@@ -1,19 +1,21 @@
 """What the API accepts and returns besides an answer's text; no store is reached."""
 
+import asyncio
 from http import HTTPStatus
 
 import pytest
 from fastapi.testclient import TestClient
 
 from rag_app import metrics
-from rag_app.api.questions import log_answer
-from rag_app.schemas.questions import FiltersIn, SearchResult
+from rag_app.api.questions import _Question, log_answer
+from rag_app.schemas.questions import AskRequest, FiltersIn, SearchResult
 from rag_core.models import (
     Answer,
     DocumentKind,
     DocumentState,
     Explain,
     Passage,
+    Question,
     SentenceSupport,
     Timings,
     Tokens,
@@ -82,6 +84,16 @@ def test_a_deleted_conversation_is_reported_before_queueing(api: TestClient) -> 
     reply = api.post("/api/ask", json={"question": "x", "conversation": "gone"})
     assert reply.status_code == HTTPStatus.NOT_FOUND
     assert reply.json()["error"]["code"] == "conversation_not_found"
+
+
+def test_an_answer_is_not_lost_with_its_conversation(api: TestClient) -> None:
+    """Somebody deletes the conversation while the model writes."""
+    backend = api.app.state.backend  # type: ignore[attr-defined]
+    body = AskRequest(question="When is the oil changed?", conversation="gone")
+    question = Question(text=body.question)
+    asked = _Question(body, backend, question, backend.enter(question))
+    reply = asyncio.run(asked.reply_for(ANSWER))
+    assert (reply.answer, reply.exchange) == (ANSWER.answer, None)
 
 
 def test_a_conversation_is_kept_listed_rated_and_deleted(api: TestClient) -> None:

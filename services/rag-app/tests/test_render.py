@@ -129,6 +129,11 @@ def test_code_is_left_as_it_is() -> None:
     assert "z &lt; 3 <button" in shown
 
 
+def test_an_index_is_no_mark() -> None:
+    shown = said("The first is x[1], and a component is Lst[[2]].\n[1] 10.4")
+    assert "<button" not in shown
+
+
 def test_marks_become_something_to_click() -> None:
     assert said("So [1, 2] it is [12].") == (
         '<p>So <button class="rd-cite" value="1" title="Read source 1">1</button>'

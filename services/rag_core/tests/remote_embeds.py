@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rag_core.errors import ModelMissing, RagError, RemoteBusy, RemoteDenied, RemoteUnavailable
+from rag_core.errors import RagError, RemoteBusy, RemoteDenied, RemoteMissing, RemoteUnavailable
 from rag_core.remote.client import RemoteTooSlow
 from rag_core.remote.model import RemoteModel
 from services.rag_core.tests.openai_server import Handler, OpenAi, serving
@@ -44,7 +44,7 @@ def giving(vector: object) -> Reply:
 
 FAULTS: dict[str, tuple[Reply, type[RagError]]] = {
     "key refused": (refusing(401), RemoteDenied),
-    "unknown model": (refusing(404), ModelMissing),
+    "unknown model": (refusing(404), RemoteMissing),
     "too many requests": (refusing(429, retry_after="0"), RemoteBusy),
     "server fault": (refusing(500), RemoteUnavailable),
     "whatever it is given is refused": (refusing(400), RemoteDenied),

@@ -66,6 +66,60 @@ def test_marks_of_the_model_are_dropped() -> None:
     assert "[" not in cited.text
 
 
+INDEXED = HELP.model_copy(
+    update={
+        "title": "",
+        "text": "The first element of a vector is x[1]. A component of a list is Lst[[2]] and not Lst[2].",
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("The first element is x[1].", "The first element is x[1]. [1]"),
+        ("A component of a list is Lst[[2]] [1].", "A component of a list is Lst[[2]]. [1]"),
+        ("The first element is x[1][1].", "The first element is x[1]. [1]"),
+        ("The first element is `x[9]`.", "The first element is `x[9]`."),
+        ("Bananas grow in Iceland[1]. They are yellow[[2]].", "Bananas grow in Iceland. They are yellow."),
+    ],
+)
+def test_an_index_that_a_passage_or_code_has_is_no_mark(written: str, shown: str) -> None:
+    assert citing.cite(written, [INDEXED], None).text == shown
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "```r\nfor (i in 1:3) {\n    print(x[1])\n}\n\n\nprint(x[1])\n```\n\n```\n}\nprint(x[1])\n}\n```",
+        "~~~\nls [1]\nls [1]\n~~~",
+        "Yes:\n\n    print(x[[1]])\n    print(x[[1]])",
+        "- Fruit:\n    - Bananas.\n        - Yellow ones.\n- Vegetables.",
+        "| Fruit | Colour |\n| --- | --- |\n| Banana | yellow |\n\n---\n\nGreen.\n\n---\n\nBlue.",
+    ],
+)
+def test_code_lists_and_tables_are_left_as_they_are(written: str) -> None:
+    assert citing.cite(written, [READ], None).text == written
+
+
+def test_code_is_no_sentence() -> None:
+    cited = citing.cite("Read it:\n\n```\nread.table(file)\n```", [READ], None)
+    assert [one.text for one in cited.sentences] == ["Read it:"]
+
+
+def test_the_mark_of_a_table_row_is_in_its_last_cell() -> None:
+    row = "| rectangular grid of data | read.table reads in a rectangular grid of data |"
+    cited = citing.cite(f"| a | b |\n|---|---|\n{row}", [READ], None)
+    assert cited.text.endswith("grid of data [1] |")
+
+
+def test_a_quoted_reference_is_not_read_as_a_mark() -> None:
+    assert (
+        citing.quoted("As in [3] and [4, 5], x[1] is first [6].")
+        == "As in (3) and (4, 5), x[1] is first (6)."
+    )
+
+
 def test_citation_names_the_page_of_the_sentence_not_of_the_passage() -> None:
     cited = citing.cite(
         "Separators are set with the argument sep, quotes are handled by quote.", [READ], None

@@ -112,7 +112,9 @@ def test_of_a_piece_in_parts_only_the_text_is_the_answer(chat: Chat, openai: Ope
 
 
 @pytest.mark.parametrize("after_words", [False, True])
-def test_a_stop_ends_the_request_at_once(chat: Chat, openai: OpenAi, after_words: bool) -> None:
+def test_a_stop_ends_the_request_at_once_and_pays_for_it(
+    chat: Chat, openai: OpenAi, tokens: RemoteTokens, after_words: bool
+) -> None:
     openai.reply = silent_after_words if after_words else lambda handler, asked: handler.silence()
     stop = cancellation.Stop()
     raised: list[BaseException] = []
@@ -135,6 +137,8 @@ def test_a_stop_ends_the_request_at_once(chat: Chat, openai: OpenAi, after_words
     assert not thread.is_alive()
     assert [type(error) for error in raised] == [cancellation.Stopped]
     assert openai.gone.wait(3), "the server hears that nobody listens"
+    # The server has the whole prompt, and may charge for it.
+    assert tokens.totals()[NAME, PROMPT] > 0
 
 
 def test_who_stops_reading_ends_the_request_and_pays_for_it(

@@ -147,7 +147,9 @@ def test_a_model_whose_day_is_used_up_is_not_asked(
     chat = make_chat(tokens_per_day=250)
     openai.reply = lambda handler, asked: handler.answer(["High."], read=180, written=20)
     written(chat)
-    with pytest.raises(BudgetUsed, match=r"'big' has used 200 of its 250 tokens for today.*00:00 UTC"):
+    with pytest.raises(
+        BudgetUsed, match=r"'big' has used or reserved 200 of its 250 tokens for today.*00:00 UTC"
+    ):
         written(chat)
     assert len(openai.asked) == 1
     assert tokens.today() == {NAME: 200}

@@ -225,3 +225,18 @@ def test_a_day_that_is_used_up_sends_nothing(
     with pytest.raises(BudgetUsed, match="10 of its 12 tokens"):
         embedder.embed(["a"])
     assert len(openai.asked) == 1
+
+
+def test_a_server_that_is_away_delays_one_question_and_not_the_next(
+    make: Callable[..., RemoteEmbedder], openai: OpenAi
+) -> None:
+    """Documents keep trying, because nobody waits for them."""
+    embedder = make()
+    openai.reply = refusing(502)
+    for _ in range(3):
+        with embedder.within(None) as hasty, pytest.raises(RemoteUnavailable, match="does not answer"):
+            hasty.embed(["a"])
+    assert len(openai.asked) == 1
+    with pytest.raises(RemoteUnavailable):
+        embedder.embed(["a"])
+    assert len(openai.asked) == 4

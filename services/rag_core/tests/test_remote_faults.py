@@ -11,10 +11,10 @@ import structlog
 
 from rag_core.errors import (
     InputTooLong,
-    ModelMissing,
     RagError,
     RemoteBusy,
     RemoteDenied,
+    RemoteMissing,
     RemoteRefused,
     RemoteUnavailable,
 )
@@ -61,7 +61,7 @@ FAULTS: dict[str, tuple[Reply, type[RagError], str]] = {
     "key without the right": (refusing(403), RemoteDenied, "HTTP 403"),
     "account without credit": (refusing(402), RemoteDenied, "account"),
     "billing limit": (refusing(400, code="billing_hard_limit_reached"), RemoteDenied, "account"),
-    "unknown model": (refusing(404), ModelMissing, "gpt-big"),
+    "unknown model": (refusing(404), RemoteMissing, "gpt-big"),
     "too many requests": (refusing(429), RemoteBusy, "429"),
     "server fault": (refusing(500), RemoteUnavailable, "failed"),
     "overloaded": (refusing(503), RemoteUnavailable, "HTTP 503"),

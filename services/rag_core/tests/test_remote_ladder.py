@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any, cast
@@ -12,6 +13,7 @@ from rag_core import factory
 from rag_core.index.embed import Contract
 from rag_core.index.hits import Findings
 from rag_core.index.reader import IndexReader
+from rag_core.retrieval.retriever import Found
 from rag_core.settings import RagSettings
 from services.rag_core.tests import ladder
 from services.rag_core.tests.conftest import Clock
@@ -97,6 +99,57 @@ def test_a_remote_model_that_stands_in_is_named_with_its_host(
     assert (answer.model, answer.host, answer.remarks) == ("large", LARGE.host, ())
 
 
+def test_a_local_model_that_was_chosen_leaves_no_text_to_a_remote_one(
+    make_answerer: MakeAnswerer, server: Server
+) -> None:
+    server.local = None
+    _, answer = asked(make_answerer(), model="small")
+    assert (answer.model, answer.reason) == (None, "no_model")
+    assert "/big/chat/completions" not in server.openai.paths
+
+
+def test_the_first_word_is_that_of_the_model_that_answers(
+    make_answerer: MakeAnswerer, server: Server
+) -> None:
+    """Not the word that a model wrote before its server broke off."""
+    server.remote = lambda handler, slug: broken(handler)
+    server.on_local = lambda: time.sleep(0.3)
+    _, answer = asked(make_answerer())
+    assert answer.timings.first_token is not None
+    assert answer.timings.first_token >= 0.3
+
+
+def test_a_cut_answer_of_another_local_model_says_that_the_first_one_failed(
+    make_answerer: MakeAnswerer, server: Server
+) -> None:
+    healthy = server.reply
+
+    def reply(handler: Handler, asked: dict[str, Any]) -> None:
+        if asked.get("model") == "first":
+            handler.whole(404, {"error": "model not found"})
+        else:
+            healthy(handler, asked)
+
+    server.openai.reply = reply
+    server.local = "The lamp stands high above the sea and the waves below it. " * 6
+    _, answer = asked(make_answerer(ollama_model="first"))
+    assert (answer.model, answer.reason, answer.degraded) == ("small", "cut_by_repetition", True)
+    assert answer.remarks == ("The first model did not answer; small did.",)
+
+
+def test_an_answer_of_an_older_state_of_the_documents_is_not_kept_for_the_newer_one(
+    make_answerer: MakeAnswerer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A document became ready between the search and the answer, which says that none holds anything."""
+    states = iter(["before", *["after"] * 5])
+    monkeypatch.setattr(ladder.Finding, "generation", lambda self: next(states))
+    monkeypatch.setattr(ladder.Finding, "find", lambda self, *_, **__: Found())
+    answerer = make_answerer()
+    assert asked(answerer)[1].reason == "no_relevant_passage"
+    assert not asked(answerer)[1].cached
+    assert asked(answerer)[1].cached
+
+
 def test_with_no_model_left_the_passages_are_the_answer_and_every_reason_is_said(
     make_answerer: MakeAnswerer, server: Server
 ) -> None:
@@ -130,6 +183,9 @@ def test_a_model_whose_day_is_used_up_leaves_the_answer_to_the_local_one(
     [switched], answer = asked(answerer, fresh=True)
     assert (answer.model, "2,000 of its 2,000 tokens" in switched.reason) == ("small", True)
     assert "00:00 UTC" in answer.remarks[0]
+    _, answer = asked(answerer, fresh=True)
+    # No other time is given.
+    assert answer.remarks[0].endswith("tokens_per_day in ragdock_models is raised.")
     assert server.openai.paths.count("/big/chat/completions") == 1
 
 
@@ -176,13 +232,17 @@ class Index:
         """Nothing is open."""
 
 
-@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize(("status", "words"), [(None, ""), (401, "refuses the key"), (404, "does not know")])
 def test_without_a_vector_words_alone_are_searched_and_the_reason_is_kept(
-    make_settings: Callable[..., RagSettings], server: Server, fails: bool, monkeypatch: pytest.MonkeyPatch
+    make_settings: Callable[..., RagSettings],
+    server: Server,
+    status: int | None,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def reply(handler: Handler, slug: str) -> None:
-        if fails:
-            handler.refuse(401, "bad key")
+        if status:
+            handler.refuse(status, "no")
         else:
             handler.vectors(server.openai.asked[-1]["input"])
 
@@ -192,5 +252,6 @@ def test_without_a_vector_words_alone_are_searched_and_the_reason_is_kept(
     ledger = factory.build_ledger(settings)
     with closing(factory.build_retriever(settings, ledger)) as retriever, closing(ledger):
         found = retriever.find("How high?")
-    assert found.by_meaning is not fails
-    assert ("refuses the key" in found.remark) is fails
+    assert found.by_meaning is (status is None)
+    assert bool(found.remark) is bool(words)
+    assert words in found.remark

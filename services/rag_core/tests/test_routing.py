@@ -31,5 +31,13 @@ def test_the_asker_chooses_over_every_rule() -> None:
     assert found.rule == "chosen by the asker"
 
 
+def test_no_remote_model_stands_in_for_a_local_one_that_was_chosen() -> None:
+    """Who chooses it may want the text to stay on this host."""
+    found = route("Why?", models=MODELS, large="large", chosen="stand-in", remote={"small"})
+    assert found.models == ("stand-in", "large")
+    found = route("Why?", models=MODELS, large="large", chosen="small", remote={"small"})
+    assert found.models == ("small", "stand-in", "large")
+
+
 def test_without_a_large_model_the_first_one_writes() -> None:
     assert route("Why?", models=("small", "stand-in"), large="", chosen=None).models[0] == "small"

@@ -1,8 +1,8 @@
 """Health of the dependencies: checked rarely, with one reading shared by all visitors.
 
-Green: everything answers. Amber: Ollama is slower than max(1500 ms, 1.5 times its recent median), a
-configured model is missing, or the remote models cannot be reached. Red: a dependency does not
-answer; it is then checked less and less often, down to once a minute, until it is back.
+Green: everything answers. Amber: Ollama is slower than max(1500 ms, 1.5 times its recent median) or away
+while a remote model writes, a configured model is missing, or the remote models cannot be reached. Red: a
+dependency does not answer; it is then checked less and less often, down to once a minute, until it is back.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from typing import Literal
 
 from starlette.concurrency import run_in_threadpool
 
-from rag_core.models import Answer, ComponentHealth, HealthReport
+from rag_core.models import Answer, HealthReport
 
 Light = Literal["green", "amber", "red"]
 
@@ -50,6 +50,8 @@ class Reading:
             return "Index down" if self.opensearch == "red" else "Model down"
         if self.light == "green":
             return "All well"
+        if not self.report.ollama.ok:
+            return "Local models away"
         if self.remote == "amber":
             return "Remote models away"
         return "Slow" if self.ollama == "amber" else "Model missing"
@@ -61,6 +63,8 @@ class Reading:
             return "The document index does not answer. Answers and searches fail until it is back."
         if self.ollama == "red":
             return "The language model does not answer. You get passages instead of written answers."
+        if not self.report.ollama.ok:
+            return "The models of this server do not answer. Remote ones do; words alone may be searched."
         if self.remote == "amber":
             return "Remote models do not answer. Local models stand in, and words alone may be searched."
         missing = [name for name, there in self.report.models.items() if not there]
@@ -105,14 +109,14 @@ class HealthMonitor:
         return Reading(
             report=report,
             opensearch="green" if report.opensearch.ok else "red",
-            ollama=self._light_of_ollama(report.ollama),
+            ollama=self._light_of_ollama(report),
             remote=None if report.remote is None else "green" if report.remote.ok else "amber",
         )
 
-    def _light_of_ollama(self, ollama: ComponentHealth) -> Light:
-        if not ollama.ok:
-            return "red"
-        latency = ollama.latency_ms or 0.0
+    def _light_of_ollama(self, report: HealthReport) -> Light:
+        if not report.ollama.ok:
+            return "amber" if report.can_write else "red"
+        latency = report.ollama.latency_ms or 0.0
         usual = statistics.median(self._latencies) if self._latencies else 0.0
         self._latencies.append(latency)
         return "amber" if latency > max(_SLOW_MS, _SLOW_TIMES_MEDIAN * usual) else "green"

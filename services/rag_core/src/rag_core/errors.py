@@ -159,6 +159,12 @@ class InputTooLong(RagError):
     http_status = 422
 
 
+class RemoteMissing(ModelMissing):
+    """The server of a remote model does not know the model."""
+
+    code = "remote_missing"
+
+
 class ModelRefused(RagError):
     """A model rejects its input; sending it again does not help."""
 

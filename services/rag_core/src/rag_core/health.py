@@ -61,7 +61,13 @@ def check(settings: RagSettings, timeout: float = 5.0) -> HealthReport:
     search, chat = _timed(opensearch), _timed(models)
     way = _timed(proxy) if remote else None
     there = {name: way is not None and way.ok if name in remote else name in present for name in configured}
-    return HealthReport(opensearch=search, ollama=chat, models=there, remote=way)
+    return HealthReport(
+        opensearch=search,
+        ollama=chat,
+        models=there,
+        remote=way,
+        can_write=any(there[name] for name in settings.chat_models),
+    )
 
 
 def _timed(ask: Callable[[], str]) -> ComponentHealth:

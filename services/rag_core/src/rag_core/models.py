@@ -210,7 +210,8 @@ class Answer(Frozen):
     """An answer. `degraded` and `reason` say when it is less than a complete answer of the chosen model.
 
     reason is None or one of: "no_relevant_passage", "fallback_model", "no_model", "cut_by_length",
-    "cut_by_time", "cut_by_repetition". Only "no_model" and "fallback_model" set degraded.
+    "cut_by_time", "cut_by_repetition". Only "no_model" and an answer of a fallback model, cut or
+    not, set degraded.
     """
 
     answer: str
@@ -298,6 +299,7 @@ class HealthReport(Frozen):
     ollama: ComponentHealth
     models: dict[str, bool] = Field(default_factory=dict)  # configured model -> present, or reachable
     remote: ComponentHealth | None = None  # the proxy to remote models; None: there are none
+    can_write: bool = False  # a chat model can be asked
 
     @property
     def ok(self) -> bool:

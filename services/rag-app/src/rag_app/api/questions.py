@@ -25,6 +25,7 @@ from rag_app.errors import ClientGone
 from rag_app.gate import Ticket, Waiting
 from rag_app.schemas.questions import AskAnswer, AskRequest, SearchRequest, SearchResult, SearchResults
 from rag_core.errors import RagError
+from rag_core.ledger.conversations import ConversationNotFound
 from rag_core.models import Answer, AnswerEvent, Done, Question, Reading, Retrieved, Switched, Token
 
 _TURNS = 10
@@ -100,9 +101,12 @@ class _Question:
         log_answer(answer)
         if self.body.conversation is None:
             return AskAnswer.of(answer)
-        exchange = await run_in_threadpool(
-            self.backend.conversations.add, self.body.conversation, self.body.question, answer
-        )
+        try:
+            exchange = await run_in_threadpool(
+                self.backend.conversations.add, self.body.conversation, self.body.question, answer
+            )
+        except ConversationNotFound:  # deleted while the model wrote; the answer is not lost with it
+            return AskAnswer.of(answer)
         return AskAnswer.of(answer, exchange.id)
 
 

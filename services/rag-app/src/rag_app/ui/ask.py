@@ -73,13 +73,13 @@ def ask_tab(backend: Backend, controls: Controls, page: gr.Blocks) -> None:
     ) -> AsyncIterator[tuple[Messages, str, Kept]]:
         exchanges = await run_in_threadpool(_exchanges, backend, current)
         kept = [one for one in kept if not one.is_in(exchanges)][-_KEPT:]
-        earlier, question = talks.messages(exchanges, kept), {"role": "user", "content": written}
+        earlier = talks.messages(exchanges, kept)
         many = len(controls.inputs)
         with_what, of_what = controls.read(chosen[:many]), chosen[many:]
         said = answering(backend, written, current, with_what, of_what=of_what, afresh=exchange)
         async for shown, now in said:
-            asked_now = [question, {"role": "assistant", "content": shown}]
-            yield [*earlier, *asked_now], now, [*kept, talks.Unsaved(len(exchanges), asked_now)]
+            asked_now = talks.Unsaved(len(exchanges), written, shown)
+            yield [*earlier, *asked_now.said], now, [*kept, asked_now]
 
     def rest(current: str) -> tuple[object, str]:
         return gr.Textbox(submit_btn=True, stop_btn=False), talks.talks_html(backend, current)
@@ -290,7 +290,7 @@ async def _written(
                         shown_at = time.monotonic()
                 case Switched(model=model, host=host):
                     written = ""
-                    switched = f"The first model did not answer; asking {named(model, host)}. "
+                    switched = f"Now asking {named(model, host)}. "
                     yield render.parts(quotes, render.note(f"{switched}Reading…"))
                 case Done(answer=answer):
                     log_answer(answer)

@@ -27,9 +27,9 @@ _TAGS = frozenset(
 
 
 def _cite(state: StateInline, silent: bool) -> bool:
-    """Parse [1] or [1, 2], the citation marks."""
+    """Parse [1] or [1, 2], the citation marks. A space precedes each; in x[1] it is an index."""
     found = _MARK.match(state.src, state.pos)
-    if found is None:
+    if found is None or state.src[max(0, state.pos - 1) : state.pos] != " ":
         return False
     if not silent:
         state.push(CITE, "", 0).content = found[1]

@@ -24,11 +24,22 @@ class Unsaved:
 
     after: int
     """How many stored exchanges of the conversation precede it."""
-    said: Messages
+    question: str
+    """As it was typed."""
+    answer: str
+    """What is shown of its answer."""
+
+    @property
+    def said(self) -> Messages:
+        """Both as chat messages."""
+        return [
+            {"role": "user", "content": render.question_markdown(self.question)},
+            {"role": "assistant", "content": self.answer},
+        ]
 
     def is_in(self, exchanges: Sequence[Exchange]) -> bool:
         """Whether the question has been stored since."""
-        return len(exchanges) > self.after and exchanges[self.after].question == self.said[0]["content"]
+        return len(exchanges) > self.after and exchanges[self.after].question == self.question
 
 
 def panel() -> gr.HTML:

@@ -115,8 +115,9 @@ class Answerer:
         else:
             answer = composing.not_covered(context, evidence, watch)
         # An answer with remarks is not cached: a remote model that failed now may work next time.
+        # What was searched in an older state of the documents is no answer in the newer one.
         if evidence.found.by_meaning and lasting and not answer.remarks:
-            self._cache.put(key, answer)
+            self._cache.put(searched, answer)
         yield Done(answer=answer)
 
     def miscounts(self) -> dict[tuple[str, str], int]:
@@ -152,7 +153,11 @@ class Answerer:
     def _route(self, question: Question) -> routing.Route:
         policy = self._policy
         return routing.route(
-            question.text.strip(), models=policy.models, large=policy.large_model, chosen=question.model
+            question.text.strip(),
+            models=policy.models,
+            large=policy.large_model,
+            chosen=question.model,
+            remote=policy.hosts,
         )
 
     def _key(self, context: AnswerContext) -> Hashable:
@@ -256,6 +261,8 @@ class Answerer:
                 continue
             watch.generated = watch.now()
             cited = self._cited(written, draft.given, context.question.timeout)
+            if place and draft.ending.cut and not remarks:
+                remarks.append(f"The first model did not answer; {model} did.")
             return composing.composed(
                 cited.text,
                 context,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from rag_core.errors import ModelMissing, RagError, RemoteBusy, RemoteUnavailable
+from rag_core.errors import BudgetUsed, ModelMissing, RagError, RemoteBusy, RemoteUnavailable
 
 _SECONDS = 60.0
 _LONGEST = 600.0  # even if a server asks for more
@@ -26,6 +26,7 @@ class LeftOut(RemoteUnavailable):
 class _Failure:
     message: str
     until: float
+    says_when: bool = False  # the message itself says when the model is asked again
     retried: bool = False  # a question is trying the model again
 
 
@@ -83,7 +84,9 @@ class Aside:
         wished = error.retry_after if isinstance(error, RemoteBusy) else None
         seconds = _SECONDS if wished is None else min(wished, _LONGEST)
         with self._lock:
-            self._failed[model] = _Failure(error.message, self._clock() + seconds)
+            self._failed[model] = _Failure(
+                error.message, self._clock() + seconds, says_when=isinstance(error, BudgetUsed)
+            )
 
     def _reason(self, model: str) -> str | None:
         failure = self._failed.get(model)
@@ -91,5 +94,6 @@ class Aside:
             return None
         left = failure.until - self._clock()
         if left > 0:
-            return f"{failure.message}; it is asked again in {left:.0f} s"
+            when = "" if failure.says_when else f"; it is asked again in {left:.0f} s"
+            return f"{failure.message}{when}"
         return f"{failure.message}; another question is trying it again now" if failure.retried else None

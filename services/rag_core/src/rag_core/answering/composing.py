@@ -120,7 +120,7 @@ def extractive(
     """Build the extractive answer for when no model answered: the passages themselves."""
     passages = evidence.found.passages
     texts = [cutting.shortened(passage.text, quoting.LONGEST) for passage in passages]
-    quotes = [f"{text} [{n}]" for n, text in enumerate(texts, 1)]
+    quotes = [f"{citing.quoted(text)} [{n}]" for n, text in enumerate(texts, 1)]
     return composed(
         "\n\n".join([_NO_MODEL, *quotes]),
         context,

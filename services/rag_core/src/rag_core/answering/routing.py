@@ -6,7 +6,7 @@ One rule per line; the first that matches decides. The other models are fallback
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from rag_core.models import Frozen
 
@@ -25,10 +25,16 @@ class Route(Frozen):
     rule: str
 
 
-def route(question: str, *, models: Sequence[str], large: str, chosen: str | None) -> Route:
-    """Choose the order; `models` are those of the settings, small ones first; `large` may be empty."""
+def route(
+    question: str, *, models: Sequence[str], large: str, chosen: str | None, remote: Container[str] = ()
+) -> Route:
+    """Choose the order; `models` are those of the settings, small ones first; `large` may be empty.
+
+    Who chooses a model of this host may want the text to stay here: no `remote` one stands in for it.
+    """
     if chosen is not None:
-        return _first(chosen, models, "chosen by the asker")
+        others = models if chosen in remote else [one for one in models if one not in remote]
+        return _first(chosen, others, "chosen by the asker")
     if not large or list(models) == [large]:
         return Route(models=tuple(models), rule="first model of the settings")
     if len(question.split()) > _LONG_QUESTION:

@@ -38,9 +38,12 @@ class Writer:
 
     def draft(self, plan: Plan, question: Question, watch: Stopwatch) -> Generator[AnswerEvent, None, Draft]:
         """Yield the tokens of an answer; raises RagError. Closing the iterator stops the model."""
+        watch.first_token = None  # a model that failed may have written a word
         try:
             return (yield from self._written(plan, question, watch))
         except InputTooLong:
+            if watch.first_token is not None:
+                raise
             # The prompt has more tokens than estimated: retry with one that fits with any tokenizer.
             room = self.policy.num_ctx - self.policy.max_tokens
             fewer, messages = prompt.surely_fitting(question.text, plan.shown, plan.nonce, room)

@@ -75,9 +75,9 @@ class RemoteTokens(Store):
             ).fetchone()[0]
             if model.tokens_per_day and used + most > model.tokens_per_day:
                 raise BudgetUsed(
-                    f"{model.name!r} has used {used:,} of its {model.tokens_per_day:,} tokens for today, too"
-                    f" few are left for a request of up to {most:,}; it is asked again from 00:00 UTC, or"
-                    " when tokens_per_day in ragdock_models is raised",
+                    f"{model.name!r} has used or reserved {used:,} of its {model.tokens_per_day:,} tokens for"
+                    f" today, too few are left for a request of up to {most:,}; it is asked again from 00:00"
+                    " UTC, or when tokens_per_day in ragdock_models is raised",
                     most=most,
                     tokens_per_day=model.tokens_per_day,
                 )

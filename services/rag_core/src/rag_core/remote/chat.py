@@ -72,9 +72,9 @@ class RemoteChat:
                 with closing(self._opened(client, messages)) as chunks:
                     ending = yield from reading.read(chunks)
             except CLIENT_ERRORS as error:
-                cancellation.check()
                 if remote_client.reached(error):
                     reading.begun = True
+                cancellation.check()
                 if reading.text.strip() and isinstance(error.__cause__, PastDeadline):
                     return Ending(cut=CUT_BY_TIME)
                 ours = remote_client.translated(error, self._remote, self._address)

@@ -19,10 +19,10 @@ import openai
 
 from rag_core.errors import (
     InputTooLong,
-    ModelMissing,
     RagError,
     RemoteBusy,
     RemoteDenied,
+    RemoteMissing,
     RemoteRefused,
     RemoteUnavailable,
 )
@@ -176,7 +176,7 @@ def _of_status(error: openai.APIStatusError, remote: RemoteModel) -> RagError:
             " parameter store and run the deploy playbook again"
         )
     if status == 404:
-        return ModelMissing(
+        return RemoteMissing(
             f"{where} does not know the model {remote.model!r}; correct {name} in ragdock_models and run the"
             " deploy playbook again"
         )

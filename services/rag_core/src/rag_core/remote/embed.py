@@ -11,6 +11,7 @@ from typing import Any
 from openai.types import CreateEmbeddingResponse, Embedding
 from tenacity import RetryCallState, Retrying, retry_if_exception
 
+from rag_core.answering.aside import Aside
 from rag_core.errors import (
     BudgetUsed,
     ModelMissing,
@@ -70,9 +71,11 @@ class RemoteEmbedder:
         self._chunk_tokens = chunk_tokens
         self._tokens = tokens
         self._patient = True
+        self._own_limit: float | None = None
         self._client = remote_client.connected(address, remote, timeout)
         # Shared with the copies of `within`: what one of them finds out is not asked and paid for again.
         self._dimensions: dict[str, int] = {}
+        self._aside = Aside([remote.name])
         self._options = Options({"encoding_format": "float"})
 
     def embed(
@@ -98,12 +101,16 @@ class RemoteEmbedder:
 
     @contextmanager
     def within(self, seconds: float | None) -> Iterator[RemoteEmbedder]:
-        """Use this timeout (never more than its own), without waiting for a busy server."""
+        """Use this timeout (never more than its own), without waiting for a server that is busy or away.
+
+        One that failed is left out for a while, so that not every question waits for the same failure.
+        """
         hasty = copy.copy(self)
         hasty._patient = False
         if seconds is None or seconds >= self._timeout:
             yield hasty
             return
+        hasty._own_limit = seconds
         hasty._client = remote_client.connected(self._address, self._remote, seconds)
         try:
             yield hasty
@@ -140,6 +147,9 @@ class RemoteEmbedder:
         return vectors
 
     def _persistent(self, texts: list[str]) -> list[list[float]]:
+        if not self._patient:
+            with self._aside.asking(self._remote.name, self._own_limit):
+                return self._answered(texts)
         for attempt in Retrying(
             stop=_enough,
             wait=_pause,
@@ -193,8 +203,6 @@ class RemoteEmbedder:
 
     def _passes(self, error: BaseException) -> bool:
         """Whether a retry soon may help."""
-        if isinstance(error, RemoteBusy):
-            return self._patient
         return isinstance(error, RemoteUnavailable) and not isinstance(
             error, RemoteDenied | BudgetUsed | RemoteTooSlow
         )

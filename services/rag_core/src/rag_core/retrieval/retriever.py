@@ -18,6 +18,8 @@ from rag_core.errors import (
     ModelUnavailable,
     OpenSearchRefused,
     QuestionRefused,
+    RemoteMissing,
+    RemoteRefused,
     RemoteUnavailable,
 )
 from rag_core.index import hits
@@ -215,7 +217,7 @@ class Retriever:
             with self._ledger.asking(), self._embedder.within(timeout) as embedder:
                 self._index.demand(embedder.contract(stored.model))
                 return embedder.embed([text], model=stored.model)[0], ""
-        except RemoteUnavailable as error:
+        except (RemoteUnavailable, RemoteRefused, RemoteMissing) as error:
             return None, error.message
         except (ModelUnavailable, ModelRefused, ModelMissing, ContractMismatch):
             return None, ""

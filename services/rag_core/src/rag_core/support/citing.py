@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from markdown_it import MarkdownIt
 
 from rag_core.models import Citation, Passage, SentenceSupport
 from rag_core.support import claims, clauses, stretches
@@ -22,7 +24,12 @@ _STRETCH = 3  # sentences of a passage compared together
 # A sentence with one content word is supported by that word if it is hardly longer: "1874.", "In Paris."
 _SHORT = 3
 _ITEM = re.compile(r"(?<!\s)\s*(?:[-*+\u2022]\s+)?\d{1,3}[.)]\s+(?=\S)")
-_MARKS = re.compile(r"(?<!\s)\s*\[(?:\d+(?:\s*[,;]\s*\d+)*)\]")
+_MARKS = re.compile(r"(?<!\s)\s*\[{1,2}\d+(?:\s*[,;]\s*\d+)*\]{1,2}")
+_REFERENCE = re.compile(r"(?<= )\[(\d+(?: ?[,;] ?\d+)*)\]")
+_CODE = re.compile(r"(`[^`]+`)")
+# What an index such as x[1], df$x[1] or f(x)[[1]] is attached to.
+_INDEXED = re.compile(r"[\w.$)\]]{1,40}\Z")
+_MARKDOWN = MarkdownIt("commonmark")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +44,15 @@ class Cited:
 def cite(
     answer: str, passages: Sequence[Passage], embed: Callable[[list[str]], list[list[float]]] | None
 ) -> Cited:
-    """Attach citations. Marks written by the model are dropped: only checked ones are shown."""
-    lines = [_MARKS.sub("", line).rstrip() for line in answer.strip().splitlines()]
-    runs = [stretch for passage in passages for stretch in stretches.of(passage, _STRETCH)]
+    """Attach citations. Marks written by the model are dropped: only checked ones are shown.
+
+    Code, indentation and lines without a word stay as they are.
+    """
     said: set[str] = set()
-    parts = [[sentence for sentence in _parts(line) if _new(sentence, said)] for line in lines]
-    asked = [sentence for line in parts for sentence in line]
+    lines = _lines(re.sub(r"\r\n?", "\n", answer.strip()), passages)
+    lines = [line.without_repeats(said) for line in lines]
+    runs = [stretch for passage in passages for stretch in stretches.of(passage, _STRETCH)]
+    asked = [sentence for line in lines for sentence in line.sentences]
     chosen = _supported(asked, runs, embed)
     single = [stretch for passage in passages for stretch in stretches.of(passage, 1)]
     sources = _joined(asked, chosen, single, embed)
@@ -50,19 +60,72 @@ def cite(
     supports: list[SentenceSupport] = []
     text_lines: list[str] = []
     left = iter(sources)
-    for line in parts:
+    for line in lines:
         marked: list[str] = []
-        for sentence in line:
+        for sentence in line.sentences:
             found = tuple(dict.fromkeys(_number(stretch, numbers) for stretch in next(left)))
             supports.append(SentenceSupport(text=sentence, citations=found))
             marked.append(f"{sentence} [{', '.join(map(str, found))}]" if found else sentence)
-        if marked or not line:
-            text_lines.append(" ".join(marked))
+        if marked or line.code or (line.silent and (line.before or text_lines[-1:] != [""])):
+            text_lines.append(f"{line.before}{' '.join(marked)}{line.after}")
     return Cited(
-        text=re.sub(r"\n{3,}", "\n\n", "\n".join(text_lines)).strip(),
+        text="\n".join(text_lines).strip(),
         citations=tuple(numbers.values()),
         sentences=tuple(supports),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line of an answer: its sentences, and what stands before and after them."""
+
+    before: str
+    sentences: tuple[str, ...] = ()
+    after: str = ""
+    code: bool = False
+    silent: bool = False
+    """Whether it has no words: a blank line, a table's rule."""
+
+    def without_repeats(self, said: set[str]) -> _Line:
+        """Return the line without the sentences in SAID, and add its own to them."""
+        return replace(self, sentences=tuple(one for one in self.sentences if _new(one, said)))
+
+
+def _lines(answer: str, passages: Sequence[Passage]) -> list[_Line]:
+    code: set[int] = set()
+    for token in _MARKDOWN.parse(answer):
+        if token.type in {"fence", "code_block"} and token.map:
+            code.update(range(*token.map))
+    return [
+        _Line(line, code=True) if number in code else _line(line, passages)
+        for number, line in enumerate(answer.split("\n"))
+    ]
+
+
+def _line(line: str, passages: Sequence[Passage]) -> _Line:
+    written = _without_marks(line, passages).rstrip()
+    if not re.search(r"\w", written):
+        return _Line(written, silent=True)
+    said = written.lstrip()
+    before = written[: len(written) - len(said)]
+    # A mark after a table row's last bar would be in no cell, so it would not be shown.
+    row = said.startswith("|") and said.endswith("|")
+    return _Line(before, tuple(_parts(said.removesuffix("|") if row else said)), " |" if row else "")
+
+
+def _without_marks(line: str, passages: Sequence[Passage]) -> str:
+    """Remove the marks, except in code and where a passage has the same index, such as x[1]."""
+    pieces = _CODE.split(line)
+    for place in range(0, len(pieces), 2):
+        piece = pieces[place]
+
+        def shown(found: re.Match[str], piece: str = piece) -> str:
+            indexed = _INDEXED.search(piece[max(0, found.start() - 40) : found.start()])
+            index = f"{indexed[0]}{found[0]}" if indexed else ""
+            return found[0] if index and any(index in one.text for one in passages) else ""
+
+        pieces[place] = _MARKS.sub(shown, piece)
+    return "".join(pieces)
 
 
 def _parts(line: str) -> list[str]:
@@ -81,10 +144,15 @@ def _unnumbered(sentence: str) -> str:
 def _new(sentence: str, said: set[str]) -> bool:
     """Whether the sentence is new: small models repeat themselves, and each sentence is kept once."""
     key = re.sub(r"\W+", "", _unnumbered(sentence).lower())
-    if key in said:
+    if key and key in said:
         return False
     said.add(key)
     return True
+
+
+def quoted(text: str) -> str:
+    """Return a passage's text without what would be read as our marks: its reference [3] becomes (3)."""
+    return _REFERENCE.sub(r"(\1)", text)
 
 
 def whole(passages: Sequence[Passage]) -> tuple[Citation, ...]:
