@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,23 @@ def test_bad_file_is_shown_as_failed_with_its_reason(
     document = ledger.list()[0]
     assert (document.state, document.code) == (DocumentState.FAILED, code)
     assert document.reason
+
+
+def test_a_name_that_is_not_utf_8_is_shown_as_failed_and_holds_up_no_other(
+    raw: Path, watcher: Watcher, ledger: Ledger
+) -> None:
+    """An archive of another system unpacked with `unzip` has such names."""
+    (raw / os.fsdecode(b"r\xe9sum\xe9.txt")).write_text("good")
+    (raw / "zebra.txt").write_text("better")
+    watcher.scan()
+    found = watcher.scan()
+    assert (found.refused, found.taken) == (1, 1)
+    failed = next(one for one in ledger.list() if one.state is DocumentState.FAILED)
+    assert (failed.name, failed.code) == ("r\ufffdsum\ufffd.txt", "upload_name")
+    assert failed.reason is not None
+    assert "rename it" in failed.reason
+    found = watcher.scan()
+    assert (found.refused, found.taken, found.gone) == (0, 0, 0), "it is reported once"
 
 
 def test_file_taken_away_is_deleted(raw: Path, watcher: Watcher, ledger: Ledger) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.ragdock.host.plugins.module_utils.backup import collect, documents, upload
+from ansible_collections.ragdock.host.plugins.module_utils.backup import collect, documents, manifests, upload
 from ansible_collections.ragdock.host.plugins.module_utils.backup.collect import Files
 from ansible_collections.ragdock.host.plugins.module_utils.backup.common import BackupPaths, Settings
 from ansible_collections.ragdock.host.plugins.module_utils.restic import Repository
@@ -149,7 +149,7 @@ def test_directories_keep_their_owner_and_mode(begun: BackupPaths) -> None:
 def test_unfinished_uploads_and_links_are_left_out_and_nothing_stays(begun: BackupPaths) -> None:
     """Clearing the work removes the second names, not the documents."""
     bring(begun, "one")
-    (begun.raw / "two.pdf.part").write_text("half")
+    (begun.raw / "uploads" / "two.pdf.part").write_text("half")
     (begun.raw / "elsewhere").symlink_to("/etc/passwd")
     documents.hold(begun)
     held = [path.name for path in begun.held.rglob("*") if not path.is_dir()]
@@ -158,6 +158,33 @@ def test_unfinished_uploads_and_links_are_left_out_and_nothing_stays(begun: Back
     assert not begun.held.exists()
     one = begun.raw / "uploads" / "one" / "one.txt"
     assert (one.read_text(), one.stat().st_nlink) == ("content of one", 1)
+
+
+def test_a_document_may_have_the_name_of_an_unfinished_upload(
+    begun: BackupPaths, repository: Repository, settings: Settings
+) -> None:
+    """Browsers give such names to what they have not yet loaded, and people upload it nevertheless."""
+    odd = ["uploads/1/report.pdf.part", "copied.part", "folder.part/inside.txt", "folder.part/uploads/x.part"]
+    for name in odd:
+        (begun.raw / name).parent.mkdir(parents=True, exist_ok=True)
+        (begun.raw / name).write_text(name)
+    files = moment(begun)
+    assert {one["path"] for one in files.entries} >= {str(begun.raw / name) for name in odd}
+    snapshot, _ = upload.upload(repository, settings, "20260310T020000Z", "r1", full=False)
+    upload.compare(repository, snapshot, begun, files)
+
+
+def test_a_document_whose_name_is_not_utf_8_is_backed_up_too(
+    begun: BackupPaths, repository: Repository, settings: Settings, tmp_path: Path
+) -> None:
+    """Otherwise one such file would make every backup fail."""
+    (begun.raw / os.fsdecode(b"r\xe9sum\xe9 \xe2\x82.txt")).write_text("good")
+    files = moment(begun)
+    snapshot, _ = upload.upload(repository, settings, "20260310T020000Z", "r1", full=False)
+    upload.compare(repository, snapshot, begun, files)
+    repository.restore(snapshot, tmp_path / "back")
+    sent = manifests.read(manifests.write({"files": files.entries}))["files"]
+    assert manifests.compare_files(sent, tmp_path / "back") == []
 
 
 def test_only_restic_sees_the_linked_documents(

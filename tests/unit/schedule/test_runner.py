@@ -184,6 +184,13 @@ def test_a_timeout_ends_every_process_and_is_recorded(bench: Bench) -> None:
     assert not left.exists() or left.read_text().split()[2] == "Z"
 
 
+def test_the_wait_for_the_deployments_lock_is_not_part_of_the_time_limit(bench: Bench) -> None:
+    """The playbook waits for it. Otherwise a long deployment would end each job that is due meanwhile."""
+    bench.change(timeout_minutes=0.02)
+    bench.playbook("import time\ntime.sleep(2)\n" + bench.good("backup"))
+    assert bench.run("backup") == 0
+
+
 def test_the_same_job_does_not_run_twice_at_once(bench: Bench) -> None:
     """The second is refused at once, and the first one's record stays."""
     bench.playbook(bench.held("backup"))

@@ -19,6 +19,7 @@ from ansible_collections.ragdock.host.plugins.modules.release_stage import (
     ensure_directory,
     memory_refusal,
     secrets_drift,
+    unused_secrets,
 )
 
 LIMITS = {
@@ -117,11 +118,15 @@ def test_a_key_that_is_refused_gives_way_to_the_key_before(tmp_path: Path) -> No
     assert path.read_text() == "newer"
 
 
-def test_an_unused_secret_is_removed(tmp_path: Path, wanted: list[dict[str, Any]]) -> None:
+def test_a_secret_that_the_release_does_not_use_stays_until_it_serves(
+    tmp_path: Path, wanted: list[dict[str, Any]]
+) -> None:
+    """The release that serves may use it, and must be able to start again if this one fails."""
     secrets_drift(tmp_path, wanted, check=False)
-    (tmp_path / "rag-app" / "old").write_text("left over")
-    assert secrets_drift(tmp_path, wanted, check=False) == ["rag-app/old"]
-    assert not (tmp_path / "rag-app" / "old").exists()
+    (tmp_path / "rag-app" / "old").write_text("of the release before")
+    assert secrets_drift(tmp_path, wanted, check=False) == []
+    assert (tmp_path / "rag-app" / "old").exists()
+    assert unused_secrets(tmp_path, wanted, []) == ["rag-app/old"]
 
 
 def test_check_mode_says_and_touches_nothing(tmp_path: Path, wanted: list[dict[str, Any]]) -> None:

@@ -281,7 +281,6 @@ def test_the_own_ca_issues_for_an_address_that_the_authority_refuses(
     assert re.findall(r"^\t\tissuer (\w+)", caddyfile, re.MULTILINE) == issuers
     own = "internal" in issuers
     assert ("/etc/edge-ca" in rendered["files"]["compose.yaml"]) is own
-    assert any(one["path"].startswith("edge/") for one in rendered["secrets"]) is own
 
 
 @pytest.mark.parametrize(("certificate", "starts_again"), [("auto", True), ("own", False)])

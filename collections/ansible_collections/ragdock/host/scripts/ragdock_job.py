@@ -160,7 +160,9 @@ class Runner:
         )
         self.mark(process.pid, before)
         try:
-            return process.pid, process.wait(self.settings["jobs"][self.job]["timeout_minutes"] * 60)
+            # Its work is limited, not its wait for the deployment's lock, which ends by itself.
+            limit = self.settings["jobs"][self.job]["timeout_minutes"] * 60 + timeout
+            return process.pid, process.wait(limit)
         except subprocess.TimeoutExpired:
             processes.end_offspring()
             process.wait()

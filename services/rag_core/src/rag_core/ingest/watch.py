@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,14 @@ class Scan(Frozen):
     suspicious: bool = False  # all known files are gone at once: probably an unmounted disk
 
 
+class _File(Frozen):
+    """A file in the directory. What is stored of it is text, so its path is `shown` if it is not UTF-8."""
+
+    path: Path
+    shown: Path
+    stamp: tuple[int, int]  # size, time of change
+
+
 class Watcher:
     """Scans the directory repeatedly; takes a file when two scans agree on its size and time."""
 
@@ -37,7 +46,8 @@ class Watcher:
 
     def scan(self) -> Scan:
         """Scan once."""
-        now = dict(self._files())
+        files = {one.shown: one for one in self._files()}
+        now = {shown: one.stamp for shown, one in files.items()}
         taken = refused = growing = 0
         watched = self._ledger.watched()
         for path, stamp in now.items():
@@ -48,7 +58,7 @@ class Watcher:
                 growing += 1
                 continue
             try:
-                good = self._take(path, stamp)
+                good = self._take(files[path])
             except FileNotFoundError:
                 continue
             taken += good
@@ -61,7 +71,7 @@ class Watcher:
             self._ledger.file_gone(path)
         return Scan(taken=taken, refused=refused, gone=len(missing), growing=growing)
 
-    def _files(self) -> Iterator[tuple[Path, tuple[int, int]]]:
+    def _files(self) -> Iterator[_File]:
         if not self._directory.is_dir():
             return
         for path in sorted(self._directory.rglob("*")):
@@ -74,16 +84,24 @@ class Watcher:
                 status = path.stat()
             except FileNotFoundError:
                 continue
-            yield path, (status.st_size, status.st_mtime_ns)
+            shown = Path(os.fsencode(path).decode("utf-8", "replace"))
+            yield _File(path=path, shown=shown, stamp=(status.st_size, status.st_mtime_ns))
 
-    def _take(self, path: Path, stamp: tuple[int, int]) -> bool:
-        name = safe_name(path.name)
+    def _take(self, one: _File) -> bool:
+        path, stamp = one.path, one.stamp
+        name = safe_name(one.shown.name)
         digest = hashlib.sha256()
         with path.open("rb") as file:
             while block := file.read(_BLOCK):
                 digest.update(block)
         kind, refused = DocumentKind.UNKNOWN, None
         try:
+            if path != one.shown:
+                raise UploadRefused(
+                    "the file's name is not UTF-8, as names of other systems may be; rename it in the data"
+                    " directory, or upload it",
+                    code="upload_name",
+                )
             if stamp[0] > self._max_bytes:
                 raise UploadRefused(
                     f"the file is over the {self._max_bytes // 2**20} MiB allowed; split it, or ask the"
@@ -94,7 +112,7 @@ class Watcher:
         except UploadRefused as error:
             refused = (error.code, error.message)
         document = self._ledger.enqueue(
-            sha256=digest.hexdigest(), kind=kind, size=stamp[0], name=name, source=path, refused=refused
+            sha256=digest.hexdigest(), kind=kind, size=stamp[0], name=name, source=one.shown, refused=refused
         )
-        self._ledger.remember(path, SeenFile(size=stamp[0], mtime_ns=stamp[1], document_id=document.id))
+        self._ledger.remember(one.shown, SeenFile(size=stamp[0], mtime_ns=stamp[1], document_id=document.id))
         return refused is None

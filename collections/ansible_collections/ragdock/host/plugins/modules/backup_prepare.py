@@ -63,6 +63,10 @@ from ansible_collections.ragdock.host.plugins.module_utils.restic import (
     ResticError,
     bucket_is_gone,
 )
+from ansible_collections.ragdock.host.plugins.module_utils.restore.journal import (
+    SWITCHING,
+    RestoreWorkspace,
+)
 
 HALF_MADE = ("IN_PROGRESS", "PARTIAL", "FAILED", "INCOMPATIBLE")
 DAMAGED = "damaged"
@@ -87,6 +91,15 @@ class Preparation:
         self.healed: list[str] = []
         self.made = False
         self.known: set[str] = set()
+
+    def whole(self) -> None:
+        """Refuse a state of which a restore has replaced only a part."""
+        entry = RestoreWorkspace(self.paths.root).read()
+        if entry is not None and entry.phase == SWITCHING:
+            raise BackupError(
+                f"The restore of {entry.backup} was interrupted while it replaced documents and index. Run"
+                " playbooks/restore.yml -e recover=true first, which undoes it."
+            )
 
     def room(self, search: Search) -> None:
         """Refuse a full disk before anything is written to it."""
@@ -200,6 +213,7 @@ def main() -> None:
     try:
         gentle(settings)
         with step.paths.alone():
+            step.whole()
             search = settings.search(module.run_command, module.params["secrets"])
             step.room(search)
             step.open(module.params["new_repository"])

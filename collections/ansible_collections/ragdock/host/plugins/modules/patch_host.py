@@ -110,7 +110,9 @@ def main() -> None:
         else:
             if params["notes"]:
                 replace(path, json.dumps(params["notes"], indent=2, sort_keys=True) + "\n")
-            words = ["systemd-run", f"--on-active={DELAY_SECONDS}", "systemctl", "reboot"]
+            # A timer may otherwise be a minute late, and restart the host under the tasks that follow.
+            timer = [f"--on-active={DELAY_SECONDS}", "--timer-property=AccuracySec=1s"]
+            words = ["systemd-run", *timer, "systemctl", "reboot"]
             subprocess.run(words, check=True, capture_output=True, text=True)
     except (RuntimeError, OSError, ValueError, subprocess.CalledProcessError) as error:
         module.fail_json(msg=f"{params['step']}: {error}")

@@ -29,6 +29,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 id: {description: The release., returned: success, type: str}
+address: {description: Its public name or address; empty if unknown., returned: success, type: str}
 serving: {description: The release that serves., returned: success, type: str}
 pulled: {description: References of images that were pulled., returned: success, type: list, elements: str}
 """
@@ -73,7 +74,13 @@ def main() -> None:
                 pulled = fetch(store, engine, found.id, params["endpoint_url"])
         except (ReleaseError, EngineError, RegistryError) as error:
             module.fail_json(msg=f"{error} Nothing that runs was changed; {store.serving()}.")
-    module.exit_json(changed=bool(pulled), id=found.id, serving=current.id if current else "", pulled=pulled)
+    module.exit_json(
+        changed=bool(pulled),
+        id=found.id,
+        address=found.address,
+        serving=current.id if current else "",
+        pulled=pulled,
+    )
 
 
 if __name__ == "__main__":

@@ -42,6 +42,11 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
+from ansible_collections.ragdock.host.plugins.module_utils.backup.common import (
+    BackupError,
+    BackupPaths,
+    Memory,
+)
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
 from ansible_collections.ragdock.host.plugins.module_utils.releases.prune import prune, unused_images
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import ReleaseError, Store
@@ -56,7 +61,14 @@ def of_backups(params: dict[str, Any]) -> set[str]:
     repository = Repository(
         params["repository"], password=params["password"], region=params["region"], cache=cache
     )
-    return {one.release for one in repository.backups()} if repository.exists() else set()
+    if not repository.exists():
+        if last := Memory(BackupPaths(Path(params["root"]))).values.get("last"):
+            raise BackupError(
+                f"Backup {last['id']} was made, but {params['repository']} holds none. Find out who removed"
+                " them; playbooks/undelete.yml may bring them back."
+            )
+        return set()
+    return {one.release for one in repository.backups()}
 
 
 def work(params: dict[str, Any], *, check: bool) -> dict[str, Any]:
@@ -103,7 +115,7 @@ def main() -> None:
     began = time.time()
     try:
         result = work(module.params, check=module.check_mode)
-    except (ReleaseError, EngineError, ResticError, OSError) as error:
+    except (BackupError, ReleaseError, EngineError, ResticError, OSError) as error:
         module.fail_json(msg=f"{error} What serves was not touched.", began=began)
     module.exit_json(began=began, **result)
 

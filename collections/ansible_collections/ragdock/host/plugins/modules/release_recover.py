@@ -36,6 +36,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 serving: {description: The release that was started again; empty for none., returned: always, type: str}
+address: {description: Its public name or address; empty if unknown., returned: always, type: str}
 logs: {description: Directory of the kept logs., returned: always, type: str}
 actions: {description: What was done., returned: always, type: list, elements: str}
 trouble: {description: Why the old release did not start either; else empty., returned: always, type: str}
@@ -86,6 +87,7 @@ def recover(params: dict[str, Any]) -> dict[str, Any]:
         "actions": [f"key of {name} put back" for name in keys_before.put_back(root)],
         "trouble": "",
         "serving": "",
+        "address": current.address if current else "",
     }
     if current:
         update = RollingUpdate(engine, current, root, params["timeout"])
@@ -116,7 +118,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     if module.check_mode:
-        module.exit_json(changed=False, serving="", logs="", actions=[], trouble="", seconds=0.0)
+        module.exit_json(changed=False, serving="", address="", logs="", actions=[], trouble="", seconds=0.0)
     try:
         with Store(Path(module.params["root"])).locked():
             result = recover(module.params)

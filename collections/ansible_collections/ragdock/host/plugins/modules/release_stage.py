@@ -29,7 +29,7 @@ options:
       uid: {description: Owner and group., type: int, required: true}
       mode: {description: Mode., type: str, required: true}
   secrets:
-    description: Files below root/secrets; what is not listed there is removed.
+    description: Files below root/secrets.
     type: list
     elements: dict
     default: []
@@ -38,7 +38,7 @@ options:
       uid: {description: Owner and group., type: int, required: true}
       content_base64: {description: The secret in base64., type: str, required: true}
   kept_secrets:
-    description: Files below root/secrets that something else writes; they stay as they are.
+    description: Files below root/secrets that something else writes; they are never in unused_secrets.
     type: list
     elements: str
     default: []
@@ -66,6 +66,11 @@ id: {description: The release., returned: always, type: str}
 pending: {description: It does not serve yet., returned: always, type: bool}
 pulled: {description: References of images that were pulled., returned: always, type: list, elements: str}
 serving: {description: The release that serves; empty when none does., returned: always, type: str}
+unused_secrets:
+  description: Files below root/secrets that the release does not use, though the one that serves may.
+  returned: always
+  type: list
+  elements: str
 """
 
 import base64
@@ -141,10 +146,8 @@ def ensure_directory(path: Path, uid: int, mode: int, *, check: bool) -> bool:
     return True
 
 
-def secrets_drift(
-    root: Path, secrets: list[dict[str, Any]], kept: Sequence[str] = (), *, check: bool
-) -> list[str]:
-    """Write the secret files and remove all others except those in KEPT; returns the paths that changed."""
+def secrets_drift(root: Path, secrets: list[dict[str, Any]], *, check: bool) -> list[str]:
+    """Write the secret files; returns the paths that changed."""
     drift = []
     for one in secrets:
         path, content = root / one["path"], base64.b64decode(one["content_base64"]).decode()
@@ -153,13 +156,17 @@ def secrets_drift(
             if not check:
                 keys_before.keep(root.parent, path)
                 ensure_secret(path, content, one["uid"], check=False)
-    listed = {*kept, *(one["path"] for one in secrets)}
-    for path in sorted(root.rglob("*")):
-        if not path.is_dir() and str(path.relative_to(root)) not in listed:
-            drift.append(str(path.relative_to(root)))
-            if not check:
-                path.unlink()
     return drift
+
+
+def unused_secrets(root: Path, secrets: list[dict[str, Any]], kept: Sequence[str]) -> list[str]:
+    """Return the secret files that are neither listed nor in KEPT.
+
+    The release that serves may read them, so they stay until this one serves.
+    """
+    listed = {*kept, *(one["path"] for one in secrets)}
+    files = (str(path.relative_to(root)) for path in sorted(root.rglob("*")) if not path.is_dir())
+    return [path for path in files if path not in listed]
 
 
 def diff(before: dict[str, str], after: dict[str, str], name: str) -> list[dict[str, str]]:
@@ -208,12 +215,15 @@ def stage(params: dict[str, Any], *, check: bool) -> dict[str, Any]:
         for one in params["directories"]
         if ensure_directory(root / one["path"], one["uid"], int(one["mode"], 8), check=check)
     ]
-    drift = secrets_drift(root / "secrets", params["secrets"], params["kept_secrets"], check=check)
+    drift = secrets_drift(root / "secrets", params["secrets"], check=check)
+    unused = unused_secrets(root / "secrets", params["secrets"], params["kept_secrets"])
     files: dict[str, str] = params["files"]
     content = content_hash(files)
     current, found = store.current(), store.find(content)
     serving = current.id if current else ""
-    result: dict[str, Any] = {"serving": serving, "directories": made, "secrets": drift, "pulled": []}
+    result: dict[str, Any] = {
+        "serving": serving, "directories": made, "secrets": drift, "unused_secrets": unused, "pulled": [],
+    }  # fmt: skip
     if found:
         if not check:
             result["pulled"] = fetch(store, engine, found.id, params["endpoint_url"])

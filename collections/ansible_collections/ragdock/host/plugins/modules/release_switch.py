@@ -47,7 +47,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.ragdock.host.plugins.module_utils.arguments import arguments
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine, EngineError
-from ansible_collections.ragdock.host.plugins.module_utils.releases.prune import prune
+from ansible_collections.ragdock.host.plugins.module_utils.releases.prune import backed_up, prune
 from ansible_collections.ragdock.host.plugins.module_utils.releases.rolling import RollingUpdate
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import (
     RECORD,
@@ -82,7 +82,7 @@ def switch(params: dict[str, Any], *, check: bool) -> dict[str, Any]:
     announce(root, release)
     update = RollingUpdate(engine, release, root)
     update.finish()
-    pruned = prune(store, engine, params["keep"])
+    pruned = prune(store, engine, params["keep"], backed_up(root))
     changed = previous != release.id or noted or bool(update.done or pruned)
     return {"changed": changed, "previous": previous, "stopped": update.done, "pruned": pruned}
 

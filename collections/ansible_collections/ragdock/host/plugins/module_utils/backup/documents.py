@@ -10,12 +10,17 @@ import contextlib
 import os
 import shutil
 import stat
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from ansible_collections.ragdock.host.plugins.module_utils.backup.common import BackupPaths
 
-# An unfinished upload; restic excludes it too.
-UNFINISHED = "*.part"
+
+def unfinished(path: PurePath) -> bool:
+    """Whether PATH, below the documents' directory, is an upload in progress.
+
+    A finished one has a directory of its own, so a document may have any name.
+    """
+    return path.parts[:-1] == ("uploads",) and path.suffix == ".part"
 
 
 def documents(root: Path) -> list[Path]:
@@ -23,7 +28,7 @@ def documents(root: Path) -> list[Path]:
     found: list[Path] = []
     folders = [root]
     while folders:
-        here = _inside(folders.pop())
+        here = _inside(root, folders.pop())
         found += here.files
         folders += here.folders
     return sorted(found)
@@ -37,7 +42,7 @@ class _Inside:
         self.folders: list[Path] = []
 
 
-def _inside(folder: Path) -> _Inside:
+def _inside(root: Path, folder: Path) -> _Inside:
     """Read from the directory only, without a stat of each file."""
     found = _Inside()
     with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
@@ -45,7 +50,7 @@ def _inside(folder: Path) -> _Inside:
             path = folder / one.name
             if one.is_dir(follow_symlinks=False):
                 found.folders.append(path)
-            elif one.is_file(follow_symlinks=False) and not path.match(UNFINISHED):
+            elif one.is_file(follow_symlinks=False) and not unfinished(path.relative_to(root)):
                 found.files[path] = one.inode()
     return found
 
@@ -61,11 +66,12 @@ def hold(paths: BackupPaths) -> None:
     A second call only reads each directory, so the time without writes is short.
     """
     paths.held.mkdir(mode=0o700, exist_ok=True)
-    _hold(paths.raw, paths.held)
+    _hold(paths, PurePath())
 
 
-def _hold(folder: Path, beside: Path) -> None:
-    expected, had = _inside(folder), _inside(beside)
+def _hold(paths: BackupPaths, below: PurePath) -> None:
+    folder, beside = paths.raw / below, paths.held / below
+    expected, had = _inside(paths.raw, folder), _inside(paths.held, beside)
     folders = {beside / path.name for path in expected.folders}
     for path in folders.difference(had.folders):
         path.mkdir()
@@ -80,7 +86,7 @@ def _hold(folder: Path, beside: Path) -> None:
             with contextlib.suppress(FileNotFoundError):
                 os.link(path, beside / path.name)
     for path in expected.folders:
-        _hold(path, beside / path.name)
+        _hold(paths, below / path.name)
     with contextlib.suppress(FileNotFoundError):
         _same_rights(folder.stat(), beside)
 

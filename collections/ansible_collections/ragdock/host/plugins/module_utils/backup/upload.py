@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ansible_collections.ragdock.host.plugins.module_utils.backup import manifests
@@ -12,7 +13,7 @@ from ansible_collections.ragdock.host.plugins.module_utils.backup.common import 
     ChangedError,
     Settings,
 )
-from ansible_collections.ragdock.host.plugins.module_utils.backup.documents import UNFINISHED, in_their_place
+from ansible_collections.ragdock.host.plugins.module_utils.backup.documents import in_their_place
 from ansible_collections.ragdock.host.plugins.module_utils.backup.manifests import ManifestError
 from ansible_collections.ragdock.host.plugins.module_utils.restic import Repository
 
@@ -29,8 +30,6 @@ def upload(
         "--host",
         settings.name,
         *tags,
-        "--exclude",
-        UNFINISHED,
         # Adding or removing a hard link changes only a document's ctime.
         "--ignore-ctime",
         *(["--force"] if full else []),
@@ -48,6 +47,11 @@ def upload(
     return str(summary["snapshot_id"]), figures
 
 
+def listed(path: str) -> str:
+    """Return how restic lists a path: each byte that is not UTF-8 is a replacement character there."""
+    return re.sub("[\udc80-\udcff]", "\ufffd", path)
+
+
 def compare(repository: Repository, snapshot: str, paths: BackupPaths, files: Files) -> None:
     """Check that what arrived matches the manifest, and that the manifest still matches the source."""
     manifest = paths.work / "manifest.json"
@@ -55,9 +59,9 @@ def compare(repository: Repository, snapshot: str, paths: BackupPaths, files: Fi
         raise ManifestError("the manifest in the repository is another than the one that was sent")
     there = repository.files(snapshot)
     wrong = [
-        f"{one['path']} ({there.get(one['path'], 'no')} bytes in the repository)"
+        f"{one['path']} ({there.get(listed(one['path']), 'no')} bytes in the repository)"
         for one in files.entries
-        if there.get(one["path"]) != one["size"]
+        if there.get(listed(one["path"])) != one["size"]
     ]
     changed = files.changed()
     if changed:

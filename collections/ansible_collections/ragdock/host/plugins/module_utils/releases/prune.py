@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Collection
+from pathlib import Path
 
+from ansible_collections.ragdock.host.plugins.module_utils import jobs
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine
 from ansible_collections.ragdock.host.plugins.module_utils.releases.store import Release, Store
 
@@ -18,6 +20,14 @@ def unused_images(have: list[str], kept: list[Release]) -> list[str]:
         for ref in have
         if ref.split("@")[0] in repositories and ref not in refs and not ref.endswith("@<none>")
     ]
+
+
+def backed_up(root: Path) -> set[str]:
+    """Releases that backups on record were made of, though some of these backups may be gone by now.
+
+    A deployment does not wait for the repository to be read; playbooks/prune.yml asks it which are kept.
+    """
+    return {str(one.get("release", "")) for one in jobs.read_history(root, "backup") if one.get("ok")}
 
 
 def prune(store: Store, engine: Engine, keep: int, needed: Collection[str] = ()) -> list[str]:

@@ -98,6 +98,11 @@ class Release:
         return found
 
     @property
+    def address(self) -> str:
+        """The public name or address that it serves; empty if unknown."""
+        return str(self.record.get("public_address") or "")
+
+    @property
     def contract(self) -> dict[str, Any]:
         """What it makes an index with, as the smoke test read it from its services; empty if unknown."""
         found: dict[str, Any] = self.record.get("index_contract") or {}

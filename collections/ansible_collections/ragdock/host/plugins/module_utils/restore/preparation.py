@@ -5,9 +5,11 @@ from __future__ import annotations
 import shutil
 import time
 from dataclasses import dataclass, field
+from pathlib import PurePath
 
 from ansible_collections.ragdock.host.plugins.module_utils import ledger
 from ansible_collections.ragdock.host.plugins.module_utils.backup import manifests
+from ansible_collections.ragdock.host.plugins.module_utils.backup.documents import unfinished
 from ansible_collections.ragdock.host.plugins.module_utils.backup.snapshots import snapshot_name
 from ansible_collections.ragdock.host.plugins.module_utils.docker import Engine
 from ansible_collections.ragdock.host.plugins.module_utils.restic import Repository
@@ -118,7 +120,9 @@ class Preparation:
         others = [
             path
             for path in (f"raw/{one}" for one in files_below(live / "raw"))
-            if entry.scope == parts.ALL and path not in files and not path.endswith(".part")
+            if entry.scope == parts.ALL
+            and path not in files
+            and not unfinished(PurePath(path).relative_to("raw"))
         ]
         entry.moves = plan(self.workspace.paths(entry), same, others=others)
         self.figures["files"] = len(files)

@@ -81,9 +81,6 @@ class Transaction:
         clock = time.monotonic()
         entry.phase = SWITCHING
         aside = self.workspace.aside(entry.moment)
-        workers = [one for one in self.engine.containers() if one.service == WORKER]
-        running = [one.id for one in workers if one.state == "running"]
-        entry.stopped = [] if entry.scope == parts.ANALYTICS else running
         self.workspace.write(entry)
         aside.mkdir(mode=0o700)
         self._rest(entry)
@@ -179,8 +176,17 @@ class Transaction:
         return self.workspace.ledger_changes(self.engine)
 
     def _rest(self, entry: Entry) -> None:
-        """Stop the worker once it has finished its work; questions are still answered."""
-        for container in entry.stopped:
+        """Stop the worker once it has finished its work; questions are still answered.
+
+        Before it is undone, an interrupted restore may have met a deployment, which started another worker.
+        """
+        if entry.scope == parts.ANALYTICS:
+            return
+        workers = [one for one in self.engine.containers() if one.service == WORKER]
+        running = [one.id for one in workers if one.state == "running"]
+        entry.stopped = list(dict.fromkeys([*entry.stopped, *running]))
+        self.workspace.write(entry)
+        for container in running:
             self.engine.run("stop", container, timeout=STOP_SECONDS)
 
     def _wake(self, entry: Entry) -> None:
