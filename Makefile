@@ -12,11 +12,7 @@ PLAYBOOK := .venv/bin/ansible-playbook -i inventory/sandbox
 COMPILE := .venv/bin/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --quiet
 GROUPS := --group sandbox --group test --group services
 SERVICES := rag-app rag-worker landing
-# What `make test` runs side by side, each row in this order, and what has the machine to itself afterwards.
-# The first row mostly waits: for downloads, for the host, for models. The second one uses what that leaves idle.
-ROW := images molecule stack-deployed
-BESIDE := lint unit refusals stack-real
-ALONE := stack-clock browser
+STAGES := lint-images unit refusals molecule stack browser
 LINTERS := lint-playbooks lint-programs lint-collection
 # For tests that share nothing. More processes than processors, because many tests wait.
 AT_ONCE := --numprocesses $(shell expr $$(nproc) \* 3 / 2)
@@ -66,33 +62,18 @@ url name user password token ca: ## Print just that value, for scripts
 
 .PHONY: test
 test: deps-tests ## Run lint, unit, refusals, molecule, stack and browser tests
-	@SECONDS=0; $(MAKE) --jobs=2 $(ROW:%=timed-%) $(BESIDE:%=timed-%); $(MAKE) $(ALONE:%=timed-%); \
-	printf '%6d s  make test: everything passed\n' $$SECONDS
-
-timed-molecule: timed-images
-timed-stack-deployed: timed-molecule
-timed-unit: timed-lint
-timed-refusals: timed-unit
-timed-stack-real: timed-refusals
-
-# Say what a target took. MAKEFLAGS: it chooses its own number of jobs.
-.PHONY: $(ROW:%=timed-%) $(ALONE:%=timed-%)
-$(ROW:%=timed-%) $(ALONE:%=timed-%): timed-%:
-	@SECONDS=0; MAKEFLAGS=--no-print-directory make $*; printf '%6d s  make %s\n' $$SECONDS $*
-
-# The output comes at the end, so that the two rows are not mixed.
-.PHONY: $(BESIDE:%=timed-%)
-$(BESIDE:%=timed-%): timed-%:
-	@SECONDS=0; output=$$(MAKEFLAGS=--no-print-directory make beside-$* 2>&1) || { printf '%s\n' "$$output"; exit 1; }; \
-	printf '%s\n%6d s  make %s, beside the others\n' "$$output" $$SECONDS $*
-
-.PHONY: $(BESIDE:%=beside-%)
-$(BESIDE:%=beside-%): beside-%:
-	@nice -n 5 $(MAKE) $*
+	@for stage in $(STAGES); do \
+	  SECONDS=0; $(MAKE) $$stage; times="$${times:-}$$(printf '\n%6d s  make %s' $$SECONDS $$stage)"; \
+	done; printf 'Everything passed:%s\n' "$$times"
 
 .PHONY: lint
 lint: ## Run every linter at its strictest profile
 	@$(MAKE) --jobs=2 --output-sync=target $(LINTERS)
+
+# Building images waits for downloads at first; the linters use the processors meanwhile.
+.PHONY: lint-images
+lint-images:
+	@$(MAKE) --jobs=3 --output-sync=target $(LINTERS) images
 
 .PHONY: lint-playbooks
 lint-playbooks:
@@ -128,21 +109,17 @@ molecule: ## Run every molecule scenario
 
 .PHONY: stack
 stack: ## Test the running sandbox through its public endpoint and on its host
-	@$(MAKE) stack-clock
-	@$(MAKE) --jobs=2 stack-deployed beside-stack-real
-
-# What depends on time has the machine to itself.
-.PHONY: stack-clock
-stack-clock:
 	@pytest $(AT_ONCE) --dist loadfile services -m "real and clock"
+	@$(MAKE) --jobs=2 stack-deployed stack-beside
 
 .PHONY: stack-deployed
 stack-deployed:
 	@pytest tests/host tests/stack tests/security tests/sandbox -m "always or not (release or disaster or rotation or model_host)"
 
-.PHONY: stack-real
-stack-real:
-	@pytest --quiet --numprocesses 2 --dist loadfile tests/unit services -m "restic or (real and not clock)"
+# These need processors, but do not depend on time, so they take what the tests of the deployed stack leave idle.
+.PHONY: stack-beside
+stack-beside:
+	@nice -n 5 pytest --quiet --numprocesses 2 --dist loadfile tests/unit services -m "restic or (real and not clock)"
 
 .PHONY: release
 release: ## Redeploy under load, break a release, roll back, interrupt, run two at once
