@@ -79,7 +79,6 @@ def test_deleted_conversation_is_gone_with_its_answers(conversations: Conversati
         lambda: conversations.get(talk.id),
         lambda: conversations.add(talk.id, "And?", answer()),
         lambda: conversations.rate(message.id, "up"),
-        lambda: conversations.rename(talk.id, "x"),
     ):
         with pytest.raises(ConversationNotFound):
             attempt()

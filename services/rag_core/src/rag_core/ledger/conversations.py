@@ -175,14 +175,6 @@ class Conversations(Store):
             ).rowcount:
                 raise ConversationNotFound("this answer was deleted and cannot be rated any more")
 
-    def rename(self, conversation_id: str, title: str) -> None:
-        """Give it another name; raises ConversationNotFound."""
-        with self._write() as db:
-            if not db.execute(
-                "UPDATE conversations SET title = ? WHERE id = ?", (shortened(title), conversation_id)
-            ).rowcount:
-                raise ConversationNotFound("this conversation was deleted and cannot be renamed")
-
     def delete(self, conversation_id: str) -> None:
         """Remove it with its answers; does nothing if it is already gone."""
         with self._write() as db:

@@ -105,12 +105,9 @@ class Retriever:
         query: str,
         top_k: int | None = None,
         *,
-        documents: Collection[str] | None = None,
         filters: Filters | None = None,
     ) -> list[Passage]:
         """Return the best passages, best first; none if there is no document."""
-        if documents is not None:
-            filters = (filters or Filters()).model_copy(update={"documents": tuple(documents)})
         return list(self.find(query, top_k, filters=filters).passages)
 
     def find(

@@ -42,7 +42,6 @@ backup: {description: The chosen backup's id., type: str, returned: with a scope
 about: {description: Its content., type: dict, returned: with a scope}
 refusals: {description: Why it cannot be restored here., type: list, returned: with a scope}
 holds: {description: Documents on the host now., type: int, returned: with a scope}
-pending: {description: The backup whose restore was interrupted here., type: str, returned: with a scope}
 differing: {description: What would change., type: dict, returned: with a scope}
 """
 
@@ -77,7 +76,6 @@ from ansible_collections.ragdock.host.plugins.module_utils.restore.compatibility
     ledger_refusal,
     version_refusal,
 )
-from ansible_collections.ragdock.host.plugins.module_utils.restore.journal import RestoreWorkspace
 from ansible_collections.ragdock.host.plugins.module_utils.restore.node import Node
 from ansible_collections.ragdock.host.plugins.module_utils.verify.checks import parse_env
 
@@ -103,14 +101,12 @@ class Inspection:
         content = parts.load(self.repository, backup)
         scope, file = self.params["scope"], self.params["file"]
         holds = self.documents()
-        entry = RestoreWorkspace(self.root).read()
         return {
             "rows": table,
             "backup": backup.id,
             "about": self.about(content),
             "refusals": self.refusals(content, scope, file),
             "holds": holds,
-            "pending": entry.backup if entry else "",
             "differing": self.differing(content, scope, file),
         }
 

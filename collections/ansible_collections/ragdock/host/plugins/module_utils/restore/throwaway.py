@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,7 +83,7 @@ class Throwaway:
         return swept
 
     @contextlib.contextmanager
-    def started(self, snapshots: Path, alive: Callable[[], None] = lambda: None) -> Iterator[Node]:
+    def started(self, snapshots: Path) -> Iterator[Node]:
         """The node, with a directory of snapshots that it can only read."""
         data, config = self.place / "data", self.place / "opensearch.yml"
         data.mkdir(mode=0o700)
@@ -95,7 +95,6 @@ class Throwaway:
         self.engine.run(*self.network(mark))
         self.engine.run(*self.command(data, config, snapshots, mark), timeout=120)
         try:
-            alive()
             node = Node.throwaway(self._address())
             try:
                 node.ready(START_SECONDS)
