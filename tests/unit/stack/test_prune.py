@@ -10,9 +10,15 @@ import pytest
 
 from ansible_collections.ragdock.host.plugins.module_utils import jobs
 from ansible_collections.ragdock.host.plugins.module_utils.backup.common import BackupError
+from ansible_collections.ragdock.host.plugins.module_utils.docker import EngineError
+from ansible_collections.ragdock.host.plugins.module_utils.releases import rolling
 from ansible_collections.ragdock.host.plugins.module_utils.releases.prune import backed_up
+from ansible_collections.ragdock.host.plugins.module_utils.releases.store import Store
+from ansible_collections.ragdock.host.plugins.modules import release_switch
 from ansible_collections.ragdock.host.plugins.modules.release_prune import of_backups
 from tests.unit.real_restic import restic as restic
+
+RELEASE = "20260101T000000-0123abcd"
 
 
 def test_a_deployment_keeps_every_release_that_a_backup_was_made_of(tmp_path: Path) -> None:
@@ -24,6 +30,27 @@ def test_a_deployment_keeps_every_release_that_a_backup_was_made_of(tmp_path: Pa
         (tmp_path / "current").symlink_to(f"releases/{release}")
         jobs.write_record(tmp_path, jobs.Outcome("backup", ok, 1.0, 2.0))
     assert backed_up(tmp_path) == {"20260101T000000-a", "20260103T000000-c"}
+
+
+def test_a_release_serves_though_what_is_old_cannot_be_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a deployment that has switched would be reported as failed."""
+    store = Store(tmp_path)
+    store.write(RELEASE, {"compose.yaml": "services: {}"}, {"images": {}})
+    store.complete(RELEASE)
+
+    def fails(*_: object) -> list[str]:
+        raise EngineError("docker image ls did not end within 60 s.")
+
+    monkeypatch.setattr(rolling.RollingUpdate, "finish", lambda self: None)
+    monkeypatch.setattr(release_switch, "prune", fails)
+    wanted = {"root": str(tmp_path), "project": "ragdock", "id": RELEASE, "keep": 3}
+    found = release_switch.switch({**wanted, "entry": {}, "contract": {}}, check=False)
+    assert "playbooks/prune.yml" in found["left"][0]
+    current = store.current()
+    assert current is not None
+    assert current.id == RELEASE
 
 
 @pytest.fixture

@@ -82,9 +82,16 @@ def switch(params: dict[str, Any], *, check: bool) -> dict[str, Any]:
     announce(root, release)
     update = RollingUpdate(engine, release, root)
     update.finish()
-    pruned = prune(store, engine, params["keep"], backed_up(root))
+    pruned, left = [], []
+    try:
+        pruned = prune(store, engine, params["keep"], backed_up(root))
+    except (EngineError, OSError) as error:
+        # The release serves; what could not be removed only needs space, until the next time.
+        left = [f"Old releases and images were not removed: {error} playbooks/prune.yml removes them."]
     changed = previous != release.id or noted or bool(update.done or pruned)
-    return {"changed": changed, "previous": previous, "stopped": update.done, "pruned": pruned}
+    return {
+        "changed": changed, "previous": previous, "stopped": update.done, "pruned": pruned, "left": left,
+    }  # fmt: skip
 
 
 def main() -> None:
@@ -104,6 +111,8 @@ def main() -> None:
             module.exit_json(**switch(module.params, check=True))
         with Store(Path(module.params["root"])).locked():
             result = switch(module.params, check=False)
+        for one in result.pop("left", []):
+            module.warn(one)
         module.exit_json(**result)
     except (ReleaseError, EngineError, OSError) as error:
         module.fail_json(msg=str(error))

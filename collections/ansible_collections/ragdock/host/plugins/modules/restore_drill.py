@@ -14,7 +14,6 @@ description:
 options:
   wanted: {description: "An id, a time, or latest.", type: str, default: latest}
   memory_mib: {description: Memory of the throwaway OpenSearch., type: int, default: 1024}
-  secrets: {description: Names of the deployment's secrets., type: list, elements: str, default: []}
   promised:
     description: Whether this run makes a backup first, which check mode does not.
     type: bool
@@ -140,19 +139,12 @@ class Drill:
             self.node.sweep()
 
     def _records(self, content: parts.Content, staged: Path) -> None:
-        """Check that ledger, release and names of secrets suffice to rebuild a deployment."""
+        """Check that ledger and release suffice to rebuild a deployment, whose secrets are made anew."""
         work = staged / parts.WORK.lstrip("/")
         ledger = facts(parts.ledger_of(staged))
         missing = [name for name in RELEASE_FILES if not (work / "release" / name).is_file()]
         if missing:
             raise DrillError(f"the backup's release lacks {', '.join(missing)}")
-        names = set(dict(content.manifest.get("secrets", {})))
-        unknown = sorted(names - set(self.params["secrets"])) if self.params["secrets"] else []
-        if unknown:
-            raise DrillError(
-                f"secrets of the backup's time are no more in the Parameter Store: {', '.join(unknown)}; "
-                "playbooks/provision.yml makes the missing ones"
-            )
         files = content.manifest["files"]
         self.figures |= {
             "documents": ledger.documents,
@@ -200,7 +192,6 @@ def main() -> None:
         | {
             "wanted": {"type": "str", "default": "latest"},
             "memory_mib": {"type": "int", "default": 1024},
-            "secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
             "promised": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
