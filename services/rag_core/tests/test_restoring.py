@@ -103,6 +103,20 @@ def test_a_document_brought_during_the_restore_stays(live: Ledger, backup: Path,
     assert states(live)["meanwhile"] is DocumentState.QUEUED
 
 
+def test_a_document_that_was_deleted_before_the_backup_and_brought_during_the_restore_stays(
+    live: Ledger, tmp_path: Path
+) -> None:
+    live.request_delete(document_id(sha("a")))
+    with sqlite3.connect(tmp_path / "live.sqlite3") as db:
+        db.execute("UPDATE documents SET state = 'deleted' WHERE state = 'deleting'")
+    backup = tmp_path / "later.sqlite3"
+    copy(tmp_path / "live.sqlite3", backup)
+    began = time.time()
+    bring(live, "a")
+    assert restoring.replace(tmp_path / "live.sqlite3", backup, since=began) == 1
+    assert states(live)["a"] is DocumentState.QUEUED
+
+
 def test_a_ledger_of_another_version_changes_nothing(live: Ledger, backup: Path, tmp_path: Path) -> None:
     db = sqlite3.connect(backup)
     db.execute("ALTER TABLE documents ADD COLUMN colour TEXT")

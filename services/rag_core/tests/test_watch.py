@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,23 @@ def raw(tmp_path: Path) -> Path:
 @pytest.fixture
 def watcher(raw: Path, ledger: Ledger) -> Watcher:
     return Watcher(raw, ledger, max_bytes=1000)
+
+
+def everybody_may_enter(path: Path) -> None:
+    """Open pytest's own directories, which are for one user."""
+    for one in (path, *path.parents):
+        if one.stat().st_uid == os.geteuid() and one != Path("/"):
+            one.chmod(one.stat().st_mode | 0o755)
+
+
+@contextmanager
+def another_user() -> Iterator[None]:
+    """Have the rights of nobody on files, for a while."""
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
 def states(ledger: Ledger) -> dict[str, DocumentState]:
@@ -79,6 +98,49 @@ def test_a_name_that_is_not_utf_8_is_shown_as_failed_and_holds_up_no_other(
     assert "rename it" in failed.reason
     found = watcher.scan()
     assert (found.refused, found.taken, found.gone) == (0, 0, 0), "it is reported once"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_file_that_the_worker_may_not_read_holds_up_no_other_and_is_not_gone(
+    raw: Path, watcher: Watcher, ledger: Ledger
+) -> None:
+    """`sudo cp -p` brings such files."""
+    for folder in ("open", "shut"):
+        (raw / folder).mkdir()
+        (raw / folder / f"{folder}.txt").write_text(f"good {folder}")
+    everybody_may_enter(raw)
+    watcher.scan()
+    watcher.scan()
+    (raw / "private.txt").write_text("secret")
+    (raw / "private.txt").chmod(0o600)
+    (raw / "shut").chmod(0o700)
+    (raw / "later.txt").write_text("better")
+    with another_user():
+        watcher.scan()
+        found = watcher.scan()
+    assert (found.taken, found.gone) == (1, 0)
+    assert found.unread == {raw / "private.txt", raw / "shut"}
+    assert states(ledger) == dict.fromkeys(("open.txt", "shut.txt", "later.txt"), DocumentState.QUEUED)
+
+
+def test_a_refused_copy_of_a_document_takes_nothing_from_it(raw: Path, ledger: Ledger) -> None:
+    """The same bytes under a name that cannot be read, or over a limit that was lowered since."""
+    (raw / "good.txt").write_text("The same words.")
+    first = Watcher(raw, ledger, max_bytes=1000)
+    first.scan()
+    first.scan()
+    (document,) = ledger.list()
+    (raw / os.fsdecode(b"gr\xfcn.txt")).write_text("The same words.")
+    (raw / "again.txt").write_text("The same words.")
+    second = Watcher(raw, ledger, max_bytes=5)
+    second.scan()
+    assert second.scan().refused == 2
+    (after,) = ledger.list()
+    assert (after.state, after.kind, ledger.path_of(after.id)) == (
+        DocumentState.QUEUED,
+        document.kind,
+        raw / "good.txt",
+    )
 
 
 def test_file_taken_away_is_deleted(raw: Path, watcher: Watcher, ledger: Ledger) -> None:

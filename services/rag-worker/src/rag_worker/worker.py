@@ -45,6 +45,7 @@ class Worker:
         self._next_scan = 0.0
         self._prepared = False
         self._paused: str | None = None
+        self._unread: frozenset[Path] = frozenset()
         self._wait = _FIRST_WAIT
 
     def run(self) -> None:
@@ -116,6 +117,13 @@ class Worker:
         self._next_scan = time.monotonic() + (
             min(_IDLE_SECONDS, self._poll_seconds) if scan.growing else self._poll_seconds
         )
+        if scan.unread - self._unread:
+            _LOG.warning(
+                "the worker may not read some files of the input directory; they need its user as owner, or"
+                " to be readable for all",
+                files=len(scan.unread),
+            )
+        self._unread = scan.unread
         if scan.suspicious:
             _LOG.warning("every known file is gone from the input directory; nothing is deleted for that")
         elif scan.taken or scan.refused or scan.gone:

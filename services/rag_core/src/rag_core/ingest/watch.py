@@ -24,6 +24,7 @@ class Scan(Frozen):
     refused: int = 0
     gone: int = 0
     growing: int = 0
+    unread: frozenset[Path] = frozenset()  # files and directories that this process may not read
     suspicious: bool = False  # all known files are gone at once: probably an unmounted disk
 
 
@@ -46,7 +47,9 @@ class Watcher:
 
     def scan(self) -> Scan:
         """Scan once."""
-        files = {one.shown: one for one in self._files()}
+        unlisted: set[Path] = set()
+        unreadable: set[Path] = set()
+        files = {one.shown: one for one in self._files(unlisted)}
         now = {shown: one.stamp for shown, one in files.items()}
         taken = refused = growing = 0
         watched = self._ledger.watched()
@@ -61,20 +64,37 @@ class Watcher:
                 good = self._take(files[path])
             except FileNotFoundError:
                 continue
+            except PermissionError:
+                unreadable.add(path)
+                continue
             taken += good
             refused += not good
         self._last = now
-        missing = set(watched) - set(now)
+        seen = {"taken": taken, "refused": refused, "growing": growing}
+        unread = frozenset(unreadable | unlisted)
+        # What is in a directory that cannot be listed is not gone.
+        missing = {path for path in set(watched) - set(now) if unlisted.isdisjoint(path.parents)}
         if len(missing) > 1 and missing == set(watched):
-            return Scan(taken=taken, refused=refused, growing=growing, suspicious=True)
+            return Scan(**seen, unread=unread, suspicious=True)
         for path in missing:
             self._ledger.file_gone(path)
-        return Scan(taken=taken, refused=refused, gone=len(missing), growing=growing)
+        return Scan(**seen, unread=unread, gone=len(missing))
 
-    def _files(self) -> Iterator[_File]:
+    def _files(self, unlisted: set[Path]) -> Iterator[_File]:
+        """Yield the files; directories that cannot be listed are added to UNLISTED."""
         if not self._directory.is_dir():
             return
-        for path in sorted(self._directory.rglob("*")):
+
+        def note(error: OSError) -> None:
+            if not isinstance(error, FileNotFoundError):
+                unlisted.add(Path(error.filename))
+
+        found = (
+            Path(folder) / name
+            for folder, _, names in os.walk(self._directory, onerror=note)
+            for name in names
+        )
+        for path in sorted(found):
             inside = path.relative_to(self._directory)
             hidden = any(part.startswith(".") for part in inside.parts)
             # A symbolic link could lead out of the directory, so links are skipped.

@@ -42,7 +42,8 @@ class Intake(Reading):
 
         `store` is called inside the transaction with the path known so far and returns where the content
         is, so that a deletion that ends at the same moment cannot remove the new file. `source` is the path
-        of a file put there by hand; `refused` is (code, reason) for one that cannot be read.
+        of a file put there by hand; `refused` is (code, reason) for one that cannot be read, unless the
+        content is known from another file: then it only gets the additional name.
 
         The previous content of the file at `source`, and with `replace` the previous upload under this name,
         loses that name once the new content is ready; until then, and if it fails, the old one serves.
@@ -53,6 +54,7 @@ class Intake(Reading):
         with self._write() as db:
             row = db.execute("SELECT path, state FROM documents WHERE id = ?", (doc,)).fetchone()
             known = Path(row["path"]) if row and row["path"] and row["state"] != "deleted" else None
+            well = row is not None and row["state"] in ("queued", "processing", "ready")
             path = store(known) if store else (source or known or Path())
             if row is None:
                 db.execute(
@@ -61,7 +63,7 @@ class Intake(Reading):
                     " VALUES (?, ?, ?, ?, ?, 'queued', 0, ?, ?)",
                     (doc, sha256, kind.value, size, str(path), now, now),
                 )
-            else:
+            elif not (refused and well):
                 if row["state"] in ("deleting", "deleted"):
                     db.execute("DELETE FROM names WHERE document_id = ?", (doc,))
                     # It was deleted before: what it was to replace then no longer applies.
@@ -82,7 +84,7 @@ class Intake(Reading):
                     " AND (source != '' OR name = ?)",
                     (doc, origin, doc, name),
                 )
-            if refused:
+            if refused and not well:
                 db.execute(
                     "UPDATE documents SET state='failed', code=?, reason=?, updated_at=? WHERE id=?",
                     (*refused, now, doc),

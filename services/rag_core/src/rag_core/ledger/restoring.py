@@ -58,7 +58,8 @@ def replace(live: Path, other: Path, since: float, *, exact: bool = False) -> in
         db.execute(
             "CREATE TEMP TABLE arrived AS SELECT * FROM main.documents"  # noqa: S608 - constants
             f" WHERE created_at >= ? AND state IN {_ALIVE}"
-            " AND id NOT IN (SELECT id FROM other.documents)",
+            # One that the backup knows as deleted was brought anew since.
+            f" AND id NOT IN (SELECT id FROM other.documents WHERE state IN {_ALIVE})",
             (since,),
         )
         db.execute(
@@ -83,6 +84,8 @@ def replace(live: Path, other: Path, since: float, *, exact: bool = False) -> in
             # Forget which index documents were being moved to: the restored one serves now.
             db.execute("UPDATE main.documents SET home = NULL")
         db.execute(f"UPDATE temp.arrived SET {_AGAIN}")  # noqa: S608 - constants
+        db.execute("DELETE FROM main.documents WHERE id IN (SELECT id FROM arrived)")
+        db.execute("DELETE FROM main.names WHERE document_id IN (SELECT id FROM arrived)")
         db.execute("INSERT INTO main.documents SELECT * FROM arrived")
         db.execute("INSERT OR IGNORE INTO main.names SELECT * FROM arrived_names")
         db.execute(

@@ -30,6 +30,7 @@ USERINFO = re.compile(r"(?s)^(\w+:/{1,2})?(?(1)|(?=[^@]*:)).*@")
 QUERY = re.compile(r"(?s)(://[^?#]*[?#]).*")
 HIDDEN = "(not shown)"
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+RFC_1918 = tuple(map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 TYPE_NAMES = {
     "string": "text",
     "boolean": "true or false",
@@ -89,7 +90,8 @@ def _network(value: Any) -> ipaddress.IPv4Network | None:
         network = ipaddress.IPv4Network(value)
     except ValueError:
         return None
-    return network if network.is_private and 16 <= network.prefixlen <= 28 else None
+    inside = any(network.subnet_of(one) for one in RFC_1918)
+    return network if inside and 16 <= network.prefixlen <= 28 and _is_range(value) else None
 
 
 def _is_range(value: Any) -> bool:
