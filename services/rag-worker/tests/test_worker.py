@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from threading import Event
+
+import pytest
+import structlog
+
+from rag_core.errors import Unavailable
+from rag_core.ingest.ingestor import Ingestor, Outcome, Step
+from rag_core.ingest.watch import Watcher
+from rag_core.ledger import Ledger
+from rag_core.ledger.notes import PAUSED
+from rag_worker import worker
 
 SERVICES = Path(__file__).parents[2]
 
@@ -58,19 +71,67 @@ def test_outage_pauses_the_worker_which_stays_healthy_and_stops_when_asked(tmp_p
     command = [sys.executable, "-m", "rag_worker", "run"]
     with subprocess.Popen(
         command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as worker:
+    ) as running:
         try:
             deadline = time.monotonic() + 60
             while not (tmp_path / "heartbeat").exists() and time.monotonic() < deadline:
                 time.sleep(0.1)
             time.sleep(8)
             assert call("health", env).returncode == 0
-            worker.send_signal(signal.SIGTERM)
-            output, _ = worker.communicate(timeout=20)
+            running.send_signal(signal.SIGTERM)
+            output, _ = running.communicate(timeout=20)
         finally:
-            worker.kill()
-    assert worker.returncode == 0
+            running.kill()
+    assert running.returncode == 0
     assert output.count("ingestion paused") == 1, "one notice for one outage"
     assert '"taken": 1' in output
     assert "worker stopped" in output
     assert "secret sentence" not in output
+
+
+class Full(Ingestor):
+    """An index that can be read but accepts no writes for some steps, as on a full disk."""
+
+    def __init__(self, steps: int, stop: Event) -> None:
+        self.steps = steps
+        self.stop = stop
+        self.tried: list[float] = []
+
+    def prepare(self) -> bool:
+        return False
+
+    def step(self, alive: Callable[[], bool] = lambda: True) -> Step:
+        self.tried.append(time.monotonic())
+        if len(self.tried) <= self.steps:
+            raise Unavailable("OpenSearch accepts no writes")
+        self.stop.set()
+        return Step(outcome=Outcome.IDLE)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def test_it_waits_longer_each_time_that_only_writes_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each attempt reads and embeds the same passages, which may cost money."""
+    monkeypatch.setattr(worker, "_FIRST_WAIT", 0.1)
+    monkeypatch.setattr(worker, "_IDLE_SECONDS", 0.01)
+    (tmp_path / "raw").mkdir()
+    ledger, stop = Ledger(tmp_path / "ledger.sqlite3"), Event()
+    index = Full(4, stop)
+    made = worker.Worker(
+        ledger=ledger,
+        watcher=Watcher(tmp_path / "raw", ledger, 1000),
+        ingestor=index,
+        heartbeat=tmp_path / "heartbeat",
+        poll_seconds=60,
+        stop=stop,
+    )
+    with structlog.testing.capture_logs() as logs:
+        made.run()
+    waits = [after - before for before, after in itertools.pairwise(index.tried)]
+    assert [wait >= 0.1 * 2**place for place, wait in enumerate(waits)] == [True] * 4
+    told = [one["event"] for one in logs if one["event"].startswith("ingestion")]
+    assert told == ["ingestion paused", "ingestion resumed"], "one notice for one outage"
+    assert ledger.noted(PAUSED) is None

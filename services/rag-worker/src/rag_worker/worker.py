@@ -66,9 +66,11 @@ class Worker:
             if self._ingestor.prepare():
                 _LOG.info("index made")
             self._prepared = True
-        self._resumed()
+        if self._paused is not None:
+            self._ledger.note(PAUSED, None)
         started = time.monotonic()
         step = self._ingestor.step(self._alive)
+        self._resumed()
         if step.outcome is Outcome.IDLE:
             self._stop.wait(min(_IDLE_SECONDS, self._poll_seconds))
         else:
@@ -88,8 +90,8 @@ class Worker:
         if self._paused != code:
             _LOG.warning("ingestion paused", code=code, message=message)
             self._paused, self._wait = code, _FIRST_WAIT
-            with suppress(sqlite3.Error):  # the ledger itself may be unavailable
-                self._ledger.note(PAUSED, message)
+        with suppress(sqlite3.Error):  # the ledger itself may be unavailable
+            self._ledger.note(PAUSED, message)
         # Wait in short stretches, so that the heartbeat shows a waiting worker as alive.
         until = time.monotonic() + self._wait
         while time.monotonic() < until and not self._stop.wait(_IDLE_SECONDS):
@@ -97,10 +99,10 @@ class Worker:
         self._wait = min(self._wait * 2, _LONGEST_WAIT)
 
     def _resumed(self) -> None:
+        """Only after a step: stores may accept reads and refuse writes."""
         if self._paused is not None:
             _LOG.info("ingestion resumed", after=self._paused)
             self._paused, self._wait = None, _FIRST_WAIT
-            self._ledger.note(PAUSED, None)
 
     def _alive(self) -> bool:
         """Called by the ingestor between batches of a document; False makes it stop."""
