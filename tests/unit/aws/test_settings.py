@@ -98,6 +98,9 @@ def test_a_missing_setting_is_named(name: str) -> None:
         ("ragdock_analytics_provider", "matomo"),
         ("ragdock_memory_limits", {"opensearch": 2048}),
         ("ragdock_memory_limits", GOOD["ragdock_memory_limits"] | {"edge": 8}),
+        # Neither OpenSearch nor a parser would start.
+        ("ragdock_memory_limits", GOOD["ragdock_memory_limits"] | {"opensearch": 256}),
+        ("ragdock_memory_limits", GOOD["ragdock_memory_limits"] | {"rag-worker": 255}),
         ("ragdock_memory_limits", GOOD["ragdock_memory_limits"] | {"gpu": 512}),
         ("ragdock_models", []),
         ("ragdock_models", ["gemma3:1b"]),

@@ -41,7 +41,7 @@ READERS: dict[str, tuple[type[BaseSettings], set[str]]] = {
     ),
     "rag-worker": (
         WorkerSettings,
-        RAG | {"UPLOAD_RESERVE_MIB", "HEARTBEAT_PATH", "HEARTBEAT_MAX_AGE"},
+        RAG | {"HEARTBEAT_PATH", "HEARTBEAT_MAX_AGE"},
     ),
 }
 
