@@ -118,11 +118,9 @@ class Preparation:
         live = self.workspace.root / "data"
         same = {path: not manifests.compare_files([one], live) for path, one in below(files).items()}
         others = [
-            path
-            for path in (f"raw/{one}" for one in files_below(live / "raw"))
-            if entry.scope == parts.ALL
-            and path not in files
-            and not unfinished(PurePath(path).relative_to("raw"))
+            f"raw/{one}"
+            for one in files_below(live / "raw")
+            if entry.scope == parts.ALL and f"raw/{one}" not in files and not unfinished(PurePath(one))
         ]
         entry.moves = plan(self.workspace.paths(entry), same, others=others)
         self.figures["files"] = len(files)
